@@ -1,0 +1,25 @@
+"""A gate in front of an app: TLS with client certificates, 403 and the reason for who has none that is good.
+
+The folders are the architecture, and imports point one way, downwards in this list to upwards:
+
+``errors``, ``settings``
+    what can go wrong, and what can be configured.
+``gate``
+    may they in? Values in, verdict out: no socket, no clock, no asyncio.
+``wire``
+    what do the bytes say? The only package that knows the HTTP parser.
+``ca``
+    the certificate authority behind ``gatekeeper ca``; the running proxy never imports it.
+``config``
+    TOML to settings, every mistake at once.
+``tls``
+    handshakes that complete for every certificate; the only place that touches OpenSSL's C side.
+``refusal``
+    what a refused visitor sees.
+``proxy``
+    move it along: connections, exchanges, tunnels.
+``admin``, ``worker``, ``supervisor``, ``cli``
+    run it.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,86 @@
+"""Every exception of gatekeeper.
+
+::
+
+    GatekeeperError
+    ├── UsageError            the command line asks for something that makes no sense (exit 2)
+    ├── ConfigurationError    the configuration holds mistakes, all of them listed (exit 2)
+    ├── StartError            everything is written right, but the machine says no: port in use … (exit 1)
+    ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
+    ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
+    └── TLSError              the peer's TLS is wrong; the connection ends
+
+Errors carry parts; ``__str__`` makes the sentence. Exceptions of other libraries stop at the edge where they arise and
+go on as one of these.
+"""
+
+from dataclasses import dataclass
+
+
+class GatekeeperError(Exception):
+    """The root of the tree: anything that gatekeeper itself says went wrong."""
+
+
+class UsageError(GatekeeperError):
+    """The command line asks for something that makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in a configuration: where it stands and what is wrong with it.
+
+    ``key`` is the dotted path (``server.listen``, ``routes[1].path``), empty when the whole file is meant; ``line``
+    counts from 1, and is None where no line can be named (a missing key, a file that cannot be read).
+    """
+
+    key: str
+    message: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line is not None else ""
+        return f"{where}{self.key}: {self.message}" if self.key else f"{where}{self.message}"
+
+
+class ConfigurationError(GatekeeperError):
+    """The configuration cannot be used; ``mistakes`` lists everything that is wrong with it, at least one."""
+
+    def __init__(self, *mistakes: Mistake, source: str = "") -> None:
+        super().__init__(mistakes)
+        self.mistakes = mistakes
+        self.source = source
+
+    def __str__(self) -> str:
+        prefix = f"{self.source}: " if self.source else ""
+        return "\n".join(f"{prefix}{mistake}" for mistake in self.mistakes)
+
+
+class StartError(GatekeeperError):
+    """The configuration is right, but the gate cannot start: a port in use, no permission, …"""
+
+
+class AuthorityError(GatekeeperError):
+    """A command of the certificate authority cannot be carried out; nothing was changed."""
+
+
+class MessageError(GatekeeperError):
+    """An HTTP message that is refused. ``status`` answers it; ``detail`` is safe to show to whoever sent it."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.detail}"
+
+
+class TLSError(GatekeeperError):
+    """A TLS handshake or record that cannot be accepted. ``detail`` is OpenSSL's own words, for the log only."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return self.detail

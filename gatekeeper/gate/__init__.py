@@ -1,0 +1,13 @@
+"""May they in? Values in, verdict out: no socket, no clock, no asyncio, no HTTP.
+
+peer
+    what TLS learned of the other side: the certificates it sent and what OpenSSL found wrong with them.
+certificate
+    what one certificate says, parsed once and never judged: it may be anybody's.
+identity
+    a certificate that was judged and let in. Nothing is forwarded without one, and only `Admit` holds one.
+verdict
+    `Admit` or `Refuse`, made for a peer at a moment. It holds until its ``until``, then it must be asked for anew.
+reason
+    why a peer is refused, from a closed list that the page, the log, the metrics and the docs share.
+"""

@@ -1,0 +1,85 @@
+"""Distinguished names as text, byte for byte as OpenSSL's ``X509_NAME_print_ex(…, XN_FLAG_RFC2253)`` writes them.
+
+nginx puts that form into ``$ssl_client_s_dn``, so an app behind gatekeeper reads the names it always read.
+``Name.rfc4514_string()`` of *cryptography* is not used: it leaves non-ASCII characters and control characters as they are.
+"""
+
+from cryptography import x509
+from cryptography.x509.name import _ASN1Type
+
+# Short names from OpenSSL's objects.txt. An attribute that is not here is written as its OID with the value in hex.
+_SHORT_NAMES = {
+    "2.5.4.3": "CN",
+    "2.5.4.4": "SN",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "street",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.12": "title",
+    "2.5.4.13": "description",
+    "2.5.4.15": "businessCategory",
+    "2.5.4.16": "postalAddress",
+    "2.5.4.17": "postalCode",
+    "2.5.4.18": "postOfficeBox",
+    "2.5.4.20": "telephoneNumber",
+    "2.5.4.41": "name",
+    "2.5.4.42": "GN",
+    "2.5.4.43": "initials",
+    "2.5.4.44": "generationQualifier",
+    "2.5.4.45": "x500UniqueIdentifier",
+    "2.5.4.46": "dnQualifier",
+    "2.5.4.65": "pseudonym",
+    "2.5.4.72": "role",
+    "2.5.4.97": "organizationIdentifier",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "0.9.2342.19200300.100.1.3": "mail",
+    "1.2.840.113549.1.9.1": "emailAddress",
+    "1.2.840.113549.1.9.2": "unstructuredName",
+    "1.2.840.113549.1.9.8": "unstructuredAddress",
+    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL",
+    "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
+    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
+}
+_SPECIAL = frozenset(',+"\\<>;')
+_ENCODINGS = {_ASN1Type.BMPString: "utf-16-be", _ASN1Type.UniversalString: "utf-32-be", _ASN1Type.T61String: "latin-1"}
+
+
+def rfc2253(name: x509.Name) -> str:
+    """The name as OpenSSL writes it: last part first, ``,`` between parts, ``+`` within one, pure ASCII."""
+    return ",".join("+".join(_attribute(attribute) for attribute in reversed(list(rdn))) for rdn in reversed(list(name.rdns)))
+
+
+def _attribute(attribute: x509.NameAttribute[str | bytes]) -> str:
+    short = _SHORT_NAMES.get(attribute.oid.dotted_string)
+    if short is None or isinstance(attribute.value, bytes):
+        return f"{short or attribute.oid.dotted_string}=#{_der(attribute).hex().upper()}"
+    return f"{short}={_escape(attribute.value)}"
+
+
+def _escape(value: str) -> str:
+    last = len(value) - 1
+    return "".join(_escape_character(char, first=at == 0, last=at == last) for at, char in enumerate(value))
+
+
+def _escape_character(char: str, *, first: bool, last: bool) -> str:
+    if char in _SPECIAL or (char == " " and (first or last)) or (char == "#" and first):
+        return "\\" + char
+    if " " <= char <= "~":
+        return char
+    return "".join(f"\\{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
+
+
+def _der(attribute: x509.NameAttribute[str | bytes]) -> bytes:
+    """The attribute's value as it stood in the certificate: tag, length, content (X.690, 8.1)."""
+    value = attribute.value
+    kind = attribute._type
+    content = value if isinstance(value, bytes) else value.encode(_ENCODINGS.get(kind, "utf-8"), "replace")
+    size = len(content)
+    if size < 0x80:
+        return bytes((kind.value, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((kind.value, 0x80 | len(length))) + length + content

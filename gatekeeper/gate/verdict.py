@@ -1,0 +1,160 @@
+"""The verdict: who is let in, and why not.
+
+`judge` is the one place where a peer becomes an `Identity`. Everything it needs is an argument, the time included, so the
+same call decides in the server, in ``gatekeeper explain`` and in the tests.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gatekeeper.gate.certificate import Certificate, read_certificate
+
+
+class Reason(StrEnum):
+    """Why a visitor is refused. A closed list: status 403, log word, metric label, page and docs all come from here."""
+
+    NO_CERTIFICATE = "no_certificate"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    REVOKED = "revoked"
+    UNTRUSTED_ISSUER = "untrusted_issuer"
+    WRONG_PURPOSE = "wrong_purpose"
+    BLANK_NAME = "blank_name"
+    NOT_ALLOWED = "not_allowed"
+    REVOCATION_UNKNOWN = "revocation_unknown"
+    INVALID_CERTIFICATE = "invalid_certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyError:
+    """One thing that OpenSSL found wrong: its X509_V_ERR number, at which depth (0 is the visitor's own), its words."""
+
+    code: int
+    depth: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What TLS learned of the other side, once per connection.
+
+    ``leaf`` is the DER certificate it sent and proved to hold the key of, None if it sent none. ``sent`` are the further
+    certificates that came along, ``verified`` is the path OpenSSL built from the leaf to a trusted CA, both as DER and
+    both without the leaf. ``errors`` is everything OpenSSL found wrong on the way; an empty one together with a leaf
+    means that OpenSSL vouches for chain, purpose and, for the moment of the handshake, dates.
+    """
+
+    leaf: bytes | None = None
+    sent: tuple[bytes, ...] = ()
+    verified: tuple[bytes, ...] = ()
+    errors: tuple[VerifyError, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A visitor who was let in: its certificate, and the chain it sent along (DER, leaf excluded)."""
+
+    certificate: Certificate
+    chain: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Let in as ``identity``, until ``until`` (seconds since the epoch, inclusive); after that, judge again."""
+
+    identity: Identity
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Not let in. ``detail`` is a sentence for the visitor, ``certificate`` what was presented, if it could be read."""
+
+    reason: Reason
+    detail: str
+    certificate: Certificate | None = None
+
+
+Verdict = Admit | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The part of ``[client_auth]`` that judging needs."""
+
+    require_common_name: bool = True
+
+
+def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
+    """Decide about a peer at the moment ``now`` (seconds since the epoch).
+
+    Checks, in this order: a certificate came; it can be parsed; OpenSSL found nothing wrong with chain and purpose; the
+    dates of every certificate on the path; the name. Not checked here: whether the visitor may have *this* request, which
+    is the routes' business.
+    """
+    if peer.leaf is None:
+        return Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
+    try:
+        certificate = read_certificate(peer.leaf)
+        path = [certificate, *map(read_certificate, peer.verified)]
+    except ValueError as error:
+        return Refuse(Reason.INVALID_CERTIFICATE, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    refusal = _openssl_says(peer, certificate) or _dates_say(path, now) or _name_says(certificate, policy)
+    if refusal is not None:
+        return refusal
+    return Admit(Identity(certificate, peer.sent), until=min(one.not_after for one in path))
+
+
+# X509_V_ERR_… numbers (openssl/x509_vfy.h). Where several are found, the first line that has one of them decides: who
+# cannot be trusted is not told about dates. A signature that does not fit (7) is what a foreign CA of the same name looks
+# like where the certificate carries no authority key identifier.
+_OPENSSL_REASONS: tuple[tuple[frozenset[int], Reason, str], ...] = (
+    (
+        frozenset({2, 7, 18, 19, 20, 21, 27}),
+        Reason.UNTRUSTED_ISSUER,
+        "The certificate was not signed by an authority that this gate trusts",
+    ),
+    (frozenset({26}), Reason.WRONG_PURPOSE, "The certificate was not made for signing in as a client"),
+    (frozenset({9}), Reason.NOT_YET_VALID, "The certificate is not valid yet"),
+    (frozenset({10}), Reason.EXPIRED, "The certificate has expired"),
+)
+_DATE_CODES = frozenset({9, 10})
+
+
+def _openssl_says(peer: Peer, certificate: Certificate) -> Refuse | None:
+    if not peer.errors:
+        return None
+    codes = {error.code for error in peer.errors}
+    known = frozenset[int]().union(*(line[0] for line in _OPENSSL_REASONS))
+    for numbers, reason, sentence in _OPENSSL_REASONS:
+        if reason in (Reason.NOT_YET_VALID, Reason.EXPIRED) and not codes <= known:
+            break
+        if codes & numbers:
+            words = next(error.words for error in peer.errors if error.code in numbers)
+            return Refuse(reason, f"{sentence} ({words}).", certificate)
+    words = next(error.words for error in peer.errors if error.code not in known)
+    return Refuse(Reason.INVALID_CERTIFICATE, f"The certificate was rejected: {words}.", certificate)
+
+
+def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
+    """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, inclusive; asked again at each request."""
+    whose = "The certificate"
+    for certificate in path:
+        if now < certificate.not_before:
+            return Refuse(Reason.NOT_YET_VALID, f"{whose} is not valid yet.", path[0])
+        if math.floor(now) > certificate.not_after:
+            return Refuse(Reason.EXPIRED, f"{whose} has expired.", path[0])
+        whose = "The certificate of the authority that signed it"
+    return None
+
+
+def _name_says(certificate: Certificate, policy: Policy) -> Refuse | None:
+    names = certificate.common_names
+    if any(not char.isprintable() for name in names for char in name):
+        return Refuse(Reason.INVALID_CERTIFICATE, "The common name holds control characters.", certificate)
+    if len(names) > 1:
+        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate holds more than one common name.", certificate)
+    if policy.require_common_name and not any(name.strip() for name in names):
+        return Refuse(Reason.BLANK_NAME, "The certificate has no common name (CN), or a blank one.", certificate)
+    return None
