@@ -4,7 +4,6 @@
 same call decides in the server, in ``gatekeeper explain`` and in the tests.
 """
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,7 +60,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Let in as ``identity``, until ``until`` (seconds since the epoch, inclusive); after that, judge again."""
+    """Let in as ``identity`` while the time (seconds since the epoch) is before ``until``; from then on, judge again."""
 
     identity: Identity
     until: float
@@ -103,7 +102,7 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     refusal = _openssl_says(peer, certificate) or _dates_say(path, now) or _name_says(certificate, policy)
     if refusal is not None:
         return refusal
-    return Admit(Identity(certificate, peer.sent), until=min(one.not_after for one in path))
+    return Admit(Identity(certificate, peer.sent), until=min(one.not_after for one in path) + 1)
 
 
 # X509_V_ERR_… numbers (openssl/x509_vfy.h). Where several are found, the first line that has one of them decides: who
@@ -119,8 +118,6 @@ _OPENSSL_REASONS: tuple[tuple[frozenset[int], Reason, str], ...] = (
     (frozenset({9}), Reason.NOT_YET_VALID, "The certificate is not valid yet"),
     (frozenset({10}), Reason.EXPIRED, "The certificate has expired"),
 )
-_DATE_CODES = frozenset({9, 10})
-
 
 def _openssl_says(peer: Peer, certificate: Certificate) -> Refuse | None:
     if not peer.errors:
@@ -138,12 +135,12 @@ def _openssl_says(peer: Peer, certificate: Certificate) -> Refuse | None:
 
 
 def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
-    """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, inclusive; asked again at each request."""
+    """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, so until one second later; asked at each request."""
     whose = "The certificate"
     for certificate in path:
         if now < certificate.not_before:
             return Refuse(Reason.NOT_YET_VALID, f"{whose} is not valid yet.", path[0])
-        if math.floor(now) > certificate.not_after:
+        if now >= certificate.not_after + 1:
             return Refuse(Reason.EXPIRED, f"{whose} has expired.", path[0])
         whose = "The certificate of the authority that signed it"
     return None
