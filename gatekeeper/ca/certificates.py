@@ -117,10 +117,20 @@ def make_authority(
     return authority_from_key(make_key(key_type), holder(name).name, lifetime=lifetime, now=now)
 
 
-def authority_from_key(key: PrivateKey, name: x509.Name, *, lifetime: timedelta = YEAR, now: datetime) -> Authority:
-    """A self-signed CA certificate for a key there already is: also how an authority is renewed."""
+def authority_from_key(
+    key: PrivateKey,
+    name: x509.Name,
+    *,
+    identifier: x509.SubjectKeyIdentifier | None = None,
+    lifetime: timedelta = YEAR,
+    now: datetime,
+) -> Authority:
+    """A self-signed CA certificate for a key there already is: also how an authority is renewed.
+
+    ``identifier`` is the SKI, by default the hash of the key; what was signed before refers to it.
+    """
     public = key.public_key()
-    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+    identifier = identifier or x509.SubjectKeyIdentifier.from_public_key(public)
     builder = (
         _builder(name, name, public, lifetime, now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -255,13 +265,17 @@ def _sign_leaf(
     return builder.sign(authority.key, signature_hash(authority.key))
 
 
-def issuer_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """The AKI of what this authority signs: its own SKI word for word (RFC 5280, 4.2.1.1), else the hash of its key."""
+def key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
+    """The SKI as the certificate says it, else the hash of its key (RFC 5280, 4.2.1.2)."""
     try:
-        identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
-        return x509.AuthorityKeyIdentifier.from_issuer_public_key(certificate.public_key())  # type: ignore[arg-type]
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+        return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
+
+
+def issuer_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """The AKI of what this authority signs: its own SKI word for word (RFC 5280, 4.2.1.1)."""
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_identifier(certificate))
 
 
 def _builder(
