@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gatekeeper.ca.admission import Admission, Trust, admission
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
+from gatekeeper.ca.names import printable
 from gatekeeper.ca.requests import check_request, requested_holder
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
@@ -52,8 +54,8 @@ _KINDS_OF_NAMES: tuple[tuple[type[x509.GeneralName], str], ...] = (
 class Explanation:
     """One thing found in a file: what it is, what it says, and what comes of it.
 
-    ``facts`` are pairs of label and value. ``judged`` is the gate's answer to a certificate, None where there is nothing
-    to judge or no authority to judge by; ``remark`` is a sentence about anything else that matters.
+    ``facts`` are pairs of label and value. ``judged`` is the gate's answer to a certificate, None where there is
+    nothing to judge, or no authority to judge by; ``remark`` is a sentence about anything else that matters.
     """
 
     title: str
@@ -74,16 +76,14 @@ def explain(
         return tuple(_explain_block(block[1].decode(), block[0], source, trust, now) for block in blocks)
     if _PFX.match(content):
         return tuple(_explain_bundle(content, source, trust, ask_password(), now))
-    for load, tell in (
-        (x509.load_der_x509_certificate, lambda parsed: explain_certificate(parsed, trust, now)),
-        (x509.load_der_x509_crl, lambda parsed: explain_crl(parsed, trust, now)),
-        (x509.load_der_x509_csr, lambda parsed: explain_request(parsed, source)),
-    ):
-        try:
-            parsed = load(content)
-        except (ValueError, x509.InvalidVersion):
-            continue
-        return (tell(parsed),)
+    readers: tuple[Callable[[], Explanation], ...] = (
+        lambda: explain_certificate(x509.load_der_x509_certificate(content), trust, now),
+        lambda: explain_crl(x509.load_der_x509_crl(content), trust, now),
+        lambda: explain_request(x509.load_der_x509_csr(content), source),
+    )
+    for reader in readers:
+        with suppress(ValueError, x509.InvalidVersion):
+            return (reader(),)
     raise AuthorityError(f"{source} is neither a certificate nor a request, revocation list, .p12 or key")
 
 
@@ -240,7 +240,7 @@ def _list_names(names: tuple[x509.GeneralName, ...]) -> str:
     words = (
         (next((word for kind, word in _KINDS_OF_NAMES if isinstance(name, kind)), "other"), name) for name in names
     )
-    return ", ".join(f"{word} {name.value}" for word, name in words)
+    return ", ".join(printable(f"{word} {name.value}") for word, name in words)
 
 
 def _key(holder: x509.Certificate | x509.CertificateSigningRequest) -> str:

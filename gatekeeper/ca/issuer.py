@@ -23,7 +23,7 @@ from gatekeeper.ca.change import BundleWish, Change, changing
 from gatekeeper.ca.folder import PUBLIC, Content
 from gatekeeper.ca.index import Entry, Index, Kind
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, make_key
-from gatekeeper.ca.names import check_name
+from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import check_request, make_request, read_request, requested_holder
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.ca.store import CERTIFICATE, Store
@@ -57,8 +57,9 @@ class Grant:
 class Issued:
     """What a command made.
 
-    ``password`` is the bundle's if it was made here; it is kept nowhere else. ``shortened``: the authority ends
-    at least a day before the certificate was to. ``superseded`` was revoked for it. ``not_granted`` is what the request asked for in vain.
+    ``password`` is the bundle's if it was made here; it is kept nowhere else. ``shortened``: the authority ends a
+    day or more before the certificate was to. ``superseded`` was revoked for it. ``not_granted`` is what the request
+    asked for in vain.
     """
 
     entry: Entry
@@ -296,7 +297,7 @@ def _left_out(wanted: Holder, granted: Holder) -> tuple[str, ...]:
     given = list(granted.name)
     subject = [attribute.rfc4514_string() for attribute in wanted.name if attribute not in given]
     names = [f"{_WORDS[type(name)]} {name.value}" for name in wanted.alternatives if name not in granted.alternatives]
-    return (*subject, *names)
+    return tuple(map(printable, (*subject, *names)))
 
 
 _WORDS: dict[type, str] = {

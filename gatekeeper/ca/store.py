@@ -73,8 +73,12 @@ class Store:
         key = load_key(self._must_read(KEY), passphrase, str(self.path / KEY))
         return Authority(certificate, _matching(key, certificate, str(self.path / KEY)))
 
+    def exists(self) -> bool:
+        """Whether there is an authority in the folder."""
+        return (self.path / INDEX).exists()
+
     def _must_exist(self) -> None:
-        if self.folder.path.is_dir() and (self.path / INDEX).exists():
+        if self.exists():
             return
         if (self.path / ".journal").exists():  # the very first command was killed after it had decided
             with self.folder.locked():
@@ -132,8 +136,8 @@ def adopt_store(
     """
     check_passphrase(passphrase)
     _must_be_free(path, adopted=True)
-    found = read_certificate_pem(_read_file(certificate), str(certificate))
-    signer = load_key(_read_file(key), passphrase, str(key))
+    found = read_certificate_pem(read_file(certificate), str(certificate))
+    signer = load_key(read_file(key), passphrase, str(key))
     _must_be_able_to_sign(found, str(certificate))
     make_folder(path)
     authority = Authority(found, _matching(signer, found, str(key)))
@@ -221,7 +225,8 @@ def _matching(key: PrivateKey, certificate: x509.Certificate, source: str) -> Pr
     return key
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The content of a file somewhere; AuthorityError in one line if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
