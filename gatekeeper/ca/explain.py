@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -25,6 +26,9 @@ _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTA
 
 # PFX ::= SEQUENCE { version INTEGER {v3(3)} … } (RFC 7292, 4), the SEQUENCE's length in any form.
 _PFX = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
+
+# As many lines of a revocation list as a person looks through.
+_FEW = 20
 
 # What protects a bundle, by the object identifiers in it: PBES2 (RFC 8018), and two of PKCS #12's own.
 _PROFILES = (
@@ -133,8 +137,11 @@ def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: d
         ("Made", f"{crl.last_update_utc:%Y-%m-%d %H:%M} UTC"),
         ("Next due", f"{following:%Y-%m-%d %H:%M} UTC ({_distance(following, now)})" if following else "never"),
         ("Number", _crl_number(crl)),
-        ("Revoked", f"{len(crl)}"),
-        *(("", f"{serial_hex(one.serial_number)} since {one.revocation_date_utc:%Y-%m-%d}") for one in crl),
+        ("Revoked", str(len(crl)) + (f", the first {_FEW} of which are" if len(crl) > _FEW else "")),
+        *(
+            ("", f"{serial_hex(one.serial_number)} since {one.revocation_date_utc:%Y-%m-%d}")
+            for one in islice(crl, _FEW)
+        ),
     ]
     remark = ""
     if following is not None and following <= now:
@@ -255,7 +262,7 @@ def _signature(signed: x509.Certificate | x509.CertificateSigningRequest) -> str
         algorithm = signed.signature_hash_algorithm
     except UnsupportedAlgorithm:
         return f"{signed.signature_algorithm_oid.dotted_string}, not known here"
-    return "with a key that needs no hash (EdDSA)" if algorithm is None else algorithm.name.upper()
+    return "EdDSA" if algorithm is None else f"made with {algorithm.name.upper().replace('SHA', 'SHA-', 1)}"
 
 
 def _crl_number(crl: x509.CertificateRevocationList) -> str:

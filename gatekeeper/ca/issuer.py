@@ -200,6 +200,8 @@ class Issuer:
         """The client's ``.p12`` once more."""
         with self._change(now) as change:
             entry = latest(change.index, name)
+            if entry.kind is Kind.SERVER:
+                raise AuthorityError(f"{entry.name} is a server; bundles are for clients")
             key = change.held_key(entry)
             if key is None:
                 raise AuthorityError(
@@ -275,7 +277,8 @@ def latest(index: Index, name: str) -> Entry:
     if not known:
         raise AuthorityError(f"nothing was issued to {name!r}; see `gatekeeper ca list`")
     if index.revocation(known[-1].serial):
-        raise AuthorityError(f'the certificate of {name} is revoked; make a new one: gatekeeper ca issue "{name}"')
+        word = "issue" if known[-1].kind is Kind.CLIENT else "server"
+        raise AuthorityError(f'the certificate of {name} is revoked; make a new one: gatekeeper ca {word} "{name}"')
     return known[-1]
 
 

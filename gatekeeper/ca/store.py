@@ -58,9 +58,11 @@ class Store:
     def crl(self) -> x509.CertificateRevocationList:
         """The revocation list as it lies in the folder."""
         try:
-            return x509.load_pem_x509_crl(self._must_read(CRL))
+            return x509.load_pem_x509_crl(self.folder.read(CRL) or b"")
         except ValueError as error:
-            raise AuthorityError(f"{self.path / CRL} is damaged; write it anew: gatekeeper ca crl") from error
+            raise AuthorityError(
+                f"{self.path / CRL} is missing or damaged; write it anew: gatekeeper ca crl"
+            ) from error
 
     def issued(self, entry: Entry) -> x509.Certificate:
         """The certificate behind a line of the index."""

@@ -181,7 +181,7 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
 def _add_grant(parser: argparse.ArgumentParser) -> None:
     for option, what in (
         ("email", "an e-mail address"),
-        ("ou", "a unit, such as a group"),
+        ("ou", "an organizational unit"),
         ("dns", "a host name"),
         ("uri", "a URI"),
     ):

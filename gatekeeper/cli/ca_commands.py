@@ -15,7 +15,7 @@ from gatekeeper.ca.certificates import common_name
 from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.explain import Explanation, explain, explain_certificate
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new, write_over
-from gatekeeper.ca.index import Entry, Index
+from gatekeeper.ca.index import Index
 from gatekeeper.ca.issuer import Grant, Issuer
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted, key_pem, load_key, make_key
 from gatekeeper.ca.names import AUTHORITY_NAME, check_name
@@ -189,21 +189,18 @@ def _show(args: argparse.Namespace) -> int:
     store = _store_if_any(args)
     index = store.index() if store else Index()
     trust = Trust(store.certificate(), frozenset(one.serial for one in index.revocations), now) if store else None
-    entry = _entry(index, args.what)
-    found: tuple[Explanation, ...]
-    if entry is not None and store is not None and not Path(args.what).is_file():
-        found = (explain_certificate(store.issued(entry), trust, now),)
-    else:
-        path = Path(args.what)
-        if not path.exists():
-            raise AuthorityError(f"{args.what} is neither a file nor a name or serial that was issued here")
+    if store and (certificate := _certificate(store, index, args.what)):
+        found: tuple[Explanation, ...] = (explain_certificate(certificate, trust, now),)
+    elif Path(args.what).exists():
         found = explain(
-            read_file(path),
+            read_file(Path(args.what)),
             args.what,
             trust=trust,
             ask_password=lambda: open_password(args.password_file, args.what),
             now=now,
         )
+    else:
+        raise AuthorityError(f"{args.what} is neither a name or serial that was issued here, nor a file")
     out.explanations(found, _folder(args) if store else None, as_json=_json(args))
     return 0
 
@@ -251,13 +248,15 @@ def _serial_of_file(path: Path, authority: x509.Certificate) -> int:
     return certificate.serial_number
 
 
-def _entry(index: Index, what: str) -> Entry | None:
-    """The newest certificate of a name, or the one of a serial."""
+def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | None:
+    """The newest certificate of a name, the one of a serial, or (``ca``) the authority's own."""
+    if what.casefold() == AUTHORITY_NAME:
+        return store.certificate()
     if named := index.named(what):
-        return named[-1]
+        return store.issued(named[-1])
     digits = what.replace(":", "")
     serial = int(digits, 16) if _SERIAL.fullmatch(digits) else None
-    return next((entry for entry in index.entries if entry.serial == serial), None)
+    return next((store.issued(entry) for entry in index.entries if entry.serial == serial), None)
 
 
 def _folder(args: argparse.Namespace) -> Path:

@@ -9,7 +9,8 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -42,7 +43,7 @@ _COLOURS = {
 _CRL_SOON = timedelta(days=7)
 
 _IMPORT = (
-    ("Windows", "Chrome and Edge: double-click the file, keep “Current User”, let Windows choose the store."),
+    ("Windows", "Chrome and Edge: double-click the file, keep Current User, let Windows choose the store."),
     ("macOS", "Safari and Chrome: double-click the file; it goes into the login keychain."),
     ("Linux", "Chrome: chrome://settings/certificates, Your certificates, Import."),
     ("Firefox", "Everywhere: Settings, Privacy & Security, View Certificates, Your Certificates, Import."),
@@ -137,8 +138,9 @@ def request_signed(issued: Issued, folder: Path, *, as_json: bool) -> None:
     _say(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}, as {issued.entry.subject}.")
     _notes(issued)
     if issued.not_granted:
-        _say(f"Asked for and not granted: {', '.join(issued.not_granted)}.")
-        _say("Routes may decide by such names. To grant them: --ou, --email, --dns, --uri or --as-requested.")
+        _show(Text(f"Asked for and not granted: {', '.join(issued.not_granted)}."))
+        _say("Routes may decide by such names. To grant them: --ou, --email, --dns, --uri,")
+        _say("or --as-requested for all.")
     _say()
     _files(*((path, _what(path)) for path in sorted(issued.files, key=_order)))
     _say()
@@ -231,11 +233,11 @@ def listing(
         print_json([entry_fields(index, entry, now) for entry in entries] + unlisted)
         return
     if entries or unlisted:
-        _console().print(_table(index, entries, unlisted, now))
+        _show(_table(index, entries, unlisted, now))
     else:
         _say("Nothing was issued yet." if within is None else f"Nothing ends within {within.days} days.")
     for warning in _warnings(authority, crl, now):
-        _console().print(Text(warning, style="yellow"), soft_wrap=True)
+        _show(Text(warning, style="yellow"))
 
 
 def explanations(found: Iterable[Explanation], folder: Path | None, *, as_json: bool) -> None:
@@ -254,20 +256,20 @@ def explanations(found: Iterable[Explanation], folder: Path | None, *, as_json: 
 
 
 def _explain(one: Explanation) -> None:
-    console = _console()
-    console.print(Text(one.title, style="bold"))
+    _show(Text(one.title, style="bold"))
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in one.facts:
         table.add_row(Text(f"  {label}"), Text(value))
-    console.print(table)
+    _show(table)
     if one.judged is not None:
         letting_in = one.judged.reason is None
         answer = "This gate lets it in." if letting_in else f"This gate does not let it in: {one.judged.reason}."
-        console.print(Text(f"  {answer} ", style="green" if letting_in else "red") + Text(one.judged.detail, style=""))
+        _show(Text(f"  {answer}", style="green" if letting_in else "red"))
+        _show(Padding(Text(one.judged.detail), (0, 0, 0, 2)))
     if one.remark:
-        console.print(Text(f"  {one.remark}"), soft_wrap=True)
+        _show(Padding(Text(one.remark), (0, 0, 0, 2)))
 
 
 def _table(index: Index, entries: list[Entry], unlisted: list[dict[str, Any]], now: datetime) -> Table:
@@ -315,7 +317,7 @@ def _password(path: Path, password: str | None) -> None:
     if password is None:
         return
     _say()
-    _console().print(Text(f"Password of {path.name}: ").append(password, style="bold"), soft_wrap=True)
+    _show(Text(f"Password of {path.name}: ").append(password, style="bold"))
     _say("It is shown this once and kept nowhere. Send it by another way than the file.")
 
 
@@ -328,7 +330,7 @@ def _how_to_import(bundle: Path, *, compat: bool) -> None:
     table.add_column()
     for where, how in _IMPORT:
         table.add_row(f"  {where}", Text(how))
-    _console().print(table)
+    _show(table)
     _say()
     _say(f"  curl --cert-type P12 --cert {_quoted(bundle)}:PASSWORD https://your.host/")
     if not compat:
@@ -373,9 +375,19 @@ def _quoted(word: object) -> str:
     return shlex.quote(str(word))
 
 
-def _console() -> Console:
-    """Made anew each time, because rich remembers whether standard output is a terminal."""
-    return Console(highlight=False, markup=False, emoji=False)
+def _show(what: RenderableType) -> None:
+    """Print in colour on a terminal, plain and without rich's trailing blanks elsewhere.
+
+    The console is made anew each time, because it remembers whether standard output is a terminal.
+    """
+    console = Console(highlight=False, markup=False, emoji=False)
+    if console.is_terminal:
+        console.print(what)
+        return
+    with console.capture() as capture:
+        console.print(what)
+    for line in capture.get().splitlines():
+        print(line.rstrip())
 
 
 def _say(line: str = "") -> None:
