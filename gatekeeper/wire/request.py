@@ -40,11 +40,13 @@ REMEMBERED_BLOCK_BYTES = 4096
 class Block:
     """What a header block says; it is shared between requests and never changed.
 
-    ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``options`` are the tokens of
-    Connection. ``remarks`` are the fields that the gate itself may want to read.
+    ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is the line
+    that repeats Host for apps behind several proxies. ``options`` are the tokens of Connection. ``remarks`` are the fields
+    that the gate itself may want to read.
     """
 
     forward: bytes
+    forwarded_host: bytes
     host: bytes
     framing: Framing
     length: int
@@ -132,14 +134,17 @@ class RequestReader:
             _judge_target(head)
         return head
 
-    def incomplete(self, held: bytes) -> None:
-        """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right."""
+    def incomplete(self, held: bytes, already: int = 0) -> None:
+        """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right.
+
+        The first ``already`` bytes were looked at before, when fewer had come.
+        """
         line_end = held.find(b"\r\n")
         if (line_end < 0 and len(held) > self.limits.line) or line_end > self.limits.line:
             raise MessageError(414, "The request line is too long.")
         if len(held) > self.limits.head:
             raise MessageError(431, "The request header is too large.")
-        if _BROKEN_LINE_END.search(held):
+        if _BROKEN_LINE_END.search(held, max(0, already - 1)):
             raise MessageError(400, "The request header holds a bare line end or a NUL.")
         if line_end >= 0 and _REQUEST_LINE.fullmatch(held, 0, line_end) is None:
             raise self._line_error(held[:line_end])
@@ -175,13 +180,13 @@ def read_block(block: bytes, read_field: Callable[[bytes], Field]) -> Block:
     forward = [field.line for field in fields if field.passes and field.name not in options]
     if host:
         forward.insert(0, b"Host: " + host + b"\r\n")
-        forward.append(b"X-Forwarded-Host: " + host + b"\r\n")
     if framing is Framing.CHUNKED:
         forward.append(b"Transfer-Encoding: chunked\r\n")
     elif framing is Framing.LENGTH:
         forward.append(b"Content-Length: %d\r\n" % length)
     return Block(
         forward=b"".join(forward),
+        forwarded_host=b"X-Forwarded-Host: " + host + b"\r\n" if host else b"",
         host=host,
         framing=framing,
         length=length,
