@@ -2,13 +2,12 @@
 
 import asyncio
 import os
-from enum import Enum, auto
 from typing import cast
 
 from gatekeeper.errors import MessageError, TLSError
 from gatekeeper.gate.verdict import Admit, Identity, Refuse, Verdict, judge
 from gatekeeper.proxy.deadline import Deadline, Wait
-from gatekeeper.proxy.exchange import Exchange
+from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.tls.connection import PlainHTTPError, TLSConnection
@@ -24,14 +23,6 @@ WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the kernel send
 # a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
-
-
-class Hold(Enum):
-    """Why nothing is read from the client at the moment."""
-
-    UPSTREAM = auto()  # the upstream takes the body more slowly than the client sends it
-    CONNECTING = auto()  # there is no upstream to give the body to yet
-    PIPELINE = auto()  # the client is too far ahead
 
 
 class Downstream(asyncio.Protocol):
@@ -55,6 +46,8 @@ class Downstream(asyncio.Protocol):
         self._until = 0.0
         self._holds: set[Hold] = set()
         self._lingering = False
+        self._slow = False
+        self._unsent = 0
         # The request's.
         self.exchange: Exchange | None = None
         self._held = b""
@@ -103,12 +96,16 @@ class Downstream(asyncio.Protocol):
         self.proxy.closed(self)
 
     def pause_writing(self) -> None:
+        self._slow = True
         if self.exchange is not None:
             self.exchange.client_is_slow()
 
     def resume_writing(self) -> None:
+        self._slow = False
         if self.exchange is not None:
             self.exchange.client_is_ready()
+        elif not self._lingering:
+            self._next()
 
     # -- called by the exchange
 
@@ -134,7 +131,7 @@ class Downstream(asyncio.Protocol):
         """Put aside what belongs to the next request."""
         self._held += data
         if len(self._held) > MAX_HELD_BYTES:
-            self.hold(Hold.PIPELINE)
+            self.hold(Hold.AHEAD)
 
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
@@ -142,11 +139,24 @@ class Downstream(asyncio.Protocol):
         if not keep_alive:
             self.linger()
             return
+        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        if self._held or self._slow:
+            self._next()
+
+    def _next(self) -> None:
+        """Take up the next request, unless the client has not even read the last answers: those would pile up here."""
+        if self._slow:
+            self.hold(Hold.AHEAD)
+            return
+        self.unhold(Hold.AHEAD)
         if self._held:
-            self.unhold(Hold.PIPELINE)
             self._request_bytes(b"")
-        else:
-            self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+
+    def release_held(self) -> None:
+        """Give the exchange what came before its turn: it became a tunnel."""
+        held, self._held = self._held, b""
+        if held and self.exchange is not None:
+            self.exchange.client_sent(held)
 
     def fail(self, status: int, detail: str, head: RequestHead | None, request_id: str, *, close: bool) -> int:
         """Answer with an error of the gate's own; returns the number of body bytes."""
@@ -185,7 +195,7 @@ class Downstream(asyncio.Protocol):
 
     def _handshake_done(self) -> None:
         self.proxy.handshake_done(self)
-        self.deadline.set(Wait.REQUEST_HEADER, self.world.settings.timeouts.idle)
+        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
 
     def _tls_failed(self, error: TLSError) -> None:
         self.proxy.handshake_failed(self, str(error))
@@ -299,12 +309,24 @@ class Downstream(asyncio.Protocol):
         if wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
-            self.exchange.expired(wait)
+            if self._still_moving():
+                self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+            else:
+                self.exchange.expired(wait)
         elif wait is Wait.REQUEST_HEADER and self._held:
             line = self._held.partition(b"\r\n")[0]
             self._bad_request(MessageError(408, "The request header did not arrive in time."), line, self.proxy.wall())
         else:
             self.linger()
+
+
+    def _still_moving(self) -> bool:
+        """Whether what waits to be sent, either way, became less since this was asked last: slow is not idle."""
+        unsent = self.transport.get_write_buffer_size()
+        if self.exchange is not None and self.exchange.upstream is not None:
+            unsent += self.exchange.upstream.transport.get_write_buffer_size()
+        before, self._unsent = self._unsent, unsent
+        return 0 < unsent != before
 
 
 _CR = 0x0D

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.proxy.deadline import Wait
-from gatekeeper.proxy.forwarding import believed_headers
+from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead, framing_line, read_response
@@ -14,6 +14,14 @@ from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead, framing_line,
 if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
     from gatekeeper.proxy.upstream import UpstreamConnection
+
+
+class Hold(Enum):
+    """Why nothing is read from the client at the moment."""
+
+    UPSTREAM = auto()  # the upstream takes the body more slowly than the client sends it
+    CONNECTING = auto()  # there is no upstream to give the body to yet
+    AHEAD = auto()  # the client is too far ahead, or does not read its answers
 
 
 class Stage(Enum):
@@ -50,6 +58,7 @@ class Exchange:
         "_first",
         "_held",
         "_interim",
+        "_keep_alive",
         "_pool",
         "_request",
         "_response",
@@ -86,18 +95,18 @@ class Exchange:
         self._interim = 0
         self._response_body: Body | None = None
         self._chunked = False
+        self._keep_alive = False
 
     def begin(self, rest: bytes) -> None:
         """Find an upstream connection and send the request; ``rest`` is what came with its head."""
-        downstream = self.downstream
-        world = downstream.world
+        world = self.downstream.world
+        self._pool = world.upstreams["default"]
         limit = world.settings.limits.request_body
         if limit is not None and self.head.block.length > limit:
             self.fail(413, "The request body is too large.")
             return
         self._first = rest
         self._request = self._head_for_upstream()
-        self._pool = world.upstreams["default"]
         upstream = self._pool.take()
         if upstream is None:
             self._connect()
@@ -114,9 +123,9 @@ class Exchange:
             headers += believed_headers(downstream.address, block)
             claimed = block.remark(b"x-forwarded-host")
             forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
-            self.request_id = block.remark(b"x-request-id").decode("latin-1") or self.request_id
+            self.request_id = believed_request_id(block) or self.request_id
         if not block.host:
-            headers += b"Host: " + downstream.world.upstreams["default"].authority + b"\r\n"
+            headers += b"Host: " + self._pool.authority + b"\r\n"
         if head.upgrade:
             headers += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
         return b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n" % (
@@ -131,7 +140,7 @@ class Exchange:
     def _connect(self) -> None:
         downstream = self.downstream
         if self._body is not None:
-            downstream.hold_for_connection()
+            downstream.hold(Hold.CONNECTING)
         downstream.deadline.set(Wait.CONNECT, downstream.world.settings.timeouts.connect)
         self._pool.connect(self)
 
@@ -156,7 +165,7 @@ class Exchange:
                 downstream.keep(first)
             downstream.deadline.set(Wait.RESPONSE_HEADER, downstream.world.settings.timeouts.response_header)
         else:
-            downstream.unhold_for_connection()
+            downstream.unhold(Hold.CONNECTING)
             self._request_body(first)
 
     def client_sent(self, data: bytes) -> None:
@@ -217,8 +226,17 @@ class Exchange:
             self.upstream.pause_reading()
 
     def client_is_ready(self) -> None:
+        """The client has taken what was there."""
         if self.upstream is not None:
             self.upstream.resume_reading()
+
+    def upstream_is_slow(self) -> None:
+        """Read no more from the client until the upstream has taken what is there."""
+        self.downstream.hold(Hold.UPSTREAM)
+
+    def upstream_is_ready(self) -> None:
+        """The upstream has taken what was there."""
+        self.downstream.unhold(Hold.UPSTREAM)
 
     def expired(self, wait: Wait) -> None:
         """A timeout of ``[timeouts]`` has passed."""
@@ -315,7 +333,7 @@ class Exchange:
             self._complete(left)
 
     def _head_for_client(self, response: ResponseHead, body: Body | None) -> bytes:
-        keep_alive = self._keeps_alive(response, body)
+        keep_alive = self._keep_alive = self._keeps_alive(response, body)
         if self.head.minor == 1:
             self._chunked = body is not None and response.framing is not Framing.LENGTH
             if keep_alive and (body is not None or response.framing is Framing.LENGTH):
@@ -382,14 +400,13 @@ class Exchange:
 
     def _complete(self, left: bytes) -> None:
         """The response is whole. The upstream's connection is kept only if nobody can be in doubt where it stands."""
-        upstream, response = self.upstream, self._response
-        keep_alive = self._keeps_alive(response, self._response_body)
-        if upstream is not None and response.reusable and not left and self._body is None:
+        upstream = self.upstream
+        if upstream is not None and self._response.reusable and not left and self._body is None:
             self.upstream = None
             upstream.exchange = None
             self._pool.give_back(upstream)
         self._end()
-        self.downstream.exchange_ended(keep_alive=keep_alive)
+        self.downstream.exchange_ended(keep_alive=self._keep_alive)
 
     # -- the end
 
@@ -412,14 +429,16 @@ class Exchange:
 
     def _end(self) -> None:
         """Let go of the upstream and write the line in the log."""
-        connecting = self.stage is Stage.CONNECTING
+        downstream = self.downstream
+        if self.stage is Stage.CONNECTING:
+            self._pool.forget(self)
         self._move(Stage.ENDED)
         if self.upstream is not None:
             self.upstream.close()
             self.upstream = None
-        elif connecting:
-            self._pool.forget(self)
-        self.downstream.proxy.exchange_ended(self)
+        downstream.unhold(Hold.UPSTREAM)
+        downstream.unhold(Hold.CONNECTING)
+        downstream.proxy.exchange_ended(self)
 
     def _upstream(self) -> "UpstreamConnection":
         if self.upstream is None:

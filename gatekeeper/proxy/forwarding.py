@@ -3,7 +3,12 @@
 What a client says of itself there is dropped. Only a proxy in ``trusted_proxies`` is believed, and appended to.
 """
 
+import re
+
 from gatekeeper.wire.request import Block
+
+# What a log and an app can take as an identifier; anything else from a proxy is replaced.
+_REQUEST_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}")
 
 
 def client_address(peername: object) -> tuple[str, str]:
@@ -37,3 +42,9 @@ def believed_headers(address: str, block: Block) -> bytes:
         node = b'"[%b]"' % here if b":" in here else here
         lines += b"Forwarded: %b, for=%b;proto=https\r\n" % (forwarded, node)
     return lines
+
+
+def believed_request_id(block: Block) -> str:
+    """The X-Request-Id of a trusted proxy, "" if it sent none that could stand in a log."""
+    claimed = block.remark(b"x-request-id")
+    return claimed.decode("ascii") if _REQUEST_ID.fullmatch(claimed) else ""

@@ -32,26 +32,30 @@ class Place:
         """An idle connection that is still open, None if there is none."""
         while self._idle:
             connection = self._idle.pop()
+            self.busy += 1
             if not connection.transport.is_closing():
-                self.busy += 1
                 return connection
         return None
 
     def give_back(self, connection: UpstreamConnection, now: float) -> None:
         """Keep a connection for the next exchange."""
+        connection.resume_reading()
+        if connection.transport.is_closing() or len(self._idle) >= MAX_IDLE:
+            connection.close()
+            return
         self.busy -= 1
         connection.used_before = True
         connection.idle_since = now
-        if len(self._idle) < MAX_IDLE:
-            self._idle.append(connection)
-        else:
-            connection.close()
+        self._idle.append(connection)
 
     async def connect(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
         """A fresh connection; OSError (ssl.SSLError among them) if the app cannot be reached or is not who it should be."""
         if isinstance(self.address, SocketPath):
             _, connection = await loop.create_unix_connection(
-                lambda: UpstreamConnection(self), str(self.address.path), ssl=self._tls, server_hostname=self._server_name
+                lambda: UpstreamConnection(self),
+                str(self.address.path),
+                ssl=self._tls,
+                server_hostname=self._server_name,
             )
         else:
             _, connection = await loop.create_connection(
