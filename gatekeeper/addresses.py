@@ -136,7 +136,7 @@ def parse_host(text: str) -> str:
         except ValueError:
             raise ValueError(f'"{text}" is not an IPv6 address') from None
     if ":" in text:
-        raise ValueError(f'should have its IPv6 address in brackets, such as "[::1]:8443"; got "{text}"')
+        raise ValueError(f'should be a host name or address, an IPv6 one in brackets such as "[::1]"; got "{text}"')
     if re.fullmatch(r"[0-9.]+", text, re.ASCII):
         try:
             return str(IPv4Address(text))

@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,6 +33,8 @@ def shown(value: object) -> str:
             text = str(value).lower()
         case str():
             text = '"' + "".join(char if char.isprintable() else "?" for char in value) + '"'
+        case int() if abs(value) > 1 << 64:
+            text = "a huge number"  # str() refuses more than 4,300 digits
         case dict():
             text = "a table"
         case list():
@@ -42,11 +44,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
 
 
-def _reads(parse: Callable[[str], Any], expected: str = "", *, otherwise: str = "") -> PlainValidator:
-    """Read a string by ``parse``. ``expected`` words every refusal; ``otherwise`` only those that bring no sentence."""
+def _reads(parse: Callable[[str], Any], expected: str) -> PlainValidator:
+    """Read a string by ``parse``, whose ValueError brings its own sentence or, empty, leaves it to "should be …"."""
 
     def read(value: Any, info: ValidationInfo) -> Any:
-        sentence = f"should be {expected or otherwise}; got {shown(value)}"
+        sentence = f"should be {expected}; got {shown(value)}"
         if not isinstance(value, str):
             if info.context is None:
                 return value
@@ -54,7 +56,7 @@ def _reads(parse: Callable[[str], Any], expected: str = "", *, otherwise: str = 
         try:
             return _placed(parse(value), info)
         except ValueError as error:
-            raise ValueError(sentence if expected else str(error)) from None
+            raise ValueError(str(error) or sentence) from None
 
     return PlainValidator(read)
 
@@ -86,7 +88,7 @@ def _schema(pattern: str = "", *words: str) -> WithJsonSchema:
 def _positive(text: str) -> float:
     seconds = units.parse_duration(text)
     if seconds <= 0:
-        raise ValueError
+        raise ValueError("must be longer than nothing")
     return seconds
 
 
@@ -97,7 +99,7 @@ _SIZE_PATTERN = "[0-9]{1,12}(B|KiB|MiB|GiB|TiB)"
 
 Duration = Annotated[
     float,
-    _reads(_positive, f"{_DURATION}, longer than nothing"),
+    _reads(_positive, _DURATION),
     _writes(units.write_duration),
     _schema(_DURATION_PATTERN),
 ]
@@ -128,30 +130,40 @@ SizeOrUnlimited = Annotated[
 """Bytes, None for "unlimited"."""
 
 IPNetwork = IPv4Network | IPv6Network
+
+
+def _network(text: str) -> IPNetwork:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError from None
+    if network.network_address != ip_interface(text).ip:
+        raise ValueError(f'has bits set behind the prefix; is "{network}" meant, or "{ip_interface(text).ip}"?')
+    return network
+
+
 Network = Annotated[
     IPNetwork,
-    _reads(ip_network, 'a network such as "10.0.0.0/8", "2001:db8::/32" or "192.0.2.7"'),
+    _reads(_network, 'a network such as "10.0.0.0/8", "2001:db8::/32" or "192.0.2.7"'),
     _writes(),
     _schema(),
 ]
 """A network in CIDR form; a bit set behind the prefix is a mistake."""
 
 Listen = Annotated[
-    ListenAddress, _reads(parse_listen, otherwise='an address and a port, such as "0.0.0.0:8443"'), _writes(), _schema()
+    ListenAddress, _reads(parse_listen, 'an address and a port, such as "0.0.0.0:8443"'), _writes(), _schema()
 ]
 """Where to listen."""
 
 ListenOrOff = Annotated[
     ListenAddress | None,
-    _reads(_or("off", parse_listen), otherwise='an address and a port, such as "127.0.0.1:9000", or "off"'),
+    _reads(_or("off", parse_listen), 'an address and a port, such as "127.0.0.1:9000", or "off"'),
     _writes(none="off"),
     _schema("", "off"),
 ]
 """Where to listen, None for "off"."""
 
-URL = Annotated[
-    UpstreamURL, _reads(parse_upstream, otherwise='a URL such as "http://127.0.0.1:8000"'), _writes(), _schema()
-]
+URL = Annotated[UpstreamURL, _reads(parse_upstream, 'a URL such as "http://127.0.0.1:8000"'), _writes(), _schema()]
 """Where an upstream is found."""
 
 
@@ -225,8 +237,10 @@ def _text(value: str) -> str:
 Text = Annotated[str, _reads(_text, "text on one line, not empty"), _schema()]
 """One line of text that is not blank."""
 
-HostName = Annotated[str, _reads(parse_host, otherwise='a host name such as "app.example.com"'), _schema()]
-"""A host name or IP address."""
+HostName = Annotated[
+    str, _reads(lambda text: parse_host(text).lower(), 'a host name such as "app.example.com"'), _schema()
+]
+"""A host name or IP address, without a port, in lower case."""
 
 
 def _hex(text: str) -> str:
@@ -250,9 +264,9 @@ def _sha256(text: str) -> str:
 
 def _spki(text: str) -> str:
     pin = text.removeprefix("sha256//").removeprefix("sha256/")
-    if len(pin) != 44:
+    if not re.fullmatch(r"[A-Za-z0-9+/]{43}=", pin, re.ASCII):
         return _sha256(text)
-    return base64.b64decode(pin, validate=True).hex()
+    return base64.b64decode(pin).hex()
 
 
 Serial = Annotated[str, _reads(_serial, 'a serial number in hex, such as "0a1b" or "0A:1B"'), _schema()]
@@ -273,3 +287,73 @@ def _listed(value: Any) -> Any:
 
 OneOrMany = BeforeValidator(_listed)
 """Lets a single string stand for a list of one."""
+
+
+def _spelled(pattern: str, expected: str) -> PlainValidator:
+    """Text that fits a pattern as a whole."""
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError
+        return text
+
+    return _reads(read, expected)
+
+
+_UPSTREAM_NAME = "[A-Za-z0-9_-]{1,64}"
+UpstreamName = Annotated[
+    str, _spelled(_UPSTREAM_NAME, "a name of letters, digits, hyphens and underscores"), _schema(_UPSTREAM_NAME)
+]
+"""What routes, logs and metrics call an upstream."""
+
+# RFC 9110, 9.1: methods are case-sensitive, and all registered ones are upper-case.
+_METHOD = "[A-Z][A-Z-]{0,31}"
+Method = Annotated[str, _spelled(_METHOD, 'a method in capitals, such as "GET"'), _schema(_METHOD)]
+"""A request method."""
+
+# The characters of RFC 3986's pchar that mean the same to every server: no escapes, no ";", no empty or dot segments.
+_ROUTE_PATH = r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()+,=:@-]+)*(/|/\*)?"
+RoutePath = Annotated[
+    str,
+    _spelled(f"(?=/){_ROUTE_PATH}", 'a path such as "/admin", or "/admin/*" for all below it, without escapes'),
+    _schema(f"(?=/){_ROUTE_PATH}"),
+]
+"""An exact path, or a prefix that ends in ``/*``."""
+
+_REQUEST_PATH = r"/(?!/)[!-\[\]-~]*"
+RequestPath = Annotated[str, _spelled(_REQUEST_PATH, 'a path such as "/healthz"'), _schema(_REQUEST_PATH)]
+"""What is asked of an upstream: a path, with a query or without."""
+
+_WEB = r"https?://[A-Za-z0-9.:\[\]-]+(/[!-\[\]-~]*)?"
+WebURL = Annotated[str, _spelled(_WEB, 'a URL such as "http://ocsp.example.com/"'), _schema(_WEB)]
+"""An http or https URL, with a path or without, without a user name."""
+
+# What frames, routes or signs off a message is the proxy's own.
+_OWN = {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+
+
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,128}", text, re.ASCII):  # RFC 9110, 5.6.2, less the underscore
+        raise ValueError
+    if text.lower() in _OWN:
+        raise ValueError("is set by gatekeeper itself")
+    return text
+
+
+HeaderName = Annotated[str, _reads(_header_name, "the name of a header, without underscores"), _schema()]
+"""The name of a header to set. Underscores are refused: many servers cannot tell them from hyphens."""
+
+PLACEHOLDERS = ("cn", "o", "ou", "email", "dns", "uri", "serial", "sha256", "issuer", "not_after")
+
+
+def _template(text: str) -> str:
+    bare = text
+    for name in PLACEHOLDERS:
+        bare = bare.replace(f"{{{name}}}", "")
+    if "{" in bare or "}" in bare:
+        raise ValueError(f"may hold these in braces, and no others: {', '.join(PLACEHOLDERS)}")
+    return _text(text)
+
+
+Template = Annotated[str, _reads(_template, "text on one line, not empty"), _schema()]
+"""The value of a header, with placeholders."""

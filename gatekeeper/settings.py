@@ -8,7 +8,8 @@ What spans several tables, or needs the files that are named here, is not checke
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
@@ -20,19 +21,26 @@ from gatekeeper.kinds import (
     File,
     Fingerprint,
     Folder,
+    HeaderName,
     HostName,
     Listen,
     ListenOrOff,
     LogTarget,
+    Method,
     Network,
     OneOrMany,
     Origins,
     Pin,
+    RequestPath,
+    RoutePath,
     Serial,
     Size,
     SizeOrUnlimited,
+    Template,
     Text,
+    UpstreamName,
     Wait,
+    WebURL,
     Workers,
 )
 
@@ -40,13 +48,13 @@ Count = Annotated[StrictInt, Field(ge=0)]
 HeaderPreset = Literal["nginx", "rfc9440", "remote-user", "xfcc", "traefik"]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
     """A table: frozen, and a key that it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
-class ServerSettings(_Table):
+class ServerSettings(Table):
     """The listener: where visitors connect, and the ordinary HTTPS certificate they see."""
 
     listen: Annotated[tuple[Listen, ...], OneOrMany, Field(min_length=1)] = Field(
@@ -85,7 +93,7 @@ class ServerSettings(_Table):
     )
 
 
-class ClientAuthSettings(_Table):
+class ClientAuthSettings(Table):
     """Who is let in: the authorities whose client certificates are good, and how strictly they are judged."""
 
     ca: Annotated[tuple[File, ...], OneOrMany, Field(min_length=1)] = Field(
@@ -102,7 +110,7 @@ class ClientAuthSettings(_Table):
     ocsp: Literal["off", "leaf"] = Field(
         default="off", description='"leaf" asks the OCSP responder whether the visitor\'s certificate was revoked.'
     )
-    ocsp_responder: Text | None = Field(
+    ocsp_responder: WebURL | None = Field(
         default=None,
         examples=["http://ocsp.example.com"],
         description="The OCSP responder to ask instead of the one that the certificate names.",
@@ -127,7 +135,7 @@ class ClientAuthSettings(_Table):
     )
 
 
-class UpstreamSettings(_Table):
+class UpstreamSettings(Table):
     """An app behind the gate, and how it is reached."""
 
     url: URL | None = Field(
@@ -168,7 +176,7 @@ class UpstreamSettings(_Table):
     queue_timeout: Duration = Field(
         default=10.0, description="How long a request waits for one of max_connections before it is answered 503."
     )
-    health_path: Text | None = Field(
+    health_path: RequestPath | None = Field(
         default=None,
         examples=["/healthz"],
         description="A path to ask regularly; a place that does not answer 2xx or 3xx gets no requests until it does.",
@@ -209,7 +217,7 @@ def _only_for_https(upstream: UpstreamSettings) -> None:
             raise ValueError(f"has {name}, which only means something for an https:// upstream")
 
 
-class RuleSettings(_Table):
+class RuleSettings(Table):
     """What a certificate must say; every key that is written must match, and of a repeated attribute any one."""
 
     cn: Text | None = Field(default=None, examples=["alice"], description="The subject's common name.")
@@ -246,20 +254,24 @@ class RuleSettings(_Table):
         return self
 
 
-class RouteSettings(_Table):
+class RouteSettings(Table):
     """Which requests go to which upstream, and who may send them; the first route that matches decides."""
 
-    path: Text = Field(default="/*", description='An exact path, or everything below one: a prefix that ends in "/*".')
-    hosts: Annotated[tuple[HostName, ...], OneOrMany] = Field(
+    path: RoutePath = Field(
+        default="/*", description='An exact path, or everything below one: a prefix that ends in "/*".'
+    )
+    hosts: Annotated[tuple[HostName, ...], OneOrMany, Field(min_length=1)] = Field(
         default=(),
         examples=[["admin.example.com"]],
         description="The names in the Host header; none written, every name.",
     )
-    methods: Annotated[tuple[Text, ...], OneOrMany] = Field(
+    methods: Annotated[tuple[Method, ...], OneOrMany, Field(min_length=1)] = Field(
         default=(), examples=[["GET", "POST"]], description="The request methods; none written, every method."
     )
-    upstream: Text = Field(default="default", description='The upstream by name; "default" is the [upstream] table.')
-    allow: tuple[RuleSettings, ...] = Field(
+    upstream: UpstreamName = Field(
+        default="default", description='The upstream by name; "default" is the [upstream] table.'
+    )
+    allow: Annotated[tuple[RuleSettings, ...], Field(min_length=1)] = Field(
         default=(),
         examples=[[{"ou": "ops"}, {"cn": "alice", "issuer": "Home CA"}]],
         description="Who may: any table suffices, within a table all must match; none written, every verified visitor.",
@@ -276,8 +288,14 @@ class RouteSettings(_Table):
         description="Whether CORS preflights pass without a certificate: true, or a list of the origins that may.",
     )
 
+    @model_validator(mode="after")
+    def _public_or_not(self) -> Self:
+        if self.public and (self.allow or self.deny):
+            raise ValueError("is public, so it cannot ask who the visitor is; take public or allow and deny out")
+        return self
 
-class JWTSettings(_Table):
+
+class JWTSettings(Table):
     """A signed assertion of who the visitor is, in the header Gatekeeper-Assertion."""
 
     key: File = Field(examples=["jwt.pem"], description="The private key that signs: EC P-256, PEM.")
@@ -285,14 +303,14 @@ class JWTSettings(_Table):
     lifetime: Duration = Field(default=300.0, description="How long an assertion is good.")
 
 
-class IdentitySettings(_Table):
+class IdentitySettings(Table):
     """How the app learns who the visitor is: headers that are removed from every request, then set by the gate."""
 
     headers: tuple[HeaderPreset, ...] = Field(
         default=("nginx",),
         description="Which sets of headers are sent to the app; the reference of headers lists each.",
     )
-    custom: Mapping[str, Text] = Field(
+    custom: Mapping[HeaderName, Template] = Field(
         default_factory=dict,
         examples=[{"X-Device": "{cn}"}],
         description="Headers of your own; filled in are {cn}, {o}, {ou}, {email}, {dns}, {uri}, {serial}, {sha256}, "
@@ -309,7 +327,7 @@ class IdentitySettings(_Table):
     )
 
 
-class RefusalSettings(_Table):
+class RefusalSettings(Table):
     """What a refused visitor is shown."""
 
     detail: Literal["full", "minimal"] = Field(
@@ -326,7 +344,7 @@ class RefusalSettings(_Table):
     )
 
 
-class InvitationsSettings(_Table):
+class InvitationsSettings(Table):
     """Links that carry a certificate onto a device; off unless this table is written."""
 
     folder: Folder = Field(
@@ -335,7 +353,7 @@ class InvitationsSettings(_Table):
     )
 
 
-class AdminSettings(_Table):
+class AdminSettings(Table):
     """The listener for operators: plain HTTP with /healthz, /readyz, /metrics and /status. Keep it private."""
 
     listen: ListenOrOff = Field(
@@ -344,7 +362,7 @@ class AdminSettings(_Table):
     )
 
 
-class LogSettings(_Table):
+class LogSettings(Table):
     """What is written down, where, and how."""
 
     access: LogTarget = Field(
@@ -359,7 +377,7 @@ class LogSettings(_Table):
     )
 
 
-class TimeoutsSettings(_Table):
+class TimeoutsSettings(Table):
     """How long the gate waits for what. All are enforced."""
 
     handshake: Duration = Field(default=10.0, description="The TLS handshake, from the connection to its end.")
@@ -384,7 +402,7 @@ class TimeoutsSettings(_Table):
     )
 
 
-class LimitsSettings(_Table):
+class LimitsSettings(Table):
     """How much of anything is accepted."""
 
     request_header: Size = Field(default=32 << 10, description="The head of a request, all lines together; above: 431.")
@@ -403,23 +421,49 @@ class LimitsSettings(_Table):
     )
 
 
-class Settings(_Table):
+class Settings(Table):
     """The whole file. ``server`` and ``client_auth`` must be written; ``upstream`` is the app named "default"."""
 
     server: ServerSettings
     client_auth: ClientAuthSettings
     upstream: UpstreamSettings | None = None
-    upstreams: Mapping[str, UpstreamSettings] = Field(default_factory=dict)
+    upstreams: Mapping[UpstreamName, UpstreamSettings] = Field(default_factory=dict)
     routes: tuple[RouteSettings, ...] = ()
-    identity: IdentitySettings = IdentitySettings()
-    refusal: RefusalSettings = RefusalSettings()
+    identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    refusal: RefusalSettings = Field(default_factory=RefusalSettings)
     invitations: InvitationsSettings | None = None
-    admin: AdminSettings = AdminSettings()
-    log: LogSettings = LogSettings()
-    timeouts: TimeoutsSettings = TimeoutsSettings()
-    limits: LimitsSettings = LimitsSettings()
+    admin: AdminSettings = Field(default_factory=AdminSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    timeouts: TimeoutsSettings = Field(default_factory=TimeoutsSettings)
+    limits: LimitsSettings = Field(default_factory=LimitsSettings)
 
     @property
     def every_upstream(self) -> Mapping[str, UpstreamSettings]:
         """All upstreams by name, the one of ``[upstream]`` as "default"."""
         return ({"default": self.upstream} if self.upstream is not None else {}) | dict(self.upstreams)
+
+
+def table_at(path: tuple[str | int, ...]) -> type[Table] | None:
+    """The class of the table at a path of keys and indexes, for a list of tables that of its entries, else None."""
+    annotation: Any = Settings
+    for step in path:
+        if isinstance(annotation, type) and issubclass(annotation, Table):
+            field = annotation.model_fields.get(str(step))
+            annotation = field.annotation if field is not None else None
+        else:
+            annotation = _entry(annotation)
+        annotation = _without_none(annotation)
+    annotation = _entry(annotation) if get_args(annotation)[1:] == (...,) else annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Table) else None
+
+
+def _entry(annotation: Any) -> Any:
+    """What a tuple or a mapping holds."""
+    inner = [one for one in get_args(annotation) if one is not ...]
+    return inner[-1] if inner else None
+
+
+def _without_none(annotation: Any) -> Any:
+    """``X`` of ``X | None``."""
+    inner = get_args(annotation)
+    return next(one for one in inner if one is not NoneType) if NoneType in inner else annotation

@@ -2,7 +2,7 @@
 
 import re
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"(?:[0-9]{1,9}(?:ms|s|m|h|d))+", re.ASCII)
 _PART = re.compile(r"([0-9]+)(ms|s|m|h|d)", re.ASCII)
 
@@ -11,30 +11,30 @@ _SIZE = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB|TiB)", re.ASCII)
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of ``"500ms"``, ``"30s"``, ``"5m"``, ``"2h"``, ``"14d"`` or several in a row; ValueError otherwise."""
+    """Seconds of ``"500ms"``, ``"30s"``, ``"5m"``, ``"2h"``, ``"14d"`` or several in a row; else a bare ValueError."""
     if not _DURATION.fullmatch(text):
-        raise ValueError(text)
-    return sum(int(number) * 1000 * _SECONDS[unit] for number, unit in _PART.findall(text)) / 1000
+        raise ValueError
+    return sum(int(number) * _MILLISECONDS[unit] for number, unit in _PART.findall(text)) / 1000
 
 
 def write_duration(seconds: float) -> str:
     """One number and one unit that `parse_duration` reads back, to the millisecond: ``"75s"``, ``"2h"``."""
     left = round(seconds * 1000)
     for unit in ("d", "h", "m", "s"):
-        number, rest = divmod(left, round(_SECONDS[unit] * 1000))
+        number, rest = divmod(left, _MILLISECONDS[unit])
         if rest == 0 and (number > 1 or unit == "s" or (number and unit == "h")):
             return f"{number}{unit}"
     return f"{left}ms"
 
 
 def parse_size(text: str) -> int:
-    """Bytes of ``"512B"``, ``"64KiB"``, ``"1MiB"``, ``"2GiB"`` or ``"1TiB"``; ValueError otherwise.
+    """Bytes of ``"512B"``, ``"64KiB"``, ``"1MiB"``, ``"2GiB"`` or ``"1TiB"``; a bare ValueError otherwise.
 
     Decimal units (``"64KB"``) are refused: half of the world reads them as 64,000, the other half as 65,536.
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(text)
+        raise ValueError
     return int(match[1]) * _BYTES[match[2]]
 
 
