@@ -4,13 +4,13 @@ import asyncio
 import os
 from typing import cast
 
-from gatekeeper.errors import MessageError, TLSError
+from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Admit, Identity, Refuse, Verdict, judge
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
-from gatekeeper.tls.connection import PlainHTTPError, TLSConnection
+from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preset import identity_headers
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
@@ -185,6 +185,11 @@ class Downstream(asyncio.Protocol):
             self.transport.write_eof()
         self.deadline.set(Wait.LINGER, LINGER_SECONDS)
 
+    def go_away(self) -> None:
+        """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
+        if self.exchange is None and not self._held:
+            self.linger()
+
     def abort(self) -> None:
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
         self._lingering = True
@@ -284,7 +289,7 @@ class Downstream(asyncio.Protocol):
             now=now,
         )
         self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
-        self.proxy.refused(self, head, refusal, answer, request_id, now)
+        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
         self.linger()
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:

@@ -1,88 +1,16 @@
-"""The places of an app and their connections. What to do is planned at once; only connecting takes time."""
+"""All places of an app. What to do is planned at once; only connecting takes time."""
 
 import asyncio
-import ssl
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gatekeeper.addresses import Address, SocketPath, UpstreamURL
+from gatekeeper.addresses import Address, UpstreamURL
+from gatekeeper.proxy.place import KEEP_SECONDS, Place
 from gatekeeper.proxy.upstream import UpstreamConnection
 from gatekeeper.settings import UpstreamSettings
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.exchange import Exchange
-
-# A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and Node.js wait
-# 5 seconds, gunicorn 2, nginx 75).
-KEEP_SECONDS = 30.0
-MAX_IDLE = 256
-
-
-class Place:
-    """One URL of an app: its idle connections, most recently used last, and how many are busy."""
-
-    def __init__(self, address: Address | SocketPath, tls: ssl.SSLContext | None, server_name: str | None) -> None:
-        self.address = address
-        self.busy = 0
-        self._tls = tls
-        self._server_name = server_name
-        self._idle: list[UpstreamConnection] = []
-
-    def take(self) -> UpstreamConnection | None:
-        """An idle connection that is still open, None if there is none."""
-        while self._idle:
-            connection = self._idle.pop()
-            self.busy += 1
-            if not connection.transport.is_closing():
-                return connection
-        return None
-
-    def give_back(self, connection: UpstreamConnection, now: float) -> None:
-        """Keep a connection for the next exchange."""
-        connection.resume_reading()
-        if connection.transport.is_closing() or len(self._idle) >= MAX_IDLE:
-            connection.close()
-            return
-        self.busy -= 1
-        connection.used_before = True
-        connection.idle_since = now
-        self._idle.append(connection)
-
-    async def connect(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
-        """A fresh connection; OSError (ssl.SSLError among them) if the app cannot be reached or is not who it should be."""
-        if isinstance(self.address, SocketPath):
-            _, connection = await loop.create_unix_connection(
-                lambda: UpstreamConnection(self),
-                str(self.address.path),
-                ssl=self._tls,
-                server_hostname=self._server_name,
-            )
-        else:
-            _, connection = await loop.create_connection(
-                lambda: UpstreamConnection(self),
-                self.address.host,
-                self.address.port,
-                ssl=self._tls,
-                server_hostname=self._server_name,
-            )
-        self.busy += 1
-        return connection
-
-    def lost(self, connection: UpstreamConnection) -> None:
-        """A connection was closed by either side."""
-        if connection in self._idle:
-            self._idle.remove(connection)
-        else:
-            self.busy -= 1
-
-    def close_idle(self, before: float) -> int:
-        """Close what has been idle since before that time; returns how many are left."""
-        for connection in [one for one in self._idle if one.idle_since < before]:
-            self._idle.remove(connection)
-            self.busy += 1  # until it is lost
-            connection.close()
-        return len(self._idle)
-
 
 class Pool:
     """All places of one app."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.exchange import Exchange
-    from gatekeeper.proxy.pool import Place
+    from gatekeeper.proxy.place import Place
 
 # As for the client's side: how much of a request body may wait for a slow app.
 WRITE_HIGH_WATER = 256 * 1024
