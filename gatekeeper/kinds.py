@@ -13,7 +13,15 @@ from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from gatekeeper import units
 from gatekeeper.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream
@@ -281,14 +289,6 @@ Pin = Annotated[
 """A public key's pin in the form that ``Certificate.spki_sha256`` has."""
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-OneOrMany = BeforeValidator(_listed)
-"""Lets a single string stand for a list of one."""
-
-
 def _spelled(pattern: str, expected: str) -> PlainValidator:
     """Text that fits a pattern as a whole."""
 
@@ -357,3 +357,18 @@ def _template(text: str) -> str:
 
 Template = Annotated[str, _reads(_template, "text on one line, not empty"), _schema()]
 """The value of a header, with placeholders."""
+
+
+class OneOrMany:
+    """In ``Annotated[tuple[…], …, OneOrMany]``: a single string may stand for a list of one."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(
+            lambda value: [value] if isinstance(value, str) else value, handler(source)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        many = handler(core)
+        return {"anyOf": [many["items"], many]}
