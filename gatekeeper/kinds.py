@@ -93,15 +93,26 @@ def _schema(pattern: str = "", *words: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [*({"const": word} for word in words), text]} if words else text)
 
 
-def _positive(text: str) -> float:
+# Ten years: what is meant as "for ever" fits, and no clock or timer overflows.
+_LONGEST = 3650 * 86400
+
+
+def _bounded(text: str) -> float:
     seconds = units.parse_duration(text)
-    if seconds <= 0:
+    if seconds > _LONGEST:
+        raise ValueError(f'must not be longer than "{units.write_duration(_LONGEST)}"; got "{text}"')
+    return seconds
+
+
+def _positive(text: str) -> float:
+    seconds = _bounded(text)
+    if seconds == 0:
         raise ValueError("must be longer than nothing")
     return seconds
 
 
 _DURATION = 'a duration such as "30s", "500ms" or "2h"'
-_DURATION_PATTERN = "([0-9]{1,9}(ms|s|m|h|d))+"
+_DURATION_PATTERN = "([0-9]{1,12}(ms|s|m|h|d))+"
 _SIZE = 'a size such as "64KiB", "1MiB" or "512B"'
 _SIZE_PATTERN = "[0-9]{1,12}(B|KiB|MiB|GiB|TiB)"
 
@@ -113,9 +124,7 @@ Duration = Annotated[
 ]
 """Seconds, more than 0."""
 
-Wait = Annotated[
-    float, _reads(units.parse_duration, _DURATION), _writes(units.write_duration), _schema(_DURATION_PATTERN)
-]
+Wait = Annotated[float, _reads(_bounded, _DURATION), _writes(units.write_duration), _schema(_DURATION_PATTERN)]
 """Seconds; 0 is no wait at all."""
 
 DurationOrOff = Annotated[

@@ -40,5 +40,5 @@ listen = "127.0.0.1:9000"
 
 
 def starter() -> str:
-    """A short commented configuration to start from. It loads as it is; the files it names are still to be put there."""
+    """A short commented configuration to start from. It loads as it is; the files that it names are still to come."""
     return _STARTER
