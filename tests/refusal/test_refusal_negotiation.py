@@ -107,13 +107,13 @@ def test_the_language_is_looked_up_by_weight_then_order(accept_language: str, la
     assert choose_language(accept_language, {"en", "de", "fr", "es", "zh"}, "en") == language
 
 
+@pytest.mark.parametrize("start", ["", "a/b", "de", 'a/b;a="'])
 @pytest.mark.parametrize(
-    "filling",
-    [";", "; ", " ;", ",", " ", "\t", "a/b;a=b ", 'a/b;a="\\"', "a/b;;;;", "q=0;", "a/b;q=0.00", "-aa", "de-a;"],
+    "filling", [";", "; ", " ; ", ",", " ", "\t", "a/b;a=b ", "\\a", ";q=0", ";q=0.00 ", "-aa", ", de;"]
 )
-def test_no_field_takes_long_to_read(filling: str) -> None:
+def test_no_field_takes_long_to_read(start: str, filling: str) -> None:
     """The expressions do not backtrack: the longest field that is read, broken at its end, costs under 20 ms."""
-    field = (filling * LONGEST_FIELD)[: LONGEST_FIELD - 1] + "!"
+    field = (start + filling * LONGEST_FIELD)[: LONGEST_FIELD - 1] + "!"
     began = time.process_time()
     prefers_page(field)
     choose_language(field, {"de"}, "en")

@@ -141,6 +141,7 @@ def test_names_cannot_turn_the_line_around() -> None:
     texts = re.findall(r"(<bdi>)?stranger", page[page.index('<p class="host">') : page.index("<footer")])
     assert len(texts) >= 9
     assert texts.count("") == 2  # the contact link and its text, which are the operator's
+    assert "<bdi>stranger</bdi></p></div>" in builtin_page().render(sample("broken", None, "stranger"))
 
 
 def _colours(css: str, selector: str) -> dict[str, str]:
