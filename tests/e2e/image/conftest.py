@@ -60,7 +60,10 @@ def wheel_settings(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """The real Dockerfile on a Debian base. A minute and a half, once a run: its tests are one xdist group."""
+    """The real Dockerfile on a Debian base, without the base's shells.
+
+    It takes one to two minutes, so its tests are one xdist group: it is built once a run.
+    """
     needs("buildah", "debootstrap", "unshare", "mount", "chroot")
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("building an image without an engine needs root")
@@ -72,6 +75,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         buildah("bud", *options, *wheel_settings(folder), "--tag=gatekeeper", str(ROOT))
         inspected = json.loads(buildah("inspect", "--type=image", "gatekeeper"))
         container = buildah("from", "--name=gate", "gatekeeper")
-        yield Image(inspected["Docker"]["config"], Path(buildah("mount", container)))
+        files = Path(buildah("mount", container))
+        for shell in ("sh", "bash", "dash"):
+            (files / "usr/bin" / shell).unlink()
+        yield Image(inspected["Docker"]["config"], files)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

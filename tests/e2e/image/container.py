@@ -16,7 +16,11 @@ root=$1 user=$2; shift 2
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
-while [ "$1" != -- ]; do mount --bind "$1" "$root$2"; mount -o remount,bind,ro "$root$2"; shift 2; done; shift
+while [ "$1" != -- ]; do
+  if [ "$1" = tmpfs ]; then mount -t tmpfs -o mode=1777 tmpfs "$root$2"
+  else mount --bind "$1" "$root$2"; mount -o remount,bind,ro "$root$2"; fi
+  shift 2
+done; shift
 mount -o remount,bind,ro "$root"
 exec chroot --userspec="$user" "$root" "$@"
 """
@@ -29,8 +33,11 @@ class Image:
     config: dict
     files: Path
 
-    def command(self, *command: str, mounts: Mapping[Path, str] | None = None) -> list[str]:
-        """The command line that runs this in the image; ``mounts`` are folders outside, read-only at a path inside."""
+    def command(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> list[str]:
+        """The command line that runs this in the image.
+
+        ``mounts`` are folders outside, each read-only at a path inside; ``"tmpfs"`` is an empty one to write to.
+        """
         places = []
         for outside, inside in (mounts or {}).items():
             (self.files / inside.lstrip("/")).mkdir(parents=True, exist_ok=True)
@@ -43,13 +50,20 @@ class Image:
         variables = dict(entry.split("=", 1) for entry in self.config["Env"])
         return variables | {"PATH": f"{variables['PATH']}:/usr/sbin:/sbin"}
 
-    def run(self, *command: str, mounts: Mapping[Path, str] | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run to the end, at most a minute."""
-        return subprocess.run(
-            self.command(*command, mounts=mounts),
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+        with self.start(*command, mounts=mounts) as process:
+            out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    def start(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> subprocess.Popen[str]:
+        """Start it; when the process that is returned dies, everything inside dies with it."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            self.command(*command, mounts=mounts), env=self.environment(), stdout=pipe, stderr=pipe, text=True
         )
+
+
+def process_1(process: subprocess.Popen[str]) -> int:
+    """The process that is number 1 inside, by its number outside: what an engine sends its signals to."""
+    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
