@@ -152,8 +152,9 @@ class Downstream(asyncio.Protocol):
             self.hold(Hold.AHEAD)
             return
         self.unhold(Hold.AHEAD)
-        if self._held:
-            self._request_bytes(b"")
+        held, self._held = self._held, b""  # nobody has looked at it yet
+        if held:
+            self._request_bytes(held)
 
     def release_held(self) -> None:
         """Give the exchange what came before its turn: it became a tunnel."""
