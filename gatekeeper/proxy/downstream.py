@@ -139,7 +139,7 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
         self.exchange = None
-        if not keep_alive:
+        if not keep_alive or (self.proxy.draining and not self._held):
             self.linger()
             return
         self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
@@ -187,7 +187,7 @@ class Downstream(asyncio.Protocol):
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+        self._await_the_end(self.world.settings.timeouts.stream_idle)
 
     def go_away(self) -> None:
         """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
@@ -198,7 +198,12 @@ class Downstream(asyncio.Protocol):
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
         self._lingering = True
         self.transport.close()
-        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+        self._await_the_end()
+
+    def _await_the_end(self, seconds: float = LINGER_SECONDS) -> None:
+        """Nothing more is said. What is not sent yet may take ``seconds``, and as long again while it gets less."""
+        self._unsent = self.transport.get_write_buffer_size()
+        self.deadline.set(Wait.LINGER, seconds if self._unsent else LINGER_SECONDS)
 
     # -- handshake
 
@@ -216,6 +221,7 @@ class Downstream(asyncio.Protocol):
         else:
             self.transport.write(self.tls.pending_output())
         self.transport.close()
+        self._await_the_end()
 
     # -- requests
 
@@ -311,9 +317,12 @@ class Downstream(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_gone()
         self.transport.close()
+        self._await_the_end()
 
     def _expired(self, wait: Wait) -> None:
-        if wait is Wait.LINGER or wait is Wait.HANDSHAKE:
+        if wait is Wait.LINGER and self._still_moving():
+            self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+        elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
             if self._still_moving():
