@@ -161,6 +161,7 @@ class Downstream(asyncio.Protocol):
         held, self._held = self._held, b""
         if held and self.exchange is not None:
             self.exchange.client_sent(held)
+        self.unhold(Hold.AHEAD)
 
     def fail(self, status: int, detail: str, head: RequestHead | None, request_id: str, *, close: bool) -> int:
         """Answer with an error of the gate's own; returns the number of body bytes."""
