@@ -251,6 +251,7 @@ class App:
         self.attempts: list[Any] = []
         self.refuses: OSError | None = None
         self.hangs = False
+        self.dies_at_once = False
         self._loop = loop
         self._waiting: list[asyncio.Future[None]] = []
         loop.connector = self._connect
@@ -276,6 +277,8 @@ class App:
             await self._waiting[-1]
         connection = AppConnection(self._loop, factory())
         self.connections.append(connection)
+        if self.dies_at_once:
+            connection.transport.abort()
         try:
             await asyncio.sleep(0)  # as asyncio does, between connection_made and the end of create_connection
         except BaseException:

@@ -457,7 +457,9 @@ def test_a_client_that_leaves_during_the_handshake_is_counted(scene: Scene) -> N
 def test_the_app_is_told_the_address(scene: Scene) -> None:
     """And nothing that the client says of itself."""
     alice = scene.alice()
-    alice.send(get("/", "X-Forwarded-For: 10.0.0.1", "X-Real-IP: 10.0.0.1", "X-Request-Id: mine", "Forwarded: for=10.0.0.1"))
+    alice.send(
+        get("/", "X-Forwarded-For: 10.0.0.1", "X-Real-IP: 10.0.0.1", "X-Request-Id: mine", "Forwarded: for=10.0.0.1")
+    )
     asked = scene.app.last.read()
     assert b"\r\nX-Forwarded-For: 192.0.2.7\r\n" in asked
     assert b"\r\nX-Real-IP: 192.0.2.7\r\n" in asked
@@ -468,7 +470,7 @@ def test_the_app_is_told_the_address(scene: Scene) -> None:
 
 
 def test_a_visitor_by_a_unix_socket_has_no_address(scene: Scene) -> None:
-    """"unix", as nginx writes it."""
+    """ "unix", as nginx writes it."""
     local = scene.visitor(scene.files.alice, address="")
     local.send(get("/"))
     assert b"\r\nX-Forwarded-For: unix\r\n" in scene.app.last.read()
