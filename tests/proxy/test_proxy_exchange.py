@@ -1,4 +1,4 @@
-"""One request and its response, as transcripts: the client on one side, the app on the other, both played by the test."""
+"""One request and its response, as transcripts: the client on one side, the app on the other."""
 
 from collections.abc import Callable
 from itertools import product

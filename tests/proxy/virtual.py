@@ -9,10 +9,10 @@ Connector = Callable[..., Awaitable[tuple[asyncio.BaseTransport, asyncio.BasePro
 
 
 class VirtualLoop(base_events.BaseEventLoop):
-    """asyncio's own loop without sockets: nothing happens until `settle` or `advance`, and time never passes by itself.
+    """asyncio's own loop without sockets: nothing happens until `settle` or `advance`, time neither.
 
-    An exception that nobody caught is raised by the next of these calls. ``connector`` is what ``create_connection`` and
-    ``create_unix_connection`` do.
+    An exception that nobody caught is raised by the next of these calls. ``connector`` is what ``create_connection``
+    and ``create_unix_connection`` do.
     """
 
     def __init__(self) -> None:
