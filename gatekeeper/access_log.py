@@ -33,7 +33,7 @@ FLUSH_LINES = 512
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
 MAX_BATCHES = 64
 
-_NOT_PLAIN = re.compile(r'[^ !#-\[\]-~]')
+_NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,5 +257,5 @@ def _iso_time(milliseconds: int) -> str:
 def _clf_time(second: int) -> str:
     """Apache's %t, with English months whatever the locale."""
     moment = time.gmtime(second)
-    month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[moment.tm_mon - 1]
+    month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][moment.tm_mon - 1]
     return time.strftime(f"%d/{month}/%Y:%H:%M:%S +0000", moment)

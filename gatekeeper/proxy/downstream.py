@@ -325,7 +325,6 @@ class Downstream(asyncio.Protocol):
         else:
             self.linger()
 
-
     def _still_moving(self) -> bool:
         """Whether what waits to be sent, either way, became less since this was asked last: slow is not idle."""
         unsent = self.transport.get_write_buffer_size()

@@ -259,7 +259,9 @@ def unreadable_head(line: bytes) -> RequestHead:
 
 # Of a request line that is none, enough to recognise it by.
 LOGGED_LINE_BYTES = 256
-_NO_BLOCK = Block(b"", b"", b"", Framing.NONE, 0, frozenset(), expects_continue=False, upgrade=False, remarks=(), count=0)
+_NO_BLOCK = Block(
+    b"", b"", b"", Framing.NONE, 0, frozenset(), expects_continue=False, upgrade=False, remarks=(), count=0
+)
 
 
 class _Judge:
