@@ -41,6 +41,7 @@ NOT_YET: Mapping[str, str] = {
     "identity.headers": "any other set of identity headers than nginx",
     "identity.custom": "identity headers of your own",
     "identity.jwt": "signed assertions",
+    "identity.expiry_warning": "warning of certificates that are about to expire",
     "invitations": "invitations",
 }
 

@@ -1,5 +1,6 @@
 """Finding and loading ``gatekeeper.toml``."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -192,6 +193,7 @@ SET: dict[str, str] = {
     "identity.headers": SERVER + CLIENT_AUTH + '[identity]\nheaders = ["nginx", "xfcc"]\n',
     "identity.custom": SERVER + CLIENT_AUTH + '[identity]\ncustom = { X-Device = "{cn}" }\n',
     "identity.jwt": SERVER + CLIENT_AUTH + '[identity]\njwt = { key = "jwt.pem", audience = "app" }\n',
+    "identity.expiry_warning": SERVER + CLIENT_AUTH + '[identity]\nexpiry_warning = "7d"\n',
     "invitations": SERVER + CLIENT_AUTH + '[invitations]\nfolder = "x"\n',
 }
 
@@ -282,7 +284,7 @@ def test_a_file_that_this_user_may_not_read(tmp_path: Path) -> None:
 def test_other_failures_to_read_keep_the_systems_words(tmp_path: Path) -> None:
     """A link that leads to itself, for one."""
     (tmp_path / "loop").symlink_to("loop")
-    assert refusal(tmp_path / "loop") == f"cannot be read: {os.strerror(40)}"
+    assert refusal(tmp_path / "loop") == f"cannot be read: {os.strerror(errno.ELOOP)}"
 
 
 def refusal(path: Path) -> str:

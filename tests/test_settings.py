@@ -190,5 +190,5 @@ def test_an_empty_list_does_not_mean_everything(name: str) -> None:
     ],
 )
 def test_which_table_stands_at_a_path(path: tuple[str | int, ...], table: type[Table] | None) -> None:
-    """Lists of tables may be named with or without an index; ``upstreams`` itself has the class of its entries not."""
+    """Lists of tables may be named with an index or without; ``upstreams`` holds tables by name and is none itself."""
     assert table_at(path) is table
