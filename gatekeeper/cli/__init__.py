@@ -8,7 +8,7 @@ import os
 import sys
 
 from gatekeeper import __version__
-from gatekeeper.cli import serve
+from gatekeeper.cli import ca, serve
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -42,7 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve.add_command(commands)
-
+    ca.add_command(commands)
     return parser
 
 

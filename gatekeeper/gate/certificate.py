@@ -54,7 +54,13 @@ def read_certificate(der: bytes) -> Certificate:
     """
     try:
         return _read(der)
-    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+    except (
+        ValueError,
+        TypeError,
+        x509.InvalidVersion,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
         raise ValueError(f"the certificate cannot be parsed: {error}") from error
 
 

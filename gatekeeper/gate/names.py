@@ -50,7 +50,9 @@ _ENCODINGS = {_ASN1Type.BMPString: "utf-16-be", _ASN1Type.UniversalString: "utf-
 
 def rfc2253(name: x509.Name) -> str:
     """The name as OpenSSL writes it: last part first, ``,`` between parts, ``+`` within one, pure ASCII."""
-    return ",".join("+".join(_attribute(attribute) for attribute in reversed(list(rdn))) for rdn in reversed(list(name.rdns)))
+    return ",".join(
+        "+".join(_attribute(attribute) for attribute in reversed(list(rdn))) for rdn in reversed(list(name.rdns))
+    )
 
 
 def _attribute(attribute: x509.NameAttribute[str | bytes]) -> str:

@@ -119,6 +119,7 @@ _OPENSSL_REASONS: tuple[tuple[frozenset[int], Reason, str], ...] = (
     (frozenset({10}), Reason.EXPIRED, "The certificate has expired"),
 )
 
+
 def _openssl_says(peer: Peer, certificate: Certificate) -> Refuse | None:
     if not peer.errors:
         return None

@@ -34,7 +34,9 @@ HOP_BY_HOP = frozenset(
 
 # What an app behind the gate believes about its visitor must come from the gate. Compared after every character that is
 # neither letter nor digit became "-", because CGI and WSGI fold such characters together (HTTP_X_SSL_CLIENT_VERIFY).
-IDENTITY_NAMES = frozenset({b"client-cert", b"client-cert-chain", b"forwarded", b"remote-user", b"x-real-ip", b"x-request-id"})
+IDENTITY_NAMES = frozenset(
+    {b"client-cert", b"client-cert-chain", b"forwarded", b"remote-user", b"x-real-ip", b"x-request-id"}
+)
 IDENTITY_PREFIXES = (b"x-ssl-client-", b"x-forwarded-", b"gatekeeper-")
 _NOT_ALPHANUMERIC = re.compile(rb"[^0-9a-z]")
 

@@ -36,7 +36,7 @@ REMEMBERED_FIELDS = 2048
 REMEMBERED_BLOCK_BYTES = 4096
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Block:
     """What a header block says; it is shared between requests and never changed.
 
@@ -249,6 +249,19 @@ def _judge_target(head: RequestHead) -> None:
         head.target = absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
     if not head.target.startswith(b"/"):
         raise MessageError(400, "The target is neither a path nor a URL of this server.")
+
+
+def unreadable_head(line: bytes) -> RequestHead:
+    """What can be told of a request that could not be read, for the log alone; ``line`` is how it began."""
+    method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
+    return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, _NO_BLOCK)
+
+
+# Of a request line that is none, enough to recognise it by.
+LOGGED_LINE_BYTES = 256
+_NO_BLOCK = Block(
+    b"", b"", b"", Framing.NONE, 0, frozenset(), expects_continue=False, upgrade=False, remarks=(), count=0
+)
 
 
 class _Judge:
