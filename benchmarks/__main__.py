@@ -12,12 +12,12 @@ from rich.console import Console
 
 from benchmarks.certificates import make_certificates
 from benchmarks.contenders import NAMES, Contender, contender
-from benchmarks.load import build_shim
 from benchmarks.processes import BenchmarkError, raise_file_limit
 from benchmarks.report import show
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.tournament import Stage, run_rounds
 from benchmarks.upstream import upstream
+from benchmarks.wrk import build_shim
 
 NARROWEST = 132
 """Columns that the table wants; a narrower terminal wraps it."""

@@ -11,12 +11,13 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 STOP_SECONDS = 3.0
+START_SECONDS = 15.0
 PROC = Path("/proc")
 
 
@@ -113,6 +114,16 @@ def cpu_seconds(pid: int) -> float:
     return ticks / TICKS_PER_SECOND
 
 
+def machine_seconds() -> float:
+    """CPU time that the whole machine spent so far on anything but idling.
+
+    Of the first line of /proc/stat (proc(5)) idle and iowait are left out. Steal, the time that a hypervisor gave to
+    others, is in: it makes a measurement as doubtful as a neighbour on the same system.
+    """
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (PROC / "stat").read_text().split("\n", 1)[0].split()[1:9]
+    return sum(map(int, (user, nice, system, irq, softirq, steal))) / TICKS_PER_SECOND
+
+
 def smaps_value(rollup: str, field: str) -> int:
     """One value in KiB from the text of /proc/PID/smaps_rollup, for instance `Pss`."""
     for line in rollup.splitlines():
@@ -144,14 +155,19 @@ def free_port() -> int:
             return int(probe.getsockname()[1])
 
 
-def wait_for_port(pid: int, port: int, log: Path, seconds: float = 15.0) -> None:
-    """Return when something accepts connections on `port`; raise with the end of `log` if the process dies first."""
+def wait_until(ready: Callable[[], bool], pid: int, log: Path, seconds: float = START_SECONDS) -> None:
+    """Return when `ready` says so; raise with the end of `log` if the process dies first or takes too long."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not is_alive(pid):
-            break
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+    while time.monotonic() < deadline and is_alive(pid):
+        if ready():
             return
-        time.sleep(0.005)
+        time.sleep(0.002)
     words = log.read_text(errors="replace")[-1500:].strip() if log.exists() else ""
-    raise BenchmarkError(f"did not start listening:\n{words}")
+    raise BenchmarkError(f"did not start to answer:\n{words}")
+
+
+def accepts(port: int) -> bool:
+    """Whether something accepts connections on a port of loopback."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        return True
+    return False

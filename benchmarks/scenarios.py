@@ -1,9 +1,11 @@
 """The kinds of load, and what must be true of every answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchmarks.contenders import Setup
-from benchmarks.load import Load
+from benchmarks.peer import Messages
+from benchmarks.transfer import Transfers
+from benchmarks.wrk import Requests
 
 TWO = (("User-Agent", "wrk"),)
 """With `Host`, which wrk sends by itself, two."""
@@ -33,34 +35,36 @@ class Scenario:
 
     name: str
     title: str
-    load: Load
+    load: Requests | Transfers | Messages
     setup: Setup = field(default_factory=Setup)
     status: int = 200
     body: int = 100
     """Bytes that each answer must at least carry."""
 
 
+SMALL = Requests("/100b", headers=TWO)
+HANDSHAKE = Requests("/100b", headers=TWO, close=True)
+MIB = 1 << 20
+
 SCENARIOS = (
-    Scenario("small", "100 B, 32 connections", Load("/100b", headers=TWO)),
-    Scenario("browser", "100 B, 32 connections, twelve headers", Load("/100b", headers=(*BROWSER, COOKIE))),
+    Scenario("small", "100 B, 32 connections", SMALL),
+    Scenario("browser", "100 B, twelve headers", Requests("/100b", headers=(*BROWSER, COOKIE))),
     Scenario(
-        "cookie", "100 B, twelve headers, a random cookie each", Load("/100b", headers=BROWSER, random_cookie=True)
+        "cookie", "100 B, twelve headers, new cookie each", Requests("/100b", headers=BROWSER, random_cookie=True)
     ),
-    Scenario(
-        "identity", "100 B, 32 connections, all identity headers", Load("/100b", headers=TWO), Setup(all_identity=True)
-    ),
-    Scenario("many", "100 B, 1,000 connections", Load("/100b", connections=1000, headers=TWO)),
-    Scenario("handshake", "full mTLS handshake a request", Load("/100b", headers=TWO, close=True)),
-    Scenario(
-        "handshake-no-ticket",
-        "full mTLS handshake a request, no tickets",
-        Load("/100b", headers=TWO, close=True),
-        Setup(tickets=False),
-    ),
-    Scenario(
-        "resumed",
-        "resumed handshake a request",
-        Load("/100b", headers=TWO, close=True, resume=True),
-        Setup(tickets=True),
-    ),
+    Scenario("identity", "100 B, all identity headers", SMALL, Setup(all_identity=True)),
+    Scenario("many", "100 B, 1,000 connections", Requests("/100b", connections=1000, headers=TWO)),
+    Scenario("paced", "100 B, at some 4,000 requests/s", Requests("/100b", headers=TWO, delay=(6, 10))),
+    Scenario("medium", "10 KiB down", Requests("/10k", headers=TWO), body=10 << 10),
+    Scenario("down", "1 MiB down", Requests("/1m", connections=8, headers=TWO), body=MIB),
+    Scenario("down-100", "100 MiB down", Transfers("/100m", 100 * MIB)),
+    Scenario("up", "1 MiB up", Requests("/app/upload", connections=8, headers=TWO, upload=MIB), body=7),
+    Scenario("up-100", "100 MiB up", Transfers("/app/upload", 100 * MIB, upload=True)),
+    Scenario("handshake", "full handshake a request", HANDSHAKE),
+    Scenario("handshake-no-ticket", "full handshake, no tickets", HANDSHAKE, Setup(tickets=False)),
+    Scenario("resumed", "resumed handshake a request", replace(HANDSHAKE, resume=True), Setup(tickets=True)),
+    Scenario("refused", "403 and a full handshake", replace(HANDSHAKE, certificate=False), status=403, body=0),
+    Scenario("messages", "WebSocket echo, 100 B", Messages()),
+    Scenario("small-2", "100 B, 32 connections, two workers", SMALL, Setup(workers=2)),
+    Scenario("handshake-2", "full handshake, two workers", HANDSHAKE, Setup(workers=2)),
 )

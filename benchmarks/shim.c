@@ -18,7 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUCKETS 200000 /* of one microsecond each; the last one holds everything slower */
+#define BUCKETS 200000       /* the last one holds everything slower */
+#define BUCKET_MICROSECONDS 10
 
 struct counters { /* load.py reads this layout */
     uint64_t handshakes, resumed, failed, requests, read_bytes, latency[BUCKETS];
@@ -112,7 +113,7 @@ int SSL_read(SSL *ssl, void *buffer, int length) {
     count(&counters->read_bytes, (uint64_t)result);
     uint64_t begin = (uint64_t)(uintptr_t)SSL_get_ex_data(ssl, sent_at);
     if (begin) {
-        uint64_t taken = microseconds() - begin;
+        uint64_t taken = (microseconds() - begin) / BUCKET_MICROSECONDS;
         count(&counters->latency[taken < BUCKETS ? taken : BUCKETS - 1], 1);
         SSL_set_ex_data(ssl, sent_at, NULL);
     }

@@ -83,7 +83,7 @@ def run_rounds(
 
 def play(stage: Stage, scenario: Scenario, contender: Contender, seconds: float, cell: Cell) -> None:
     """One measurement into its cell. After an error the contender is left out of the scenario."""
-    cell.problem = contender.falls_short(scenario.setup)
+    cell.problem = falls_short(contender, scenario)
     if cell.problem:
         return
     try:
@@ -93,3 +93,10 @@ def play(stage: Stage, scenario: Scenario, contender: Contender, seconds: float,
         return
     cell.samples.append(sample)
     cell.problem = "; ".join(sample.faults) or None
+
+
+def falls_short(contender: Contender, scenario: Scenario) -> str | None:
+    """Why the contender cannot take part in the scenario, or None."""
+    if scenario.status == 403 and not contender.refuses:
+        return "cannot answer 403 to a client without a certificate"
+    return contender.falls_short(scenario.setup)

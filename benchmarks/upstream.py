@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.processes import Command, free_port, running, wait_for_port
+from benchmarks.processes import Command, accepts, free_port, running, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BODIES = {"100b": 100, "10k": 10 << 10, "1m": 1 << 20, "100m": 100 << 20}
@@ -31,12 +31,12 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Ports on loopback, and the pids so that their cost can be told from a stranger's."""
+    """Ports on loopback."""
 
     files_port: int
     app_port: int
-    files_pid: int
-    app_pid: int
+    folder: Path
+    """Of the bodies, named as in `BODIES`."""
 
 
 def user_line() -> str:
@@ -58,6 +58,6 @@ def upstream(folder: Path) -> Iterator[Upstream]:
         (sys.executable, "-m", "benchmarks.app", str(app_port)), folder / "app.out", {"PYTHONPATH": str(REPOSITORY)}
     )
     with running(files) as files_pid, running(app) as app_pid:
-        wait_for_port(files_pid, port, folder / "nginx.out")
-        wait_for_port(app_pid, app_port, folder / "app.out")
-        yield Upstream(port, app_port, files_pid, app_pid)
+        wait_until(lambda: accepts(port), files_pid, files.output)
+        wait_until(lambda: accepts(app_port), app_pid, app.output)
+        yield Upstream(port, app_port, root)

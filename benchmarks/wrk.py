@@ -18,6 +18,8 @@ from benchmarks.processes import BenchmarkError
 
 SHIM_SOURCE = Path(__file__).with_name("shim.c")
 BUCKETS = 200_000
+BUCKET_MICROSECONDS = 10
+"""Both as in shim.c: two seconds in all."""
 COUNTERS = struct.Struct("=5Q")
 LATENCIES = struct.Struct(f"={BUCKETS}Q")
 
@@ -50,8 +52,8 @@ end
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What to ask for, and how."""
+class Requests:
+    """Load by wrk: what to ask for, and how."""
 
     path: str
     connections: int = 32
@@ -122,13 +124,13 @@ def parse_summary(output: str) -> Summary:
 
 
 def percentile(histogram: list[int], fraction: float) -> float:
-    """The value in microseconds below which `fraction` of the counts lie; bucket n holds n to n+1 µs. 0.0 if empty."""
+    """The microseconds below which `fraction` of the counts lie, to the middle of a bucket; 0.0 if there are none."""
     wanted = sum(histogram) * fraction
     seen = 0
     for bucket, amount in enumerate(histogram):
         seen += amount
         if amount and seen >= wanted:
-            return bucket + 0.5
+            return (bucket + 0.5) * BUCKET_MICROSECONDS
     return 0.0
 
 
@@ -149,7 +151,7 @@ def build_shim(folder: Path) -> Path:
 class Wrk:
     """One run of wrk, from its start to its summary."""
 
-    def __init__(self, process: subprocess.Popen[str], counters: mmap.mmap, load: Load) -> None:
+    def __init__(self, process: subprocess.Popen[str], counters: mmap.mmap, load: Requests) -> None:
         self.process = process
         self.pid = process.pid
         self._counters = counters
@@ -160,7 +162,7 @@ class Wrk:
         return Counters(time.monotonic(), *COUNTERS.unpack_from(self._counters, 0))
 
     def histogram(self) -> list[int]:
-        """Latencies so far, a bucket a microsecond."""
+        """Latencies so far, in buckets of `BUCKET_MICROSECONDS`."""
         return list(LATENCIES.unpack_from(self._counters, COUNTERS.size))
 
     def settle(self) -> None:
@@ -186,7 +188,7 @@ class Wrk:
 
 
 @contextlib.contextmanager
-def wrk(load: Load, port: int, certificates: Certificates, shim: Path, folder: Path) -> Iterator[Wrk]:
+def wrk(load: Requests, port: int, certificates: Certificates, shim: Path, folder: Path) -> Iterator[Wrk]:
     """Run wrk, one thread, for the length of the `with` block."""
     script, shared = folder / "load.lua", folder / "counters"
     script.write_text(load.script())
