@@ -144,9 +144,9 @@ class Gate:
             connection.close()
 
     def connect(self, holder: ssl.SSLContext) -> ssl.SSLSocket:
-        """A TLS connection, for a client that is played by hand."""
+        """A TLS connection, for a client that is played by hand; an end without a goodbye is an SSLError."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
-        return holder.wrap_socket(plain, server_hostname="localhost")
+        return holder.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
 
     def admin(self, path: str) -> tuple[int, Any]:
         """What the admin listener says: status, and its JSON."""

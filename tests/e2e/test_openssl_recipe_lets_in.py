@@ -10,7 +10,7 @@ from tests.app import App
 from tests.gate import Gate
 from tests.tools import needs
 
-PASSPHRASE = "correct horse"  # noqa: S105
+PASSPHRASE = "correct horse"
 
 
 def openssl(folder: Path, *arguments: str, says: str = "") -> None:
@@ -32,7 +32,9 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pass").write_text(f"{PASSPHRASE}\n" * 2)  # openssl reads the second line where -passout names it too
     out, typed = ("-passout", "file:pass"), ("-passin", "file:pass")
     openssl(folder, "genrsa", "-aes256", *out, "-out", "ca.key", "2048")
-    openssl(folder, "req", "-new", "-x509", "-days", "365", "-key", "ca.key", *typed, "-out", "ca.crt", says=answers("CA"))
+    openssl(
+        folder, "req", "-new", "-x509", "-days", "365", "-key", "ca.key", *typed, "-out", "ca.crt", says=answers("CA")
+    )
     openssl(folder, "genrsa", "-aes256", *out, "-out", "user.key", "2048")
     openssl(folder, "req", "-new", "-key", "user.key", *typed, "-out", "user.csr", says=answers("laptop") + "\n\n")
     sign = ("x509", "-req", "-days", "365", "-CA", "ca.crt", "-CAkey", "ca.key", *typed)
