@@ -6,7 +6,6 @@ By default 192 MiB each way, which is far above every buffer; GATEKEEPER_TEST_BO
 import os
 import select
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
