@@ -2,15 +2,17 @@
 
 import errno
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.config import NOT_YET, SYSTEM_WIDE, Configuration, find, load
+from gatekeeper.config import NOT_YET, SYSTEM_WIDE, Configuration, find, load, not_yet
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings import Settings
+from gatekeeper.source import dotted
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 
 PER_EXAMPLE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -210,6 +212,28 @@ def test_more_than_one_worker_is_refused_in_every_spelling(tmp_path: Path, worke
     """As long as there is only one."""
     if "server.workers" in NOT_YET:
         assert mistakes(tmp_path, f"{SERVER}workers = {workers}\n{CLIENT_AUTH}{UPSTREAM}")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "places"),
+    [
+        ("upstream.slow_start", UPSTREAM + 'slow_start = "1s"\n', ["upstream"]),
+        ("upstream.slow_start", '[upstreams.a]\nurl = "http://a"\nslow_start = "1s"\n', ["upstreams.a"]),
+        ("routes.public", "[[routes]]\n[[routes]]\npublic = true\n", ["routes[1]"]),
+        ("routes.public", "[[routes]]\n", []),
+        ("invitations.folder", "", []),
+    ],
+)
+def test_a_key_of_every_upstream_or_route_can_be_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, text: str, places: list[str]
+) -> None:
+    """Wherever it is written; the table of features to come is data, and changes from version to version."""
+    monkeypatch.setitem(NOT_YET, key, "something")
+    found = mistakes(tmp_path, SERVER + CLIENT_AUTH + text + "[unknown]\n")
+    name = key.partition(".")[2]
+    assert [one.split(": ")[1] for one in found if one.endswith(": something")] == [
+        f"{place}.{name}" for place in places
+    ]
 
 
 # Files that are none ------------------------------------------------------------------------------------------------
