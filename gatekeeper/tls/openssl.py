@@ -56,9 +56,9 @@ class OpenSSL:
     object must outlive all of them.
     """
 
-    def __init__(self) -> None:
-        # PyDLL keeps the GIL: each of these calls is shorter than letting go of it and taking it again.
-        library = ctypes.PyDLL(getattr(_ssl, "__file__", None))
+    def __init__(self, path: str | None = getattr(_ssl, "__file__", None)) -> None:
+        """Look in the module at ``path`` and what it is linked with; None is the program itself (a static Python)."""
+        library = _open(path)
         self._call = {name: _declare(library, name, result, arguments) for name, result, arguments in _FUNCTIONS}
         found, linked = self._call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
         if found != linked:
@@ -185,6 +185,14 @@ def _check_layout(connection: ssl.SSLObject) -> None:
     context = c_void_p.from_address(id(inner) + _CONTEXT_OFFSET).value
     if type(inner).__basicsize__ < _CONTEXT_OFFSET + _WORD or socket or context != id(connection.context):
         raise BindingError("this Python lays out its TLS connections in another way")
+
+
+def _open(path: str | None) -> ctypes.PyDLL:
+    try:
+        # PyDLL keeps the GIL: each of the calls is shorter than letting go of it and taking it again.
+        return ctypes.PyDLL(path)
+    except OSError as error:
+        raise BindingError(f"the library of Python's ssl cannot be opened: {error}") from error
 
 
 def _declare(library: ctypes.PyDLL, name: str, result: Any, arguments: tuple[Any, ...]) -> Any:

@@ -1,6 +1,7 @@
 """The edge to OpenSSL's C side."""
 
 import ctypes
+import ctypes.util
 import platform
 import ssl
 import subprocess
@@ -151,6 +152,15 @@ def test_the_address_of_another_connection_is_found_out(gate: ServerContext) -> 
             reach().conclude(impostor, [])  # type: ignore[arg-type]
     finally:
         slot.value = None
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/nowhere/_ssl.so", "cannot be opened"), (ctypes.util.find_library("c"), "hides its OpenSSL")]
+)
+def test_a_python_that_hides_its_openssl(path: str, why: str) -> None:
+    """No library, or one without the functions that are needed: both are said, neither is a crash."""
+    with pytest.raises(BindingError, match=why):
+        OpenSSL(path)
 
 
 def test_another_layout_is_recognized() -> None:
