@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ NOT_YET: Mapping[str, str] = {
     "identity.headers": "any other set of identity headers than nginx",
     "identity.custom": "identity headers of your own",
     "identity.jwt": "signed assertions",
+    "identity.expiry_warning": "warning of certificates that are about to expire",
     "invitations": "invitations",
 }
 
@@ -136,7 +138,7 @@ def _unreadable(error: Exception) -> str:
         case IsADirectoryError():
             return "is a directory, not a file"
         case PermissionError():
-            return "must not be read by this user"
+            return "is not readable for this user"
         case OSError(strerror=str(words)):
             return f"cannot be read: {words}"
         case _:
@@ -151,7 +153,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         if match := _SYNTAX.fullmatch(words):
             words, line, column = match[1], int(match[2] or line), match[3]
         where = f", at column {column}" if column else ""
-        message = f"is not TOML{where}: {words[:1].lower()}{words[1:]}"
+        message = f"is not TOML{where}: {words[:1].lower()}{words[1:200]}"
         raise ConfigurationError(Mistake("", message, line), source=str(path)) from None
 
 
@@ -195,11 +197,16 @@ def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loa
     """The tables without mistakes of their own: what they say together can be checked all the same."""
     tables = {}
     for name, field in Settings.model_fields.items():
-        if name in document and name not in broken:
-            tables[name] = TypeAdapter[Any](field.rebuild_annotation()).validate_python(document[name], context=loading)
-        elif name not in document:
+        if name not in document:
             tables[name] = field.get_default(call_default_factory=True)
+        elif name not in broken:
+            tables[name] = _adapter(name).validate_python(document[name], context=loading)
     return tables
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(Settings.model_fields[name].rebuild_annotation())
 
 
 def _not_yet(tables: Mapping[str, Any]) -> Iterator[Found]:

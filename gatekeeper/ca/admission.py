@@ -1,4 +1,4 @@
-"""Would a gate that trusts this authority let a certificate in? Asked without a handshake, answered by the gate's own judge."""
+"""Would a gate that trusts this authority let a certificate in? Asked without a handshake, answered by its judge."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ _SIGNATURE_FAILURE = VerifyError(7, 0, "certificate signature failure")
 _SELF_SIGNED = VerifyError(18, 0, "self-signed certificate")
 _NO_LOCAL_ISSUER = VerifyError(20, 0, "unable to get local issuer certificate")
 _INVALID_PURPOSE = VerifyError(26, 0, "unsuitable certificate purpose")
+_UNKNOWN_CRITICAL = VerifyError(34, 0, "unhandled critical extension")
 _KEY_TOO_SMALL = VerifyError(66, 0, "EE certificate key too weak")
 _HASH_TOO_WEAK = VerifyError(68, 0, "CA signature digest algorithm too weak")
 
@@ -45,7 +46,7 @@ def admission(certificate: x509.Certificate, trust: Trust) -> Admission:
     """
     der = certificate.public_bytes(Encoding.DER)
     above = trust.authority.public_bytes(Encoding.DER)
-    errors = _chain(certificate, trust.authority) + _strength(certificate) + _purpose(certificate)
+    errors = _chain(certificate, trust.authority) + _strength(certificate) + _extensions(certificate)
     verdict = judge(Peer(der, verified=(above,), errors=errors), trust.now.timestamp(), Policy())
     if isinstance(verdict, Refuse):
         return Admission(verdict.reason, verdict.detail)
@@ -82,14 +83,19 @@ def _strength(certificate: x509.Certificate) -> tuple[VerifyError, ...]:
     return (_HASH_TOO_WEAK,) * weak_hash + (_KEY_TOO_SMALL,) * weak_key
 
 
-def _purpose(certificate: x509.Certificate) -> tuple[VerifyError, ...]:
-    """As OpenSSL's ``check_purpose_ssl_client``: no extension allows everything, one that is there must allow this."""
+def _extensions(certificate: x509.Certificate) -> tuple[VerifyError, ...]:
+    """What is there must allow clients (OpenSSL's ``check_purpose_ssl_client``); what is not there forbids nothing.
+
+    RFC 5280, 4.2: a critical extension that is not understood refuses the certificate.
+    """
     try:
         extensions = certificate.extensions
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return (_INVALID_PURPOSE,)
     for extension in extensions:
         value = extension.value
+        if extension.critical and isinstance(value, x509.UnrecognizedExtension):
+            return (_UNKNOWN_CRITICAL,)
         if isinstance(value, x509.ExtendedKeyUsage) and not _allows_clients(value):
             return (_INVALID_PURPOSE,)
         if isinstance(value, x509.KeyUsage) and not (value.digital_signature or value.key_agreement):

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gatekeeper.ca.admission import Admission, Trust, admission
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
+from gatekeeper.ca.names import printable
 from gatekeeper.ca.requests import check_request, requested_holder
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
@@ -23,6 +26,9 @@ _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTA
 
 # PFX ::= SEQUENCE { version INTEGER {v3(3)} … } (RFC 7292, 4), the SEQUENCE's length in any form.
 _PFX = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
+
+# As many lines of a revocation list as a person looks through.
+_FEW = 20
 
 # What protects a bundle, by the object identifiers in it: PBES2 (RFC 8018), and two of PKCS #12's own.
 _PROFILES = (
@@ -52,8 +58,8 @@ _KINDS_OF_NAMES: tuple[tuple[type[x509.GeneralName], str], ...] = (
 class Explanation:
     """One thing found in a file: what it is, what it says, and what comes of it.
 
-    ``facts`` are pairs of label and value. ``judged`` is the gate's answer to a certificate, None where there is nothing
-    to judge or no authority to judge by; ``remark`` is a sentence about anything else that matters.
+    ``facts`` are pairs of label and value. ``judged`` is the gate's answer to a certificate, None where there is
+    nothing to judge, or no authority to judge by; ``remark`` is a sentence about anything else that matters.
     """
 
     title: str
@@ -74,16 +80,14 @@ def explain(
         return tuple(_explain_block(block[1].decode(), block[0], source, trust, now) for block in blocks)
     if _PFX.match(content):
         return tuple(_explain_bundle(content, source, trust, ask_password(), now))
-    for load, tell in (
-        (x509.load_der_x509_certificate, lambda parsed: explain_certificate(parsed, trust, now)),
-        (x509.load_der_x509_crl, lambda parsed: explain_crl(parsed, trust, now)),
-        (x509.load_der_x509_csr, lambda parsed: explain_request(parsed, source)),
-    ):
-        try:
-            parsed = load(content)
-        except (ValueError, x509.InvalidVersion):
-            continue
-        return (tell(parsed),)
+    readers: tuple[Callable[[], Explanation], ...] = (
+        lambda: explain_certificate(x509.load_der_x509_certificate(content), trust, now),
+        lambda: explain_crl(x509.load_der_x509_crl(content), trust, now),
+        lambda: explain_request(x509.load_der_x509_csr(content), source),
+    )
+    for reader in readers:
+        with suppress(ValueError, x509.InvalidVersion):
+            return (reader(),)
     raise AuthorityError(f"{source} is neither a certificate nor a request, revocation list, .p12 or key")
 
 
@@ -133,8 +137,11 @@ def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: d
         ("Made", f"{crl.last_update_utc:%Y-%m-%d %H:%M} UTC"),
         ("Next due", f"{following:%Y-%m-%d %H:%M} UTC ({_distance(following, now)})" if following else "never"),
         ("Number", _crl_number(crl)),
-        ("Revoked", f"{len(crl)}"),
-        *(("", f"{serial_hex(one.serial_number)} since {one.revocation_date_utc:%Y-%m-%d}") for one in crl),
+        ("Revoked", str(len(crl)) + (f", the first {_FEW} of which are" if len(crl) > _FEW else "")),
+        *(
+            ("", f"{serial_hex(one.serial_number)} since {one.revocation_date_utc:%Y-%m-%d}")
+            for one in islice(crl, _FEW)
+        ),
     ]
     remark = ""
     if following is not None and following <= now:
@@ -240,7 +247,7 @@ def _list_names(names: tuple[x509.GeneralName, ...]) -> str:
     words = (
         (next((word for kind, word in _KINDS_OF_NAMES if isinstance(name, kind)), "other"), name) for name in names
     )
-    return ", ".join(f"{word} {name.value}" for word, name in words)
+    return ", ".join(printable(f"{word} {name.value}") for word, name in words)
 
 
 def _key(holder: x509.Certificate | x509.CertificateSigningRequest) -> str:
@@ -255,7 +262,7 @@ def _signature(signed: x509.Certificate | x509.CertificateSigningRequest) -> str
         algorithm = signed.signature_hash_algorithm
     except UnsupportedAlgorithm:
         return f"{signed.signature_algorithm_oid.dotted_string}, not known here"
-    return "with a key that needs no hash (EdDSA)" if algorithm is None else algorithm.name.upper()
+    return "EdDSA" if algorithm is None else f"made with {algorithm.name.upper().replace('SHA', 'SHA-', 1)}"
 
 
 def _crl_number(crl: x509.CertificateRevocationList) -> str:

@@ -23,7 +23,7 @@ from gatekeeper.ca.change import BundleWish, Change, changing
 from gatekeeper.ca.folder import PUBLIC, Content
 from gatekeeper.ca.index import Entry, Index, Kind
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, make_key
-from gatekeeper.ca.names import check_name
+from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import check_request, make_request, read_request, requested_holder
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.ca.store import CERTIFICATE, Store
@@ -57,8 +57,9 @@ class Grant:
 class Issued:
     """What a command made.
 
-    ``password`` is the bundle's if it was made here; it is kept nowhere else. ``shortened``: the authority ends
-    at least a day before the certificate was to. ``superseded`` was revoked for it. ``not_granted`` is what the request asked for in vain.
+    ``password`` is the bundle's if it was made here; it is kept nowhere else. ``shortened``: the authority ends a
+    day or more before the certificate was to. ``superseded`` was revoked for it. ``not_granted`` is what the request
+    asked for in vain.
     """
 
     entry: Entry
@@ -199,6 +200,8 @@ class Issuer:
         """The client's ``.p12`` once more."""
         with self._change(now) as change:
             entry = latest(change.index, name)
+            if entry.kind is Kind.SERVER:
+                raise AuthorityError(f"{entry.name} is a server; bundles are for clients")
             key = change.held_key(entry)
             if key is None:
                 raise AuthorityError(
@@ -274,7 +277,8 @@ def latest(index: Index, name: str) -> Entry:
     if not known:
         raise AuthorityError(f"nothing was issued to {name!r}; see `gatekeeper ca list`")
     if index.revocation(known[-1].serial):
-        raise AuthorityError(f'the certificate of {name} is revoked; make a new one: gatekeeper ca issue "{name}"')
+        word = "issue" if known[-1].kind is Kind.CLIENT else "server"
+        raise AuthorityError(f'the certificate of {name} is revoked; make a new one: gatekeeper ca {word} "{name}"')
     return known[-1]
 
 
@@ -296,7 +300,7 @@ def _left_out(wanted: Holder, granted: Holder) -> tuple[str, ...]:
     given = list(granted.name)
     subject = [attribute.rfc4514_string() for attribute in wanted.name if attribute not in given]
     names = [f"{_WORDS[type(name)]} {name.value}" for name in wanted.alternatives if name not in granted.alternatives]
-    return (*subject, *names)
+    return tuple(map(printable, (*subject, *names)))
 
 
 _WORDS: dict[type, str] = {

@@ -33,3 +33,8 @@ def check_name(name: str) -> str:
     if len(name.encode()) > _LONGEST:
         raise AuthorityError(f"the name {name!r} is too long for a file name")
     return name
+
+
+def printable(text: str) -> str:
+    """The text with everything that could drive a terminal written as an escape: names in requests are anybody's."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

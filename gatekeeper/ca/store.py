@@ -58,9 +58,11 @@ class Store:
     def crl(self) -> x509.CertificateRevocationList:
         """The revocation list as it lies in the folder."""
         try:
-            return x509.load_pem_x509_crl(self._must_read(CRL))
+            return x509.load_pem_x509_crl(self.folder.read(CRL) or b"")
         except ValueError as error:
-            raise AuthorityError(f"{self.path / CRL} is damaged; write it anew: gatekeeper ca crl") from error
+            raise AuthorityError(
+                f"{self.path / CRL} is missing or damaged; write it anew: gatekeeper ca crl"
+            ) from error
 
     def issued(self, entry: Entry) -> x509.Certificate:
         """The certificate behind a line of the index."""
@@ -73,8 +75,12 @@ class Store:
         key = load_key(self._must_read(KEY), passphrase, str(self.path / KEY))
         return Authority(certificate, _matching(key, certificate, str(self.path / KEY)))
 
+    def exists(self) -> bool:
+        """Whether there is an authority in the folder."""
+        return (self.path / INDEX).exists()
+
     def _must_exist(self) -> None:
-        if self.folder.path.is_dir() and (self.path / INDEX).exists():
+        if self.exists():
             return
         if (self.path / ".journal").exists():  # the very first command was killed after it had decided
             with self.folder.locked():
@@ -132,8 +138,8 @@ def adopt_store(
     """
     check_passphrase(passphrase)
     _must_be_free(path, adopted=True)
-    found = read_certificate_pem(_read_file(certificate), str(certificate))
-    signer = load_key(_read_file(key), passphrase, str(key))
+    found = read_certificate_pem(read_file(certificate), str(certificate))
+    signer = load_key(read_file(key), passphrase, str(key))
     _must_be_able_to_sign(found, str(certificate))
     make_folder(path)
     authority = Authority(found, _matching(signer, found, str(key)))
@@ -221,7 +227,8 @@ def _matching(key: PrivateKey, certificate: x509.Certificate, source: str) -> Pr
     return key
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The content of a file somewhere; AuthorityError in one line if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -4,8 +4,9 @@ import asyncio
 import os
 from typing import cast
 
+from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
-from gatekeeper.gate.verdict import Admit, Identity, Refuse, Verdict, judge
+from gatekeeper.gate.verdict import Admit, Refuse, Verdict, judge
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
@@ -20,8 +21,8 @@ MAX_HELD_BYTES = 64 * 1024
 # How much may wait to be sent before the upstream is told to pause. Two of these and what the kernel holds is all the
 # memory that a slow reader costs.
 WRITE_HIGH_WATER = 256 * 1024
-# After a last answer the client gets this long to read it: closing at once, with its request unread, makes the kernel send
-# a reset, which destroys the answer on its way (RFC 9112, 9.6).
+# After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
+# kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
 
 
@@ -40,11 +41,12 @@ class Downstream(asyncio.Protocol):
         self.address = ""
         self.trusted = False
         self.headers = b""
+        self.visitor = Visitor("")
         self._id_prefix = ""
         self._requests = 0
         self._verdict: Verdict | None = None
         self._until = 0.0
-        self._holds: set[Hold] = set()
+        self.holds: set[Hold] = set()
         self._lingering = False
         self._slow = False
         self._unsent = 0
@@ -58,6 +60,7 @@ class Downstream(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.client, self.address = client_address(self.transport.get_extra_info("peername"))
+        self.visitor = Visitor(self.client)
         self.proxy.opened(self)
         self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
 
@@ -116,15 +119,15 @@ class Downstream(asyncio.Protocol):
 
     def hold(self, why: Hold) -> None:
         """Read no more from the client until every reason for it is gone."""
-        if not self._holds and not self.transport.is_closing():
+        if not self.holds and not self.transport.is_closing():
             self.transport.pause_reading()
-        self._holds.add(why)
+        self.holds.add(why)
 
     def unhold(self, why: Hold) -> None:
         """Take one reason back."""
-        if why in self._holds:
-            self._holds.discard(why)
-            if not self._holds and not self.transport.is_closing():
+        if why in self.holds:
+            self.holds.discard(why)
+            if not self.holds and not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def keep(self, data: bytes) -> None:
@@ -178,7 +181,7 @@ class Downstream(asyncio.Protocol):
             return
         self._lingering = True
         self._held = b""
-        self._holds.clear()
+        self.holds.clear()
         self.transport.write(self.tls.close())
         self.transport.resume_reading()
         if self.transport.can_write_eof():
@@ -263,6 +266,9 @@ class Downstream(asyncio.Protocol):
         self.headers = address_headers(self.address, trusted=self.trusted)
         if isinstance(verdict, Admit):
             self.headers += identity_headers(verdict.identity)
+            self.visitor = Visitor(self.client, verdict.identity.certificate)
+        else:
+            self.visitor = Visitor(self.client, verdict.certificate)
         return verdict
 
     def next_request_id(self) -> str:
@@ -270,11 +276,6 @@ class Downstream(asyncio.Protocol):
         if not self._id_prefix:
             self._id_prefix = os.urandom(12).hex()
         return f"{self._id_prefix}{self._requests:08x}"
-
-    @property
-    def identity(self) -> Identity | None:
-        """Whom the last verdict let in."""
-        return self._verdict.identity if isinstance(self._verdict, Admit) else None
 
     def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
         """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
@@ -293,7 +294,7 @@ class Downstream(asyncio.Protocol):
         self.linger()
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
-        """Answer a request that could not be read. What is behind it is never looked at: nobody knows where it begins."""
+        """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""
         request_id = self.next_request_id()
         sent = self.fail(error.status, error.detail, None, request_id, close=True)
         self.proxy.bad_request(self, error, line, sent, request_id, now)
@@ -323,7 +324,6 @@ class Downstream(asyncio.Protocol):
             self._bad_request(MessageError(408, "The request header did not arrive in time."), line, self.proxy.wall())
         else:
             self.linger()
-
 
     def _still_moving(self) -> bool:
         """Whether what waits to be sent, either way, became less since this was asked last: slow is not idle."""

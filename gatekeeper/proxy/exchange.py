@@ -1,6 +1,6 @@
 """One request of an admitted client and its response, from the first byte to the line in the access log."""
 
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import MessageError
@@ -24,8 +24,8 @@ class Hold(Enum):
     AHEAD = auto()  # the client is too far ahead, or does not read its answers
 
 
-class Stage(Enum):
-    """Where an exchange stands."""
+class Stage(IntEnum):
+    """Where an exchange stands. An IntEnum, because Enum's hash is Python and LIFE is asked three times."""
 
     CONNECTING = auto()  # no upstream connection yet
     WAITING = auto()  # the request is under way, no final response head has come
@@ -52,30 +52,22 @@ MAX_INTERIM_RESPONSES = 16
 class Exchange:
     """A request that was let in (hence ``identity``), and what becomes of it."""
 
-    __slots__ = (
-        "_body",
-        "_chunked",
-        "_first",
-        "_held",
-        "_interim",
-        "_keep_alive",
-        "_pool",
-        "_request",
-        "_response",
-        "_response_body",
-        "_sent_at",
-        "downstream",
-        "head",
-        "identity",
-        "received",
-        "request_id",
-        "sent",
-        "stage",
-        "started",
-        "status",
-        "upstream",
-        "upstream_time",
-    )
+    # What most exchanges never change stands on the class: half of the cost of making one.
+    stage = Stage.CONNECTING
+    upstream: "UpstreamConnection | None" = None
+    status = 0
+    sent = 0
+    received = 0
+    duration = 0.0
+    upstream_time: float | None = None
+    reason = ""
+    detail = ""
+    _first = b""
+    _held = b""
+    _interim = 0
+    _response_body: Body | None = None
+    _chunked = False
+    _keep_alive = False
 
     def __init__(self, downstream: "Downstream", head: RequestHead, identity: Identity, started: float) -> None:
         self.downstream = downstream
@@ -83,19 +75,7 @@ class Exchange:
         self.identity = identity
         self.started = started
         self.request_id = downstream.next_request_id()
-        self.stage = Stage.CONNECTING
-        self.upstream: UpstreamConnection | None = None
-        self.upstream_time: float | None = None
-        self.received = 0
-        self.status = 0
-        self.sent = 0
         self._body: Body | None = head.body()  # what of the request is still to come
-        self._first = b""
-        self._held = b""
-        self._interim = 0
-        self._response_body: Body | None = None
-        self._chunked = False
-        self._keep_alive = False
 
     def begin(self, rest: bytes) -> None:
         """Find an upstream connection and send the request; ``rest`` is what came with its head."""
@@ -352,7 +332,7 @@ class Exchange:
         return delimited and self._body is None and self.head.keep_alive and not self.downstream.proxy.draining
 
     def _interim_response(self, response: ResponseHead, rest: bytes) -> None:
-        """1xx: pass it on (RFC 9110, 15.2), bounded; 101 turns the exchange into a tunnel if the client asked for one."""
+        """1xx: pass it on (RFC 9110, 15.2), bounded; 101 makes a tunnel if the client asked for one."""
         self._interim += 1
         if self._interim > MAX_INTERIM_RESPONSES:
             raise MessageError(502, "It holds too many interim responses.")
@@ -436,8 +416,9 @@ class Exchange:
         if self.upstream is not None:
             self.upstream.close()
             self.upstream = None
-        downstream.unhold(Hold.UPSTREAM)
-        downstream.unhold(Hold.CONNECTING)
+        if downstream.holds:
+            downstream.unhold(Hold.UPSTREAM)
+            downstream.unhold(Hold.CONNECTING)
         downstream.proxy.exchange_ended(self)
 
     def _upstream(self) -> "UpstreamConnection":

@@ -12,6 +12,7 @@ from gatekeeper.settings import UpstreamSettings
 if TYPE_CHECKING:
     from gatekeeper.proxy.exchange import Exchange
 
+
 class Pool:
     """All places of one app."""
 

@@ -28,7 +28,7 @@ HANDSHAKE_LIMIT = 256 * 1024
 """How much a visitor may send before the handshake is done. OpenSSL takes a ClientHello of 128 KiB at most and a
 certificate chain of 100 KiB (SSL_CTX_set_max_cert_list(3)), so nothing that it would accept is cut off."""
 
-_NO_PATH = VerifyError(1, 0, "OpenSSL names no path to a trusted authority")  # X509_V_ERR_UNSPECIFIED
+_NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
 
 
 class TLSConnection:
@@ -166,7 +166,7 @@ class TLSConnection:
         else:
             openssl.handshake(self._ssl, self._found)
             errors = openssl.conclude(self._ssl, self._found)
-        self.peer = _peer(self._ssl, errors)
+        self.peer = _peer(self._ssl, errors, self._context)
         self._write = self._ssl._sslobj.write  # type: ignore[attr-defined]
         self.established = True
 
@@ -204,15 +204,24 @@ class TLSConnection:
         return b"".join(self.send(data[start : start + size]) for start in range(0, len(data), size))
 
 
-def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...]) -> Peer:
-    """What the finished handshake tells. Fails closed: no errors need a path that begins with the leaf."""
+def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
+    """What the finished handshake tells.
+
+    Fails closed: if nothing was found wrong, there must also be a path from the leaf to one of the authorities. Only a
+    resumed session has none, and only in the fallback is there such a thing.
+    """
     leaf = connection.getpeercert(True)
     if leaf is None:
         return Peer()
     sent, path = _chains(connection)
-    if not errors and path[:1] != [leaf]:
+    resumed = context.openssl is None and connection.session_reused
+    if not errors and not resumed and not _leads_home(path, leaf, context):
         errors = (_NO_PATH,)
     return Peer(leaf, sent=tuple(sent[1:]), verified=() if errors else tuple(path[1:]), errors=errors)
+
+
+def _leads_home(path: list[bytes], leaf: bytes, context: ServerContext) -> bool:
+    return path[:1] == [leaf] and any(path[-1] == authority.der for authority in context.authorities)
 
 
 def _chains(connection: ssl.SSLObject) -> tuple[list[bytes], list[bytes]]:

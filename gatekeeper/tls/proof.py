@@ -97,7 +97,8 @@ def _server_context(openssl: OpenSSL, authority: _Holder) -> ServerContext:
     with _as_file(authority.pem) as path:
         context.load_cert_chain(path)
     openssl.complete_every_handshake(context)
-    return ServerContext(context, openssl, read_certificate(authority.der), authorities=())
+    certificate = read_certificate(authority.der)
+    return ServerContext(context, openssl, certificate, authorities=(certificate,))
 
 
 def _peer(context: ServerContext, version: ssl.TLSVersion, visitor: _Holder | None) -> Peer:

@@ -64,7 +64,7 @@ REMEMBERED_BLOCK_BYTES = 4096
 REMEMBERED_FIELD_BYTES = 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Block:
     """What a header block says; it is shared between requests and never changed.
 
@@ -272,6 +272,17 @@ def _judge_target(head: RequestHead) -> None:
         head.target = b"*"  # RFC 9112, 3.2.4
     else:
         head.target = path if path.startswith(b"/") else b"/" + path
+
+
+def unreadable_head(line: bytes) -> RequestHead:
+    """What can be told of a request that could not be read, for the log alone; ``line`` is how it began."""
+    method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
+    return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, _NO_BLOCK)
+
+
+# Of a request line that is none, enough to recognise it by.
+LOGGED_LINE_BYTES = 256
+_NO_BLOCK = Block(b"", b"", b"", Framing.NONE, 0, frozenset(), {}, frozenset())
 
 
 class _Judge:
