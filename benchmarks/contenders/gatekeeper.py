@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.contenders.contender import Contender, Place, open_files
+from benchmarks.contenders.contender import Contender, Place, most_connections
 from benchmarks.processes import Command
 from benchmarks.upstream import REPOSITORY
 
@@ -57,7 +57,7 @@ class Gatekeeper(Contender):
     def configure(self, place: Place) -> Command:  # noqa: D102
         c, setup = place.certificates, place.setup
         text = GATEKEEPER.format(
-            connections=open_files() // 2 - 100,
+            connections=most_connections(),
             port=place.port,
             files_port=place.upstream.files_port,
             app_port=place.upstream.app_port,
@@ -66,7 +66,7 @@ class Gatekeeper(Contender):
             server=c.server,
             server_key=c.server_key,
             ca=c.ca,
-            crl=f'"{setup.crl}"' if setup.crl else "",
+            crl=f'"{place.crl}"' if place.crl else "",
             resumption="true" if setup.tickets else "false",
             routes="\n".join(f'[[routes]]\npath = "/route{n}/*"' for n in range(setup.routes)),
         )
