@@ -8,7 +8,9 @@
     ├── StartError            everything is written right, but the machine says no: port in use … (exit 1)
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
-    └── TLSError              the peer's TLS is wrong; the connection ends
+    ├── TLSError              the peer's TLS is wrong; the connection ends
+    │   └── PlainHTTPError    it is no TLS at all but HTTP, and can be answered as such
+    └── BindingError          Python's OpenSSL cannot be used directly; the gate goes on with TLS alerts
 
 Errors carry parts; ``__str__`` makes the sentence. Exceptions of other libraries stop at the edge where they arise and
 go on as one of these.
@@ -84,3 +86,14 @@ class TLSError(GatekeeperError):
 
     def __str__(self) -> str:
         return self.detail
+
+
+class PlainHTTPError(TLSError):
+    """The first byte that a visitor sent is a letter: HTTP without TLS. Nothing reached OpenSSL."""
+
+    def __init__(self) -> None:
+        super().__init__("plain HTTP on the TLS port")
+
+
+class BindingError(GatekeeperError):
+    """The OpenSSL that Python runs on cannot be used directly, or does not behave as expected."""

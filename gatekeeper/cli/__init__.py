@@ -1,6 +1,52 @@
-"""The command line: the only package that prints or sets an exit code."""
+"""The command line: the only package that prints or sets an exit code.
+
+Each module adds one command, or a family of them, to the parser, and carries it out.
+"""
+
+import argparse
+import os
+import sys
+
+from gatekeeper import __version__
+from gatekeeper.cli import ca, check, demo, healthcheck, init, serve
+from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
+
+FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
-def main() -> int:
-    """Run the command that ``sys.argv`` asks for and return its exit code."""
-    raise NotImplementedError
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command, by default the one that ``sys.argv`` asks for, and return its exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+        return code
+    except (UsageError, ConfigurationError) as error:
+        return _complain(error, WRONG_USAGE)
+    except GatekeeperError as error:
+        return _complain(error, FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us has gone (``gatekeeper ca list | head``); nothing more can be said, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    parser = argparse.ArgumentParser(
+        prog="gatekeeper",
+        description="A gate in front of your app: who has a good client certificate is let in, others learn why not.",
+    )
+    parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in (serve, check, healthcheck, demo, init, ca):
+        command.add_command(commands)
+    return parser
+
+
+def _complain(error: GatekeeperError, code: int) -> int:
+    for line in str(error).splitlines():
+        print(f"gatekeeper: {line}", file=sys.stderr)
+    return code

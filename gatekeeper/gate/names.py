@@ -1,7 +1,8 @@
 """Distinguished names as text, byte for byte as OpenSSL's ``X509_NAME_print_ex(…, XN_FLAG_RFC2253)`` writes them.
 
 nginx puts that form into ``$ssl_client_s_dn``, so an app behind gatekeeper reads the names it always read.
-``Name.rfc4514_string()`` of *cryptography* is not used: it leaves non-ASCII characters and control characters as they are.
+``Name.rfc4514_string()`` of *cryptography* is not used: it leaves non-ASCII characters and control characters as they
+are.
 """
 
 from cryptography import x509
@@ -50,7 +51,9 @@ _ENCODINGS = {_ASN1Type.BMPString: "utf-16-be", _ASN1Type.UniversalString: "utf-
 
 def rfc2253(name: x509.Name) -> str:
     """The name as OpenSSL writes it: last part first, ``,`` between parts, ``+`` within one, pure ASCII."""
-    return ",".join("+".join(_attribute(attribute) for attribute in reversed(list(rdn))) for rdn in reversed(list(name.rdns)))
+    return ",".join(
+        "+".join(_attribute(attribute) for attribute in reversed(list(rdn))) for rdn in reversed(list(name.rdns))
+    )
 
 
 def _attribute(attribute: x509.NameAttribute[str | bytes]) -> str:

@@ -1,0 +1,42 @@
+"""The certificate authority behind ``gatekeeper ca``. The running proxy never imports it.
+
+authority
+    a key and the certificate that says it may sign. Whoever a gate lets in was signed by one.
+holder
+    what a certificate is to say about its bearer: the subject, and the alternative names beside it.
+credential
+    a certificate together with its key and the authority's certificate: all that a client or a server needs.
+request
+    a CSR (PKCS #10): a public key and a wish. Only the key is taken from it; names are granted by the authority.
+bundle
+    a ``.p12``: a credential in one file under a password, for browsers and phones.
+revocation list
+    a CRL: the serials that no longer count.
+store
+    the folder all of it lives in, with the index of what was issued.
+
+How to use it, without a folder and without a passphrase::
+
+    from datetime import UTC, datetime, timedelta
+    from gatekeeper.ca.certificates import issue_client, issue_server, make_authority, self_signed
+    from gatekeeper.ca.revocation import Revocation, make_crl
+
+    now, day = datetime.now(UTC), timedelta(days=1)
+    home = make_authority("Home CA", key_type="ec:p256", now=now)
+    server = issue_server(home, "localhost", "127.0.0.1", key_type="ec:p256", now=now)
+    alice = issue_client(home, "alice", key_type="ec:p256", now=now, lifetime=30 * day)
+    expired = issue_client(home, "old", key_type="ec:p256", now=now - 9 * day, lifetime=day)
+    early = issue_client(home, "early", key_type="ec:p256", now=now + day)
+    blank = issue_client(home, " ", key_type="ec:p256", now=now)
+    nameless = issue_client(home, None, key_type="ec:p256", now=now)
+    foreign = issue_client(make_authority("Other CA", key_type="ec:p256", now=now), "eve", key_type="ec:p256", now=now)
+    alone = self_signed("alice", key_type="ec:p256", now=now)
+    wrong_purpose = server                      # made for serverAuth only
+    crl = make_crl(home, [Revocation(alice.certificate.serial_number, now)], now=now)
+
+    home.certificate_pem, server.chain_pem, server.key_pem(), crl.public_bytes(Encoding.PEM)   # bytes for files
+    alice.bundle(password)                      # bytes of a .p12
+
+These functions do what they are told, and so also make certificates that no gate lets in. What is refused, and why, is
+decided in `gatekeeper.ca.requests` and `gatekeeper.ca.store`.
+"""

@@ -1,0 +1,81 @@
+"""PKCS #12 (RFC 7292): key, certificate and the authority's certificate in one file under one password."""
+
+import secrets
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
+
+from gatekeeper.ca.keys import PrivateKey, usable_key
+from gatekeeper.errors import AuthorityError
+
+# Rounds of key derivation. A password made here has 100 bits and needs none; these are for passwords people choose. NSS
+# refuses more than 600,000; phones that want the old form count slowly.
+_ROUNDS = 100_000
+_COMPAT_ROUNDS = 20_000
+
+# Typed on a phone, read aloud: small letters and digits without l, o, 0, 1. 32 of them: five bits each.
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_GROUPS, _GROUP = 4, 5
+
+
+def make_password() -> str:
+    """A password of 100 random bits, in groups that can be typed on a phone: ``k7m2p-…``."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP)) for _ in range(_GROUPS))
+
+
+def make_bundle(
+    key: PrivateKey,
+    certificate: x509.Certificate,
+    authority: x509.Certificate | None,
+    password: str,
+    *,
+    friendly_name: str,
+    compat: bool = False,
+) -> bytes:
+    """The bytes of a ``.p12``; AuthorityError for an empty password.
+
+    AES-256-CBC, PBKDF2 and an HMAC of SHA-256; ``compat`` takes 3DES and SHA-1 instead, for importers of Apple, Android
+    and older Windows that know nothing else: they call a modern file's password wrong.
+    """
+    if not password.strip():
+        raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
+    builder = PrivateFormat.PKCS12.encryption_builder()
+    if compat:
+        builder = (
+            builder.kdf_rounds(_COMPAT_ROUNDS)
+            .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
+            .hmac_hash(hashes.SHA1())  # noqa: S303 — what compatibility means here
+        )
+    else:
+        builder = (
+            builder.kdf_rounds(_ROUNDS)
+            .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+            .hmac_hash(hashes.SHA256())
+        )
+    return pkcs12.serialize_key_and_certificates(
+        friendly_name.encode(), key, certificate, [authority] if authority else None, builder.build(password.encode())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a ``.p12`` holds."""
+
+    key: PrivateKey | None
+    certificate: x509.Certificate | None
+    others: tuple[x509.Certificate, ...]
+
+
+def read_bundle(content: bytes, password: str, source: str) -> Bundle:
+    """Open a ``.p12``; AuthorityError in one sentence if the password or the file is wrong."""
+    try:
+        opened = pkcs12.load_pkcs12(content, password.encode())
+    except ValueError as error:
+        raise AuthorityError(f"wrong password for {source}, or it is no PKCS #12 bundle") from error
+    return Bundle(
+        usable_key(opened.key, source) if opened.key else None,
+        opened.cert.certificate if opened.cert else None,
+        tuple(other.certificate for other in opened.additional_certs),
+    )

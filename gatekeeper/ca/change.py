@@ -1,0 +1,149 @@
+"""One change of the authority's folder under way: the index as it will be, and the files as they will be."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.bundle import make_bundle, make_password
+from gatekeeper.ca.certificates import Authority, Holder, random_serial, sign_client, sign_server
+from gatekeeper.ca.folder import PUBLIC, SECRET, Content
+from gatekeeper.ca.index import Entry, Index, Kind, entry_of, write_index
+from gatekeeper.ca.keys import PrivateKey, key_pem, load_key
+from gatekeeper.ca.requests import check_request, read_request
+from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
+from gatekeeper.ca.store import CRL, INDEX, Store, issued_file
+from gatekeeper.errors import AuthorityError
+
+
+@dataclass(frozen=True, slots=True)
+class BundleWish:
+    """How a ``.p12`` is wanted: which profile, and under which password (None: one is made)."""
+
+    password: str | None = None
+    compat: bool = False
+
+
+@dataclass(slots=True)
+class Change:
+    """Made by `changing`, under the lock; nothing of it is on the disk yet."""
+
+    store: Store
+    authority: Authority
+    passphrase: bytes
+    now: datetime
+    index: Index
+    files: dict[str, Content] = field(default_factory=dict)
+
+    def sign(
+        self,
+        name: str,
+        kind: Kind,
+        public_key: CertificatePublicKeyTypes,
+        bearer: Holder,
+        lifetime: timedelta,
+        *,
+        holds_key: bool,
+    ) -> tuple[Entry, x509.Certificate]:
+        """Sign a certificate, at most as long as the authority's own, and put it into index and files."""
+        sign = sign_client if kind is Kind.CLIENT else sign_server
+        lifetime = min(lifetime, time_left(self.authority, self.now))
+        serial = _new_serial(self.index)
+        certificate = sign(self.authority, public_key, bearer, lifetime=lifetime, now=self.now, serial=serial)
+        entry = entry_of(certificate, name, kind, holds_key=holds_key)
+        if self.index.key_is_stolen(entry.key):
+            raise AuthorityError(f"the key of {name} was revoked as stolen and is not certified again; make a new one")
+        self.index = self.index.with_entry(entry)
+        pem = Content(certificate.public_bytes(Encoding.PEM), PUBLIC)
+        self.files[f"{name}.crt"] = self.files[issued_file(entry.serial_hex)] = pem
+        return entry, certificate
+
+    def supersede(self, entries: tuple[Entry, ...]) -> None:
+        """Revoke what a new certificate takes the place of."""
+        for entry in entries:
+            self.index = self.index.with_revocation(Revocation(entry.serial, self.now, RevocationReason.SUPERSEDED))
+
+    def put_key(self, name: str, key: PrivateKey, kind: Kind) -> None:
+        """``NAME.key``: a client's under the authority's passphrase, a server's unencrypted, for it starts alone."""
+        self.files[f"{name}.key"] = Content(key_pem(key, self.passphrase if kind is Kind.CLIENT else None), SECRET)
+
+    def put_request(self, name: str, request: x509.CertificateSigningRequest) -> None:
+        """``NAME.csr``, from which the certificate can be renewed."""
+        self.files[f"{name}.csr"] = Content(request.public_bytes(Encoding.PEM), PUBLIC)
+
+    def put_bundle(self, name: str, key: PrivateKey, certificate: x509.Certificate, wish: BundleWish) -> str | None:
+        """``NAME.p12``; gives the password if it was made here, None if it was given."""
+        made = make_password() if wish.password is None else None
+        password = made if wish.password is None else wish.password
+        octets = make_bundle(
+            key, certificate, self.authority.certificate, password or "", friendly_name=name, compat=wish.compat
+        )
+        self.files[f"{name}.p12"] = Content(octets, SECRET)
+        return made
+
+    def held_key(self, entry: Entry) -> PrivateKey | None:
+        """The key of a certificate, if it was made here and still lies in the folder."""
+        source = self.store.path / f"{entry.name}.key"
+        pem = self.store.folder.read(source.name) if entry.holds_key else None
+        if pem is None:
+            return None
+        key = load_key(pem, self.passphrase, str(source))
+        if key.public_key() != self.store.issued(entry).public_key():
+            raise AuthorityError(f"{source} is not the key that was certified; bring that back from a backup")
+        return key
+
+    def requested_key(self, entry: Entry) -> CertificatePublicKeyTypes:
+        """The public key of the request that the certificate was made from."""
+        source = self.store.path / f"{entry.name}.csr"
+        pem = self.store.folder.read(source.name)
+        if pem is None:
+            raise AuthorityError(f"{source} is missing, and with it the public key; sign a new request")
+        return public_key_of(pem, str(source))
+
+    def paths(self) -> tuple[Path, ...]:
+        """The files that a person would care for, in the order in which they were made."""
+        own = (CRL, INDEX)
+        return tuple(self.store.path / name for name in self.files if name not in own and "/" not in name)
+
+
+@contextmanager
+def changing(store: Store, authority: Authority, passphrase: bytes, now: datetime) -> Iterator[Change]:
+    """Lock the folder and change it; if anything is raised inside, nothing is written.
+
+    The revocation list is written with every change: the key is at hand, and a list that runs out shuts the gate.
+    """
+    with store.folder.locked():
+        change = Change(store, authority, passphrase, now, store.index_while_locked())
+        yield change
+        index = replace(change.index, crl_number=change.index.crl_number + 1)
+        crl = make_crl(authority, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
+        change.files[CRL] = Content(crl.public_bytes(Encoding.PEM), PUBLIC)
+        change.files[INDEX] = Content(write_index(index), SECRET)
+        store.folder.commit(change.files)
+
+
+def time_left(authority: Authority, now: datetime) -> timedelta:
+    """How long the authority's own certificate still holds; AuthorityError once it has expired."""
+    left = authority.certificate.not_valid_after_utc - now
+    if left <= timedelta():
+        raise AuthorityError("the authority's own certificate has expired; renew it first: gatekeeper ca renew ca")
+    return left
+
+
+def public_key_of(request: bytes, source: str) -> CertificatePublicKeyTypes:
+    """The public key of a request that may be signed; AuthorityError for another."""
+    read = read_request(request, source)
+    check_request(read, source)
+    return read.public_key()
+
+
+def _new_serial(index: Index) -> int:
+    taken = {entry.serial for entry in index.entries} | {revocation.serial for revocation in index.revocations}
+    while (serial := random_serial()) in taken:
+        pass
+    return serial

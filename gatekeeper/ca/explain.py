@@ -1,0 +1,279 @@
+"""What a file says, in plain words: a certificate, a request, a revocation list, a bundle or a key."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gatekeeper.ca.admission import Admission, Trust, admission
+from gatekeeper.ca.bundle import read_bundle
+from gatekeeper.ca.keys import describe_key, key_is_encrypted
+from gatekeeper.ca.names import printable
+from gatekeeper.ca.requests import check_request, requested_holder
+from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.certificate import serial_hex
+from gatekeeper.gate.names import rfc2253
+
+_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+
+# PFX ::= SEQUENCE { version INTEGER {v3(3)} … } (RFC 7292, 4), the SEQUENCE's length in any form.
+_PFX = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
+
+# As many lines of a revocation list as a person looks through.
+_FEW = 20
+
+# What protects a bundle, by the object identifiers in it: PBES2 (RFC 8018), and two of PKCS #12's own.
+_PROFILES = (
+    (bytes.fromhex("2a864886f70d010c0106"), "RC2 with 40 bits: no protection; bundle it anew"),
+    (bytes.fromhex("2a864886f70d010c0103"), "3DES (the --compat form, for old importers)"),
+    (bytes.fromhex("2a864886f70d01050d"), "AES (the modern form; old importers call its password wrong)"),
+)
+
+_PURPOSES = {
+    ExtendedKeyUsageOID.CLIENT_AUTH: "signing in as a client",
+    ExtendedKeyUsageOID.SERVER_AUTH: "being a server",
+    ExtendedKeyUsageOID.EMAIL_PROTECTION: "e-mail",
+    ExtendedKeyUsageOID.CODE_SIGNING: "signing programs",
+    ExtendedKeyUsageOID.OCSP_SIGNING: "answering for revocations",
+    ExtendedKeyUsageOID.TIME_STAMPING: "time stamps",
+}
+
+_KINDS_OF_NAMES: tuple[tuple[type[x509.GeneralName], str], ...] = (
+    (x509.RFC822Name, "e-mail"),
+    (x509.DNSName, "host"),
+    (x509.UniformResourceIdentifier, "URI"),
+    (x509.IPAddress, "address"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One thing found in a file: what it is, what it says, and what comes of it.
+
+    ``facts`` are pairs of label and value. ``judged`` is the gate's answer to a certificate, None where there is
+    nothing to judge, or no authority to judge by; ``remark`` is a sentence about anything else that matters.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    judged: Admission | None = None
+    remark: str = ""
+
+
+def explain(
+    content: bytes, source: str, *, trust: Trust | None, ask_password: Callable[[], str], now: datetime
+) -> tuple[Explanation, ...]:
+    """Explain everything in a file, at least one thing; AuthorityError if there is nothing that can be read.
+
+    ``ask_password`` is called if the file is a ``.p12``.
+    """
+    blocks = list(_BLOCK.finditer(content))
+    if blocks:
+        return tuple(_explain_block(block[1].decode(), block[0], source, trust, now) for block in blocks)
+    if _PFX.match(content):
+        return tuple(_explain_bundle(content, source, trust, ask_password(), now))
+    readers: tuple[Callable[[], Explanation], ...] = (
+        lambda: explain_certificate(x509.load_der_x509_certificate(content), trust, now),
+        lambda: explain_crl(x509.load_der_x509_crl(content), trust, now),
+        lambda: explain_request(x509.load_der_x509_csr(content), source),
+    )
+    for reader in readers:
+        with suppress(ValueError, x509.InvalidVersion):
+            return (reader(),)
+    raise AuthorityError(f"{source} is neither a certificate nor a request, revocation list, .p12 or key")
+
+
+def explain_certificate(certificate: x509.Certificate, trust: Trust | None, now: datetime) -> Explanation:
+    """Explain a certificate; with an authority at hand, also whether its gate lets the bearer in."""
+    facts = [
+        ("Subject", rfc2253(certificate.subject) or "(empty)"),
+        ("Issuer", rfc2253(certificate.issuer) or "(empty)"),
+        ("Serial", serial_hex(certificate.serial_number)),
+        ("Valid", _span(certificate.not_valid_before_utc, certificate.not_valid_after_utc, now)),
+        ("Purpose", _purpose(certificate)),
+        *_names(certificate),
+        ("Key", _key(certificate)),
+        ("Signature", _signature(certificate)),
+        ("SHA-256", certificate.fingerprint(hashes.SHA256()).hex()),
+    ]
+    if certificate.version is x509.Version.v1:
+        facts.insert(4, ("Version", "1: the old form without extensions; taken, but made anew it says what it is for"))
+    if trust is not None and certificate == trust.authority:
+        remark = "This is the authority itself: the gate trusts what it signs."
+        return Explanation("The certificate of this authority", tuple(facts), remark=remark)
+    title = "The certificate of an authority (CA)" if _is_authority(certificate) else "A certificate"
+    return Explanation(title, tuple(facts), admission(certificate, trust) if trust else None)
+
+
+def explain_request(request: x509.CertificateSigningRequest, source: str) -> Explanation:
+    """Explain a request, and whether `ca sign` takes it."""
+    wanted = requested_holder(request)
+    facts = [("Subject", rfc2253(request.subject) or "(empty)")]
+    if wanted.alternatives:
+        facts.append(("Asks for", _list_names(wanted.alternatives)))
+    facts.append(("Key", _key(request)))
+    facts.append(("Signature", _signature(request)))
+    try:
+        check_request(request, source)
+        remark = f"It can be signed: gatekeeper ca sign {source}"
+    except AuthorityError as error:
+        remark = f"It would not be signed: {error}."
+    return Explanation("A certificate signing request (CSR)", tuple(facts), remark=remark)
+
+
+def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: datetime) -> Explanation:
+    """Explain a revocation list, and whether a gate goes by it."""
+    following = crl.next_update_utc
+    facts = [
+        ("Issuer", rfc2253(crl.issuer)),
+        ("Made", f"{crl.last_update_utc:%Y-%m-%d %H:%M} UTC"),
+        ("Next due", f"{following:%Y-%m-%d %H:%M} UTC ({_distance(following, now)})" if following else "never"),
+        ("Number", _crl_number(crl)),
+        ("Revoked", str(len(crl)) + (f", the first {_FEW} of which are" if len(crl) > _FEW else "")),
+        *(
+            ("", f"{serial_hex(one.serial_number)} since {one.revocation_date_utc:%Y-%m-%d}")
+            for one in islice(crl, _FEW)
+        ),
+    ]
+    remark = ""
+    if following is not None and following <= now:
+        remark = "It is overdue, and a gate that goes by it lets nobody in. Write it anew: gatekeeper ca crl"
+    if trust is not None and not _is_crl_of(crl, trust.authority):
+        remark = "It was not signed by this authority, so a gate that trusts this authority does not take it."
+    return Explanation("A revocation list (CRL)", tuple(facts), remark=remark)
+
+
+def _explain_block(label: str, pem: bytes, source: str, trust: Trust | None, now: datetime) -> Explanation:
+    try:
+        match label:
+            case "CERTIFICATE" | "X509 CERTIFICATE":
+                return explain_certificate(x509.load_pem_x509_certificate(pem), trust, now)
+            case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
+                return explain_request(x509.load_pem_x509_csr(pem), source)
+            case "X509 CRL":
+                return explain_crl(x509.load_pem_x509_crl(pem), trust, now)
+            case _ if label.endswith("PRIVATE KEY"):
+                return _explain_key(pem)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise AuthorityError(f"{source}: the {label} in it is damaged: {error}") from error
+    return Explanation(f"A block called {label}", (), remark="It is of no use to a gate.")
+
+
+def _explain_key(pem: bytes) -> Explanation:
+    if key_is_encrypted(pem):
+        facts = (("Protection", "encrypted under a passphrase"),)
+        return Explanation("A private key", facts, remark="It never leaves the device that it belongs to.")
+    try:
+        kind = describe_key(load_pem_private_key(pem, None))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        kind = "unknown"
+    return Explanation(
+        "A private key",
+        (("Kind", kind), ("Protection", "none: whoever reads this file has the key")),
+        remark="Encrypt it, unless a server must start with it: openssl pkey -aes256 -in FILE -out FILE.new",
+    )
+
+
+def _explain_bundle(
+    content: bytes, source: str, trust: Trust | None, password: str, now: datetime
+) -> Iterator[Explanation]:
+    opened = read_bundle(content, password, source)
+    protection = next((words for oid, words in _PROFILES if oid in content), "unknown")
+    if opened.certificate and opened.key:
+        fits = opened.certificate.public_key() == opened.key.public_key()
+        remark = "" if fits else "Its key does not belong to its certificate; bundle it anew."
+    else:
+        remark = "A browser needs a key and its certificate together, and one of them is missing; bundle it anew."
+    facts = (
+        ("Protection", protection),
+        ("Private key", describe_key(opened.key) if opened.key else "none"),
+        ("Certificates", str(len(opened.others) + (opened.certificate is not None))),
+    )
+    yield Explanation("A bundle of key and certificates (PKCS #12)", facts, remark=remark)
+    for certificate in filter(None, (opened.certificate, *opened.others)):
+        yield explain_certificate(certificate, trust, now)
+
+
+def _span(start: datetime, end: datetime, now: datetime) -> str:
+    span = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    if now < start:
+        return f"{span} (begins {_distance(start, now)})"
+    return f"{span} (ended {_distance(end, now)})" if now > end else f"{span} (ends {_distance(end, now)})"
+
+
+def _distance(moment: datetime, now: datetime) -> str:
+    gap = abs(moment - now)
+    amount, unit = (gap.days, "day") if gap >= timedelta(days=2) else (gap // timedelta(hours=1), "hour")
+    if amount == 0:
+        amount, unit = gap // timedelta(minutes=1), "minute"
+    words = f"{amount} {unit}{'' if amount == 1 else 's'}"
+    return f"{words} ago" if moment < now else f"in {words}"
+
+
+def _purpose(certificate: x509.Certificate) -> str:
+    if _is_authority(certificate):
+        return "signing other certificates"
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return "any (it does not say)"
+    return ", ".join(_PURPOSES.get(oid, oid.dotted_string) for oid in usage)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+def _names(certificate: x509.Certificate) -> list[tuple[str, str]]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [("Also named", _list_names(tuple(names)))]
+
+
+def _list_names(names: tuple[x509.GeneralName, ...]) -> str:
+    words = (
+        (next((word for kind, word in _KINDS_OF_NAMES if isinstance(name, kind)), "other"), name) for name in names
+    )
+    return ", ".join(printable(f"{word} {name.value}") for word, name in words)
+
+
+def _key(holder: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    try:
+        return describe_key(holder.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return "of a kind that is not known here"
+
+
+def _signature(signed: x509.Certificate | x509.CertificateSigningRequest) -> str:
+    try:
+        algorithm = signed.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return f"{signed.signature_algorithm_oid.dotted_string}, not known here"
+    return "EdDSA" if algorithm is None else f"made with {algorithm.name.upper().replace('SHA', 'SHA-', 1)}"
+
+
+def _crl_number(crl: x509.CertificateRevocationList) -> str:
+    try:
+        return str(crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
+    except (x509.ExtensionNotFound, ValueError):
+        return "none"
+
+
+def _is_crl_of(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
+    try:
+        return crl.issuer == authority.subject and crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return False

@@ -1,0 +1,186 @@
+"""The authority's folder on disk: one writer at a time, and all of a change or nothing of it, also after ``kill -9``.
+
+A change of several files (index, certificate, key, CRL) is first written whole into one journal. Renaming the journal
+into place is the moment it counts; from then on whoever opens the folder next carries the change out if the process
+that wrote it could not. Each file is written aside, flushed, and renamed over the old one, so nobody reads half a file.
+"""
+
+import base64
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatekeeper.errors import AuthorityError
+
+_LOCK = ".lock"
+_JOURNAL = ".journal"
+_ASIDE = ".new"
+
+FOLDER_MODE = 0o700
+SECRET = 0o600
+PUBLIC = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file is to hold, and its mode: `SECRET` for keys and bundles, `PUBLIC` for what anybody may read."""
+
+    octets: bytes
+    mode: int = SECRET
+
+
+def _go_on(step: str) -> None:
+    """Between two steps of a change nothing happens; tests put a kill here."""
+
+
+class Folder:
+    """A folder that is changed by `commit` only, and only while it is `locked`.
+
+    ``before`` is called with the name of each step ahead of every system call that changes the disk.
+    """
+
+    def __init__(self, path: Path, before: Callable[[str], None] = _go_on) -> None:
+        self.path = path
+        self._before = before
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder alone: waits for another command to finish, then finishes what a killed one began.
+
+        The kernel lets go of the lock when the process ends, however it ends.
+        """
+        with _sentence(self.path):
+            descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
+        try:
+            with _sentence(self.path):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self._recover()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def commit(self, changes: Mapping[str, Content]) -> None:
+        """Write all of these files or, if the process dies before the journal is in place, none of them."""
+        record = {
+            name: {"mode": content.mode, "content": base64.b64encode(content.octets).decode()}
+            for name, content in changes.items()
+        }
+        with _sentence(self.path):
+            self._replace(self.path / _JOURNAL, Content(json.dumps(record).encode()))
+            self._carry_out(changes)
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file in the folder, None if there is none."""
+        with _sentence(self.path):
+            try:
+                return (self.path / name).read_bytes()
+            except FileNotFoundError:
+                return None
+
+    def _recover(self) -> None:
+        for leftover in [*self.path.glob(f".*{_ASIDE}"), *self.path.glob(f"*/.*{_ASIDE}")]:
+            leftover.unlink(missing_ok=True)
+        journal = self.read(_JOURNAL)
+        if journal is not None:
+            record = json.loads(journal)
+            self._carry_out(
+                {name: Content(base64.b64decode(part["content"]), part["mode"]) for name, part in record.items()}
+            )
+
+    def _carry_out(self, changes: Mapping[str, Content]) -> None:
+        """Can be done twice, and must be: nobody knows how far a killed process came."""
+        for name, content in changes.items():
+            path = self.path / name
+            if not path.parent.is_dir():
+                self._before(f"mkdir {path.parent.name}")
+                path.parent.mkdir(FOLDER_MODE)
+                _flush_folder(self.path)
+            self._replace(path, content)
+        self._before("unlink journal")
+        (self.path / _JOURNAL).unlink(missing_ok=True)
+        _flush_folder(self.path)
+
+    def _replace(self, path: Path, content: Content) -> None:
+        self._before(f"write {path.name}")
+        aside = write_aside(path, content)
+        self._before(f"rename {path.name}")
+        aside.rename(path)
+        self._before(f"flush {path.name}")
+        _flush_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, open to its owner only; AuthorityError if there is one that others can look into.
+
+    An empty one is closed to others; one that holds files is not, because they may be somebody else's business.
+    """
+    with _sentence(path):
+        try:
+            path.mkdir(FOLDER_MODE, parents=True)
+            _flush_folder(path.parent)
+            return
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077 and any(path.iterdir()):
+            raise AuthorityError(
+                f"{path} is open to others (mode {mode:04o}) and not empty; close it first: chmod 700 {path}"
+            )
+        path.chmod(FOLDER_MODE)
+
+
+def write_new(path: Path, content: Content) -> None:
+    """Write a file outside the folder, whole or not at all; AuthorityError if there is one of that name."""
+    with _sentence(path):
+        aside = write_aside(path, content)
+        try:
+            # link(2) fails where the name is taken; rename(2) would overwrite, and a key cannot be had back.
+            os.link(aside, path)
+        finally:
+            aside.unlink()
+        _flush_folder(path.parent)
+
+
+def write_over(path: Path, content: Content) -> None:
+    """Write a file outside the folder, whole or not at all, over an older one."""
+    with _sentence(path):
+        write_aside(path, content).rename(path)
+        _flush_folder(path.parent)
+
+
+def write_aside(path: Path, content: Content) -> Path:
+    """Write and flush ``.NAME.new`` beside ``path``."""
+    aside = path.with_name(f".{path.name}{_ASIDE}")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, SECRET)
+    with open(descriptor, "wb") as file:
+        os.fchmod(descriptor, content.mode)
+        file.write(content.octets)
+        file.flush()
+        os.fsync(descriptor)
+    return aside
+
+
+def _flush_folder(path: Path) -> None:
+    """A rename is on the disk only when its folder is (fsync(2))."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Some network file systems cannot flush a folder; that is their durability, not our mistake.
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _sentence(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AuthorityError(f"{error.filename2 or error.filename or path}: {error.strerror}") from error

@@ -1,0 +1,311 @@
+"""What an unlocked authority does in its folder: issue, sign, renew, revoke, and write the revocation list.
+
+Each of these is one change of the folder: all its files are there afterwards, or none.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from gatekeeper.ca.certificates import (
+    YEAR,
+    Authority,
+    Holder,
+    authority_from_key,
+    holder,
+    key_identifier,
+    server_holder,
+)
+from gatekeeper.ca.change import BundleWish, Change, changing
+from gatekeeper.ca.folder import PUBLIC, Content
+from gatekeeper.ca.index import Entry, Index, Kind
+from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, make_key
+from gatekeeper.ca.names import check_name, printable
+from gatekeeper.ca.requests import check_request, make_request, read_request, requested_holder
+from gatekeeper.ca.revocation import Revocation, RevocationReason
+from gatekeeper.ca.store import CERTIFICATE, Store
+from gatekeeper.errors import AuthorityError
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the operator grants a client beside its name."""
+
+    organizational_units: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    dns_names: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+
+    def holder(self, name: str) -> Holder:
+        """Name and grant as they go into a certificate; AuthorityError for what cannot stand in one."""
+        try:
+            return holder(
+                name,
+                organizational_units=self.organizational_units,
+                emails=self.emails,
+                dns_names=self.dns_names,
+                uris=self.uris,
+            )
+        except ValueError as error:
+            raise AuthorityError(f"this cannot stand in a certificate: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What a command made.
+
+    ``password`` is the bundle's if it was made here; it is kept nowhere else. ``shortened``: the authority ends a
+    day or more before the certificate was to. ``superseded`` was revoked for it. ``not_granted`` is what the request
+    asked for in vain.
+    """
+
+    entry: Entry
+    files: tuple[Path, ...]
+    password: str | None = None
+    shortened: bool = False
+    superseded: tuple[Entry, ...] = ()
+    not_granted: tuple[str, ...] = ()
+
+
+class Issuer:
+    """An authority at work in its store. The passphrase opens its key and encrypts the clients'."""
+
+    def __init__(self, store: Store, passphrase: bytes) -> None:
+        self._store = store
+        self._passphrase = passphrase
+        self._authority: Authority = store.unlock(passphrase)
+
+    def issue(
+        self,
+        name: str,
+        grant: Grant | None = None,
+        *,
+        bundle: BundleWish | None = None,
+        key_type: str = DEFAULT_KEY_TYPE,
+        lifetime: timedelta = YEAR,
+        now: datetime,
+    ) -> Issued:
+        """Key, request, certificate and bundle for a client, in one step."""
+        name = check_name(name)
+        bearer = (grant or Grant()).holder(name)
+        return self._issue(name, Kind.CLIENT, bearer, bundle or BundleWish(), key_type, lifetime, now)
+
+    def issue_server(
+        self,
+        name: str,
+        hosts: tuple[str, ...],
+        *,
+        key_type: str = DEFAULT_KEY_TYPE,
+        lifetime: timedelta = YEAR,
+        now: datetime,
+    ) -> Issued:
+        """Key, request and certificate for a server of these host names and addresses."""
+        name = check_name(name)
+        try:
+            bearer = server_holder(name, hosts)
+        except ValueError as error:
+            raise AuthorityError(f"this is no host name and no address: {error}") from error
+        return self._issue(name, Kind.SERVER, bearer, None, key_type, lifetime, now)
+
+    def sign(
+        self,
+        request: bytes,
+        source: str,
+        grant: Grant | None = None,
+        *,
+        name: str | None = None,
+        as_requested: bool = False,
+        replace_older: bool = False,
+        lifetime: timedelta = YEAR,
+        now: datetime,
+    ) -> Issued:
+        """A client certificate for a request from elsewhere.
+
+        Only key and common name are taken from it, because routes decide by the rest; ``as_requested`` takes its whole
+        subject and its alternative names. ``name`` is what the files are called, the common name if None.
+        """
+        asked = read_request(request, source)
+        common_name = check_request(asked, source)
+        name = check_name(name or common_name)
+        wanted = requested_holder(asked)
+        bearer = wanted if as_requested else (grant or Grant()).holder(common_name)
+        with self._change(now) as change:
+            older = change.index.in_force(name, now) if replace_older else ()
+            change.supersede(older)
+            self._must_be_free(change.index, name, now)
+            entry, _ = change.sign(name, Kind.CLIENT, asked.public_key(), bearer, lifetime, holds_key=False)
+            change.put_request(name, asked)
+        return Issued(
+            entry,
+            change.paths(),
+            shortened=self._is_shortened(entry, lifetime, now),
+            superseded=older,
+            not_granted=_left_out(wanted, bearer),
+        )
+
+    def renew(
+        self,
+        name: str,
+        *,
+        bundle: BundleWish | None = None,
+        new_key_type: str | None = None,
+        keep_old: bool = False,
+        lifetime: timedelta | None = None,
+        now: datetime,
+    ) -> Issued:
+        """A new certificate with the old one's names, from the same request or (``new_key_type``) with a new key.
+
+        The old one is revoked as superseded unless ``keep_old``. ``lifetime`` is the old one's if None.
+        """
+        old = latest(self._store.index(), name)
+        new_key = make_key(new_key_type) if new_key_type else None
+        with self._change(now) as change:
+            old = latest(change.index, name)
+            held = change.held_key(old)
+            if new_key and not old.holds_key:
+                raise AuthorityError(
+                    f"{old.name} keeps the key elsewhere; sign a new request: gatekeeper ca sign FILE.csr"
+                )
+            bearer = _holder_of(self._store.issued(old))
+            older = () if keep_old else change.index.in_force(old.name, now)
+            change.supersede(older)
+            key = new_key or held
+            public_key = key.public_key() if key else change.requested_key(old)
+            lifetime = lifetime or _lifetime_of(old)
+            entry, certificate = change.sign(old.name, old.kind, public_key, bearer, lifetime, holds_key=old.holds_key)
+            if new_key:
+                change.put_request(old.name, make_request(new_key, bearer))
+                change.put_key(old.name, new_key, old.kind)
+            password = None
+            if key and old.kind is Kind.CLIENT:
+                password = change.put_bundle(old.name, key, certificate, bundle or BundleWish())
+        return Issued(entry, change.paths(), password, self._is_shortened(entry, lifetime, now), older)
+
+    def renew_authority(self, *, lifetime: timedelta = YEAR, now: datetime) -> x509.Certificate:
+        """The authority's own certificate anew: same name, same key, so everything it signed stays good."""
+        old = self._authority.certificate
+        if old.subject != old.issuer:
+            raise AuthorityError("this authority was signed by another one, which must renew it")
+        with self._change(now) as change:
+            self._authority = authority_from_key(
+                self._authority.key, old.subject, identifier=key_identifier(old), lifetime=lifetime, now=now
+            )
+            change.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
+        return self._authority.certificate
+
+    def bundle(self, name: str, wish: BundleWish, *, now: datetime) -> Issued:
+        """The client's ``.p12`` once more."""
+        with self._change(now) as change:
+            entry = latest(change.index, name)
+            if entry.kind is Kind.SERVER:
+                raise AuthorityError(f"{entry.name} is a server; bundles are for clients")
+            key = change.held_key(entry)
+            if key is None:
+                raise AuthorityError(
+                    f"the key of {entry.name} is not kept here, so only who has it can make the bundle: "
+                    f"gatekeeper ca p12 NAME --key FILE --certificate FILE"
+                )
+            password = change.put_bundle(entry.name, key, self._store.issued(entry), wish)
+        return Issued(entry, change.paths(), password)
+
+    def revoke(self, serials: tuple[int, ...], reason: RevocationReason, *, now: datetime) -> None:
+        """Revoke these serials, whether or not they are in the index."""
+        with self._change(now) as change:
+            for serial in serials:
+                change.index = change.index.with_revocation(Revocation(serial, now, reason))
+
+    def rewrite_crl(self, lifetime: timedelta | None = None, *, now: datetime) -> x509.CertificateRevocationList:
+        """Sign the revocation list anew; ``lifetime`` also holds for the lists after this one."""
+        with self._change(now) as change:
+            change.index = replace(change.index, crl_lifetime=lifetime or change.index.crl_lifetime)
+        return self._store.crl()
+
+    def _issue(
+        self,
+        name: str,
+        kind: Kind,
+        bearer: Holder,
+        wish: BundleWish | None,
+        key_type: str,
+        lifetime: timedelta,
+        now: datetime,
+    ) -> Issued:
+        # Asked twice: before the seconds that an RSA key takes, and again under the lock.
+        check_key_type(key_type)
+        self._must_be_free(self._store.index(), name, now)
+        self._must_not_overwrite_key(self._store.index(), name)
+        key = make_key(key_type)
+        with self._change(now) as change:
+            self._must_be_free(change.index, name, now)
+            self._must_not_overwrite_key(change.index, name)
+            entry, certificate = change.sign(name, kind, key.public_key(), bearer, lifetime, holds_key=True)
+            change.put_request(name, make_request(key, bearer))
+            change.put_key(name, key, kind)
+            password = change.put_bundle(name, key, certificate, wish) if wish else None
+        return Issued(entry, change.paths(), password, self._is_shortened(entry, lifetime, now))
+
+    def _change(self, now: datetime) -> AbstractContextManager[Change]:
+        return changing(self._store, self._authority, self._passphrase, now)
+
+    def _must_be_free(self, index: Index, name: str, now: datetime) -> None:
+        known = index.named(name)
+        if known and known[-1].name != name:
+            raise AuthorityError(
+                f"there is {known[-1].name!r} already; names that differ only in case share their files"
+            )
+        if held := index.in_force(name, now):
+            raise AuthorityError(
+                f"{name} has a certificate until {held[-1].not_after:%Y-%m-%d}; "
+                f'make the next one with `gatekeeper ca renew "{name}"`, or revoke it first'
+            )
+
+    def _must_not_overwrite_key(self, index: Index, name: str) -> None:
+        path = self._store.path / f"{name}.key"
+        if path.exists() and not any(entry.holds_key for entry in index.named(name)):
+            raise AuthorityError(f"{path} is there already and was not made here; choose another name or move it away")
+
+    def _is_shortened(self, entry: Entry, lifetime: timedelta, now: datetime) -> bool:
+        return entry.not_after + timedelta(days=1) < now + lifetime
+
+
+def latest(index: Index, name: str) -> Entry:
+    """The newest certificate of that name; AuthorityError if there is none or it is revoked."""
+    known = index.named(name)
+    if not known:
+        raise AuthorityError(f"nothing was issued to {name!r}; see `gatekeeper ca list`")
+    if index.revocation(known[-1].serial):
+        word = "issue" if known[-1].kind is Kind.CLIENT else "server"
+        raise AuthorityError(f'the certificate of {name} is revoked; make a new one: gatekeeper ca {word} "{name}"')
+    return known[-1]
+
+
+def _holder_of(certificate: x509.Certificate) -> Holder:
+    try:
+        names = tuple(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        names = ()
+    return Holder(certificate.subject, names)
+
+
+def _lifetime_of(entry: Entry) -> timedelta:
+    """How long a certificate was made for, in whole days; the ten minutes that it was backdated by fall away."""
+    return timedelta(days=max(1, (entry.not_after - entry.not_before).days))
+
+
+def _left_out(wanted: Holder, granted: Holder) -> tuple[str, ...]:
+    """What a request asked for and did not get, in words."""
+    given = list(granted.name)
+    subject = [attribute.rfc4514_string() for attribute in wanted.name if attribute not in given]
+    names = [f"{_WORDS[type(name)]} {name.value}" for name in wanted.alternatives if name not in granted.alternatives]
+    return tuple(map(printable, (*subject, *names)))
+
+
+_WORDS: dict[type, str] = {
+    x509.RFC822Name: "e-mail",
+    x509.DNSName: "host name",
+    x509.UniformResourceIdentifier: "URI",
+    x509.IPAddress: "address",
+}

@@ -1,0 +1,137 @@
+"""Private keys: made, written, read, and judged strong enough or not."""
+
+import re
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from gatekeeper.errors import AuthorityError, UsageError
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+# What the recipe makes: `openssl genrsa 4096`.
+DEFAULT_KEY_TYPE = "rsa:4096"
+
+# NIST SP 800-57 part 1, 5.6.2: below 2048 bits RSA protects nothing any more.
+MINIMUM_RSA_BITS = 2048
+# More costs seconds a handshake and protects nobody better; some clients refuse it.
+MAXIMUM_RSA_BITS = 8192
+
+# openssl asks for at least four characters, so a key with a shorter one could not be used with it.
+MINIMUM_PASSPHRASE = 4
+
+_CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
+_STRONG_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_RSA = re.compile(r"rsa:([0-9]{1,5})", re.ASCII)
+_KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521 or ed25519"
+
+
+def check_key_type(key_type: str) -> str:
+    """Give ``key_type`` back if `make_key` can make such a key, else UsageError."""
+    size = _RSA.fullmatch(key_type)
+    if size and not MINIMUM_RSA_BITS <= int(size[1]) <= MAXIMUM_RSA_BITS:
+        raise UsageError(f"an RSA key has {MINIMUM_RSA_BITS} to {MAXIMUM_RSA_BITS} bits, not {size[1]}")
+    if size or key_type == "ed25519" or (key_type[:3] == "ec:" and key_type[3:] in _CURVES):
+        return key_type
+    raise UsageError(f"no such key type: {key_type!r}; there are {_KINDS}")
+
+
+def make_key(key_type: str = DEFAULT_KEY_TYPE) -> PrivateKey:
+    """Make a private key: ``rsa:BITS``, ``ec:p256``, ``ec:p384``, ``ec:p521`` or ``ed25519``; else UsageError.
+
+    ``rsa:4096`` takes a second, or several.
+    """
+    kind, _, size = check_key_type(key_type).partition(":")
+    if kind == "rsa":
+        return rsa.generate_private_key(public_exponent=65537, key_size=int(size))
+    if kind == "ec":
+        return ec.generate_private_key(_CURVES[size]())
+    return ed25519.Ed25519PrivateKey.generate()
+
+
+def key_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
+    """The key as PKCS #8 PEM; with a passphrase AES-256-CBC under PBKDF2, as ``openssl genrsa -aes256`` writes it."""
+    encryption: KeySerializationEncryption = (
+        NoEncryption() if passphrase is None else BestAvailableEncryption(passphrase)
+    )
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+def key_is_encrypted(pem: bytes) -> bool:
+    """Whether a PEM private key asks for a passphrase: PKCS #8, or the older form with ``Proc-Type`` (RFC 1421)."""
+    return b"BEGIN ENCRYPTED PRIVATE KEY" in pem or b"Proc-Type: 4,ENCRYPTED" in pem
+
+
+def load_key(pem: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
+    """Read a PEM private key; AuthorityError in one sentence if the passphrase or the file is wrong.
+
+    ``source`` names the file in that sentence. A passphrase for a key that has none is not used. Whether the key is
+    strong enough is asked of `key_weakness`.
+    """
+    encrypted = key_is_encrypted(pem)
+    if encrypted and passphrase is None:
+        raise AuthorityError(f"{source} is encrypted: its passphrase is needed")
+    try:
+        key = load_pem_private_key(pem, passphrase if encrypted else None)
+    except (ValueError, TypeError) as error:
+        if encrypted:
+            raise AuthorityError(f"wrong passphrase for {source}, or the file is damaged") from error
+        raise AuthorityError(f"{source} holds no private key that can be read (PEM is expected)") from error
+    except UnsupportedAlgorithm as error:
+        raise AuthorityError(f"{source} holds a private key of a kind that cannot be used; take {_KINDS}") from error
+    return usable_key(key, source)
+
+
+def usable_key(key: PrivateKeyTypes | None, source: str) -> PrivateKey:
+    """Narrow what *cryptography* read to the kinds of key that sign certificates here; AuthorityError for others."""
+    if not isinstance(key, PrivateKey):
+        raise AuthorityError(f"{source} holds a private key of a kind that cannot be used; take {_KINDS}")
+    return key
+
+
+def key_weakness(key: object) -> str | None:
+    """Why a public key must not be certified, as half a sentence; None where it may be."""
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < MINIMUM_RSA_BITS:
+            return f"its RSA key has {key.key_size} bits, {MINIMUM_RSA_BITS} is the least"
+        if key.key_size > 2 * MAXIMUM_RSA_BITS:
+            return f"its RSA key has {key.key_size} bits, which only slows every handshake"
+        # An exponent of 1 makes every signature fit; 3 is old and forgeable by sloppy verifiers (CVE-2006-4339).
+        return None if key.public_numbers().e >= 65537 else "its RSA exponent is smaller than 65537"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return (
+            None
+            if isinstance(key.curve, _STRONG_CURVES)
+            else f"its curve {key.curve.name} is not one of p256, p384, p521"
+        )
+    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return None
+    return "its key is of a kind that TLS clients do not use"
+
+
+def describe_key(key: object) -> str:
+    """The kind of a public or private key in words: ``RSA, 4096 bits``."""
+    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        return f"RSA, {key.key_size} bits"
+    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
+        return f"elliptic curve {key.curve.name}"
+    return type(key).__name__.lstrip("_").removesuffix("PublicKey").removesuffix("PrivateKey")
+
+
+def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
+    """The hash a key signs with: none for Ed25519 (RFC 8410), the curve's own strength for EC, else SHA-256."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256:
+        return hashes.SHA512() if key.curve.key_size > 384 else hashes.SHA384()
+    return hashes.SHA256()

@@ -1,0 +1,40 @@
+"""Names of clients and servers that are file names as well."""
+
+import unicodedata
+
+from gatekeeper.ca.requests import check_common_name
+from gatekeeper.errors import AuthorityError
+
+# `NAME.key` and `NAME.crt` of such a client would be the authority's own files.
+AUTHORITY_NAME = "ca"
+
+# ext4, APFS and NTFS take 255 bytes for a name; ".NAME.key.new" is the longest we make.
+_LONGEST = 200
+
+# Path separators anywhere, what Windows forbids, and what a shell would take for a pattern.
+_FORBIDDEN = frozenset('/\\:*?"<>|')
+
+
+def check_name(name: str) -> str:
+    """Give back the name, composed (NFC), if it can be a common name and the beginning of a file name.
+
+    Else AuthorityError: for a name that leads out of the folder, hides a file, looks like an option, or is the
+    authority's own.
+    """
+    name = unicodedata.normalize("NFC", check_common_name(name))
+    if bad := _FORBIDDEN.intersection(name):
+        raise AuthorityError(f"the name {name!r} holds {' '.join(sorted(bad))}, which a file name must not")
+    if name[0] in ".-" or name != name.strip() or name[-1] == ".":
+        raise AuthorityError(
+            f"the name {name!r} must not begin with a dot, a dash or a space, nor end in a dot or a space"
+        )
+    if name.casefold() == AUTHORITY_NAME:
+        raise AuthorityError(f"the name {name!r} is the authority's own; choose another")
+    if len(name.encode()) > _LONGEST:
+        raise AuthorityError(f"the name {name!r} is too long for a file name")
+    return name
+
+
+def printable(text: str) -> str:
+    """The text with everything that could drive a terminal written as an escape: names in requests are anybody's."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

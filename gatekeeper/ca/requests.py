@@ -1,0 +1,95 @@
+"""Certificate signing requests (PKCS #10, RFC 2986): made here, or taken from elsewhere and judged."""
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
+
+from gatekeeper.ca.certificates import Holder
+from gatekeeper.ca.keys import PrivateKey, key_weakness, signature_hash
+from gatekeeper.errors import AuthorityError
+
+# RFC 5280, appendix A: ub-common-name.
+MAXIMUM_COMMON_NAME = 64
+
+_STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
+
+# The kinds of alternative names that are taken over when the operator grants what a request asks for.
+_GRANTABLE = (x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier, x509.IPAddress)
+
+
+def make_request(key: PrivateKey, bearer: Holder) -> x509.CertificateSigningRequest:
+    """A request for ``bearer``, signed with its own key."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(bearer.name)
+    if bearer.alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(bearer.alternatives), critical=False)
+    return builder.sign(key, signature_hash(key))
+
+
+def read_request(content: bytes, source: str) -> x509.CertificateSigningRequest:
+    """Read a request, PEM or DER; AuthorityError if it is none. Nothing is judged: that is `check_request`."""
+    try:
+        if b"-----BEGIN" in content:
+            return x509.load_pem_x509_csr(content)
+        return x509.load_der_x509_csr(content)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise AuthorityError(f"{source} holds no certificate signing request (CSR)") from error
+
+
+def check_request(request: x509.CertificateSigningRequest, source: str) -> str:
+    """Give back the common name of a request that may be signed; AuthorityError says why another may not.
+
+    Checked: strength of hash and key, the signature (whoever asks holds the key), exactly one common name, which is
+    not blank, printable and not too long. Not checked: who sent it. That is the operator's part.
+    """
+    if weakness := _weakness(request):
+        raise AuthorityError(f"{source} is refused: {weakness}; make a new key and a new request")
+    names = [str(attribute.value) for attribute in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if not any(name.strip() for name in names):
+        raise AuthorityError(
+            f"{source} has no common name (CN), or a blank one, and a gate would refuse its certificate; "
+            'make it again with one: openssl req -new -key user.key -subj "/CN=alice" -out user.csr'
+        )
+    if len(names) > 1:
+        raise AuthorityError(f"{source} has {len(names)} common names (CN); a gate lets in certificates with one")
+    return check_common_name(names[0])
+
+
+def check_common_name(name: str) -> str:
+    """Give ``name`` back if it can be a common name that a gate lets in; AuthorityError says why not."""
+    if not name.strip():
+        raise AuthorityError("a blank name is refused: a gate would not let such a certificate in")
+    if not name.isprintable():
+        raise AuthorityError(f"the name {name!r} holds characters that cannot be printed")
+    if len(name) > MAXIMUM_COMMON_NAME:
+        raise AuthorityError(f"the name has {len(name)} characters; a common name has at most {MAXIMUM_COMMON_NAME}")
+    return name
+
+
+def requested_holder(request: x509.CertificateSigningRequest) -> Holder:
+    """What the request asks to be called: its subject, and its e-mail, DNS, URI and IP names.
+
+    Other extensions, above all basicConstraints (CA:TRUE) and key usages, are never taken from a request.
+    """
+    return Holder(request.subject, tuple(name for name in _alternatives(request) if isinstance(name, _GRANTABLE)))
+
+
+def _alternatives(request: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName | tuple[()]:
+    try:
+        return request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError, x509.UnsupportedGeneralNameType):
+        return ()
+
+
+def _weakness(request: x509.CertificateSigningRequest) -> str | None:
+    try:
+        public_key, algorithm = request.public_key(), request.signature_hash_algorithm
+        if algorithm is not None and not isinstance(algorithm, _STRONG_HASHES):
+            return f"it is signed with {algorithm.name.upper()}, which can be forged"
+        if weakness := key_weakness(public_key):
+            return weakness
+        return (
+            None if request.is_signature_valid else "its signature does not fit its key, so it was changed on the way"
+        )
+    except (UnsupportedAlgorithm, InvalidSignature, ValueError):
+        return "its key or its signature is of a kind that cannot be checked"

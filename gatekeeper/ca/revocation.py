@@ -1,0 +1,78 @@
+"""Revocation lists: CRLs (RFC 5280, 5), signed by the authority itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from cryptography import x509
+
+from gatekeeper.ca.certificates import BACKDATE, Authority, issuer_identifier
+from gatekeeper.ca.keys import signature_hash
+
+# A gate that is handed a list past its nextUpdate lets nobody in, so it must be long enough to be renewed in time.
+CRL_LIFETIME = timedelta(days=30)
+
+
+class RevocationReason(StrEnum):
+    """Why a certificate no longer counts (RFC 5280, 5.3.1); those that make sense for a person's or a device's."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "key-compromise"
+    AFFILIATION_CHANGED = "affiliation-changed"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation-of-operation"
+    PRIVILEGE_WITHDRAWN = "privilege-withdrawn"
+
+
+_FLAGS = {
+    RevocationReason.KEY_COMPROMISE: x509.ReasonFlags.key_compromise,
+    RevocationReason.AFFILIATION_CHANGED: x509.ReasonFlags.affiliation_changed,
+    RevocationReason.SUPERSEDED: x509.ReasonFlags.superseded,
+    RevocationReason.CESSATION_OF_OPERATION: x509.ReasonFlags.cessation_of_operation,
+    RevocationReason.PRIVILEGE_WITHDRAWN: x509.ReasonFlags.privilege_withdrawn,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One serial that no longer counts, since when and why."""
+
+    serial: int
+    at: datetime
+    reason: RevocationReason = RevocationReason.UNSPECIFIED
+
+
+def make_crl(
+    authority: Authority,
+    revocations: Iterable[Revocation],
+    *,
+    now: datetime,
+    lifetime: timedelta = CRL_LIFETIME,
+    number: int = 1,
+) -> x509.CertificateRevocationList:
+    """Sign the list of what is revoked. ``number`` must rise with each list (RFC 5280, 5.2.3)."""
+    now = now.astimezone(UTC).replace(microsecond=0)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.certificate.subject)
+        .last_update(now - BACKDATE)
+        .next_update(now + lifetime)
+        .add_extension(issuer_identifier(authority.certificate), critical=False)
+        .add_extension(x509.CRLNumber(number), critical=False)
+    )
+    for revocation in revocations:
+        builder = builder.add_revoked_certificate(_entry(revocation))
+    return builder.sign(authority.key, signature_hash(authority.key))
+
+
+def _entry(revocation: Revocation) -> x509.RevokedCertificate:
+    builder = (
+        x509.RevokedCertificateBuilder()
+        .serial_number(revocation.serial)
+        .revocation_date(revocation.at.astimezone(UTC).replace(microsecond=0))
+    )
+    # RFC 5280, 5.3.1: "unspecified" is said by leaving the reason out.
+    if flag := _FLAGS.get(revocation.reason):
+        builder = builder.add_extension(x509.CRLReason(flag), critical=False)
+    return builder.build()

@@ -1,0 +1,235 @@
+"""An authority in a folder: made, adopted, opened and looked into. What it signs is `gatekeeper.ca.issuer`'s business.
+
+The folder holds ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``index.json``; for each client ``NAME.key``,
+``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its serial.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.certificates import YEAR, Authority, make_authority
+from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, _go_on, make_folder
+from gatekeeper.ca.index import Entry, Index, read_index, write_index
+from gatekeeper.ca.keys import (
+    DEFAULT_KEY_TYPE,
+    MINIMUM_PASSPHRASE,
+    PrivateKey,
+    key_pem,
+    key_weakness,
+    load_key,
+)
+from gatekeeper.ca.requests import check_common_name
+from gatekeeper.ca.revocation import CRL_LIFETIME, make_crl
+from gatekeeper.errors import AuthorityError
+
+KEY = "ca.key"
+CERTIFICATE = "ca.crt"
+CRL = "ca.crl"
+INDEX = "index.json"
+ISSUED = "issued"
+
+
+class Store:
+    """The read side: needs no passphrase, changes nothing but what a killed command left unfinished."""
+
+    def __init__(self, path: Path, before: Callable[[str], None] = _go_on) -> None:
+        self.path = path
+        self.folder = Folder(path, before)
+
+    def index(self) -> Index:
+        """The index as of now; waits for a command that is changing it."""
+        self._must_exist()
+        with self.folder.locked():
+            return self.index_while_locked()
+
+    def index_while_locked(self) -> Index:
+        """The index, for who holds the lock."""
+        return read_index(self._must_read(INDEX), str(self.path / INDEX))
+
+    def certificate(self) -> x509.Certificate:
+        """The authority's own certificate."""
+        self._must_exist()
+        return read_certificate_pem(self._must_read(CERTIFICATE), str(self.path / CERTIFICATE))
+
+    def crl(self) -> x509.CertificateRevocationList:
+        """The revocation list as it lies in the folder."""
+        try:
+            return x509.load_pem_x509_crl(self.folder.read(CRL) or b"")
+        except ValueError as error:
+            raise AuthorityError(
+                f"{self.path / CRL} is missing or damaged; write it anew: gatekeeper ca crl"
+            ) from error
+
+    def issued(self, entry: Entry) -> x509.Certificate:
+        """The certificate behind a line of the index."""
+        name = issued_file(entry.serial_hex)
+        return read_certificate_pem(self._must_read(name), str(self.path / name))
+
+    def unlock(self, passphrase: bytes) -> Authority:
+        """The authority with its key; AuthorityError if the passphrase is wrong or the key belongs to another."""
+        certificate = self.certificate()
+        key = load_key(self._must_read(KEY), passphrase, str(self.path / KEY))
+        return Authority(certificate, _matching(key, certificate, str(self.path / KEY)))
+
+    def exists(self) -> bool:
+        """Whether there is an authority in the folder."""
+        return (self.path / INDEX).exists()
+
+    def _must_exist(self) -> None:
+        if self.exists():
+            return
+        if (self.path / ".journal").exists():  # the very first command was killed after it had decided
+            with self.folder.locked():
+                return
+        raise AuthorityError(
+            f'there is no authority in {self.path}; make one: gatekeeper ca --dir {self.path} init --cn "Home CA"'
+        )
+
+    def _must_read(self, name: str) -> bytes:
+        content = self.folder.read(name)
+        if content is None:
+            raise AuthorityError(f"{self.path / name} is missing; bring it back from a backup")
+        return content
+
+
+def issued_file(serial: str) -> str:
+    """Where the copy of a certificate lies, by its serial in hex."""
+    return f"{ISSUED}/{serial}.crt"
+
+
+def create_store(
+    path: Path,
+    name: str,
+    passphrase: bytes,
+    *,
+    key_type: str = DEFAULT_KEY_TYPE,
+    lifetime: timedelta = YEAR,
+    crl_lifetime: timedelta = CRL_LIFETIME,
+    now: datetime,
+    before: Callable[[str], None] = _go_on,
+) -> Store:
+    """Make an authority in an empty folder: key, certificate, first revocation list, index."""
+    check_common_name(name)
+    check_passphrase(passphrase)
+    _must_be_free(path)
+    make_folder(path)
+    authority = make_authority(name, key_type=key_type, lifetime=lifetime, now=now)
+    return _first_files(path, authority, passphrase, crl_lifetime, now, before)
+
+
+def adopt_store(
+    path: Path,
+    certificate: Path,
+    key: Path,
+    passphrase: bytes,
+    *,
+    crl_lifetime: timedelta = CRL_LIFETIME,
+    now: datetime,
+    before: Callable[[str], None] = _go_on,
+) -> Store:
+    """Take over an authority that was made elsewhere, by openssl for one; its files may already lie in the folder.
+
+    The key is written anew as PKCS #8 with AES-256 under the same passphrase. What the authority signed before stays
+    good and is not in the index: it can be revoked by its file or its serial.
+    """
+    check_passphrase(passphrase)
+    _must_be_free(path, adopted=True)
+    found = read_certificate_pem(read_file(certificate), str(certificate))
+    signer = load_key(read_file(key), passphrase, str(key))
+    _must_be_able_to_sign(found, str(certificate))
+    make_folder(path)
+    authority = Authority(found, _matching(signer, found, str(key)))
+    return _first_files(path, authority, passphrase, crl_lifetime, now, before)
+
+
+def check_passphrase(passphrase: bytes) -> None:
+    """AuthorityError for a passphrase that openssl would not take."""
+    if len(passphrase.strip()) < MINIMUM_PASSPHRASE:
+        raise AuthorityError(
+            f"a passphrase has at least {MINIMUM_PASSPHRASE} characters; the key is worth a longer one"
+        )
+
+
+def read_certificate_pem(content: bytes, source: str) -> x509.Certificate:
+    """The first certificate of a PEM file, or the one in a DER file; AuthorityError if there is none."""
+    try:
+        if b"-----BEGIN" in content:
+            return x509.load_pem_x509_certificate(content)
+        return x509.load_der_x509_certificate(content)
+    except ValueError as error:
+        raise AuthorityError(f"{source} holds no certificate that can be read") from error
+
+
+def _first_files(
+    path: Path,
+    authority: Authority,
+    passphrase: bytes,
+    crl_lifetime: timedelta,
+    now: datetime,
+    before: Callable[[str], None],
+) -> Store:
+    store = Store(path, before)
+    with store.folder.locked():
+        _must_be_free(path, adopted=True)
+        index = Index(crl_number=1, crl_lifetime=crl_lifetime)
+        crl = make_crl(authority, (), now=now, lifetime=crl_lifetime, number=1)
+        store.folder.commit(
+            {
+                KEY: Content(key_pem(authority.key, passphrase), SECRET),
+                CERTIFICATE: Content(authority.certificate_pem, PUBLIC),
+                CRL: Content(crl.public_bytes(Encoding.PEM), PUBLIC),
+                INDEX: Content(write_index(index), SECRET),
+            }
+        )
+    return store
+
+
+def _must_be_free(path: Path, *, adopted: bool = False) -> None:
+    """An authority's key cannot be had back, so nothing is ever made on top of one."""
+    for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE):
+        if (path / name).exists():
+            raise AuthorityError(
+                f"there is an authority in {path} already ({name}); choose another folder, or take it over: "
+                "gatekeeper ca init --adopt ca.crt ca.key"
+                if not adopted
+                else f"there is an authority in {path} already ({name}); choose another folder"
+            )
+
+
+def _must_be_able_to_sign(certificate: x509.Certificate, source: str) -> None:
+    try:
+        extensions = certificate.extensions
+        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (x509.ExtensionNotFound, ValueError):
+        constraints = None
+    if constraints is None or not constraints.ca:
+        raise AuthorityError(
+            f"{source} is not the certificate of an authority (no CA:TRUE), and no gate would trust what it signs; "
+            "make one: openssl req -new -x509 -days 365 -key ca.key -out ca.crt"
+        )
+    try:
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        usage = None
+    if usage is not None and not (usage.key_cert_sign and usage.crl_sign):
+        raise AuthorityError(f"{source} may not sign certificates and revocation lists, says its own keyUsage")
+    if weakness := key_weakness(certificate.public_key()):
+        raise AuthorityError(f"{source} is refused: {weakness}")
+
+
+def _matching(key: PrivateKey, certificate: x509.Certificate, source: str) -> PrivateKey:
+    if key.public_key() != certificate.public_key():
+        raise AuthorityError(f"{source} is not the key of the certificate beside it")
+    return key
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file somewhere; AuthorityError in one line if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise AuthorityError(f"{path}: {error.strerror}") from error

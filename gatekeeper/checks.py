@@ -1,0 +1,89 @@
+"""What the tables of a configuration must not say together, as far as that shows without opening any file."""
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+from gatekeeper.addresses import Address, ListenAddress
+from gatekeeper.settings import AdminSettings, ClientAuthSettings, RouteSettings, ServerSettings, UpstreamSettings
+from gatekeeper.source import KeyPath
+
+Found = Iterator[tuple[KeyPath, str]]
+
+
+def contradictions(tables: Mapping[str, Any]) -> Found:
+    """What is wrong across keys and tables. A check is left out where a table it needs has mistakes of its own."""
+    for needs, check in _CHECKS:
+        if all(name in tables for name in needs):
+            yield from check(*(tables[name] for name in needs))
+
+
+def _listeners(server: ServerSettings, admin: AdminSettings) -> Found:
+    for first, second in combinations(server.listen, 2):
+        if _collide(first, second):
+            yield ("server", "listen"), f"{first} and {second} cannot both be listened on"
+    for address in server.listen:
+        if admin.listen is not None and _collide(address, admin.listen):
+            yield ("admin", "listen"), f"{admin.listen} is taken by server.listen ({address})"
+
+
+def _collide(first: ListenAddress, second: ListenAddress) -> bool:
+    """Whether two listeners cannot be open at once. IPv6 listeners are for IPv6 only, so families do not meet."""
+    if not isinstance(first, Address) or not isinstance(second, Address):
+        return first == second
+    if first.port != second.port or first.port == 0:
+        return False
+    hosts = {first.host, second.host}
+    family_apart = (":" in first.host) != (":" in second.host)
+    return len(hosts) == 1 or (not family_apart and bool(hosts & {"0.0.0.0", "::"}))  # noqa: S104  compared, not bound
+
+
+def _group_without_user(server: ServerSettings) -> Found:
+    if server.group is not None and server.user is None:
+        yield ("server", "group"), "means nothing without server.user"
+
+
+def _revocation(auth: ClientAuthSettings) -> Found:
+    if auth.crl_stale == "allow" and not auth.crl:
+        yield ("client_auth", "crl_stale"), "means nothing without client_auth.crl"
+    if auth.ocsp == "off":
+        if auth.ocsp_responder is not None:
+            yield ("client_auth", "ocsp_responder"), 'means nothing while client_auth.ocsp is "off"'
+        if auth.ocsp_on_failure == "allow":
+            yield ("client_auth", "ocsp_on_failure"), 'means nothing while client_auth.ocsp is "off"'
+
+
+def _some_upstream(
+    upstream: UpstreamSettings | None, upstreams: Mapping[str, UpstreamSettings], routes: tuple[RouteSettings, ...]
+) -> Found:
+    if upstream is None and not upstreams:
+        yield ("upstream",), 'is missing; write [upstream] and below it, for example: url = "http://127.0.0.1:8000"'
+    elif upstream is None and not routes:
+        yield ("upstream",), "is missing; without [[routes]] it is where every visitor goes"
+
+
+def _default_is_upstream(upstreams: Mapping[str, UpstreamSettings]) -> Found:
+    if "default" in upstreams:
+        yield ("upstreams", "default"), "is written as [upstream]"
+
+
+def _routes_lead_somewhere(
+    upstream: UpstreamSettings | None, upstreams: Mapping[str, UpstreamSettings], routes: tuple[RouteSettings, ...]
+) -> Found:
+    names = [*upstreams, *(["default"] if upstream is not None else [])]
+    for index, route in enumerate(routes):
+        if route.upstream not in names:
+            close = difflib.get_close_matches(route.upstream, names, n=1)
+            hint = f'; did you mean "{close[0]}"?' if close else ""
+            yield ("routes", index, "upstream"), f'there is no upstream named "{route.upstream}"{hint}'
+
+
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Found]], ...] = (
+    (("server", "admin"), _listeners),
+    (("server",), _group_without_user),
+    (("client_auth",), _revocation),
+    (("upstream", "upstreams", "routes"), _some_upstream),
+    (("upstreams",), _default_is_upstream),
+    (("upstream", "upstreams", "routes"), _routes_lead_somewhere),
+)

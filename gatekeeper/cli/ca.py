@@ -1,0 +1,213 @@
+"""``gatekeeper ca``: its words. What they do is in `gatekeeper.cli.ca_commands`, imported when one of them is run.
+
+So the running proxy, which shares this command line, never loads the authority.
+"""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+_PASSPHRASES = """\
+The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key is
+read from --passphrase-file, else from $GATEKEEPER_CA_PASSPHRASE, else asked for.
+It is never an argument: others can see those in the list of processes."""
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``ca`` with its subcommands; each leaves ``run`` in the namespace, which returns the exit code."""
+    common = _common()
+    parser = commands.add_parser(
+        "ca",
+        help="the certificate authority: make, sign, renew and revoke certificates",
+        description="The certificate authority: from nothing to a certificate on a phone.",
+        epilog=_PASSPHRASES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common],
+    )
+    parser.set_defaults(run=_run)
+    words = parser.add_subparsers(dest="ca_command", required=True, metavar="WORD")
+
+    def add(word: str, summary: str) -> argparse.ArgumentParser:
+        return words.add_parser(
+            word,
+            help=summary,
+            description=f"{summary[:1].upper()}{summary[1:]}.",
+            epilog=_PASSPHRASES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[common],
+        )
+
+    for add_word in (_init, _issue, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _list, _show):
+        add_word(add)
+
+
+# As in `gatekeeper.ca.revocation.RevocationReason`, which is not imported here.
+REASONS = (
+    "unspecified",
+    "key-compromise",
+    "affiliation-changed",
+    "superseded",
+    "cessation-of-operation",
+    "privilege-withdrawn",
+)
+
+_Add = Callable[[str, str], argparse.ArgumentParser]
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gatekeeper.cli.ca_commands import COMMANDS
+
+    return COMMANDS[args.ca_command](args)
+
+
+def _common() -> argparse.ArgumentParser:
+    """What may stand before and after the word; SUPPRESS, so that the later parser does not undo the earlier."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--dir", type=Path, default=argparse.SUPPRESS, help="the authority's folder")
+    common.add_argument(
+        "--passphrase-file", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="read the passphrase from FILE"
+    )
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON, for scripts")
+    return common
+
+
+def _init(add: _Add) -> None:
+    parser = add("init", "make an authority, or take over one that openssl made")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--cn", metavar="NAME", help='what the authority is called, such as "Home CA"')
+    what.add_argument(
+        "--adopt", nargs=2, type=Path, metavar=("CA.CRT", "CA.KEY"), help="take over this certificate and its key"
+    )
+    _add_days(parser)
+    _add_key(parser)
+    parser.add_argument("--crl-days", type=_days, metavar="DAYS", help="how long a revocation list holds (30)")
+
+
+def _issue(add: _Add) -> None:
+    parser = add("issue", "make key, certificate and .p12 bundle for a client")
+    parser.add_argument("name", metavar="NAME", help="the person or the device")
+    _add_days(parser)
+    _add_key(parser)
+    _add_grant(parser)
+    _add_bundle(parser)
+
+
+def _csr(add: _Add) -> None:
+    parser = add("csr", "make a key and a request (CSR), on the device that is to keep its key")
+    parser.add_argument("name", metavar="NAME", help="the person or the device")
+    _add_key(parser)
+    _add_grant(parser)
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="FOLDER", help="where to put NAME.key and NAME.csr (.)"
+    )
+    parser.add_argument("--no-passphrase", action="store_true", help="leave the key unencrypted, for a machine")
+
+
+def _sign(add: _Add) -> None:
+    parser = add("sign", "sign a request (CSR) that was made elsewhere")
+    parser.add_argument("request", type=Path, metavar="FILE.csr")
+    parser.add_argument("--name", metavar="NAME", help="what to call the files (the request's common name)")
+    _add_days(parser)
+    _add_grant(parser)
+    parser.add_argument(
+        "--as-requested", action="store_true", help="grant the whole subject and all names that the request asks for"
+    )
+    parser.add_argument("--replace", action="store_true", help="revoke what this name has now")
+
+
+def _p12(add: _Add) -> None:
+    parser = add("p12", "make a client's .p12 bundle once more")
+    parser.add_argument("name", metavar="NAME")
+    _add_bundle(parser)
+    parser.add_argument("--key", type=Path, metavar="FILE", help="a key that is not in the authority's folder")
+    parser.add_argument("--certificate", type=Path, metavar="FILE", help="the certificate of that key")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="the authority's certificate, to go along")
+
+
+def _server(add: _Add) -> None:
+    parser = add("server", "make key and certificate for a server, for a lab without a public one")
+    parser.add_argument(
+        "name", metavar="NAME", help="what to call the files, and the host if no --dns or --ip is given"
+    )
+    parser.add_argument("--dns", action="append", default=[], metavar="HOST", help="a host name of it (repeatable)")
+    parser.add_argument("--ip", action="append", default=[], metavar="ADDRESS", help="an address of it (repeatable)")
+    _add_days(parser)
+    _add_key(parser)
+
+
+def _renew(add: _Add) -> None:
+    parser = add("renew", "make the next certificate of a client or a server, or (NAME ca) of the authority itself")
+    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it holds (as long as the one before)")
+    parser.add_argument(
+        "--new-key", nargs="?", const="rsa:4096", metavar="TYPE", help="with a new key instead of the same request"
+    )
+    parser.add_argument("--keep-old", action="store_true", help="do not revoke the one before; it ends by itself")
+    _add_bundle(parser)
+
+
+def _revoke(add: _Add) -> None:
+    parser = add("revoke", "end a certificate before its time")
+    parser.add_argument("what", metavar="NAME|SERIAL|FILE", help="all certificates of a name, or one")
+    parser.add_argument("--reason", default="unspecified", choices=REASONS, metavar="REASON", help=", ".join(REASONS))
+    parser.add_argument("--unlisted", action="store_true", help="also a serial that is not in the index")
+
+
+def _crl(add: _Add) -> None:
+    parser = add("crl", "sign the revocation list anew, before it runs out")
+    parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it holds, from now on each time")
+
+
+def _list(add: _Add) -> None:
+    parser = add("list", "list what was issued")
+    parser.add_argument("--expiring", type=_span, metavar="30d", help="only what ends within this time")
+
+
+def _show(add: _Add) -> None:
+    parser = add("show", "explain a certificate, request, revocation list, .p12 or key, and whether it is let in")
+    parser.add_argument("what", metavar="NAME|SERIAL|FILE")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
+
+
+def _add_days(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--days", type=_days, default=365, metavar="DAYS", help="how long it holds (365)")
+
+
+def _add_key(parser: argparse.ArgumentParser) -> None:
+    kinds = "rsa:4096 (the default), rsa:3072, rsa:2048, ec:p256, ec:p384, ec:p521 or ed25519"
+    parser.add_argument("--key", default="rsa:4096", metavar="TYPE", help=kinds)
+
+
+def _add_grant(parser: argparse.ArgumentParser) -> None:
+    for option, what in (
+        ("email", "an e-mail address"),
+        ("ou", "an organizational unit"),
+        ("dns", "a host name"),
+        ("uri", "a URI"),
+    ):
+        parser.add_argument(
+            f"--{option}", action="append", default=[], metavar="TEXT", help=f"{what} of it (repeatable)"
+        )
+
+
+def _add_bundle(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--compat", action="store_true", help="a .p12 for importers that know only 3DES and SHA-1")
+    password = parser.add_mutually_exclusive_group()
+    password.add_argument("--password-file", type=Path, metavar="FILE", help="take the .p12's password from FILE")
+    password.add_argument("--ask-password", action="store_true", help="ask for the .p12's password")
+
+
+def _days(text: str) -> int:
+    # A hundred years: dates of five digits overflow in X.509 and in people's scripts.
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 36525:
+        raise argparse.ArgumentTypeError(f"a number of days, 1 to 36525, not {text!r}")
+    return int(text)
+
+
+def _span(text: str) -> float:
+    """A time in days: ``30d``, ``2w``, ``12h``, or a number of days."""
+    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "d")
+    days = {"h": 1 / 24, "d": 1, "w": 7}.get(unit)
+    if days is None or not number.isascii() or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"a time such as 30d, 2w or 12h, not {text!r}")
+    return int(number) * days

@@ -1,0 +1,99 @@
+"""What ``gatekeeper ca … --json`` prints: the same facts as the prose, for scripts. Names here are kept."""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from gatekeeper.ca.explain import Explanation
+from gatekeeper.ca.index import Entry, Index, iso
+from gatekeeper.ca.issuer import Issued
+from gatekeeper.gate.certificate import serial_hex
+from gatekeeper.gate.names import rfc2253
+
+
+def authority_fields(certificate: x509.Certificate, folder: Path) -> dict[str, Any]:
+    """After ``init`` and ``renew ca``."""
+    return {
+        "subject": rfc2253(certificate.subject),
+        "not_after": iso(certificate.not_valid_after_utc),
+        "sha256": certificate.fingerprint(hashes.SHA256()).hex(),
+        "files": [str(folder / name) for name in ("ca.crt", "ca.crl", "ca.key", "index.json")],
+    }
+
+
+def issued_fields(issued: Issued) -> dict[str, Any]:
+    """After ``issue``, ``sign``, ``server`` and ``renew``."""
+    entry = issued.entry
+    return {
+        "name": entry.name,
+        "serial": entry.serial_hex,
+        "kind": entry.kind,
+        "subject": entry.subject,
+        "not_before": iso(entry.not_before),
+        "not_after": iso(entry.not_after),
+        "files": [str(path) for path in issued.files],
+        "password": issued.password,
+        "revoked": [old.serial_hex for old in issued.superseded],
+        "not_granted": list(issued.not_granted),
+    }
+
+
+def entry_fields(index: Index, entry: Entry, now: datetime) -> dict[str, Any]:
+    """A line of ``list``."""
+    revocation = index.revocation(entry.serial)
+    return {
+        "name": entry.name,
+        "serial": entry.serial_hex,
+        "kind": entry.kind,
+        "status": index.status(entry, now),
+        "subject": entry.subject,
+        "not_before": iso(entry.not_before),
+        "not_after": iso(entry.not_after),
+        "days_left": days_left(entry, now),
+        "revoked_at": iso(revocation.at) if revocation else None,
+        "reason": revocation.reason if revocation else None,
+    }
+
+
+def unlisted_fields(index: Index) -> list[dict[str, Any]]:
+    """What an adopted authority's operator revoked of what it signed before."""
+    known = {entry.serial for entry in index.entries}
+    return [
+        {
+            "name": None,
+            "serial": serial_hex(one.serial),
+            "status": "revoked",
+            "revoked_at": iso(one.at),
+            "reason": one.reason,
+        }
+        for one in index.revocations
+        if one.serial not in known
+    ]
+
+
+def explained_fields(one: Explanation) -> dict[str, Any]:
+    """One thing that ``show`` explains."""
+    judged = one.judged
+    return {
+        "title": one.title,
+        "facts": [[label, value] for label, value in one.facts],
+        "let_in": None if judged is None else judged.reason is None,
+        "reason": judged.reason if judged else None,
+        "detail": judged.detail if judged else one.remark,
+    }
+
+
+def days_left(entry: Entry, now: datetime) -> int:
+    """Whole days until a certificate ends, 0 if it has."""
+    return max(0, (entry.not_after - now).days)
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    print()

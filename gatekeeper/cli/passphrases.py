@@ -1,0 +1,83 @@
+"""Where passphrases and passwords come from: a file, the environment, or the terminal. Never the command line.
+
+Arguments are open to every user of the machine (``ps``), the environment to the same user and root only.
+"""
+
+import getpass
+import os
+import sys
+from pathlib import Path
+
+from gatekeeper.errors import AuthorityError, UsageError
+
+VARIABLE = "GATEKEEPER_CA_PASSPHRASE"
+
+
+def existing_passphrase(file: Path | None, what: str) -> bytes:
+    """The passphrase of a key that there is; ``what`` names the key where it must be asked for."""
+    given = _given(file)
+    return given if given is not None else _ask(f"Passphrase of {what}: ").encode("utf-8", "surrogateescape")
+
+
+def new_passphrase(file: Path | None, what: str) -> bytes:
+    """A passphrase for a new key, asked for twice."""
+    given = _given(file)
+    return given if given is not None else _ask_twice(f"New passphrase for {what}: ").encode("utf-8", "surrogateescape")
+
+
+def bundle_password(file: Path | None, *, ask: bool, what: str) -> str | None:
+    """The password for a new ``.p12``; None if it shall be made."""
+    if file is not None:
+        return read_secret(file).decode()
+    return _ask_twice(f"New password for {what}: ") if ask else None
+
+
+def open_password(file: Path | None, what: str) -> str:
+    """The password of a ``.p12`` that there is."""
+    return read_secret(file).decode() if file is not None else _ask(f"Password of {what}: ")
+
+
+def read_secret(file: Path) -> bytes:
+    """The first line of a file; AuthorityError if it cannot be read or is not text."""
+    try:
+        line = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
+    except OSError as error:
+        raise AuthorityError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise AuthorityError(f"{file} holds no text, so no passphrase") from error
+    return line.encode()
+
+
+def _given(file: Path | None) -> bytes | None:
+    if file is not None:
+        return read_secret(file)
+    from_environment = os.environ.get(VARIABLE)
+    return os.fsencode(from_environment) if from_environment else None
+
+
+def _ask_twice(prompt: str) -> str:
+    first = _ask(prompt)
+    if _ask("The same again: ") != first:
+        raise UsageError("the two differ; nothing was done")
+    return first
+
+
+def _ask(prompt: str) -> str:
+    """Ask on the terminal, without an echo. getpass would read standard input, aloud, where there is no terminal."""
+    if not _has_terminal():
+        raise UsageError(
+            f"there is no terminal to ask on ({prompt.rstrip(': ').lower()}); "
+            f"use --passphrase-file, ${VARIABLE} or --password-file"
+        )
+    try:
+        return getpass.getpass(prompt)
+    except EOFError as error:
+        raise UsageError("nothing was entered") from error
+
+
+def _has_terminal() -> bool:
+    try:
+        with open("/dev/tty"):
+            return True
+    except OSError:
+        return sys.stdin is not None and sys.stdin.isatty()

@@ -1,0 +1,70 @@
+"""What pydantic finds wrong, in plain words."""
+
+import difflib
+
+from pydantic_core import ErrorDetails
+
+from gatekeeper.kinds import shown
+from gatekeeper.settings import Settings, Table, table_at
+from gatekeeper.source import KeyPath
+
+
+def complaint(error: ErrorDetails) -> tuple[KeyPath, str]:
+    """Where the error is, as a path of keys, and a sentence that goes on from that key."""
+    where = tuple(step for step in error["loc"] if step != "[key]")
+    return where, _words(where, error)
+
+
+def _words(where: KeyPath, error: ErrorDetails) -> str:
+    got = f"; got {shown(error['input'])}"
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            return str(context["error"])
+        case "extra_forbidden":
+            return _unknown(where)
+        case "missing":
+            return _missing(where)
+        case "literal_error":
+            return f"should be {context['expected']}{got}".replace("'", '"')
+        case "bool_type":
+            return f"should be true or false{got}"
+        case "int_type":
+            return f"should be a whole number{got}"
+        case "greater_than_equal":
+            return f"should be at least {context['ge']}{got}"
+        case "too_short":
+            return "must not be empty"
+        case "tuple_type":
+            return f"should be a list{got}" if table_at(where) is None else _list_of_tables(where)
+        case "model_type" | "mapping_type" | "dict_type":
+            return f"should be a table{got}"
+        case _:
+            return error["msg"]
+
+
+def _list_of_tables(where: KeyPath) -> str:
+    if len(where) == 1:
+        return f"should be a list of tables, each with two pairs of brackets: [[{where[0]}]]"
+    return f"should be a list of tables: {where[-1]} = [{{ … }}]"
+
+
+def _missing(where: KeyPath) -> str:
+    table, name = table_at(where[:-1]), str(where[-1])
+    examples = table.model_fields[name].examples if table is not None else None
+    return f"is missing; write for example: {name} = {shown(examples[0])}" if examples else "is missing"
+
+
+def _unknown(where: KeyPath) -> str:
+    """Name the tables where a key of this name belongs, or the key that was probably meant."""
+    name, siblings = str(where[-1]), _keys(table_at(where[:-1]))
+    homes = [f"[{table}]" for table in Settings.model_fields if name in _keys(table_at((table,)))]
+    if homes:
+        return f"unknown key; it belongs to {' or '.join(homes)}"
+    if close := difflib.get_close_matches(name.lower().replace("-", "_"), siblings, n=1):
+        return f'unknown key; did you mean "{close[0]}"?'
+    return f"unknown key; known {'tables' if len(where) == 1 else 'keys'} here: {', '.join(siblings)}"
+
+
+def _keys(table: type[Table] | None) -> list[str]:
+    return list(table.model_fields) if table is not None else []

@@ -1,0 +1,222 @@
+"""From ``gatekeeper.toml`` to settings: every mistake at once, each with its key and line.
+
+Whatever is wrong ends in a `ConfigurationError`; a file that cannot be understood whole is not used at all. What needs
+the files that the settings name (is this a CA, does the key fit) is not checked here but where they are opened, which
+reports by ``Source.mistake`` as well.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from gatekeeper.checks import contradictions
+from gatekeeper.complaints import complaint
+from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.kinds import Loading
+from gatekeeper.settings import Settings
+from gatekeeper.source import KeyPath, Source, dotted
+
+VARIABLE = "GATEKEEPER_CONFIG"
+NAME = "gatekeeper.toml"
+SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
+
+# Features that are still to come. Setting such a key to anything but its default is a mistake: it is never ignored.
+NOT_YET: Mapping[str, str] = {
+    "server.workers": "more than one worker process",
+    "server.user": "changing the user after the start",
+    "server.group": "changing the group after the start",
+    "server.proxy_protocol_from": "the PROXY protocol",
+    "client_auth.crl": "looking up revoked certificates in CRLs",
+    "client_auth.ocsp": "asking OCSP responders",
+    "client_auth.session_resumption": "resuming TLS sessions",
+    "client_auth.on_refusal": "refusing in the handshake",
+    "routes": "routing by host, path and method, and rules for certificates",
+    "identity.headers": "any other set of identity headers than nginx",
+    "identity.custom": "identity headers of your own",
+    "identity.jwt": "signed assertions",
+    "identity.expiry_warning": "warning of certificates that are about to expire",
+    "invitations": "invitations",
+}
+
+# A thousand routes are a twentieth of this. What is larger is a device or the wrong file.
+_LARGEST = 4 << 20
+
+_REFERENCE = re.compile(r"\$(?:\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)", re.ASCII)
+_SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+
+Found = tuple[KeyPath, str]
+"""Where something is wrong, and what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings, and the file that they came from, so that a mistake found later can still be given its line."""
+
+    settings: Settings
+    source: Source
+
+    def refusal(self, *mistakes: Mistake) -> ConfigurationError:
+        """The error to raise for mistakes that only show later; make them by ``source.mistake``."""
+        return ConfigurationError(*mistakes, source=str(self.source.path))
+
+
+def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
+    """The given file, else ``$GATEKEEPER_CONFIG``, ``./gatekeeper.toml``, ``/etc/gatekeeper/gatekeeper.toml``.
+
+    A file that was named is taken whether or not it exists: `load` then says what is wrong with it, and no other file
+    steps in. ConfigurationError if none is named and none is there.
+    """
+    if explicit is not None:
+        return explicit
+    if environ.get(VARIABLE):
+        return Path(environ[VARIABLE])
+    for candidate in (Path(NAME), SYSTEM_WIDE):
+        if os.path.lexists(candidate):
+            return candidate
+    raise ConfigurationError(
+        Mistake(
+            "", f"there is no ./{NAME} and no {SYSTEM_WIDE}; name a file with -c, or write one by `gatekeeper init`"
+        )
+    )
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Configuration:
+    """Read and check a configuration file; ConfigurationError lists all that is wrong with it, in the file's order."""
+    try:
+        return _load(path, environ)
+    except RecursionError:
+        raise ConfigurationError(Mistake("", "is nested too deeply"), source=str(path)) from None
+
+
+def _load(path: Path, environ: Mapping[str, str]) -> Configuration:
+    text = _read(path)
+    document = _parse(path, text)
+    source = Source(path, text)
+    unfilled: list[Found] = []
+    settings, wrong = _settle(_filled(document, (), environ, unfilled), Loading(Path(os.path.abspath(path)).parent))
+    places = {where for where, _ in unfilled}
+    found = unfilled + [(where, what) for where, what in wrong if where not in places]
+    if settings is None or found:
+        mistakes = [source.mistake(dotted(where), what) for where, what in found]
+        raise ConfigurationError(*sorted(mistakes, key=lambda mistake: mistake.line or 0), source=str(path))
+    return Configuration(settings, source)
+
+
+def _read(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(Mistake("", _unreadable(error)), source=str(path)) from None
+    message = ""
+    if len(content) > _LARGEST:
+        message = f"is larger than {_LARGEST >> 20} MiB, so it is hardly a configuration"
+    elif content.startswith(b"\xef\xbb\xbf"):
+        message = "begins with a byte order mark (BOM); save it as UTF-8 without one"
+    elif not content.strip():
+        message = "is empty; `gatekeeper init` writes a file to start from"
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        message = message or "is not UTF-8 text"
+    if message:
+        raise ConfigurationError(Mistake("", message), source=str(path))
+    return text
+
+
+def _unreadable(error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "there is no such file"
+        case IsADirectoryError():
+            return "is a directory, not a file"
+        case PermissionError():
+            return "is not readable for this user"
+        case OSError(strerror=str(words)):
+            return f"cannot be read: {words}"
+        case _:
+            return "cannot be the name of a file"
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # beside TOMLDecodeError: a number with more digits than int() takes
+        words, line, column = str(error), text.count("\n") + 1, None
+        if match := _SYNTAX.fullmatch(words):
+            words, line, column = match[1], int(match[2] or line), match[3]
+        where = f", at column {column}" if column else ""
+        message = f"is not TOML{where}: {words[:1].lower()}{words[1:200]}"
+        raise ConfigurationError(Mistake("", message, line), source=str(path)) from None
+
+
+def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[Found]) -> Any:
+    """The value with ``${NAME}`` filled in wherever it holds strings; what cannot be filled is added to ``wrong``."""
+    if isinstance(value, dict):
+        return {key: _filled(below, (*where, key), environ, wrong) for key, below in value.items()}
+    if isinstance(value, list):
+        return [_filled(below, (*where, index), environ, wrong) for index, below in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def fill(match: re.Match[str]) -> str:
+        if match[0] == "$${":
+            return "${"
+        if match[1] is None:
+            wrong.append((where, 'holds "${" without a name and "}" behind it; write "$${" where it is meant as it is'))
+        elif match[1] not in environ:
+            wrong.append((where, f"needs the environment variable {match[1]}, which is not set"))
+        else:
+            return environ[match[1]]
+        return ""
+
+    return _REFERENCE.sub(fill, value)
+
+
+def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Found]]:
+    """The settings, if the tables are right one by one, and all that is wrong."""
+    document = {"server": {}, "client_auth": {}} | document  # so that each missing key in them is named
+    try:
+        settings = Settings.model_validate(document, context=loading)
+    except ValidationError as error:
+        found = [complaint(one) for one in error.errors(include_url=False)]
+        tables = _sound_tables(document, {where[0] for where, _ in found if where}, loading)
+        return None, [*found, *contradictions(tables), *_not_yet(tables)]
+    tables = dict(settings)
+    return settings, [*contradictions(tables), *_not_yet(tables)]
+
+
+def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loading) -> dict[str, Any]:
+    """The tables without mistakes of their own: what they say together can be checked all the same."""
+    tables = {}
+    for name, field in Settings.model_fields.items():
+        if name not in document:
+            tables[name] = field.get_default(call_default_factory=True)
+        elif name not in broken:
+            tables[name] = _adapter(name).validate_python(document[name], context=loading)
+    return tables
+
+
+@cache
+def _adapter(name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(Settings.model_fields[name].rebuild_annotation())
+
+
+def _not_yet(tables: Mapping[str, Any]) -> Iterator[Found]:
+    """Keys that are set to something other than their default, and whose feature is still to come."""
+    for key, feature in NOT_YET.items():
+        name, _, inner = key.partition(".")
+        if name not in tables:
+            continue
+        value, fields = tables[name], Settings.model_fields[name]
+        if inner:
+            value, fields = getattr(value, inner), type(value).model_fields[inner]
+        if value != fields.get_default(call_default_factory=True):
+            yield tuple(key.split(".")), f"is not available yet: {feature}"

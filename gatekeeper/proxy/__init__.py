@@ -1,0 +1,17 @@
+"""Move it along: asyncio protocols and callbacks, no task, future or queue for each request.
+
+downstream
+    a client's connection: TLS, heads, the verdict, and the answer to whoever is refused.
+exchange
+    one request of an admitted client and its response, from the first byte to the line in the access log.
+upstream
+    a connection to the app; it serves one exchange at a time and is kept for the next.
+place
+    one URL of an app: its idle connections and how it fares. A pool is all the places of one app.
+tunnel
+    an exchange after 101 Switching Protocols: bytes, both ways, until either side ends.
+world
+    everything that was configured and loaded, as one immutable value. A reload makes a new one.
+proxy
+    the running proxy of one process: the current world, the open connections, the log, the counters.
+"""

@@ -1,0 +1,337 @@
+"""A client's connection: TLS, request heads, the verdict for each, and the answer to whoever is refused."""
+
+import asyncio
+import os
+from typing import cast
+
+from gatekeeper.access_log import Visitor
+from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
+from gatekeeper.gate.verdict import Admit, Refuse, Verdict, judge
+from gatekeeper.proxy.deadline import Deadline, Wait
+from gatekeeper.proxy.exchange import Exchange, Hold
+from gatekeeper.proxy.forwarding import address_headers, client_address
+from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.tls.connection import TLSConnection
+from gatekeeper.wire.preset import identity_headers
+from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.response import own_response
+
+# What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
+MAX_HELD_BYTES = 64 * 1024
+# How much may wait to be sent before the upstream is told to pause. Two of these and what the kernel holds is all the
+# memory that a slow reader costs.
+WRITE_HIGH_WATER = 256 * 1024
+# After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
+# kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
+LINGER_SECONDS = 2.0
+
+
+class Downstream(asyncio.Protocol):
+    """One client: at most one exchange at a time, further requests wait for their turn."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, proxy: Proxy) -> None:
+        # The connection's.
+        self.proxy = proxy
+        self.world = proxy.world
+        self.tls = TLSConnection(proxy.world.tls)
+        self.deadline = Deadline(proxy.loop, self._expired)
+        self.client = ""
+        self.address = ""
+        self.trusted = False
+        self.headers = b""
+        self.visitor = Visitor("")
+        self._id_prefix = ""
+        self._requests = 0
+        self._verdict: Verdict | None = None
+        self._until = 0.0
+        self.holds: set[Hold] = set()
+        self._lingering = False
+        self._slow = False
+        self._unsent = 0
+        # The request's.
+        self.exchange: Exchange | None = None
+        self._held = b""
+
+    # -- called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self.client, self.address = client_address(self.transport.get_extra_info("peername"))
+        self.visitor = Visitor(self.client)
+        self.proxy.opened(self)
+        self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
+
+    def data_received(self, data: bytes) -> None:
+        if self._lingering:
+            return
+        tls = self.tls
+        established = tls.established
+        try:
+            plaintext = tls.receive(data)
+        except TLSError as error:
+            self._tls_failed(error)
+            return
+        if not established:
+            self.transport.write(tls.pending_output())
+            if tls.established:
+                self._handshake_done()
+        if plaintext:
+            exchange = self.exchange
+            if exchange is None:
+                self._request_bytes(plaintext)
+            else:
+                exchange.client_sent(plaintext)
+        if tls.received_eof:
+            self._gone()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.deadline.cancel()
+        if not self.tls.established and not self._lingering:
+            self.proxy.handshake_failed(self, "the client left before the handshake was done")
+        if self.exchange is not None:
+            self.exchange.client_gone()
+        self.proxy.closed(self)
+
+    def pause_writing(self) -> None:
+        self._slow = True
+        if self.exchange is not None:
+            self.exchange.client_is_slow()
+
+    def resume_writing(self) -> None:
+        self._slow = False
+        if self.exchange is not None:
+            self.exchange.client_is_ready()
+        elif not self._lingering:
+            self._next()
+
+    # -- called by the exchange
+
+    def write(self, data: bytes) -> None:
+        """Send plaintext to the client; nothing happens if it has gone."""
+        if not self.transport.is_closing():
+            self.transport.write(self.tls.send(data))
+
+    def hold(self, why: Hold) -> None:
+        """Read no more from the client until every reason for it is gone."""
+        if not self.holds and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self.holds.add(why)
+
+    def unhold(self, why: Hold) -> None:
+        """Take one reason back."""
+        if why in self.holds:
+            self.holds.discard(why)
+            if not self.holds and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def keep(self, data: bytes) -> None:
+        """Put aside what belongs to the next request."""
+        self._held += data
+        if len(self._held) > MAX_HELD_BYTES:
+            self.hold(Hold.AHEAD)
+
+    def exchange_ended(self, *, keep_alive: bool) -> None:
+        """The exchange is over and its response written; go on with the next request or say goodbye."""
+        self.exchange = None
+        if not keep_alive:
+            self.linger()
+            return
+        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        if self._held or self._slow:
+            self._next()
+
+    def _next(self) -> None:
+        """Take up the next request, unless the client has not even read the last answers: those would pile up here."""
+        if self._slow:
+            self.hold(Hold.AHEAD)
+            return
+        self.unhold(Hold.AHEAD)
+        if self._held:
+            self._request_bytes(b"")
+
+    def release_held(self) -> None:
+        """Give the exchange what came before its turn: it became a tunnel."""
+        held, self._held = self._held, b""
+        if held and self.exchange is not None:
+            self.exchange.client_sent(held)
+
+    def fail(self, status: int, detail: str, head: RequestHead | None, request_id: str, *, close: bool) -> int:
+        """Answer with an error of the gate's own; returns the number of body bytes."""
+        answer = self.world.pages.failed(
+            status,
+            detail,
+            accept=head.block.remark(b"accept").decode("latin-1") if head else "",
+            language=head.block.remark(b"accept-language").decode("latin-1") if head else "",
+            request_id=request_id,
+            retry_after=1 if status == 503 else None,
+        )
+        method = head.method if head else b"GET"
+        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close))
+        return len(answer.body)
+
+    def linger(self) -> None:
+        """Say goodbye, and give the client time to read what was said. What it still sends is thrown away unread."""
+        if self._lingering or self.transport.is_closing():
+            return
+        self._lingering = True
+        self._held = b""
+        self.holds.clear()
+        self.transport.write(self.tls.close())
+        self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+
+    def go_away(self) -> None:
+        """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
+        if self.exchange is None and not self._held:
+            self.linger()
+
+    def abort(self) -> None:
+        """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
+        self._lingering = True
+        self.transport.close()
+        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+
+    # -- handshake
+
+    def _handshake_done(self) -> None:
+        self.proxy.handshake_done(self)
+        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+
+    def _tls_failed(self, error: TLSError) -> None:
+        self.proxy.handshake_failed(self, str(error))
+        if self.exchange is not None:
+            self.exchange.client_gone()
+        self._lingering = True
+        if isinstance(error, PlainHTTPError):
+            self.transport.write(self.proxy.plain_http_answer())
+        else:
+            self.transport.write(self.tls.pending_output())
+        self.transport.close()
+
+    # -- requests
+
+    def _request_bytes(self, data: bytes) -> None:
+        already = len(self._held)
+        held = self._held + data if already else data
+        if held[0] == _CR and held[:2] == b"\r\n":
+            held = held[2:]  # RFC 9112, 2.2: an empty line before the request line is ignored; more than one is not
+        end = held.find(b"\r\n\r\n", max(0, already - 3))
+        if end < 0:
+            self._incomplete(held, already)
+            return
+        self._held = b""
+        line_end = held.find(b"\r\n")
+        self._requests += 1
+        now = self.proxy.wall()
+        verdict = self._judge(now)
+        admitted = type(verdict) is Admit
+        try:
+            head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=admitted)
+        except MessageError as error:
+            self._bad_request(error, held[:line_end], now)
+            return
+        if isinstance(verdict, Admit):
+            exchange = self.exchange = Exchange(self, head, verdict.identity, now)
+            exchange.begin(held[end + 4 :])
+        else:
+            self._refuse(head, verdict, now)
+
+    def _incomplete(self, held: bytes, already: int) -> None:
+        try:
+            self.world.reader.incomplete(held, already)
+        except MessageError as error:
+            self._bad_request(error, held.partition(b"\r\n")[0], self.proxy.wall())
+            return
+        if held and not already:
+            self.deadline.set(Wait.REQUEST_HEADER, self.world.settings.timeouts.request_header)
+        self._held = held
+
+    def _judge(self, now: float) -> Verdict:
+        """The verdict for this request, now. The last one is used again while it holds and nothing was reloaded."""
+        if now < self._until and self.world is self.proxy.world and self._verdict is not None:
+            return self._verdict
+        self.world = self.proxy.world
+        verdict = judge(self.tls.peer, now, self.world.policy)
+        self._verdict = verdict
+        self._until = verdict.until if isinstance(verdict, Admit) else 0.0
+        self.trusted = self.world.trusts(self.address)
+        self.headers = address_headers(self.address, trusted=self.trusted)
+        if isinstance(verdict, Admit):
+            self.headers += identity_headers(verdict.identity)
+            self.visitor = Visitor(self.client, verdict.identity.certificate)
+        else:
+            self.visitor = Visitor(self.client, verdict.certificate)
+        return verdict
+
+    def next_request_id(self) -> str:
+        """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
+        if not self._id_prefix:
+            self._id_prefix = os.urandom(12).hex()
+        return f"{self._id_prefix}{self._requests:08x}"
+
+    def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
+        """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
+        request_id = self.next_request_id()
+        block = head.block
+        answer = self.world.pages.refused(
+            refusal,
+            accept=block.remark(b"accept").decode("latin-1"),
+            language=block.remark(b"accept-language").decode("latin-1"),
+            request_id=request_id,
+            host=block.host.decode("latin-1"),
+            now=now,
+        )
+        self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
+        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
+        self.linger()
+
+    def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
+        """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""
+        request_id = self.next_request_id()
+        sent = self.fail(error.status, error.detail, None, request_id, close=True)
+        self.proxy.bad_request(self, error, line, sent, request_id, now)
+        self.linger()
+
+    # -- the end
+
+    def _gone(self) -> None:
+        """The client said goodbye, over TLS or by closing: whoever no longer listens gets no more work done for it."""
+        if not self._lingering:
+            self._lingering = True
+            self.transport.write(self.tls.close())
+        if self.exchange is not None:
+            self.exchange.client_gone()
+        self.transport.close()
+
+    def _expired(self, wait: Wait) -> None:
+        if wait is Wait.LINGER or wait is Wait.HANDSHAKE:
+            self.transport.abort()
+        elif self.exchange is not None:
+            if self._still_moving():
+                self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+            else:
+                self.exchange.expired(wait)
+        elif wait is Wait.REQUEST_HEADER and self._held:
+            line = self._held.partition(b"\r\n")[0]
+            self._bad_request(MessageError(408, "The request header did not arrive in time."), line, self.proxy.wall())
+        else:
+            self.linger()
+
+    def _still_moving(self) -> bool:
+        """Whether what waits to be sent, either way, became less since this was asked last: slow is not idle."""
+        unsent = self.transport.get_write_buffer_size()
+        if self.exchange is not None and self.exchange.upstream is not None:
+            unsent += self.exchange.upstream.transport.get_write_buffer_size()
+        before, self._unsent = self._unsent, unsent
+        return 0 < unsent != before
+
+
+_CR = 0x0D

@@ -1,0 +1,432 @@
+"""One request of an admitted client and its response, from the first byte to the line in the access log."""
+
+from enum import Enum, IntEnum, auto
+from typing import TYPE_CHECKING
+
+from gatekeeper.errors import MessageError
+from gatekeeper.gate.verdict import Identity
+from gatekeeper.proxy.deadline import Wait
+from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
+from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
+from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead, framing_line, read_response
+
+if TYPE_CHECKING:
+    from gatekeeper.proxy.downstream import Downstream
+    from gatekeeper.proxy.upstream import UpstreamConnection
+
+
+class Hold(Enum):
+    """Why nothing is read from the client at the moment."""
+
+    UPSTREAM = auto()  # the upstream takes the body more slowly than the client sends it
+    CONNECTING = auto()  # there is no upstream to give the body to yet
+    AHEAD = auto()  # the client is too far ahead, or does not read its answers
+
+
+class Stage(IntEnum):
+    """Where an exchange stands. An IntEnum, because Enum's hash is Python and LIFE is asked three times."""
+
+    CONNECTING = auto()  # no upstream connection yet
+    WAITING = auto()  # the request is under way, no final response head has come
+    STREAMING = auto()  # the response is under way
+    TUNNEL = auto()  # after 101: bytes, both ways
+    ENDED = auto()
+
+
+# The life of an exchange. WAITING goes back to CONNECTING where a kept connection turned out to be closed.
+LIFE = {
+    Stage.CONNECTING: frozenset({Stage.WAITING, Stage.ENDED}),
+    Stage.WAITING: frozenset({Stage.CONNECTING, Stage.STREAMING, Stage.TUNNEL, Stage.ENDED}),
+    Stage.STREAMING: frozenset({Stage.ENDED}),
+    Stage.TUNNEL: frozenset({Stage.ENDED}),
+    Stage.ENDED: frozenset[Stage](),
+}
+
+# RFC 9110, 9.2.2: what may be sent again when nobody knows whether it was carried out.
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
+# One 100 and a handful of 103 are use, more is an upstream gone wild.
+MAX_INTERIM_RESPONSES = 16
+
+
+class Exchange:
+    """A request that was let in (hence ``identity``), and what becomes of it."""
+
+    # What most exchanges never change stands on the class: half of the cost of making one.
+    stage = Stage.CONNECTING
+    upstream: "UpstreamConnection | None" = None
+    status = 0
+    sent = 0
+    received = 0
+    duration = 0.0
+    upstream_time: float | None = None
+    reason = ""
+    detail = ""
+    _first = b""
+    _held = b""
+    _interim = 0
+    _response_body: Body | None = None
+    _chunked = False
+    _keep_alive = False
+
+    def __init__(self, downstream: "Downstream", head: RequestHead, identity: Identity, started: float) -> None:
+        self.downstream = downstream
+        self.head = head
+        self.identity = identity
+        self.started = started
+        self.request_id = downstream.next_request_id()
+        self._body: Body | None = head.body()  # what of the request is still to come
+
+    def begin(self, rest: bytes) -> None:
+        """Find an upstream connection and send the request; ``rest`` is what came with its head."""
+        world = self.downstream.world
+        self._pool = world.upstreams["default"]
+        limit = world.settings.limits.request_body
+        if limit is not None and self.head.block.length > limit:
+            self.fail(413, "The request body is too large.")
+            return
+        self._first = rest
+        self._request = self._head_for_upstream()
+        upstream = self._pool.take()
+        if upstream is None:
+            self._connect()
+        else:
+            self.connected(upstream)
+
+    def _head_for_upstream(self) -> bytes:
+        """Method and target as they came, and headers that say nothing but what the gate knows or passes on."""
+        downstream, head = self.downstream, self.head
+        block = head.block
+        headers = downstream.headers
+        forwarded_host = block.forwarded_host
+        if downstream.trusted:
+            headers += believed_headers(downstream.address, block)
+            claimed = block.remark(b"x-forwarded-host")
+            forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
+            self.request_id = believed_request_id(block) or self.request_id
+        if not block.host:
+            headers += b"Host: " + self._pool.authority + b"\r\n"
+        if head.upgrade:
+            headers += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        return b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n" % (
+            head.method,
+            head.target,
+            block.forward,
+            forwarded_host,
+            headers,
+            self.request_id.encode("latin-1"),
+        )
+
+    def _connect(self) -> None:
+        downstream = self.downstream
+        if self._body is not None:
+            downstream.hold(Hold.CONNECTING)
+        downstream.deadline.set(Wait.CONNECT, downstream.world.settings.timeouts.connect)
+        self._pool.connect(self)
+
+    def _move(self, stage: Stage) -> None:
+        if stage not in LIFE[self.stage]:
+            raise AssertionError(f"an exchange cannot go from {self.stage} to {stage}")
+        self.stage = stage
+
+    # -- the request, called by the downstream and by the pool
+
+    def connected(self, upstream: "UpstreamConnection") -> None:
+        """The pool found or made a connection: send the request."""
+        self._move(Stage.WAITING)
+        self.upstream = upstream
+        upstream.exchange = self
+        downstream = self.downstream
+        self._sent_at = downstream.proxy.wall()
+        upstream.write(self._request)
+        first, self._first = self._first, b""
+        if self._body is None:
+            if first:
+                downstream.keep(first)
+            downstream.deadline.set(Wait.RESPONSE_HEADER, downstream.world.settings.timeouts.response_header)
+        else:
+            downstream.unhold(Hold.CONNECTING)
+            self._request_body(first)
+
+    def client_sent(self, data: bytes) -> None:
+        """More from the client: body, bytes of the tunnel, or the next request ahead of its turn."""
+        if self.stage is Stage.TUNNEL:
+            self._touch(Wait.TUNNEL)
+            self._upstream().write(data)
+        elif self._body is None:
+            self.downstream.keep(data)
+        elif self.stage is Stage.CONNECTING:
+            self._first += data
+        else:
+            self._request_body(data)
+
+    def _request_body(self, data: bytes) -> None:
+        body = self._body
+        if body is None:
+            raise AssertionError("the request is complete")
+        try:
+            content, rest = body.feed(data)
+        except MessageError as error:
+            self.fail(error.status, error.detail)
+            return
+        self.received += len(content)
+        limit = self.downstream.world.settings.limits.request_body
+        if limit is not None and self.received > limit:
+            self.fail(413, "The request body is too large.")
+            return
+        chunked = self.head.block.framing is Framing.CHUNKED
+        out = chunk(content) if chunked else content
+        if rest is None:
+            self._touch(Wait.REQUEST_BODY)
+        else:
+            out += last_chunk(body.trailers) if chunked else b""
+            self._request_complete(rest)
+        if out:
+            self._upstream().write(out)
+
+    def _request_complete(self, rest: bytes) -> None:
+        self._body = None
+        if rest:
+            self.downstream.keep(rest)
+        if self.stage is Stage.WAITING:
+            timeouts = self.downstream.world.settings.timeouts
+            self.downstream.deadline.set(Wait.RESPONSE_HEADER, timeouts.response_header)
+
+    def client_gone(self) -> None:
+        """The client went away: the upstream's work is for nobody, so it is told by closing."""
+        if self.stage is Stage.ENDED:
+            return
+        self.status = self.status or 499  # nginx's number for it, in the log only
+        self._end()
+        self.downstream.exchange = None
+
+    def client_is_slow(self) -> None:
+        """Read no more from the upstream until the client has taken what is there."""
+        if self.upstream is not None:
+            self.upstream.pause_reading()
+
+    def client_is_ready(self) -> None:
+        """The client has taken what was there."""
+        if self.upstream is not None:
+            self.upstream.resume_reading()
+
+    def upstream_is_slow(self) -> None:
+        """Read no more from the client until the upstream has taken what is there."""
+        self.downstream.hold(Hold.UPSTREAM)
+
+    def upstream_is_ready(self) -> None:
+        """The upstream has taken what was there."""
+        self.downstream.unhold(Hold.UPSTREAM)
+
+    def expired(self, wait: Wait) -> None:
+        """A timeout of ``[timeouts]`` has passed."""
+        if wait is Wait.CONNECT:
+            self.fail(504, "The app could not be reached in time.")
+        elif wait is Wait.RESPONSE_HEADER:
+            self.fail(504, "The app did not answer in time.")
+        elif wait is Wait.REQUEST_BODY:
+            self.fail(408, "The request body did not arrive in time.")
+        elif wait is Wait.TUNNEL:
+            self._end()
+            self.downstream.exchange_ended(keep_alive=False)
+        else:
+            self.fail(504, "The response stopped.")
+
+    # -- the response, called by the upstream connection
+
+    def upstream_sent(self, data: bytes) -> None:
+        """More from the upstream: head, body, or bytes of the tunnel."""
+        stage = self.stage
+        if stage is Stage.WAITING:
+            self._response_head(self._held + data if self._held else data)
+        elif stage is Stage.STREAMING:
+            self._touch(Wait.STREAM)
+            self._response_content(data)
+        elif stage is Stage.TUNNEL:
+            self._touch(Wait.TUNNEL)
+            self.sent += len(data)
+            self.downstream.write(data)
+        else:
+            raise AssertionError(f"an upstream sent something while {stage}")
+
+    def upstream_gone(self, error: Exception | None) -> None:
+        """The upstream's connection is closed; that ends the response, one way or the other."""
+        upstream, self.upstream = self.upstream, None
+        if self.stage is Stage.TUNNEL:
+            self._end()
+            self.downstream.exchange_ended(keep_alive=False)
+        elif self.stage is Stage.STREAMING:
+            self._response_cut(error)
+        elif upstream is not None and upstream.used_before and self._may_be_sent_again():
+            # The upstream closed a kept connection just when it was used again.
+            self._move(Stage.CONNECTING)
+            self._connect()
+        else:
+            self.fail(502, "The app closed the connection without an answer.")
+
+    def _may_be_sent_again(self) -> bool:
+        nothing_came = not self._held and not self._interim
+        return nothing_came and self.head.method in IDEMPOTENT and self.head.block.framing is Framing.NONE
+
+    def _response_cut(self, error: Exception | None) -> None:
+        response = self._response
+        if error is None and response.framing is Framing.UNTIL_CLOSE:
+            self.downstream.write(last_chunk() if self._chunked else b"")
+            self._complete(b"")
+        else:
+            self.fail(502, "The response is incomplete.")
+
+    def _response_head(self, data: bytes) -> None:
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or end > MAX_HEAD_BYTES:
+            if len(data) > MAX_HEAD_BYTES:
+                self.fail(502, "The app's response header is too large.")
+            self._held = data
+            return
+        end += 4
+        try:
+            response = read_response(data if end == len(data) else data[:end])
+            self._held = b""
+            if response.status < 200:
+                self._interim_response(response, data[end:])
+                return
+        except MessageError as error:
+            self.fail(502, f"The app's response cannot be passed on: {error.detail}")
+            return
+        downstream = self.downstream
+        self.upstream_time = downstream.proxy.wall() - self._sent_at
+        self.status = response.status
+        self._response = response
+        self._move(Stage.STREAMING)
+        body = self._response_body = response.body(self.head.method)
+        start = self._head_for_client(response, body)
+        rest = data[end:]
+        if body is None:
+            downstream.write(start)
+            self._complete(rest)
+            return
+        content, left = self._response_fed(rest)
+        downstream.write(start + content)
+        if left is None:
+            self._touch(Wait.STREAM)
+        else:
+            self._complete(left)
+
+    def _head_for_client(self, response: ResponseHead, body: Body | None) -> bytes:
+        keep_alive = self._keep_alive = self._keeps_alive(response, body)
+        if self.head.minor == 1:
+            self._chunked = body is not None and response.framing is not Framing.LENGTH
+            if keep_alive and (body is not None or response.framing is Framing.LENGTH):
+                return response.ready
+        framing = b""
+        if response.framing is Framing.LENGTH or self._chunked:
+            framing = framing_line(response.framing, response.length, response.status)
+        connection = b"" if keep_alive else b"Connection: close\r\n"
+        if keep_alive and self.head.minor == 0:
+            connection = b"Connection: keep-alive\r\n"
+        return response.fields + framing + connection + b"\r\n"
+
+    def _keeps_alive(self, response: ResponseHead, body: Body | None) -> bool:
+        """Whether the client's connection goes on after this response."""
+        delimited = body is None or response.framing is Framing.LENGTH or self.head.minor == 1
+        return delimited and self._body is None and self.head.keep_alive and not self.downstream.proxy.draining
+
+    def _interim_response(self, response: ResponseHead, rest: bytes) -> None:
+        """1xx: pass it on (RFC 9110, 15.2), bounded; 101 makes a tunnel if the client asked for one."""
+        self._interim += 1
+        if self._interim > MAX_INTERIM_RESPONSES:
+            raise MessageError(502, "It holds too many interim responses.")
+        if response.status == 101:
+            self._switch(response, rest)
+            return
+        unasked = response.status == 100 and not self.head.block.expects_continue
+        if self.head.minor == 1 and not unasked:
+            self.downstream.write(response.fields + b"\r\n")
+        if rest:
+            self._response_head(rest)
+
+    def _switch(self, response: ResponseHead, rest: bytes) -> None:
+        if not (self.head.upgrade and response.upgrade):
+            raise MessageError(502, "It switches to a protocol that nobody asked for.")
+        self.status = 101
+        self.upstream_time = self.downstream.proxy.wall() - self._sent_at
+        self._move(Stage.TUNNEL)
+        self._touch(Wait.TUNNEL)
+        self.sent = len(rest)
+        self.downstream.write(response.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
+        self.downstream.release_held()
+
+    def _response_fed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """What goes to the client for ``data``, and what is behind the body if this was its end."""
+        body = self._response_body
+        if body is None:
+            raise AssertionError("the response has no body")
+        content, left = body.feed(data)
+        self.sent += len(content)
+        if not self._chunked:
+            return content, left
+        return chunk(content) + (last_chunk(body.trailers) if left is not None else b""), left
+
+    def _response_content(self, data: bytes) -> None:
+        try:
+            content, left = self._response_fed(data)
+        except MessageError:
+            self.fail(502, "The app's response is malformed.")
+            return
+        if content:
+            self.downstream.write(content)
+        if left is not None:
+            self._complete(left)
+
+    def _complete(self, left: bytes) -> None:
+        """The response is whole. The upstream's connection is kept only if nobody can be in doubt where it stands."""
+        upstream = self.upstream
+        if upstream is not None and self._response.reusable and not left and self._body is None:
+            self.upstream = None
+            upstream.exchange = None
+            self._pool.give_back(upstream)
+        self._end()
+        self.downstream.exchange_ended(keep_alive=self._keep_alive)
+
+    # -- the end
+
+    def fail(self, status: int, detail: str) -> None:
+        """End with an error of the gate's own; if the response had begun, by cutting it so that the client can tell."""
+        if self.stage is Stage.ENDED:
+            return
+        downstream = self.downstream
+        begun = self.stage in (Stage.STREAMING, Stage.TUNNEL)
+        if begun:
+            self._end()
+            downstream.exchange = None
+            downstream.abort()
+            return
+        keep_alive = self._body is None and self.head.keep_alive and not downstream.proxy.draining
+        self.status = status
+        self.sent = downstream.fail(status, detail, self.head, self.request_id, close=not keep_alive)
+        self._end()
+        downstream.exchange_ended(keep_alive=keep_alive)
+
+    def _end(self) -> None:
+        """Let go of the upstream and write the line in the log."""
+        downstream = self.downstream
+        if self.stage is Stage.CONNECTING:
+            self._pool.forget(self)
+        self._move(Stage.ENDED)
+        if self.upstream is not None:
+            self.upstream.close()
+            self.upstream = None
+        if downstream.holds:
+            downstream.unhold(Hold.UPSTREAM)
+            downstream.unhold(Hold.CONNECTING)
+        downstream.proxy.exchange_ended(self)
+
+    def _upstream(self) -> "UpstreamConnection":
+        if self.upstream is None:
+            raise AssertionError("no upstream connection")
+        return self.upstream
+
+    def _touch(self, wait: Wait) -> None:
+        timeouts = self.downstream.world.settings.timeouts
+        seconds = timeouts.tunnel_idle if wait is Wait.TUNNEL else timeouts.stream_idle
+        self.downstream.deadline.set(wait, seconds)

@@ -1,0 +1,87 @@
+"""All places of an app. What to do is planned at once; only connecting takes time."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from gatekeeper.addresses import Address, UpstreamURL
+from gatekeeper.proxy.place import KEEP_SECONDS, Place
+from gatekeeper.proxy.upstream import UpstreamConnection
+from gatekeeper.settings import UpstreamSettings
+
+if TYPE_CHECKING:
+    from gatekeeper.proxy.exchange import Exchange
+
+
+class Pool:
+    """All places of one app."""
+
+    def __init__(self, settings: UpstreamSettings, places: Iterable[Place], loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self.places = tuple(places)
+        self.authority = authority(settings.places[0])
+        self._loop = loop
+        self._connecting: dict[Exchange, asyncio.Task[None]] = {}
+        self._sweep: asyncio.TimerHandle | None = None
+
+    def take(self) -> UpstreamConnection | None:
+        """An idle connection to the place with the fewest busy ones, None if a new one must be made."""
+        places = self.places
+        place = places[0] if len(places) == 1 else min(places, key=_business)
+        return place.take()
+
+    def connect(self, exchange: "Exchange") -> None:
+        """Make a connection for this exchange; it is told by ``connected`` or ``fail``."""
+        self._connecting[exchange] = self._loop.create_task(self._connect(exchange))
+
+    async def _connect(self, exchange: "Exchange") -> None:
+        connection = None
+        try:
+            for place in sorted(self.places, key=_business):
+                try:
+                    connection = await place.connect(self._loop)
+                    break
+                except OSError:
+                    continue
+        finally:
+            self._connecting.pop(exchange, None)
+        if connection is None:
+            exchange.fail(502, "The app cannot be reached.")
+        else:
+            exchange.connected(connection)
+
+    def forget(self, exchange: "Exchange") -> None:
+        """The exchange ended before its connection was there."""
+        task = self._connecting.pop(exchange, None)
+        if task is not None:
+            task.cancel()
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """Keep a connection after its exchange."""
+        connection.place.give_back(connection, self._loop.time())
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
+
+    def _close_idle(self) -> None:
+        self._sweep = None
+        left = sum(place.close_idle(self._loop.time() - KEEP_SECONDS) for place in self.places)
+        if left:
+            self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
+
+    def close(self) -> None:
+        """Close what is idle and stop connecting; busy connections end with their exchanges."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for task in list(self._connecting.values()):
+            task.cancel()
+        for place in self.places:
+            place.close_idle(float("inf"))
+
+
+def _business(place: Place) -> int:
+    return place.busy
+
+
+def authority(url: UpstreamURL) -> bytes:
+    """What Host says to an app where the client named none (HTTP/1.0)."""
+    return str(Address(url.host, url.port)).encode("ascii") if url.host else b"localhost"

@@ -1,0 +1,115 @@
+"""The running proxy of one process: the current world, the open connections, and who is told what happened."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gatekeeper.access_log import AccessLog, OwnAnswer
+from gatekeeper.errors import MessageError
+from gatekeeper.gate.verdict import Refuse
+from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.world import World
+from gatekeeper.wire.request import RequestHead, unreadable_head
+from gatekeeper.wire.response import own_response
+
+if TYPE_CHECKING:
+    from gatekeeper.proxy.downstream import Downstream
+    from gatekeeper.proxy.exchange import Exchange
+
+_log = logging.getLogger("gatekeeper")
+
+
+class Proxy:
+    """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        log: AccessLog,
+        metrics: Metrics,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.world = world
+        self.loop = loop
+        self.wall = wall
+        self.log = log
+        self.metrics = metrics
+        self.draining = False
+        self.connections: set[Downstream] = set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    # -- connections
+
+    def opened(self, downstream: "Downstream") -> None:
+        """A client connected."""
+        self.connections.add(downstream)
+        self.idle.clear()
+
+    def closed(self, downstream: "Downstream") -> None:
+        """A client's connection is closed."""
+        self.connections.discard(downstream)
+        if not self.connections:
+            self.idle.set()
+
+    def handshake_done(self, downstream: "Downstream") -> None:
+        """TLS is established, whatever the certificate is worth."""
+        self.metrics.handshakes["ok"] += 1
+
+    def handshake_failed(self, downstream: "Downstream", why: str) -> None:
+        """No TLS came about, or it broke."""
+        self.metrics.handshakes["failed"] += 1
+        _log.info("tls failed: %s: %s", downstream.client, why)
+
+    def plain_http_answer(self) -> bytes:
+        """For a client that speaks HTTP where TLS is expected."""
+        answer = self.world.pages.failed(
+            400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
+        )
+        return own_response(answer.status, answer.headers, answer.body, method=b"GET", close=True)
+
+    async def drain(self, seconds: float) -> None:
+        """Let running exchanges end, send everyone else away, and cut what is left after ``seconds``."""
+        self.draining = True
+        for downstream in list(self.connections):
+            downstream.go_away()
+        try:
+            await asyncio.wait_for(self.idle.wait(), seconds)
+        except TimeoutError:
+            self.cut()
+
+    def cut(self) -> None:
+        """Close every connection now, whatever is under way."""
+        for downstream in list(self.connections):
+            downstream.transport.abort()
+
+    # -- what happened, for the log and the counters
+
+    def exchange_ended(self, exchange: "Exchange") -> None:
+        """An exchange of an admitted client is over."""
+        exchange.duration = duration = self.wall() - exchange.started
+        self.metrics.answered(exchange.status, duration)
+        self.log.write(exchange.downstream.visitor, exchange.head, exchange)
+
+    def refused(
+        self, downstream: "Downstream", head: RequestHead, refusal: Refuse, sent: int, request_id: str, now: float
+    ) -> None:
+        """A request was answered with 403."""
+        duration = self.wall() - now
+        self.metrics.refusals[refusal.reason] += 1
+        self.metrics.answered(403, duration)
+        outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
+        self.log.write(downstream.visitor, head, outcome)
+
+    def bad_request(
+        self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float
+    ) -> None:
+        """A request could not be read and was answered with an error; ``line`` is how it began."""
+        duration = self.wall() - now
+        self.metrics.answered(error.status, duration)
+        outcome = OwnAnswer(now, duration, error.status, sent, request_id, detail=error.detail)
+        self.log.write(downstream.visitor, unreadable_head(line), outcome)

@@ -1,0 +1,79 @@
+"""A connection to the app: one exchange at a time, kept for the next."""
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from gatekeeper.proxy.exchange import Exchange
+    from gatekeeper.proxy.place import Place
+
+# As for the client's side: how much of a request body may wait for a slow app.
+WRITE_HIGH_WATER = 256 * 1024
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Carries an exchange to one place of an upstream. ``used_before`` tells a kept connection from a fresh one."""
+
+    __slots__ = ("_paused", "exchange", "idle_since", "place", "transport", "used_before")
+    transport: asyncio.Transport
+
+    def __init__(self, place: "Place") -> None:
+        self.place = place
+        self.exchange: Exchange | None = None
+        self.used_before = False
+        self.idle_since = 0.0
+        self._paused = False
+
+    # -- called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+
+    def data_received(self, data: bytes) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_sent(data)
+        else:
+            # Nothing was asked: whatever this is, it must not become the answer to the next request.
+            self.transport.abort()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.place.lost(self)
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.upstream_gone(error)
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_is_slow()
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_is_ready()
+
+    # -- called by the exchange and the pool
+
+    def write(self, data: bytes) -> None:
+        """Send to the app; nothing happens if it has gone."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Take nothing more from the app until `resume_reading`."""
+        if not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on after `pause_reading`."""
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Give the connection up, with whatever is on its way: the app sees a reset, not a finished request."""
+        self.exchange = None
+        self.transport.abort()

@@ -1,0 +1,53 @@
+"""Everything that was configured and loaded, as one value that never changes. A reload makes a new one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from gatekeeper.gate.verdict import Policy
+from gatekeeper.proxy.pool import Pool
+from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.settings import Settings
+from gatekeeper.tls.build import build_context
+from gatekeeper.tls.context import ServerContext
+from gatekeeper.wire.request import HeadLimits, RequestReader
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a request meets: settings, TLS, who is trusted, how heads are read, where the apps are."""
+
+    settings: Settings
+    tls: ServerContext
+    policy: Policy
+    reader: RequestReader
+    pages: RefusalPages
+    upstreams: Mapping[str, Pool]
+
+    def trusts(self, address: str) -> bool:
+        """Whether this client is a proxy whose X-Forwarded-* is believed (``server.trusted_proxies``)."""
+        networks = self.settings.server.trusted_proxies
+        if not networks or address == "unix":
+            return False
+        return any(ip_address(address) in network for network in networks)
+
+
+def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
+    """Load every file that the settings name; ConfigurationError with all that is wrong."""
+    server, client_auth, limits, refusal = settings.server, settings.client_auth, settings.limits, settings.refusal
+    return World(
+        settings=settings,
+        tls=build_context(
+            certificate=server.certificate,
+            key=server.key,
+            key_passphrase_file=server.key_passphrase_file,
+            ca=client_auth.ca,
+            min_tls=server.min_tls,
+            advertise_ca=client_auth.advertise_ca,
+            now=now,
+        ),
+        policy=Policy(require_common_name=client_auth.require_common_name),
+        reader=RequestReader(HeadLimits(limits.request_header, limits.request_line, limits.header_count)),
+        pages=RefusalPages(detail=refusal.detail, contact=refusal.contact or "", template=refusal.template),
+        upstreams=upstreams,
+    )

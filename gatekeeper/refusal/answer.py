@@ -1,0 +1,160 @@
+"""Everything that the gate answers of itself, as values that the proxy only has to frame."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from gatekeeper.gate.verdict import Refuse
+from gatekeeper.refusal import problem
+from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
+from gatekeeper.refusal.negotiation import choose_language, prefers_page
+from gatekeeper.refusal.page import Page, Variables, blame, builtin_page, contact_link, own_page
+from gatekeeper.refusal.shown import LONGEST_NAME, LONGEST_PARAGRAPH, header_safe, minutes, show, visible
+from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
+
+_log = logging.getLogger(__name__)
+
+_PAGE_TYPE = "text/html; charset=utf-8"
+_PROBLEM_TYPE = "application/problem+json"
+_PROBLEM_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_EVERY_ANSWER = (
+    ("Cache-Control", "no-store"),
+    ("Vary", "Accept, Accept-Language"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the gate itself, without framing, ``Connection`` and ``Date``, which the proxy adds.
+
+    Every header value is visible ASCII and spaces. To HEAD, the proxy leaves the body out.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class RefusalPages:
+    """The answers of a gate with one ``[refusal]`` table; built with each reload.
+
+    ``detail`` "minimal" leaves out the certificate and what was found in it; the reason is told either way. ``contact``
+    is an e-mail address, an http(s) address or any text. ``template`` is the operator's own page; ConfigurationError if
+    it is missing or broken.
+    """
+
+    def __init__(
+        self, *, detail: Literal["full", "minimal"] = "full", contact: str = "", template: Path | None = None
+    ) -> None:
+        self._minimal = detail == "minimal"
+        self._contact = contact.strip()
+        self._contact_link = contact_link(self._contact)
+        self._page = own_page(template) if template else builtin_page()
+
+    def refused(self, refusal: Refuse, *, accept: str, language: str, request_id: str, host: str, now: float) -> Answer:
+        """The 403 for a refusal. ``accept`` and ``language`` are the request's, ``now`` is seconds since the epoch."""
+        request_id = header_safe(request_id)
+        reason = (("Gatekeeper-Reason", str(refusal.reason)),)
+        if not prefers_page(accept):
+            return _problem(403, problem.refusal(refusal, request_id, minimal=self._minimal), request_id, reason)
+        certificate = None if self._minimal else refusal.certificate
+        variables = self._variables(
+            status=403,
+            topic=topic_of_refusal(refusal.reason, certificate, now),
+            language=language,
+            detail=refusal.detail,
+            request_id=request_id,
+        )
+        variables["reason"] = str(refusal.reason)
+        variables["certificate"] = show(certificate) if certificate else None
+        variables["host"] = visible(host, LONGEST_NAME)
+        variables["checked"] = minutes(now)
+        return self._answer(variables, reason)
+
+    def failed(
+        self,
+        status: int,
+        detail: str,
+        *,
+        accept: str,
+        language: str,
+        request_id: str,
+        retry_after: int | None = None,
+    ) -> Answer:
+        """Any other answer of the gate: a 4xx or 5xx ``status``, ``detail`` safe to show, ``retry_after`` in seconds.
+
+        ``Allow`` for a 405 and ``Upgrade`` for a 426 (RFC 9110, 15.5.6 and 15.5.22) are the proxy's to add.
+        """
+        request_id = header_safe(request_id)
+        retry = () if retry_after is None else (("Retry-After", str(retry_after)),)
+        if not prefers_page(accept):
+            return _problem(
+                status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry
+            )
+        topic = topic_of_failure(status)
+        variables = self._variables(status=status, topic=topic, language=language, detail=detail, request_id=request_id)
+        return self._answer(variables, retry)
+
+    def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> Variables:
+        catalogue = catalogues()[choose_language(language, catalogues(), DEFAULT_LANGUAGE)]
+        text = catalogue.topics[topic]
+        return Variables(
+            status=status,
+            reason="",
+            language=catalogue.tag,
+            what=text.what,
+            todo=text.todo,
+            mark=text.mark,
+            layout=layout(topic),
+            words=catalogue.words,
+            platforms=catalogue.platforms,
+            certificate=None,
+            detail="" if self._minimal else visible(detail, LONGEST_PARAGRAPH),
+            contact=self._contact,
+            contact_link=self._mail_about(f"{status} {topic}, {request_id}"),
+            request_id=request_id,
+            host="",
+            checked="",
+        )
+
+    def _mail_about(self, subject: str) -> str:
+        """The link to the contact; a mail gets a subject, so that whoever reads it can find the line in the log."""
+        mail = self._contact_link.startswith("mailto:")
+        return f"{self._contact_link}?subject={quote(subject, safe='')}" if mail else self._contact_link
+
+    def _answer(self, variables: Variables, extra: tuple[tuple[str, str], ...]) -> Answer:
+        page, body = self._render(variables)
+        headers = (
+            ("Content-Type", _PAGE_TYPE),
+            ("Content-Language", variables["language"]),
+            ("Content-Security-Policy", page.policy),
+            *_EVERY_ANSWER,
+            *extra,
+            ("X-Request-Id", variables["request_id"]),
+        )
+        return Answer(variables["status"], headers, body)
+
+    def _render(self, variables: Variables) -> tuple[Page, bytes]:
+        """The operator's page, or the built-in one and a line in the log where theirs fails on this visitor."""
+        try:
+            return self._page, self._page.render(variables).encode("utf-8", "replace")
+        except Exception as error:  # a template is a program and may raise anything
+            _log.error("refusal.template failed, the built-in page is sent instead: %s", blame(error))
+        page = builtin_page()
+        return page, page.render(variables).encode("utf-8", "replace")
+
+
+def _problem(status: int, body: bytes, request_id: str, extra: tuple[tuple[str, str], ...]) -> Answer:
+    headers = (
+        ("Content-Type", _PROBLEM_TYPE),
+        ("Content-Language", DEFAULT_LANGUAGE),
+        ("Content-Security-Policy", _PROBLEM_POLICY),
+        *_EVERY_ANSWER,
+        *extra,
+        ("X-Request-Id", request_id),
+    )
+    return Answer(status, headers, body)

@@ -1,0 +1,89 @@
+"""What the page says, one TOML file a language under ``locales/``; the file's name is the language's primary subtag."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
+
+DEFAULT_LANGUAGE = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What one page is about. ``what`` happened, what ``todo``, ``mark`` beside the faulty field of the certificate."""
+
+    what: str
+    todo: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """How a certificate file is imported on one kind of device: what it is called, and one sentence a step."""
+
+    name: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Everything on the page that is the same for every topic."""
+
+    certificate: str
+    name: str
+    nothing: str
+    issuer: str
+    not_before: str
+    not_after: str
+    serial: str
+    technical: str
+    sha256: str
+    subject_dn: str
+    issuer_dn: str
+    detail: str
+    importing: str
+    importing_intro: str
+    choosing: str
+    asking_again: str
+    asking_again_text: str
+    hidden: str
+    hidden_text: str
+    contact: str
+    nobody: str
+    quote: str
+    request: str
+    checked: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """One language. ``tag`` is its BCP 47 tag, for ``lang`` and ``Content-Language``."""
+
+    tag: str
+    words: Words
+    topics: MappingProxyType[str, Topic]
+    platforms: tuple[Platform, ...]
+
+
+@cache
+def catalogues() -> MappingProxyType[str, Catalogue]:
+    """Every language there is, by primary subtag. The files are part of the package: a mistake in one is a bug."""
+    files = resources.files("gatekeeper.refusal").joinpath("locales").iterdir()
+    return MappingProxyType(
+        {
+            file.name.removesuffix(".toml"): _catalogue(tomllib.loads(file.read_text("utf-8")))
+            for file in sorted(files, key=lambda file: file.name)
+            if file.name.endswith(".toml")
+        }
+    )
+
+
+def _catalogue(table: dict[str, Any]) -> Catalogue:
+    return Catalogue(
+        tag=table["tag"],
+        words=Words(**table["words"]),
+        topics=MappingProxyType({name: Topic(**topic) for name, topic in table["topics"].items()}),
+        platforms=tuple(Platform(one["name"], tuple(one["steps"])) for one in table["platforms"]),
+    )

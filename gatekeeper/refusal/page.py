@@ -1,0 +1,181 @@
+"""The answer for people: one template, the built-in one or the operator's own.
+
+Either is tried out on every topic when it is loaded.
+"""
+
+import base64
+import hashlib
+import re
+import traceback
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+from typing import TypedDict
+from urllib.parse import quote, urlsplit
+
+import jinja2
+
+from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Platform, Words, catalogues
+from gatekeeper.refusal.shown import ShownCertificate
+from gatekeeper.refusal.topic import Layout, layout
+
+_KEY = "refusal.template"
+_MAIL_ADDRESS = re.compile(r"[^\s@<>\"?&#%]+@[^\s@<>\"?&#%]+")
+
+
+class Variables(TypedDict):
+    """What a template can use; docs/refusals.md says what each is."""
+
+    status: int
+    reason: str
+    language: str
+    what: str
+    todo: str
+    mark: str
+    layout: Layout
+    words: Words
+    platforms: tuple[Platform, ...]
+    certificate: ShownCertificate | None
+    detail: str
+    contact: str
+    contact_link: str
+    request_id: str
+    host: str
+    checked: str
+
+
+class Page:
+    """A template that has rendered every topic once, and the policy under which browsers show what it renders.
+
+    Raises whatever the template raises; `blame` says where.
+    """
+
+    def __init__(self, source: str) -> None:
+        environment = jinja2.Environment(
+            autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        self._template = environment.from_string(source)
+        self.policy = _content_security_policy([self.render(variables) for variables in _samples()])
+
+    def render(self, variables: Variables) -> str:
+        """The page for one visitor."""
+        return self._template.render(variables)
+
+
+def blame(error: Exception) -> str:
+    """What went wrong in a template, and in which of its lines."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f"line {error.lineno}: {error.message}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    return f"line {lines[-1] if lines else 1}: {error}"
+
+
+def _content_security_policy(pages: list[str]) -> str:
+    """Nothing from outside, no script, no frame, no form; the styles seen in ``pages``, by their hash (CSP 3).
+
+    A ``data:`` image is allowed so that the icon can be empty: a browser that has to ask for ``/favicon.ico`` is
+    refused twice for each page.
+    """
+    styles = sorted({style for page in pages for style in _styles(page)})
+    digests = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in styles]
+    sources = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    return (
+        f"default-src 'none'; style-src {sources}; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _styles(page: str) -> list[str]:
+    parser = _StyleParser()
+    parser.feed(page)
+    parser.close()
+    return parser.styles
+
+
+class _StyleParser(HTMLParser):
+    """Collects the text of each style element, which is what a browser hashes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.styles: list[str] = []
+        self._inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag == "style"
+        if self._inside:
+            self.styles.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside:
+            self.styles[-1] += data
+
+
+@cache
+def builtin_page() -> Page:
+    """The page that comes with gatekeeper."""
+    return Page(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))
+
+
+def own_page(path: Path) -> Page:
+    """The operator's template; ConfigurationError (``refusal.template``) if it is missing, not UTF-8 or broken."""
+    try:
+        return Page(path.read_text("utf-8"))
+    except OSError as error:
+        raise _mistake(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise _mistake(f"{path} is not UTF-8 text (byte {error.start})") from error
+    except Exception as error:  # a template is a program and may raise anything
+        raise _mistake(f"{path}, {blame(error)}") from error
+
+
+def _mistake(message: str) -> ConfigurationError:
+    return ConfigurationError(Mistake(_KEY, message))
+
+
+def contact_link(contact: str) -> str:
+    """Where a click on the contact leads: to a mail, to an http(s) page, or "" for a text that is neither."""
+    if _MAIL_ADDRESS.fullmatch(contact):
+        return f"mailto:{quote(contact, safe='@+')}"
+    try:
+        parts = urlsplit(contact)
+    except ValueError:
+        return ""
+    return contact if parts.scheme in ("http", "https") and parts.hostname else ""
+
+
+def _samples() -> Iterator[Variables]:
+    """What every topic's page could hold, once with everything and once with as little as there can be."""
+    for topic in catalogues()[DEFAULT_LANGUAGE].topics:
+        yield sample(
+            topic, ShownCertificate("name", "issuer", "from", "until", "01", "00", "CN=name", "CN=issuer"), "x"
+        )
+        yield sample(topic, None, "")
+
+
+def sample(topic: str, certificate: ShownCertificate | None, text: str) -> Variables:
+    """What a page about ``topic`` could hold: ``text`` wherever a stranger's or the operator's would be."""
+    english = catalogues()[DEFAULT_LANGUAGE]
+    return Variables(
+        status=403,
+        reason=text,
+        language=english.tag,
+        what=english.topics[topic].what,
+        todo=english.topics[topic].todo,
+        mark=english.topics[topic].mark,
+        layout=layout(topic),
+        words=english.words,
+        platforms=english.platforms,
+        certificate=certificate,
+        detail=text,
+        contact=text,
+        contact_link=text,
+        request_id="id",
+        host=text,
+        checked=text,
+    )

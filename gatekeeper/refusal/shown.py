@@ -1,0 +1,81 @@
+"""Text that somebody else wrote, made fit to be looked at: bounded, and without a character that is not seen.
+
+Escaping for HTML and JSON is not done here; the template and the JSON encoder do that to every value.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gatekeeper.gate.certificate import Certificate
+
+# A name on the page: two lines on a wide screen. A distinguished name in full, and the gate's own words: a paragraph.
+LONGEST_NAME = 160
+LONGEST_PARAGRAPH = 600
+# A request id is echoed in a header; what a trusted proxy sends as one is a UUID or a ULID.
+LONGEST_REQUEST_ID = 128
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_A_TOKEN = re.compile(r"[^!-~]")
+
+
+def visible(text: str, limit: int) -> str:
+    """At most ``limit`` characters of ``text``, the rest an ellipsis, with every unseen character spelled out.
+
+    Control characters, the marks that turn the direction of writing around (Unicode TR 36, 2.9), zero-width characters,
+    line separators, lone surrogates: what `str.isprintable` denies is shown as its code point, ``‹U+202E›``.
+    """
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else f"‹U+{ord(char):04X}›" for char in text)
+
+
+def header_safe(request_id: str) -> str:
+    """The request id as it can stand in a header field: visible ASCII, anything else an underscore, bounded."""
+    return _NOT_A_TOKEN.sub("_", request_id[:LONGEST_REQUEST_ID])
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch as a UTC time; any time a certificate can hold, years before 1970 too."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def rfc3339(seconds: float) -> str:
+    """``2026-11-23T19:00:00Z``."""
+    return f"{moment(seconds).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def minutes(seconds: float) -> str:
+    """``2026-11-23 19:00 UTC``, the same in every language, and no day that could be a month."""
+    return f"{moment(seconds).replace(tzinfo=None).isoformat(' ', timespec='minutes')} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """A certificate as the page shows it: text of bounded length, not yet escaped for HTML."""
+
+    name: str
+    issuer: str
+    not_before: str
+    not_after: str
+    serial: str
+    sha256: str
+    subject_dn: str
+    issuer_dn: str
+
+
+def show(certificate: Certificate) -> ShownCertificate:
+    """What the page shows of a certificate that anybody may have made."""
+    issuer = certificate.issuer_common_names[0] if certificate.issuer_common_names else certificate.issuer
+    return ShownCertificate(
+        name=visible(certificate.common_name.strip(), LONGEST_NAME),
+        issuer=visible(issuer, LONGEST_NAME),
+        not_before=minutes(certificate.not_before),
+        not_after=minutes(certificate.not_after),
+        serial=visible(certificate.serial, LONGEST_NAME),
+        sha256=certificate.sha256,
+        subject_dn=visible(certificate.subject, LONGEST_PARAGRAPH),
+        issuer_dn=visible(certificate.issuer, LONGEST_PARAGRAPH),
+    )

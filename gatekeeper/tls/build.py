@@ -1,0 +1,70 @@
+"""From files to a `ServerContext`; every mistake at once, and no way around a missing authority."""
+
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from gatekeeper.errors import BindingError, ConfigurationError, Mistake
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.tls.context import ServerContext, new_ssl_context
+from gatekeeper.tls.files import AUTHORITIES, Files
+from gatekeeper.tls.openssl import OpenSSL
+from gatekeeper.tls.proof import reach_and_prove
+
+
+def build_context(
+    *,
+    certificate: Path,
+    key: Path,
+    key_passphrase_file: Path | None = None,
+    ca: Sequence[Path],
+    min_tls: str = "1.2",
+    advertise_ca: bool = True,
+    now: float,
+    binding: Callable[[], OpenSSL] = reach_and_prove,
+) -> ServerContext:
+    """Read the files and make the TLS of a listener. ConfigurationError with every mistake that was found.
+
+    The arguments are the settings ``server.certificate``, ``server.key``, … and ``client_auth.ca`` of the same names.
+    Exactly the certificates in ``ca`` are trusted, never the system's, and without any nothing is built. ``now``
+    (seconds since the epoch) is for warnings only. Where ``binding`` raises BindingError, the result is in the
+    mode ALERTS_ONLY.
+    """
+    files, context = Files(), new_ssl_context(min_tls)
+    authorities = [authority for path in ca for authority in files.authorities(path)]
+    chain = files.server(context, certificate, key, key_passphrase_file)
+    if not authorities and not files.mistakes:
+        files.mistakes.append(Mistake(AUTHORITIES, "names no certificate authority, so nobody could ever be let in"))
+    if files.mistakes:
+        raise ConfigurationError(*files.mistakes)
+    context.load_verify_locations(cadata=b"".join(authority.der for authority in authorities))
+    openssl, reason = _bind(binding, context, [authority.der for authority in authorities] if advertise_ca else ())
+    return ServerContext(
+        context,
+        openssl,
+        certificate=chain[0],
+        authorities=tuple(authorities),
+        reason=reason,
+        warnings=tuple(_warnings(chain[0], authorities, now)),
+    )
+
+
+def _bind(
+    binding: Callable[[], OpenSSL], context: ssl.SSLContext, names: Iterable[bytes]
+) -> tuple[OpenSSL | None, str]:
+    """Have every handshake completed, or say why not. That is set last, so that a failure leaves the plain context."""
+    try:
+        openssl = binding()
+        openssl.advertise(context, names)
+        openssl.complete_every_handshake(context)
+    except BindingError as error:
+        return None, str(error)
+    return openssl, ""
+
+
+def _warnings(server: Certificate, authorities: Iterable[Certificate], now: float) -> Iterator[str]:
+    for certificate, whose in ((server, "the server's certificate"), *((one, "the client CA") for one in authorities)):
+        if now < certificate.not_before:
+            yield f"{whose} {certificate.subject} is not valid yet"
+        elif now > certificate.not_after:
+            yield f"{whose} {certificate.subject} has expired"

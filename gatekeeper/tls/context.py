@@ -1,0 +1,87 @@
+"""What all connections of a listener share, and how strictly TLS is spoken on it."""
+
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.tls.openssl import OpenSSL
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+"""The values of ``server.min_tls``."""
+
+# Mozilla's "intermediate" suites for TLS 1.2: forward secrecy and AEAD only. The suites of TLS 1.3 are all allowed.
+_SUITES = ":".join(
+    (
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+    )
+)
+
+
+class Mode(StrEnum):
+    """What happens to a visitor with a bad certificate. In either mode, nobody with one is let in."""
+
+    EVERY_CERTIFICATE = "every_certificate"
+    """The handshake completes, and the visitor is told over HTTP what is wrong."""
+    ALERTS_ONLY = "alerts_only"
+    """The fallback: OpenSSL ends the handshake with an alert, and the browser shows its own error."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """A listener's TLS: everything that its connections share. Made by `gatekeeper.tls.build.build_context`.
+
+    ``openssl`` is None exactly if ``mode`` is ALERTS_ONLY, and ``reason`` then says in a sentence why. ``certificate``
+    is the server's own, ``authorities`` are the ones whose client certificates are good, ``warnings`` are sentences
+    about what will work but should be looked at.
+    """
+
+    ssl_context: ssl.SSLContext
+    openssl: OpenSSL | None
+    certificate: Certificate
+    authorities: tuple[Certificate, ...]
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def mode(self) -> Mode:
+        """What happens to a visitor with a bad certificate."""
+        return Mode.EVERY_CERTIFICATE if self.openssl else Mode.ALERTS_ONLY
+
+
+class _ServerSide(ssl.SSLObject):
+    """A connection that remembers the name that the visitor asked for; Python tells it only to a callback."""
+
+    server_name: str | None = None
+
+
+def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
+    """A context that asks for a client certificate, trusts no authority yet, and keeps no sessions.
+
+    Without `OpenSSL.complete_every_handshake`, this is the fallback: a bad certificate ends the handshake.
+    The order of suites is the client's choice, who knows whether it has AES in hardware; all of them are good. Without
+    ``VERIFY_X509_STRICT``, which would refuse the v1 certificates that ``openssl x509 -req`` makes.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = VERSIONS[min_tls]
+    context.set_ciphers(_SUITES)
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    context.verify_mode = ssl.CERT_OPTIONAL
+    # An intermediate authority can be trusted alone, without the root above it.
+    context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.sslobject_class = _ServerSide
+    context.sni_callback = _remember_name
+    return context
+
+
+def _remember_name(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+    if isinstance(connection, _ServerSide):
+        connection.server_name = name

@@ -1,0 +1,218 @@
+"""The C side of OpenSSL: the only file that knows an address.
+
+CPython's ``ssl`` has no verify callback, so with a bad client certificate the handshake ends in an alert. This file
+sets the callback on the libssl that ``_ssl`` itself is linked with. An address is used only after a proof that it is
+the right one; where the proof fails, `BindingError` is raised and the caller goes on without this file.
+"""
+
+import _ssl
+import ctypes
+import ssl
+import sys
+import threading
+from collections.abc import Iterable
+from ctypes import c_char_p, c_int, c_long, c_ulong, c_void_p
+from functools import cache
+from typing import Any
+
+from gatekeeper.errors import BindingError
+from gatekeeper.gate.verdict import VerifyError
+
+_VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
+_CTRL_SET_SESS_CACHE_MODE = 44  # openssl/ssl.h
+_CTRL_CLEAR_MODE = 78
+_MODE_ENABLE_PARTIAL_WRITE = 0x01
+_SESS_CACHE_OFF = 0x00
+_V_OK = 0  # X509_V_OK
+
+_VerifyCallback = ctypes.CFUNCTYPE(c_int, c_int, c_void_p)
+
+# SSL *SSL_new(...) and the like: name, result, arguments (openssl/ssl.h, x509_vfy.h, x509.h, err.h).
+_FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
+    ("OpenSSL_version_num", c_ulong, ()),
+    ("ERR_clear_error", None, ()),
+    ("SSL_get_ex_data", c_void_p, (c_void_p, c_int)),
+    ("SSL_get_SSL_CTX", c_void_p, (c_void_p,)),
+    ("SSL_get_verify_result", c_long, (c_void_p,)),
+    ("SSL_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
+    ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
+    ("SSL_CTX_set_verify", None, (c_void_p, c_int, _VerifyCallback)),
+    ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
+    ("X509_STORE_CTX_get_error", c_int, (c_void_p,)),
+    ("X509_STORE_CTX_get_error_depth", c_int, (c_void_p,)),
+    ("X509_verify_cert_error_string", c_char_p, (c_long,)),
+    ("d2i_X509", c_void_p, (c_void_p, c_void_p, c_long)),
+    ("X509_free", None, (c_void_p,)),
+)
+
+
+class _Running(threading.local):
+    """Where the handshake that runs in this thread collects what is wrong; None while none runs."""
+
+    found: list[VerifyError] | None = None
+
+
+class OpenSSL:
+    """The libssl of this interpreter. Made once in a process by `reach`; nothing in it is ever freed.
+
+    An ``SSL_CTX`` keeps the address of the verify callback for as long as any connection made from it lives, so the
+    object must outlive all of them.
+    """
+
+    def __init__(self) -> None:
+        # PyDLL keeps the GIL: each of these calls is shorter than letting go of it and taking it again.
+        library = ctypes.PyDLL(getattr(_ssl, "__file__", None))
+        self._call = {name: _declare(library, name, result, arguments) for name, result, arguments in _FUNCTIONS}
+        found, linked = self._call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
+        if found != linked:
+            raise BindingError(f"found OpenSSL {found:#x}, but Python's ssl runs on {linked:#x}")
+        self._get_ex_data = self._call["SSL_get_ex_data"]
+        self._running = _Running()
+        self._callback = _VerifyCallback(self._on_verify)
+
+    def complete_every_handshake(self, context: ssl.SSLContext) -> None:
+        """Let handshakes on ``context`` finish whatever the client certificate is, and keep no sessions.
+
+        Either all of it is done or BindingError is raised and handshakes are as strict as before.
+        """
+        pointer = self._context_pointer(context)
+        self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_SESS_CACHE_MODE, _SESS_CACHE_OFF, None)
+        self._call["SSL_CTX_set_verify"](pointer, _VERIFY_PEER, self._callback)
+
+    def advertise(self, context: ssl.SSLContext, authorities: Iterable[bytes]) -> None:
+        """Name the ``authorities`` (DER certificates) in the CertificateRequest (RFC 8446, 4.2.4; RFC 5246, 7.4.4)."""
+        pointer = self._context_pointer(context)
+        for der in authorities:
+            self._add_client_ca(pointer, der)
+
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+        """``connection.do_handshake()``, with everything that is wrong with the client's certificates put in ``found``.
+
+        The verify callback runs inside this call, in this thread, and nowhere else: renegotiation and post-handshake
+        authentication are off.
+        """
+        self._running.found = found
+        try:
+            connection.do_handshake()
+        finally:
+            self._running.found = None
+
+    def conclude(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
+        """What is wrong with the client's certificate after a finished handshake; empty if nothing is.
+
+        Two witnesses: what the callback collected and ``SSL_get_verify_result``. Nothing is wrong only if both say so.
+        It says nothing about whether a certificate came at all. The connection is set to write all it is given.
+        """
+        pointer = self._connection_pointer(connection)
+        result = self._call["SSL_get_verify_result"](pointer)
+        if result != _V_OK and all(error.code != result for error in found):
+            found.append(VerifyError(result, 0, self._words(result)))
+        self._call["SSL_ctrl"](pointer, _CTRL_CLEAR_MODE, _MODE_ENABLE_PARTIAL_WRITE, None)
+        self._call["ERR_clear_error"]()
+        return tuple(found)
+
+    def _on_verify(self, ok: int, store: int) -> int:
+        """The verify callback (SSL_CTX_set_verify(3)): remember what is wrong, go on.
+
+        What failed before it is called stays in the thread's error queue, where SSL_get_error(3) of this or the next
+        connection would find it and call a mere "want read" fatal; so the queue is emptied. An exception must not reach
+        ctypes, which would return an undefined number.
+        """
+        try:
+            if not ok:
+                self._remember(store)
+            return 1
+        except BaseException:
+            return 0
+
+    def _remember(self, store: int) -> None:
+        code = self._call["X509_STORE_CTX_get_error"](store)
+        depth = self._call["X509_STORE_CTX_get_error_depth"](store)
+        self._call["ERR_clear_error"]()
+        if self._running.found is not None:
+            self._running.found.append(VerifyError(code, depth, self._words(code)))
+
+    def _words(self, code: int) -> str:
+        words: bytes = self._call["X509_verify_cert_error_string"](code)
+        return words.decode("ascii", "replace")
+
+    def _add_client_ca(self, pointer: int, der: bytes) -> None:
+        start = c_void_p(ctypes.cast(c_char_p(der), c_void_p).value)
+        certificate = self._call["d2i_X509"](None, ctypes.byref(start), len(der))
+        if not certificate:
+            self._call["ERR_clear_error"]()
+            raise BindingError("OpenSSL cannot read a certificate authority that it has loaded")
+        added = self._call["SSL_CTX_add_client_CA"](pointer, certificate)
+        self._call["X509_free"](certificate)
+        if not added:
+            self._call["ERR_clear_error"]()
+            raise BindingError("OpenSSL does not take the name of a certificate authority")
+
+    def _context_pointer(self, context: ssl.SSLContext) -> int:
+        """The ``SSL_CTX *``, asked of OpenSSL through a connection whose own address has been proved."""
+        connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+        _check_layout(connection)
+        pointer: int | None = self._call["SSL_get_SSL_CTX"](self._connection_pointer(connection))
+        if not pointer:
+            raise BindingError("a connection has no SSL_CTX")
+        return pointer
+
+    def _connection_pointer(self, connection: ssl.SSLObject) -> int:
+        """The ``SSL *``. Proof: CPython stores the address of its own object in it as application data."""
+        inner = connection._sslobj  # type: ignore[attr-defined]
+        pointer = c_void_p.from_address(id(inner) + _SSL_OFFSET).value
+        if not pointer or self._get_ex_data(pointer, 0) != id(inner):
+            raise BindingError("the address of a connection does not lead to OpenSSL's part of it")
+        return pointer
+
+
+@cache
+def reach() -> OpenSSL:
+    """The one `OpenSSL` of this process. BindingError if there is none."""
+    if sys.implementation.name != "cpython":
+        raise BindingError(f"{sys.implementation.name} is not CPython")
+    return OpenSSL()
+
+
+# typedef struct { PyObject_HEAD; PyObject *Socket; SSL *ssl; PySSLContext *ctx; … } PySSLSocket (Modules/_ssl.c)
+_WORD = ctypes.sizeof(c_void_p)
+_SOCKET_OFFSET = object.__basicsize__
+_SSL_OFFSET = _SOCKET_OFFSET + _WORD
+_CONTEXT_OFFSET = _SSL_OFFSET + _WORD
+
+
+def _check_layout(connection: ssl.SSLObject) -> None:
+    """Compare CPython's object with the layout above, before anything that it may point to is touched."""
+    inner = connection._sslobj  # type: ignore[attr-defined]
+    socket = c_void_p.from_address(id(inner) + _SOCKET_OFFSET).value
+    context = c_void_p.from_address(id(inner) + _CONTEXT_OFFSET).value
+    if type(inner).__basicsize__ < _CONTEXT_OFFSET + _WORD or socket or context != id(connection.context):
+        raise BindingError("this Python lays out its TLS connections in another way")
+
+
+def _declare(library: ctypes.PyDLL, name: str, result: Any, arguments: tuple[Any, ...]) -> Any:
+    try:
+        function = library[name]
+    except AttributeError:
+        raise BindingError(f"{name} cannot be found; this Python hides its OpenSSL") from None
+    function.restype = result
+    function.argtypes = arguments
+    return function
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEEP = 4 * 1024 * 1024
+
+
+def keep_large_buffers() -> bool:
+    """Tell glibc's malloc to serve buffers up to 4 MiB from its heap and to keep that much of it; True if it obeys.
+
+    By default everything above 128 KiB is mapped and unmapped each time it is used (mallopt(3)): each 256 KiB read of a
+    large body would touch 64 fresh pages. False on other C libraries, which lose nothing.
+    """
+    try:
+        mallopt = ctypes.PyDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    mallopt.restype, mallopt.argtypes = c_int, (c_int, c_int)
+    return bool(mallopt(_M_MMAP_THRESHOLD, _KEEP) and mallopt(_M_TRIM_THRESHOLD, _KEEP))

@@ -1,0 +1,140 @@
+"""The start-up proof: handshakes in memory that show that bad certificates are seen, and nothing but bad ones.
+
+What `gatekeeper.tls.openssl` relies on is not promised by CPython. So nobody is served before the very code that will
+serve them has judged a good, a foreign and no certificate over each TLS version, and was right each time.
+"""
+
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from gatekeeper.errors import BindingError, TLSError
+from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.verdict import Peer
+from gatekeeper.tls.connection import TLSConnection
+from gatekeeper.tls.context import VERSIONS, ServerContext, new_ssl_context
+from gatekeeper.tls.openssl import OpenSSL, reach
+
+_FLIGHTS = 4  # a full TLS 1.2 handshake takes two from each side, and one more moves the last bytes
+
+
+@cache
+def reach_and_prove() -> OpenSSL:
+    """The binding of this process, proved once. BindingError if there is none or it cannot be relied on."""
+    openssl = reach()
+    prove(openssl)
+    return openssl
+
+
+def prove(openssl: OpenSSL) -> None:
+    """Three handshakes over each TLS version; BindingError unless each gives the answer that it must.
+
+    The foreign certificate comes from an authority of the same name as the trusted one, so that only the signature
+    tells them apart.
+    """
+    authority, stranger = _issue("proof authority"), _issue("proof authority")
+    context = _server_context(openssl, authority)
+    visitors = {"a good": _issue("visitor", authority), "a foreign": _issue("visitor", stranger), "no": None}
+    for version in VERSIONS.values():
+        for kind, visitor in visitors.items():
+            peer = _peer(context, version, visitor)
+            if _kind(peer) != kind or peer.leaf != (visitor and visitor.der):
+                raise BindingError(f"the start-up proof failed: over {version.name}, {kind} certificate is misjudged")
+
+
+def _kind(peer: Peer) -> str:
+    if peer.leaf is None:
+        return "no"
+    return "a foreign" if peer.errors else "a good"
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """Somebody with a key and a certificate, both thrown away after the proof."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def pem(self) -> bytes:
+        key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return key + self.certificate.public_bytes(Encoding.PEM)
+
+
+def _issue(name: str, issuer: _Holder | None = None) -> _Holder:
+    """A certificate by ``issuer``, or an authority that signs itself. Valid for a day, so a clock may be a bit off."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder(issuer.certificate.subject if issuer else subject, subject, key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=12))
+        .not_valid_after(now + timedelta(hours=12))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .sign(issuer.key if issuer else key, hashes.SHA256())
+    )
+    return _Holder(key, certificate)
+
+
+def _server_context(openssl: OpenSSL, authority: _Holder) -> ServerContext:
+    context = new_ssl_context()
+    context.load_verify_locations(cadata=authority.der)
+    with _as_file(authority.pem) as path:
+        context.load_cert_chain(path)
+    openssl.complete_every_handshake(context)
+    certificate = read_certificate(authority.der)
+    return ServerContext(context, openssl, certificate, authorities=(certificate,))
+
+
+def _peer(context: ServerContext, version: ssl.TLSVersion, visitor: _Holder | None) -> Peer:
+    """What the server learns of the visitor. One whose handshake fails is a peer without certificate."""
+    server, incoming, outgoing = TLSConnection(context), ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = _client_context(version, visitor).wrap_bio(incoming, outgoing)
+    with suppress(TLSError):
+        for _ in range(_FLIGHTS):
+            with suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+            server.receive(outgoing.read())
+            incoming.write(server.pending_output())
+    return server.peer
+
+
+def _client_context(version: ssl.TLSVersion, visitor: _Holder | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # it is the server that is put to the proof
+    context.minimum_version = context.maximum_version = version
+    if visitor:
+        with _as_file(visitor.pem) as path:
+            context.load_cert_chain(path)
+    return context
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """A file for ``load_cert_chain``, which takes nothing else; in memory where the system can."""
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("gatekeeper-proof"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            yield file.name

@@ -1,0 +1,16 @@
+"""What do the bytes say? The only package that knows the HTTP parser. No socket, no clock, no asyncio.
+
+head
+    the bytes of a message up to and including its blank line: start line and header block.
+block
+    everything in a head after the start line.
+field
+    one line of a block, judged by itself: passed on, dropped, or one of the few that mean something to a proxy.
+framing
+    where a body ends: nowhere (there is none), after a known length, after the last chunk, or with the connection.
+preset
+    the headers in which an app learns who is there.
+
+Two judges look at every head: the rules here and llhttp. Both must agree that it is right; what either refuses ends in
+`gatekeeper.errors.MessageError`.
+"""

@@ -1,0 +1,170 @@
+"""Where a body ends (RFC 9112, 6 and 7), and how it is written again.
+
+A body is fed with bytes as they arrive and gives back what belongs to it. Nothing of the sender's framing is passed on:
+lengths are counted, chunks are taken apart and written anew, so chunk extensions and odd spellings end here.
+
+Chunks are read here and not by llhttp: httptools does not say at which byte a message ended, and what follows must be
+kept for the next one.
+"""
+
+import re
+from enum import Enum, auto
+from typing import Protocol
+
+from gatekeeper.errors import MessageError
+from gatekeeper.wire.headers import FORBIDDEN_TRAILERS, is_reserved, split_field
+
+# A trailer section is a header block that came late; it gets a share of what a head may have.
+MAX_TRAILER_BYTES = 8 * 1024
+# Chunk extensions carry nothing that passes; many of them only keep the gate busy (CVE-2023-39326).
+MAX_EXTENSION_BYTES = 16 * 1024
+MAX_LINE = MAX_TRAILER_BYTES
+# 15 digits stay below 2**60: no overflow anywhere (RFC 9112, 7.1 asks for that care).
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_CR = 0x0D
+
+
+class Framing(Enum):
+    """How the end of a body is known."""
+
+    NONE = auto()
+    LENGTH = auto()
+    CHUNKED = auto()
+    UNTIL_CLOSE = auto()
+
+
+class Body(Protocol):
+    """The rest of a body that is being read."""
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """Take what arrived; give the content in it, and what follows the body (b"" counts), or None while it goes on.
+
+        MessageError 400 if the framing is broken; nothing that was fed may be used then.
+        """
+        ...
+
+    @property
+    def trailers(self) -> bytes:
+        """Trailer fields worth passing on, as lines; b"" until the body ended, and for bodies that have none."""
+        ...
+
+
+class LengthBody:
+    """A body of known length: counted, not parsed."""
+
+    __slots__ = ("remaining",)
+    trailers = b""
+
+    def __init__(self, length: int) -> None:
+        self.remaining = length
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        size = len(data)
+        if size < self.remaining:
+            self.remaining -= size
+            return data, None
+        end, self.remaining = self.remaining, 0
+        return (data, b"") if size == end else (data[:end], data[end:])
+
+
+class UntilCloseBody:
+    """A response body that ends with the connection; whoever reads the connection says when."""
+
+    __slots__ = ()
+    trailers = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        return data, None
+
+
+class _Part(Enum):
+    SIZE = auto()
+    CONTENT = auto()
+    CONTENT_END = auto()
+    TRAILERS = auto()
+
+
+class ChunkedBody:
+    """A chunked body (RFC 9112, 7.1), read strictly: hexadecimal digits, CRLF, no white space, extensions dropped."""
+
+    __slots__ = ("_extension_bytes", "_held", "_left", "_part", "_trailer_bytes", "trailers")
+
+    def __init__(self) -> None:
+        self._part = _Part.SIZE
+        self._left = 0
+        self._held = b""
+        self._extension_bytes = 0
+        self._trailer_bytes = 0
+        self.trailers = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        if self._held:
+            data, self._held = self._held + data, b""
+        content: list[bytes] = []
+        at = 0
+        while True:
+            if self._part is _Part.CONTENT:
+                piece = data[at : at + self._left]
+                content.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                if self._left:
+                    return b"".join(content), None
+                self._part = _Part.CONTENT_END
+            end = data.find(b"\n", at)
+            if end < 0:
+                self._hold(data[at:])
+                return b"".join(content), None
+            if end == at or data[end - 1] != _CR:
+                raise MessageError(400, "A line of the chunked body does not end in CRLF.")
+            done = self._line(data[at : end - 1])
+            at = end + 1
+            if done:
+                return b"".join(content), data[at:]
+
+    def _hold(self, line: bytes) -> None:
+        """Keep the beginning of a line; refuse at once what no further byte can mend."""
+        if len(line) > MAX_LINE or b"\r" in line[:-1] or (self._part is _Part.CONTENT_END and line not in (b"", b"\r")):
+            raise MessageError(400, "The chunked body is malformed.")
+        self._held = line
+
+    def _line(self, line: bytes) -> bool:
+        """Read one line without its CRLF; True for the one that ends the body."""
+        if self._part is _Part.TRAILERS:
+            return self._trailer(line)
+        if self._part is _Part.CONTENT_END:
+            if line:
+                raise MessageError(400, "A chunk is longer than its size says.")
+            self._part = _Part.SIZE
+        else:
+            self._size(line)
+        return False
+
+    def _size(self, line: bytes) -> None:
+        match = _CHUNK_SIZE.fullmatch(line)
+        self._extension_bytes += len(line) if b";" in line else 0
+        if match is None or len(line) > MAX_LINE or self._extension_bytes > MAX_EXTENSION_BYTES:
+            raise MessageError(400, "A chunk size is malformed.")
+        self._left = int(match[1], 16)
+        self._part = _Part.CONTENT if self._left else _Part.TRAILERS
+
+    def _trailer(self, line: bytes) -> bool:
+        if not line:
+            return True
+        self._trailer_bytes += len(line)
+        if self._trailer_bytes > MAX_TRAILER_BYTES:
+            raise MessageError(431, "The trailer section is too large.")
+        name, value = split_field(line)
+        if name.lower() not in FORBIDDEN_TRAILERS and not is_reserved(name.lower()):
+            self.trailers += name + b": " + value + b"\r\n"
+        return False
+
+
+def chunk(content: bytes) -> bytes:
+    """One chunk; b"" for no content, because an empty chunk would end the body."""
+    return b"%x\r\n%b\r\n" % (len(content), content) if content else b""
+
+
+def last_chunk(trailers: bytes = b"") -> bytes:
+    """The end of a chunked body, with the trailer fields that go with it."""
+    return b"0\r\n" + trailers + b"\r\n"
