@@ -19,10 +19,10 @@ IMAGE ?= gatekeeper:latest
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check style types bench format docs image dist release clean
+.PHONY: help demo test check style types reference-current bench format reference docs image dist release clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## a CA, certificates, a small app and the gate in front of it, ready to try
 	$(BIN)/gatekeeper demo $(DEMO_ARGS)
@@ -30,7 +30,7 @@ demo: $(VENV)/.installed ## a CA, certificates, a small app and the gate in fron
 test: $(VENV)/.installed-dev ## the whole test suite
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
 
-check: style types ## all that is judged without running: style and types
+check: style types reference-current ## all that is judged without running: style, types, generated files
 
 style: $(VENV)/.installed-dev ## ruff: rules and formatting
 	$(BIN)/ruff check .
@@ -38,6 +38,20 @@ style: $(VENV)/.installed-dev ## ruff: rules and formatting
 
 types: $(VENV)/.installed-dev ## mypy, strict
 	$(BIN)/mypy
+
+# What is generated from gatekeeper/settings.py, by the form that gatekeeper.cli.reference knows it under.
+REFERENCES := toml:config/gatekeeper.toml markdown:docs/configuration.md schema:config/gatekeeper.schema.json
+
+reference-current: $(VENV)/.installed ## whether the files made by `make reference` are up to date
+	@set -e; for pair in $(REFERENCES); do \
+	  $(BIN)/python -m gatekeeper.cli.reference $${pair%%:*} | diff -u $${pair#*:} - \
+	    || { echo "$${pair#*:} is out of date: make reference" >&2; exit 1; }; \
+	done
+
+reference: $(VENV)/.installed ## the reference of the configuration, written anew from gatekeeper/settings.py
+	set -e; for pair in $(REFERENCES); do \
+	  $(BIN)/python -m gatekeeper.cli.reference $${pair%%:*} > $${pair#*:}; \
+	done
 
 bench: $(VENV)/.installed-dev ## the speed of gatekeeper, nginx, HAProxy, Caddy and Traefik in one table
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

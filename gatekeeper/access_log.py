@@ -1,7 +1,7 @@
 """One line for each exchange: who, what, how it ended. Lines are gathered and written by a thread of their own.
 
-A visitor cannot forge a line: JSON escapes every control character, and ``combined`` and ``text`` write everything that is
-not visible ASCII, and the quote and backslash, as ``\\xHH`` (as nginx does).
+A visitor cannot forge a line: JSON escapes every control character, and ``combined`` and ``text`` write everything
+that is not visible ASCII, and the quote and backslash, as ``\\xHH`` (as nginx does).
 """
 
 import json
@@ -26,8 +26,8 @@ from gatekeeper.wire.request import Block, RequestHead
 
 _log = logging.getLogger("gatekeeper")
 
-# A batch is written when it is this old (seconds) or this long (lines). Writing each line by itself costs 3 µs, a line of a
-# batch 0.1.
+# A batch is written when it is this old (seconds) or this long (lines). Writing each line by itself costs 3 µs, a
+# line of a batch 0.1.
 FLUSH_SECONDS = 0.1
 FLUSH_LINES = 512
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
@@ -50,25 +50,17 @@ class Outcome(Protocol):
     ``sent`` counts the bytes of the response's body. ``reason`` and ``detail`` say why a visitor was refused.
     """
 
-    @property
-    def started(self) -> float: ...
-    @property
-    def duration(self) -> float: ...
-    @property
-    def upstream_time(self) -> float | None: ...
-    @property
-    def status(self) -> int: ...
-    @property
-    def sent(self) -> int: ...
-    @property
-    def request_id(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
+    started: float
+    duration: float
+    upstream_time: float | None
+    status: int
+    sent: int
+    request_id: str
+    reason: str
+    detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OwnAnswer:
     """The outcome of a request that the gate answered itself."""
 
@@ -88,8 +80,8 @@ Format = Callable[[Visitor, RequestHead, Outcome], str]
 class AccessLog:
     """Takes what happened, writes lines. ``wanted`` is False where nobody wants any.
 
-    The target is written to by a thread, so that a full disk or a stalled pipe never stops traffic; what it cannot take in
-    time is dropped and counted in ``dropped``.
+    The target is written to by a thread, so that a full disk or a stalled pipe never stops traffic; what it
+    cannot take in time is dropped and counted in ``dropped``.
     """
 
     def __init__(self, target: str | Path, line: Format, loop: AbstractEventLoop) -> None:
@@ -219,8 +211,8 @@ def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     referer, agent = head.block.remark(b"referer"), head.block.remark(b"user-agent")
     return (
         f"{visitor.client.rpartition(':')[0]} - {_plain(user) or '-'} [{_clf_time(int(outcome.started))}] "
-        f'"{_plain_bytes(head.method)} {_plain_bytes(head.target)} HTTP/1.{head.minor}" {outcome.status} {outcome.sent} '
-        f'"{_plain_bytes(referer) or "-"}" "{_plain_bytes(agent) or "-"}"'
+        f'"{_plain_bytes(head.method)} {_plain_bytes(head.target)} HTTP/1.{head.minor}" '
+        f'{outcome.status} {outcome.sent} "{_plain_bytes(referer) or "-"}" "{_plain_bytes(agent) or "-"}"'
     )
 
 

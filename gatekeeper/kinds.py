@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from gatekeeper import units
-from gatekeeper.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream
+from gatekeeper.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def shown(value: object) -> str:
         case bool():
             text = str(value).lower()
         case str():
-            text = '"' + "".join(char if char.isprintable() else "?" for char in value) + '"'
+            text = quoted(value)
         case int() if abs(value) > 1 << 64:
             text = "a huge number"  # str() refuses more than 4,300 digits
         case dict():
@@ -49,7 +49,7 @@ def shown(value: object) -> str:
             text = "a list"
         case _:
             text = str(value)
-    return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
+    return text
 
 
 def _reads(parse: Callable[[str], Any], expected: str) -> PlainValidator:
@@ -100,7 +100,7 @@ _LONGEST = 3650 * 86400
 def _bounded(text: str) -> float:
     seconds = units.parse_duration(text)
     if seconds > _LONGEST:
-        raise ValueError(f'must not be longer than "{units.write_duration(_LONGEST)}"; got "{text}"')
+        raise ValueError(f'must not be longer than "{units.write_duration(_LONGEST)}"; got {quoted(text)}')
     return seconds
 
 

@@ -91,7 +91,7 @@ def keys(table: type[Table], path: str) -> Iterator[Key]:
 def _warning(path: str, value: Any) -> str:
     if path not in NOT_YET:
         return ""
-    return "Not available yet." if value in (None, [], {}) else "Only the default is available yet."
+    return "Not available yet." if value in (None, [], {}) else "Cannot be changed yet."
 
 
 def default(field: FieldInfo) -> Any:

@@ -35,7 +35,7 @@ def test_a_listen_address_reads_back_from_its_text(text: str, address: Address |
         (":8443", 'names no address: write "0.0.0.0:8443"'),
         ("*:8443", 'names no address: write "0.0.0.0:8443"'),
         ("::1:8443", "in brackets"),
-        ("[::1]", "in brackets"),
+        ("[::1]", "a port from 0 to 65535"),
         ("[::g]:1", "is not an IPv6 address"),
         ("[127.0.0.1]:1", "is not an IPv6 address"),
         ("256.0.0.1:1", "is not an IPv4 address"),

@@ -8,7 +8,7 @@ import os
 import sys
 
 from gatekeeper import __version__
-from gatekeeper.cli import ca, serve
+from gatekeeper.cli import ca, check, demo, healthcheck, init, serve
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -37,12 +37,12 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of every command."""
     parser = argparse.ArgumentParser(
         prog="gatekeeper",
-        description="A gate in front of your app: who has a client certificate is let in, everyone else is told why not.",
+        description="A gate in front of your app: who has a good client certificate is let in, others learn why not.",
     )
     parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    serve.add_command(commands)
-    ca.add_command(commands)
+    for command in (serve, check, healthcheck, demo, init, ca):
+        command.add_command(commands)
     return parser
 
 

@@ -16,9 +16,9 @@ from gatekeeper.gate.names import rfc2253
 class Certificate:
     """What a certificate says of itself; nobody has vouched for a word of it.
 
-    Names are RFC 2253 strings as OpenSSL and nginx write them, ``serial`` is upper-case hex as nginx writes it, times are
-    seconds since the epoch, fingerprints lower-case hex. ``emails`` holds the subject's emailAddress attributes and the
-    rfc822Name alternatives; ``ips`` are text.
+    Names are RFC 2253 strings as OpenSSL and nginx write them, ``serial`` is upper-case hex as nginx writes it,
+    times are seconds since the epoch, fingerprints lower-case hex. ``emails`` holds the subject's emailAddress
+    attributes and the rfc822Name alternatives; ``ips`` are text.
     """
 
     der: bytes

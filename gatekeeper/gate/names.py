@@ -1,7 +1,8 @@
 """Distinguished names as text, byte for byte as OpenSSL's ``X509_NAME_print_ex(…, XN_FLAG_RFC2253)`` writes them.
 
 nginx puts that form into ``$ssl_client_s_dn``, so an app behind gatekeeper reads the names it always read.
-``Name.rfc4514_string()`` of *cryptography* is not used: it leaves non-ASCII characters and control characters as they are.
+``Name.rfc4514_string()`` of *cryptography* is not used: it leaves non-ASCII characters and control characters as they
+are.
 """
 
 from cryptography import x509

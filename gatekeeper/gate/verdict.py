@@ -1,7 +1,7 @@
 """The verdict: who is let in, and why not.
 
-`judge` is the one place where a peer becomes an `Identity`. Everything it needs is an argument, the time included, so the
-same call decides in the server, in ``gatekeeper explain`` and in the tests.
+`judge` is the one place where a peer becomes an `Identity`. Everything it needs is an argument, the time included, so
+the same call decides in the server, in ``gatekeeper explain`` and in the tests.
 """
 
 from dataclasses import dataclass
@@ -38,10 +38,11 @@ class VerifyError:
 class Peer:
     """What TLS learned of the other side, once per connection.
 
-    ``leaf`` is the DER certificate it sent and proved to hold the key of, None if it sent none. ``sent`` are the further
-    certificates that came along, ``verified`` is the path OpenSSL built from the leaf to a trusted CA, both as DER and
-    both without the leaf. ``errors`` is everything OpenSSL found wrong on the way; an empty one together with a leaf
-    means that OpenSSL vouches for chain, purpose and, for the moment of the handshake, dates.
+    ``leaf`` is the DER certificate it sent and proved to hold the key of, None if it sent none. ``sent`` are the
+    further certificates that came along, ``verified`` is the path OpenSSL built from the leaf to a trusted CA,
+    both as DER and both without the leaf. ``errors`` is everything OpenSSL found wrong on the way; an empty one
+    together with a leaf means that OpenSSL vouches for chain, purpose and, for the moment of the handshake,
+    dates.
     """
 
     leaf: bytes | None = None
@@ -60,7 +61,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Let in as ``identity`` while the time (seconds since the epoch) is before ``until``; from then on, judge again."""
+    """Let in as ``identity`` while the time (seconds since the epoch) is before ``until``; then judge again."""
 
     identity: Identity
     until: float
@@ -89,8 +90,8 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     """Decide about a peer at the moment ``now`` (seconds since the epoch).
 
     Checks, in this order: a certificate came; it can be parsed; OpenSSL found nothing wrong with chain and purpose; the
-    dates of every certificate on the path; the name. Not checked here: whether the visitor may have *this* request, which
-    is the routes' business.
+    dates of every certificate on the path; the name. Not checked here: whether the visitor may have *this*
+    request, which is the routes' business.
     """
     if peer.leaf is None:
         return Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
@@ -106,8 +107,8 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
 
 
 # X509_V_ERR_… numbers (openssl/x509_vfy.h). Where several are found, the first line that has one of them decides: who
-# cannot be trusted is not told about dates. A signature that does not fit (7) is what a foreign CA of the same name looks
-# like where the certificate carries no authority key identifier.
+# cannot be trusted is not told about dates. A signature that does not fit (7) is what a foreign CA of the same name
+# looks like where the certificate carries no authority key identifier.
 _OPENSSL_REASONS: tuple[tuple[frozenset[int], Reason, str], ...] = (
     (
         frozenset({2, 7, 18, 19, 20, 21, 27}),

@@ -21,8 +21,8 @@ MAX_HELD_BYTES = 64 * 1024
 # How much may wait to be sent before the upstream is told to pause. Two of these and what the kernel holds is all the
 # memory that a slow reader costs.
 WRITE_HIGH_WATER = 256 * 1024
-# After a last answer the client gets this long to read it: closing at once, with its request unread, makes the kernel send
-# a reset, which destroys the answer on its way (RFC 9112, 9.6).
+# After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
+# kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
 
 
@@ -294,7 +294,7 @@ class Downstream(asyncio.Protocol):
         self.linger()
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
-        """Answer a request that could not be read. What is behind it is never looked at: nobody knows where it begins."""
+        """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""
         request_id = self.next_request_id()
         sent = self.fail(error.status, error.detail, None, request_id, close=True)
         self.proxy.bad_request(self, error, line, sent, request_id, now)

@@ -25,7 +25,7 @@ class Hold(Enum):
 
 
 class Stage(IntEnum):
-    """Where an exchange stands. An IntEnum because LIFE is asked three times in an exchange, and Enum's hash is Python."""
+    """Where an exchange stands. An IntEnum, because Enum's hash is Python and LIFE is asked three times."""
 
     CONNECTING = auto()  # no upstream connection yet
     WAITING = auto()  # the request is under way, no final response head has come
@@ -332,7 +332,7 @@ class Exchange:
         return delimited and self._body is None and self.head.keep_alive and not self.downstream.proxy.draining
 
     def _interim_response(self, response: ResponseHead, rest: bytes) -> None:
-        """1xx: pass it on (RFC 9110, 15.2), bounded; 101 turns the exchange into a tunnel if the client asked for one."""
+        """1xx: pass it on (RFC 9110, 15.2), bounded; 101 makes a tunnel if the client asked for one."""
         self._interim += 1
         if self._interim > MAX_INTERIM_RESPONSES:
             raise MessageError(502, "It holds too many interim responses.")

@@ -9,8 +9,8 @@ from enum import Enum, auto
 
 from gatekeeper.errors import MessageError
 
-# RFC 9110, 5.6.2 (token) and 5.5 (field-content with obs-text). No space before the colon, no line folding (RFC 9112, 5.1
-# and 5.2), no control character but the tab.
+# RFC 9110, 5.6.2 (token) and 5.5 (field-content with obs-text). No space before the colon, no line folding (RFC
+# 9112, 5.1 and 5.2), no control character but the tab.
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIELD = re.compile(rb"(" + TOKEN + rb"):([^\x00-\x08\x0a-\x1f\x7f]*)")
 _TOKEN_LIST = re.compile(rb"[ \t]*(?:" + TOKEN + rb")?[ \t]*(?:,[ \t]*(?:" + TOKEN + rb")?[ \t]*)*")
@@ -76,7 +76,7 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field line: its lower-case name, its value without surrounding white space, the bytes to pass on if it passes."""
+    """One field line: its lower-case name, its value without white space around it, the bytes to pass on."""
 
     name: bytes
     value: bytes
@@ -140,7 +140,7 @@ def normalise(name: bytes) -> bytes:
 
 
 def is_reserved(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
-    """Whether only the gate may say this to an upstream: an identity header in any spelling, or one with an underscore."""
+    """Whether only the gate may say this to an upstream: an identity header in any spelling, or an underscore."""
     plain = normalise(name)
     return b"_" in name or plain in IDENTITY_NAMES or plain in stripped or plain.startswith(IDENTITY_PREFIXES)
 

@@ -1,10 +1,10 @@
 """Request heads: bytes in, ready-made bytes for the upstream out.
 
 A head is a pure function of its bytes, so it is remembered. `RequestReader.block` keeps whole header blocks and
-`RequestReader.field` keeps single lines, because where a block is new (a fresh cookie) most of its lines are not. That is
-safe because the key is the exact bytes and the value depends on nothing else: identity, address and time are added
-afterwards. Only admitted visitors may fill the memory, entries are bounded in number and size, and a reload makes a new
-reader. Reading the twelve headers of a browser anew costs 25 µs, remembered 0.3 µs.
+`RequestReader.field` keeps single lines, because where a block is new (a fresh cookie) most of its lines are not.
+That is safe because the key is the exact bytes and the value depends on nothing else: identity, address and time are
+added afterwards. Only admitted visitors may fill the memory, entries are bounded in number and size, and a reload
+makes a new reader. Reading the twelve headers of a browser anew costs 25 µs, remembered 0.3 µs.
 """
 
 import re
@@ -18,16 +18,17 @@ from gatekeeper.errors import MessageError
 from gatekeeper.wire.framing import Body, ChunkedBody, Framing, LengthBody
 from gatekeeper.wire.headers import TOKEN, Field, Meaning, read_length, read_request_field, tokens
 
-# RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is never sent.
+# RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is
+# never sent.
 _REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
 _OTHER_VERSION = re.compile(rb"\S+ \S+ HTTP/[0-9]\.[0-9]")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
-# RFC 3986, 3.2.2 and 3.2.3: a registered name or an address literal, and perhaps a port. No userinfo: "a@b" as Host is how
-# one server is made to see a and the next to see b.
+# RFC 3986, 3.2.2 and 3.2.3: a registered name or an address literal, and perhaps a port. No userinfo: "a@b" as Host
+# is how one server is made to see a and the next to see b.
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 _BROKEN_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\x00")
-# RFC 9110, 7.6.1: a connection option must not name a field that is meant for every recipient. Honouring it would let the
-# visitor take the message apart.
+# RFC 9110, 7.6.1: a connection option must not name a field that is meant for every recipient. Honouring it would
+# let the visitor take the message apart.
 _NEVER_PER_CONNECTION = frozenset({b"host", b"content-length", b"content-type", b"authorization", b"cookie", b"expect"})
 
 REMEMBERED_BLOCKS = 512
@@ -40,9 +41,9 @@ REMEMBERED_BLOCK_BYTES = 4096
 class Block:
     """What a header block says; it is shared between requests and never changed.
 
-    ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is the line
-    that repeats Host for apps behind several proxies. ``options`` are the tokens of Connection. ``remarks`` are the fields
-    that the gate itself may want to read.
+    ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is
+    the line that repeats Host for apps behind several proxies. ``options`` are the tokens of Connection.
+    ``remarks`` are the fields that the gate itself may want to read.
     """
 
     forward: bytes
@@ -66,7 +67,7 @@ class Block:
 
 @dataclass(slots=True)
 class RequestHead:
-    """One request's head. ``target`` is in origin-form or ``*``, otherwise as it came; ``minor`` is the x in HTTP/1.x."""
+    """One request's head. ``target`` is a path or ``*``, otherwise as it came; ``minor`` is the x in HTTP/1.x."""
 
     method: bytes
     target: bytes

@@ -1,0 +1,114 @@
+"""Carries out one change of an authority's folder again and again, and is killed one step later each time.
+
+Usage: ``python -m tests.ca.killed OPERATION FOLDER WHERE``: FOLDER stays as it is, copies go to WHERE. Prints one JSON
+line for each run: the copy, and the step it was killed before (null for the run that came through). ``recover`` as
+the operation is killed twice: once when the change has just been decided, and again while that is being finished.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.certificates import holder
+from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.issuer import Issuer
+from gatekeeper.ca.keys import make_key
+from gatekeeper.ca.requests import make_request
+from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.store import Store, create_store
+from tests.ca.conftest import NOW, PASSPHRASE
+
+WISH = BundleWish("a password")
+LATER = NOW + timedelta(days=1)
+
+
+class Countdown:
+    """Kills its process before the step after ``steps`` others; writes down which one that was."""
+
+    def __init__(self, steps: int, report: Path) -> None:
+        self._left = steps
+        self._report = report
+
+    def __call__(self, step: str) -> None:
+        if self._left == 0:
+            self._report.write_text(step)
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= 1
+
+
+Before = Callable[[str], None]
+
+
+def init(path: Path, before: Before) -> None:
+    create_store(path, "Home CA", PASSPHRASE, key_type="ec:p256", now=NOW, before=before)
+
+
+def issue(path: Path, before: Before) -> None:
+    Issuer(Store(path, before), PASSPHRASE).issue("bob", bundle=WISH, key_type="ec:p256", now=LATER)
+
+
+def sign(path: Path, before: Before) -> None:
+    request = make_request(make_key("ec:p256"), holder("bob"))
+    pem = request.public_bytes(Encoding.PEM)
+    Issuer(Store(path, before), PASSPHRASE).sign(pem, "bob.csr", now=LATER)
+
+
+def renew(path: Path, before: Before) -> None:
+    Issuer(Store(path, before), PASSPHRASE).renew("alice", bundle=WISH, new_key_type="ec:p256", now=LATER)
+
+
+def revoke(path: Path, before: Before) -> None:
+    store = Store(path, before)
+    serials = tuple(entry.serial for entry in store.index().named("alice"))
+    Issuer(store, PASSPHRASE).revoke(serials, RevocationReason.KEY_COMPROMISE, now=LATER)
+
+
+def crl(path: Path, before: Before) -> None:
+    Issuer(Store(path, before), PASSPHRASE).rewrite_crl(timedelta(days=3), now=LATER)
+
+
+def recover(path: Path, before: Before) -> None:
+    Store(path, before).index()
+
+
+OPERATIONS = {operation.__name__: operation for operation in (init, issue, sign, renew, revoke, crl, recover)}
+
+
+def run(operation: Callable[[Path, Before], None], path: Path, steps: int) -> str | None:
+    """Carry it out in a child; the step it was killed before, None if it came through."""
+    report = path.with_suffix(".step")
+    child = os.fork()
+    if child == 0:
+        operation(path, Countdown(steps, report))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return report.read_text()
+    assert os.WEXITSTATUS(status) == 0
+    return None
+
+
+def main(word: str, folder: Path, where: Path) -> None:
+    for steps in range(200):
+        copy = where / f"{steps:03}"
+        if folder.exists():
+            shutil.copytree(folder, copy)
+        if word == "recover":
+            # Step 3 of a change is the first one after its journal was renamed into place.
+            assert run(renew, copy, 3) is not None
+        step = run(OPERATIONS[word], copy, steps)
+        print(json.dumps([str(copy), step]))
+        if step is None:
+            return
+    raise AssertionError("it never came through")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))

@@ -1,0 +1,15 @@
+"""Issues many certificates: ``python -m tests.ca.many FOLDER NAME NUMBER``."""
+
+import sys
+from pathlib import Path
+
+from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.issuer import Issuer
+from gatekeeper.ca.store import Store
+from tests.ca.conftest import NOW, PASSPHRASE
+
+if __name__ == "__main__":
+    folder, name, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    issuer = Issuer(Store(folder), PASSPHRASE)
+    for n in range(number):
+        issuer.issue(f"{name} {n}", bundle=BundleWish("a password"), key_type="ec:p256", now=NOW)

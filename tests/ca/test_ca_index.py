@@ -1,0 +1,92 @@
+"""gatekeeper.ca.index"""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gatekeeper.ca.certificates import Authority, issue_client
+from gatekeeper.ca.index import Entry, Index, Kind, Status, entry_of, read_index, write_index
+from gatekeeper.ca.revocation import Revocation, RevocationReason
+from gatekeeper.errors import AuthorityError
+
+
+@pytest.fixture(scope="module")
+def alice(home: Authority, now: datetime) -> Entry:
+    certificate = issue_client(home, "alice", key_type="ec:p256", now=now, lifetime=timedelta(days=9)).certificate
+    return entry_of(certificate, "alice", Kind.CLIENT, holds_key=True)
+
+
+def test_what_is_written_is_read(alice: Entry, now: datetime) -> None:
+    """An index survives its JSON."""
+    index = Index((alice,), (Revocation(7, now, RevocationReason.SUPERSEDED),), 5, timedelta(days=3))
+    assert read_index(write_index(index), "index.json") == index
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"version": 1}',
+        b'{"version": 1, "certificates": [{}], "revocations": [], "crl": {}}',
+    ],
+)
+def test_a_damaged_index_stops_everything(content: bytes) -> None:
+    """Fail closed: going on with half an index would bring revoked certificates back to life."""
+    with pytest.raises(AuthorityError, match=r"index\.json is damaged"):
+        read_index(content, "index.json")
+
+
+def test_a_newer_index_is_left_alone(alice: Entry) -> None:
+    """What a later version wrote may mean something that this one would lose."""
+    document = json.loads(write_index(Index((alice,))))
+    document["version"] = 2
+    with pytest.raises(AuthorityError, match="newer gatekeeper"):
+        read_index(json.dumps(document).encode(), "index.json")
+
+
+def test_a_certificate_lives_from_its_first_to_its_last_second(alice: Entry) -> None:
+    """RFC 5280: both notBefore and notAfter are within."""
+    index, second = Index((alice,)), timedelta(seconds=1)
+    assert index.status(alice, alice.not_before - second) is Status.NOT_YET_VALID
+    assert index.status(alice, alice.not_before) is Status.VALID
+    assert index.status(alice, alice.not_after) is Status.VALID
+    assert index.status(alice, alice.not_after + second) is Status.EXPIRED
+
+
+def test_revoked_is_stronger_than_anything(alice: Entry, now: datetime) -> None:
+    """A revoked certificate is revoked before, during and after its life, and not in force."""
+    index = Index((alice,)).with_revocation(Revocation(alice.serial, now))
+    for moment in (alice.not_before - timedelta(days=1), now, alice.not_after + timedelta(days=1)):
+        assert index.status(alice, moment) is Status.REVOKED
+    assert index.in_force("alice", now) == ()
+
+
+def test_the_first_revocation_stays(alice: Entry, now: datetime) -> None:
+    """Revoking again changes neither date nor reason: a stolen key stays stolen."""
+    index = Index((alice,)).with_revocation(Revocation(alice.serial, now, RevocationReason.KEY_COMPROMISE))
+    again = index.with_revocation(Revocation(alice.serial, now + timedelta(days=1)))
+    assert again.revocations == index.revocations
+    assert again.key_is_stolen(alice.key)
+
+
+def test_only_a_stolen_key_is_stolen(alice: Entry, now: datetime) -> None:
+    """A superseded certificate's key may be certified again."""
+    index = Index((alice,)).with_revocation(Revocation(alice.serial, now, RevocationReason.SUPERSEDED))
+    assert not index.key_is_stolen(alice.key)
+
+
+def test_a_serial_is_never_taken_twice(alice: Entry) -> None:
+    """The index refuses a serial it knows."""
+    with pytest.raises(AuthorityError, match="was issued before"):
+        Index((alice,)).with_entry(replace(alice, name="bob"))
+
+
+def test_names_are_found_in_any_case(alice: Entry) -> None:
+    """Alice and alice are one file on some systems, so they are one name."""
+    assert Index((alice,)).named("ALICE") == (alice,)
+    assert Index((alice,)).named("bob") == ()
