@@ -28,8 +28,6 @@ HANDSHAKE_LIMIT = 256 * 1024
 """How much a visitor may send before the handshake is done. OpenSSL takes a ClientHello of 128 KiB at most and a
 certificate chain of 100 KiB (SSL_CTX_set_max_cert_list(3)), so nothing that it would accept is cut off."""
 
-_NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
-
 
 class TLSConnection:
     """A visitor's TLS connection, on the server's side.
@@ -199,23 +197,14 @@ class TLSConnection:
 
 
 def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
-    """What the finished handshake tells.
-
-    Fails closed: if nothing was found wrong, there must also be a path from the leaf to one of the authorities. Only a
-    resumed session has none, and only in the fallback is there such a thing.
-    """
+    """What the finished handshake tells; only a resumed session has no path, and only in the fallback is there one."""
     leaf = connection.getpeercert(True)
     if leaf is None:
         return Peer()
     sent, path = _chains(connection)
+    peer = Peer(leaf, sent=tuple(sent[1:]), verified=() if errors else tuple(path[1:]), errors=errors)
     resumed = context.openssl is None and connection.session_reused
-    if not errors and not resumed and not _leads_home(path, leaf, context):
-        errors = (_NO_PATH,)
-    return Peer(leaf, sent=tuple(sent[1:]), verified=() if errors else tuple(path[1:]), errors=errors)
-
-
-def _leads_home(path: list[bytes], leaf: bytes, context: ServerContext) -> bool:
-    return path[:1] == [leaf] and any(path[-1] == authority.der for authority in context.authorities)
+    return peer if resumed else context.insist_on_path(peer, path)
 
 
 def _chains(connection: ssl.SSLObject) -> tuple[list[bytes], list[bytes]]:
