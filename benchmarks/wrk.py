@@ -87,7 +87,6 @@ class Requests:
 class Counters:
     """What the shim has counted so far; see shim.c."""
 
-    at: float
     handshakes: int
     resumed: int
     failed: int
@@ -160,7 +159,7 @@ class Wrk:
 
     def counters(self) -> Counters:
         """Read the shim's counters now."""
-        return Counters(time.monotonic(), *COUNTERS.unpack_from(self._counters, 0))
+        return Counters(*COUNTERS.unpack_from(self._counters, 0))
 
     def histogram(self) -> list[int]:
         """Latencies so far, in buckets of `BUCKET_MICROSECONDS`."""
