@@ -198,7 +198,7 @@ def wrk(load: Requests, port: int, certificates: Certificates, shim: Path, folde
         env |= {"SHIM_CERTIFICATE": str(certificates.client), "SHIM_KEY": str(certificates.client_key)}
     if load.resume:
         env["SHIM_RESUME"] = "1"
-    argv = ["wrk", "-t1", f"-c{load.connections}", "-d600s", "--timeout", "60s", "-s", str(script)]
+    argv = ["wrk", "-t1", f"-c{load.connections}", "-d300s", "--timeout", "60s", "-s", str(script)]
     process = subprocess.Popen(
         [*argv, f"https://127.0.0.1:{port}{load.path}"],
         env=env,
