@@ -45,7 +45,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, default=1.5, help="length of one measurement")
     made.add_argument("--quick", action="store_true", help="one round of half a second each, few idle connections")
     made.add_argument("--growth", action="store_true", help="measure how cost grows with connections, routes, ...")
-    made.add_argument("--save", metavar="NAME", help="keep the result as benchmarks/results/NAME.json and NAME.svg")
+    made.add_argument(
+        "--save",
+        metavar="NAME",
+        help="keep the result as benchmarks/results/NAME.json and .svg; a run of everything is kept anyway",
+    )
     made.add_argument("--show", metavar="FILE", type=Path, help="measure nothing, print a stored result")
     return made
 
@@ -106,6 +110,13 @@ def run(options: argparse.Namespace, console: Console) -> Record:
     return record
 
 
+def name_of_result(options: argparse.Namespace) -> str | None:
+    """Under which name to keep the result: the one given, a fixed one for a run of everything, none for a part."""
+    whole = options.only is None and options.contenders == ",".join(NAMES) and not options.quick and not options.show
+    name: str | None = options.save
+    return name or (("growth" if options.growth else "latest") if whole else None)
+
+
 def main() -> int:
     """Exit code: 0 fine, 1 failed, 2 wrong usage."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -121,9 +132,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return 1
     show(console, record)
-    if options.save:
-        save(record, RESULTS / f"{options.save}.json")
-        (RESULTS / f"{options.save}.svg").write_text(draw(record))
+    if name := name_of_result(options):
+        save(record, RESULTS / f"{name}.json")
+        (RESULTS / f"{name}.svg").write_text(draw(record))
+        console.print(f"kept as {RESULTS / name}.json and .svg", highlight=False)
     return 0
 
 

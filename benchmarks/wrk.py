@@ -87,7 +87,6 @@ class Requests:
 class Counters:
     """What the shim has counted so far; see shim.c."""
 
-    at: float
     handshakes: int
     resumed: int
     failed: int
@@ -160,7 +159,7 @@ class Wrk:
 
     def counters(self) -> Counters:
         """Read the shim's counters now."""
-        return Counters(time.monotonic(), *COUNTERS.unpack_from(self._counters, 0))
+        return Counters(*COUNTERS.unpack_from(self._counters, 0))
 
     def histogram(self) -> list[int]:
         """Latencies so far, in buckets of `BUCKET_MICROSECONDS`."""
@@ -199,7 +198,7 @@ def wrk(load: Requests, port: int, certificates: Certificates, shim: Path, folde
         env |= {"SHIM_CERTIFICATE": str(certificates.client), "SHIM_KEY": str(certificates.client_key)}
     if load.resume:
         env["SHIM_RESUME"] = "1"
-    argv = ["wrk", "-t1", f"-c{load.connections}", "-d600s", "--timeout", "60s", "-s", str(script)]
+    argv = ["wrk", "-t1", f"-c{load.connections}", "-d300s", "--timeout", "60s", "-s", str(script)]
     process = subprocess.Popen(
         [*argv, f"https://127.0.0.1:{port}{load.path}"],
         env=env,
