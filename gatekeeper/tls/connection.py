@@ -47,7 +47,6 @@ class TLSConnection:
         "_handshake_bytes",
         "_incoming",
         "_read",
-        "_slice",
         "_ssl",
         "_write",
         "established",
@@ -65,8 +64,6 @@ class TLSConnection:
         self._drain = outgoing.read
         self._read = connection._sslobj.read  # type: ignore[attr-defined]
         self._write = _cannot_send
-        # Only where OpenSSL can be told to: Python has it stop after each record (SSL_MODE_ENABLE_PARTIAL_WRITE).
-        self._slice = SLICE if context.openssl else RECORD
         self._found: list[VerifyError] = []
         self._handshake_bytes = 0
         self.established = False
@@ -98,14 +95,13 @@ class TLSConnection:
 
     def send(self, data: bytes | memoryview) -> bytes:
         """Encrypt ``data``; the result is to be written to the socket, and holds what `pending_output` would return."""
-        if len(data) > self._slice:
+        if len(data) > SLICE:
             return self._send_slices(memoryview(data))
         try:
-            if self._write(data) == len(data):
-                return self._drain()
+            self._write(data)  # all of it: Python leaves SSL_MODE_ENABLE_PARTIAL_WRITE off (SSL_write(3))
         except ssl.SSLError as error:
             raise TLSError(_words(error)) from error
-        raise TLSError("OpenSSL wrote only a part")
+        return self._drain()
 
     def pending_output(self) -> bytes:
         """What OpenSSL wants to say by itself: its side of the handshake, alerts, answers to KeyUpdate."""
@@ -113,7 +109,6 @@ class TLSConnection:
 
     def close(self) -> bytes:
         """Say close_notify, once, and return what is to be written; nothing can be sent afterwards."""
-        self._write = _cannot_send
         # The visitor has not said it too, or the handshake was never done, or the connection has failed before.
         with suppress(ssl.SSLError):
             self._ssl.unwrap()
@@ -200,8 +195,7 @@ class TLSConnection:
         return b""
 
     def _send_slices(self, data: memoryview) -> bytes:
-        size = self._slice
-        return b"".join(self.send(data[start : start + size]) for start in range(0, len(data), size))
+        return b"".join([self.send(data[start : start + SLICE]) for start in range(0, len(data), SLICE)])
 
 
 def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
@@ -237,7 +231,7 @@ def _ders(chain: Iterable[Any] | None) -> list[bytes]:
 
 
 def _cannot_send(_data: bytes | memoryview) -> NoReturn:
-    raise TLSError("nothing can be sent before the handshake is done or after close")
+    raise TLSError("nothing can be sent before the handshake is done")
 
 
 def _words(error: Exception) -> str:

@@ -11,8 +11,10 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 """The values of ``server.min_tls``."""
 
 # Mozilla's "intermediate" suites for TLS 1.2: forward secrecy and AEAD only. The suites of TLS 1.3 are all allowed.
+# Level 2 (SSL_CTX_set_security_level(3)) is 112 bits: RSA from 2048 on, no SHA-1. Python's own default can be less.
 _SUITES = ":".join(
     (
+        "@SECLEVEL=2",
         "ECDHE-ECDSA-AES128-GCM-SHA256",
         "ECDHE-RSA-AES128-GCM-SHA256",
         "ECDHE-ECDSA-AES256-GCM-SHA384",

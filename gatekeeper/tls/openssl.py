@@ -20,8 +20,6 @@ from gatekeeper.gate.verdict import VerifyError
 
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
 _CTRL_SET_SESS_CACHE_MODE = 44  # openssl/ssl.h
-_CTRL_CLEAR_MODE = 78
-_MODE_ENABLE_PARTIAL_WRITE = 0x01
 _SESS_CACHE_OFF = 0x00
 _V_OK = 0  # X509_V_OK
 
@@ -34,7 +32,6 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("SSL_get_ex_data", c_void_p, (c_void_p, c_int)),
     ("SSL_get_SSL_CTX", c_void_p, (c_void_p,)),
     ("SSL_get_verify_result", c_long, (c_void_p,)),
-    ("SSL_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, _VerifyCallback)),
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
@@ -59,9 +56,9 @@ class OpenSSL:
     object must outlive all of them.
     """
 
-    def __init__(self) -> None:
-        # PyDLL keeps the GIL: each of these calls is shorter than letting go of it and taking it again.
-        library = ctypes.PyDLL(getattr(_ssl, "__file__", None))
+    def __init__(self, path: str | None = getattr(_ssl, "__file__", None)) -> None:
+        """Look in the module at ``path`` and what it is linked with; None is the program itself (a static Python)."""
+        library = _open(path)
         self._call = {name: _declare(library, name, result, arguments) for name, result, arguments in _FUNCTIONS}
         found, linked = self._call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
         if found != linked:
@@ -101,26 +98,27 @@ class OpenSSL:
         """What is wrong with the client's certificate after a finished handshake; empty if nothing is.
 
         Two witnesses: what the callback collected and ``SSL_get_verify_result``. Nothing is wrong only if both say so.
-        It says nothing about whether a certificate came at all. The connection is set to write all it is given.
+        It says nothing about whether a certificate came at all.
         """
         pointer = self._connection_pointer(connection)
         result = self._call["SSL_get_verify_result"](pointer)
         if result != _V_OK and all(error.code != result for error in found):
             found.append(VerifyError(result, 0, self._words(result)))
-        self._call["SSL_ctrl"](pointer, _CTRL_CLEAR_MODE, _MODE_ENABLE_PARTIAL_WRITE, None)
         self._call["ERR_clear_error"]()
         return tuple(found)
 
     def _on_verify(self, ok: int, store: int) -> int:
         """The verify callback (SSL_CTX_set_verify(3)): remember what is wrong, go on.
 
-        What failed before it is called stays in the thread's error queue, where SSL_get_error(3) of this or the next
-        connection would find it and call a mere "want read" fatal; so the queue is emptied. An exception must not reach
-        ctypes, which would return an undefined number.
+        What failed before it is called stays in the thread's error queue: a signature that does not fit, an extension
+        that cannot be read. SSL_get_error(3), asked about this connection or any other of the thread, would find it
+        and call a mere "want read" fatal. So the queue is emptied. An exception must not reach ctypes: it would return
+        an undefined number.
         """
         try:
             if not ok:
                 self._remember(store)
+            self._call["ERR_clear_error"]()
             return 1
         except BaseException:
             return 0
@@ -128,7 +126,6 @@ class OpenSSL:
     def _remember(self, store: int) -> None:
         code = self._call["X509_STORE_CTX_get_error"](store)
         depth = self._call["X509_STORE_CTX_get_error_depth"](store)
-        self._call["ERR_clear_error"]()
         if self._running.found is not None:
             self._running.found.append(VerifyError(code, depth, self._words(code)))
 
@@ -188,6 +185,14 @@ def _check_layout(connection: ssl.SSLObject) -> None:
     context = c_void_p.from_address(id(inner) + _CONTEXT_OFFSET).value
     if type(inner).__basicsize__ < _CONTEXT_OFFSET + _WORD or socket or context != id(connection.context):
         raise BindingError("this Python lays out its TLS connections in another way")
+
+
+def _open(path: str | None) -> ctypes.PyDLL:
+    try:
+        # PyDLL keeps the GIL: each of the calls is shorter than letting go of it and taking it again.
+        return ctypes.PyDLL(path)
+    except OSError as error:
+        raise BindingError(f"the library of Python's ssl cannot be opened: {error}") from error
 
 
 def _declare(library: ctypes.PyDLL, name: str, result: Any, arguments: tuple[Any, ...]) -> Any:
