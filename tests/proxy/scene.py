@@ -130,6 +130,8 @@ class Scene:
 
     def close(self) -> None:
         """The end of the test: whatever is still open must close, and then nothing may be left."""
+        if self.loop.is_closed():
+            return
         self.proxy.cut()
         self.pool.close()
         self.loop.settle()
