@@ -73,8 +73,7 @@ def test_bad_certificates_get_an_alert(fallback: Scene, version: ssl.TLSVersion)
     for holder in bad_ones(fallback.files).values():
         visitor = fallback.connect()
         with pytest.raises(ssl.SSLError, match="alert"):
-            visitor.shake_hands(holder, version)
-            visitor.read()
+            _ = (visitor.shake_hands(holder, version), visitor.read())
         assert visitor.is_gone
     assert fallback.app.attempts == []
     assert fallback.proxy.metrics.handshakes == {"failed": 5}
