@@ -184,7 +184,7 @@ def _visit(stage: Stage, player: Player, version: ssl.TLSVersion, port: int) -> 
             file.write(player.credential.key_pem() + player.credential.chain_pem)
             file.flush()
             context.load_cert_chain(file.name)
-    connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=TIMEOUT_SECONDS)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/")
         response = connection.getresponse()
