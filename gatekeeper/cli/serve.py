@@ -3,8 +3,10 @@
 import argparse
 import logging
 import sys
+import time
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.gate.revocation import alarms
 from gatekeeper.listeners import open_listener, shown_address
 from gatekeeper.proxy.world import World
 from gatekeeper.tls.context import Mode
@@ -33,7 +35,7 @@ def _serve(options: argparse.Namespace) -> int:
     admin = open_listener(settings.admin.listen) if settings.admin.listen is not None else None
 
     def ready(world: World) -> None:
-        for warning in warnings(world):
+        for warning in warnings(world, time.time()):
             _say(f"warning: {warning}")
         for listener in visitors:
             _say(f"listening on https://{shown_address(listener)}")
@@ -45,14 +47,16 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def warnings(world: World) -> list[str]:
+def warnings(world: World, now: float) -> list[str]:
     """What works, but should be looked at: one sentence each."""
     fallback = (
         f"bad certificates get a TLS alert instead of the refusal page, because {world.tls.reason}"
         if world.tls.mode is Mode.ALERTS_ONLY
         else ""
     )
-    return [*([fallback] if fallback else []), *world.tls.warnings]
+    revocations = world.policy.revocations
+    crl = alarms(revocations, world.tls.authorities, now) if revocations is not None else ()
+    return [*([fallback] if fallback else []), *world.tls.warnings, *crl]
 
 
 def _say(line: str) -> None:
