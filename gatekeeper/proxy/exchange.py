@@ -9,7 +9,7 @@ from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
-from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead, framing_line, read_response
+from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
@@ -85,7 +85,10 @@ class Exchange:
         if limit is not None and self.head.block.length > limit:
             self.fail(413, "The request body is too large.")
             return
-        self._first = rest
+        if self._body is not None:
+            self._first = rest
+        elif rest:
+            self.downstream.keep(rest)
         self._request = self._head_for_upstream()
         upstream = self._pool.take()
         if upstream is None:
@@ -139,13 +142,11 @@ class Exchange:
         downstream = self.downstream
         self._sent_at = downstream.proxy.wall()
         upstream.write(self._request)
-        first, self._first = self._first, b""
         if self._body is None:
-            if first:
-                downstream.keep(first)
             downstream.deadline.set(Wait.RESPONSE_HEADER, downstream.world.settings.timeouts.response_header)
         else:
             downstream.unhold(Hold.CONNECTING)
+            first, self._first = self._first, b""
             self._request_body(first)
 
     def client_sent(self, data: bytes) -> None:
@@ -282,14 +283,12 @@ class Exchange:
             self.fail(502, "The response is incomplete.")
 
     def _response_head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > MAX_HEAD_BYTES:
-            if len(data) > MAX_HEAD_BYTES:
-                self.fail(502, "The app's response header is too large.")
-            self._held = data
-            return
-        end += 4
+        end = data.find(b"\r\n\r\n") + 4
         try:
+            if end < 4:
+                incomplete_response(data)
+                self._held = data
+                return
             response = read_response(data if end == len(data) else data[:end])
             self._held = b""
             if response.status < 200:

@@ -67,7 +67,7 @@ def incomplete_response(held: bytes) -> None:
     if len(held) > MAX_HEAD_BYTES:
         raise Rule.RESPONSE_HEAD_TOO_LARGE.error()
     if BROKEN_LINE_END.search(held):
-        raise Rule.RESPONSE_LINE_END.error()
+        raise (Rule.RESPONSE_FIELD_LINE if b"\r\n" in held else Rule.RESPONSE_STATUS_LINE).error()
 
 
 def _read(head: bytes) -> ResponseHead:
