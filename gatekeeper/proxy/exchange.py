@@ -10,6 +10,7 @@ from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
+from gatekeeper.wire.rules import Rule
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
@@ -309,7 +310,12 @@ class Exchange:
             downstream.write(start)
             self._complete(rest)
             return
-        content, left = self._response_fed(rest)
+        try:
+            content, left = self._response_fed(rest)
+        except MessageError as error:
+            downstream.write(start)
+            self.fail(502, f"The app's response is malformed: {error.detail}")
+            return
         downstream.write(start + content)
         if left is None:
             self._touch(Wait.STREAM)
@@ -339,7 +345,7 @@ class Exchange:
         """1xx: pass it on (RFC 9110, 15.2), bounded; 101 makes a tunnel if the client asked for one."""
         self._interim += 1
         if self._interim > MAX_INTERIM_RESPONSES:
-            raise MessageError(502, "It holds too many interim responses.")
+            raise Rule.RESPONSE_INTERIM.error()
         if response.status == 101:
             self._switch(response, rest)
             return
@@ -351,7 +357,7 @@ class Exchange:
 
     def _switch(self, response: ResponseHead, rest: bytes) -> None:
         if not (self.head.upgrade and response.upgrade):
-            raise MessageError(502, "It switches to a protocol that nobody asked for.")
+            raise Rule.RESPONSE_SWITCH.error()
         self.status = 101
         self.upstream_time = self.downstream.proxy.wall() - self._sent_at
         self._move(Stage.TUNNEL)
@@ -374,8 +380,8 @@ class Exchange:
     def _response_content(self, data: bytes) -> None:
         try:
             content, left = self._response_fed(data)
-        except MessageError:
-            self.fail(502, "The app's response is malformed.")
+        except MessageError as error:
+            self.fail(502, f"The app's response is malformed: {error.detail}")
             return
         if content:
             self.downstream.write(content)

@@ -44,6 +44,8 @@ class Rule(Enum):
     RESPONSE_HEAD_TOO_LARGE = 502, "Its header is too large."
     RESPONSE_CODING = 502, "Its Transfer-Encoding is not chunked, or came with Content-Length or in HTTP/1.0."
     RESPONSE_LENGTH = 502, "Its Content-Length is not one number."
+    RESPONSE_INTERIM = 502, "It holds too many interim responses."
+    RESPONSE_SWITCH = 502, "It switches to a protocol that nobody asked for."
     RESPONSE_CONNECTION = 502, "Its Connection is not a list of options."
 
     def __init__(self, status: int, sentence: str) -> None:
