@@ -103,6 +103,11 @@ class Apps:
         return [one for reader in self._readers for one in reader.requests[: None if reader.whole else -1]]
 
     @property
+    def gates_own(self) -> list[list[tuple[bytes, bytes]]]:
+        """What the gate said in each request, the unfinished ones too."""
+        return [gates_own(asked) for reader in self._readers for asked in reader.requests]
+
+    @property
     def cut(self) -> bool:
         """Whether one was begun and not ended, and its connection is gone."""
         unfinished = [reader for reader in self._readers if not reader.whole]
@@ -126,6 +131,17 @@ class Played:
         """All that must not depend on how the message was split."""
         asked = [(one.method, one.target, plain(one.headers), one.body, one.trailers) for one in self.apps.requests]
         return self.statuses, self.closed, self.goodbye, self.apps.cut, asked
+
+
+def gates_own(asked: Asked) -> list[tuple[bytes, bytes]]:
+    """What the gate says in a request: the same for each of Alice's, apart from its number and the Host repeated."""
+    own = sorted((name.lower(), value) for name, value in asked.headers if GATES_OWN.fullmatch(name + b": x\r\n"))
+    said = dict(own)
+    assert len(said) == len(own), f"said twice: {own}"
+    assert re.fullmatch(rb"[0-9a-f]{32}", said.pop(b"x-request-id"))
+    hosts = [value for name, value in asked.headers if name.lower() == b"host"]
+    assert said.pop(b"x-forwarded-host", hosts[0]) == hosts[0]
+    return list(said.items())
 
 
 def plain(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -196,7 +212,7 @@ def at(*places: int) -> Callable[[bytes], Iterator[bytes]]:
     """At these places, as far as there is something."""
 
     def split(sent: bytes) -> Iterator[bytes]:
-        edges = [0, *sorted({place % len(sent) for place in places} - {0}), len(sent)]
+        edges = [0, *sorted({place % (len(sent) or 1) for place in places} - {0}), len(sent)]
         for start, end in zip(edges, edges[1:], strict=False):
             yield from in_one(sent[start:end])
 

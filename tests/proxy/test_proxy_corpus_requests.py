@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from gatekeeper.proxy.world import World
 from tests.corpus.reading import RequestMessage, requests
 from tests.proxy.corpus import Played, at, byte_by_byte, in_one, play
-from tests.proxy.scene import Scene
+from tests.proxy.scene import Files, Scene
 
 MESSAGES = requests()
 every_message = pytest.mark.parametrize("message", MESSAGES, ids=[message.name for message in MESSAGES])
@@ -18,11 +19,30 @@ TAIL = b"GET /behind HTTP/1.1\r\nHost: app.example.com\r\n\r\n"
 SHORT = 2000
 
 
+@pytest.fixture(scope="module")
+def gates_own(files: Files, world: World) -> list[tuple[bytes, bytes]]:
+    """What the app is told about Alice with the plainest request there is."""
+    scene = Scene(files, world)
+    try:
+        own = play(scene, TAIL, in_one).apps.gates_own[0]
+    finally:
+        scene.close()
+    said = dict(own)
+    assert said[b"x-ssl-client-verify"] == b"SUCCESS"
+    assert said[b"x-ssl-client-s-dn"] == b"CN=alice"
+    assert said[b"x-real-ip"] == said[b"x-forwarded-for"] == b"192.0.2.7"
+    assert len(own) == 11
+    return own
+
+
 @every_message
-def test_a_message_has_its_outcome(make_scene: Callable[..., Scene], message: RequestMessage) -> None:
-    """The client gets these answers, and the app exactly these bytes."""
+def test_a_message_has_its_outcome(
+    make_scene: Callable[..., Scene], message: RequestMessage, gates_own: list[tuple[bytes, bytes]]
+) -> None:
+    """The client gets these answers, and the app exactly these bytes, and of the gate's own what it always gets."""
     played = play(make_scene(), message.sent, in_one)
     check(message, played)
+    assert all(own == gates_own for own in played.apps.gates_own)
     if not message.cut:
         assert played.apps.raw == message.app
 
