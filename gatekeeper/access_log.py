@@ -81,8 +81,8 @@ Format = Callable[[Visitor, RequestHead, Outcome], str]
 class AccessLog:
     """Takes what happened, writes lines. ``wanted`` is False where nobody wants any.
 
-    StartError if the target cannot be opened. It is written to by a thread, so that a full disk or a stalled pipe never stops traffic; what it
-    cannot take in time is dropped and counted in ``dropped``.
+    StartError if the target cannot be opened. It is written to by a thread, so that a full disk or a stalled pipe
+    never stops traffic; what it cannot take in time is dropped and counted in ``dropped``.
     """
 
     def __init__(self, target: str | Path, line: Format, loop: AbstractEventLoop) -> None:

@@ -17,7 +17,7 @@ LAYERS = (
     {"gate"},
     {"wire"},
     {"ca"},
-    {"source", "complaints", "checks", "config", "starter", "reference"},
+    {"config"},
     {"tls"},
     {"refusal"},
     {"access_log", "metrics"},

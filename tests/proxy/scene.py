@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -174,6 +175,15 @@ class Visitor:
         for start in range(0, len(plaintext), 16384):
             self.tls.write(plaintext[start : start + 16384])
         self._exchange()
+
+    def send_each(self, pieces: Iterable[bytes]) -> None:
+        """Send each piece in a TLS record and a read of its own, without waiting for answers."""
+        records = []
+        for piece in pieces:
+            self.tls.write(piece)
+            records.append(self._outgoing.read())
+        self.transport.peer_sends_each(records)
+        self._take()
 
     def send_raw(self, data: bytes) -> None:
         """Send without TLS."""
