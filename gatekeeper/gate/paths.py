@@ -29,7 +29,7 @@ _BEYOND_ASCII = re.compile(rb"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 # %uXXXX is Microsoft's; UTF-8 that is longer than need be (RFC 3629, 3) hides "/" and "." from whoever looks for bytes.
 _MICROSOFT = re.compile(rb"%[Uu]([0-9A-Fa-f]{4})")
 _OVERLONG = re.compile(rb"[\xc0\xc1].|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}", re.DOTALL)
-# A segment of two dots or more; spaces and control characters may be dropped, and what follows ; ? # is cut off by some.
+# A segment of two dots or more; spaces and control characters may be dropped, and some cut off what follows ; ? #.
 _CLIMBING = re.compile(r"(?:\A|[/\\])[\x00-\x20\x7f]*\.[\x00-\x20\x7f]*\.[.\x00-\x20\x7f]*(?=[;?#/\\]|\Z)")
 # Twice is what double decoding takes; who escapes more often than this has something to hide.
 _MOST_DECODINGS = 4
