@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import Protocol
 
+from gatekeeper.errors import StartError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.wire.request import Block, RequestHead
 
@@ -80,8 +81,8 @@ Format = Callable[[Visitor, RequestHead, Outcome], str]
 class AccessLog:
     """Takes what happened, writes lines. ``wanted`` is False where nobody wants any.
 
-    The target is written to by a thread, so that a full disk or a stalled pipe never stops traffic; what it
-    cannot take in time is dropped and counted in ``dropped``.
+    StartError if the target cannot be opened. It is written to by a thread, so that a full disk or a stalled pipe
+    never stops traffic; what it cannot take in time is dropped and counted in ``dropped``.
     """
 
     def __init__(self, target: str | Path, line: Format, loop: AbstractEventLoop) -> None:
@@ -94,7 +95,7 @@ class AccessLog:
         self._timer: TimerHandle | None = None
         self._batches: Queue[bytes | None] = Queue(MAX_BATCHES)
         self._reopen = threading.Event()
-        self._file = _open(target) if self.wanted else -1
+        self._file = _open_at_start(target) if self.wanted else -1
         self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
         if self.wanted:
             self._thread.start()
@@ -152,6 +153,13 @@ class AccessLog:
             fresh = _open(self._target)
             os.close(self._file)
             self._file = fresh
+
+
+def _open_at_start(target: str | Path) -> int:
+    try:
+        return _open(target)
+    except OSError as error:
+        raise StartError(f"cannot write the access log {target}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _open(target: str | Path) -> int:

@@ -139,7 +139,7 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
         self.exchange = None
-        if not keep_alive:
+        if not keep_alive or (self.proxy.draining and not self._held):
             self.linger()
             return
         self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
@@ -152,14 +152,16 @@ class Downstream(asyncio.Protocol):
             self.hold(Hold.AHEAD)
             return
         self.unhold(Hold.AHEAD)
-        if self._held:
-            self._request_bytes(b"")
+        held, self._held = self._held, b""  # nobody has looked at it yet
+        if held:
+            self._request_bytes(held)
 
     def release_held(self) -> None:
         """Give the exchange what came before its turn: it became a tunnel."""
         held, self._held = self._held, b""
         if held and self.exchange is not None:
             self.exchange.client_sent(held)
+        self.unhold(Hold.AHEAD)
 
     def fail(self, status: int, detail: str, head: RequestHead | None, request_id: str, *, close: bool) -> int:
         """Answer with an error of the gate's own; returns the number of body bytes."""
@@ -186,7 +188,7 @@ class Downstream(asyncio.Protocol):
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+        self._await_the_end(self.world.settings.timeouts.stream_idle)
 
     def go_away(self) -> None:
         """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
@@ -197,7 +199,12 @@ class Downstream(asyncio.Protocol):
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
         self._lingering = True
         self.transport.close()
-        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+        self._await_the_end()
+
+    def _await_the_end(self, seconds: float = LINGER_SECONDS) -> None:
+        """Nothing more is said. What is not sent yet may take ``seconds``, and as long again while it gets less."""
+        self._unsent = self.transport.get_write_buffer_size()
+        self.deadline.set(Wait.LINGER, seconds if self._unsent else LINGER_SECONDS)
 
     # -- handshake
 
@@ -215,6 +222,7 @@ class Downstream(asyncio.Protocol):
         else:
             self.transport.write(self.tls.pending_output())
         self.transport.close()
+        self._await_the_end()
 
     # -- requests
 
@@ -310,9 +318,12 @@ class Downstream(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_gone()
         self.transport.close()
+        self._await_the_end()
 
     def _expired(self, wait: Wait) -> None:
-        if wait is Wait.LINGER or wait is Wait.HANDSHAKE:
+        if wait is Wait.LINGER and self._still_moving():
+            self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+        elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
             if self._still_moving():

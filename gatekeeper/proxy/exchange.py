@@ -197,6 +197,9 @@ class Exchange:
         if self.stage is Stage.ENDED:
             return
         self.status = self.status or 499  # nginx's number for it, in the log only
+        if self.stage is Stage.TUNNEL:
+            self._upstream().finish(self.downstream.proxy.loop)
+            self.upstream = None
         self._end()
         self.downstream.exchange = None
 
@@ -224,6 +227,8 @@ class Exchange:
             self.fail(504, "The app could not be reached in time.")
         elif wait is Wait.RESPONSE_HEADER:
             self.fail(504, "The app did not answer in time.")
+        elif wait is Wait.REQUEST_BODY and Hold.UPSTREAM in self.downstream.holds:
+            self.fail(504, "The app did not take the request body in time.")
         elif wait is Wait.REQUEST_BODY:
             self.fail(408, "The request body did not arrive in time.")
         elif wait is Wait.TUNNEL:
@@ -381,7 +386,8 @@ class Exchange:
     def _complete(self, left: bytes) -> None:
         """The response is whole. The upstream's connection is kept only if nobody can be in doubt where it stands."""
         upstream = self.upstream
-        if upstream is not None and self._response.reusable and not left and self._body is None:
+        settled = self._body is None and not (self.received and upstream and upstream.transport.get_write_buffer_size())
+        if upstream is not None and self._response.reusable and not left and settled:
             self.upstream = None
             upstream.exchange = None
             self._pool.give_back(upstream)

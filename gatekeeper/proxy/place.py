@@ -63,8 +63,11 @@ class Place:
                 ssl=self._tls,
                 server_hostname=self._server_name,
             )
-        self.busy += 1
         return connection
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        """A connection is there; whoever asked for it may have left meanwhile, but it will be lost."""
+        self.busy += 1
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection was closed by either side."""

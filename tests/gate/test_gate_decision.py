@@ -12,7 +12,7 @@ from gatekeeper.gate.decision import Decision, Forward, Passage, Preflight, Refu
 from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, UNKNOWN, Document, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 from gatekeeper.settings import RouteSettings
-from tests.gate.presented import ALICE
+from tests.people import ALICE
 
 BOB = replace(ALICE, common_names=("bob",), organizational_units=("ops",), sha256="ef" * 32)
 NOBODY = Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")

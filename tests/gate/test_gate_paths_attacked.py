@@ -13,7 +13,7 @@ from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
 from gatekeeper.gate.routes import Nowhere, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse
 from gatekeeper.settings import RouteSettings
-from tests.gate.presented import ALICE
+from tests.people import ALICE
 
 TABLE = tomllib.loads(Path(__file__).with_name("path_attacks.toml").read_text(encoding="utf-8"))
 OPS = [{"ou": "ops"}]

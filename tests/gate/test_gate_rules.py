@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gatekeeper.gate.rules import Rule, compile_rule
 from gatekeeper.settings import RuleSettings
-from tests.gate.presented import ALICE
+from tests.people import ALICE
 
 
 def rule(**written: Any) -> Rule:
