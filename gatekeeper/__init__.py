@@ -2,7 +2,7 @@
 
 The folders are the architecture, and imports point one way, downwards in this list to upwards:
 
-``errors``, ``settings``
+``errors``, ``settings`` (with ``units``, ``addresses``, ``kinds``)
     what can go wrong, and what can be configured.
 ``gate``
     may they in? Values in, verdict out: no socket, no clock, no asyncio.
@@ -10,8 +10,8 @@ The folders are the architecture, and imports point one way, downwards in this l
     what do the bytes say? The only package that knows the HTTP parser.
 ``ca``
     the certificate authority behind ``gatekeeper ca``; the running proxy never imports it.
-``config``
-    TOML to settings, every mistake at once.
+``config`` (with ``source``, ``complaints``, ``checks``), ``reference``, ``starter``
+    TOML to settings, every mistake at once; settings to documentation; a file to start from.
 ``tls``
     handshakes that complete for every certificate; the only place that touches OpenSSL's C side.
 ``refusal``

@@ -15,6 +15,12 @@ _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
+def quoted(text: str) -> str:
+    """Text as a sentence can hold it: in quotes, without control characters, on less than a line."""
+    plain = "".join(char if char.isprintable() else "?" for char in text[:80])
+    return f'"{plain}"' if len(text) <= 80 else f'"{plain[:76]}…"'
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A TCP address: ``host`` is a name or an IP address without brackets, ``port`` 0 lets the kernel pick one."""
@@ -53,10 +59,11 @@ def parse_listen(text: str) -> ListenAddress:
         return SocketPath(_socket_path(text))
     host, colon, port = text.rpartition(":")
     if not colon:
-        raise ValueError(f'should be an address and a port, such as "0.0.0.0:8443" or "[::]:8443"; got "{text}"')
+        raise ValueError(f'should be an address and a port, such as "0.0.0.0:8443" or "[::]:8443"; got {quoted(text)}')
+    number = _parse_port(port, lowest=0)
     if host in ("", "*"):
         raise ValueError(f'names no address: write "0.0.0.0:{port}" for all IPv4 addresses, or "[::]:{port}" for IPv6')
-    return Address(parse_host(host), _parse_port(port, lowest=0))
+    return Address(parse_host(host), number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +104,11 @@ def parse_upstream(text: str) -> UpstreamURL:
         return UpstreamURL("static", path=_local_path(text, "static:", "folder"))
     scheme = text.partition("://")[0]
     if scheme not in ("http", "https") or not text.startswith(f"{scheme}://"):
-        raise ValueError(f'should begin with http://, https://, unix: or static:; got "{text}"')
+        raise ValueError(f"should begin with http://, https://, unix: or static:; got {quoted(text)}")
     try:
         parts = urlsplit(text)
     except ValueError:
-        raise ValueError(f'is not a URL: "{text}"') from None
+        raise ValueError(f"is not a URL: {quoted(text)}") from None
     _refuse_extras(text, parts)
     host, port = _split_port(parts.netloc)
     number = _DEFAULT_PORTS[scheme] if port is None else _parse_port(port, lowest=1)
@@ -112,13 +119,13 @@ def _refuse_extras(text: str, parts: SplitResult) -> None:
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or password")
     if "?" in text or "#" in text:
-        raise ValueError(f'must not hold a query or a fragment; got "{text}"')
+        raise ValueError(f"must not hold a query or a fragment; got {quoted(text)}")
     if parts.path not in ("", "/"):
         raise ValueError(
-            f'must end after the host and port, because paths are passed on as they came; take "{parts.path}" off'
+            f"must end after the host and port, because paths are passed on as they came; take {quoted(parts.path)} off"
         )
     if any(char <= " " or char == "\\" or not char.isascii() for char in text):
-        raise ValueError(f"holds a character that cannot stand in a URL: {text!r}")
+        raise ValueError(f"holds a character that cannot stand in a URL: {quoted(text)}")
 
 
 def _split_port(netloc: str) -> tuple[str, str | None]:
@@ -134,22 +141,24 @@ def parse_host(text: str) -> str:
         try:
             return str(IPv6Address(text[1:-1]))
         except ValueError:
-            raise ValueError(f'"{text}" is not an IPv6 address') from None
+            raise ValueError(f"{quoted(text)} is not an IPv6 address") from None
     if ":" in text:
-        raise ValueError(f'should be a host name or address, an IPv6 one in brackets such as "[::1]"; got "{text}"')
+        raise ValueError(
+            f'should be a host name or address, an IPv6 one in brackets such as "[::1]"; got {quoted(text)}'
+        )
     if re.fullmatch(r"[0-9.]+", text, re.ASCII):
         try:
             return str(IPv4Address(text))
         except ValueError:
-            raise ValueError(f'"{text}" is not an IPv4 address') from None
+            raise ValueError(f"{quoted(text)} is not an IPv4 address") from None
     if not _NAME.fullmatch(text):
-        raise ValueError(f'"{text}" is not a host name' if text else "names no host")
+        raise ValueError(f"{quoted(text)} is not a host name" if text else "names no host")
     return text
 
 
 def _parse_port(text: str, *, lowest: int) -> int:
     if not _PORT.fullmatch(text) or not lowest <= int(text) <= 65535:
-        raise ValueError(f'should have a port from {lowest} to 65535; got "{text}"')
+        raise ValueError(f"should have a port from {lowest} to 65535; got {quoted(text)}")
     return int(text)
 
 
@@ -160,7 +169,7 @@ def _socket_path(text: str) -> Path:
 def _local_path(text: str, prefix: str, what: str) -> Path:
     rest = text.removeprefix(prefix)
     if rest.startswith("//") and not rest.startswith("///"):
-        raise ValueError(f'should be "{prefix}/path/to/{what}"; got "{text}"')
+        raise ValueError(f'should be "{prefix}/path/to/{what}"; got {quoted(text)}')
     if (not rest.strip("/") and what == "socket") or not rest or "\0" in rest:
         raise ValueError(f'names no {what}: write "{prefix}/path/to/{what}"')
     return Path("/" + rest.lstrip("/")) if rest.startswith("/") else Path(rest)

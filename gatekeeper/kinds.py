@@ -13,10 +13,18 @@ from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import (
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from gatekeeper import units
-from gatekeeper.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream
+from gatekeeper.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ def shown(value: object) -> str:
         case bool():
             text = str(value).lower()
         case str():
-            text = '"' + "".join(char if char.isprintable() else "?" for char in value) + '"'
+            text = quoted(value)
         case int() if abs(value) > 1 << 64:
             text = "a huge number"  # str() refuses more than 4,300 digits
         case dict():
@@ -41,7 +49,7 @@ def shown(value: object) -> str:
             text = "a list"
         case _:
             text = str(value)
-    return text if len(text) <= 80 else f"{text[:76]}…{text[-1]}"
+    return text
 
 
 def _reads(parse: Callable[[str], Any], expected: str) -> PlainValidator:
@@ -85,15 +93,26 @@ def _schema(pattern: str = "", *words: str) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [*({"const": word} for word in words), text]} if words else text)
 
 
-def _positive(text: str) -> float:
+# Ten years: what is meant as "for ever" fits, and no clock or timer overflows.
+_LONGEST = 3650 * 86400
+
+
+def _bounded(text: str) -> float:
     seconds = units.parse_duration(text)
-    if seconds <= 0:
+    if seconds > _LONGEST:
+        raise ValueError(f'must not be longer than "{units.write_duration(_LONGEST)}"; got {quoted(text)}')
+    return seconds
+
+
+def _positive(text: str) -> float:
+    seconds = _bounded(text)
+    if seconds == 0:
         raise ValueError("must be longer than nothing")
     return seconds
 
 
 _DURATION = 'a duration such as "30s", "500ms" or "2h"'
-_DURATION_PATTERN = "([0-9]{1,9}(ms|s|m|h|d))+"
+_DURATION_PATTERN = "([0-9]{1,12}(ms|s|m|h|d))+"
 _SIZE = 'a size such as "64KiB", "1MiB" or "512B"'
 _SIZE_PATTERN = "[0-9]{1,12}(B|KiB|MiB|GiB|TiB)"
 
@@ -105,9 +124,7 @@ Duration = Annotated[
 ]
 """Seconds, more than 0."""
 
-Wait = Annotated[
-    float, _reads(units.parse_duration, _DURATION), _writes(units.write_duration), _schema(_DURATION_PATTERN)
-]
+Wait = Annotated[float, _reads(_bounded, _DURATION), _writes(units.write_duration), _schema(_DURATION_PATTERN)]
 """Seconds; 0 is no wait at all."""
 
 DurationOrOff = Annotated[
@@ -281,14 +298,6 @@ Pin = Annotated[
 """A public key's pin in the form that ``Certificate.spki_sha256`` has."""
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-OneOrMany = BeforeValidator(_listed)
-"""Lets a single string stand for a list of one."""
-
-
 def _spelled(pattern: str, expected: str) -> PlainValidator:
     """Text that fits a pattern as a whole."""
 
@@ -357,3 +366,43 @@ def _template(text: str) -> str:
 
 Template = Annotated[str, _reads(_template, "text on one line, not empty"), _schema()]
 """The value of a header, with placeholders."""
+
+
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+EmailPattern = Annotated[
+    str,
+    _spelled(r"(\*|[^\s@*]+)@[^\s@*]+", 'an address such as "alice@example.com", or "*@example.com" for all there'),
+    _schema(),
+]
+"""An e-mail address, or every one of a domain."""
+
+DNSPattern = Annotated[
+    str,
+    _spelled(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", 'a host name such as "laptop.example.com", or "*.example.com"'),
+    _schema(),
+]
+"""A host name in a certificate, or every one with one label more than what follows the star."""
+
+URIPattern = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z][A-Za-z0-9+.-]*:[^\s*]*(?<=/)\*|[A-Za-z][A-Za-z0-9+.-]*:[^\s*]+", 'a URI, or one that ends in "/*"'
+    ),
+    _schema(),
+]
+"""A URI in a certificate, or every one that goes on behind the slash."""
+
+
+class OneOrMany:
+    """In ``Annotated[tuple[…], …, OneOrMany]``: a single string may stand for a list of one."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(
+            lambda value: [value] if isinstance(value, str) else value, handler(source)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        many = handler(core)
+        return {"anyOf": [many["items"], many]}

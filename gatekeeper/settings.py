@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from gatekeeper.addresses import UpstreamURL, parse_listen
 from gatekeeper.kinds import (
     URL,
+    DNSPattern,
     Duration,
     DurationOrOff,
+    EmailPattern,
     File,
     Fingerprint,
     Folder,
@@ -39,6 +41,7 @@ from gatekeeper.kinds import (
     Template,
     Text,
     UpstreamName,
+    URIPattern,
     Wait,
     WebURL,
     Workers,
@@ -57,7 +60,7 @@ class Table(BaseModel):
 class ServerSettings(Table):
     """The listener: where visitors connect, and the ordinary HTTPS certificate they see."""
 
-    listen: Annotated[tuple[Listen, ...], OneOrMany, Field(min_length=1)] = Field(
+    listen: Annotated[tuple[Listen, ...], Field(min_length=1), OneOrMany] = Field(
         default_factory=lambda: (parse_listen("0.0.0.0:8443"),),
         description='Where to listen: an address, or a list of them; port 0 picks one, "unix:/path" is a Unix socket.',
     )
@@ -96,7 +99,7 @@ class ServerSettings(Table):
 class ClientAuthSettings(Table):
     """Who is let in: the authorities whose client certificates are good, and how strictly they are judged."""
 
-    ca: Annotated[tuple[File, ...], OneOrMany, Field(min_length=1)] = Field(
+    ca: Annotated[tuple[File, ...], Field(min_length=1), OneOrMany] = Field(
         examples=["client-ca.crt"],
         description="The authorities whose client certificates are let in: a PEM bundle, or a list of them.",
     )
@@ -223,16 +226,20 @@ class RuleSettings(Table):
     cn: Text | None = Field(default=None, examples=["alice"], description="The subject's common name.")
     o: Text | None = Field(default=None, examples=["Example Ltd"], description="An organization of the subject.")
     ou: Text | None = Field(default=None, examples=["ops"], description="An organizational unit of the subject.")
-    email: Text | None = Field(
+    email: EmailPattern | None = Field(
         default=None,
         examples=["alice@example.com"],
-        description="An e-mail address, from the subject or its alternative names.",
+        description="An e-mail address, from the subject or its alternative names; *@example.com is any address there.",
     )
-    dns: Text | None = Field(
-        default=None, examples=["laptop.example.com"], description="A DNS name among the alternative names."
+    dns: DNSPattern | None = Field(
+        default=None,
+        examples=["laptop.example.com"],
+        description="A DNS name among the alternative names; *.example.com is any with one label more.",
     )
-    uri: Text | None = Field(
-        default=None, examples=["spiffe://example.com/app"], description="A URI among the alternative names."
+    uri: URIPattern | None = Field(
+        default=None,
+        examples=["spiffe://example.com/app"],
+        description="A URI among the alternative names; one that ends in /* is any that goes on behind the slash.",
     )
     issuer: Text | None = Field(
         default=None, examples=["Home CA"], description="The common name of the authority that signed the certificate."
@@ -260,12 +267,12 @@ class RouteSettings(Table):
     path: RoutePath = Field(
         default="/*", description='An exact path, or everything below one: a prefix that ends in "/*".'
     )
-    hosts: Annotated[tuple[HostName, ...], OneOrMany, Field(min_length=1)] = Field(
+    hosts: Annotated[tuple[HostName, ...], Field(min_length=1), OneOrMany] = Field(
         default=(),
         examples=[["admin.example.com"]],
         description="The names in the Host header; none written, every name.",
     )
-    methods: Annotated[tuple[Method, ...], OneOrMany, Field(min_length=1)] = Field(
+    methods: Annotated[tuple[Method, ...], Field(min_length=1), OneOrMany] = Field(
         default=(), examples=[["GET", "POST"]], description="The request methods; none written, every method."
     )
     upstream: UpstreamName = Field(
@@ -444,21 +451,32 @@ class Settings(Table):
 
 
 def table_at(path: tuple[str | int, ...]) -> type[Table] | None:
-    """The class of the table at a path of keys and indexes, for a list of tables that of its entries, else None."""
+    """The class of the table at a path of keys and indexes (which may be left out), None where there is none."""
     annotation: Any = Settings
     for step in path:
-        if isinstance(annotation, type) and issubclass(annotation, Table):
+        if _is_list(annotation):
+            annotation = _entry(annotation)
+            if isinstance(step, int):
+                continue
+        if _is_table(annotation):
             field = annotation.model_fields.get(str(step))
-            annotation = field.annotation if field is not None else None
+            annotation = _without_none(field.annotation) if field is not None else None
         else:
             annotation = _entry(annotation)
-        annotation = _without_none(annotation)
-    annotation = _entry(annotation) if get_args(annotation)[1:] == (...,) else annotation
-    return annotation if isinstance(annotation, type) and issubclass(annotation, Table) else None
+    annotation = _entry(annotation) if _is_list(annotation) else annotation
+    return annotation if _is_table(annotation) else None
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Table)
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_args(annotation)[1:] == (...,)
 
 
 def _entry(annotation: Any) -> Any:
-    """What a tuple or a mapping holds."""
+    """What a list or a mapping holds."""
     inner = [one for one in get_args(annotation) if one is not ...]
     return inner[-1] if inner else None
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gatekeeper.access_log import FORMATS, AccessLog
 from gatekeeper.admin import Admin, Check
 from gatekeeper.embedded.static import StaticSites
+from gatekeeper.listeners import BACKLOG
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.downstream import Downstream
 from gatekeeper.proxy.place import make_places
@@ -64,7 +65,10 @@ class _Worker:
             world = build_world(settings, pools, time.time())
             log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
             proxy = Proxy(world, loop=loop, log=log, metrics=Metrics())
-            servers = [await loop.create_server(lambda: Downstream(proxy), sock=s) for s in self._sockets.visitors]
+            servers = [
+                await loop.create_server(lambda: Downstream(proxy), sock=s, backlog=BACKLOG)
+                for s in self._sockets.visitors
+            ]
             admin = Admin(lambda: self._checks(proxy))
             if self._sockets.admin is not None:
                 await admin.start(self._sockets.admin)

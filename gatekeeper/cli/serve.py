@@ -2,58 +2,72 @@
 
 import argparse
 import logging
-import os
+import socket
 import sys
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
-from gatekeeper import config
-from gatekeeper.errors import ConfigurationError
+from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.gate.revocation import alarms
 from gatekeeper.listeners import open_listener, shown_address
 from gatekeeper.proxy.world import World
+from gatekeeper.tls.context import Mode
 from gatekeeper.worker import Sockets, run_worker
-
-Commands = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``serve`` to the command line."""
-    parser = commands.add_parser("serve", help="run the gate", description="Run the gate until SIGTERM or SIGINT.")
+    parser = commands.add_parser(
+        "serve",
+        help="run the gate",
+        description="Run the gate until SIGTERM or SIGINT. SIGUSR1 reopens the log files.",
+        epilog="example: gatekeeper serve -c /etc/gatekeeper/gatekeeper.toml",
+    )
     add_config_option(parser)
     parser.set_defaults(run=_serve)
 
 
-def add_config_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``-c FILE``, which every command that reads the configuration has."""
-    parser.add_argument(
-        "-c",
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="the configuration; by default $GATEKEEPER_CONFIG, ./gatekeeper.toml or /etc/gatekeeper/gatekeeper.toml",
-    )
-
-
 def _serve(options: argparse.Namespace) -> int:
-    configuration = config.load(config.find(options.config, os.environ))
+    configuration = load_configuration(options)
     settings = configuration.settings
     logging.basicConfig(
         level=settings.log.level.upper(), stream=sys.stderr, format="gatekeeper: %(levelname)s: %(message)s"
     )
-    visitors = [open_listener(address) for address in settings.server.listen]
-    admin = open_listener(settings.admin.listen) if settings.admin.listen is not None else None
+    with ExitStack() as opened:
+        visitors = [opened.enter_context(open_listener(address)) for address in settings.server.listen]
+        where = settings.admin.listen
+        admin = opened.enter_context(open_listener(where)) if where is not None else None
+        with naming_lines(configuration):
+            run_worker(settings, Sockets(visitors, admin), _announcement(visitors, admin))
+    return 0
+
+
+def _announcement(visitors: Sequence[socket.socket], admin: socket.socket | None) -> Callable[[World], None]:
+    """What to say when visitors are answered."""
 
     def ready(world: World) -> None:
-        for warning in world.tls.warnings:
-            print(f"gatekeeper: warning: {warning}", file=sys.stderr)
+        for warning in warnings(world, time.time()):
+            _say(f"warning: {warning}")
         for listener in visitors:
-            print(f"gatekeeper: listening on https://{shown_address(listener)}", file=sys.stderr)
+            _say(f"listening on https://{shown_address(listener)}")
         if admin is not None:
-            print(f"gatekeeper: admin on http://{shown_address(admin)}", file=sys.stderr)
-        sys.stderr.flush()
+            _say(f"admin on http://{shown_address(admin)}")
 
-    try:
-        run_worker(settings, Sockets(visitors, admin), ready)
-    except ConfigurationError as error:
-        mistakes = (configuration.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes)
-        raise configuration.refusal(*mistakes) from None
-    return 0
+    return ready
+
+
+def warnings(world: World, now: float) -> list[str]:
+    """What works, but should be looked at: one sentence each."""
+    fallback = (
+        f"bad certificates get a TLS alert instead of the refusal page, because {world.tls.reason}"
+        if world.tls.mode is Mode.ALERTS_ONLY
+        else ""
+    )
+    revocations = world.policy.revocations
+    crl = alarms(revocations, world.tls.authorities, now) if revocations is not None else ()
+    return [*([fallback] if fallback else []), *world.tls.warnings, *crl]
+
+
+def _say(line: str) -> None:
+    print(f"gatekeeper: {line}", file=sys.stderr, flush=True)

@@ -1,8 +1,11 @@
 """Distinguished names as text, byte for byte as OpenSSL's ``X509_NAME_print_ex(…, XN_FLAG_RFC2253)`` writes them.
 
 nginx puts that form into ``$ssl_client_s_dn``, so an app behind gatekeeper reads the names it always read.
-``Name.rfc4514_string()`` of *cryptography* is not used: it leaves non-ASCII characters and control characters as they are.
+``Name.rfc4514_string()`` of *cryptography* is not used: it leaves non-ASCII characters and control characters as they
+are.
 """
+
+import unicodedata
 
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
@@ -48,9 +51,31 @@ _SPECIAL = frozenset(',+"\\<>;')
 _ENCODINGS = {_ASN1Type.BMPString: "utf-16-be", _ASN1Type.UniversalString: "utf-32-be", _ASN1Type.T61String: "latin-1"}
 
 
+# Control characters, line and paragraph separators, halves of surrogate pairs.
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# They turn the direction of writing, so that a name looks like another (Unicode Standard Annex 9).
+_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Nothing to be seen: format characters such as the zero-width space, and spaces.
+_INVISIBLE = frozenset({"Cf", "Zs"})
+
+
+def has_controls(text: str) -> bool:
+    """Whether the text holds a NUL, a line end or another character that no name has, and that some reader obeys."""
+    if text.isascii():
+        return not text.isprintable()
+    return any(unicodedata.category(char) in _CONTROLS or char in _BIDIRECTIONAL for char in text)
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to be seen."""
+    return all(unicodedata.category(char) in _INVISIBLE for char in text)
+
+
 def rfc2253(name: x509.Name) -> str:
     """The name as OpenSSL writes it: last part first, ``,`` between parts, ``+`` within one, pure ASCII."""
-    return ",".join("+".join(_attribute(attribute) for attribute in reversed(list(rdn))) for rdn in reversed(list(name.rdns)))
+    return ",".join(
+        "+".join(_attribute(attribute) for attribute in reversed(list(rdn))) for rdn in reversed(list(name.rdns))
+    )
 
 
 def _attribute(attribute: x509.NameAttribute[str | bytes]) -> str:

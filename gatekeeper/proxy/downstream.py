@@ -4,15 +4,16 @@ import asyncio
 import os
 from typing import cast
 
+from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
-from gatekeeper.gate.verdict import Admit, Identity, Refuse, Verdict, judge
+from gatekeeper.gate.verdict import Admit, Refuse, Verdict, judge
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preset import identity_headers
-from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.request import RequestHead, without_empty_lines
 from gatekeeper.wire.response import own_response
 
 # What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
@@ -20,8 +21,8 @@ MAX_HELD_BYTES = 64 * 1024
 # How much may wait to be sent before the upstream is told to pause. Two of these and what the kernel holds is all the
 # memory that a slow reader costs.
 WRITE_HIGH_WATER = 256 * 1024
-# After a last answer the client gets this long to read it: closing at once, with its request unread, makes the kernel send
-# a reset, which destroys the answer on its way (RFC 9112, 9.6).
+# After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
+# kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
 
 
@@ -40,11 +41,12 @@ class Downstream(asyncio.Protocol):
         self.address = ""
         self.trusted = False
         self.headers = b""
+        self.visitor = Visitor("")
         self._id_prefix = ""
         self._requests = 0
         self._verdict: Verdict | None = None
         self._until = 0.0
-        self._holds: set[Hold] = set()
+        self.holds: set[Hold] = set()
         self._lingering = False
         self._slow = False
         self._unsent = 0
@@ -58,6 +60,7 @@ class Downstream(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.client, self.address = client_address(self.transport.get_extra_info("peername"))
+        self.visitor = Visitor(self.client)
         self.proxy.opened(self)
         self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
 
@@ -116,15 +119,15 @@ class Downstream(asyncio.Protocol):
 
     def hold(self, why: Hold) -> None:
         """Read no more from the client until every reason for it is gone."""
-        if not self._holds and not self.transport.is_closing():
+        if not self.holds and not self.transport.is_closing():
             self.transport.pause_reading()
-        self._holds.add(why)
+        self.holds.add(why)
 
     def unhold(self, why: Hold) -> None:
         """Take one reason back."""
-        if why in self._holds:
-            self._holds.discard(why)
-            if not self._holds and not self.transport.is_closing():
+        if why in self.holds:
+            self.holds.discard(why)
+            if not self.holds and not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def keep(self, data: bytes) -> None:
@@ -136,7 +139,7 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
         self.exchange = None
-        if not keep_alive:
+        if not keep_alive or (self.proxy.draining and not self._held):
             self.linger()
             return
         self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
@@ -149,14 +152,16 @@ class Downstream(asyncio.Protocol):
             self.hold(Hold.AHEAD)
             return
         self.unhold(Hold.AHEAD)
-        if self._held:
-            self._request_bytes(b"")
+        held, self._held = self._held, b""  # nobody has looked at it yet
+        if held:
+            self._request_bytes(held)
 
     def release_held(self) -> None:
         """Give the exchange what came before its turn: it became a tunnel."""
         held, self._held = self._held, b""
         if held and self.exchange is not None:
             self.exchange.client_sent(held)
+        self.unhold(Hold.AHEAD)
 
     def fail(self, status: int, detail: str, head: RequestHead | None, request_id: str, *, close: bool) -> int:
         """Answer with an error of the gate's own; returns the number of body bytes."""
@@ -178,12 +183,12 @@ class Downstream(asyncio.Protocol):
             return
         self._lingering = True
         self._held = b""
-        self._holds.clear()
+        self.holds.clear()
         self.transport.write(self.tls.close())
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+        self._await_the_end(self.world.settings.timeouts.stream_idle)
 
     def go_away(self) -> None:
         """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
@@ -194,7 +199,12 @@ class Downstream(asyncio.Protocol):
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
         self._lingering = True
         self.transport.close()
-        self.deadline.set(Wait.LINGER, LINGER_SECONDS)
+        self._await_the_end()
+
+    def _await_the_end(self, seconds: float = LINGER_SECONDS) -> None:
+        """Nothing more is said. What is not sent yet may take ``seconds``, and as long again while it gets less."""
+        self._unsent = self.transport.get_write_buffer_size()
+        self.deadline.set(Wait.LINGER, seconds if self._unsent else LINGER_SECONDS)
 
     # -- handshake
 
@@ -212,14 +222,15 @@ class Downstream(asyncio.Protocol):
         else:
             self.transport.write(self.tls.pending_output())
         self.transport.close()
+        self._await_the_end()
 
     # -- requests
 
     def _request_bytes(self, data: bytes) -> None:
         already = len(self._held)
         held = self._held + data if already else data
-        if held[0] == _CR and held[:2] == b"\r\n":
-            held = held[2:]  # RFC 9112, 2.2: an empty line before the request line is ignored; more than one is not
+        if held[:2] == b"\r\n":
+            held = without_empty_lines(held)
         end = held.find(b"\r\n\r\n", max(0, already - 3))
         if end < 0:
             self._incomplete(held, already)
@@ -263,6 +274,9 @@ class Downstream(asyncio.Protocol):
         self.headers = address_headers(self.address, trusted=self.trusted)
         if isinstance(verdict, Admit):
             self.headers += identity_headers(verdict.identity)
+            self.visitor = Visitor(self.client, verdict.identity.certificate)
+        else:
+            self.visitor = Visitor(self.client, verdict.certificate)
         return verdict
 
     def next_request_id(self) -> str:
@@ -270,11 +284,6 @@ class Downstream(asyncio.Protocol):
         if not self._id_prefix:
             self._id_prefix = os.urandom(12).hex()
         return f"{self._id_prefix}{self._requests:08x}"
-
-    @property
-    def identity(self) -> Identity | None:
-        """Whom the last verdict let in."""
-        return self._verdict.identity if isinstance(self._verdict, Admit) else None
 
     def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
         """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
@@ -293,7 +302,7 @@ class Downstream(asyncio.Protocol):
         self.linger()
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
-        """Answer a request that could not be read. What is behind it is never looked at: nobody knows where it begins."""
+        """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""
         request_id = self.next_request_id()
         sent = self.fail(error.status, error.detail, None, request_id, close=True)
         self.proxy.bad_request(self, error, line, sent, request_id, now)
@@ -309,9 +318,12 @@ class Downstream(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.client_gone()
         self.transport.close()
+        self._await_the_end()
 
     def _expired(self, wait: Wait) -> None:
-        if wait is Wait.LINGER or wait is Wait.HANDSHAKE:
+        if wait is Wait.LINGER and self._still_moving():
+            self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+        elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
             if self._still_moving():
@@ -324,7 +336,6 @@ class Downstream(asyncio.Protocol):
         else:
             self.linger()
 
-
     def _still_moving(self) -> bool:
         """Whether what waits to be sent, either way, became less since this was asked last: slow is not idle."""
         unsent = self.transport.get_write_buffer_size()
@@ -332,6 +343,3 @@ class Downstream(asyncio.Protocol):
             unsent += self.exchange.upstream.transport.get_write_buffer_size()
         before, self._unsent = self._unsent, unsent
         return 0 < unsent != before
-
-
-_CR = 0x0D

@@ -1,6 +1,6 @@
 """One request of an admitted client and its response, from the first byte to the line in the access log."""
 
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import MessageError
@@ -9,7 +9,8 @@ from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
-from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead, framing_line, read_response
+from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
+from gatekeeper.wire.rules import Rule
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
@@ -24,8 +25,8 @@ class Hold(Enum):
     AHEAD = auto()  # the client is too far ahead, or does not read its answers
 
 
-class Stage(Enum):
-    """Where an exchange stands."""
+class Stage(IntEnum):
+    """Where an exchange stands. An IntEnum, because Enum's hash is Python and LIFE is asked three times."""
 
     CONNECTING = auto()  # no upstream connection yet
     WAITING = auto()  # the request is under way, no final response head has come
@@ -52,30 +53,22 @@ MAX_INTERIM_RESPONSES = 16
 class Exchange:
     """A request that was let in (hence ``identity``), and what becomes of it."""
 
-    __slots__ = (
-        "_body",
-        "_chunked",
-        "_first",
-        "_held",
-        "_interim",
-        "_keep_alive",
-        "_pool",
-        "_request",
-        "_response",
-        "_response_body",
-        "_sent_at",
-        "downstream",
-        "head",
-        "identity",
-        "received",
-        "request_id",
-        "sent",
-        "stage",
-        "started",
-        "status",
-        "upstream",
-        "upstream_time",
-    )
+    # What most exchanges never change stands on the class: half of the cost of making one.
+    stage = Stage.CONNECTING
+    upstream: "UpstreamConnection | None" = None
+    status = 0
+    sent = 0
+    received = 0
+    duration = 0.0
+    upstream_time: float | None = None
+    reason = ""
+    detail = ""
+    _first = b""
+    _held = b""
+    _interim = 0
+    _response_body: Body | None = None
+    _chunked = False
+    _keep_alive = False
 
     def __init__(self, downstream: "Downstream", head: RequestHead, identity: Identity, started: float) -> None:
         self.downstream = downstream
@@ -83,19 +76,7 @@ class Exchange:
         self.identity = identity
         self.started = started
         self.request_id = downstream.next_request_id()
-        self.stage = Stage.CONNECTING
-        self.upstream: UpstreamConnection | None = None
-        self.upstream_time: float | None = None
-        self.received = 0
-        self.status = 0
-        self.sent = 0
         self._body: Body | None = head.body()  # what of the request is still to come
-        self._first = b""
-        self._held = b""
-        self._interim = 0
-        self._response_body: Body | None = None
-        self._chunked = False
-        self._keep_alive = False
 
     def begin(self, rest: bytes) -> None:
         """Find an upstream connection and send the request; ``rest`` is what came with its head."""
@@ -105,7 +86,10 @@ class Exchange:
         if limit is not None and self.head.block.length > limit:
             self.fail(413, "The request body is too large.")
             return
-        self._first = rest
+        if self._body is not None:
+            self._first = rest
+        elif rest:
+            self.downstream.keep(rest)
         self._request = self._head_for_upstream()
         upstream = self._pool.take()
         if upstream is None:
@@ -159,13 +143,11 @@ class Exchange:
         downstream = self.downstream
         self._sent_at = downstream.proxy.wall()
         upstream.write(self._request)
-        first, self._first = self._first, b""
         if self._body is None:
-            if first:
-                downstream.keep(first)
             downstream.deadline.set(Wait.RESPONSE_HEADER, downstream.world.settings.timeouts.response_header)
         else:
             downstream.unhold(Hold.CONNECTING)
+            first, self._first = self._first, b""
             self._request_body(first)
 
     def client_sent(self, data: bytes) -> None:
@@ -217,6 +199,9 @@ class Exchange:
         if self.stage is Stage.ENDED:
             return
         self.status = self.status or 499  # nginx's number for it, in the log only
+        if self.stage is Stage.TUNNEL:
+            self._upstream().finish(self.downstream.proxy.loop)
+            self.upstream = None
         self._end()
         self.downstream.exchange = None
 
@@ -244,6 +229,8 @@ class Exchange:
             self.fail(504, "The app could not be reached in time.")
         elif wait is Wait.RESPONSE_HEADER:
             self.fail(504, "The app did not answer in time.")
+        elif wait is Wait.REQUEST_BODY and Hold.UPSTREAM in self.downstream.holds:
+            self.fail(504, "The app did not take the request body in time.")
         elif wait is Wait.REQUEST_BODY:
             self.fail(408, "The request body did not arrive in time.")
         elif wait is Wait.TUNNEL:
@@ -297,14 +284,12 @@ class Exchange:
             self.fail(502, "The response is incomplete.")
 
     def _response_head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > MAX_HEAD_BYTES:
-            if len(data) > MAX_HEAD_BYTES:
-                self.fail(502, "The app's response header is too large.")
-            self._held = data
-            return
-        end += 4
+        end = data.find(b"\r\n\r\n") + 4
         try:
+            if end < 4:
+                incomplete_response(data)
+                self._held = data
+                return
             response = read_response(data if end == len(data) else data[:end])
             self._held = b""
             if response.status < 200:
@@ -325,7 +310,12 @@ class Exchange:
             downstream.write(start)
             self._complete(rest)
             return
-        content, left = self._response_fed(rest)
+        try:
+            content, left = self._response_fed(rest)
+        except MessageError as error:
+            downstream.write(start)
+            self.fail(502, f"The app's response is malformed: {error.detail}")
+            return
         downstream.write(start + content)
         if left is None:
             self._touch(Wait.STREAM)
@@ -352,10 +342,10 @@ class Exchange:
         return delimited and self._body is None and self.head.keep_alive and not self.downstream.proxy.draining
 
     def _interim_response(self, response: ResponseHead, rest: bytes) -> None:
-        """1xx: pass it on (RFC 9110, 15.2), bounded; 101 turns the exchange into a tunnel if the client asked for one."""
+        """1xx: pass it on (RFC 9110, 15.2), bounded; 101 makes a tunnel if the client asked for one."""
         self._interim += 1
         if self._interim > MAX_INTERIM_RESPONSES:
-            raise MessageError(502, "It holds too many interim responses.")
+            raise Rule.RESPONSE_INTERIM.error()
         if response.status == 101:
             self._switch(response, rest)
             return
@@ -367,7 +357,7 @@ class Exchange:
 
     def _switch(self, response: ResponseHead, rest: bytes) -> None:
         if not (self.head.upgrade and response.upgrade):
-            raise MessageError(502, "It switches to a protocol that nobody asked for.")
+            raise Rule.RESPONSE_SWITCH.error()
         self.status = 101
         self.upstream_time = self.downstream.proxy.wall() - self._sent_at
         self._move(Stage.TUNNEL)
@@ -390,8 +380,8 @@ class Exchange:
     def _response_content(self, data: bytes) -> None:
         try:
             content, left = self._response_fed(data)
-        except MessageError:
-            self.fail(502, "The app's response is malformed.")
+        except MessageError as error:
+            self.fail(502, f"The app's response is malformed: {error.detail}")
             return
         if content:
             self.downstream.write(content)
@@ -401,7 +391,8 @@ class Exchange:
     def _complete(self, left: bytes) -> None:
         """The response is whole. The upstream's connection is kept only if nobody can be in doubt where it stands."""
         upstream = self.upstream
-        if upstream is not None and self._response.reusable and not left and self._body is None:
+        settled = self._body is None and not (self.received and upstream and upstream.transport.get_write_buffer_size())
+        if upstream is not None and self._response.reusable and not left and settled:
             self.upstream = None
             upstream.exchange = None
             self._pool.give_back(upstream)
@@ -436,8 +427,9 @@ class Exchange:
         if self.upstream is not None:
             self.upstream.close()
             self.upstream = None
-        downstream.unhold(Hold.UPSTREAM)
-        downstream.unhold(Hold.CONNECTING)
+        if downstream.holds:
+            downstream.unhold(Hold.UPSTREAM)
+            downstream.unhold(Hold.CONNECTING)
         downstream.proxy.exchange_ended(self)
 
     def _upstream(self) -> "UpstreamConnection":

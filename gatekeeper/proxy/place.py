@@ -10,8 +10,8 @@ from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.proxy.upstream import UpstreamConnection
 from gatekeeper.settings import UpstreamSettings
 
-# A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and Node.js wait
-# 5 seconds, gunicorn 2, nginx 75).
+# A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
+# Node.js wait 5 seconds, gunicorn 2, nginx 75).
 KEEP_SECONDS = 30.0
 MAX_IDLE = 256
 
@@ -47,7 +47,7 @@ class Place:
         self._idle.append(connection)
 
     async def connect(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
-        """A fresh connection; OSError (ssl.SSLError among them) if the app cannot be reached or is not who it should be."""
+        """A fresh connection; OSError (ssl.SSLError among them) if the app cannot be reached or verified."""
         if isinstance(self.address, SocketPath):
             _, connection = await loop.create_unix_connection(
                 lambda: UpstreamConnection(self),
@@ -63,8 +63,11 @@ class Place:
                 ssl=self._tls,
                 server_hostname=self._server_name,
             )
-        self.busy += 1
         return connection
+
+    def opened(self, connection: UpstreamConnection) -> None:
+        """A connection is there; whoever asked for it may have left meanwhile, but it will be lost."""
+        self.busy += 1
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection was closed by either side."""

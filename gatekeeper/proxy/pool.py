@@ -12,6 +12,7 @@ from gatekeeper.settings import UpstreamSettings
 if TYPE_CHECKING:
     from gatekeeper.proxy.exchange import Exchange
 
+
 class Pool:
     """All places of one app."""
 
@@ -44,7 +45,7 @@ class Pool:
                     continue
         finally:
             self._connecting.pop(exchange, None)
-        if connection is None:
+        if connection is None or connection.transport.is_closing():  # closed at once, so nobody will say it again
             exchange.fail(502, "The app cannot be reached.")
         else:
             exchange.connected(connection)

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gatekeeper.access_log import AccessLog, Record
+from gatekeeper.access_log import AccessLog, OwnAnswer
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.world import World
-from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.request import RequestHead, unreadable_head
 from gatekeeper.wire.response import own_response
 
 if TYPE_CHECKING:
@@ -91,29 +91,9 @@ class Proxy:
 
     def exchange_ended(self, exchange: "Exchange") -> None:
         """An exchange of an admitted client is over."""
-        downstream, head = exchange.downstream, exchange.head
-        block = head.block
-        duration = self.wall() - exchange.started
+        exchange.duration = duration = self.wall() - exchange.started
         self.metrics.answered(exchange.status, duration)
-        if self.log.wanted:
-            self.log.write(
-                Record(
-                    exchange.started,
-                    downstream.client,
-                    head.method.decode("ascii"),
-                    head.target.decode("ascii"),
-                    exchange.status,
-                    exchange.sent,
-                    duration,
-                    exchange.upstream_time,
-                    exchange.request_id,
-                    exchange.identity.certificate,
-                    block.host.decode("ascii"),
-                    block.remark(b"user-agent").decode("latin-1"),
-                    block.remark(b"referer").decode("latin-1"),
-                    "HTTP/1.1" if head.minor else "HTTP/1.0",
-                )
-            )
+        self.log.write(exchange.downstream.visitor, exchange.head, exchange)
 
     def refused(
         self, downstream: "Downstream", head: RequestHead, refusal: Refuse, sent: int, request_id: str, now: float
@@ -122,27 +102,8 @@ class Proxy:
         duration = self.wall() - now
         self.metrics.refusals[refusal.reason] += 1
         self.metrics.answered(403, duration)
-        block = head.block
-        self.log.write(
-            Record(
-                now,
-                downstream.client,
-                head.method.decode("ascii"),
-                head.target.decode("ascii"),
-                403,
-                sent,
-                duration,
-                None,
-                request_id,
-                refusal.certificate,
-                block.host.decode("ascii"),
-                block.remark(b"user-agent").decode("latin-1"),
-                block.remark(b"referer").decode("latin-1"),
-                "HTTP/1.1" if head.minor else "HTTP/1.0",
-                refusal.reason,
-                refusal.detail,
-            )
-        )
+        outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
+        self.log.write(downstream.visitor, head, outcome)
 
     def bad_request(
         self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float
@@ -150,24 +111,5 @@ class Proxy:
         """A request could not be read and was answered with an error; ``line`` is how it began."""
         duration = self.wall() - now
         self.metrics.answered(error.status, duration)
-        method, _, rest = line[:_LOGGED_LINE].decode("latin-1").partition(" ")
-        certificate = downstream.identity.certificate if downstream.identity else None
-        self.log.write(
-            Record(
-                now,
-                downstream.client,
-                method,
-                rest.rpartition(" ")[0] or rest,
-                error.status,
-                sent,
-                duration,
-                None,
-                request_id,
-                certificate,
-                detail=error.detail,
-            )
-        )
-
-
-# Of a request line that is no request line, enough to recognise it by.
-_LOGGED_LINE = 256
+        outcome = OwnAnswer(now, duration, error.status, sent, request_id, detail=error.detail)
+        self.log.write(downstream.visitor, unreadable_head(line), outcome)

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 # As for the client's side: how much of a request body may wait for a slow app.
 WRITE_HIGH_WATER = 256 * 1024
+# What the visitor said last in a tunnel gets this long to reach the app.
+FINISH_SECONDS = 2.0
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -29,6 +31,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
+        self.place.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:
@@ -72,6 +75,12 @@ class UpstreamConnection(asyncio.Protocol):
         if self._paused and not self.transport.is_closing():
             self._paused = False
             self.transport.resume_reading()
+
+    def finish(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say goodbye behind what is on its way; an app that does not take it in time loses it."""
+        self.exchange = None
+        self.transport.close()
+        loop.call_later(FINISH_SECONDS, self.transport.abort)
 
     def close(self) -> None:
         """Give the connection up, with whatever is on its way: the app sees a reset, not a finished request."""

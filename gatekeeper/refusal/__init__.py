@@ -1,4 +1,6 @@
-"""What a visitor sees who is not let in, and what the gate answers of itself. Values in, bytes out: no asyncio, no clock.
+"""What a visitor sees who is not let in, and what the gate answers of itself.
+
+Values in, bytes out: no asyncio, no clock.
 
 answer
     status, header fields and body; the proxy adds framing, ``Connection`` and ``Date``.

@@ -10,7 +10,7 @@ from gatekeeper.gate.verdict import Refuse
 from gatekeeper.refusal import problem
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
 from gatekeeper.refusal.negotiation import choose_language, prefers_page
-from gatekeeper.refusal.page import Page, PageError, Variables, builtin_page, contact_link, own_page
+from gatekeeper.refusal.page import Page, Variables, blame, builtin_page, contact_link, own_page
 from gatekeeper.refusal.shown import LONGEST_NAME, LONGEST_PARAGRAPH, header_safe, minutes, show, visible
 from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
 
@@ -42,9 +42,9 @@ class Answer:
 class RefusalPages:
     """The answers of a gate with one ``[refusal]`` table; built with each reload.
 
-    ``detail`` "minimal" leaves out the certificate and what was found in it; the reason is told either way. ``contact`` is an
-    e-mail address, an http(s) address or any text. ``template`` is the operator's own page; ConfigurationError if it is
-    missing or broken.
+    ``detail`` "minimal" leaves out the certificate and what was found in it; the reason is told either way. ``contact``
+    is an e-mail address, an http(s) address or any text. ``template`` is the operator's own page; ConfigurationError if
+    it is missing or broken.
     """
 
     def __init__(
@@ -55,10 +55,8 @@ class RefusalPages:
         self._contact_link = contact_link(self._contact)
         self._page = own_page(template) if template else builtin_page()
 
-    def refused(
-        self, refusal: Refuse, *, accept: str, language: str, request_id: str, host: str, now: float
-    ) -> Answer:
-        """The 403 for a refusal. ``accept`` and ``language`` are the request's fields, ``now`` is seconds since the epoch."""
+    def refused(self, refusal: Refuse, *, accept: str, language: str, request_id: str, host: str, now: float) -> Answer:
+        """The 403 for a refusal. ``accept`` and ``language`` are the request's, ``now`` is seconds since the epoch."""
         request_id = header_safe(request_id)
         reason = (("Gatekeeper-Reason", str(refusal.reason)),)
         if not prefers_page(accept):
@@ -94,11 +92,11 @@ class RefusalPages:
         request_id = header_safe(request_id)
         retry = () if retry_after is None else (("Retry-After", str(retry_after)),)
         if not prefers_page(accept):
-            return _problem(status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry)
+            return _problem(
+                status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry
+            )
         topic = topic_of_failure(status)
-        variables = self._variables(
-            status=status, topic=topic, language=language, detail=detail, request_id=request_id
-        )
+        variables = self._variables(status=status, topic=topic, language=language, detail=detail, request_id=request_id)
         return self._answer(variables, retry)
 
     def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> Variables:
@@ -117,11 +115,16 @@ class RefusalPages:
             certificate=None,
             detail="" if self._minimal else visible(detail, LONGEST_PARAGRAPH),
             contact=self._contact,
-            contact_link=self._contact_link,
+            contact_link=self._mail_about(f"{status} {topic}, {request_id}"),
             request_id=request_id,
             host="",
             checked="",
         )
+
+    def _mail_about(self, subject: str) -> str:
+        """The link to the contact; a mail gets a subject, so that whoever reads it can find the line in the log."""
+        mail = self._contact_link.startswith("mailto:")
+        return f"{self._contact_link}?subject={quote(subject, safe='')}" if mail else self._contact_link
 
     def _answer(self, variables: Variables, extra: tuple[tuple[str, str], ...]) -> Answer:
         page, body = self._render(variables)
@@ -139,8 +142,8 @@ class RefusalPages:
         """The operator's page, or the built-in one and a line in the log where theirs fails on this visitor."""
         try:
             return self._page, self._page.render(variables).encode("utf-8", "replace")
-        except PageError as error:
-            _log.error("refusal.template cannot be rendered, the built-in page is sent instead: %s", error)
+        except Exception as error:  # a template is a program and may raise anything
+            _log.error("refusal.template failed, the built-in page is sent instead: %s", blame(error))
         page = builtin_page()
         return page, page.render(variables).encode("utf-8", "replace")
 

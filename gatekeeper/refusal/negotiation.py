@@ -1,7 +1,7 @@
 """Which of the two bodies, and which language: RFC 9110, 12.5.
 
-The header fields come from anybody. They are read by expressions that cannot backtrack, and the answers for the few values
-that browsers really send are remembered.
+The header fields come from anybody. They are read by expressions that cannot backtrack, and the answers for the few
+values that browsers really send are remembered.
 """
 
 import re
@@ -11,11 +11,13 @@ from functools import lru_cache
 # Browsers send about 140 characters. Nothing longer is read, so what is remembered stays small.
 LONGEST_FIELD = 1024
 
-_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~\x80-\xff])*+"'
-_PARAMETER = re.compile(rf"[ \t]*+;[ \t]*+(?:({_TOKEN})=({_TOKEN}|{_QUOTED}))?+")
-_MEDIA_RANGE = re.compile(rf"[ \t]*+(?:({_TOKEN})/({_TOKEN})((?:{_PARAMETER.pattern})*+))?+[ \t]*+(?:,|\Z)")
-_LANGUAGE_RANGE = re.compile(r"[ \t]*+([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9]{1,8})*+(?:[ \t]*+;[ \t]*+[Qq]=([0-9.]++))?+[ \t]*+")
+_PARAMETER = re.compile(rf"[ \t]*+;[ \t]*+(?:({_WORD})=({_WORD}|{_QUOTED}))?+")
+_MEDIA_RANGE = re.compile(rf"[ \t]*+(?:({_WORD})/({_WORD})((?:{_PARAMETER.pattern})*+))?+[ \t]*+(?:,|\Z)")
+_LANGUAGE_RANGE = re.compile(
+    r"[ \t]*+([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9]{1,8})*+(?:[ \t]*+;[ \t]*+[Qq]=([0-9.]++))?+[ \t]*+"
+)
 _WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
@@ -33,8 +35,8 @@ def _prefers_page(accept: str) -> bool:
 def prefers_page(accept: str) -> bool:
     """Whether ``Accept`` prefers a page over JSON; an empty, broken or over-long field does not.
 
-    Where both weigh the same, the more specific range decides (``text/html, */*`` is a browser, ``*/*`` alone is curl), and
-    then JSON. Parameters of media types other than ``q`` are not compared.
+    Where both weigh the same, the more specific range decides (``text/html, */*`` is a browser, ``*/*`` alone is curl),
+    and then JSON. Parameters of media types other than ``q`` are not compared.
     """
     return len(accept) <= LONGEST_FIELD and _prefers_page(accept)
 
@@ -73,8 +75,8 @@ def _best(weights: dict[str, float], *names: str) -> tuple[float, int]:
 def choose_language(accept_language: str, available: Collection[str], default: str) -> str:
     """The first of the visitor's languages that is available (RFC 9110, 12.5.4; RFC 4647, 3.4, "Lookup").
 
-    ``available`` holds primary subtags (``de``), so looking up ``de-AT`` comes down to its first part. Broken members are
-    skipped; an over-long field counts as absent. ``*`` says nothing about what to choose and is skipped as well.
+    ``available`` holds primary subtags (``de``), so looking up ``de-AT`` comes down to its first part. Broken members
+    are skipped; an over-long field counts as absent. ``*`` says nothing about what to choose and is skipped as well.
     """
     if len(accept_language) > LONGEST_FIELD:
         return default

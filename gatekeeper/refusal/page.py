@@ -1,4 +1,7 @@
-"""The answer for people: one template, the built-in one or the operator's own, tried out on every topic when it is loaded."""
+"""The answer for people: one template, the built-in one or the operator's own.
+
+Either is tried out on every topic when it is loaded.
+"""
 
 import base64
 import hashlib
@@ -44,14 +47,10 @@ class Variables(TypedDict):
     checked: str
 
 
-class PageError(Exception):
-    """A template failed on one particular page; the text says where and how."""
-
-
 class Page:
     """A template that has rendered every topic once, and the policy under which browsers show what it renders.
 
-    ``jinja2.TemplateSyntaxError`` or PageError if ``source`` cannot.
+    Raises whatever the template raises; `blame` says where.
     """
 
     def __init__(self, source: str) -> None:
@@ -62,19 +61,23 @@ class Page:
         self.policy = _content_security_policy([self.render(variables) for variables in _samples()])
 
     def render(self, variables: Variables) -> str:
-        """The page; PageError if the template fails on these variables."""
-        try:
-            return self._template.render(variables)
-        except Exception as error:  # a template is a program and may raise anything
-            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
-            raise PageError(f"line {lines[-1] if lines else '?'}: {type(error).__name__}: {error}") from error
+        """The page for one visitor."""
+        return self._template.render(variables)
+
+
+def blame(error: Exception) -> str:
+    """What went wrong in a template, and in which of its lines."""
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f"line {error.lineno}: {error.message}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
+    return f"line {lines[-1] if lines else 1}: {error}"
 
 
 def _content_security_policy(pages: list[str]) -> str:
-    """Nothing from outside, no script, no frame, no form; the styles that were seen in ``pages``, by their hash (CSP 3).
+    """Nothing from outside, no script, no frame, no form; the styles seen in ``pages``, by their hash (CSP 3).
 
-    A ``data:`` image is allowed so that the icon can be empty: a browser that has to ask for ``/favicon.ico`` is refused
-    twice for each page.
+    A ``data:`` image is allowed so that the icon can be empty: a browser that has to ask for ``/favicon.ico`` is
+    refused twice for each page.
     """
     styles = sorted({style for page in pages for style in _styles(page)})
     digests = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in styles]
@@ -127,10 +130,8 @@ def own_page(path: Path) -> Page:
         raise _mistake(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise _mistake(f"{path} is not UTF-8 text (byte {error.start})") from error
-    except jinja2.TemplateSyntaxError as error:
-        raise _mistake(f"{path}, line {error.lineno}: {error.message}") from error
-    except PageError as error:
-        raise _mistake(f"{path} cannot be rendered: {error}") from error
+    except Exception as error:  # a template is a program and may raise anything
+        raise _mistake(f"{path}, {blame(error)}") from error
 
 
 def _mistake(message: str) -> ConfigurationError:
@@ -150,28 +151,31 @@ def contact_link(contact: str) -> str:
 
 def _samples() -> Iterator[Variables]:
     """What every topic's page could hold, once with everything and once with as little as there can be."""
-    english = catalogues()[DEFAULT_LANGUAGE]
-    shown = ShownCertificate("name", "issuer", "from", "until", "01", "00", "CN=name", "CN=issuer")
-    for name, topic in english.topics.items():
-        full = Variables(
-            status=403,
-            reason=name,
-            language=english.tag,
-            what=topic.what,
-            todo=topic.todo,
-            mark=topic.mark,
-            layout=layout(name),
-            words=english.words,
-            platforms=english.platforms,
-            certificate=shown,
-            detail="detail",
-            contact="contact",
-            contact_link="mailto:contact",
-            request_id="id",
-            host="host",
-            checked="now",
+    for topic in catalogues()[DEFAULT_LANGUAGE].topics:
+        yield sample(
+            topic, ShownCertificate("name", "issuer", "from", "until", "01", "00", "CN=name", "CN=issuer"), "x"
         )
-        yield full
-        least = full.copy()
-        least.update(reason="", certificate=None, detail="", contact="", contact_link="", host="")
-        yield least
+        yield sample(topic, None, "")
+
+
+def sample(topic: str, certificate: ShownCertificate | None, text: str) -> Variables:
+    """What a page about ``topic`` could hold: ``text`` wherever a stranger's or the operator's would be."""
+    english = catalogues()[DEFAULT_LANGUAGE]
+    return Variables(
+        status=403,
+        reason=text,
+        language=english.tag,
+        what=english.topics[topic].what,
+        todo=english.topics[topic].todo,
+        mark=english.topics[topic].mark,
+        layout=layout(topic),
+        words=english.words,
+        platforms=english.platforms,
+        certificate=certificate,
+        detail=text,
+        contact=text,
+        contact_link=text,
+        request_id="id",
+        host=text,
+        checked=text,
+    )

@@ -1,6 +1,6 @@
 """The answer for programs: ``application/problem+json`` (RFC 9457), in English.
 
-Everything beyond ASCII is written as ``\\u…``, so that a certificate's name cannot steer the terminal of whoever runs curl.
+Everything beyond ASCII is written as ``\\u…``, so that no certificate's name can steer the terminal of who runs curl.
 """
 
 import json
@@ -14,7 +14,10 @@ from gatekeeper.refusal.shown import rfc3339
 # Longer names are cut: an answer to somebody unknown stays small, whatever they sent.
 LONGEST_VALUE = 1024
 
-# Title and advice of each reason. The advice depends on nothing but the reason, so it is all that detail = "minimal" tells.
+# Where HTTPStatus has other words before Python 3.13.
+_PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
+
+# Title and advice of each reason. They depend on nothing else, so they are all that detail = "minimal" tells.
 _TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_CERTIFICATE: (
         "No client certificate was sent",
@@ -77,7 +80,7 @@ def failure(status: int, detail: str, request_id: str, *, minimal: bool) -> byte
 
 def phrase(status: int) -> str:
     """The status in words, as RFC 9110 has it."""
-    return HTTPStatus(status).phrase
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
 def _certificate(certificate: Certificate) -> dict[str, object]:

@@ -22,8 +22,8 @@ _NOT_A_TOKEN = re.compile(r"[^!-~]")
 def visible(text: str, limit: int) -> str:
     """At most ``limit`` characters of ``text``, the rest an ellipsis, with every unseen character spelled out.
 
-    Control characters, the marks that turn the direction of writing around (Unicode TR 36, 2.9), zero-width characters, line
-    separators, lone surrogates: what `str.isprintable` calls not printable is shown as its code point, ``‹U+202E›``.
+    Control characters, the marks that turn the direction of writing around (Unicode TR 36, 2.9), zero-width characters,
+    line separators, lone surrogates: what `str.isprintable` denies is shown as its code point, ``‹U+202E›``.
     """
     if len(text) > limit:
         text = text[: limit - 1] + "…"

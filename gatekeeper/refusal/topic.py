@@ -10,8 +10,8 @@ from gatekeeper.gate.verdict import Reason
 class Layout:
     """What the page of a topic offers beside its two sentences.
 
-    ``icon`` is the picture; ``faulty`` is the field of the shown certificate that is to blame, if one is; ``importing`` adds
-    how to import a certificate, ``choosing`` how to make the browser ask again.
+    ``icon`` is the picture; ``faulty`` is the field of the shown certificate that is to blame, if one is; ``importing``
+    adds how to import a certificate, ``choosing`` how to make the browser ask again.
     """
 
     icon: str = "notice"
@@ -26,6 +26,7 @@ _LAYOUTS = {
     "expired": Layout("clock", "not_after", importing=True, choosing=True),
     "authority_expired": Layout("clock", "issuer", importing=True, choosing=True),
     "not_yet_valid": Layout("clock", "not_before"),
+    "authority_not_yet_valid": Layout("clock", "issuer"),
     "revoked": Layout("crossed", importing=True, choosing=True),
     "untrusted_issuer": Layout("stranger", "issuer", importing=True, choosing=True),
     "wrong_purpose": Layout("crossed", importing=True, choosing=True),
@@ -59,7 +60,13 @@ def topic_of_failure(status: int) -> str:
 
 
 def topic_of_refusal(reason: Reason, certificate: Certificate | None, now: float) -> str:
-    """The topic of a refusal: its reason, except where the page would blame the visitor's dates for the authority's."""
-    if reason is Reason.EXPIRED and certificate is not None and now < certificate.not_after + 1:
-        return "authority_expired"
+    """The topic of a refusal: its reason, except where the page would blame the visitor's dates for the authority's.
+
+    The dates of a certificate hold from ``not_before`` through the whole second ``not_after``, as in `gate.verdict`.
+    """
+    if certificate is not None:
+        if reason is Reason.EXPIRED and now < certificate.not_after + 1:
+            return "authority_expired"
+        if reason is Reason.NOT_YET_VALID and now >= certificate.not_before:
+            return "authority_not_yet_valid"
     return str(reason)

@@ -7,7 +7,7 @@ from pathlib import Path
 from gatekeeper.errors import BindingError, ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.tls.context import ServerContext, new_ssl_context
-from gatekeeper.tls.files import AUTHORITIES, CERTIFICATE, Files
+from gatekeeper.tls.files import AUTHORITIES, Files
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import reach_and_prove
 
@@ -32,8 +32,7 @@ def build_context(
     """
     files, context = Files(), new_ssl_context(min_tls)
     authorities = [authority for path in ca for authority in files.authorities(path)]
-    chain = files.certificates(CERTIFICATE, certificate)
-    files.load(context, certificate, key, key_passphrase_file)
+    chain = files.server(context, certificate, key, key_passphrase_file)
     if not authorities and not files.mistakes:
         files.mistakes.append(Mistake(AUTHORITIES, "names no certificate authority, so nobody could ever be let in"))
     if files.mistakes:

@@ -53,18 +53,25 @@ class Files:
                 self._wrong(AUTHORITIES, f"{path}: {certificate.subject or 'a certificate without a name'} {complaint}")
         return found
 
-    def load(self, context: ssl.SSLContext, certificate: Path, key: Path, passphrase_file: Path | None) -> None:
-        """Give ``context`` the server's certificate with its chain and its key. It never asks on a terminal."""
+    def server(
+        self, context: ssl.SSLContext, certificate: Path, key: Path, passphrase_file: Path | None
+    ) -> list[Certificate]:
+        """Give ``context`` the server's certificate with its chain and its key. It never asks on a terminal.
+
+        The chain is returned; it is empty if a mistake was found in it.
+        """
+        chain = self.certificates(CERTIFICATE, certificate)
         content = self._read(KEY, key)
-        passphrase = self._passphrase(passphrase_file) if passphrase_file else None
-        if content is None or (passphrase_file and passphrase is None):
-            return
+        passphrase = self._passphrase(passphrase_file) if passphrase_file else b""
+        if content is None or passphrase is None:
+            return chain
         if b"PRIVATE KEY-----" not in content:
             self._wrong(KEY, f"{key} holds no PEM private key{_instead(content)}")
-        elif b"ENCRYPTED" in content and passphrase is None:
+        elif b"ENCRYPTED" in content and not passphrase:
             self._wrong(KEY, f"{key} is encrypted; name a file with its passphrase in {PASSPHRASE}")
-        elif not self.mistakes:
-            self._load(context, certificate, key, passphrase or b"")
+        elif chain:
+            self._load(context, certificate, key, passphrase)
+        return chain
 
     def _load(self, context: ssl.SSLContext, certificate: Path, key: Path, passphrase: bytes) -> None:
         try:
@@ -72,7 +79,7 @@ class Files:
             context.load_cert_chain(certificate, key, password=lambda: passphrase)
         except ssl.SSLError as error:
             self._wrong(KEY, _why_not_loaded(error, certificate, key, passphrase))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self._wrong(KEY, f"{key} cannot be loaded: {error}")
 
     def _passphrase(self, path: Path) -> bytes | None:
@@ -147,10 +154,12 @@ def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extens
 
 
 def _why_not_loaded(error: ssl.SSLError, certificate: Path, key: Path, passphrase: bytes) -> str:
-    reason = error.reason or ""
-    if reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
+    """In words. OpenSSL calls a key of another kind "no certificate assigned", and has no reason ("PEM lib") for a key
+    that cannot be opened."""
+    if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
         return f"{key} is not the key of the first certificate in {certificate}"
-    if passphrase and reason in ("BAD_DECRYPT", "BAD_PASSWORD_READ", "PEM_LIB"):
-        return f"the passphrase in {PASSPHRASE} does not open {key}"
-    words = reason.lower().replace("_", " ") or str(error)
-    return f"{certificate} and {key} cannot be used: {words}"
+    if error.reason:
+        return f"{certificate} and {key} cannot be used: {error.reason.lower().replace('_', ' ')}"
+    if passphrase:
+        return f"{key} cannot be opened; the passphrase in {PASSPHRASE} is wrong, or the key is damaged"
+    return f"{key} cannot be opened; it is damaged, or of a kind that OpenSSL does not know"

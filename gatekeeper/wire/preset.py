@@ -38,7 +38,7 @@ def pem(certificate: Certificate) -> str:
 def _asn1_time(seconds: float) -> str:
     """As OpenSSL's ASN1_TIME_print writes it: ``Nov  3 19:00:00 2026 GMT``, English whatever the locale."""
     moment = datetime.fromtimestamp(seconds, UTC)
-    month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[moment.month - 1]
+    month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][moment.month - 1]
     return f"{month} {moment.day:2d} {moment:%H:%M:%S} {moment.year} GMT"
 
 

@@ -4,9 +4,9 @@ import difflib
 
 from pydantic_core import ErrorDetails
 
+from gatekeeper.config.source import KeyPath
 from gatekeeper.kinds import shown
 from gatekeeper.settings import Settings, Table, table_at
-from gatekeeper.source import KeyPath
 
 
 def complaint(error: ErrorDetails) -> tuple[KeyPath, str]:
@@ -56,13 +56,13 @@ def _missing(where: KeyPath) -> str:
 
 
 def _unknown(where: KeyPath) -> str:
-    """Name the key that was probably meant, or the tables where a key of this name belongs."""
+    """Name the tables where a key of this name belongs, or the key that was probably meant."""
     name, siblings = str(where[-1]), _keys(table_at(where[:-1]))
-    if close := difflib.get_close_matches(name.lower().replace("-", "_"), siblings, n=1):
-        return f'unknown key; did you mean "{close[0]}"?'
     homes = [f"[{table}]" for table in Settings.model_fields if name in _keys(table_at((table,)))]
     if homes:
         return f"unknown key; it belongs to {' or '.join(homes)}"
+    if close := difflib.get_close_matches(name.lower().replace("-", "_"), siblings, n=1):
+        return f'unknown key; did you mean "{close[0]}"?'
     return f"unknown key; known {'tables' if len(where) == 1 else 'keys'} here: {', '.join(siblings)}"
 
 

@@ -1,0 +1,103 @@
+"""The kinds of load, and what must be true of every answer."""
+
+from dataclasses import dataclass, field, replace
+
+from benchmarks.contenders import Setup
+from benchmarks.peer import Messages
+from benchmarks.transfer import Transfers
+from benchmarks.wrk import Requests
+
+TWO = (("User-Agent", "wrk"),)
+"""With `Host`, which wrk sends by itself, two."""
+
+BROWSER = (
+    (
+        "User-Agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+    ),
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Accept-Language", "en-GB,en;q=0.9,de;q=0.8"),
+    ("Sec-CH-UA", '"Chromium";v="142", "Not_A Brand";v="99"'),
+    ("Sec-CH-UA-Mobile", "?0"),
+    ("Sec-CH-UA-Platform", '"Linux"'),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "same-origin"),
+)
+"""With `Host` and `Cookie`, twelve."""
+COOKIE = ("Cookie", "session=4f1c6a0b9d2e83577ac1e0d45b6f9821")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One kind of load on one setup."""
+
+    name: str
+    title: str
+    load: Requests | Transfers | Messages
+    setup: Setup = field(default_factory=Setup)
+    status: int = 200
+    body: int = 100
+    """Bytes that each answer must at least carry."""
+    stretch: int = 1
+    """How many times as long as others it is measured."""
+
+
+SMALL = Requests("/100b", headers=TWO)
+HANDSHAKE = Requests("/100b", connections=16, headers=TWO, close=True)
+MIB = 1 << 20
+
+SCENARIOS = (
+    Scenario("small", "100 B, 32 connections", SMALL),
+    Scenario("browser", "100 B, twelve headers", Requests("/100b", headers=(*BROWSER, COOKIE))),
+    Scenario(
+        "cookie", "100 B, twelve headers, new cookie each", Requests("/100b", headers=BROWSER, random_cookie=True)
+    ),
+    Scenario("identity", "100 B, all identity headers", SMALL, Setup(all_identity=True)),
+    Scenario("many", "100 B, 1,000 connections", Requests("/100b", connections=1000, headers=TWO)),
+    Scenario("paced", "100 B, at some 4,000 requests/s", Requests("/100b", headers=TWO, delay=(6, 10))),
+    Scenario("medium", "10 KiB down", Requests("/10k", headers=TWO), body=10 << 10),
+    Scenario("down", "1 MiB down", Requests("/1m", connections=8, headers=TWO), body=MIB),
+    Scenario("down-100", "100 MiB down", Transfers("/100m", 100 * MIB)),
+    Scenario("up", "1 MiB up", Requests("/app/upload", connections=8, headers=TWO, upload=MIB), body=7),
+    Scenario("up-100", "100 MiB up", Transfers("/app/upload", 100 * MIB, upload=True)),
+    Scenario("handshake", "full handshake a request", HANDSHAKE),
+    Scenario("handshake-no-ticket", "full handshake, no tickets", HANDSHAKE, Setup(tickets=False)),
+    Scenario("resumed", "resumed handshake a request", replace(HANDSHAKE, resume=True), Setup(tickets=True)),
+    Scenario("refused", "403 and a full handshake", replace(HANDSHAKE, certificate=False), status=403, body=0),
+    Scenario("messages", "WebSocket echo, 100 B", Messages()),
+    Scenario("small-2", "100 B, 32 connections, two workers", SMALL, Setup(workers=2)),
+    Scenario("handshake-2", "full handshake, two workers", HANDSHAKE, Setup(workers=2)),
+)
+
+
+def at_equal_load(connections: int) -> Requests:
+    """Some two thousand requests a second in all, however many connections they are spread over.
+
+    Not as fast as can be: ten thousand busy connections need twenty thousand open files in a proxy, which many systems
+    do not allow, and in the queue of such a load every figure is that of the queue.
+    """
+    pause = connections // 2
+    return Requests("/100b", connections=connections, headers=TWO, delay=(pause * 4 // 5, pause * 6 // 5))
+
+
+FEW_HANDSHAKES = replace(HANDSHAKE, connections=4)
+"""With a million revoked a handshake takes OpenSSL some 90 ms: it checks the signature of the list each time."""
+
+GROWTH = (
+    *(Scenario(f"routes-{count}", f"100 B, routes: {count:,}", SMALL, Setup(routes=count)) for count in (1, 1000)),
+    *(
+        Scenario(f"crl-{count}", f"full handshake, revoked: {count:,}", FEW_HANDSHAKES, Setup(crl=count), stretch=2)
+        for count in (0, 1_000_000)
+    ),
+    *(
+        Scenario(f"workers-{count}", f"100 B, workers: {count}", replace(SMALL, connections=64), Setup(workers=count))
+        for count in (1, 2)
+    ),
+    *(
+        Scenario(f"connections-{count}", f"2,000 requests/s, connections: {count:,}", at_equal_load(count))
+        for count in (10, 100, 1000, 10000)
+    ),
+)
+"""How cost grows; each kind from little to much."""

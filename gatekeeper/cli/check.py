@@ -1,0 +1,83 @@
+"""``gatekeeper check``: load everything that ``serve`` would, and say what it is."""
+
+import argparse
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from gatekeeper.addresses import SocketPath
+from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.cli.serve import warnings
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.revocation import RevocationList
+from gatekeeper.proxy.place import make_places
+from gatekeeper.proxy.world import World, build_world
+from gatekeeper.settings import Settings
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``check`` to the command line."""
+    parser = commands.add_parser(
+        "check",
+        help="say whether the configuration is right",
+        description="Load everything that serve would load, without opening a port; list every mistake, or sum it up.",
+        epilog="example: gatekeeper check -c gatekeeper.toml",
+    )
+    add_config_option(parser)
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    configuration = load_configuration(options)
+    settings = configuration.settings
+    with naming_lines(configuration):
+        now = time.time()
+        world = build_world(settings, {}, now)
+        for name, upstream in settings.every_upstream.items():
+            folders = {place.path: SocketPath(place.path) for place in upstream.places if place.path is not None}
+            make_places(name, upstream, folders)
+    console = Console(highlight=False)
+    console.print(_summary(configuration.source.path, settings, world, now))
+    for warning in warnings(world, now):
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+    console.print("The configuration is right.", style="green")
+    return 0
+
+
+def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("configuration", str(path))
+    for address in settings.server.listen:
+        table.add_row("listens on", f"https://{address}")
+    table.add_row("admin on", f"http://{settings.admin.listen}" if settings.admin.listen else "off")
+    table.add_row("certificate", certificate_line(world.tls.certificate, now))
+    for authority in world.tls.authorities:
+        table.add_row("trusted CA", certificate_line(authority, now))
+    for one in world.policy.revocations.every if world.policy.revocations else ():
+        table.add_row("CRL", list_line(one, now))
+    for name, upstream in settings.every_upstream.items():
+        places = ", ".join(str(place) for place in upstream.places)
+        table.add_row("upstream", f"{name}: {places}")
+    return table
+
+
+def list_line(crl: RevocationList, now: float) -> str:
+    """Whose it is, how long, and when the next one is due: ``CN=Home CA, 3 revoked, next update 2027-11-23 …``."""
+    until = datetime.fromtimestamp(crl.next_update, UTC)
+    days = int((crl.next_update - now) // 86400)
+    left = "stale" if now >= crl.next_update else f"{days} days left"
+    return f"{crl.issuer[0]}, {len(crl.serials)} revoked, next update {until:%Y-%m-%d %H:%M} UTC ({left})"
+
+
+def certificate_line(certificate: Certificate, now: float) -> str:
+    """Who it is and how long it is good: ``CN=Home CA, until 2027-11-23 (365 days left)``."""
+    until = datetime.fromtimestamp(certificate.not_after, UTC)
+    days = int((certificate.not_after - now) // 86400)
+    left = "has expired" if days < 0 else f"{days} days left"
+    names = ", ".join((*certificate.dns_names, *certificate.ips))
+    return f"{certificate.subject or names}, until {until:%Y-%m-%d} ({left})"

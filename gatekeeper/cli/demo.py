@@ -1,0 +1,201 @@
+"""``gatekeeper demo``: the whole thing on this machine, in a temporary folder, without any preparation."""
+
+import argparse
+import asyncio
+import http.client
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from rich.console import Console
+from rich.table import Table
+
+from gatekeeper.addresses import parse_listen, parse_upstream
+from gatekeeper.embedded.demo import demo_app
+from gatekeeper.errors import StartError, UsageError
+
+if TYPE_CHECKING:
+    from gatekeeper.embedded.stage import Player, Stage
+
+DEFAULT_LISTEN = "127.0.0.1:8443"
+TIMEOUT_SECONDS = 10.0
+_READY = re.compile(r"listening on https://(\S+):(\d+)$")
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``demo`` to the command line."""
+    parser = commands.add_parser(
+        "demo",
+        help="try it all out on this machine",
+        description="Make an authority and certificates in a temporary folder, start a small app and the gate.",
+        epilog="example: gatekeeper demo --upstream http://127.0.0.1:8000",
+    )
+    parser.add_argument("--listen", metavar="ADDR", help=f"where the gate listens; by default {DEFAULT_LISTEN}")
+    parser.add_argument("--upstream", metavar="URL", help="your own app instead of the small one")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="play every kind of visitor, print what each got, and end; 0 if all is well",
+    )
+    parser.set_defaults(run=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from gatekeeper.embedded.stage import set_stage  # brings the authority, which the running proxy never loads
+
+    # For a check any free port will do.
+    default = "127.0.0.1:0" if options.check else DEFAULT_LISTEN
+    try:
+        listen = parse_listen(options.listen or default)
+        if options.upstream:
+            parse_upstream(options.upstream)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    with tempfile.TemporaryDirectory(prefix="gatekeeper-demo-") as name, _ended_by_sigterm():
+        folder = Path(name)
+        socket = folder / "app.sock"
+        stage = set_stage(folder, listen, options.upstream or f"unix:{socket}", datetime.now(UTC))
+        with _app(socket), _gate(stage) as (process, port):
+            if options.check:
+                return _play(stage, port)
+            _explain(stage, port)
+            process.wait()
+    return 0
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the demo like Ctrl-C, so that the folder with the keys is removed."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _app(socket: Path) -> Iterator[None]:
+    """The small app, on a thread of its own."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(demo_app(), access_log=None)
+    loop.run_until_complete(runner.setup())
+    loop.run_until_complete(web.UnixSite(runner, str(socket)).start())
+    thread = threading.Thread(target=loop.run_forever, name="demo-app", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(runner.cleanup())
+        loop.close()
+
+
+@contextmanager
+def _gate(stage: "Stage") -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """The gate as its users start it, and the port that it really listens on."""
+    command = [sys.executable, "-m", "gatekeeper", "serve", "-c", str(stage.configuration)]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    # In a group of its own: Ctrl-C reaches the demo, which then ends the gate in order.
+    with subprocess.Popen(  # noqa: S603 - our own interpreter
+        command, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as gate:
+        try:
+            yield gate, _port(gate)
+        finally:
+            gate.terminate()
+
+
+def _port(gate: "subprocess.Popen[str]") -> int:
+    said = []
+    for line in gate.stderr or ():
+        ready = _READY.search(line.rstrip())
+        if ready:
+            threading.Thread(target=_pass_on, args=(gate,), daemon=True).start()
+            return int(ready[2])
+        said.append(line.rstrip().removeprefix("gatekeeper: "))
+    raise StartError("; ".join(said) or "the gate did not start")
+
+
+def _pass_on(gate: "subprocess.Popen[str]") -> None:
+    """What the gate says later belongs on the terminal too, and nobody may block it by not reading."""
+    for line in gate.stderr or ():
+        if "admin on" not in line:
+            print(line, end="", file=sys.stderr)
+
+
+def _explain(stage: "Stage", port: int) -> None:
+    url = f"https://localhost:{port}/"
+    certificate, key = stage.files("alice")
+    print(f"""\
+The gate is open at {url} with a small app behind it. Everything it
+needs was made in {stage.folder} and goes away with it.
+
+Without a certificate, you are told why not:
+
+  curl --cacert {stage.authority} {url}
+
+With Alice's, you are in:
+
+  curl --cacert {stage.authority} \\
+       --cert {certificate} --key {key} {url}
+
+In a browser: import {stage.folder / "alice.p12"}
+with the password {stage.password} (Chrome and Edge: Settings, Privacy and
+security, Security, Manage certificates; Firefox: Settings, Privacy & Security,
+View Certificates, Your Certificates), then open {url}
+The browser warns that it does not know the server's authority; for a demo, go on.
+
+Ctrl-C ends the demo.""")
+    sys.stdout.flush()
+
+
+def _play(stage: "Stage", port: int) -> int:
+    table = Table("visitor", "TLS", "should get", "got", box=None, padding=(0, 2, 0, 0))
+    all_well = True
+    for player in stage.players:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            expected, got = _shown(player.refused), _visit(stage, player, version, port)
+            well = expected == got
+            all_well = all_well and well
+            got = got if well else f"[red]{got}[/red]"
+            table.add_row(player.title, version.name[-3:].replace("_", "."), expected, got)
+    Console(highlight=False).print(table)
+    print("Everybody got what they should." if all_well else "Somebody got what they should not.")
+    return 0 if all_well else 1
+
+
+def _shown(reason: str | None) -> str:
+    return "200, let in" if reason is None else f"403 {reason}"
+
+
+def _visit(stage: "Stage", player: "Player", version: ssl.TLSVersion, port: int) -> str:
+    """What this visitor gets: ``200, let in``, ``403 expired`` …, or what went wrong."""
+    context = ssl.create_default_context(cafile=str(stage.authority))
+    context.minimum_version = context.maximum_version = version
+    if player.credential is not None:
+        with tempfile.NamedTemporaryFile(dir=stage.folder) as file:
+            file.write(player.credential.key_pem() + player.credential.chain_pem)
+            file.flush()
+            context.load_cert_chain(file.name)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        reason = response.headers.get("Gatekeeper-Reason")
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer: {error}"
+    finally:
+        connection.close()
+    return f"{response.status}, let in" if reason is None else f"{response.status} {reason}"

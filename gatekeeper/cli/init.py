@@ -1,0 +1,36 @@
+"""``gatekeeper init``: write a configuration to start from."""
+
+import argparse
+from pathlib import Path
+
+from gatekeeper.config import NAME
+from gatekeeper.config.starter import starter
+from gatekeeper.errors import GatekeeperError, UsageError
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``init`` to the command line."""
+    parser = commands.add_parser(
+        "init",
+        help=f"write a commented {NAME} to start from",
+        description=f"Write a commented {NAME} into a folder; one that is there is left alone.",
+        epilog="example: gatekeeper init /etc/gatekeeper",
+    )
+    parser.add_argument("folder", nargs="?", default=Path(), type=Path, metavar="DIR", help="by default this folder")
+    parser.set_defaults(run=_init)
+
+
+def _init(options: argparse.Namespace) -> int:
+    path = options.folder / NAME
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(starter())
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; nothing was changed") from None
+    except OSError as error:
+        raise GatekeeperError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    print(f"Wrote {path}. Next: put your names into it, then")
+    print(f"  gatekeeper check -c {path}")
+    print(f"  gatekeeper serve -c {path}")
+    return 0

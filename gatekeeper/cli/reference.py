@@ -1,0 +1,20 @@
+"""``python -m gatekeeper.cli.reference toml|markdown|schema`` prints what the repository keeps of ``settings``."""
+
+import sys
+
+from gatekeeper.config import reference
+
+_FORMS = {"toml": reference.toml, "markdown": reference.markdown, "schema": reference.schema}
+
+
+def main(arguments: list[str]) -> int:
+    """Print one form; 2 if none of the three is asked for."""
+    if len(arguments) != 1 or arguments[0] not in _FORMS:
+        print(f"usage: python -m gatekeeper.cli.reference {'|'.join(_FORMS)}", file=sys.stderr)
+        return 2
+    sys.stdout.write(_FORMS[arguments[0]]())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""Everything that ``gatekeeper demo`` needs in one folder: authority, certificates of every kind, configuration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.addresses import ListenAddress
+from gatekeeper.ca.bundle import make_password
+from gatekeeper.ca.certificates import Authority, Credential, issue_client, issue_server, make_authority, self_signed
+from gatekeeper.ca.revocation import Revocation, make_crl
+from gatekeeper.gate.verdict import Reason
+
+_KEY = "ec:p256"  # quick to make; nobody will attack these
+_DAY = timedelta(days=1)
+
+_CONFIGURATION = """\
+[server]
+listen = "{listen}"
+certificate = "server.crt"
+key = "server.key"
+
+[client_auth]
+ca = "ca.crt"
+crl = "ca.crl"
+
+[upstream]
+url = "{upstream}"
+
+[refusal]
+contact = "whoever started this demo"
+
+[admin]
+listen = "127.0.0.1:0"
+
+[log]
+access = "access.log"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """A kind of visitor: what it is called, its certificate, and why it is refused, None if it is let in."""
+
+    title: str
+    credential: Credential | None
+    refused: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The folder of a demo, filled by `set_stage`."""
+
+    folder: Path
+    players: tuple[Player, ...]
+    password: str
+
+    @property
+    def configuration(self) -> Path:
+        """The gate's configuration file."""
+        return self.folder / "gatekeeper.toml"
+
+    @property
+    def authority(self) -> Path:
+        """The authority's certificate, which also signed the server's."""
+        return self.folder / "ca.crt"
+
+    def files(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of the device of that name."""
+        return self.folder / f"{name}.crt", self.folder / f"{name}.key"
+
+
+def set_stage(folder: Path, listen: ListenAddress, upstream: str, now: datetime) -> Stage:
+    """Make everything in ``folder``, which must be empty and private: it will hold keys without a passphrase."""
+    home = make_authority("Demo CA", key_type=_KEY, now=now)
+    server = issue_server(home, "localhost", "127.0.0.1", "::1", key_type=_KEY, now=now)
+    alice = issue_client(home, "alice", key_type=_KEY, now=now, lifetime=30 * _DAY)
+    lost = issue_client(home, "lost", key_type=_KEY, now=now, lifetime=30 * _DAY)
+    crl = make_crl(home, [Revocation(lost.certificate.serial_number, now)], now=now)
+    players = (*_players(home, alice, server, now), Player("revoked", lost, Reason.REVOKED))
+    stage = Stage(folder, players, make_password())
+    stage.authority.write_bytes(home.certificate_pem)
+    (folder / "ca.crl").write_bytes(crl.public_bytes(Encoding.PEM))
+    for name, credential in (("server", server), ("alice", alice)):
+        certificate, key = stage.files(name)
+        certificate.write_bytes(credential.chain_pem)
+        key.write_bytes(credential.key_pem())
+    (folder / "alice.p12").write_bytes(alice.bundle(stage.password))
+    stage.configuration.write_text(_CONFIGURATION.format(listen=listen, upstream=upstream))
+    return stage
+
+
+def _players(home: Authority, alice: Credential, server: Credential, now: datetime) -> Iterator[Player]:
+    elsewhere = make_authority("Other CA", key_type=_KEY, now=now)
+    yield Player("no certificate", None, Reason.NO_CERTIFICATE)
+    yield Player("valid", alice, None)
+    expired = issue_client(home, "old", key_type=_KEY, now=now - 30 * _DAY, lifetime=29 * _DAY)
+    yield Player("expired", expired, Reason.EXPIRED)
+    early = issue_client(home, "early", key_type=_KEY, now=now + _DAY, lifetime=_DAY)
+    yield Player("not yet valid", early, Reason.NOT_YET_VALID)
+    yield Player("foreign CA", issue_client(elsewhere, "alice", key_type=_KEY, now=now), Reason.UNTRUSTED_ISSUER)
+    yield Player("self-signed", self_signed("alice", key_type=_KEY, now=now), Reason.UNTRUSTED_ISSUER)
+    yield Player("wrong purpose", server, Reason.WRONG_PURPOSE)
+    yield Player("blank name", issue_client(home, " ", key_type=_KEY, now=now), Reason.BLANK_NAME)
+    yield Player("no name", issue_client(home, None, key_type=_KEY, now=now), Reason.BLANK_NAME)

@@ -1,0 +1,116 @@
+"""What the tables of a configuration must not say together."""
+
+import tomllib
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.config.checks import contradictions
+from gatekeeper.settings import Settings
+from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
+
+
+def listening(*addresses: str, admin: str = "off") -> str:
+    """The good configuration, on these addresses."""
+    return f'{SERVER}listen = {list(addresses)}\n{CLIENT_AUTH}{UPSTREAM}[admin]\nlisten = "{admin}"\n'
+
+
+COLLIDING = [
+    ("0.0.0.0:8443", "0.0.0.0:8443"),
+    ("0.0.0.0:8443", "127.0.0.1:8443"),
+    ("[::]:8443", "[::1]:8443"),
+    ("0.0.0.0:8443", "localhost:8443"),
+    ("unix:/run/a", "unix:/run/a"),
+]
+APART = [
+    ("0.0.0.0:8443", "[::]:8443"),
+    ("127.0.0.1:8443", "127.0.0.1:8444"),
+    ("127.0.0.1:8443", "127.0.0.2:8443"),
+    ("127.0.0.1:0", "127.0.0.1:0"),
+    ("unix:/run/a", "unix:/run/b"),
+    ("unix:/run/a", "127.0.0.1:8443"),
+]
+
+
+@pytest.mark.parametrize("pair", COLLIDING)
+def test_an_address_can_be_listened_on_once(tmp_path: Path, pair: tuple[str, str]) -> None:
+    """All addresses of a family include each one; said before the port is found to be in use."""
+    for first, second in permutations(pair):
+        assert mistakes(tmp_path, listening(first, second)) == [
+            f"line 4: server.listen: {first} and {second} cannot both be listened on"
+        ]
+
+
+@pytest.mark.parametrize("pair", APART)
+def test_other_addresses_do_not_meet(tmp_path: Path, pair: tuple[str, str]) -> None:
+    """IPv6 listeners are for IPv6 only; port 0 is a new one each time."""
+    for first, second in permutations(pair):
+        assert loaded(tmp_path, listening(first, second))
+        assert loaded(tmp_path, listening(first, admin=second))
+
+
+@pytest.mark.parametrize("pair", COLLIDING)
+def test_the_admin_listener_is_not_where_visitors_come(tmp_path: Path, pair: tuple[str, str]) -> None:
+    """It speaks plain HTTP and asks nobody who they are."""
+    for first, second in permutations(pair):
+        assert mistakes(tmp_path, listening(first, admin=second)) == [
+            f"line 10: admin.listen: {second} is taken by server.listen ({first})"
+        ]
+
+
+def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
+    """A server on the admin listener's default address collides though no [admin] is written."""
+    text = SERVER + 'listen = "0.0.0.0:9000"\n' + CLIENT_AUTH + UPSTREAM
+    assert mistakes(tmp_path, text) == ["admin.listen: 127.0.0.1:9000 is taken by server.listen (0.0.0.0:9000)"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (SERVER + 'group = "g"\n' + CLIENT_AUTH + UPSTREAM, "line 4: server.group: means nothing without server.user"),
+        (
+            SERVER + CLIENT_AUTH + 'crl_stale = "allow"\n' + UPSTREAM,
+            "line 6: client_auth.crl_stale: means nothing without client_auth.crl",
+        ),
+        (
+            SERVER + CLIENT_AUTH + 'ocsp_responder = "http://a"\n' + UPSTREAM,
+            'line 6: client_auth.ocsp_responder: means nothing while client_auth.ocsp is "off"',
+        ),
+        (
+            SERVER + CLIENT_AUTH + 'ocsp_on_failure = "allow"\n' + UPSTREAM,
+            'line 6: client_auth.ocsp_on_failure: means nothing while client_auth.ocsp is "off"',
+        ),
+        (
+            SERVER + CLIENT_AUTH,
+            'upstream: is missing; write [upstream] and below it, for example: url = "http://127.0.0.1:8000"',
+        ),
+        (
+            SERVER + CLIENT_AUTH + '[upstreams.api]\nurl = "http://a"\n',
+            "upstream: is missing; without [[routes]] it is where every visitor goes",
+        ),
+        (
+            MINIMAL + '[upstreams.default]\nurl = "http://a"\n',
+            "line 8: upstreams.default: is written as [upstream]",
+        ),
+        (
+            MINIMAL + '[upstreams.api]\nurl = "http://a"\n[[routes]]\nupstream = "apis"\n',
+            'line 11: routes[0].upstream: there is no upstream named "apis"; did you mean "api"?',
+        ),
+        (
+            SERVER + CLIENT_AUTH + '[upstreams.api]\nurl = "http://a"\n[[routes]]\nupstream = "api"\n[[routes]]\n',
+            'line 10: routes[1].upstream: there is no upstream named "default"',
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    """A key without effect is a misunderstanding; a name that leads nowhere is a mistake."""
+    assert sentence in mistakes(tmp_path, text)
+
+
+def test_what_goes_together_is_not_complained_about() -> None:
+    """Routes to every upstream, and revocation keys with what they need."""
+    text = SERVER + 'user = "u"\ngroup = "g"\n' + CLIENT_AUTH + 'crl = "a"\ncrl_stale = "allow"\nocsp = "leaf"\n'
+    text += 'ocsp_responder = "http://a"\nocsp_on_failure = "allow"\n[upstreams.api]\nurl = "http://a"\n'
+    text += '[[routes]]\nupstream = "api"\n'
+    assert list(contradictions(dict(Settings.model_validate(tomllib.loads(text))))) == []

@@ -1,0 +1,30 @@
+"""The file that ``gatekeeper init`` writes."""
+
+import re
+from pathlib import Path
+
+from gatekeeper.config import load
+from gatekeeper.config.starter import starter
+from tests.configurations import MINIMAL
+
+
+def test_the_file_to_start_from_loads_and_says_only_defaults(tmp_path: Path) -> None:
+    """A newcomer has three files to put there, and nothing to write."""
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(starter(), encoding="utf-8")
+    got = load(path, {}).settings
+    path.write_text(MINIMAL, encoding="utf-8")
+    assert got == load(path, {}).settings
+
+
+def test_what_is_commented_out_is_right_too(tmp_path: Path) -> None:
+    """Taking the mark off is all there is to do."""
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(re.sub(r"(?m)^#(?=[a-z])", "", starter()), encoding="utf-8")
+    assert load(path, {}).settings.refusal.contact == "you@example.com"
+
+
+def test_it_fits_a_terminal() -> None:
+    """120 columns at most, plain ASCII, so that any editor shows it as it is."""
+    assert starter().isascii()
+    assert max(map(len, starter().splitlines())) <= 120

@@ -1,0 +1,86 @@
+"""The compose files: valid by the Compose specification's own schema, and with no way past the gate."""
+
+import subprocess
+import sys
+import tomllib
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.tools import needs
+
+FOLDER = Path(__file__).resolve().parents[2] / "config" / "compose"
+FILES = ["compose.yaml", "compose.haproxy.yaml"]
+
+
+def read(file: str) -> dict:
+    return yaml.safe_load((FOLDER / file).read_text())
+
+
+def test_the_files_fit_the_compose_specification():
+    """The schema that Compose itself uses takes both."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run([*command, *(FOLDER / f for f in FILES)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_what_the_files_name_is_there(file):
+    """Build contexts and mounted folders exist where the file says."""
+    for service in read(file)["services"].values():
+        if "build" in service:
+            assert (FOLDER / service["build"] / "Dockerfile").is_file()
+        for volume in service.get("volumes", []):
+            assert (FOLDER / volume.split(":")[0]).exists()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_app_has_no_port_and_only_an_inner_network(file):
+    """There is no way to the app but through the gate."""
+    compose = read(file)
+    app = compose["services"]["app"]
+    assert "ports" not in app
+    assert all(compose["networks"][network]["internal"] for network in app["networks"])
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_service_is_locked_down(file):
+    """No capability, nothing to write to, no way to more rights."""
+    for service in read(file)["services"].values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["read_only"] is True
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_gate_is_reached_where_it_listens(file):
+    """The configuration is mounted as a folder at the image's place, and port 443 leads to the listener's port."""
+    compose = read(file)
+    gate = compose["services"]["gatekeeper"]
+    outside, inside, mode = gate["volumes"][0].split(":")
+    assert (inside, mode) == ("/etc/gatekeeper", "ro")
+    settings = tomllib.loads((FOLDER / outside / "gatekeeper.toml").read_text())
+    published = [service["ports"] for service in compose["services"].values() if "ports" in service]
+    assert published == [["443:8443"]]
+    assert settings["server"]["listen"] == "0.0.0.0:8443"
+    assert settings["upstream"]["url"] == "http://app:8000"
+
+
+def test_the_gate_believes_haproxy_and_nobody_else():
+    """The one address that may send a PROXY header is the one that HAProxy is given, inside of its network."""
+    compose = read("compose.haproxy.yaml")
+    address = compose["services"]["haproxy"]["networks"]["front"]["ipv4_address"]
+    settings = tomllib.loads((FOLDER / "gatekeeper-behind-haproxy" / "gatekeeper.toml").read_text())
+    assert settings["server"]["proxy_protocol_from"] == [f"{address}/32"]
+    assert ip_address(address) in ip_network(compose["networks"]["front"]["ipam"]["config"][0]["subnet"])
+    assert "ports" not in compose["services"]["gatekeeper"]
+
+
+def test_haproxy_takes_its_configuration():
+    """HAProxy's own check is content with the file."""
+    needs("haproxy")
+    done = subprocess.run(["haproxy", "-c", "-f", FOLDER / "haproxy.cfg"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "send-proxy-v2" in (FOLDER / "haproxy.cfg").read_text()

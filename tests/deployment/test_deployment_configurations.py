@@ -1,0 +1,38 @@
+"""The gate's own configuration in each way to run it: read by the gate's own reader."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gatekeeper import config
+from gatekeeper.errors import ConfigurationError
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+def found() -> dict[str, str]:
+    """Every gatekeeper.toml of compose, and every one in a ConfigMap."""
+    files = {str(path.relative_to(CONFIG)): path.read_text() for path in CONFIG.glob("compose/*/gatekeeper.toml")}
+    for manifest in CONFIG.glob("kubernetes/*.yaml"):
+        for document in yaml.safe_load_all(manifest.read_text()):
+            if document["kind"] == "ConfigMap":
+                files[str(manifest.relative_to(CONFIG))] = document["data"]["gatekeeper.toml"]
+    return files
+
+
+def test_all_are_found():
+    """The guard of the test below: two for compose, two for Kubernetes."""
+    assert len(found()) == 4
+
+
+@pytest.mark.parametrize("name", found())
+def test_the_gate_takes_the_configuration(name, tmp_path):
+    """No unknown key, no bad value, no contradiction."""
+    file = tmp_path / "gatekeeper.toml"
+    file.write_text(found()[name])
+    try:
+        config.load(file, environ={})
+    except ConfigurationError as error:
+        wrong = [mistake for mistake in error.mistakes if "is not available yet" not in mistake.message]
+        assert wrong == []

@@ -1,0 +1,85 @@
+"""The image as the Dockerfile makes it, built and entered without an engine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.image.container import ROOT, Image
+from tests.tools import needs
+
+# Debian 12 as the base, because debootstrap makes it anywhere; its Python is 3.11, the oldest that is promised.
+BASE_PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
+
+
+def run(*command: str) -> str:
+    """What the command prints; a failure fails the test with the end of its output."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.fail(f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}", pytrace=False)
+    return done.stdout.strip()
+
+
+class Buildah:
+    """buildah with its whole storage in one folder, which takes everything along when it goes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._prefix = ["buildah", "--root", f"{folder}/root", "--runroot", f"{folder}/runroot"]
+        self._prefix += ["--storage-driver", "vfs"]
+
+    def __call__(self, *arguments: str) -> str:
+        return run(*self._prefix, *arguments)
+
+
+def import_base(buildah: Buildah, folder: Path) -> str:
+    """Debian by debootstrap, as the image that stands in for python:…-slim."""
+    command = ["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", f"{folder}/base"]
+    run(*command)
+    container = buildah("from", "scratch")
+    buildah("copy", "-q", container, f"{folder}/base", "/")
+    shutil.rmtree(folder / "base")
+    buildah("commit", "-q", "--rm", container, "base")
+    return "localhost/base"
+
+
+def wheel_settings(folder: Path) -> list[str]:
+    """Options that give the build its wheels, fetched here by this machine's pip: the build itself has no index."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
+    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version=3.11"]
+    run(*fetch, f"--dest={folder}/wheels", *wanted)
+    (folder / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+    return [f"--secret=id=pip,src={folder}/pip.conf", f"--volume={folder}/wheels:/wheels:ro"]
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+    """The real Dockerfile on a Debian base, without the base's shells.
+
+    It takes one to two minutes, so its tests are one xdist group: it is built once a run.
+    """
+    needs("buildah", "debootstrap", "unshare", "mount", "chroot")
+    if os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("building an image without an engine needs root")
+    folder = tmp_path_factory.mktemp("image")
+    buildah = Buildah(folder)
+    try:
+        base = import_base(buildah, folder)
+        options = ["--isolation=chroot", "--format=docker", "--layers=false", f"--build-arg=BASE_IMAGE={base}"]
+        buildah("bud", *options, *wheel_settings(folder), "--tag=gatekeeper", str(ROOT))
+        inspected = json.loads(buildah("inspect", "--type=image", "gatekeeper"))
+        container = buildah("from", "--name=gate", "gatekeeper")
+        files = Path(buildah("mount", container))
+        # Every engine gives a container this file; buildah leaves it out of the image.
+        (files / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+        for shell in ("sh", "bash", "dash"):
+            (files / "usr/bin" / shell).unlink()
+        yield Image(inspected["Docker"]["config"], files)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

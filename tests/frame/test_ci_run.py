@@ -1,0 +1,43 @@
+"""Continuous integration installs every program that a test drives, so that none of them is skipped there."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+from tests.tools import needs
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / ".ci" / "run"
+# In every Debian: coreutils, util-linux, bash.
+ALWAYS_THERE = {"bash", "chroot", "mount", "unshare"}
+
+
+def driven() -> set[str]:
+    """The commands that tests ask for by ``needs("…")``."""
+    calls = (
+        node
+        for path in ROOT.glob("tests/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "needs"
+    )
+    return {word.value for call in calls for word in call.args if isinstance(word, ast.Constant)}
+
+
+def installed() -> set[str]:
+    """The commands that the script brings."""
+    listed = re.search(r'readonly PACKAGES="([^"]+)"', SCRIPT.read_text())[1]
+    return {pair.split("=")[0] for pair in listed.split()}
+
+
+def test_what_tests_drive_is_installed():
+    """A command that a test needs is in the script's list."""
+    assert driven() - ALWAYS_THERE <= installed()
+
+
+def test_the_script_is_sound_bash():
+    """It parses, may be run as it is, and stops at the first failure."""
+    needs("bash")
+    assert subprocess.run(["bash", "-n", SCRIPT], check=False).returncode == 0
+    assert SCRIPT.stat().st_mode & 0o111
+    assert "set -euo pipefail" in SCRIPT.read_text()

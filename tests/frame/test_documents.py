@@ -1,0 +1,49 @@
+"""What the hand-written documents name is there: files, keys, reasons, make words."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.gate.verdict import Reason
+from gatekeeper.settings import Settings, table_at
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/**/*.md")]
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+FILES = re.compile(r"`((?:config|docs|tests|benchmarks|gatekeeper)/[^`\s*…]+|\.ci/run)`")
+KEYS = re.compile(rf"`((?:{'|'.join(Settings.model_fields)})(?:\.[a-z_]+)+)`")
+LINKS = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+WORDS = re.compile(r"^\.PHONY: (.+)$", re.MULTILINE).search((ROOT / "Makefile").read_text())[1].split()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_that_are_named_exist(name):
+    """A path in backquotes, from the top of the repository, and the target of each link."""
+    text = (ROOT / name).read_text()
+    paths = [ROOT / path for path in FILES.findall(text)] + [
+        (ROOT / name).parent / link for link in LINKS.findall(text)
+    ]
+    assert [path for path in paths if not path.exists()] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_keys_that_are_named_exist(name):
+    """A key of the configuration, written as table and key."""
+    for key in KEYS.findall((ROOT / name).read_text()):
+        *tables, last = key.split(".")
+        assert last in table_at(tuple(tables)).model_fields, key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_make_words_that_are_named_exist(name):
+    """Each `make word`, in backquotes or on a line of its own."""
+    for word in re.findall(r"(?:`|^ +(?:sudo )?)make ([a-z]+)", (ROOT / name).read_text(), re.MULTILINE):
+        assert word in WORDS, word
+
+
+def test_operations_explains_every_reason():
+    """The table of reasons has one row for each, and no other."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \|", text.partition("| reason |")[2], re.MULTILINE)
+    assert rows == [reason.value for reason in Reason]

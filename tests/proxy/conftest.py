@@ -1,0 +1,38 @@
+"""One set of files and one world for all transcripts; each test gets its own clock, app and proxy."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gatekeeper.proxy.world import World, build_world
+from tests.proxy.scene import Files, Scene
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    return Files.make(tmp_path_factory.mktemp("gate"))
+
+
+@pytest.fixture(scope="session")
+def world(files: Files) -> World:
+    return build_world(files.settings(), {}, 0.0)
+
+
+@pytest.fixture
+def make_scene(files: Files, world: World) -> Iterator[Callable[..., Scene]]:
+    """A scene with further tables of the configuration."""
+    scenes = []
+
+    def make(**tables: Any) -> Scene:
+        scenes.append(Scene(files, world, **tables))
+        return scenes[-1]
+
+    yield make
+    for scene in scenes:
+        scene.close()
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    return make_scene()

@@ -1,0 +1,190 @@
+"""The edge to OpenSSL's C side."""
+
+import ctypes
+import ctypes.util
+import platform
+import ssl
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from typing import NoReturn
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+
+from gatekeeper.errors import BindingError, TLSError
+from gatekeeper.gate.verdict import Peer, VerifyError
+from gatekeeper.tls.connection import TLSConnection
+from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.openssl import OpenSSL, reach
+from tests.certificates import make, make_authority, make_client, named
+from tests.tls.scene import VERSIONS, Scene, Visitor
+
+both = pytest.mark.parametrize("version", VERSIONS)
+
+
+class Exploding(list[VerifyError]):
+    """A collector that cannot collect."""
+
+    def append(self, error: VerifyError) -> NoReturn:
+        raise MemoryError
+
+
+class ExplodingCallback(OpenSSL):
+    """OpenSSL whose verify callback blows up at the first error."""
+
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+        super().handshake(connection, Exploding())
+
+
+class Forgetful(OpenSSL):
+    """OpenSSL whose verify callback collects nothing."""
+
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+        super().handshake(connection, [])
+
+
+class NoCollector(OpenSSL):
+    """Handshakes that run without anybody to collect for them."""
+
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+        connection.do_handshake()
+
+
+@both
+def test_a_callback_that_blows_up_admits_nobody(scene: Scene, version: ssl.TLSVersion) -> None:
+    """The exception does not get lost in ctypes as an undefined answer: the handshake ends, with an alert."""
+    server = TLSConnection(scene.gate(binding=ExplodingCallback))
+    visitor = Visitor(make_client("mallory", make_authority("Other CA")), version)
+    with pytest.raises(TLSError, match="certificate verify failed"):
+        visitor.shake_hands(server)
+    assert (server.established, server.peer) == (False, Peer())
+    with pytest.raises(ssl.SSLError, match=r"(?i)alert"):
+        visitor.hear(b"")
+
+
+@both
+@pytest.mark.parametrize("binding", [Forgetful, NoCollector])
+def test_an_error_that_nobody_collected_is_not_lost(
+    scene: Scene, version: ssl.TLSVersion, binding: type[OpenSSL]
+) -> None:
+    """SSL_get_verify_result is the second witness: where the callback's list is empty, it still speaks."""
+    server = TLSConnection(scene.gate(binding=binding))
+    Visitor(make_client("mallory", make_authority("Other CA")), version).shake_hands(server)
+    assert [error.code for error in server.peer.errors] == [20]
+
+
+def test_no_errors_are_left_in_the_thread(scene: Scene, gate: ServerContext) -> None:
+    """A foreign signature must not make another connection of the same thread fail at its next "want read"."""
+    bystander, server = Visitor(), TLSConnection(gate)
+    bystander.shake_hands(server)
+    for version in VERSIONS:
+        Visitor(make_client("mallory", make_authority("Home CA")), version).shake_hands(TLSConnection(gate))
+        ciphertext = bystander.say(b"hello")
+        assert server.receive(ciphertext[:-1]) == b""
+        assert server.receive(ciphertext[-1:]) == b"hello"
+
+
+def test_interleaved_handshakes_keep_their_errors_apart(scene: Scene, gate: ServerContext) -> None:
+    """Two handshakes of one thread that take turns, a good and a foreign one: neither gets the other's errors."""
+    good, foreign = make_client("alice", scene.authority), make_client("mallory", make_authority("Home CA"))
+    pairs = [(Visitor(holder, version), TLSConnection(gate)) for holder in (good, foreign) for version in VERSIONS]
+    for _ in range(6):
+        for visitor, server in pairs:
+            with suppress(ssl.SSLWantReadError):
+                visitor.tls.do_handshake()
+            server.receive(visitor.outgoing.read())
+            visitor.incoming.write(server.pending_output())
+    assert [bool(server.peer.errors) for _, server in pairs] == [False, False, True, True]
+
+
+def test_nothing_is_collected_after_the_handshake(scene: Scene, gate: ServerContext) -> None:
+    """A handshake that has to wait does not go on collecting what others in its thread find."""
+    found: list[VerifyError] = []
+    waiting = gate.ssl_context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):
+        reach().handshake(waiting, found)
+    elsewhere = TLSConnection(replace(gate, openssl=NoCollector()))
+    Visitor(make_client("mallory", make_authority("Other CA"))).shake_hands(elsewhere)
+    assert elsewhere.peer.errors
+    assert found == []
+
+
+@both
+@pytest.mark.parametrize("step", [None, 1])
+def test_a_malformed_extension_does_no_harm(
+    scene: Scene, gate: ServerContext, step: int | None, version: ssl.TLSVersion
+) -> None:
+    """What OpenSSL only puts into its error queue stops neither this connection nor another one of the thread."""
+    bystander, server = Visitor(), TLSConnection(gate)
+    bystander.shake_hands(server)
+    broken = x509.UnrecognizedExtension(ExtensionOID.BASIC_CONSTRAINTS, b"\x30\x05nonsense")
+    issuer = make_authority("Intermediate", scene.authority)
+    decoy = make(named("Intermediate"), extensions=[(broken, False)])
+    alice = make_client("alice", issuer, chain=(decoy.certificate, issuer.certificate))
+    Visitor(alice, version).shake_hands(visited := TLSConnection(gate), step)
+    assert not visited.peer.errors
+    assert server.receive(bystander.say(b"hello")[:-1]) == b""
+
+
+class Inner:
+    """Python's part of a connection, with OpenSSL's part of another."""
+
+    __slots__ = ("socket", "ssl")
+
+
+class Impostor:
+    def __init__(self) -> None:
+        self._sslobj = Inner()
+
+
+def test_the_address_of_another_connection_is_found_out(gate: ServerContext) -> None:
+    """A pointer that leads to a connection, but not to the one that is asked about, is not used."""
+    other = gate.ssl_context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    offset = object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
+    impostor = Impostor()
+    slot = ctypes.c_void_p.from_address(id(impostor._sslobj) + offset)
+    slot.value = ctypes.c_void_p.from_address(id(other._sslobj) + offset).value
+    try:
+        with pytest.raises(BindingError, match="does not lead"):
+            reach().conclude(impostor, [])  # type: ignore[arg-type]
+    finally:
+        slot.value = None
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/nowhere/_ssl.so", "cannot be opened"), (ctypes.util.find_library("c"), "hides its OpenSSL")]
+)
+def test_a_python_that_hides_its_openssl(path: str, why: str) -> None:
+    """No library, or one without the functions that are needed: both are said, neither is a crash."""
+    with pytest.raises(BindingError, match=why):
+        OpenSSL(path)
+
+
+def test_another_layout_is_recognized() -> None:
+    """A Python that keeps something else where the context should be is noticed before an address is followed."""
+    own, other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+
+    class Lying(ssl.SSLObject):
+        @property
+        def context(self) -> ssl.SSLContext:  # type: ignore[override]
+            return other
+
+    own.sslobject_class = Lying
+    with pytest.raises(BindingError):
+        reach().complete_every_handshake(own)
+
+
+def test_names_that_are_no_certificates_are_refused() -> None:
+    """What OpenSSL cannot parse is an error of the binding, not a silent gap in the list."""
+    with pytest.raises(BindingError, match="cannot read"):
+        reach().advertise(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), [b"\x30\x00"])
+
+
+def test_large_buffers_are_kept_on_glibc() -> None:
+    """In a process of its own, because it holds for the whole process."""
+    code = "from gatekeeper.tls.openssl import keep_large_buffers; print(keep_large_buffers())"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == str(platform.libc_ver()[0] == "glibc")
