@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import h11
 
@@ -213,9 +214,7 @@ def at(*places: int) -> Callable[[bytes], Iterator[bytes]]:
 
     def split(sent: bytes) -> Iterator[bytes]:
         edges = [0, *sorted({place % (len(sent) or 1) for place in places} - {0}), len(sent)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             yield from in_one(sent[start:end])
 
     return split
-
-
