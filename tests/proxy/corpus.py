@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import h11
 
-from tests.proxy.scene import App, AppConnection, Scene, Visitor
+from tests.proxy.scene import App, AppConnection, Scene
 
 ANSWER = b"ok"
 # What the gate adds to every request, whatever came; tested for what it says elsewhere, here only taken out again.
@@ -91,7 +91,7 @@ class Apps:
         busy = True
         while busy:
             self._readers += [Reader(one) for one in self._app.connections[len(self._readers) :]]
-            busy = any([reader.work() for reader in self._readers])
+            busy = bool([reader for reader in self._readers if reader.work()])
 
     @property
     def raw(self) -> bytes:

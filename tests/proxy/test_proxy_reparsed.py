@@ -19,17 +19,23 @@ TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST
 few = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+class Stage:
+    """Makes a scene for each example."""
+
+    def __init__(self, files: Files, world: World) -> None:
+        self._files, self._world = files, world
+
+    def play(self, sent: bytes, *places: int) -> Played:
+        scene = Scene(self._files, self._world)
+        try:
+            return play(scene, sent, at(*places) if places else in_one)
+        finally:
+            scene.close()
+
+
 @pytest.fixture(scope="module")
-def stage(files: Files, world: World) -> tuple[Files, World]:
-    return files, world
-
-
-def played(stage: tuple[Files, World], sent: bytes, *places: int) -> Played:
-    scene = Scene(*stage)
-    try:
-        return play(scene, sent, at(*places) if places else in_one)
-    finally:
-        scene.close()
+def stage(files: Files, world: World) -> Stage:
+    return Stage(files, world)
 
 
 # -- requests that should pass
@@ -93,11 +99,9 @@ def should_pass(name: bytes, *, hop: bool) -> bool:
 
 @few
 @given(meant=requests_that_pass(), places=st.lists(st.integers(1, 10**6), max_size=3))
-def test_a_request_means_to_the_app_what_it_meant_to_the_client(
-    stage: tuple[Files, World], meant: Meant, places: list[int]
-) -> None:
+def test_a_request_means_to_the_app_what_it_meant_to_the_client(stage: Stage, meant: Meant, places: list[int]) -> None:
     """The same method, target, headers less the rules, and body; and exactly one request before the next."""
-    result = played(stage, meant.written() + TAIL, *places)
+    result = stage.play(meant.written() + TAIL, *places)
     assert result.statuses == [200, 200]
     asked, behind = result.apps.requests
     assert behind.target == b"/behind"
@@ -163,13 +167,13 @@ def finals(result: Played) -> Iterator[int]:
 @few
 @given(sent=spoiled(), places=st.lists(st.integers(1, 10**6), min_size=1, max_size=4))
 def test_whatever_comes_every_request_is_answered_once_and_in_order(
-    stage: tuple[Files, World], sent: bytes, places: list[int]
+    stage: Stage, sent: bytes, places: list[int]
 ) -> None:
     """h11 makes sense of all that the app gets, each 200 is one request of it, and nothing follows a refusal.
 
     How it was split makes no difference.
     """
-    result = played(stage, sent + TAIL)
+    result = stage.play(sent + TAIL)
     answers = list(finals(result))
     executed = answers.count(200)
     assert executed == len(result.apps.requests)
@@ -179,4 +183,4 @@ def test_whatever_comes_every_request_is_answered_once_and_in_order(
     if answers[executed:]:
         assert result.closed
         assert b"/behind" not in [asked.target for asked in result.apps.requests]
-    assert played(stage, sent + TAIL, *places).meaning == result.meaning
+    assert stage.play(sent + TAIL, *places).meaning == result.meaning
