@@ -6,8 +6,11 @@ the same call decides in the server, in ``gatekeeper explain`` and in the tests.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from gatekeeper.gate.certificate import Certificate, read_certificate
+from gatekeeper.gate.names import is_blank
+from gatekeeper.gate.revocation import Answer, Revocations, Standing
 
 
 class Reason(StrEnum):
@@ -81,17 +84,23 @@ Verdict = Admit | Refuse
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The part of ``[client_auth]`` that judging needs."""
+    """The part of ``[client_auth]`` that judging needs.
+
+    ``revocations`` are the CRLs, None where none is configured. ``stale_counts`` (``crl_stale = "allow"``) takes the
+    word of a list past its nextUpdate; it never lets in who is on a list, or has no list at all.
+    """
 
     require_common_name: bool = True
+    revocations: Revocations | None = None
+    stale_counts: bool = False
 
 
 def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     """Decide about a peer at the moment ``now`` (seconds since the epoch).
 
     Checks, in this order: a certificate came; it can be parsed; OpenSSL found nothing wrong with chain and purpose; the
-    dates of every certificate on the path; the name. Not checked here: whether the visitor may have *this*
-    request, which is the routes' business.
+    dates of every certificate on the path; the revocation of its own; the name. Not checked here: whether the visitor
+    may have *this* request, which is the routes' business.
     """
     if peer.leaf is None:
         return Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
@@ -100,60 +109,108 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
         path = [certificate, *map(read_certificate, peer.verified)]
     except ValueError as error:
         return Refuse(Reason.INVALID_CERTIFICATE, f"{str(error)[:1].upper()}{str(error)[1:]}.")
-    refusal = _openssl_says(peer, certificate) or _dates_say(path, now) or _name_says(certificate, policy)
+    refusal = _openssl_says(peer, certificate) or _dates_say(path, now)
     if refusal is not None:
         return refusal
-    return Admit(Identity(certificate, peer.sent), until=min(one.not_after for one in path) + 1)
+    answer = _list_says(path, now, policy)
+    refusal = _revocation_says(answer, certificate) or _name_says(certificate, policy)
+    if refusal is not None:
+        return refusal
+    return Admit(Identity(certificate, peer.sent), until=min(answer.until, *(one.not_after + 1 for one in path)))
 
 
-# X509_V_ERR_… numbers (openssl/x509_vfy.h). Where several are found, the first line that has one of them decides: who
-# cannot be trusted is not told about dates. A signature that does not fit (7) is what a foreign CA of the same name
-# looks like where the certificate carries no authority key identifier.
-_OPENSSL_REASONS: tuple[tuple[frozenset[int], Reason, str], ...] = (
-    (
-        frozenset({2, 7, 18, 19, 20, 21, 27}),
-        Reason.UNTRUSTED_ISSUER,
-        "The certificate was not signed by an authority that this gate trusts",
-    ),
-    (frozenset({26}), Reason.WRONG_PURPOSE, "The certificate was not made for signing in as a client"),
-    (frozenset({9}), Reason.NOT_YET_VALID, "The certificate is not valid yet"),
-    (frozenset({10}), Reason.EXPIRED, "The certificate has expired"),
+# X509_V_ERR_… numbers (openssl/x509_vfy.h). A signature that does not fit (7) is what a foreign CA of the same name
+# looks like where the certificate has no authority key identifier.
+_UNTRUSTED = frozenset({2, 7, 18, 19, 20, 21, 27})
+_NOT_YET_VALID, _EXPIRED, _INVALID_PURPOSE = 9, 10, 26
+# Where OpenSSL found several things, the first of these is told: who cannot be trusted is not told about dates.
+_PRECEDENCE = (
+    Reason.UNTRUSTED_ISSUER,
+    Reason.INVALID_CERTIFICATE,
+    Reason.WRONG_PURPOSE,
+    Reason.NOT_YET_VALID,
+    Reason.EXPIRED,
 )
 
 
 def _openssl_says(peer: Peer, certificate: Certificate) -> Refuse | None:
     if not peer.errors:
         return None
-    codes = {error.code for error in peer.errors}
-    known = frozenset[int]().union(*(line[0] for line in _OPENSSL_REASONS))
-    for numbers, reason, sentence in _OPENSSL_REASONS:
-        if reason in (Reason.NOT_YET_VALID, Reason.EXPIRED) and not codes <= known:
-            break
-        if codes & numbers:
-            words = next(error.words for error in peer.errors if error.code in numbers)
-            return Refuse(reason, f"{sentence} ({words}).", certificate)
-    words = next(error.words for error in peer.errors if error.code not in known)
-    return Refuse(Reason.INVALID_CERTIFICATE, f"The certificate was rejected: {words}.", certificate)
+    found = [(_reason_of(error), error) for error in peer.errors]
+    reason, error = min(found, key=lambda one: _PRECEDENCE.index(one[0]))
+    return Refuse(reason, f"{_sentence(reason, error.depth)} ({error.words}).", certificate)
+
+
+def _reason_of(error: VerifyError) -> Reason:
+    if error.code in _UNTRUSTED:
+        return Reason.UNTRUSTED_ISSUER
+    if error.code == _INVALID_PURPOSE and error.depth == 0:
+        return Reason.WRONG_PURPOSE
+    return {_NOT_YET_VALID: Reason.NOT_YET_VALID, _EXPIRED: Reason.EXPIRED}.get(error.code, Reason.INVALID_CERTIFICATE)
+
+
+def _sentence(reason: Reason, depth: int) -> str:
+    whose = _OWN if depth == 0 else _AUTHORITYS
+    match reason:
+        case Reason.UNTRUSTED_ISSUER:
+            return f"{_OWN} was not signed by an authority that this gate trusts"
+        case Reason.WRONG_PURPOSE:
+            return f"{_OWN} was not made for signing in as a client"
+        case Reason.NOT_YET_VALID:
+            return f"{whose} is not valid yet"
+        case Reason.EXPIRED:
+            return f"{whose} has expired"
+        case _:
+            return f"{whose} was rejected"
+
+
+_OWN = "The certificate"
+_AUTHORITYS = "The certificate of the authority that signed it"
 
 
 def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
     """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, so until one second later; asked at each request."""
-    whose = "The certificate"
+    whose = _OWN
     for certificate in path:
         if now < certificate.not_before:
             return Refuse(Reason.NOT_YET_VALID, f"{whose} is not valid yet.", path[0])
         if now >= certificate.not_after + 1:
             return Refuse(Reason.EXPIRED, f"{whose} has expired.", path[0])
-        whose = "The certificate of the authority that signed it"
+        whose = _AUTHORITYS
     return None
 
 
+def _list_says(path: list[Certificate], now: float, policy: Policy) -> Answer:
+    """RFC 5280, 6.3, for the visitor's own certificate. Where the path is only that, it may have signed itself."""
+    if policy.revocations is None:
+        return Answer(Standing.GOOD)
+    certificate, issuer = path[0], path[min(1, len(path) - 1)]
+    if issuer is certificate and certificate.issuer != certificate.subject:
+        return Answer(Standing.UNKNOWN, detail="The authority that signed it is not known")
+    answer = policy.revocations.answer(certificate, issuer, now)
+    return Answer(Standing.GOOD) if answer.stale and policy.stale_counts else answer
+
+
+def _revocation_says(answer: Answer, certificate: Certificate) -> Refuse | None:
+    match answer.standing:
+        case Standing.GOOD:
+            return None
+        case Standing.REVOKED:
+            return Refuse(Reason.REVOKED, "The certificate was revoked by the authority that signed it.", certificate)
+        case Standing.UNKNOWN:
+            detail = f"Nobody can say whether the certificate was revoked. {answer.detail}."
+            return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate)
+        case _:
+            assert_never(answer.standing)
+
+
 def _name_says(certificate: Certificate, policy: Policy) -> Refuse | None:
+    """A name must be one, and the same to everybody who reads it: in C, in a log, in a header, on a screen."""
     names = certificate.common_names
-    if any(not char.isprintable() for name in names for char in name):
-        return Refuse(Reason.INVALID_CERTIFICATE, "The common name holds control characters.", certificate)
+    if certificate.controls:
+        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names hold control characters.", certificate)
     if len(names) > 1:
         return Refuse(Reason.INVALID_CERTIFICATE, "The certificate holds more than one common name.", certificate)
-    if policy.require_common_name and not any(name.strip() for name in names):
+    if policy.require_common_name and all(is_blank(name) for name in names):
         return Refuse(Reason.BLANK_NAME, "The certificate has no common name (CN), or a blank one.", certificate)
     return None

@@ -28,8 +28,6 @@ HANDSHAKE_LIMIT = 256 * 1024
 """How much a visitor may send before the handshake is done. OpenSSL takes a ClientHello of 128 KiB at most and a
 certificate chain of 100 KiB (SSL_CTX_set_max_cert_list(3)), so nothing that it would accept is cut off."""
 
-_NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
-
 
 class TLSConnection:
     """A visitor's TLS connection, on the server's side.
@@ -47,7 +45,6 @@ class TLSConnection:
         "_handshake_bytes",
         "_incoming",
         "_read",
-        "_slice",
         "_ssl",
         "_write",
         "established",
@@ -65,8 +62,6 @@ class TLSConnection:
         self._drain = outgoing.read
         self._read = connection._sslobj.read  # type: ignore[attr-defined]
         self._write = _cannot_send
-        # Only where OpenSSL can be told to: Python has it stop after each record (SSL_MODE_ENABLE_PARTIAL_WRITE).
-        self._slice = SLICE if context.openssl else RECORD
         self._found: list[VerifyError] = []
         self._handshake_bytes = 0
         self.established = False
@@ -98,14 +93,13 @@ class TLSConnection:
 
     def send(self, data: bytes | memoryview) -> bytes:
         """Encrypt ``data``; the result is to be written to the socket, and holds what `pending_output` would return."""
-        if len(data) > self._slice:
+        if len(data) > SLICE:
             return self._send_slices(memoryview(data))
         try:
-            if self._write(data) == len(data):
-                return self._drain()
+            self._write(data)  # all of it: Python leaves SSL_MODE_ENABLE_PARTIAL_WRITE off (SSL_write(3))
         except ssl.SSLError as error:
             raise TLSError(_words(error)) from error
-        raise TLSError("OpenSSL wrote only a part")
+        return self._drain()
 
     def pending_output(self) -> bytes:
         """What OpenSSL wants to say by itself: its side of the handshake, alerts, answers to KeyUpdate."""
@@ -113,7 +107,6 @@ class TLSConnection:
 
     def close(self) -> bytes:
         """Say close_notify, once, and return what is to be written; nothing can be sent afterwards."""
-        self._write = _cannot_send
         # The visitor has not said it too, or the handshake was never done, or the connection has failed before.
         with suppress(ssl.SSLError):
             self._ssl.unwrap()
@@ -200,28 +193,18 @@ class TLSConnection:
         return b""
 
     def _send_slices(self, data: memoryview) -> bytes:
-        size = self._slice
-        return b"".join(self.send(data[start : start + size]) for start in range(0, len(data), size))
+        return b"".join([self.send(data[start : start + SLICE]) for start in range(0, len(data), SLICE)])
 
 
 def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
-    """What the finished handshake tells.
-
-    Fails closed: if nothing was found wrong, there must also be a path from the leaf to one of the authorities. Only a
-    resumed session has none, and only in the fallback is there such a thing.
-    """
+    """What the finished handshake tells; only a resumed session has no path, and only in the fallback is there one."""
     leaf = connection.getpeercert(True)
     if leaf is None:
         return Peer()
     sent, path = _chains(connection)
+    peer = Peer(leaf, sent=tuple(sent[1:]), verified=() if errors else tuple(path[1:]), errors=errors)
     resumed = context.openssl is None and connection.session_reused
-    if not errors and not resumed and not _leads_home(path, leaf, context):
-        errors = (_NO_PATH,)
-    return Peer(leaf, sent=tuple(sent[1:]), verified=() if errors else tuple(path[1:]), errors=errors)
-
-
-def _leads_home(path: list[bytes], leaf: bytes, context: ServerContext) -> bool:
-    return path[:1] == [leaf] and any(path[-1] == authority.der for authority in context.authorities)
+    return peer if resumed else context.insist_on_path(peer, path)
 
 
 def _chains(connection: ssl.SSLObject) -> tuple[list[bytes], list[bytes]]:
@@ -237,7 +220,7 @@ def _ders(chain: Iterable[Any] | None) -> list[bytes]:
 
 
 def _cannot_send(_data: bytes | memoryview) -> NoReturn:
-    raise TLSError("nothing can be sent before the handshake is done or after close")
+    raise TLSError("nothing can be sent before the handshake is done")
 
 
 def _words(error: Exception) -> str:

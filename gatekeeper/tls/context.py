@@ -1,18 +1,23 @@
 """What all connections of a listener share, and how strictly TLS is spoken on it."""
 
 import ssl
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.openssl import OpenSSL
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 """The values of ``server.min_tls``."""
 
 # Mozilla's "intermediate" suites for TLS 1.2: forward secrecy and AEAD only. The suites of TLS 1.3 are all allowed.
+# Level 2 (SSL_CTX_set_security_level(3)) is 112 bits: RSA from 2048 on, no SHA-1. Python's own default can be less.
 _SUITES = ":".join(
     (
+        "@SECLEVEL=2",
         "ECDHE-ECDSA-AES128-GCM-SHA256",
         "ECDHE-RSA-AES128-GCM-SHA256",
         "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -21,6 +26,9 @@ _SUITES = ":".join(
         "ECDHE-RSA-CHACHA20-POLY1305",
     )
 )
+
+
+_NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
 
 
 class Mode(StrEnum):
@@ -52,6 +60,23 @@ class ServerContext:
     def mode(self) -> Mode:
         """What happens to a visitor with a bad certificate."""
         return Mode.EVERY_CERTIFICATE if self.openssl else Mode.ALERTS_ONLY
+
+    def verify(self, leaf: bytes, sent: Sequence[bytes] = ()) -> Peer:
+        """The peer that a handshake would give for a client that shows ``leaf`` and sends ``sent`` along (all DER).
+
+        For a certificate in a file, and for open connections after the authorities changed. Not checked: that somebody
+        holds the key. BindingError in the mode ALERTS_ONLY, or if OpenSSL cannot read a certificate: whoever judges a
+        connection anew by this must then let nobody in.
+        """
+        if self.openssl is None:
+            raise BindingError(self.reason)
+        peer = self.openssl.verify(self.ssl_context, leaf, sent)
+        return self.insist_on_path(peer, (leaf, *peer.verified))
+
+    def insist_on_path(self, peer: Peer, path: Sequence[bytes]) -> Peer:
+        """Fail closed: where nothing was found wrong, ``path`` must lead from the leaf to an authority."""
+        home = bool(path) and path[0] == peer.leaf and any(path[-1] == authority.der for authority in self.authorities)
+        return peer if peer.errors or home else replace(peer, verified=(), errors=(_NO_PATH,))
 
 
 class _ServerSide(ssl.SSLObject):

@@ -10,20 +10,20 @@ import ctypes
 import ssl
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from ctypes import c_char_p, c_int, c_long, c_ulong, c_void_p
 from functools import cache
 from typing import Any
 
 from gatekeeper.errors import BindingError
-from gatekeeper.gate.verdict import VerifyError
+from gatekeeper.gate.verdict import Peer, VerifyError
 
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
 _CTRL_SET_SESS_CACHE_MODE = 44  # openssl/ssl.h
-_CTRL_CLEAR_MODE = 78
-_MODE_ENABLE_PARTIAL_WRITE = 0x01
 _SESS_CACHE_OFF = 0x00
 _V_OK = 0  # X509_V_OK
+_V_UNSPECIFIED = 1  # X509_V_ERR_UNSPECIFIED
 
 _VerifyCallback = ctypes.CFUNCTYPE(c_int, c_int, c_void_p)
 
@@ -34,7 +34,6 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("SSL_get_ex_data", c_void_p, (c_void_p, c_int)),
     ("SSL_get_SSL_CTX", c_void_p, (c_void_p,)),
     ("SSL_get_verify_result", c_long, (c_void_p,)),
-    ("SSL_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, _VerifyCallback)),
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
@@ -42,7 +41,26 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("X509_STORE_CTX_get_error_depth", c_int, (c_void_p,)),
     ("X509_verify_cert_error_string", c_char_p, (c_long,)),
     ("d2i_X509", c_void_p, (c_void_p, c_void_p, c_long)),
+    ("i2d_X509", c_int, (c_void_p, c_void_p)),
     ("X509_free", None, (c_void_p,)),
+    ("OPENSSL_sk_new_null", c_void_p, ()),
+    ("OPENSSL_sk_push", c_int, (c_void_p, c_void_p)),
+    ("OPENSSL_sk_num", c_int, (c_void_p,)),
+    ("OPENSSL_sk_value", c_void_p, (c_void_p, c_int)),
+    ("OPENSSL_sk_free", None, (c_void_p,)),
+    ("SSL_get0_param", c_void_p, (c_void_p,)),
+    ("SSL_get_security_level", c_int, (c_void_p,)),
+    ("SSL_CTX_get_cert_store", c_void_p, (c_void_p,)),
+    ("X509_STORE_CTX_new", c_void_p, ()),
+    ("X509_STORE_CTX_init", c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
+    ("X509_STORE_CTX_set_default", c_int, (c_void_p, c_char_p)),
+    ("X509_STORE_CTX_set_verify_cb", None, (c_void_p, _VerifyCallback)),
+    ("X509_STORE_CTX_get0_param", c_void_p, (c_void_p,)),
+    ("X509_STORE_CTX_get0_chain", c_void_p, (c_void_p,)),
+    ("X509_STORE_CTX_free", None, (c_void_p,)),
+    ("X509_VERIFY_PARAM_set_auth_level", None, (c_void_p, c_int)),
+    ("X509_VERIFY_PARAM_set1", c_int, (c_void_p, c_void_p)),
+    ("X509_verify_cert", c_int, (c_void_p,)),
 )
 
 
@@ -59,9 +77,9 @@ class OpenSSL:
     object must outlive all of them.
     """
 
-    def __init__(self) -> None:
-        # PyDLL keeps the GIL: each of these calls is shorter than letting go of it and taking it again.
-        library = ctypes.PyDLL(getattr(_ssl, "__file__", None))
+    def __init__(self, path: str | None = getattr(_ssl, "__file__", None)) -> None:
+        """Look in the module at ``path`` and what it is linked with; None is the program itself (a static Python)."""
+        library = _open(path)
         self._call = {name: _declare(library, name, result, arguments) for name, result, arguments in _FUNCTIONS}
         found, linked = self._call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
         if found != linked:
@@ -101,26 +119,98 @@ class OpenSSL:
         """What is wrong with the client's certificate after a finished handshake; empty if nothing is.
 
         Two witnesses: what the callback collected and ``SSL_get_verify_result``. Nothing is wrong only if both say so.
-        It says nothing about whether a certificate came at all. The connection is set to write all it is given.
+        It says nothing about whether a certificate came at all.
         """
         pointer = self._connection_pointer(connection)
         result = self._call["SSL_get_verify_result"](pointer)
         if result != _V_OK and all(error.code != result for error in found):
             found.append(VerifyError(result, 0, self._words(result)))
-        self._call["SSL_ctrl"](pointer, _CTRL_CLEAR_MODE, _MODE_ENABLE_PARTIAL_WRITE, None)
         self._call["ERR_clear_error"]()
         return tuple(found)
+
+    def verify(self, context: ssl.SSLContext, leaf: bytes, chain: Sequence[bytes]) -> Peer:
+        """What a handshake on ``context`` would find out about a client that shows ``leaf`` and sends ``chain`` along.
+
+        All certificates are DER. The steps are those of OpenSSL's own ssl_verify_cert_chain, on the same authorities,
+        with the same parameters and the same callback, so that both judge alike. Not checked: that somebody holds the
+        key. BindingError if OpenSSL cannot read one of the certificates.
+        """
+        connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+        _check_layout(connection)
+        found: list[VerifyError] = []
+        with ExitStack() as stack:
+            certificates = [stack.enter_context(self._certificate(der)) for der in (leaf, *chain)]
+            sent = stack.enter_context(self._stack_of(certificates))
+            store = stack.enter_context(self._verification(connection, certificates[0], sent))
+            self._running.found = found
+            try:
+                vouched = self._call["X509_verify_cert"](store)
+            finally:
+                self._running.found = None
+            result = self._call["X509_STORE_CTX_get_error"](store)
+            path = self._ders(self._call["X509_STORE_CTX_get0_chain"](store))
+            self._call["ERR_clear_error"]()
+        if result == _V_OK and (vouched != 1 or path[:1] != [leaf]):
+            result = _V_UNSPECIFIED
+        if result != _V_OK and all(error.code != result for error in found):
+            found.append(VerifyError(result, 0, self._words(result)))
+        return Peer(leaf, sent=tuple(chain), verified=() if found else tuple(path[1:]), errors=tuple(found))
+
+    @contextmanager
+    def _verification(self, connection: ssl.SSLObject, leaf: int, sent: int) -> Iterator[int]:
+        """An ``X509_STORE_CTX *`` set up as for this connection."""
+        call, pointer = self._call, self._connection_pointer(connection)
+        authorities = call["SSL_CTX_get_cert_store"](call["SSL_get_SSL_CTX"](pointer))
+        store = call["X509_STORE_CTX_new"]()
+        try:
+            if not (store and authorities and call["X509_STORE_CTX_init"](store, authorities, leaf, sent)):
+                raise BindingError("OpenSSL cannot begin to verify a certificate")
+            parameters = call["X509_STORE_CTX_get0_param"](store)
+            call["X509_VERIFY_PARAM_set_auth_level"](parameters, call["SSL_get_security_level"](pointer))
+            purpose = call["X509_STORE_CTX_set_default"](store, b"ssl_client")
+            if not (purpose and call["X509_VERIFY_PARAM_set1"](parameters, call["SSL_get0_param"](pointer))):
+                raise BindingError("OpenSSL cannot be told how to verify a certificate")
+            call["X509_STORE_CTX_set_verify_cb"](store, self._callback)
+            yield store
+        finally:
+            call["X509_STORE_CTX_free"](store)
+
+    @contextmanager
+    def _stack_of(self, certificates: Iterable[int]) -> Iterator[int]:
+        """A ``STACK_OF(X509) *`` that borrows its certificates."""
+        stack = self._call["OPENSSL_sk_new_null"]()
+        try:
+            if not (stack and all(self._call["OPENSSL_sk_push"](stack, one) for one in certificates)):
+                raise BindingError("OpenSSL has no memory for a list of certificates")
+            yield stack
+        finally:
+            self._call["OPENSSL_sk_free"](stack)
+
+    def _ders(self, certificates: int | None) -> list[bytes]:
+        """The certificates of a ``STACK_OF(X509) *``, as DER."""
+        count = self._call["OPENSSL_sk_num"](certificates) if certificates else 0
+        return [self._der(self._call["OPENSSL_sk_value"](certificates, at)) for at in range(count)]
+
+    def _der(self, certificate: int) -> bytes:
+        size = self._call["i2d_X509"](certificate, None)
+        if size <= 0:
+            raise BindingError("OpenSSL cannot write a certificate that it has read")
+        buffer = ctypes.create_string_buffer(size)
+        self._call["i2d_X509"](certificate, ctypes.byref(c_void_p(ctypes.addressof(buffer))))
+        return buffer.raw
 
     def _on_verify(self, ok: int, store: int) -> int:
         """The verify callback (SSL_CTX_set_verify(3)): remember what is wrong, go on.
 
-        What failed before it is called stays in the thread's error queue, where SSL_get_error(3) of this or the next
-        connection would find it and call a mere "want read" fatal; so the queue is emptied. An exception must not reach
-        ctypes, which would return an undefined number.
+        What failed before it is called stays in the thread's error queue: a signature that does not fit, an extension
+        that cannot be read. SSL_get_error(3), asked about this connection or any other of the thread, would find it
+        and call a mere "want read" fatal. So the queue is emptied. An exception must not reach ctypes: it would return
+        an undefined number.
         """
         try:
             if not ok:
                 self._remember(store)
+            self._call["ERR_clear_error"]()
             return 1
         except BaseException:
             return 0
@@ -128,7 +218,6 @@ class OpenSSL:
     def _remember(self, store: int) -> None:
         code = self._call["X509_STORE_CTX_get_error"](store)
         depth = self._call["X509_STORE_CTX_get_error_depth"](store)
-        self._call["ERR_clear_error"]()
         if self._running.found is not None:
             self._running.found.append(VerifyError(code, depth, self._words(code)))
 
@@ -137,16 +226,23 @@ class OpenSSL:
         return words.decode("ascii", "replace")
 
     def _add_client_ca(self, pointer: int, der: bytes) -> None:
+        with self._certificate(der) as certificate:
+            if not self._call["SSL_CTX_add_client_CA"](pointer, certificate):
+                self._call["ERR_clear_error"]()
+                raise BindingError("OpenSSL does not take the name of a certificate authority")
+
+    @contextmanager
+    def _certificate(self, der: bytes) -> Iterator[int]:
+        """An ``X509 *`` that is freed afterwards."""
         start = c_void_p(ctypes.cast(c_char_p(der), c_void_p).value)
         certificate = self._call["d2i_X509"](None, ctypes.byref(start), len(der))
         if not certificate:
             self._call["ERR_clear_error"]()
-            raise BindingError("OpenSSL cannot read a certificate authority that it has loaded")
-        added = self._call["SSL_CTX_add_client_CA"](pointer, certificate)
-        self._call["X509_free"](certificate)
-        if not added:
-            self._call["ERR_clear_error"]()
-            raise BindingError("OpenSSL does not take the name of a certificate authority")
+            raise BindingError("OpenSSL cannot read a certificate that Python could")
+        try:
+            yield certificate
+        finally:
+            self._call["X509_free"](certificate)
 
     def _context_pointer(self, context: ssl.SSLContext) -> int:
         """The ``SSL_CTX *``, asked of OpenSSL through a connection whose own address has been proved."""
@@ -188,6 +284,14 @@ def _check_layout(connection: ssl.SSLObject) -> None:
     context = c_void_p.from_address(id(inner) + _CONTEXT_OFFSET).value
     if type(inner).__basicsize__ < _CONTEXT_OFFSET + _WORD or socket or context != id(connection.context):
         raise BindingError("this Python lays out its TLS connections in another way")
+
+
+def _open(path: str | None) -> ctypes.PyDLL:
+    try:
+        # PyDLL keeps the GIL: each of the calls is shorter than letting go of it and taking it again.
+        return ctypes.PyDLL(path)
+    except OSError as error:
+        raise BindingError(f"the library of Python's ssl cannot be opened: {error}") from error
 
 
 def _declare(library: ctypes.PyDLL, name: str, result: Any, arguments: tuple[Any, ...]) -> Any:

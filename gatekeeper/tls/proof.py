@@ -7,7 +7,7 @@ serve them has judged a good, a foreign and no certificate over each TLS version
 import os
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,7 @@ _FLIGHTS = 4  # a full TLS 1.2 handshake takes two from each side, and one more 
 
 
 @cache
-def reach_and_prove() -> OpenSSL:
+def reach_and_prove(reach: Callable[[], OpenSSL] = reach) -> OpenSSL:
     """The binding of this process, proved once. BindingError if there is none or it cannot be relied on."""
     openssl = reach()
     prove(openssl)
@@ -49,7 +49,7 @@ def prove(openssl: OpenSSL) -> None:
     for version in VERSIONS.values():
         for kind, visitor in visitors.items():
             peer = _peer(context, version, visitor)
-            if _kind(peer) != kind or peer.leaf != (visitor and visitor.der):
+            if _kind(peer) != kind:
                 raise BindingError(f"the start-up proof failed: over {version.name}, {kind} certificate is misjudged")
 
 

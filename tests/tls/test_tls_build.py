@@ -161,6 +161,7 @@ def test_the_settings_of_the_context(gate: ServerContext) -> None:
     for option in (ssl.OP_NO_RENEGOTIATION, ssl.OP_NO_COMPRESSION, ssl.OP_NO_TICKET):
         assert context.options & option
     assert (context.minimum_version, context.num_tickets) == (ssl.TLSVersion.TLSv1_2, 0)
+    assert not context.options & ssl.OP_CIPHER_SERVER_PREFERENCE
     assert context.verify_mode is ssl.CERT_OPTIONAL
     for suite in context.get_ciphers():
         assert suite["aead"]

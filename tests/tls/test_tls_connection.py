@@ -200,7 +200,7 @@ def test_closing_before_the_handshake(gate: ServerContext) -> None:
 
 def test_nothing_is_sent_before_the_handshake(gate: ServerContext) -> None:
     """A response cannot slip out, nor start a handshake, before the visitor is known."""
-    with pytest.raises(TLSError):
+    with pytest.raises(TLSError, match="before the handshake"):
         TLSConnection(gate).send(b"secret")
 
 

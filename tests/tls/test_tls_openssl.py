@@ -1,20 +1,25 @@
 """The edge to OpenSSL's C side."""
 
+import ctypes
+import ctypes.util
 import platform
 import ssl
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from typing import NoReturn
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
 
 from gatekeeper.errors import BindingError, TLSError
 from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.openssl import OpenSSL, reach
-from tests.certificates import make_authority, make_client
+from tests.certificates import make, make_authority, make_client, named
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
 both = pytest.mark.parametrize("version", VERSIONS)
@@ -95,26 +100,71 @@ def test_interleaved_handshakes_keep_their_errors_apart(scene: Scene, gate: Serv
     assert [bool(server.peer.errors) for _, server in pairs] == [False, False, True, True]
 
 
-def test_another_object_is_not_taken_for_a_connection() -> None:
-    """An object of another layout is recognized before any address in it is followed."""
-
-    class Inner:
-        __slots__ = ("a", "b", "c", "d")
-
-    class Impostor:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        _sslobj = Inner()
-
-    class Context(ssl.SSLContext):
-        def wrap_bio(self, *_: object, **__: object) -> ssl.SSLObject:  # type: ignore[override]
-            return Impostor()  # type: ignore[return-value]
-
-    with pytest.raises(BindingError, match="another way"):
-        reach().complete_every_handshake(Context(ssl.PROTOCOL_TLS_SERVER))
+def test_nothing_is_collected_after_the_handshake(scene: Scene, gate: ServerContext) -> None:
+    """A handshake that has to wait does not go on collecting what others in its thread find."""
+    found: list[VerifyError] = []
+    waiting = gate.ssl_context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    with pytest.raises(ssl.SSLWantReadError):
+        reach().handshake(waiting, found)
+    elsewhere = TLSConnection(replace(gate, openssl=NoCollector()))
+    Visitor(make_client("mallory", make_authority("Other CA"))).shake_hands(elsewhere)
+    assert elsewhere.peer.errors
+    assert found == []
 
 
-def test_a_subclassed_context_that_is_not_the_connections_own() -> None:
-    """The context in the connection's memory must be the one that Python says."""
+@both
+@pytest.mark.parametrize("step", [None, 1])
+def test_a_malformed_extension_does_no_harm(
+    scene: Scene, gate: ServerContext, step: int | None, version: ssl.TLSVersion
+) -> None:
+    """What OpenSSL only puts into its error queue stops neither this connection nor another one of the thread."""
+    bystander, server = Visitor(), TLSConnection(gate)
+    bystander.shake_hands(server)
+    broken = x509.UnrecognizedExtension(ExtensionOID.BASIC_CONSTRAINTS, b"\x30\x05nonsense")
+    issuer = make_authority("Intermediate", scene.authority)
+    decoy = make(named("Intermediate"), extensions=[(broken, False)])
+    alice = make_client("alice", issuer, chain=(decoy.certificate, issuer.certificate))
+    Visitor(alice, version).shake_hands(visited := TLSConnection(gate), step)
+    assert not visited.peer.errors
+    assert server.receive(bystander.say(b"hello")[:-1]) == b""
+
+
+class Inner:
+    """Python's part of a connection, with OpenSSL's part of another."""
+
+    __slots__ = ("socket", "ssl")
+
+
+class Impostor:
+    def __init__(self) -> None:
+        self._sslobj = Inner()
+
+
+def test_the_address_of_another_connection_is_found_out(gate: ServerContext) -> None:
+    """A pointer that leads to a connection, but not to the one that is asked about, is not used."""
+    other = gate.ssl_context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+    offset = object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
+    impostor = Impostor()
+    slot = ctypes.c_void_p.from_address(id(impostor._sslobj) + offset)
+    slot.value = ctypes.c_void_p.from_address(id(other._sslobj) + offset).value
+    try:
+        with pytest.raises(BindingError, match="does not lead"):
+            reach().conclude(impostor, [])  # type: ignore[arg-type]
+    finally:
+        slot.value = None
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [("/nowhere/_ssl.so", "cannot be opened"), (ctypes.util.find_library("c"), "hides its OpenSSL")]
+)
+def test_a_python_that_hides_its_openssl(path: str, why: str) -> None:
+    """No library, or one without the functions that are needed: both are said, neither is a crash."""
+    with pytest.raises(BindingError, match=why):
+        OpenSSL(path)
+
+
+def test_another_layout_is_recognized() -> None:
+    """A Python that keeps something else where the context should be is noticed before an address is followed."""
     own, other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 
     class Lying(ssl.SSLObject):

@@ -1,8 +1,7 @@
-"""From ``gatekeeper.toml`` to settings: every mistake at once, each with its key and line.
+"""The configuration file, found and read.
 
-Whatever is wrong ends in a `ConfigurationError`; a file that cannot be understood whole is not used at all. What needs
-the files that the settings name (is this a CA, does the key fit) is not checked here but where they are opened, which
-reports by ``Source.mistake`` as well.
+A file that cannot be understood whole is not used at all. What needs the files that the settings name (is this a CA,
+does the key fit) is not checked here but where they are opened, which reports by ``Source.mistake`` as well.
 """
 
 import os
@@ -16,24 +15,24 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gatekeeper.checks import contradictions
-from gatekeeper.complaints import complaint
+from gatekeeper.config.checks import contradictions
+from gatekeeper.config.complaints import complaint
+from gatekeeper.config.source import KeyPath, Source, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.kinds import Loading
-from gatekeeper.settings import Settings
-from gatekeeper.source import KeyPath, Source, dotted
+from gatekeeper.settings import Settings, Table
 
 VARIABLE = "GATEKEEPER_CONFIG"
 NAME = "gatekeeper.toml"
 SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
 
 # Features that are still to come. Setting such a key to anything but its default is a mistake: it is never ignored.
+# ``upstream.KEY`` means every upstream, ``routes.KEY`` every route.
 NOT_YET: Mapping[str, str] = {
     "server.workers": "more than one worker process",
     "server.user": "changing the user after the start",
     "server.group": "changing the group after the start",
     "server.proxy_protocol_from": "the PROXY protocol",
-    "client_auth.crl": "looking up revoked certificates in CRLs",
     "client_auth.ocsp": "asking OCSP responders",
     "client_auth.session_resumption": "resuming TLS sessions",
     "client_auth.on_refusal": "refusing in the handshake",
@@ -188,9 +187,9 @@ def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None
     except ValidationError as error:
         found = [complaint(one) for one in error.errors(include_url=False)]
         tables = _sound_tables(document, {where[0] for where, _ in found if where}, loading)
-        return None, [*found, *contradictions(tables), *_not_yet(tables)]
+        return None, [*found, *contradictions(tables), *not_yet(tables)]
     tables = dict(settings)
-    return settings, [*contradictions(tables), *_not_yet(tables)]
+    return settings, [*contradictions(tables), *not_yet(tables)]
 
 
 def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loading) -> dict[str, Any]:
@@ -209,14 +208,30 @@ def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(Settings.model_fields[name].rebuild_annotation())
 
 
-def _not_yet(tables: Mapping[str, Any]) -> Iterator[Found]:
+def not_yet(tables: Mapping[str, Any], features: Mapping[str, str] = NOT_YET) -> Iterator[Found]:
     """Keys that are set to something other than their default, and whose feature is still to come."""
-    for key, feature in NOT_YET.items():
+    for key, feature in features.items():
         name, _, inner = key.partition(".")
-        if name not in tables:
+        message = f"is not available yet: {feature}"
+        if not inner:
+            if name in tables and tables[name] != _default(Settings, name):
+                yield (name,), message
             continue
-        value, fields = tables[name], Settings.model_fields[name]
-        if inner:
-            value, fields = getattr(value, inner), type(value).model_fields[inner]
-        if value != fields.get_default(call_default_factory=True):
-            yield tuple(key.split(".")), f"is not available yet: {feature}"
+        for where, table in _written_as(name, tables):
+            if getattr(table, inner) != _default(type(table), inner):
+                yield (*where, inner), message
+
+
+def _default(table: type[Table], name: str) -> Any:
+    return table.model_fields[name].get_default(call_default_factory=True)
+
+
+def _written_as(name: str, tables: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Table]]:
+    """Every table with the keys of ``name``: the keys of ``upstream`` are those of all upstreams."""
+    value = tables.get(name)
+    if isinstance(value, Table):
+        yield (name,), value
+    elif isinstance(value, tuple):
+        yield from (((name, index), one) for index, one in enumerate(value))
+    if name == "upstream":
+        yield from ((("upstreams", key), one) for key, one in tables.get("upstreams", {}).items())

@@ -2,18 +2,21 @@
 
 import errno
 import os
+import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.config import NOT_YET, SYSTEM_WIDE, Configuration, find, load
+from gatekeeper.config import NOT_YET, SYSTEM_WIDE, Configuration, find, load, not_yet
+from gatekeeper.config.source import dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 
-PER_EXAMPLE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+# One folder serves all examples of a property: each writes its file anew.
+PER_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 # What a file says ---------------------------------------------------------------------------------------------------
@@ -185,7 +188,6 @@ SET: dict[str, str] = {
     "server.user": SERVER + 'user = "gatekeeper"\n' + CLIENT_AUTH,
     "server.group": SERVER + 'user = "gatekeeper"\ngroup = "gatekeeper"\n' + CLIENT_AUTH,
     "server.proxy_protocol_from": SERVER + 'proxy_protocol_from = ["10.0.0.0/8"]\n' + CLIENT_AUTH,
-    "client_auth.crl": SERVER + CLIENT_AUTH + 'crl = "client-ca.crl"\n',
     "client_auth.ocsp": SERVER + CLIENT_AUTH + 'ocsp = "leaf"\n',
     "client_auth.session_resumption": SERVER + CLIENT_AUTH + "session_resumption = true\n",
     "client_auth.on_refusal": SERVER + CLIENT_AUTH + 'on_refusal = "handshake"\n',
@@ -210,6 +212,24 @@ def test_more_than_one_worker_is_refused_in_every_spelling(tmp_path: Path, worke
     """As long as there is only one."""
     if "server.workers" in NOT_YET:
         assert mistakes(tmp_path, f"{SERVER}workers = {workers}\n{CLIENT_AUTH}{UPSTREAM}")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "places"),
+    [
+        ("upstream.slow_start", UPSTREAM + 'slow_start = "1s"\n', ["upstream"]),
+        ("upstream.slow_start", '[upstreams.a]\nurl = "http://a"\nslow_start = "1s"\n', ["upstreams.a"]),
+        ("routes.public", "[[routes]]\n[[routes]]\npublic = true\n", ["routes[1]"]),
+        ("routes.public", "[[routes]]\n", []),
+        ("invitations.folder", "", []),
+    ],
+)
+def test_a_key_of_every_upstream_or_route_can_be_to_come(key: str, text: str, places: list[str]) -> None:
+    """Wherever it is written."""
+    tables = dict(Settings.model_validate(tomllib.loads(SERVER + CLIENT_AUTH + text)))
+    name = key.partition(".")[2]
+    found = [dotted(where) for where, _ in not_yet(tables, {key: "something"})]
+    assert found == [f"{place}.{name}" for place in places]
 
 
 # Files that are none ------------------------------------------------------------------------------------------------
@@ -311,7 +331,7 @@ def is_plain(mistakes_found: tuple[Mistake, ...]) -> bool:
     return bool(lines) and all(line.isprintable() and len(line) < 1000 for line in lines)
 
 
-@PER_EXAMPLE
+@PER_TEST
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_configuration_error(tmp_path: Path, content: bytes) -> None:
     """No three tables come about by chance, so nothing loads; nothing else is raised either."""
@@ -362,7 +382,7 @@ VALUES = st.sampled_from(
 )
 
 
-@PER_EXAMPLE
+@PER_TEST
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(["", *NAMES]), VALUES), max_size=8), st.booleans())
 def test_any_values_end_in_settings_or_a_configuration_error(
     tmp_path: Path, entries: list[tuple[str, str, str]], headers: bool
