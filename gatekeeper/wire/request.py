@@ -176,11 +176,10 @@ class RequestReader:
             raise Rule.LINE_TOO_LONG.error()
         if len(held) > self.limits.head:
             raise Rule.HEAD_TOO_LARGE.error()
-        broken = BROKEN_LINE_END.search(held, max(0, already - 1))
-        if broken:
-            raise (Rule.FIELD_LINE if 0 <= line_end < broken.start() else Rule.REQUEST_LINE).error()
         if line_end >= 0 and _REQUEST_LINE.fullmatch(held, 0, line_end) is None:
             raise self._line_error(held[:line_end])
+        if BROKEN_LINE_END.search(held, max(0, already - 1)):
+            raise (Rule.REQUEST_LINE if line_end < 0 else Rule.FIELD_LINE).error()
 
     def _line_error(self, line: bytes) -> MessageError:
         if len(line) > self.limits.line:
