@@ -20,7 +20,7 @@ def test_a_port_that_the_kernel_picks_is_shown() -> None:
 
 
 def test_ipv6_takes_ipv4_too() -> None:
-    """"[::]:8443" is all addresses, whatever the system's default."""
+    """ "[::]:8443" is all addresses, whatever the system's default."""
     with open_listener(parse_listen("[::]:0")) as listener:
         port = listener.getsockname()[1]
         assert shown_address(listener) == f"[::]:{port}"
@@ -53,9 +53,9 @@ def test_an_address_that_cannot_be_had(address: str, words: str) -> None:
 
 def test_a_port_in_use_is_not_taken_over() -> None:
     """SO_REUSEADDR is for what is closing, not for what is open."""
-    with open_listener(parse_listen("127.0.0.1:0")) as first:
-        with pytest.raises(StartError, match="address already in use"):
-            open_listener(parse_listen(shown_address(first)))
+    first = open_listener(parse_listen("127.0.0.1:0"))
+    with first, pytest.raises(StartError, match="address already in use"):
+        open_listener(parse_listen(shown_address(first)))
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
