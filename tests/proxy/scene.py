@@ -131,6 +131,8 @@ class Scene:
 
     def close(self) -> None:
         """The end of the test: whatever is still open must close, and then nothing may be left."""
+        if self.loop.is_closed():
+            return
         self.proxy.cut()
         self.pool.close()
         self.loop.settle()
@@ -259,6 +261,8 @@ class App:
     def __init__(self, loop: VirtualLoop) -> None:
         self.connections: list[AppConnection] = []
         self.attempts: list[Any] = []
+        self.how: list[tuple[Any, str | None]] = []
+        self.down: set[Any] = set()
         self.refuses: OSError | None = None
         self.hangs = False
         self.dies_at_once = False
@@ -278,8 +282,13 @@ class App:
                 future.set_result(None)
         self._loop.settle()
 
-    async def _connect(self, factory: Any, address: Any, **_: Any) -> Any:
+    async def _connect(
+        self, factory: Any, address: Any, *, ssl: ssl.SSLContext | None = None, server_hostname: str | None = None
+    ) -> Any:
         self.attempts.append(address)
+        self.how.append((ssl, server_hostname))
+        if address in self.down:
+            raise ConnectionRefusedError(111, "Connection refused")
         if self.refuses is not None:
             raise self.refuses
         if self.hangs:
