@@ -60,7 +60,7 @@ class Transport(asyncio.Transport):
         self.got: list[Any] = []
         self._closing = False
 
-    def write(self, data: Any) -> None:
+    def write(self, data: Any) -> None:  # noqa: D102
         self.got.append(data)
 
     def take(self) -> bytes:
@@ -69,30 +69,30 @@ class Transport(asyncio.Transport):
         self.got.clear()
         return taken
 
-    def is_closing(self) -> bool:
+    def is_closing(self) -> bool:  # noqa: D102
         return self._closing
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: D102
         self._closing = True
 
     abort = close
 
-    def can_write_eof(self) -> bool:
+    def can_write_eof(self) -> bool:  # noqa: D102
         return True
 
-    def write_eof(self) -> None:
+    def write_eof(self) -> None:  # noqa: D102
         pass
 
-    def pause_reading(self) -> None:
+    def pause_reading(self) -> None:  # noqa: D102
         pass
 
-    def resume_reading(self) -> None:
+    def resume_reading(self) -> None:  # noqa: D102
         pass
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:  # noqa: D102
         pass
 
-    def get_write_buffer_size(self) -> int:
+    def get_write_buffer_size(self) -> int:  # noqa: D102
         return 0
 
 
