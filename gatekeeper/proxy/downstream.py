@@ -24,6 +24,7 @@ WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
+_IDLE = Wait.IDLE
 
 
 class Downstream(asyncio.Protocol):
@@ -62,7 +63,7 @@ class Downstream(asyncio.Protocol):
         self.client, self.address = client_address(self.transport.get_extra_info("peername"))
         self.visitor = Visitor(self.client)
         self.proxy.opened(self)
-        self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
+        self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -142,7 +143,7 @@ class Downstream(asyncio.Protocol):
         if not keep_alive or (self.proxy.draining and not self._held):
             self.linger()
             return
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self.deadline.set(_IDLE, self.world.timeouts.idle)
         if self._held or self._slow:
             self._next()
 
@@ -188,7 +189,7 @@ class Downstream(asyncio.Protocol):
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._await_the_end(self.world.settings.timeouts.stream_idle)
+        self._await_the_end(self.world.timeouts.stream_idle)
 
     def go_away(self) -> None:
         """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
@@ -210,7 +211,7 @@ class Downstream(asyncio.Protocol):
 
     def _handshake_done(self) -> None:
         self.proxy.handshake_done(self)
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self.deadline.set(Wait.IDLE, self.world.timeouts.idle)
 
     def _tls_failed(self, error: TLSError) -> None:
         self.proxy.handshake_failed(self, str(error))
@@ -236,15 +237,18 @@ class Downstream(asyncio.Protocol):
             self._incomplete(held, already)
             return
         self._held = b""
-        line_end = held.find(b"\r\n")
         self._requests += 1
         now = self.proxy.wall()
         verdict = self._judge(now)
         admitted = type(verdict) is Admit
         try:
-            head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=admitted)
+            if admitted:
+                head = self.world.reader.remembered[held[: end + 4]]
+            else:
+                line_end = held.find(b"\r\n")
+                head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=False)
         except MessageError as error:
-            self._bad_request(error, held[:line_end], now)
+            self._bad_request(error, held.partition(b"\r\n")[0], now)
             return
         if isinstance(verdict, Admit):
             exchange = self.exchange = Exchange(self, head, verdict.identity, now)
@@ -259,7 +263,7 @@ class Downstream(asyncio.Protocol):
             self._bad_request(error, held.partition(b"\r\n")[0], self.proxy.wall())
             return
         if held and not already:
-            self.deadline.set(Wait.REQUEST_HEADER, self.world.settings.timeouts.request_header)
+            self.deadline.set(Wait.REQUEST_HEADER, self.world.timeouts.request_header)
         self._held = held
 
     def _judge(self, now: float) -> Verdict:
@@ -322,12 +326,12 @@ class Downstream(asyncio.Protocol):
 
     def _expired(self, wait: Wait) -> None:
         if wait is Wait.LINGER and self._still_moving():
-            self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+            self.deadline.set(wait, self.world.timeouts.stream_idle)
         elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
             if self._still_moving():
-                self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+                self.deadline.set(wait, self.world.timeouts.stream_idle)
             else:
                 self.exchange.expired(wait)
         elif wait is Wait.REQUEST_HEADER and self._held:

@@ -1,6 +1,7 @@
 """The headers in which an app learns who is there, written as the systems it knows write them."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -10,6 +11,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
 
 
+@lru_cache(1024)
 def identity_headers(identity: Identity) -> bytes:
     """The header lines of the ``nginx`` preset for an admitted visitor; made once for each certificate."""
     return b"".join(_line(name, value) for name, value in nginx(identity))
