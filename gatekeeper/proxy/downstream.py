@@ -15,7 +15,7 @@ from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preflight import read_preflight
-from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.request import RequestHead, without_empty_lines
 from gatekeeper.wire.response import own_response
 
 # What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
@@ -232,8 +232,8 @@ class Downstream(asyncio.Protocol):
     def _request_bytes(self, data: bytes) -> None:
         already = len(self._held)
         held = self._held + data if already else data
-        if held[0] == _CR and held[:2] == b"\r\n":
-            held = held[2:]  # RFC 9112, 2.2: an empty line before the request line is ignored; more than one is not
+        if held[:2] == b"\r\n":
+            held = without_empty_lines(held)
         end = held.find(b"\r\n\r\n", max(0, already - 3))
         if end < 0:
             self._incomplete(held, already)
@@ -373,5 +373,4 @@ class Downstream(asyncio.Protocol):
         return 0 < unsent != before
 
 
-_CR = 0x0D
 _DOCUMENT_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "max-age=300"))

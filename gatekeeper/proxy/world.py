@@ -8,6 +8,7 @@ from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Peer, Policy, Verdict, judge
 from gatekeeper.proxy.pool import Pool
+from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings import JWTSettings, Settings
 from gatekeeper.tls.build import build_context
@@ -71,7 +72,11 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
     return World(
         settings=settings,
         tls=tls,
-        policy=Policy(require_common_name=client_auth.require_common_name),
+        policy=Policy(
+            require_common_name=client_auth.require_common_name,
+            revocations=load_revocations(client_auth.crl, tls.authorities),
+            stale_counts=client_auth.crl_stale == "allow",
+        ),
         routes=routes,
         documents=documents,
         identity=identity,
