@@ -6,10 +6,8 @@ import sys
 import time
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
-from gatekeeper.gate.revocation import alarms
 from gatekeeper.listeners import open_listener, shown_address
 from gatekeeper.proxy.world import World
-from gatekeeper.tls.context import Mode
 from gatekeeper.worker import Sockets, run_worker
 
 
@@ -18,7 +16,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser(
         "serve",
         help="run the gate",
-        description="Run the gate until SIGTERM or SIGINT. SIGUSR1 reopens the log files.",
+        description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, as does a change of any file; "
+        "SIGUSR1 reopens the log files.",
         epilog="example: gatekeeper serve -c /etc/gatekeeper/gatekeeper.toml",
     )
     add_config_option(parser)
@@ -35,7 +34,7 @@ def _serve(options: argparse.Namespace) -> int:
     admin = open_listener(settings.admin.listen) if settings.admin.listen is not None else None
 
     def ready(world: World) -> None:
-        for warning in warnings(world, time.time()):
+        for warning in world.warnings(time.time()):
             _say(f"warning: {warning}")
         for listener in visitors:
             _say(f"listening on https://{shown_address(listener)}")
@@ -43,20 +42,8 @@ def _serve(options: argparse.Namespace) -> int:
             _say(f"admin on http://{shown_address(admin)}")
 
     with naming_lines(configuration):
-        run_worker(settings, Sockets(visitors, admin), ready)
+        run_worker(configuration, Sockets(visitors, admin), ready)
     return 0
-
-
-def warnings(world: World, now: float) -> list[str]:
-    """What works, but should be looked at: one sentence each."""
-    fallback = (
-        f"bad certificates get a TLS alert instead of the refusal page, because {world.tls.reason}"
-        if world.tls.mode is Mode.ALERTS_ONLY
-        else ""
-    )
-    revocations = world.policy.revocations
-    crl = alarms(revocations, world.tls.authorities, now) if revocations is not None else ()
-    return [*([fallback] if fallback else []), *world.tls.warnings, *crl]
 
 
 def _say(line: str) -> None:

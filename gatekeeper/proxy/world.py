@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings import Settings
 from gatekeeper.tls.build import build_context
-from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.request import HeadLimits, RequestReader
 
 
@@ -31,6 +32,16 @@ class World:
         if not networks or address == "unix":
             return False
         return any(ip_address(address) in network for network in networks)
+
+    def warnings(self, now: float) -> list[str]:
+        """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
+        found = []
+        if self.tls.mode is Mode.ALERTS_ONLY and self.tls.reason:
+            found.append(f"bad certificates get a TLS alert instead of the refusal page, because {self.tls.reason}")
+        found += self.tls.warnings
+        if self.policy.revocations is not None:
+            found += alarms(self.policy.revocations, self.tls.authorities, now)
+        return found
 
 
 def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
