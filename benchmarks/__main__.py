@@ -18,7 +18,7 @@ from benchmarks.footprint import IDLE_CONNECTIONS, footprint
 from benchmarks.processes import BenchmarkError, raise_file_limit
 from benchmarks.record import Record, Row, load, new_record, save
 from benchmarks.report import show
-from benchmarks.scenarios import SCENARIOS, Scenario
+from benchmarks.scenarios import GROWTH, SCENARIOS, Scenario
 from benchmarks.tournament import Stage, run_rounds
 from benchmarks.upstream import REPOSITORY, upstream
 from benchmarks.wrk import build_shim
@@ -32,7 +32,7 @@ FOOTPRINT = "footprint"
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    names = ", ".join(s.name for s in SCENARIOS)
+    names = ", ".join(s.name for s in (*SCENARIOS, *GROWTH))
     made = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures gatekeeper beside other proxies.")
     made.add_argument("--only", metavar="NAMES", help=f"comma separated: {names}, {FOOTPRINT}")
     made.add_argument(
@@ -44,7 +44,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--seconds", type=float, default=1.5, help="length of one measurement")
     made.add_argument("--quick", action="store_true", help="one round of half a second each, few idle connections")
-    made.add_argument("--save", metavar="NAME", help="keep the result as benchmarks/results/NAME.json and NAME.svg")
+    made.add_argument("--growth", action="store_true", help="measure how cost grows with connections, routes, ...")
+    made.add_argument(
+        "--save",
+        metavar="NAME",
+        help="keep the result as benchmarks/results/NAME.json and .svg; a run of everything is kept anyway",
+    )
     made.add_argument("--show", metavar="FILE", type=Path, help="measure nothing, print a stored result")
     return made
 
@@ -64,14 +69,15 @@ def find(names: str, console: Console) -> dict[str, tuple[Contender, str]]:
     return found
 
 
-def chosen(only: str | None) -> tuple[list[Scenario], bool]:
+def chosen(only: str | None, growth: bool) -> tuple[list[Scenario], bool]:
     """The scenarios to play, and whether to measure the footprint."""
     if only is None:
-        return list(SCENARIOS), True
+        return list(GROWTH if growth else SCENARIOS), not growth
     wanted = only.split(",")
-    if unknown := set(wanted) - {s.name for s in SCENARIOS} - {FOOTPRINT}:
+    known = (*SCENARIOS, *GROWTH)
+    if unknown := set(wanted) - {s.name for s in known} - {FOOTPRINT}:
         raise BenchmarkError(f"no such scenario: {', '.join(sorted(unknown))}")
-    return [s for s in SCENARIOS if s.name in wanted], FOOTPRINT in wanted
+    return [s for s in known if s.name in wanted], FOOTPRINT in wanted
 
 
 @contextlib.contextmanager
@@ -90,7 +96,7 @@ def run(options: argparse.Namespace, console: Console) -> Record:
     if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
         raise BenchmarkError(f"not installed: {', '.join(missing)}")
     raise_file_limit()
-    scenarios, feet = chosen(options.only)
+    scenarios, feet = chosen(options.only, options.growth)
     rounds, seconds = (1, 0.5) if options.quick else (options.rounds, options.seconds)
     found = find(options.contenders, console)
     record = new_record(rounds, seconds, {name: version for name, (_, version) in found.items()})
@@ -102,6 +108,13 @@ def run(options: argparse.Namespace, console: Console) -> Record:
         cells = run_rounds(stage, scenarios, contenders, rounds, seconds, status.update)
         record.rows = [Row(s.name, s.title, cells[s.name]) for s in scenarios]
     return record
+
+
+def name_of_result(options: argparse.Namespace) -> str | None:
+    """Under which name to keep the result: the one given, a fixed one for a run of everything, none for a part."""
+    whole = options.only is None and options.contenders == ",".join(NAMES) and not options.quick and not options.show
+    name: str | None = options.save
+    return name or (("growth" if options.growth else "latest") if whole else None)
 
 
 def main() -> int:
@@ -119,9 +132,10 @@ def main() -> int:
     except KeyboardInterrupt:
         return 1
     show(console, record)
-    if options.save:
-        save(record, RESULTS / f"{options.save}.json")
-        (RESULTS / f"{options.save}.svg").write_text(draw(record))
+    if name := name_of_result(options):
+        save(record, RESULTS / f"{name}.json")
+        (RESULTS / f"{name}.svg").write_text(draw(record))
+        console.print(f"kept as {RESULTS / name}.json and .svg", highlight=False)
     return 0
 
 

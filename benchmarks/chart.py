@@ -12,7 +12,7 @@ from html import escape
 from benchmarks.record import Record, Row
 from benchmarks.report import BASELINE, ratios
 
-WIDTH, LEFT, RIGHT, TOP, LINE = 860, 270, 70, 92, 28
+WIDTH, LEFT, RIGHT, TOP, LINE = 880, 290, 95, 92, 28
 TICKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 OURS = "gatekeeper"
 
@@ -70,7 +70,7 @@ def legend() -> Iterator[str]:
     x = 27.0
     for name in (OURS, *MARKS):
         yield f'{mark(name, x, 51)}<text x="{x + 10}" y="55">{name}</text>'
-        x += 100
+        x += 105
     yield f'<line class="one" x1="{x}" x2="{x}" y1="44" y2="58"/><text x="{x + 8}" y="55">nginx</text>'
 
 
@@ -78,9 +78,11 @@ def scale(height: int) -> Iterator[str]:
     """The rules and what they mean."""
     for tick in TICKS:
         x = across(tick)
+        label = f"≥ {tick:g}×" if tick == TICKS[-1] else f"{tick:g}×"
         kind = "one" if tick == 1 else "grid"
         yield f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 4}" y2="{height - 52}"/>'
-        yield f'<text class="soft mid" x="{x:.1f}" y="{TOP - 10}">{tick:g}×</text>'
+        yield f'<text class="soft mid" x="{x:.1f}" y="{TOP - 10}">{label}</text>'
+    yield f'<text class="soft end" x="{WIDTH - 18}" y="{TOP - 10}">{OURS}</text>'
     yield f'<text class="soft" x="{LEFT}" y="{height - 34}">← cheaper than nginx</text>'
     yield f'<text class="soft end" x="{WIDTH - RIGHT}" y="{height - 34}">dearer →</text>'
 

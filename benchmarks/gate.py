@@ -40,11 +40,16 @@ class Gate:
 
 @contextlib.contextmanager
 def gate(
-    contender: Contender, setup: Setup, folder: Path, certificates: Certificates, upstream: Upstream
+    contender: Contender,
+    setup: Setup,
+    folder: Path,
+    certificates: Certificates,
+    upstream: Upstream,
+    crl: Path | None = None,
 ) -> Iterator[Gate]:
     """Start a contender for the length of the `with` block; `BenchmarkError` where it does not do the job."""
     folder.mkdir(parents=True)
-    place = Place(folder, free_port(), certificates, upstream, setup)
+    place = Place(folder, free_port(), certificates, upstream, setup, crl)
     command = contender.configure(place)
     begin = time.monotonic()
     with running(command) as pid:

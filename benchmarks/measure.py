@@ -36,6 +36,8 @@ class Sample:
     """Share of the machine's CPU time that went to processes that have nothing to do with the measurement."""
     memory: int
     """KiB (PSS) of all processes of the contender after the load."""
+    start: float
+    """Milliseconds that the contender took to start with this setup."""
     faults: tuple[str, ...] = ()
     """What was wrong; a sample with faults is shown, and its figures are not used."""
 
@@ -58,7 +60,8 @@ def read(gate: Gate) -> Reading:
 
 
 def measure(gate: Gate, scenario: Scenario, seconds: float, shim: Path) -> Sample:
-    """Put the scenario's load on the gate for about `seconds`."""
+    """Put the scenario's load on the gate for about `seconds`, or longer where the scenario needs it."""
+    seconds *= scenario.stretch
     match scenario.load:
         case Requests():
             sample = measure_requests(gate, scenario, scenario.load, seconds, shim)
@@ -123,6 +126,7 @@ def sample(gate: Gate, begin: Reading, end: Reading, count: int, p50: float, p99
         busy=cpu / elapsed,
         stolen=max(0.0, strangers) / (elapsed * (os.cpu_count() or 1)),
         memory=memory_kib(gate.pid),
+        start=gate.start_milliseconds,
         faults=tuple(faults),
     )
 

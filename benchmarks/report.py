@@ -39,7 +39,7 @@ def ratios(cell: Cell, baseline: Cell | None) -> list[float]:
 def table(record: Record) -> Table:
     """A block of rows a scenario, a row a contender."""
     result = Table("scenario", "contender", title="CPU is that of the proxy alone; load and upstream are not counted")
-    for heading in ("CPU µs/request", f"÷ {BASELINE}", "(range)", "requests/s", "p50 µs", "p99 µs", "busy", "MiB"):
+    for heading in ("CPU µs/request", f"÷ {BASELINE}", "requests/s", "p50 µs", "p99 µs", "busy", "MiB", "start ms"):
         result.add_column(heading, justify="right")
     for row in record.rows:
         result.add_section()
@@ -57,13 +57,13 @@ def figures(cell: Cell, baseline: Cell | None) -> Iterator[str]:
     crowded = " [yellow]crowded" if max(s.stolen for s in samples) > CROWDED else ""
     yield spread([s.cpu for s in samples]) + crowded
     against = ratios(cell, baseline)
-    yield f"{statistics.median(against):.2f}" if against else ""
-    yield f"{min(against):.2f}–{max(against):.2f}" if against else ""
+    yield f"{statistics.median(against):.2f} ({min(against):.2f}–{max(against):.2f})" if against else ""
     yield f"{median(samples, 'rate'):,.0f}"
     yield f"{median(samples, 'p50'):,.0f}"
     yield f"{median(samples, 'p99'):,.0f}"
     yield f"{median(samples, 'busy'):.2f}"
     yield f"{median(samples, 'memory') / 1024:,.0f}"
+    yield f"{samples[0].start:,.0f}"
 
 
 def footprint_table(footprints: dict[str, Footprint]) -> Table:

@@ -40,10 +40,12 @@ class Scenario:
     status: int = 200
     body: int = 100
     """Bytes that each answer must at least carry."""
+    stretch: int = 1
+    """How many times as long as others it is measured."""
 
 
 SMALL = Requests("/100b", headers=TWO)
-HANDSHAKE = Requests("/100b", headers=TWO, close=True)
+HANDSHAKE = Requests("/100b", connections=16, headers=TWO, close=True)
 MIB = 1 << 20
 
 SCENARIOS = (
@@ -68,3 +70,34 @@ SCENARIOS = (
     Scenario("small-2", "100 B, 32 connections, two workers", SMALL, Setup(workers=2)),
     Scenario("handshake-2", "full handshake, two workers", HANDSHAKE, Setup(workers=2)),
 )
+
+
+def at_equal_load(connections: int) -> Requests:
+    """Some two thousand requests a second in all, however many connections they are spread over.
+
+    Not as fast as can be: ten thousand busy connections need twenty thousand open files in a proxy, which many systems
+    do not allow, and in the queue of such a load every figure is that of the queue.
+    """
+    pause = connections // 2
+    return Requests("/100b", connections=connections, headers=TWO, delay=(pause * 4 // 5, pause * 6 // 5))
+
+
+FEW_HANDSHAKES = replace(HANDSHAKE, connections=4)
+"""With a million revoked a handshake takes OpenSSL some 90 ms: it checks the signature of the list each time."""
+
+GROWTH = (
+    *(Scenario(f"routes-{count}", f"100 B, routes: {count:,}", SMALL, Setup(routes=count)) for count in (1, 1000)),
+    *(
+        Scenario(f"crl-{count}", f"full handshake, revoked: {count:,}", FEW_HANDSHAKES, Setup(crl=count), stretch=2)
+        for count in (0, 1_000_000)
+    ),
+    *(
+        Scenario(f"workers-{count}", f"100 B, workers: {count}", replace(SMALL, connections=64), Setup(workers=count))
+        for count in (1, 2)
+    ),
+    *(
+        Scenario(f"connections-{count}", f"2,000 requests/s, connections: {count:,}", at_equal_load(count))
+        for count in (10, 100, 1000, 10000)
+    ),
+)
+"""How cost grows; each kind from little to much."""

@@ -22,11 +22,13 @@
 #define BUCKET_MICROSECONDS 10
 
 struct counters { /* load.py reads this layout */
-    uint64_t handshakes, resumed, failed, requests, read_bytes, latency[BUCKETS];
+    uint64_t handshakes, resumed, failed, answered, requests, latency[BUCKETS];
 };
 
 static struct counters *counters;
-static int resume, sent_at; /* sent_at: index of the slot of an SSL that holds when its request went out */
+static int resume;
+static int sent_at; /* index of the slot of an SSL that holds when its request went out */
+static int seen;    /* index of the slot that says that an answer has come */
 
 static void fail(const char *what) {
     fprintf(stderr, "shim: %s\n", what);
@@ -68,6 +70,7 @@ SSL_CTX *SSL_CTX_new(const SSL_METHOD *method) {
     if (certificate && SSL_CTX_use_certificate_chain_file(context, certificate) != 1) fail(certificate);
     if (key && SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1) fail(key);
     sent_at = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    seen = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     return context;
 }
 
@@ -104,13 +107,16 @@ int SSL_write(SSL *ssl, const void *buffer, int length) {
     return result;
 }
 
-/* The latency is the time from the first attempt to write the request to the first bytes of the answer. */
+/* A connection counts as answered once; it stays so when it reconnects. The latency is the time from the first attempt to write the request to the first bytes of the answer. */
 int SSL_read(SSL *ssl, void *buffer, int length) {
     static int (*read)(SSL *, void *, int);
     if (!read) read = real("SSL_read");
     int result = read(ssl, buffer, length);
     if (result <= 0) return result;
-    count(&counters->read_bytes, (uint64_t)result);
+    if (!SSL_get_ex_data(ssl, seen)) {
+        count(&counters->answered, 1);
+        SSL_set_ex_data(ssl, seen, ssl);
+    }
     uint64_t begin = (uint64_t)(uintptr_t)SSL_get_ex_data(ssl, sent_at);
     if (begin) {
         uint64_t taken = (microseconds() - begin) / BUCKET_MICROSECONDS;

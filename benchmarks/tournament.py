@@ -10,6 +10,7 @@ from benchmarks.contenders import Contender, Setup
 from benchmarks.gate import Gate, gate
 from benchmarks.measure import Sample, measure
 from benchmarks.processes import BenchmarkError
+from benchmarks.revocation import make_revocation_list
 from benchmarks.scenarios import Scenario
 from benchmarks.upstream import Upstream
 
@@ -30,7 +31,7 @@ class Stage:
         key = contender.name, setup
         if key not in self.gates:
             folder = self.folder / f"{len(self.gates)}-{contender.name.partition('@')[0]}"
-            made = gate(contender, setup, folder, self.certificates, self.upstream)
+            made = gate(contender, setup, folder, self.certificates, self.upstream, self.crl(setup.crl))
             try:
                 self.gates[key] = self.stack.enter_context(made)
             except BenchmarkError as error:
@@ -39,6 +40,14 @@ class Stage:
         if isinstance(found, BenchmarkError):
             raise found
         return found
+
+    def crl(self, entries: int | None) -> Path | None:
+        """The revocation list of that length, made when first asked for."""
+        if entries is None:
+            return None
+        folder = self.folder / f"crl-{entries}"
+        made = folder / "crl.pem"
+        return made if made.exists() else make_revocation_list(entries, self.certificates, folder)
 
     def ready(self, contenders: Iterable[Contender], say: Callable[[str], None]) -> list[Contender]:
         """Start each contender once; those that do not do the job are named and left out."""

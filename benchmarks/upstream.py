@@ -24,14 +24,24 @@ http {{
   keepalive_timeout 1h; keepalive_requests 100000000;
   client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
   open_file_cache max=100 inactive=1h;
-  server {{ listen 127.0.0.1:{port} backlog=20000; root {root}; }}
+  client_max_body_size 0;
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  upstream app {{ server 127.0.0.1:{app_port}; keepalive 1000; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=20000;
+    root {root};
+    location /app/ {{
+      proxy_pass http://app; proxy_http_version 1.1; proxy_request_buffering off; proxy_set_header Host $http_host;
+      proxy_set_header Connection $connection_upgrade; proxy_set_header Upgrade $http_upgrade;
+    }}
+  }}
 }}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """Ports on loopback."""
+    """Ports on loopback. The first passes `/app/` on to the second, for a contender that cannot tell them apart."""
 
     files_port: int
     app_port: int
@@ -52,7 +62,7 @@ def upstream(folder: Path) -> Iterator[Upstream]:
     for name, size in BODIES.items():
         (root / name).write_bytes(b"x" * size)
     port, app_port = free_port(), free_port()
-    (folder / "nginx.conf").write_text(NGINX.format(port=port, root=root, user=user_line()))
+    (folder / "nginx.conf").write_text(NGINX.format(port=port, app_port=app_port, root=root, user=user_line()))
     files = Command(("nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"), folder / "nginx.out", {})
     app = Command(
         (sys.executable, "-m", "benchmarks.app", str(app_port)), folder / "app.out", {"PYTHONPATH": str(REPOSITORY)}

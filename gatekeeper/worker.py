@@ -17,9 +17,9 @@ from gatekeeper.listeners import BACKLOG
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.downstream import Downstream
 from gatekeeper.proxy.pool import Pool, make_pools
-from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.world import World, build_world
-from gatekeeper.refresh import Refresh, Reload
+from gatekeeper.refresh import Refresh
 from gatekeeper.settings import Settings
 from gatekeeper.tls.openssl import keep_large_buffers
 

@@ -45,6 +45,14 @@ access = "access.log"
 """
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what tells nobody when it happens: a file that another process writes."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+
+
 class Gate:
     """A running gate. ``folder`` must hold ca.crt, server.crt and server.key; it gets the configuration and the log.
 
@@ -144,9 +152,9 @@ class Gate:
             connection.close()
 
     def connect(self, holder: ssl.SSLContext) -> ssl.SSLSocket:
-        """A TLS connection, for a client that is played by hand."""
+        """A TLS connection, for a client that is played by hand; an end without a goodbye is an SSLError."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
-        return holder.wrap_socket(plain, server_hostname="localhost")
+        return holder.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
 
     def admin(self, path: str) -> tuple[int, Any]:
         """What the admin listener says: status, and its JSON."""
@@ -161,13 +169,13 @@ class Gate:
     def logged(self, count: int, path: Path | None = None) -> list[dict[str, Any]]:
         """The lines of the access log, once there are ``count`` of them: it is written a moment later."""
         path = path or self.log
-        until = time.monotonic() + PATIENCE
-        while True:
-            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-            if len(lines) >= count or time.monotonic() > until:
-                assert len(lines) == count, lines
-                return [json.loads(line) for line in lines]
-            threading.Event().wait(0.02)
+
+        def lines() -> list[str]:
+            return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+        until(lambda: len(lines()) >= count)
+        assert len(lines()) == count, lines()
+        return [json.loads(line) for line in lines()]
 
     # -- the process
 

@@ -74,7 +74,7 @@ class Caddy(Contender):
         return f"Caddy {words.split()[0]}" if words else None
 
     def falls_short(self, setup: Setup) -> str | None:  # noqa: D102
-        if setup.crl:
+        if setup.crl is not None:
             return "has no revocation lists"
         return "its short configuration cannot switch tickets off" if setup.tickets is False else None
 

@@ -27,7 +27,8 @@ class Setup:
     """
     routes: int = 0
     """Further routes before the two that are used."""
-    crl: Path | None = None
+    crl: int | None = None
+    """Entries of the revocation list; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Place:
     certificates: Certificates
     upstream: Upstream
     setup: Setup
+    crl: Path | None = None
+    """The revocation list that the setup asks for."""
 
 
 class Contender(abc.ABC):
@@ -66,6 +69,11 @@ class Contender(abc.ABC):
 def open_files() -> int:
     """How many files each process may open."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def most_connections() -> int:
+    """How many clients a contender is told to take: more than any scenario brings, and less than the open files."""
+    return open_files() * 3 // 5
 
 
 def first_line(*argv: str) -> str | None:

@@ -1,12 +1,13 @@
 """HAProxy."""
 
-from benchmarks.contenders.contender import Contender, Place, first_line, open_files
+from benchmarks.contenders.contender import Contender, Place, first_line, most_connections
 from benchmarks.processes import Command
 
 HAPROXY = """\
 global
   nbthread {workers}
   maxconn {connections}
+  no strict-limits
   log stdout len 4096 format raw daemon
   tune.ssl.cachesize 20000
   ssl-default-bind-options ssl-min-ver TLSv1.3 {tickets}
@@ -67,14 +68,14 @@ class HAProxy(Contender):
         text = HAPROXY.format(
             workers=setup.workers,
             port=place.port,
-            connections=open_files() // 2 - 100,
+            connections=most_connections(),
             files_port=place.upstream.files_port,
             app_port=place.upstream.app_port,
             server_bundle=c.server_bundle,
             ca=c.ca,
             identity=HAPROXY_MORE_IDENTITY if setup.all_identity else "",
             tickets="no-tls-tickets" if setup.tickets is False else "",
-            crl=f"crl-file {setup.crl}" if setup.crl else "",
+            crl=f"crl-file {place.crl}" if place.crl else "",
             routes="\n".join(f"  use_backend files if {{ path_beg /route{n}/ }}" for n in range(setup.routes)),
         )
         (place.folder / "haproxy.cfg").write_text(text)

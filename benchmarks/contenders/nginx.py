@@ -90,7 +90,7 @@ class Nginx(Contender):
             ca=c.ca,
             tickets=tickets,
             identity=NGINX_MORE_IDENTITY if setup.all_identity else "",
-            crl=f"ssl_crl {setup.crl};" if setup.crl else "",
+            crl=f"ssl_crl {place.crl};" if place.crl else "",
             routes="\n".join(f"    location /route{n}/ {{ proxy_pass http://files; }}" for n in range(setup.routes)),
         )
         (place.folder / "nginx.conf").write_text(text)

@@ -56,7 +56,7 @@ class Traefik(Contender):
         return f"Traefik {words.split()[-1]}" if words else None
 
     def falls_short(self, setup: Setup) -> str | None:  # noqa: D102
-        return "has no revocation lists" if setup.crl else None
+        return "has no revocation lists" if setup.crl is not None else None
 
     def configure(self, place: Place) -> Command:  # noqa: D102
         c, setup = place.certificates, place.setup

@@ -68,6 +68,8 @@ def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> 
 def _chain(certificate: x509.Certificate, authority: x509.Certificate) -> tuple[VerifyError, ...]:
     if certificate == authority or is_signed_by(certificate, authority):
         return ()
+    if certificate.issuer == authority.subject and _hash_is_weak(certificate):
+        return ()  # cryptography does not verify such a signature; _strength refuses it
     if certificate.issuer == authority.subject and certificate.issuer != certificate.subject:
         return (_SIGNATURE_FAILURE,)
     return (_SELF_SIGNED if certificate.issuer == certificate.subject else _NO_LOCAL_ISSUER,)
@@ -76,11 +78,17 @@ def _chain(certificate: x509.Certificate, authority: x509.Certificate) -> tuple[
 def _strength(certificate: x509.Certificate) -> tuple[VerifyError, ...]:
     """What OpenSSL's security level 2 refuses, which Debian and others set."""
     try:
-        weak_hash = isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5)
         weak_key = key_weakness(certificate.public_key()) is not None
     except (UnsupportedAlgorithm, ValueError):
-        weak_hash, weak_key = False, True
-    return (_HASH_TOO_WEAK,) * weak_hash + (_KEY_TOO_SMALL,) * weak_key
+        weak_key = True
+    return (_HASH_TOO_WEAK,) * _hash_is_weak(certificate) + (_KEY_TOO_SMALL,) * weak_key
+
+
+def _hash_is_weak(certificate: x509.Certificate) -> bool:
+    try:
+        return isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5)
+    except UnsupportedAlgorithm:
+        return True
 
 
 def _extensions(certificate: x509.Certificate) -> tuple[VerifyError, ...]:

@@ -72,6 +72,8 @@ class Folder:
         }
         with _sentence(self.path):
             self._replace(self.path / _JOURNAL, Content(json.dumps(record).encode()))
+            self._before("flush journal")
+            _flush_folder(self.path)
             self._carry_out(changes)
 
     def read(self, name: str) -> bytes | None:
@@ -87,10 +89,7 @@ class Folder:
             leftover.unlink(missing_ok=True)
         journal = self.read(_JOURNAL)
         if journal is not None:
-            record = json.loads(journal)
-            self._carry_out(
-                {name: Content(base64.b64decode(part["content"]), part["mode"]) for name, part in record.items()}
-            )
+            self._carry_out(_read_journal(journal, self.path / _JOURNAL))
 
     def _carry_out(self, changes: Mapping[str, Content]) -> None:
         """Can be done twice, and must be: nobody knows how far a killed process came."""
@@ -101,17 +100,26 @@ class Folder:
                 path.parent.mkdir(FOLDER_MODE)
                 _flush_folder(self.path)
             self._replace(path, content)
+        self._before("flush folders")
+        for folder in {(self.path / name).parent for name in changes}:
+            _flush_folder(folder)
         self._before("unlink journal")
+        # Not flushed: a journal that comes back after a power cut is carried out once more, to no effect.
         (self.path / _JOURNAL).unlink(missing_ok=True)
-        _flush_folder(self.path)
 
     def _replace(self, path: Path, content: Content) -> None:
         self._before(f"write {path.name}")
         aside = write_aside(path, content)
         self._before(f"rename {path.name}")
         aside.rename(path)
-        self._before(f"flush {path.name}")
-        _flush_folder(path.parent)
+
+
+def _read_journal(content: bytes, path: Path) -> dict[str, Content]:
+    try:
+        record = json.loads(content)
+        return {name: Content(base64.b64decode(part["content"]), part["mode"]) for name, part in record.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AuthorityError(f"{path} is damaged ({error}); bring the folder back from a backup") from error
 
 
 def make_folder(path: Path) -> None:

@@ -169,7 +169,10 @@ def iso(moment: datetime) -> str:
 
 
 def _time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {text} has no zone")
+    return moment
 
 
 def _entry(part: dict[str, Any]) -> Entry:

@@ -6,17 +6,22 @@ Each module adds one command, or a family of them, to the parser, and carries it
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 from gatekeeper import __version__
-from gatekeeper.cli import ca, check, demo, healthcheck, init, serve
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
+# Each is a module here. A command loads its own alone: a container asks ``healthcheck`` every few seconds.
+COMMANDS = ("serve", "check", "healthcheck", "demo", "init", "ca")
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command, by default the one that ``sys.argv`` asks for, and return its exit code."""
-    options = make_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    named = [word for word in words[:1] if word in COMMANDS]
+    options = make_parser(named or COMMANDS).parse_args(words)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -33,16 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
         return FAILED
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of every command."""
+def make_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of these commands, by default of all."""
     parser = argparse.ArgumentParser(
         prog="gatekeeper",
         description="A gate in front of your app: who has a good client certificate is let in, others learn why not.",
     )
     parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (serve, check, healthcheck, demo, init, ca):
-        command.add_command(commands)
+    for name in names:
+        import_module(f"gatekeeper.cli.{name}").add_command(commands)
     return parser
 
 

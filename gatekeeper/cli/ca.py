@@ -22,6 +22,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         description="The certificate authority: from nothing to a certificate on a phone.",
         epilog=_PASSPHRASES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
         parents=[common],
     )
     parser.set_defaults(run=_run)
@@ -34,6 +35,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             description=f"{summary[:1].upper()}{summary[1:]}.",
             epilog=_PASSPHRASES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # --password SECRET would be taken for --password-file
             parents=[common],
         )
 

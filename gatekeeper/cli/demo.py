@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from rich.console import Console
@@ -22,8 +23,10 @@ from rich.table import Table
 
 from gatekeeper.addresses import parse_listen, parse_upstream
 from gatekeeper.embedded.demo import demo_app
-from gatekeeper.embedded.stage import Player, Stage, set_stage
 from gatekeeper.errors import StartError, UsageError
+
+if TYPE_CHECKING:
+    from gatekeeper.embedded.stage import Player, Stage
 
 DEFAULT_LISTEN = "127.0.0.1:8443"
 TIMEOUT_SECONDS = 10.0
@@ -49,6 +52,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 
 def _demo(options: argparse.Namespace) -> int:
+    from gatekeeper.embedded.stage import set_stage  # brings the authority, which the running proxy never loads
+
     # For a check any free port will do.
     default = "127.0.0.1:0" if options.check else DEFAULT_LISTEN
     try:
@@ -98,7 +103,7 @@ def _app(socket: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _gate(stage: Stage) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def _gate(stage: "Stage") -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The gate as its users start it, and the port that it really listens on."""
     command = [sys.executable, "-m", "gatekeeper", "serve", "-c", str(stage.configuration)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -130,7 +135,7 @@ def _pass_on(gate: "subprocess.Popen[str]") -> None:
             print(line, end="", file=sys.stderr)
 
 
-def _explain(stage: Stage, port: int) -> None:
+def _explain(stage: "Stage", port: int) -> None:
     url = f"https://localhost:{port}/"
     certificate, key = stage.files("alice")
     print(f"""\
@@ -156,7 +161,7 @@ Ctrl-C ends the demo.""")
     sys.stdout.flush()
 
 
-def _play(stage: Stage, port: int) -> int:
+def _play(stage: "Stage", port: int) -> int:
     table = Table("visitor", "TLS", "should get", "got", box=None, padding=(0, 2, 0, 0))
     all_well = True
     for player in stage.players:
@@ -175,7 +180,7 @@ def _shown(reason: str | None) -> str:
     return "200, let in" if reason is None else f"403 {reason}"
 
 
-def _visit(stage: Stage, player: Player, version: ssl.TLSVersion, port: int) -> str:
+def _visit(stage: "Stage", player: "Player", version: ssl.TLSVersion, port: int) -> str:
     """What this visitor gets: ``200, let in``, ``403 expired`` …, or what went wrong."""
     context = ssl.create_default_context(cafile=str(stage.authority))
     context.minimum_version = context.maximum_version = version

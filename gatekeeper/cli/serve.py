@@ -2,8 +2,11 @@
 
 import argparse
 import logging
+import socket
 import sys
 import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.listeners import open_listener, shown_address
@@ -30,8 +33,17 @@ def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(
         level=settings.log.level.upper(), stream=sys.stderr, format="gatekeeper: %(levelname)s: %(message)s"
     )
-    visitors = [open_listener(address) for address in settings.server.listen]
-    admin = open_listener(settings.admin.listen) if settings.admin.listen is not None else None
+    with ExitStack() as opened:
+        visitors = [opened.enter_context(open_listener(address)) for address in settings.server.listen]
+        where = settings.admin.listen
+        admin = opened.enter_context(open_listener(where)) if where is not None else None
+        with naming_lines(configuration):
+            run_worker(configuration, Sockets(visitors, admin), _announcement(visitors, admin))
+    return 0
+
+
+def _announcement(visitors: Sequence[socket.socket], admin: socket.socket | None) -> Callable[[World], None]:
+    """What to say when visitors are answered."""
 
     def ready(world: World) -> None:
         for warning in world.warnings(time.time()):
@@ -41,9 +53,7 @@ def _serve(options: argparse.Namespace) -> int:
         if admin is not None:
             _say(f"admin on http://{shown_address(admin)}")
 
-    with naming_lines(configuration):
-        run_worker(configuration, Sockets(visitors, admin), ready)
-    return 0
+    return ready
 
 
 def _say(line: str) -> None:

@@ -126,45 +126,64 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     return Admit(Identity(certificate, peer.sent), until=min(answer.until, *(one.not_after + 1 for one in path)))
 
 
-# X509_V_ERR_… numbers (openssl/x509_vfy.h). Where several are found, the first line that has one of them decides: who
-# cannot be trusted is not told about dates. A signature that does not fit (7) is what a foreign CA of the same name
-# looks like where the certificate carries no authority key identifier.
-_OPENSSL_REASONS: tuple[tuple[frozenset[int], Reason, str], ...] = (
-    (
-        frozenset({2, 7, 18, 19, 20, 21, 27}),
-        Reason.UNTRUSTED_ISSUER,
-        "The certificate was not signed by an authority that this gate trusts",
-    ),
-    (frozenset({26}), Reason.WRONG_PURPOSE, "The certificate was not made for signing in as a client"),
-    (frozenset({9}), Reason.NOT_YET_VALID, "The certificate is not valid yet"),
-    (frozenset({10}), Reason.EXPIRED, "The certificate has expired"),
+# X509_V_ERR_… numbers (openssl/x509_vfy.h). A signature that does not fit (7) is what a foreign CA of the same name
+# looks like where the certificate has no authority key identifier.
+_UNTRUSTED = frozenset({2, 7, 18, 19, 20, 21, 27})
+_NOT_YET_VALID, _EXPIRED, _INVALID_PURPOSE = 9, 10, 26
+# Where OpenSSL found several things, the first of these is told: who cannot be trusted is not told about dates.
+_PRECEDENCE = (
+    Reason.UNTRUSTED_ISSUER,
+    Reason.INVALID_CERTIFICATE,
+    Reason.WRONG_PURPOSE,
+    Reason.NOT_YET_VALID,
+    Reason.EXPIRED,
 )
 
 
 def _openssl_says(peer: Peer, certificate: Certificate) -> Refuse | None:
     if not peer.errors:
         return None
-    codes = {error.code for error in peer.errors}
-    known = frozenset[int]().union(*(line[0] for line in _OPENSSL_REASONS))
-    for numbers, reason, sentence in _OPENSSL_REASONS:
-        if reason in (Reason.NOT_YET_VALID, Reason.EXPIRED) and not codes <= known:
-            break
-        if codes & numbers:
-            words = next(error.words for error in peer.errors if error.code in numbers)
-            return Refuse(reason, f"{sentence} ({words}).", certificate)
-    words = next(error.words for error in peer.errors if error.code not in known)
-    return Refuse(Reason.INVALID_CERTIFICATE, f"The certificate was rejected: {words}.", certificate)
+    found = [(_reason_of(error), error) for error in peer.errors]
+    reason, error = min(found, key=lambda one: _PRECEDENCE.index(one[0]))
+    return Refuse(reason, f"{_sentence(reason, error.depth)} ({error.words}).", certificate)
+
+
+def _reason_of(error: VerifyError) -> Reason:
+    if error.code in _UNTRUSTED:
+        return Reason.UNTRUSTED_ISSUER
+    if error.code == _INVALID_PURPOSE and error.depth == 0:
+        return Reason.WRONG_PURPOSE
+    return {_NOT_YET_VALID: Reason.NOT_YET_VALID, _EXPIRED: Reason.EXPIRED}.get(error.code, Reason.INVALID_CERTIFICATE)
+
+
+def _sentence(reason: Reason, depth: int) -> str:
+    whose = _OWN if depth == 0 else _AUTHORITYS
+    match reason:
+        case Reason.UNTRUSTED_ISSUER:
+            return f"{_OWN} was not signed by an authority that this gate trusts"
+        case Reason.WRONG_PURPOSE:
+            return f"{_OWN} was not made for signing in as a client"
+        case Reason.NOT_YET_VALID:
+            return f"{whose} is not valid yet"
+        case Reason.EXPIRED:
+            return f"{whose} has expired"
+        case _:
+            return f"{whose} was rejected"
+
+
+_OWN = "The certificate"
+_AUTHORITYS = "The certificate of the authority that signed it"
 
 
 def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
     """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, so until one second later; asked at each request."""
-    whose = "The certificate"
+    whose = _OWN
     for certificate in path:
         if now < certificate.not_before:
             return Refuse(Reason.NOT_YET_VALID, f"{whose} is not valid yet.", path[0])
         if now >= certificate.not_after + 1:
             return Refuse(Reason.EXPIRED, f"{whose} has expired.", path[0])
-        whose = "The certificate of the authority that signed it"
+        whose = _AUTHORITYS
     return None
 
 

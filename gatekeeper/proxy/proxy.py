@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatekeeper.access_log import AccessLog, OwnAnswer
@@ -18,7 +19,6 @@ from gatekeeper.wire.response import own_response
 if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
     from gatekeeper.proxy.exchange import Exchange
-    from gatekeeper.refresh import Reload
 
 # How long open connections may be judged anew before traffic gets its turn.
 SLICE_SECONDS = 0.005
@@ -26,8 +26,20 @@ SLICE_SECONDS = 0.005
 _log = logging.getLogger("gatekeeper")
 
 
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How a reload went: when (seconds since the epoch), whether the new state is in force, and if not, why."""
+
+    time: float
+    ok: bool
+    message: str = ""
+
+
 class Proxy:
-    """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall."""
+    """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall.
+
+    ``last_reload`` is None until the first one.
+    """
 
     def __init__(
         self,

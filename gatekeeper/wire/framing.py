@@ -1,7 +1,7 @@
 """Where a body ends (RFC 9112, 6 and 7), and how it is written again.
 
-A body is fed with bytes as they arrive and gives back what belongs to it. Nothing of the sender's framing is passed on:
-lengths are counted, chunks are taken apart and written anew, so chunk extensions and odd spellings end here.
+A body is fed with bytes as they arrive and gives back what belongs to it. Nothing of the sender's framing is passed
+on: lengths are counted, chunks are taken apart and written anew, so chunk extensions and odd spellings end here.
 
 Chunks are read here and not by llhttp: httptools does not say at which byte a message ended, and what follows must be
 kept for the next one.
@@ -11,8 +11,8 @@ import re
 from enum import Enum, auto
 from typing import Protocol
 
-from gatekeeper.errors import MessageError
-from gatekeeper.wire.headers import FORBIDDEN_TRAILERS, is_reserved, split_field
+from gatekeeper.wire.headers import passes_as_trailer, split_field
+from gatekeeper.wire.rules import Rule
 
 # A trailer section is a header block that came late; it gets a share of what a head may have.
 MAX_TRAILER_BYTES = 8 * 1024
@@ -39,7 +39,7 @@ class Body(Protocol):
     def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """Take what arrived; give the content in it, and what follows the body (b"" counts), or None while it goes on.
 
-        MessageError 400 if the framing is broken; nothing that was fed may be used then.
+        MessageError if the framing is broken; nothing that was fed may be used then.
         """
         ...
 
@@ -84,12 +84,23 @@ class _Part(Enum):
     TRAILERS = auto()
 
 
+_BROKEN = {
+    _Part.SIZE: Rule.CHUNK_SIZE,
+    _Part.CONTENT_END: Rule.CHUNK_END,
+    _Part.TRAILERS: Rule.FIELD_LINE,
+}
+
+
 class ChunkedBody:
-    """A chunked body (RFC 9112, 7.1), read strictly: hexadecimal digits, CRLF, no white space, extensions dropped."""
+    """A chunked body (RFC 9112, 7.1), read strictly: hexadecimal digits, CRLF, no white space, extensions dropped.
 
-    __slots__ = ("_extension_bytes", "_held", "_left", "_part", "_trailer_bytes", "trailers")
+    ``stripped`` names trailer fields that do not pass, beside those of `passes_as_trailer`.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_extension_bytes", "_held", "_left", "_part", "_stripped", "_trailer_bytes", "trailers")
+
+    def __init__(self, stripped: frozenset[bytes] = frozenset()) -> None:
+        self._stripped = stripped
         self._part = _Part.SIZE
         self._left = 0
         self._held = b""
@@ -116,7 +127,7 @@ class ChunkedBody:
                 self._hold(data[at:])
                 return b"".join(content), None
             if end == at or data[end - 1] != _CR:
-                raise MessageError(400, "A line of the chunked body does not end in CRLF.")
+                raise Rule.CHUNK_END.error()
             done = self._line(data[at : end - 1])
             at = end + 1
             if done:
@@ -124,39 +135,43 @@ class ChunkedBody:
 
     def _hold(self, line: bytes) -> None:
         """Keep the beginning of a line; refuse at once what no further byte can mend."""
-        if len(line) > MAX_LINE or b"\r" in line[:-1] or (self._part is _Part.CONTENT_END and line not in (b"", b"\r")):
-            raise MessageError(400, "The chunked body is malformed.")
+        if b"\r" in line[:-1] or (self._part is _Part.CONTENT_END and line not in (b"", b"\r")):
+            raise _BROKEN[self._part].error()
+        if len(line) > MAX_LINE:
+            raise (Rule.TRAILERS_TOO_LARGE if self._part is _Part.TRAILERS else Rule.CHUNK_EXTENSIONS).error()
         self._held = line
 
     def _line(self, line: bytes) -> bool:
         """Read one line without its CRLF; True for the one that ends the body."""
         if self._part is _Part.TRAILERS:
             return self._trailer(line)
-        if self._part is _Part.CONTENT_END:
-            if line:
-                raise MessageError(400, "A chunk is longer than its size says.")
-            self._part = _Part.SIZE
-        else:
+        if self._part is _Part.SIZE:
             self._size(line)
+        elif line:
+            raise Rule.CHUNK_END.error()
+        else:
+            self._part = _Part.SIZE
         return False
 
     def _size(self, line: bytes) -> None:
         match = _CHUNK_SIZE.fullmatch(line)
-        self._extension_bytes += len(line) if b";" in line else 0
-        if match is None or len(line) > MAX_LINE or self._extension_bytes > MAX_EXTENSION_BYTES:
-            raise MessageError(400, "A chunk size is malformed.")
+        if match is None:
+            raise Rule.CHUNK_SIZE.error()
+        self._extension_bytes += len(line) - match.end(1)
+        if self._extension_bytes > MAX_EXTENSION_BYTES or len(line) > MAX_LINE:
+            raise Rule.CHUNK_EXTENSIONS.error()
         self._left = int(match[1], 16)
         self._part = _Part.CONTENT if self._left else _Part.TRAILERS
 
     def _trailer(self, line: bytes) -> bool:
         if not line:
             return True
-        self._trailer_bytes += len(line)
+        self._trailer_bytes += len(line) + 2
         if self._trailer_bytes > MAX_TRAILER_BYTES:
-            raise MessageError(431, "The trailer section is too large.")
+            raise Rule.TRAILERS_TOO_LARGE.error()
         name, value = split_field(line)
-        if name.lower() not in FORBIDDEN_TRAILERS and not is_reserved(name.lower()):
-            self.trailers += name + b": " + value + b"\r\n"
+        if passes_as_trailer(name.lower(), self._stripped):
+            self.trailers += b"%b: %b\r\n" % (name, value)
         return False
 
 

@@ -4,25 +4,24 @@ Every rule here is a function of the bytes alone, so results may be remembered (
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum, auto
 
-from gatekeeper.errors import MessageError
+from gatekeeper.wire.rules import Rule
 
-# RFC 9110, 5.6.2 (token) and 5.5 (field-content with obs-text). No space before the colon, no line folding (RFC
-# 9112, 5.1 and 5.2), no control character but the tab.
+# RFC 9110, 5.6.2 (token) and 5.5 (field-content with obs-text). No space before the colon, no line folding (RFC 9112,
+# 5.1 and 5.2), no control character but the tab.
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIELD = re.compile(rb"(" + TOKEN + rb"):([^\x00-\x08\x0a-\x1f\x7f]*)")
-_TOKEN_LIST = re.compile(rb"[ \t]*(?:" + TOKEN + rb")?[ \t]*(?:,[ \t]*(?:" + TOKEN + rb")?[ \t]*)*")
+_TOKEN = re.compile(TOKEN)
+BROKEN_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\x00")
 
-# RFC 9110, 7.6.1, and the older ones that RFC 2616, 13.5.1 named. ``Proxy`` is no field at all, but CGI turns it into
-# HTTP_PROXY (CVE-2016-5385).
+# RFC 9110, 7.6.1, and the older ones that RFC 2616, 13.5.1 named.
 HOP_BY_HOP = frozenset(
     {
         b"connection",
         b"http2-settings",
         b"keep-alive",
-        b"proxy",
         b"proxy-authenticate",
         b"proxy-authorization",
         b"proxy-connection",
@@ -31,129 +30,167 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-
-# What an app behind the gate believes about its visitor must come from the gate. Compared after every character that is
-# neither letter nor digit became "-", because CGI and WSGI fold such characters together (HTTP_X_SSL_CLIENT_VERIFY).
-IDENTITY_NAMES = frozenset(
-    {b"client-cert", b"client-cert-chain", b"forwarded", b"remote-user", b"x-real-ip", b"x-request-id"}
-)
-IDENTITY_PREFIXES = (b"x-ssl-client-", b"x-forwarded-", b"gatekeeper-")
-_NOT_ALPHANUMERIC = re.compile(rb"[^0-9a-z]")
+# What the gate writes itself, and what it says to an app about the visitor: none of it is ever taken over from a
+# client. ``Proxy`` is no field at all, but CGI turns it into HTTP_PROXY (CVE-2016-5385).
+_NEVER_COPIED = HOP_BY_HOP | {
+    b"client-cert",
+    b"client-cert-chain",
+    b"content-length",
+    b"forwarded",
+    b"host",
+    b"proxy",
+    b"remote-user",
+    b"x-real-ip",
+    b"x-request-id",
+}
+_NEVER_COPIED_PREFIXES = (b"x-ssl-client-", b"x-forwarded-", b"gatekeeper-")
+# Names are compared after every character that is neither letter nor digit became "-", because CGI and WSGI fold such
+# characters together: X_SSL.Client-Verify is HTTP_X_SSL_CLIENT_VERIFY to one app or another.
+_FOLDED = bytes(byte if chr(byte).isalnum() else 0x2D for byte in bytes(range(128)).lower()) + b"-" * 128
 
 # RFC 9110, 6.5.1: a trailer must not carry framing, routing, authentication or content negotiation.
-FORBIDDEN_TRAILERS = HOP_BY_HOP | {
-    b"authorization",
-    b"cache-control",
-    b"content-encoding",
-    b"content-length",
-    b"content-range",
-    b"content-type",
-    b"cookie",
-    b"expect",
-    b"host",
-    b"max-forwards",
-    b"range",
-    b"set-cookie",
-    b"trailer",
-    b"www-authenticate",
-}
+FORBIDDEN_TRAILERS = frozenset(
+    {
+        b"authorization",
+        b"cache-control",
+        b"content-encoding",
+        b"content-range",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"max-forwards",
+        b"range",
+        b"set-cookie",
+        b"trailer",
+        b"www-authenticate",
+    }
+)
+
+# What the gate itself acts on, may believe from a trusted proxy, or writes into the log.
+_NOTED_IN_REQUESTS = frozenset(
+    {
+        b"accept",
+        b"accept-language",
+        b"access-control-request-method",
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"origin",
+        b"referer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"user-agent",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-request-id",
+    }
+)
+_NOTED_IN_RESPONSES = frozenset({b"connection", b"content-length", b"transfer-encoding", b"upgrade"})
+_DROPPED_FROM_RESPONSES = HOP_BY_HOP | {b"content-length"}
 
 
-class Meaning(Enum):
-    """What a proxy has to do with a field beyond passing it on."""
-
-    PASS = auto()
-    DROP = auto()
-    CONNECTION = auto()
-    CONTENT_LENGTH = auto()
-    TRANSFER_ENCODING = auto()
-    HOST = auto()
-    EXPECT = auto()
-    UPGRADE = auto()
-    CLAIM = auto()  # X-Forwarded-For and its like: believed only from a trusted proxy
-    NOTE = auto()  # passed on, and of interest to the gate itself: Accept, User-Agent …
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Field:
-    """One field line: its lower-case name, its value without white space around it, the bytes to pass on."""
+    """One field line, never changed: ``name`` in lower case, ``value`` without the white space around it.
+
+    ``line`` is what passes on, b"" if it does not pass. ``noted`` fields mean something to the gate itself. Not
+    frozen, because one comes with every new line, and a frozen one costs 1.6 µs to make instead of 0.15.
+    """
 
     name: bytes
     value: bytes
     line: bytes
-    meaning: Meaning
-    passes: bool
+    noted: bool
 
 
-_MEANINGS = {
-    b"connection": Meaning.CONNECTION,
-    b"content-length": Meaning.CONTENT_LENGTH,
-    b"transfer-encoding": Meaning.TRANSFER_ENCODING,
-    b"host": Meaning.HOST,
-    b"expect": Meaning.EXPECT,
-    b"upgrade": Meaning.UPGRADE,
-    b"forwarded": Meaning.CLAIM,
-    b"x-forwarded-for": Meaning.CLAIM,
-    b"x-forwarded-host": Meaning.CLAIM,
-    b"x-forwarded-proto": Meaning.CLAIM,
-    b"x-request-id": Meaning.CLAIM,
-    b"accept": Meaning.NOTE,
-    b"accept-language": Meaning.NOTE,
-    b"access-control-request-method": Meaning.NOTE,
-    b"origin": Meaning.NOTE,
-    b"referer": Meaning.NOTE,
-    b"user-agent": Meaning.NOTE,
-}
-
-
-def split_field(line: bytes) -> tuple[bytes, bytes]:
-    """Name as it came and value without surrounding white space; MessageError 400 if the line is no field."""
+def split_field(line: bytes, rule: Rule = Rule.FIELD_LINE) -> tuple[bytes, bytes]:
+    """Name as it came and value without the white space around it; MessageError by ``rule`` if the line is no
+    field."""
     match = _FIELD.fullmatch(line)
     if match is None:
-        raise MessageError(400, "A header line is malformed.")
-    return match[1], match[2].strip(b" \t")
+        raise rule.error()
+    name, value = match.groups()
+    return name, value.strip(b" \t")
 
 
-def read_request_field(line: bytes, stripped: frozenset[bytes] = frozenset()) -> Field:
-    """Judge one line of a request; ``stripped`` names further fields that only the gate may set (normalised names)."""
+def read_request_field(stripped: frozenset[bytes], line: bytes) -> Field:
+    """Judge one line of a request; ``stripped`` are further names that only the gate may set, as `folded` gives
+    them."""
     name, value = split_field(line)
     lower = name.lower()
-    meaning = _MEANINGS.get(lower)
-    if meaning is None:
-        meaning = Meaning.DROP if lower in HOP_BY_HOP or is_reserved(lower, stripped) else Meaning.PASS
-    passes = meaning in (Meaning.PASS, Meaning.NOTE, Meaning.EXPECT)
-    return Field(lower, value, name + b": " + value + b"\r\n", meaning, passes)
+    passing = b"" if is_reserved(lower, stripped) else b"%b: %b\r\n" % (name, value)
+    return Field(lower, value, passing, lower in _NOTED_IN_REQUESTS)
 
 
 def read_response_field(line: bytes) -> Field:
     """Judge one line of a response."""
-    name, value = split_field(line)
+    name, value = split_field(line, Rule.RESPONSE_FIELD_LINE)
     lower = name.lower()
-    special = lower in HOP_BY_HOP or lower == b"content-length"
-    meaning = _MEANINGS.get(lower, Meaning.DROP) if special else Meaning.PASS
-    return Field(lower, value, name + b": " + value + b"\r\n", meaning, not special)
+    passing = b"" if lower in _DROPPED_FROM_RESPONSES else b"%b: %b\r\n" % (name, value)
+    return Field(lower, value, passing, lower in _NOTED_IN_RESPONSES)
 
 
-def normalise(name: bytes) -> bytes:
-    """The name as CGI-like servers see it, so that no spelling slips past a comparison."""
-    return _NOT_ALPHANUMERIC.sub(b"-", name.lower())
+def folded(name: bytes) -> bytes:
+    """The name as the most careless server sees it, so that no spelling slips past a comparison."""
+    return name.translate(_FOLDED)
 
 
 def is_reserved(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
-    """Whether only the gate may say this to an upstream: an identity header in any spelling, or an underscore."""
-    plain = normalise(name)
-    return b"_" in name or plain in IDENTITY_NAMES or plain in stripped or plain.startswith(IDENTITY_PREFIXES)
+    """Whether a client's field of this name never reaches an upstream, whatever it says: framing, hop-by-hop,
+    identity in any spelling, and every name with an underscore.
+    """
+    plain = name.translate(_FOLDED)
+    return b"_" in name or plain in _NEVER_COPIED or plain in stripped or plain.startswith(_NEVER_COPIED_PREFIXES)
 
 
-def tokens(value: bytes) -> list[bytes]:
-    """The lower-case members of a comma-separated list of tokens (RFC 9110, 5.6.1); MessageError 400 if it is none."""
-    if _TOKEN_LIST.fullmatch(value) is None:
-        raise MessageError(400, "A header field that should be a list of tokens is not.")
-    return [token for item in value.lower().split(b",") if (token := item.strip(b" \t"))]
+def passes_as_trailer(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
+    """Whether a trailer field may go on: an app that merges trailers into the header must not be fooled by one."""
+    return name.translate(_FOLDED) not in FORBIDDEN_TRAILERS and not is_reserved(name, stripped)
 
 
-def read_length(value: bytes) -> int:
+def said_by(fields: Iterable[Field]) -> dict[bytes, bytes]:
+    """The noted fields by name; several of one name become one list (RFC 9110, 5.3).
+
+    Where one value is wanted, a repeated field is thereby a malformed one: no number, coding or host holds a comma.
+    """
+    said: dict[bytes, bytes] = {}
+    for field in fields:
+        if field.noted:
+            name = field.name
+            said[name] = said[name] + b", " + field.value if name in said else field.value
+    return said
+
+
+# How Connection is mostly spelled.
+_USUAL_OPTIONS = {
+    value: frozenset(value.lower().split(b", "))
+    for value in (b"keep-alive", b"Keep-Alive", b"close", b"Close", b"Upgrade", b"upgrade", b"keep-alive, Upgrade")
+}
+
+
+def read_options(value: bytes, rule: Rule) -> frozenset[bytes]:
+    """The options of Connection (RFC 9110, 7.6.1), in lower case; MessageError by ``rule`` if it is no list of
+    tokens."""
+    return _USUAL_OPTIONS.get(value) or frozenset(tokens(value, rule))
+
+
+def tokens(value: bytes, rule: Rule) -> list[bytes]:
+    """The lower-case members of a comma-separated list of tokens (RFC 9110, 5.6.1); MessageError by ``rule`` if it is
+    none.
+
+    Empty members are left out, as RFC 9110, 5.6.1.2 has it.
+    """
+    members = [member for item in value.lower().split(b",") if (member := item.strip(b" \t"))]
+    if not all(map(_TOKEN.fullmatch, members)):
+        raise rule.error()
+    return members
+
+
+def read_length(value: bytes, rule: Rule) -> int:
     """Content-Length as RFC 9110, 8.6 has it: digits, nothing else. 18 of them stay below 2**63."""
     if not (value.isdigit() and len(value) <= 18):
-        raise MessageError(400, "Content-Length is not a number.")
+        raise rule.error()
     return int(value)

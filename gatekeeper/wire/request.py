@@ -1,49 +1,78 @@
 """Request heads: bytes in, ready-made bytes for the upstream out.
 
-A head is a pure function of its bytes, so it is remembered. `RequestReader.block` keeps whole header blocks and
-`RequestReader.field` keeps single lines, because where a block is new (a fresh cookie) most of its lines are not.
-That is safe because the key is the exact bytes and the value depends on nothing else: identity, address and time are
-added afterwards. Only admitted visitors may fill the memory, entries are bounded in number and size, and a reload
-makes a new reader. Reading the twelve headers of a browser anew costs 25 µs, remembered 0.3 µs.
+A head is a pure function of its bytes, so it is remembered: whole header blocks and single lines, because where a
+block is new (a fresh cookie) most of its lines are not. That is safe because the key is the exact bytes and the value
+depends on nothing else: identity, address and time are added afterwards. Only admitted visitors may fill the memory,
+entries are bounded in number and size, and a reload makes a new reader. The twelve headers of a browser cost 1 µs
+when they are remembered, 6 µs with a new cookie, 18 µs when every line is new.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 
 import httptools
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.framing import Body, ChunkedBody, Framing, LengthBody
-from gatekeeper.wire.headers import TOKEN, Field, Meaning, read_length, read_request_field, tokens
+from gatekeeper.wire.headers import (
+    BROKEN_LINE_END,
+    TOKEN,
+    Field,
+    read_length,
+    read_options,
+    read_request_field,
+    said_by,
+    tokens,
+)
+from gatekeeper.wire.memory import Memory
+from gatekeeper.wire.rules import Rule
 
-# RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is
-# never sent.
-_REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
-_OTHER_VERSION = re.compile(rb"\S+ \S+ HTTP/[0-9]\.[0-9]")
+# RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is never
+# sent.
+_REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
+_METHOD_LINE = re.compile(rb"(?:CONNECT|TRACE) [!\"$-~]+ HTTP/1\.[01]")
+_VERSION_LINE = re.compile(TOKEN + rb" [!\"$-~]+ HTTP/[0-9]\.[0-9]")
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
-# RFC 3986, 3.2.2 and 3.2.3: a registered name or an address literal, and perhaps a port. No userinfo: "a@b" as Host
-# is how one server is made to see a and the next to see b.
-_HOST = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
-_BROKEN_LINE_END = re.compile(rb"(?<!\r)\n|\r[^\n]|\x00")
-# RFC 9110, 7.6.1: a connection option must not name a field that is meant for every recipient. Honouring it would
-# let the visitor take the message apart.
-_NEVER_PER_CONNECTION = frozenset({b"host", b"content-length", b"content-type", b"authorization", b"cookie", b"expect"})
+# RFC 3986, 3.2.2 and 3.2.3, without what no DNS name holds: userinfo ("a@b" is how one server is made to see a and
+# the next b), percent-encoding (which only some undo), and commas (which make a list).
+_HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+# RFC 9110, 7.6.1: a connection option must not name a field that is meant for every recipient. Honouring it would let
+# the visitor take the message apart.
+_NEVER_PER_CONNECTION = frozenset(
+    {
+        b"authorization",
+        b"cache-control",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"host",
+        b"transfer-encoding",
+    }
+)
+# Options that name no field which passes.
+_PLAIN_OPTIONS = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"})
 
 REMEMBERED_BLOCKS = 512
 REMEMBERED_FIELDS = 2048
-# Longer blocks are read anew each time, so that the memory stays below REMEMBERED_BLOCKS times this (2 MiB) twice over.
+# Longer ones are read anew each time. An entry holds its text about twice more, so the memory stays below 512 * 4 KiB
+# * 3 for blocks and 2048 * 1 KiB * 3 for lines: 12 MiB if somebody who was let in fills it on purpose, 1 MiB with
+# browsers.
 REMEMBERED_BLOCK_BYTES = 4096
+REMEMBERED_FIELD_BYTES = 1024
 
 
 @dataclass(slots=True, eq=False)
 class Block:
     """What a header block says; it is shared between requests and never changed.
 
-    ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is
-    the line that repeats Host for apps behind several proxies. ``options`` are the tokens of Connection.
-    ``remarks`` are the fields that the gate itself may want to read.
+    ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is the
+    line that repeats Host for apps behind several proxies. ``options`` are the tokens of Connection. ``said`` holds
+    the fields that mean something to the gate itself, by their lower-case names, ``stripped`` what no trailer may be
+    called either.
     """
 
     forward: bytes
@@ -52,22 +81,25 @@ class Block:
     framing: Framing
     length: int
     options: frozenset[bytes]
-    expects_continue: bool
-    upgrade: bool
-    remarks: tuple[Field, ...]
-    count: int
+    said: Mapping[bytes, bytes]
+    stripped: frozenset[bytes]
 
     def remark(self, name: bytes) -> bytes:
         """The value of Accept, User-Agent, X-Forwarded-For or another field that interests the gate, b"" if none came.
 
         Nothing is believed yet: only a trusted proxy may speak of whom it forwards for.
         """
-        return b", ".join(field.value for field in self.remarks if field.name == name)
+        return self.said.get(name, b"")
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for 100 Continue before it sends the body (RFC 9110, 10.1.1)."""
+        return b"expect" in self.said
 
 
 @dataclass(slots=True)
 class RequestHead:
-    """One request's head. ``target`` is a path or ``*``, otherwise as it came; ``minor`` is the x in HTTP/1.x."""
+    """One request's head. ``target`` is in origin-form or ``*``; ``minor`` is the x in HTTP/1.x."""
 
     method: bytes
     target: bytes
@@ -83,13 +115,16 @@ class RequestHead:
     @property
     def upgrade(self) -> bool:
         """Whether this is a WebSocket handshake (RFC 6455, 4.1). Every other upgrade is ignored, as it may be."""
-        return self.block.upgrade and self.minor == 1 and self.method == b"GET" and self.block.framing is Framing.NONE
+        block = self.block
+        if b"upgrade" not in block.options or block.said.get(b"upgrade", b"").lower() != b"websocket":
+            return False
+        return self.minor == 1 and self.method == b"GET" and self.body() is None
 
     def body(self) -> Body | None:
         """A reader for the body that follows, None if none does."""
         if self.block.framing is Framing.LENGTH:
             return LengthBody(self.block.length) if self.block.length else None
-        return ChunkedBody() if self.block.framing is Framing.CHUNKED else None
+        return ChunkedBody(self.block.stripped) if self.block.framing is Framing.CHUNKED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +141,12 @@ class RequestReader:
 
     def __init__(self, limits: HeadLimits, stripped: frozenset[bytes] = frozenset()) -> None:
         self.limits = limits
-        self._stripped = stripped
-        self._field: Callable[[bytes], Field] = lru_cache(REMEMBERED_FIELDS)(self._read_field)
-        self._block: Callable[[bytes], Block] = lru_cache(REMEMBERED_BLOCKS)(self._remember_block)
+        read_field = partial(read_request_field, stripped)
+        fields = Memory(read_field, REMEMBERED_FIELDS, REMEMBERED_FIELD_BYTES)
+        self._fresh = partial(read_block, Memory(read_field, 0, -1), stripped, limits.count)
+        self._blocks = Memory(
+            partial(read_block, fields, stripped, limits.count), REMEMBERED_BLOCKS, REMEMBERED_BLOCK_BYTES
+        )
 
     def read(self, line: bytes, block: bytes, *, remember: bool) -> RequestHead:
         """Read a complete head: the request line without its CRLF, and all that follows, the blank line included.
@@ -116,21 +154,14 @@ class RequestReader:
         ``remember`` only what an admitted visitor sent. MessageError with the status to answer if the head is refused.
         """
         match = _REQUEST_LINE.fullmatch(line)
-        if match is None or len(line) > self.limits.line:
+        limits = self.limits
+        if match is None or len(line) > limits.line:
             raise self._line_error(line)
-        size = len(block)
-        if size + len(line) + 2 > self.limits.head:
-            raise MessageError(431, "The request header is too large.")
-        if remember and size <= REMEMBERED_BLOCK_BYTES:
-            known = self._block(block)
-        else:
-            known = read_block(block, self._field if remember else self._read_field)
-        if known.count > self.limits.count:
-            raise MessageError(431, "The request has too many header fields.")
+        if len(block) + len(line) + 2 > limits.head:
+            raise Rule.HEAD_TOO_LARGE.error()
+        known = self._blocks[block] if remember else self._fresh(block)
         method, target, minor = match.groups()
         head = RequestHead(method, target, minor[0] - 0x30, known)
-        if method in (b"CONNECT", b"TRACE"):
-            raise MessageError(501, "This method is not supported.")
         if target[0] != _SLASH or not known.host or minor == b"0":
             _judge_target(head)
         return head
@@ -142,114 +173,113 @@ class RequestReader:
         """
         line_end = held.find(b"\r\n")
         if (line_end < 0 and len(held) > self.limits.line) or line_end > self.limits.line:
-            raise MessageError(414, "The request line is too long.")
+            raise Rule.LINE_TOO_LONG.error()
         if len(held) > self.limits.head:
-            raise MessageError(431, "The request header is too large.")
-        if _BROKEN_LINE_END.search(held, max(0, already - 1)):
-            raise MessageError(400, "The request header holds a bare line end or a NUL.")
+            raise Rule.HEAD_TOO_LARGE.error()
+        broken = BROKEN_LINE_END.search(held, max(0, already - 1))
+        if broken:
+            raise (Rule.FIELD_LINE if 0 <= line_end < broken.start() else Rule.REQUEST_LINE).error()
         if line_end >= 0 and _REQUEST_LINE.fullmatch(held, 0, line_end) is None:
             raise self._line_error(held[:line_end])
 
     def _line_error(self, line: bytes) -> MessageError:
         if len(line) > self.limits.line:
-            return MessageError(414, "The request line is too long.")
-        if _OTHER_VERSION.fullmatch(line):
-            return MessageError(505, "This server speaks HTTP/1.1 and HTTP/1.0.")
-        return MessageError(400, "The request line is malformed.")
-
-    def _read_field(self, line: bytes) -> Field:
-        return read_request_field(line, self._stripped)
-
-    def _remember_block(self, block: bytes) -> Block:
-        return read_block(block, self._field)
+            return Rule.LINE_TOO_LONG.error()
+        if _METHOD_LINE.fullmatch(line):
+            return Rule.METHOD.error()
+        return (Rule.VERSION if _VERSION_LINE.fullmatch(line) else Rule.REQUEST_LINE).error()
 
 
 _SLASH = 0x2F
 
 
-def read_block(block: bytes, read_field: Callable[[bytes], Field]) -> Block:
-    """Read everything after the request line, the blank line included; MessageError if it is refused."""
-    fields = [read_field(line) for line in block[:-4].split(b"\r\n")] if len(block) > 2 else []
-    special = [field for field in fields if field.meaning is not Meaning.PASS]
-    connection = [token for field in special if field.meaning is Meaning.CONNECTION for token in tokens(field.value)]
-    options = frozenset(connection)
-    if not options.isdisjoint(_NEVER_PER_CONNECTION):
-        raise MessageError(400, "Connection names a field that is not the connection's.")
-    framing, length = _framing(special)
-    host = _host(special)
+def without_empty_lines(held: bytes) -> bytes:
+    """What follows the empty lines before a request line, which are ignored (RFC 9112, 2.2)."""
+    lines = _EMPTY_LINES.match(held)
+    return held[lines.end() :] if lines else held
+
+
+def read_block(fields: Mapping[bytes, Field], stripped: frozenset[bytes], limit: int, block: bytes) -> Block:
+    """Read everything after the request line, the blank line included; MessageError if it is refused.
+
+    ``fields`` gives the `Field` of a line; ``stripped`` are the names that no trailer may have either; ``limit`` is
+    how many lines there may be.
+    """
+    lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
+    if len(lines) > limit:
+        raise Rule.FIELD_COUNT.error()
+    known = [fields[line] for line in lines]
+    said = said_by(known)
+    host = _host(said)
+    framing, length = _framing(said)
+    if b"expect" in said and said[b"expect"].lower() != b"100-continue":
+        raise Rule.EXPECTATION.error()
+    options = _options(said)
+    if not options <= _PLAIN_OPTIONS:
+        known = [field for field in known if field.name not in options]
     _ask_llhttp(block)
-    forward = [field.line for field in fields if field.passes and field.name not in options]
-    if host:
-        forward.insert(0, b"Host: " + host + b"\r\n")
+    forward = b"".join([field.line for field in known])
     if framing is Framing.CHUNKED:
-        forward.append(b"Transfer-Encoding: chunked\r\n")
+        forward += b"Transfer-Encoding: chunked\r\n"
     elif framing is Framing.LENGTH:
-        forward.append(b"Content-Length: %d\r\n" % length)
-    return Block(
-        forward=b"".join(forward),
-        forwarded_host=b"X-Forwarded-Host: " + host + b"\r\n" if host else b"",
-        host=host,
-        framing=framing,
-        length=length,
-        options=options,
-        expects_continue=_expects_continue(special),
-        upgrade=b"upgrade" in options and _asks_for_websocket(special),
-        remarks=tuple([field for field in special if field.meaning is Meaning.NOTE or field.meaning is Meaning.CLAIM]),
-        count=len(fields),
-    )
+        forward += b"Content-Length: %d\r\n" % length
+    if host:
+        forward = b"Host: %b\r\n%b" % (host, forward)
+    forwarded_host = b"X-Forwarded-Host: %b\r\n" % host if host else b""
+    return Block(forward, forwarded_host, host, framing, length, options, said, stripped)
 
 
-def _framing(fields: list[Field]) -> tuple[Framing, int]:
+def _host(said: Mapping[bytes, bytes]) -> bytes:
+    host = said.get(b"host")
+    if host is not None and _HOST.fullmatch(host) is None:
+        raise Rule.HOST_MALFORMED.error()
+    return host or b""
+
+
+def _framing(said: Mapping[bytes, bytes]) -> tuple[Framing, int]:
     """RFC 9112, 6.1 to 6.3, without its leniences: whatever two readers could read differently is refused."""
-    codings = [field.value for field in fields if field.meaning is Meaning.TRANSFER_ENCODING]
-    lengths = [field.value for field in fields if field.meaning is Meaning.CONTENT_LENGTH]
-    if codings and lengths:
-        raise MessageError(400, "Content-Length and Transfer-Encoding came together.")
-    if len(lengths) > 1 or len(codings) > 1:
-        raise MessageError(400, "The length of the body is given twice.")
-    if codings:
-        if codings[0].lower() != b"chunked":
-            known = tokens(codings[0])[-1:] == [b"chunked"]
-            raise MessageError(501 if known else 400, "The only transfer coding understood here is chunked.")
+    coding, length = said.get(b"transfer-encoding"), said.get(b"content-length")
+    if coding is None:
+        return (Framing.NONE, 0) if length is None else (Framing.LENGTH, read_length(length, Rule.LENGTH_MALFORMED))
+    if length is not None:
+        raise Rule.LENGTH_AND_CODING.error()
+    if coding.lower() == b"chunked":
         return Framing.CHUNKED, 0
-    return (Framing.LENGTH, read_length(lengths[0])) if lengths else (Framing.NONE, 0)
+    *others, last = tokens(coding, Rule.CODING_MALFORMED) or [b""]
+    if last == b"chunked" and others and b"chunked" not in others:
+        raise Rule.CODING_UNKNOWN.error()
+    raise Rule.CODING_MALFORMED.error()
 
 
-def _host(fields: list[Field]) -> bytes:
-    hosts = [field.value for field in fields if field.meaning is Meaning.HOST]
-    if len(hosts) > 1:
-        raise MessageError(400, "Host came more than once.")
-    if hosts and _HOST.fullmatch(hosts[0]) is None:
-        raise MessageError(400, "Host is malformed.")
-    return hosts[0] if hosts else b""
-
-
-def _expects_continue(fields: list[Field]) -> bool:
-    expectations = [field.value.lower() for field in fields if field.meaning is Meaning.EXPECT]
-    if expectations and expectations != [b"100-continue"]:
-        raise MessageError(417, "The only expectation met here is 100-continue.")
-    return bool(expectations)
-
-
-def _asks_for_websocket(fields: list[Field]) -> bool:
-    return [field.value.lower() for field in fields if field.meaning is Meaning.UPGRADE] == [b"websocket"]
+def _options(said: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    value = said.get(b"connection")
+    if value is None:
+        return frozenset()
+    options = read_options(value, Rule.CONNECTION_LIST)
+    if not options.isdisjoint(_NEVER_PER_CONNECTION):
+        raise Rule.CONNECTION_NAMES.error()
+    return options
 
 
 def _judge_target(head: RequestHead) -> None:
     """Everything that is not a plain path with a Host: other target forms (RFC 9112, 3.2), HTTP/1.0, no Host."""
-    if head.minor == 0 and head.block.framing is Framing.CHUNKED:
-        raise MessageError(400, "HTTP/1.0 has no Transfer-Encoding.")
-    if head.minor == 1 and not head.block.host:
-        raise MessageError(400, "Host is missing.")
-    if head.target == b"*" and head.method == b"OPTIONS":
+    method, target, block = head.method, head.target, head.block
+    if head.minor == 0 and block.framing is Framing.CHUNKED:
+        raise Rule.CODING_IN_HTTP_1_0.error()
+    if head.minor == 1 and not block.host:
+        raise Rule.HOST_MISSING.error()
+    if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
         return
-    absolute = _ABSOLUTE.fullmatch(head.target)
-    if absolute:
-        if absolute[1].lower() != head.block.host.lower():
-            raise MessageError(400, "The target and Host name different servers.")
-        head.target = absolute[2] if absolute[2].startswith(b"/") else b"/" + absolute[2]
-    if not head.target.startswith(b"/"):
-        raise MessageError(400, "The target is neither a path nor a URL of this server.")
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        raise Rule.TARGET_FORM.error()
+    authority, path = absolute.groups()
+    if authority.lower() != block.host.lower():
+        raise Rule.TARGET_HOST.error()
+    if not path and method == b"OPTIONS":
+        head.target = b"*"  # RFC 9112, 3.2.4
+    else:
+        head.target = path if path.startswith(b"/") else b"/" + path
 
 
 def unreadable_head(line: bytes) -> RequestHead:
@@ -260,20 +290,21 @@ def unreadable_head(line: bytes) -> RequestHead:
 
 # Of a request line that is none, enough to recognise it by.
 LOGGED_LINE_BYTES = 256
-_NO_BLOCK = Block(
-    b"", b"", b"", Framing.NONE, 0, frozenset(), expects_continue=False, upgrade=False, remarks=(), count=0
-)
+_NO_BLOCK = Block(b"", b"", b"", Framing.NONE, 0, frozenset(), {}, frozenset())
 
 
 class _Judge:
     """llhttp's second opinion needs no callbacks."""
 
 
+_JUDGE = _Judge()
+
+
 def _ask_llhttp(block: bytes) -> None:
-    """The second judge: llhttp, in its strict mode, must be able to read the block too."""
+    """The second judge: llhttp, in its strict mode, must be able to read the block too. 0.9 µs."""
     try:
-        httptools.HttpRequestParser(_Judge()).feed_data(b"POST / HTTP/1.1\r\n" + block)
+        httptools.HttpRequestParser(_JUDGE).feed_data(b"POST / HTTP/1.1\r\n" + block)
     except httptools.HttpParserUpgrade:
         return
     except httptools.HttpParserError as error:
-        raise MessageError(400, "The request header is malformed.") from error
+        raise Rule.FIELD_LINE.error() from error

@@ -5,25 +5,30 @@ which is when it matters. Whatever is refused here is the upstream's fault and b
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from http import HTTPStatus
 
 import httptools
 
-from gatekeeper.errors import MessageError
 from gatekeeper.wire.framing import Body, ChunkedBody, Framing, LengthBody, UntilCloseBody
-from gatekeeper.wire.headers import Field, Meaning, read_length, read_response_field, tokens
+from gatekeeper.wire.headers import BROKEN_LINE_END, read_length, read_options, read_response_field, said_by
+from gatekeeper.wire.memory import Memory
+from gatekeeper.wire.rules import Rule
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_BEGINNING = b"HTTP/1."
 MAX_HEAD_BYTES = 64 * 1024
 REMEMBERED_HEADS = 256
 REMEMBERED_HEAD_BYTES = 4096
+REMEMBERED_FIELDS = 1024
+REMEMBERED_FIELD_BYTES = 512
+_PLAIN_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseHead:
-    """What a response head says.
+    """What a response head says; it is shared between responses and never changed.
 
     ``fields`` are the status line and the lines that pass, without framing; ``ready`` is the whole head for the common
     case: an HTTP/1.1 client whose connection goes on. ``reusable`` says whether the upstream's connection may be used
@@ -48,48 +53,69 @@ class ResponseHead:
 
 
 def read_response(head: bytes) -> ResponseHead:
-    """Read a complete response head, blank line included; MessageError if no client should see it."""
-    return _remembered(head) if len(head) <= REMEMBERED_HEAD_BYTES else _read(head)
+    """Read a complete response head, blank line included; MessageError if no client should see it.
+
+    1 µs where it is remembered, 5 with a new length or Date.
+    """
+    return _HEADS[head]
+
+
+def incomplete_response(held: bytes) -> None:
+    """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right."""
+    if held[:7] != _BEGINNING[: len(held)]:
+        raise Rule.RESPONSE_STATUS_LINE.error()
+    if len(held) > MAX_HEAD_BYTES:
+        raise Rule.RESPONSE_HEAD_TOO_LARGE.error()
+    broken = BROKEN_LINE_END.search(held)
+    if broken:
+        in_fields = 0 <= held.find(b"\r\n") < broken.start()
+        raise (Rule.RESPONSE_FIELD_LINE if in_fields else Rule.RESPONSE_STATUS_LINE).error()
 
 
 def _read(head: bytes) -> ResponseHead:
-    line, _, block = head.partition(b"\r\n")
+    line, *lines = head[:-4].split(b"\r\n")
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
-        raise MessageError(502, "The status line is malformed.")
-    minor, status = match[1], int(match[2])
-    fields = [read_response_field(text) for text in block[:-4].split(b"\r\n")] if len(block) > 2 else []
-    options = {token for field in fields if field.meaning is Meaning.CONNECTION for token in tokens(field.value)}
-    framing, length = _framing(fields, minor)
-    passing = [field.line for field in fields if field.passes and field.name not in options]
-    reason = match[3] if match[3] is not None else b""
-    start = b"HTTP/1.1 %d %b\r\n" % (status, reason) + b"".join(passing)
+        raise Rule.RESPONSE_STATUS_LINE.error()
+    if len(head) > MAX_HEAD_BYTES:
+        raise Rule.RESPONSE_HEAD_TOO_LARGE.error()
+    minor, code, reason = match.groups(b"")
+    status = int(code)
+    known = [_FIELDS[text] for text in lines]
+    said = said_by(known)
+    framing, length = _framing(said, minor)
+    options = read_options(said.get(b"connection", b""), Rule.RESPONSE_CONNECTION)
+    if not options <= _PLAIN_OPTIONS:
+        known = [field for field in known if field.name not in options]
     _ask_llhttp(head)
+    fields = b"HTTP/1.1 %b %b\r\n" % (code, reason) + b"".join([field.line for field in known])
     return ResponseHead(
-        status=status,
-        fields=start,
-        ready=start + framing_line(framing, length, status) + b"\r\n",
-        framing=framing,
-        length=length,
-        reusable=(b"close" not in options) if minor == b"1" else (b"keep-alive" in options),
-        upgrade=b"upgrade" in options and any(f.value.lower() == b"websocket" for f in fields if f.name == b"upgrade"),
+        status,
+        fields,
+        fields + framing_line(framing, length, status) + b"\r\n",
+        framing,
+        length,
+        (b"close" not in options if minor == b"1" else b"keep-alive" in options) and not _misses_a_body(status, said),
+        b"upgrade" in options and said.get(b"upgrade", b"").lower() == b"websocket",
     )
 
 
-_remembered = lru_cache(REMEMBERED_HEADS)(_read)
-
-
-def _framing(fields: list[Field], minor: bytes) -> tuple[Framing, int]:
+def _framing(said: Mapping[bytes, bytes], minor: bytes) -> tuple[Framing, int]:
     """RFC 9112, 6.3; what could be read in two ways is refused, from an upstream too."""
-    codings = [field.value.lower() for field in fields if field.meaning is Meaning.TRANSFER_ENCODING]
-    lengths = {field.value for field in fields if field.meaning is Meaning.CONTENT_LENGTH}
-    if codings and (lengths or codings != [b"chunked"] or minor == b"0"):
-        raise MessageError(502, "The response's framing is contradictory.")
-    if len(lengths) > 1:
-        raise MessageError(502, "The response gives two lengths.")
-    if codings:
+    coding, length = said.get(b"transfer-encoding"), said.get(b"content-length")
+    if coding is not None:
+        if length is not None or coding.lower() != b"chunked" or minor == b"0":
+            raise Rule.RESPONSE_CODING.error()
         return Framing.CHUNKED, 0
-    return (Framing.LENGTH, read_length(lengths.pop())) if lengths else (Framing.UNTIL_CLOSE, 0)
+    return (Framing.UNTIL_CLOSE, 0) if length is None else (Framing.LENGTH, read_length(length, Rule.RESPONSE_LENGTH))
+
+
+def _misses_a_body(status: int, said: Mapping[bytes, bytes]) -> bool:
+    """Whether the head speaks of a body where none can be (RFC 9110, 15.3.5 and 15.4.5): one may come all the same,
+    and would be taken for the next response. A 304 may repeat the length that a 200 would have.
+    """
+    announced = b"transfer-encoding" in said or (status == 204 and said.get(b"content-length", b"0") != b"0")
+    return status in (204, 304) and announced
 
 
 def framing_line(framing: Framing, length: int, status: int) -> bytes:
@@ -105,13 +131,21 @@ class _Judge:
     """llhttp's second opinion needs no callbacks."""
 
 
+_JUDGE = _Judge()
+
+
 def _ask_llhttp(head: bytes) -> None:
     try:
-        httptools.HttpResponseParser(_Judge()).feed_data(head)
+        httptools.HttpResponseParser(_JUDGE).feed_data(head)
     except httptools.HttpParserUpgrade:
         return
     except httptools.HttpParserError as error:
-        raise MessageError(502, "The response header is malformed.") from error
+        raise Rule.RESPONSE_FIELD_LINE.error() from error
+
+
+# An app behind the gate is trusted with this much memory: 256 * 4 KiB * 3 for heads, 1024 * 512 * 3 for lines.
+_FIELDS = Memory(read_response_field, REMEMBERED_FIELDS, REMEMBERED_FIELD_BYTES)
+_HEADS = Memory(_read, REMEMBERED_HEADS, REMEMBERED_HEAD_BYTES)
 
 
 def own_response(

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.store import Store
 from tests.ca.conftest import NOW, PASSPHRASE
@@ -12,4 +11,4 @@ if __name__ == "__main__":
     folder, name, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     issuer = Issuer(Store(folder), PASSPHRASE)
     for n in range(number):
-        issuer.issue(f"{name} {n}", bundle=BundleWish("a password"), key_type="ec:p256", now=NOW)
+        issuer.issue_server(f"{name} {n}", ("localhost",), key_type="ec:p256", now=NOW)

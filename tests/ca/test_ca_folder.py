@@ -11,7 +11,7 @@ from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, make_folder, w
 from gatekeeper.errors import AuthorityError
 
 
-class Stop(Exception):
+class KilledError(Exception):
     """Stands for a kill that leaves the test alive to look."""
 
 
@@ -23,7 +23,7 @@ class StopBefore:
 
     def __call__(self, step: str) -> None:
         if step == self._step:
-            raise Stop
+            raise KilledError
 
 
 def mode(path: Path) -> int:
@@ -53,7 +53,7 @@ def test_a_change_before_its_journal_never_happened(tmp_path: Path) -> None:
     with Folder(tmp_path).locked():
         Folder(tmp_path).commit({"a": Content(b"old")})
     folder = Folder(tmp_path, StopBefore("rename .journal"))
-    with pytest.raises(Stop), folder.locked():
+    with pytest.raises(KilledError), folder.locked():
         folder.commit({"a": Content(b"new"), "b": Content(b"new")})
     assert (tmp_path / "..journal.new").exists()
     with Folder(tmp_path).locked():
@@ -62,12 +62,12 @@ def test_a_change_before_its_journal_never_happened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", ["write a", "rename a", "flush a", "mkdir sub", "write b", "rename b", "unlink journal"]
+    "step", ["write a", "rename a", "mkdir sub", "write b", "rename b", "flush folders", "unlink journal"]
 )
 def test_a_change_after_its_journal_is_finished_by_the_next(step: str, tmp_path: Path) -> None:
     """Killed anywhere after: whoever locks the folder next finds everything done."""
     folder = Folder(tmp_path, StopBefore(step))
-    with pytest.raises(Stop), folder.locked():
+    with pytest.raises(KilledError), folder.locked():
         folder.commit({"a": Content(b"new"), "sub/b": Content(b"new", PUBLIC)})
     with Folder(tmp_path).locked():
         assert sorted(os.listdir(tmp_path)) == [".lock", "a", "sub"]
@@ -87,11 +87,12 @@ def test_a_reader_sees_the_old_file_or_the_new(tmp_path: Path) -> None:
 
 def test_the_lock_is_held_while_inside(tmp_path: Path) -> None:
     """Another command cannot take the lock inside, and can afterwards, also after an error."""
-    with pytest.raises(Stop), Folder(tmp_path).locked():
+    with Folder(tmp_path).locked():
         other = os.open(tmp_path / ".lock", os.O_RDWR)
         with pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        raise Stop
+    with pytest.raises(KilledError), Folder(tmp_path).locked():
+        raise KilledError
     fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(other)
 
@@ -155,3 +156,10 @@ def test_a_machine_that_says_no_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
     with pytest.raises(AuthorityError, match="taken"), Folder(tmp_path).locked():
         Folder(tmp_path).commit({"taken": Content(b"x")})
+
+
+def test_a_damaged_journal_stops_everything(tmp_path: Path) -> None:
+    """A journal that cannot be read is not skipped: it may hold a revocation."""
+    (tmp_path / ".journal").write_bytes(b"{")
+    with pytest.raises(AuthorityError, match=r"\.journal is damaged"), Folder(tmp_path).locked():
+        pass

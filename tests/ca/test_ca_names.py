@@ -16,8 +16,26 @@ def test_ordinary_names_stay_as_they_are(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../ca", "a/b", "/etc/passwd", "..", ".", ".hidden", "-rf", "a\\b", "a:b", "a*", "a\x00b", "a\nb", "", " ", " a", "a ", "a."],
-)  # fmt: skip
+    [
+        "../ca",
+        "a/b",
+        "/etc/passwd",
+        "..",
+        ".",
+        ".hidden",
+        "-rf",
+        "a\\b",
+        "a:b",
+        "a*",
+        "a\x00b",
+        "a\nb",
+        "",
+        " ",
+        " a",
+        "a ",
+        "a.",
+    ],
+)
 def test_names_that_leave_the_folder_or_fool_a_shell_are_refused(name: str) -> None:
     """A name never becomes a path, a hidden file or an option."""
     with pytest.raises(AuthorityError):

@@ -16,6 +16,8 @@ from tests.visitors import REFUSED, Visitors
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 LOOPS = ["uvloop", "asyncio"]
 
+pytestmark = pytest.mark.xdist_group("every reason")  # the last test looks back at all of them
+
 
 @pytest.fixture(scope="module")
 def recorder() -> Iterator[App]:

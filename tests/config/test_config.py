@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.config import NOT_YET, SYSTEM_WIDE, Configuration, find, load, not_yet
+from gatekeeper.config.source import dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings import Settings
-from gatekeeper.source import dotted
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 
 # One folder serves all examples of a property: each writes its file anew.

@@ -1,0 +1,131 @@
+"""gatekeeper.ca.admission: the same answer as a gate, without a handshake."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.admission import Trust, admission
+from gatekeeper.ca.certificates import (
+    Authority,
+    issue_client,
+    issue_server,
+    make_authority,
+    self_signed,
+)
+from gatekeeper.gate.verdict import Reason
+
+DAY = timedelta(days=1)
+EC = "ec:p256"
+
+
+@pytest.fixture(scope="module")
+def trust(home: Authority, now: datetime) -> Trust:
+    return Trust(home.certificate, frozenset({4711}), now)
+
+
+def test_a_good_one_is_let_in(home: Authority, trust: Trust, now: datetime) -> None:
+    """Signed, for clients, in its time, named, not revoked."""
+    answer = admission(issue_client(home, "alice", key_type=EC, now=now, lifetime=30 * DAY).certificate, trust)
+    assert answer.reason is None
+    assert "2030-06-16" in answer.detail
+
+
+def test_each_kind_of_bad_one_has_its_reason(home: Authority, trust: Trust, now: datetime) -> None:
+    """Every state that a certificate can be in is named by the gate's own word."""
+    foreign = make_authority("Other CA", key_type=EC, now=now)
+    namesake = make_authority("Home CA", key_type=EC, now=now)
+    states = {
+        Reason.EXPIRED: [issue_client(home, "a", key_type=EC, now=now - 9 * DAY, lifetime=DAY)],
+        Reason.NOT_YET_VALID: [issue_client(home, "a", key_type=EC, now=now + DAY)],
+        Reason.REVOKED: [issue_client(home, "a", key_type=EC, now=now, serial=4711)],
+        Reason.UNTRUSTED_ISSUER: [
+            issue_client(foreign, "a", key_type=EC, now=now),
+            issue_client(namesake, "a", key_type=EC, now=now),
+            self_signed("a", key_type=EC, now=now),
+            self_signed("Home CA", key_type=EC, now=now),
+        ],
+        Reason.WRONG_PURPOSE: [issue_server(home, "a", key_type=EC, now=now)],
+        Reason.BLANK_NAME: [
+            issue_client(home, " ", key_type=EC, now=now),
+            issue_client(home, None, key_type=EC, now=now),
+        ],
+    }
+    for reason, credentials in states.items():
+        for credential in credentials:
+            assert admission(credential.certificate, trust).reason is reason
+
+
+def test_who_cannot_be_trusted_is_not_told_about_dates(trust: Trust, now: datetime) -> None:
+    """An expired certificate of a foreign authority is foreign first."""
+    foreign = make_authority("Other CA", key_type=EC, now=now)
+    old = issue_client(foreign, "a", key_type=EC, now=now - 9 * DAY, lifetime=DAY)
+    assert admission(old.certificate, trust).reason is Reason.UNTRUSTED_ISSUER
+
+
+def test_an_expired_authority_lets_nobody_in(home: Authority, now: datetime) -> None:
+    """The path is as valid as its oldest part."""
+    later = now + 366 * DAY
+    alice = issue_client(home, "alice", key_type=EC, now=later).certificate
+    answer = admission(alice, Trust(home.certificate, frozenset(), later))
+    assert answer.reason is Reason.EXPIRED
+    assert "authority" in answer.detail
+
+
+def test_the_authority_is_no_client(home: Authority, trust: Trust) -> None:
+    """The CA's own certificate signs; it does not sign in."""
+    assert admission(home.certificate, trust).reason is Reason.WRONG_PURPOSE
+
+
+def test_the_recipes_v1_certificate_is_let_in(tmp_path: Path, openssl: Callable[..., str]) -> None:
+    """`openssl x509 -req` without extensions makes version 1, which says nothing about its purpose and is taken."""
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=Home CA",
+            "-keyout", tmp_path / "ca.key", "-out", tmp_path / "ca.crt")  # fmt: skip
+    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=user",
+            "-keyout", tmp_path / "u.key", "-out", tmp_path / "u.csr")  # fmt: skip
+    openssl("x509", "-req", "-days", "9", "-in", tmp_path / "u.csr", "-CA", tmp_path / "ca.crt",
+            "-CAkey", tmp_path / "ca.key", "-set_serial", "01", "-out", tmp_path / "u.crt")  # fmt: skip
+    authority, user = (x509.load_pem_x509_certificate((tmp_path / name).read_bytes()) for name in ("ca.crt", "u.crt"))
+    now = user.not_valid_before_utc + timedelta(hours=1)
+    assert user.version is x509.Version.v1
+    assert admission(user, Trust(authority, frozenset(), now)).reason is None
+    assert admission(user, Trust(authority, frozenset({1}), now)).reason is Reason.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("request_options", "sign_options"), [(("rsa:1024",), ()), (("rsa:2048",), ("-sha1",))], ids=["1024 bits", "SHA-1"]
+)
+def test_what_openssl_finds_too_weak_is_refused(
+    request_options: tuple[str, ...], sign_options: tuple[str, ...], tmp_path: Path, openssl: Callable[..., str]
+) -> None:
+    """Small keys and SHA-1 signatures are refused by OpenSSL's security level 2, and here."""
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=Home CA",
+            "-keyout", tmp_path / "ca.key", "-out", tmp_path / "ca.crt")  # fmt: skip
+    openssl("req", "-new", "-newkey", *request_options, "-nodes", "-subj", "/CN=user",
+            "-keyout", tmp_path / "u.key", "-out", tmp_path / "u.csr")  # fmt: skip
+    openssl("x509", "-req", *sign_options, "-in", tmp_path / "u.csr", "-CA", tmp_path / "ca.crt",
+            "-CAkey", tmp_path / "ca.key", "-set_serial", "01", "-out", tmp_path / "u.crt")  # fmt: skip
+    authority, user = (x509.load_pem_x509_certificate((tmp_path / name).read_bytes()) for name in ("ca.crt", "u.crt"))
+    trust = Trust(authority, frozenset(), user.not_valid_before_utc + timedelta(hours=1))
+    assert admission(user, trust).reason is Reason.INVALID_CERTIFICATE
+
+
+def test_an_unknown_critical_extension_is_refused(home: Authority, trust: Trust, now: datetime) -> None:
+    """RFC 5280, 4.2: what is marked critical and not understood refuses the certificate."""
+    credential = issue_client(home, "alice", key_type=EC, now=now)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(credential.certificate.subject)
+        .issuer_name(home.certificate.subject)
+        .public_key(credential.key.public_key())
+        .serial_number(5)
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + DAY)
+        .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), critical=True)
+    )
+    certificate = builder.sign(home.key, credential.certificate.signature_hash_algorithm)
+    assert certificate.public_bytes(Encoding.DER)
+    assert admission(certificate, trust).reason is Reason.INVALID_CERTIFICATE

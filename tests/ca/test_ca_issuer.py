@@ -1,0 +1,431 @@
+"""gatekeeper.ca.issuer and gatekeeper.ca.change: what an unlocked authority does in its folder."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from gatekeeper.ca.bundle import read_bundle
+from gatekeeper.ca.certificates import Holder, holder
+from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.index import Status
+from gatekeeper.ca.issuer import Grant, Issued, Issuer
+from gatekeeper.ca.keys import key_is_encrypted, load_key, make_key
+from gatekeeper.ca.requests import make_request
+from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.store import Store, adopt_store, create_store
+from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.certificate import read_certificate
+from tests.ca.conftest import NOW, PASSPHRASE
+
+DAY = timedelta(days=1)
+
+
+def issue(issuer: Issuer, name: str = "alice", **wishes) -> Issued:
+    return issuer.issue(name, key_type="ec:p256", now=wishes.pop("now", NOW), **wishes)
+
+
+def request(bearer: Holder | None = None, key=None) -> bytes:
+    return make_request(key or make_key("ec:p256"), bearer or holder("alice")).public_bytes(Encoding.PEM)
+
+
+def revoked(store: Store) -> set[int]:
+    return {one.serial_number for one in store.crl()}
+
+
+# Issuing
+
+
+def test_one_step_makes_all_of_a_client(issuer: Issuer, store: Store) -> None:
+    """Key, request, certificate and bundle come together, belong together, and are in the index."""
+    made = issue(issuer, grant=Grant(("ops",), ("a@example.com",)))
+    assert {path.name for path in made.files} == {"alice.key", "alice.csr", "alice.crt", "alice.p12"}
+    certificate = x509.load_pem_x509_certificate((store.path / "alice.crt").read_bytes())
+    assert store.index().entries == (made.entry,)
+    assert store.issued(made.entry) == certificate
+    key = load_key((store.path / "alice.key").read_bytes(), PASSPHRASE, "alice.key")
+    assert key.public_key() == certificate.public_key()
+    assert made.password
+    bundle = read_bundle((store.path / "alice.p12").read_bytes(), made.password, "alice.p12")
+    assert (bundle.certificate, bundle.others) == (certificate, (store.certificate(),))
+    read = read_certificate(certificate.public_bytes(Encoding.DER))
+    assert (read.subject, read.emails) == ("CN=alice,OU=ops", ("a@example.com",))
+
+
+def test_a_clients_key_is_encrypted(issuer: Issuer, store: Store) -> None:
+    """Who steals the folder steals no client's key."""
+    issue(issuer)
+    assert key_is_encrypted((store.path / "alice.key").read_bytes())
+
+
+def test_a_given_password_is_taken_and_not_told(issuer: Issuer, store: Store) -> None:
+    """A password that was given is used, and is no part of the answer."""
+    made = issue(issuer, bundle=BundleWish("given by hand"))
+    assert made.password is None
+    assert read_bundle((store.path / "alice.p12").read_bytes(), "given by hand", "alice.p12").key
+
+
+def test_an_empty_password_changes_nothing(issuer: Issuer, store: Store) -> None:
+    """When the bundle is refused, so is everything else of the step."""
+    before = store.index()
+    with pytest.raises(AuthorityError, match="empty password"):
+        issue(issuer, bundle=BundleWish(""))
+    assert store.index() == before
+    assert not (store.path / "alice.crt").exists()
+
+
+@pytest.mark.parametrize("name", ["../evil", "ca", "", " ", "-x", "a/b", "x" * 65])
+def test_a_name_that_is_no_file_is_refused(name: str, issuer: Issuer, store: Store) -> None:
+    """Nothing is written outside the folder, or over the authority's own files."""
+    with pytest.raises(AuthorityError):
+        issue(issuer, name)
+    assert store.index().entries == ()
+
+
+def test_a_name_in_use_is_not_given_again(issuer: Issuer) -> None:
+    """Two certificates of one name at once would make revoking one a riddle; case does not make another name."""
+    issue(issuer)
+    with pytest.raises(AuthorityError, match="gatekeeper ca renew"):
+        issue(issuer)
+    with pytest.raises(AuthorityError, match="differ only in case"):
+        issue(issuer, "Alice")
+
+
+def test_a_name_is_free_again_after_expiry_and_revocation(issuer: Issuer, store: Store) -> None:
+    """What has ended does not block its successor."""
+    first = issue(issuer, lifetime=DAY)
+    second = issue(issuer, now=NOW + 2 * DAY)
+    issuer.revoke((second.entry.serial,), RevocationReason.KEY_COMPROMISE, now=NOW + 3 * DAY)
+    issue(issuer, now=NOW + 4 * DAY)
+    assert len(store.index().named("alice")) == 3
+    assert len({first.entry.serial, *(entry.serial for entry in store.index().entries)}) == 3
+
+
+def test_a_key_that_was_there_before_is_not_overwritten(issuer: Issuer, store: Store) -> None:
+    """The recipe's user.key in an adopted folder is not ours to replace."""
+    (store.path / "user.key").write_text("precious")
+    with pytest.raises(AuthorityError, match="was not made here"):
+        issue(issuer, "user")
+    assert (store.path / "user.key").read_text() == "precious"
+
+
+def test_no_certificate_outlives_its_authority(issuer: Issuer, store: Store) -> None:
+    """A certificate that would is shortened, and the answer says so."""
+    made = issue(issuer, lifetime=400 * DAY)
+    assert made.entry.not_after == store.certificate().not_valid_after_utc
+    assert made.shortened
+    assert not issue(issuer, "bob", lifetime=30 * DAY).shortened
+
+
+def test_an_expired_authority_signs_nothing(issuer: Issuer, store: Store) -> None:
+    """It says how to renew it, and revoking still works."""
+    made = issue(issuer)
+    late = NOW + 366 * DAY
+    with pytest.raises(AuthorityError, match="gatekeeper ca renew ca"):
+        issue(issuer, "bob", now=late)
+    issuer.revoke((made.entry.serial,), RevocationReason.UNSPECIFIED, now=late)
+    assert revoked(store) == {made.entry.serial}
+
+
+def test_what_cannot_stand_in_a_certificate_is_a_sentence(issuer: Issuer) -> None:
+    """A host name that is not ASCII is refused without a traceback."""
+    with pytest.raises(AuthorityError, match="cannot stand in a certificate"):
+        issue(issuer, grant=Grant(dns_names=("bücher.example",)))
+
+
+def test_a_server_starts_without_a_passphrase(issuer: Issuer, store: Store) -> None:
+    """A server's key is 0600 and unencrypted, its certificate for servers only, and there is no bundle."""
+    made = issuer.issue_server("web", ("localhost", "127.0.0.1"), key_type="ec:p256", now=NOW)
+    assert {path.suffix for path in made.files} == {".key", ".csr", ".crt"}
+    assert load_key((store.path / "web.key").read_bytes(), None, "web.key")
+    assert (store.path / "web.key").stat().st_mode & 0o777 == 0o600
+    usage = store.issued(made.entry).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    with pytest.raises(AuthorityError, match="is a server"):
+        issuer.bundle("web", BundleWish(), now=NOW)
+
+
+def test_a_server_of_no_host_is_a_sentence(issuer: Issuer) -> None:
+    """What is neither host name nor address is refused."""
+    with pytest.raises(AuthorityError, match="no host name"):
+        issuer.issue_server("web", ("bücher.example",), key_type="ec:p256", now=NOW)
+
+
+# Requests from elsewhere
+
+
+def test_a_request_becomes_a_client(issuer: Issuer, store: Store) -> None:
+    """Key and common name come from the request; no key and no bundle appear."""
+    key = make_key("ec:p256")
+    made = issuer.sign(request(key=key), "alice.csr", now=NOW)
+    assert {path.name for path in made.files} == {"alice.csr", "alice.crt"}
+    assert store.issued(made.entry).public_key() == key.public_key()
+    assert not made.entry.holds_key
+
+
+def test_only_the_common_name_is_taken(issuer: Issuer) -> None:
+    """A unit that a route lets in is not had by asking for it; the answer says what was left out."""
+    asked = request(holder("alice", organizational_units=["ops"], emails=["root@example.com"]))
+    made = issuer.sign(asked, "alice.csr", now=NOW)
+    assert made.entry.subject == "CN=alice"
+    assert made.not_granted == ("OU=ops", "e-mail root@example.com")
+
+
+def test_what_the_operator_grants_is_granted(issuer: Issuer, store: Store) -> None:
+    """Names come from the operator, whatever the request says."""
+    made = issuer.sign(request(), "alice.csr", Grant(("staff",), ("a@example.com",)), now=NOW)
+    assert made.entry.subject == "CN=alice,OU=staff"
+    assert made.not_granted == ()
+
+
+def test_as_requested_takes_all_names_but_no_powers(issuer: Issuer, store: Store) -> None:
+    """The whole subject and the names, at the operator's word; CA:TRUE and other purposes never."""
+    key = make_key("ec:p256")
+    asked = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(holder("alice", organizational_units=["ops"]).name)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=5), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.RFC822Name("a@example.com")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    made = issuer.sign(asked.public_bytes(Encoding.PEM), "alice.csr", as_requested=True, now=NOW)
+    certificate = store.issued(made.entry)
+    assert made.entry.subject == "CN=alice,OU=ops"
+    extensions = certificate.extensions
+    assert not extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
+    usage = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.RFC822Name) == ["a@example.com"]
+
+
+def test_a_request_whose_name_is_no_file_can_be_called_otherwise(issuer: Issuer) -> None:
+    """The common name stays; only the files have another name."""
+    asked = request(holder("../../etc/cron.d/alice"))
+    with pytest.raises(AuthorityError, match="file name"):
+        issuer.sign(asked, "x.csr", now=NOW)
+    made = issuer.sign(asked, "x.csr", name="alice", now=NOW)
+    assert {path.name for path in made.files} == {"alice.csr", "alice.crt"}
+    assert made.entry.subject == "CN=../../etc/cron.d/alice"
+
+
+def test_a_second_request_of_a_name_needs_a_word(issuer: Issuer, store: Store) -> None:
+    """Whoever sends a request in alice's name does not take her place unless the operator says so."""
+    first = issuer.sign(request(), "alice.csr", now=NOW)
+    with pytest.raises(AuthorityError, match="has a certificate until"):
+        issuer.sign(request(), "alice.csr", now=NOW)
+    second = issuer.sign(request(), "alice.csr", replace_older=True, now=NOW)
+    assert second.superseded == (first.entry,)
+    assert revoked(store) == {first.entry.serial}
+
+
+def test_a_stolen_key_is_not_certified_again(issuer: Issuer) -> None:
+    """After a compromise neither the same request nor another one for that key is signed."""
+    key = make_key("ec:p256")
+    made = issuer.sign(request(key=key), "alice.csr", now=NOW)
+    issuer.revoke((made.entry.serial,), RevocationReason.KEY_COMPROMISE, now=NOW)
+    with pytest.raises(AuthorityError, match="stolen"):
+        issuer.sign(request(holder("bob"), key=key), "bob.csr", now=NOW)
+
+
+# Renewing
+
+
+def test_renewing_keeps_names_and_key_and_ends_the_old_one(issuer: Issuer, store: Store) -> None:
+    """The next certificate is for the same key, from the same request, with the same names; the old one is revoked."""
+    old = issue(issuer, grant=Grant(("ops",), ("a@example.com",)), lifetime=30 * DAY)
+    new = issuer.renew("alice", now=NOW + 20 * DAY)
+    before, after = store.issued(old.entry), store.issued(new.entry)
+    assert before.public_key() == after.public_key()
+    assert before.subject == after.subject
+    assert san(before) == san(after)
+    assert new.entry.serial != old.entry.serial
+    assert new.entry.not_after == NOW + 50 * DAY
+    assert revoked(store) == {old.entry.serial}
+    assert new.superseded == (old.entry,)
+    bundle = read_bundle((store.path / "alice.p12").read_bytes(), new.password or "", "alice.p12")
+    assert bundle.certificate == after
+
+
+def san(certificate: x509.Certificate):
+    return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+
+
+def test_renewing_can_leave_the_old_one(issuer: Issuer, store: Store) -> None:
+    """With keep_old both count until the old one ends, so that a device can change over in peace."""
+    old = issue(issuer, lifetime=30 * DAY)
+    issuer.renew("alice", keep_old=True, now=NOW + 20 * DAY)
+    assert revoked(store) == set()
+    assert store.index().status(old.entry, NOW + 21 * DAY) is Status.VALID
+
+
+def test_renewing_can_make_a_new_key(issuer: Issuer, store: Store) -> None:
+    """A new key replaces key, request, certificate and bundle together."""
+    old = issue(issuer)
+    new = issuer.renew("alice", new_key_type="ec:p384", now=NOW + DAY)
+    assert store.issued(old.entry).public_key() != store.issued(new.entry).public_key()
+    assert {path.name for path in new.files} == {"alice.key", "alice.csr", "alice.crt", "alice.p12"}
+
+
+def test_renewing_a_foreign_request_takes_the_same_request(issuer: Issuer, store: Store) -> None:
+    """Who keeps their own key gets the next certificate from the request they once sent; there is no bundle to make."""
+    key = make_key("ec:p256")
+    issuer.sign(request(key=key), "alice.csr", now=NOW)
+    new = issuer.renew("alice", now=NOW + DAY)
+    assert [path.name for path in new.files] == ["alice.crt"]
+    assert new.password is None
+    assert store.issued(new.entry).public_key() == key.public_key()
+    with pytest.raises(AuthorityError, match="keeps the key elsewhere"):
+        issuer.renew("alice", new_key_type="ec:p256", now=NOW + DAY)
+    with pytest.raises(AuthorityError, match="--key FILE --certificate FILE"):
+        issuer.bundle("alice", BundleWish(), now=NOW)
+
+
+def test_renewing_an_expired_one_works(issuer: Issuer, store: Store) -> None:
+    """Expired is what most renewals are; nothing needs revoking."""
+    issue(issuer, lifetime=DAY)
+    new = issuer.renew("alice", now=NOW + 3 * DAY)
+    assert new.superseded == ()
+    assert revoked(store) == set()
+
+
+def test_renewing_a_server_makes_no_bundle(issuer: Issuer, store: Store) -> None:
+    """A server's certificate stays a server's."""
+    issuer.issue_server("web", ("localhost",), key_type="ec:p256", now=NOW)
+    new = issuer.renew("web", now=NOW + DAY)
+    assert [path.name for path in new.files] == ["web.crt"]
+    usage = store.issued(new.entry).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
+
+
+@pytest.mark.parametrize("name", ["nobody", "../ca"])
+def test_renewing_what_was_never_issued_is_a_sentence(name: str, issuer: Issuer) -> None:
+    """An unknown name is answered with where to look."""
+    with pytest.raises(AuthorityError, match="gatekeeper ca list"):
+        issuer.renew(name, now=NOW)
+
+
+def test_the_revoked_are_not_renewed(issuer: Issuer) -> None:
+    """Renewing would undo the revocation; it takes a decision to issue again."""
+    made = issue(issuer)
+    issuer.revoke((made.entry.serial,), RevocationReason.UNSPECIFIED, now=NOW)
+    with pytest.raises(AuthorityError, match='gatekeeper ca issue "alice"'):
+        issuer.renew("alice", now=NOW)
+    with pytest.raises(AuthorityError, match="is revoked"):
+        issuer.bundle("alice", BundleWish(), now=NOW)
+
+
+def test_the_authority_renews_itself(issuer: Issuer, store: Store) -> None:
+    """Same name and key, later end: what it signed before is still verified, and it can sign longer."""
+    made = issue(issuer)
+    issuer.renew_authority(lifetime=365 * DAY, now=NOW + 300 * DAY)
+    assert store.certificate().not_valid_after_utc == NOW + 665 * DAY
+    store.issued(made.entry).verify_directly_issued_by(store.certificate())
+    assert store.crl().is_signature_valid(store.certificate().public_key())
+    assert issue(issuer, "bob", now=NOW + 301 * DAY, lifetime=364 * DAY).entry.not_after == NOW + 665 * DAY
+
+
+# Bundles
+
+
+def test_a_bundle_is_made_again(issuer: Issuer, store: Store) -> None:
+    """A new password each time, the same key and certificate."""
+    first = issue(issuer)
+    again = issuer.bundle("alice", BundleWish(compat=True), now=NOW)
+    assert [path.name for path in again.files] == ["alice.p12"]
+    assert again.password not in (None, first.password)
+    bundle = read_bundle((store.path / "alice.p12").read_bytes(), again.password or "", "alice.p12")
+    assert bundle.certificate == store.issued(first.entry)
+
+
+def test_a_bundle_is_never_made_with_anothers_key(issuer: Issuer, store: Store) -> None:
+    """A key file that was swapped is noticed."""
+    issue(issuer)
+    issue(issuer, "bob")
+    (store.path / "alice.key").write_bytes((store.path / "bob.key").read_bytes())
+    with pytest.raises(AuthorityError, match="not the key that was certified"):
+        issuer.bundle("alice", BundleWish(), now=NOW)
+
+
+# Revoking, and the list
+
+
+def test_revoking_writes_the_list_at_once(issuer: Issuer, store: Store) -> None:
+    """The list in the folder has the serial, its date and its reason, and a higher number."""
+    made = issue(issuer)
+    number = store.index().crl_number
+    issuer.revoke((made.entry.serial,), RevocationReason.KEY_COMPROMISE, now=NOW + DAY)
+    entry = store.crl().get_revoked_certificate_by_serial_number(made.entry.serial)
+    assert entry is not None
+    assert entry.revocation_date_utc == NOW + DAY
+    assert store.index().crl_number == number + 1
+
+
+def test_a_serial_from_before_the_adoption_can_be_revoked(issuer: Issuer, store: Store) -> None:
+    """`-set_serial 01` of the recipe is not in the index, and is in the list all the same."""
+    issuer.revoke((1,), RevocationReason.UNSPECIFIED, now=NOW)
+    issue(issuer)
+    assert revoked(store) == {1}
+
+
+def test_the_lists_life_is_remembered(issuer: Issuer, store: Store) -> None:
+    """`ca crl --days 90` holds for the lists that other commands write later."""
+    issuer.rewrite_crl(90 * DAY, now=NOW)
+    issue(issuer, now=NOW + DAY)
+    assert store.crl().next_update_utc == NOW + 91 * DAY
+    assert issuer.rewrite_crl(now=NOW + 2 * DAY).next_update_utc == NOW + 92 * DAY
+
+
+def test_every_command_refreshes_the_list(issuer: Issuer, store: Store) -> None:
+    """A list that runs out shuts the gate, so whoever has the key at hand signs it anew."""
+    issue(issuer, now=NOW + 20 * DAY)
+    assert store.crl().next_update_utc == NOW + 50 * DAY
+
+
+# The recipe, adopted
+
+
+def test_the_recipes_request_is_signed_by_the_adopted_authority(tmp_path: Path, openssl: Callable[..., str]) -> None:
+    """openssl made authority, key and request; gatekeeper signs; openssl verifies, and makes the recipe's bundle."""
+    password = ("-passin", "pass:open sesame")
+    openssl("genrsa", "-aes256", "-passout", "pass:open sesame", "-out", tmp_path / "ca.key", "2048")
+    openssl("req", "-new", "-x509", "-days", "365", "-key", tmp_path / "ca.key", *password,
+            "-subj", "/C=DE/O=Home/CN=Home CA", "-out", tmp_path / "ca.crt")  # fmt: skip
+    openssl("genrsa", "-aes256", "-passout", "pass:open sesame", "-out", tmp_path / "user.key", "2048")
+    openssl("req", "-new", "-key", tmp_path / "user.key", *password, "-subj", "/C=DE/O=Home/CN=user",
+            "-out", tmp_path / "user.csr")  # fmt: skip
+    now = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes()).not_valid_before_utc + timedelta(hours=1)
+    store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=now)
+    Issuer(store, PASSPHRASE).sign((tmp_path / "user.csr").read_bytes(), "user.csr", as_requested=True, now=now)
+    at = ("-attime", int(now.timestamp()))
+    crl = ("-crl_check", "-CRLfile", store.path / "ca.crl")
+    trust = ("-purpose", "sslclient", "-CAfile", tmp_path / "ca.crt")
+    assert "OK" in openssl("verify", *at, *crl, *trust, store.path / "user.crt")
+    said = openssl("x509", "-in", store.path / "user.crt", "-noout", "-text")
+    for words in ("Version: 3", "TLS Web Client Authentication", "O = Home, CN = user", "CA:FALSE"):
+        assert words in said
+    openssl("pkcs12", "-export", "-out", tmp_path / "user.pfx", "-inkey", tmp_path / "user.key", *password,
+            "-in", store.path / "user.crt", "-certfile", store.path / "ca.crt", "-passout", "pass:x")  # fmt: skip
+
+
+def test_openssl_takes_over_what_gatekeeper_made(store: Store, issuer: Issuer, openssl: Callable[..., str]) -> None:
+    """The store's key signs in openssl's hands: files are ordinary, nobody is locked in."""
+    issue(issuer)
+    folder = store.path
+    openssl("x509", "-req", "-days", "365", "-in", folder / "alice.csr", "-CA", folder / "ca.crt", "-CAkey",
+            folder / "ca.key", "-passin", "pass:open sesame", "-set_serial", "01",
+            "-out", folder / "by-hand.crt")  # fmt: skip
+    openssl("pkey", "-in", folder / "alice.key", "-passin", "pass:open sesame", "-noout")
+
+
+def test_the_default_key_is_the_recipes(tmp_path: Path) -> None:
+    """Without a wish the authority has RSA with 4096 bits."""
+    store = create_store(tmp_path / "ca", "Home CA", PASSPHRASE, now=NOW)
+    assert store.certificate().public_key().key_size == 4096

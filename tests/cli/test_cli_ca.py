@@ -1,0 +1,68 @@
+"""gatekeeper.cli.ca: the words, without running them."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.cli import ca
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="gatekeeper")
+    ca.add_command(parser.add_subparsers())
+    return parser.parse_args(["ca", *words])
+
+
+def test_the_folder_may_stand_before_and_after_the_word() -> None:
+    """`ca --dir D issue` and `ca issue --dir D` are the same; the later one wins."""
+    assert str(parse("--dir", "d", "list").dir) == "d"
+    assert str(parse("list", "--dir", "d").dir) == "d"
+    assert str(parse("--dir", "c", "list", "--dir", "d").dir) == "d"
+    assert "dir" not in parse("list")
+
+
+def test_reasons_are_those_of_the_authority() -> None:
+    """The list is written twice, so that parsing does not load the authority; here they are compared."""
+    assert tuple(RevocationReason) == ca.REASONS
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("issue",),
+        ("init",),
+        ("init", "--cn", "x", "--adopt", "a", "b"),
+        ("issue", "alice", "--days", "0"),
+        ("issue", "alice", "--days", "-1"),
+        ("issue", "alice", "--days", "99999"),
+        ("list", "--expiring", "soon"),
+        ("list", "--expiring", "d"),
+        ("revoke", "alice", "--reason", "boredom"),
+        ("issue", "alice", "--password", "on-the-command-line"),
+        ("issue", "alice", "--passphrase", "on-the-command-line"),
+    ],
+)
+def test_wrong_usage_is_exit_2(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """What makes no sense is refused by the parser; no secret is ever an argument."""
+    with pytest.raises(SystemExit) as caught:
+        parse(*words)
+    assert caught.value.code == 2
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(("text", "days"), [("30d", 30), ("2w", 14), ("12h", 0.5), ("7", 7)])
+def test_spans_are_written_short(text: str, days: float) -> None:
+    """30d, 2w, 12h, or a number of days."""
+    assert parse("list", "--expiring", text).expiring == days
+
+
+@pytest.mark.parametrize("module", ["gatekeeper.cli", "gatekeeper.worker"])
+def test_the_running_proxy_never_loads_the_authority(module: str) -> None:
+    """Neither the command line nor a worker imports gatekeeper.ca."""
+    code = f"import sys, {module}; print([name for name in sys.modules if name.startswith('gatekeeper.ca')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

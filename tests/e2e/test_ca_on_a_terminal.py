@@ -1,0 +1,56 @@
+"""`gatekeeper ca` at a terminal: prompts, echo and colours."""
+
+from pathlib import Path
+
+from tests.e2e.authority import PASSPHRASE, ca, ca_on_terminal
+
+EC = ("--key", "ec:p256")
+
+
+def test_the_passphrase_is_asked_for_and_never_seen(tmp_path: Path) -> None:
+    """init asks twice, issue once, and neither the passphrase nor the chosen password is echoed."""
+    code, screen = ca_on_terminal(
+        tmp_path, "init", "--cn", "Home CA", *EC, answers=(f"{PASSPHRASE}\n", f"{PASSPHRASE}\n")
+    )
+    assert code == 0, screen
+    assert "New passphrase for ca/ca.key: " in screen
+    assert PASSPHRASE not in screen
+    answers = ("my password\n", "my password\n", f"{PASSPHRASE}\n")
+    code, screen = ca_on_terminal(tmp_path, "issue", "alice", "--ask-password", *EC, answers=answers)
+    assert code == 0, screen
+    assert "Passphrase of ca/ca.key: " in screen
+    assert PASSPHRASE not in screen
+    assert "my password" not in screen
+
+
+def test_two_different_entries_make_nothing(tmp_path: Path) -> None:
+    """A slip of the finger must not lock the authority for ever."""
+    code, screen = ca_on_terminal(tmp_path, "init", "--cn", "Home CA", *EC, answers=("one two\n", "one tow\n"))
+    assert code == 2
+    assert "the two differ" in screen
+    assert not (tmp_path / "ca").exists()
+
+
+def test_a_wrong_passphrase_is_a_sentence(tmp_path: Path) -> None:
+    """Typed wrong: exit 1, one sentence, no traceback."""
+    ca(tmp_path, "init", "--cn", "Home CA", *EC)
+    code, screen = ca_on_terminal(tmp_path, "crl", answers=("wrong\n",))
+    assert code == 1
+    assert "wrong passphrase for ca/ca.key" in screen
+    assert "Traceback" not in screen
+
+
+def test_control_c_at_the_prompt_is_quiet(tmp_path: Path) -> None:
+    """Ctrl-C ends with 130 and nothing made."""
+    code, screen = ca_on_terminal(tmp_path, "init", "--cn", "Home CA", *EC, answers=("\x03",))
+    assert code == 130
+    assert "Traceback" not in screen
+    assert not (tmp_path / "ca").exists()
+
+
+def test_colours_on_a_terminal_unless_unwanted(tmp_path: Path) -> None:
+    """Colours where somebody looks; NO_COLOR switches them off (no-color.org)."""
+    ca(tmp_path, "init", "--cn", "Home CA", *EC)
+    ca(tmp_path, "issue", "alice", *EC)
+    assert "\x1b[32mvalid" in ca_on_terminal(tmp_path, "list")[1]
+    assert "\x1b[32m" not in ca_on_terminal(tmp_path, "list", NO_COLOR="1")[1]
