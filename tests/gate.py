@@ -31,7 +31,7 @@ key = "server.key"
 {server}
 [client_auth]
 ca = "ca.crt"
-
+{client_auth}
 [upstream]
 url = "{upstream}"
 
@@ -56,8 +56,8 @@ def until(condition: Callable[[], object]) -> None:
 class Gate:
     """A running gate. ``folder`` must hold ca.crt, server.crt and server.key; it gets the configuration and the log.
 
-    ``tables`` is further TOML, ``server`` further lines of its first table. Everything is awaited by events: a line on
-    stderr, the end of the process, an answer.
+    ``tables`` is further TOML, ``server`` and ``client_auth`` further lines of those. Everything is awaited by
+    events: a line on stderr, the end of the process, an answer.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Gate:
         *,
         listen: str = '"127.0.0.1:0"',
         server: str = "",
+        client_auth: str = "",
         tables: str = "",
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -74,7 +75,10 @@ class Gate:
         self.log = folder / "access.log"
         configuration = folder / "gatekeeper.toml"
         configuration.write_text(
-            CONFIGURATION.format(listen=listen, upstream=upstream, server=server, tables=tables), encoding="utf-8"
+            CONFIGURATION.format(
+                listen=listen, upstream=upstream, server=server, client_auth=client_auth, tables=tables
+            ),
+            encoding="utf-8",
         )
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gatekeeper", "serve", "-c", configuration],
