@@ -4,7 +4,7 @@ from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import MessageError
-from gatekeeper.gate.verdict import Identity
+from gatekeeper.gate.decision import Forward
 from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
 from gatekeeper.proxy.tunnel import POLICY_VIOLATION, Frames, close_frame
@@ -52,7 +52,7 @@ MAX_INTERIM_RESPONSES = 16
 
 
 class Exchange:
-    """A request that was let in (hence ``identity``), and what becomes of it."""
+    """A request that may go to an upstream (hence ``forward``), and what becomes of it."""
 
     # What most exchanges never change stands on the class: half of the cost of making one.
     stage = Stage.CONNECTING
@@ -71,10 +71,10 @@ class Exchange:
     _chunked = False
     _keep_alive = False
 
-    def __init__(self, downstream: "Downstream", head: RequestHead, identity: Identity, started: float) -> None:
+    def __init__(self, downstream: "Downstream", head: RequestHead, forward: Forward, started: float) -> None:
         self.downstream = downstream
         self.head = head
-        self.identity = identity
+        self.forward = forward
         self.started = started
         self.request_id = downstream.next_request_id()
         self._body: Body | None = head.body()  # what of the request is still to come
@@ -82,7 +82,7 @@ class Exchange:
     def begin(self, rest: bytes) -> None:
         """Find an upstream connection and send the request; ``rest`` is what came with its head."""
         world = self.downstream.world
-        self._pool = world.upstreams["default"]
+        self._pool = world.upstreams[self.forward.upstream]
         limit = world.settings.limits.request_body
         if limit is not None and self.head.block.length > limit:
             self.fail(413, "The request body is too large.")
@@ -326,9 +326,10 @@ class Exchange:
 
     def _head_for_client(self, response: ResponseHead, body: Body | None) -> bytes:
         keep_alive = self._keep_alive = self._keeps_alive(response, body)
+        warning = self.downstream.warning
         if self.head.minor == 1:
             self._chunked = body is not None and response.framing is not Framing.LENGTH
-            if keep_alive and (body is not None or response.framing is Framing.LENGTH):
+            if keep_alive and not warning and (body is not None or response.framing is Framing.LENGTH):
                 return response.ready
         framing = b""
         if response.framing is Framing.LENGTH or self._chunked:
@@ -336,7 +337,7 @@ class Exchange:
         connection = b"" if keep_alive else b"Connection: close\r\n"
         if keep_alive and self.head.minor == 0:
             connection = b"Connection: keep-alive\r\n"
-        return response.fields + framing + connection + b"\r\n"
+        return response.fields + framing + warning + connection + b"\r\n"
 
     def _keeps_alive(self, response: ResponseHead, body: Body | None) -> bool:
         """Whether the client's connection goes on after this response."""

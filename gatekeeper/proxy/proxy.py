@@ -91,7 +91,7 @@ class Proxy:
     def closed(self, downstream: "Downstream") -> None:
         """A client's connection is closed."""
         self.connections.discard(downstream)
-        self.expiry.forget(downstream, downstream.until)
+        self.expiry.forget(downstream, downstream.ends)
         if not self.connections:
             self.idle.set()
 
@@ -148,6 +148,14 @@ class Proxy:
         self.metrics.answered(403, duration)
         outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
         self.log.write(downstream.visitor, head, outcome)
+
+    def answered(
+        self, downstream: "Downstream", head: RequestHead, status: int, sent: int, request_id: str, now: float, why: str
+    ) -> None:
+        """The gate itself answered a request: with a document of its own, or because no route takes it."""
+        duration = self.wall() - now
+        self.metrics.answered(status, duration)
+        self.log.write(downstream.visitor, head, OwnAnswer(now, duration, status, sent, request_id, detail=why))
 
     def bad_request(
         self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float
