@@ -3,8 +3,8 @@
 A head is a pure function of its bytes, so it is remembered: whole header blocks and single lines, because where a
 block is new (a fresh cookie) most of its lines are not. That is safe because the key is the exact bytes and the value
 depends on nothing else: identity, address and time are added afterwards. Only admitted visitors may fill the memory,
-entries are bounded in number and size, and a reload makes a new reader. The twelve headers of a browser cost 1 µs
-when they are remembered, 6 µs with a new cookie, 18 µs when every line is new.
+entries are bounded in number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.8 µs
+when they are remembered, 8 µs with a new cookie, 24 µs when every line is new.
 """
 
 import re
