@@ -105,6 +105,14 @@ class Proxy:
         outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
         self.log.write(downstream.visitor, head, outcome)
 
+    def answered(
+        self, downstream: "Downstream", head: RequestHead, status: int, sent: int, request_id: str, now: float, why: str
+    ) -> None:
+        """The gate itself answered a request: with a document of its own, or because no route takes it."""
+        duration = self.wall() - now
+        self.metrics.answered(status, duration)
+        self.log.write(downstream.visitor, head, OwnAnswer(now, duration, status, sent, request_id, detail=why))
+
     def bad_request(
         self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float
     ) -> None:

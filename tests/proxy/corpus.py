@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import h11
 
-from tests.proxy.scene import App, AppConnection, Scene, Visitor
+from tests.proxy.scene import App, AppConnection, Scene
 
 ANSWER = b"ok"
 # What the gate adds to every request, whatever came; tested for what it says elsewhere, here only taken out again.
@@ -90,7 +91,7 @@ class Apps:
         busy = True
         while busy:
             self._readers += [Reader(one) for one in self._app.connections[len(self._readers) :]]
-            busy = any([reader.work() for reader in self._readers])
+            busy = bool([reader for reader in self._readers if reader.work()])
 
     @property
     def raw(self) -> bytes:
@@ -213,9 +214,7 @@ def at(*places: int) -> Callable[[bytes], Iterator[bytes]]:
 
     def split(sent: bytes) -> Iterator[bytes]:
         edges = [0, *sorted({place % (len(sent) or 1) for place in places} - {0}), len(sent)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             yield from in_one(sent[start:end])
 
     return split
-
-
