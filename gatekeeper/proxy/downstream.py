@@ -8,11 +8,12 @@ from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere
-from gatekeeper.gate.verdict import Admit, Refuse
+from gatekeeper.gate.verdict import Admit, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.refusal.answer import Answer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead, without_empty_lines
@@ -50,6 +51,8 @@ class Downstream(asyncio.Protocol):
         self.warning = b""
         self._passage: Passage | None = None
         self._until = 0.0
+        self.ends = 0.0  # when the verdict does
+        self._authorities = proxy.world.tls.authorities  # by which OpenSSL judged the peer
         self.holds: set[Hold] = set()
         self._lingering = False
         self._slow = False
@@ -293,8 +296,12 @@ class Downstream(asyncio.Protocol):
         if now < self._until and self.world is self.proxy.world and self._passage is not None:
             return self._passage
         world = self.world = self.proxy.world
+        if world.tls.authorities != self._authorities:
+            self._authorities = world.tls.authorities
+            self.tls.verify_anew(world.tls)
         verdict = world.judge(self.tls.peer, now)
         self._passage = passage = Passage(verdict, world.routes)
+        self._note_end(verdict)
         self.trusted = world.trusts(self.address)
         self.headers = address_headers(self.address, trusted=self.trusted)
         if isinstance(verdict, Admit):
@@ -311,6 +318,45 @@ class Downstream(asyncio.Protocol):
             self.visitor = Visitor(self.client, verdict.certificate)
         return passage
 
+    def judge_anew(self) -> None:
+        """The world or the time has changed: end what is under way if its visitor is no longer let in.
+
+        Where nothing is under way there is nothing to do: the next request is judged in any case.
+        """
+        exchange = self.exchange
+        if exchange is None:
+            return
+        now = self.proxy.wall()
+        refusal = self._withdrawn(exchange, now)
+        if refusal is None:
+            return
+        self.proxy.shut_out(exchange, refusal)
+        if exchange.cut():
+            return
+        answer = self._refusal(exchange.head, refusal, now, exchange.request_id)
+        exchange.end_with(answer.status, len(answer.body))
+        self.linger()
+
+    def _withdrawn(self, exchange: Exchange, now: float) -> Refuse | None:
+        """Why this exchange would not be begun any more, None if it would.
+
+        Who was let in by name on a public route is still told to the app by that name, so that must hold too.
+        """
+        passage, head = self._judge(now), exchange.head
+        if exchange.forward.identity is None:
+            self.visitor = Visitor(self.client)
+        elif passage.refusal is not None:
+            return passage.refusal
+        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        return decision.refusal if isinstance(decision, Refused) else None
+
+    def _note_end(self, verdict: Verdict) -> None:
+        self.proxy.expiry.forget(self, self.ends)
+        self.ends = 0.0
+        if isinstance(verdict, Admit):
+            self.ends = verdict.until
+            self.proxy.expiry.note(self, self.ends)
+
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
         if not self._id_prefix:
@@ -320,6 +366,11 @@ class Downstream(asyncio.Protocol):
     def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
         """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
         request_id = self.next_request_id()
+        answer = self._refusal(head, refusal, now, request_id)
+        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
+        self.linger()
+
+    def _refusal(self, head: RequestHead, refusal: Refuse, now: float, request_id: str) -> Answer:
         block = head.block
         answer = self.world.pages.refused(
             refusal,
@@ -330,8 +381,7 @@ class Downstream(asyncio.Protocol):
             now=now,
         )
         self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
-        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
-        self.linger()
+        return answer
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
         """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""

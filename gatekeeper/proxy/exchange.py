@@ -7,6 +7,7 @@ from gatekeeper.errors import MessageError
 from gatekeeper.gate.decision import Forward
 from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
+from gatekeeper.proxy.tunnel import POLICY_VIOLATION, Frames, close_frame
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
@@ -267,6 +268,7 @@ class Exchange:
         elif stage is TUNNEL:
             self._touch(Wait.TUNNEL)
             self.sent += len(data)
+            self._frames.feed(data)
             self.downstream.write(data)
         else:
             raise AssertionError(f"an upstream sent something while {stage}")
@@ -387,6 +389,8 @@ class Exchange:
         self._move(TUNNEL)
         self._touch(Wait.TUNNEL)
         self.sent = len(rest)
+        self._frames = Frames()
+        self._frames.feed(rest)
         self.downstream.write(response.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
         self.downstream.release_held()
 
@@ -441,6 +445,32 @@ class Exchange:
         self.sent = downstream.fail(status, detail, self.head, self.request_id, close=not keep_alive)
         self._end()
         downstream.exchange_ended(keep_alive=keep_alive)
+
+    def cut(self) -> bool:
+        """The client is let in no longer: end what has begun so that it can tell. False if no response has begun.
+
+        A WebSocket is closed in order where its frames allow it. A download is cut without a TLS goodbye and at
+        once, whatever the client has not read yet: it looks as truncated as it is.
+        """
+        if self.stage not in (Stage.STREAMING, Stage.TUNNEL):
+            return False
+        downstream = self.downstream
+        in_order = self.stage is Stage.TUNNEL and self._frames.between
+        if in_order and not self._frames.closed:
+            downstream.write(close_frame(POLICY_VIOLATION, self.reason))
+        self._end()
+        if in_order:
+            downstream.exchange_ended(keep_alive=False)
+        else:
+            downstream.exchange = None
+            downstream.transport.abort()
+        return True
+
+    def end_with(self, status: int, sent: int) -> None:
+        """The gate has given an answer of its own, and the connection ends with it."""
+        self.status, self.sent = status, sent
+        self._end()
+        self.downstream.exchange = None
 
     def _end(self) -> None:
         """Let go of the upstream and write the line in the log."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 
 from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Peer, Policy, Verdict, judge
 from gatekeeper.proxy.pool import Pool
@@ -12,7 +13,7 @@ from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings import JWTSettings, Settings
 from gatekeeper.tls.build import build_context
-from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
@@ -65,6 +66,16 @@ class World:
         if not networks or address == "unix":
             return False
         return any(ip_address(address) in network for network in networks)
+
+    def warnings(self, now: float) -> list[str]:
+        """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
+        found = []
+        if self.tls.mode is Mode.ALERTS_ONLY and self.tls.reason:
+            found.append(f"bad certificates get a TLS alert instead of the refusal page, because {self.tls.reason}")
+        found += self.tls.warnings
+        if self.policy.revocations is not None:
+            found += alarms(self.policy.revocations, self.tls.authorities, now)
+        return found
 
 
 def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
