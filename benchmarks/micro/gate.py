@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Mon, 23 Nov 2026 19:00:00 GMT\r\nContent-Type: text/plain\r\n"
     b'Content-Length: 100\r\nConnection: keep-alive\r\nETag: "65-1"\r\n\r\n' + b"x" * 100
 )
+
+TICK = 50e-6
+"""Seconds that pass each time the clock is read: the true ones would depend on how slow the count is."""
 
 CONFIGURATION = """\
 [server]
@@ -108,7 +112,7 @@ class Gate:
         }
         log = AccessLog(Path("/dev/null"), FORMATS["json"], self.loop)
         world = build_world(settings, pools, time.time())
-        self.proxy = Proxy(world, loop=self.loop, log=log, metrics=Metrics())
+        self.proxy = Proxy(world, loop=self.loop, log=log, metrics=Metrics(), wall=count(time.time(), TICK).__next__)
         self.app = Transport()
         place = pools["default"].places[0]
         self.upstream = UpstreamConnection(place)

@@ -25,6 +25,7 @@ WRITE_HIGH_WATER = 256 * 1024
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
 _IDLE = Wait.IDLE
+_CR = 0x0D
 
 
 class Downstream(asyncio.Protocol):
@@ -229,30 +230,30 @@ class Downstream(asyncio.Protocol):
 
     def _request_bytes(self, data: bytes) -> None:
         already = len(self._held)
-        held = self._held + data if already else data
-        if held[:2] == b"\r\n":
-            held = without_empty_lines(held)
-        end = held.find(b"\r\n\r\n", max(0, already - 3))
-        if end < 0:
-            self._incomplete(held, already)
+        if already:
+            data, self._held = self._held + data, b""
+        if data[0] == _CR:
+            data = without_empty_lines(data)
+        end = data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
+        if end < 4:
+            self._incomplete(data, already)
             return
-        self._held = b""
         self._requests += 1
         now = self.proxy.wall()
         verdict = self._judge(now)
         admitted = type(verdict) is Admit
         try:
             if admitted:
-                head = self.world.reader.remembered[held[: end + 4]]
+                head = self.world.reader.remembered[data[:end]]
             else:
-                line_end = held.find(b"\r\n")
-                head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=False)
+                line_end = data.find(b"\r\n")
+                head = self.world.reader.read(data[:line_end], data[line_end + 2 : end], remember=False)
         except MessageError as error:
-            self._bad_request(error, held.partition(b"\r\n")[0], now)
+            self._bad_request(error, data.partition(b"\r\n")[0], now)
             return
         if isinstance(verdict, Admit):
             exchange = self.exchange = Exchange(self, head, verdict.identity, now)
-            exchange.begin(held[end + 4 :])
+            exchange.begin(data[end:])
         else:
             self._refuse(head, verdict, now)
 
