@@ -31,7 +31,7 @@ key = "server.key"
 {server}
 [client_auth]
 ca = "ca.crt"
-
+{client_auth}
 [upstream]
 url = "{upstream}"
 {app}
@@ -56,8 +56,8 @@ def until(condition: Callable[[], object]) -> None:
 class Gate:
     """A running gate. ``folder`` must hold ca.crt, server.crt and server.key; it gets the configuration and the log.
 
-    ``tables`` is further TOML, ``server`` and ``app`` are further lines of [server] and [upstream]. Everything is
-    awaited by events: a line on stderr, the end of the process, an answer.
+    ``tables`` is further TOML, ``server``, ``client_auth`` and ``app`` are further lines of [server], [client_auth] and
+    [upstream]. Everything is awaited by events: a line on stderr, the end of the process, an answer.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Gate:
         *,
         listen: str = '"127.0.0.1:0"',
         server: str = "",
+        client_auth: str = "",
         app: str = "",
         admin: str = "127.0.0.1:0",
         log: str = "access.log",
@@ -78,7 +79,14 @@ class Gate:
         configuration = folder / "gatekeeper.toml"
         configuration.write_text(
             CONFIGURATION.format(
-                listen=listen, server=server, upstream=upstream, app=app, admin=admin, log=log, tables=tables
+                listen=listen,
+                server=server,
+                client_auth=client_auth,
+                upstream=upstream,
+                app=app,
+                admin=admin,
+                log=log,
+                tables=tables,
             ),
             encoding="utf-8",
         )

@@ -46,6 +46,13 @@ key = "server.key"
 ca = "ca.crt"
 [upstream]
 url = "http://127.0.0.1:8000"
+[upstreams.app]
+url = "http://127.0.0.1:8001"
+[[routes]]
+path = "/app/*"
+upstream = "app"
+[[routes]]
+path = "/*"
 """
 
 

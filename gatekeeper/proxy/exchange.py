@@ -4,9 +4,10 @@ from enum import Enum, IntEnum, auto
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import MessageError
-from gatekeeper.gate.verdict import Identity
+from gatekeeper.gate.decision import Forward
 from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
+from gatekeeper.proxy.tunnel import POLICY_VIOLATION, Frames, close_frame
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
@@ -57,7 +58,7 @@ _RESPONSE_HEADER = Wait.RESPONSE_HEADER
 
 
 class Exchange:
-    """A request that was let in (hence ``identity``), and what becomes of it."""
+    """A request that may go to an upstream (hence ``forward``), and what becomes of it."""
 
     # What most exchanges never change stands on the class: half of the cost of making one.
     stage = CONNECTING
@@ -77,10 +78,10 @@ class Exchange:
     _chunked = False
     _keep_alive = False
 
-    def __init__(self, downstream: "Downstream", head: RequestHead, identity: Identity, started: float) -> None:
+    def __init__(self, downstream: "Downstream", head: RequestHead, forward: Forward, started: float) -> None:
         self.downstream = downstream
         self.head = head
-        self.identity = identity
+        self.forward = forward
         self.started = started
         self.request_id = downstream.next_request_id()
         if not head.ready:
@@ -89,7 +90,7 @@ class Exchange:
     def begin(self, rest: bytes) -> None:
         """Find an upstream connection and send the request; ``rest`` is what came with its head."""
         world = self.downstream.world
-        self._pool = world.upstreams["default"]
+        self._pool = world.upstreams[self.forward.upstream]
         if self._body is not None:
             limit = world.settings.limits.request_body
             if limit is not None and self.head.block.length > limit:
@@ -267,6 +268,7 @@ class Exchange:
         elif stage is TUNNEL:
             self._touch(Wait.TUNNEL)
             self.sent += len(data)
+            self._frames.feed(data)
             self.downstream.write(data)
         else:
             raise AssertionError(f"an upstream sent something while {stage}")
@@ -318,7 +320,11 @@ class Exchange:
         self.upstream_time = downstream.proxy.wall() - self._sent_at
         self.status = response.status
         self._response = response
-        if response.whole == len(data) - end and self.head.ready and not downstream.proxy.draining:
+        if (
+            response.whole == len(data) - end
+            and self.head.ready
+            and not (downstream.warning or downstream.proxy.draining)
+        ):
             # Most responses: in one piece, to a plain request. The long way gives the same, and costs 2 µs more.
             self.sent = response.whole
             downstream.write(response.ready + data[end:])
@@ -350,9 +356,10 @@ class Exchange:
 
     def _head_for_client(self, response: ResponseHead, body: Body | None) -> bytes:
         keep_alive = self._keep_alive = self._keeps_alive(response, body)
+        warning = self.downstream.warning
         if self.head.minor == 1:
             self._chunked = body is not None and response.framing is not Framing.LENGTH
-            if keep_alive and (body is not None or response.framing is Framing.LENGTH):
+            if keep_alive and not warning and (body is not None or response.framing is Framing.LENGTH):
                 return response.ready
         framing = b""
         if response.framing is Framing.LENGTH or self._chunked:
@@ -360,7 +367,7 @@ class Exchange:
         connection = b"" if keep_alive else b"Connection: close\r\n"
         if keep_alive and self.head.minor == 0:
             connection = b"Connection: keep-alive\r\n"
-        return response.fields + framing + connection + b"\r\n"
+        return response.fields + framing + warning + connection + b"\r\n"
 
     def _keeps_alive(self, response: ResponseHead, body: Body | None) -> bool:
         """Whether the client's connection goes on after this response."""
@@ -389,6 +396,8 @@ class Exchange:
         self._move(TUNNEL)
         self._touch(Wait.TUNNEL)
         self.sent = len(rest)
+        self._frames = Frames()
+        self._frames.feed(rest)
         self.downstream.write(response.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
         self.downstream.release_held()
 
@@ -443,6 +452,32 @@ class Exchange:
         self.sent = downstream.fail(status, detail, self.head, self.request_id, close=not keep_alive)
         self._end()
         downstream.exchange_ended(keep_alive=keep_alive)
+
+    def cut(self) -> bool:
+        """The client is let in no longer: end what has begun so that it can tell. False if no response has begun.
+
+        A WebSocket is closed in order where its frames allow it. A download is cut without a TLS goodbye and at
+        once, whatever the client has not read yet: it looks as truncated as it is.
+        """
+        if self.stage not in (Stage.STREAMING, Stage.TUNNEL):
+            return False
+        downstream = self.downstream
+        in_order = self.stage is Stage.TUNNEL and self._frames.between
+        if in_order and not self._frames.closed:
+            downstream.write(close_frame(POLICY_VIOLATION, self.reason))
+        self._end()
+        if in_order:
+            downstream.exchange_ended(keep_alive=False)
+        else:
+            downstream.exchange = None
+            downstream.transport.abort()
+        return True
+
+    def end_with(self, status: int, sent: int) -> None:
+        """The gate has given an answer of its own, and the connection ends with it."""
+        self.status, self.sent = status, sent
+        self._end()
+        self.downstream.exchange = None
 
     def _end(self) -> None:
         """Let go of the upstream and write the line in the log."""
