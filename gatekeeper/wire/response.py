@@ -184,7 +184,7 @@ def own_response(
     lines.append(f"Content-Length: {len(body)}")
     if close:
         lines.append("Connection: close")
-    if any(not char.isprintable() for line in lines for char in line):
+    if not all(map(str.isprintable, lines)):
         raise ValueError("a header of the gate's own response holds a control character")
     head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
     return head if method == b"HEAD" else head + body
