@@ -39,8 +39,8 @@ style: $(VENV)/.installed-dev ## ruff: rules and formatting
 types: $(VENV)/.installed-dev ## mypy, strict
 	$(BIN)/mypy
 
-# What is generated from gatekeeper/settings.py, by the form that gatekeeper.cli.reference knows it under.
-REFERENCES := toml:config/gatekeeper.toml markdown:docs/configuration.md schema:config/gatekeeper.schema.json
+# What is generated from gatekeeper/settings.py and the parser, by the form that gatekeeper.cli.reference knows it under.
+REFERENCES := toml:config/gatekeeper.toml markdown:docs/configuration.md schema:config/gatekeeper.schema.json cli:docs/cli.md
 
 reference-current: $(VENV)/.installed ## whether the files made by `make reference` are up to date
 	@set -e; for pair in $(REFERENCES); do \
@@ -48,7 +48,7 @@ reference-current: $(VENV)/.installed ## whether the files made by `make referen
 	    || { echo "$${pair#*:} is out of date: make reference" >&2; exit 1; }; \
 	done
 
-reference: $(VENV)/.installed ## the reference of the configuration, written anew from gatekeeper/settings.py
+reference: $(VENV)/.installed ## the reference of configuration and commands, written anew from the code
 	set -e; for pair in $(REFERENCES); do \
 	  $(BIN)/python -m gatekeeper.cli.reference $${pair%%:*} > $${pair#*:}; \
 	done

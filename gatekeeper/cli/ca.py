@@ -13,6 +13,21 @@ read from --passphrase-file, else from $GATEKEEPER_CA_PASSPHRASE, else asked for
 It is never an argument: others can see those in the list of processes."""
 
 
+_EXAMPLES = {
+    "init": 'gatekeeper ca init --cn "Home CA"',
+    "issue": "gatekeeper ca issue alice --email alice@example.com",
+    "csr": "gatekeeper ca csr alice",
+    "sign": "gatekeeper ca sign alice.csr",
+    "p12": "gatekeeper ca p12 alice --compat",
+    "server": "gatekeeper ca server localhost --dns localhost --ip 127.0.0.1",
+    "renew": "gatekeeper ca renew alice",
+    "revoke": "gatekeeper ca revoke alice --reason key-compromise",
+    "crl": "gatekeeper ca crl --days 365",
+    "list": "gatekeeper ca list --expiring 30d",
+    "show": "gatekeeper ca show alice.p12",
+}
+
+
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add ``ca`` with its subcommands; each leaves ``run`` in the namespace, which returns the exit code."""
     common = _common()
@@ -20,7 +35,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "ca",
         help="the certificate authority: make, sign, renew and revoke certificates",
         description="The certificate authority: from nothing to a certificate on a phone.",
-        epilog=_PASSPHRASES,
+        epilog=f"example: gatekeeper ca --dir ca issue alice\n\n{_PASSPHRASES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         parents=[common],
@@ -33,7 +48,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
             word,
             help=summary,
             description=f"{summary[:1].upper()}{summary[1:]}.",
-            epilog=_PASSPHRASES,
+            epilog=f"example: {_EXAMPLES[word]}\n\n{_PASSPHRASES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # --password SECRET would be taken for --password-file
             parents=[common],
