@@ -320,12 +320,19 @@ class Exchange:
         self.upstream_time = downstream.proxy.wall() - self._sent_at
         self.status = response.status
         self._response = response
-        if response.whole == len(data) - end and self.head.ready and not downstream.proxy.draining:
+        if (
+            response.whole == len(data) - end
+            and self.head.ready
+            and not (downstream.warning or downstream.proxy.draining)
+        ):
             # Most responses: in one piece, to a plain request. The long way gives the same, and costs 2 µs more.
             self.sent = response.whole
-            self._keep_alive = True
             downstream.write(response.ready + data[end:])
-            self._complete(b"")
+            upstream = self._upstream()
+            self.upstream = upstream.exchange = None
+            self._pool.give_back(upstream)
+            self._end()
+            downstream.exchange_ended(keep_alive=True)
             return
         self._move(STREAMING)
         body = self._response_body = response.body(self.head.method)
