@@ -184,8 +184,8 @@ class Downstream(asyncio.Protocol):
             request_id=request_id,
             retry_after=1 if status == 503 else None,
         )
-        method = head.method if head else b"GET"
-        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close))
+        method, now = head.method if head else b"GET", self.proxy.wall()
+        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close, now=now))
         return len(answer.body)
 
     def linger(self) -> None:
@@ -289,7 +289,7 @@ class Downstream(asyncio.Protocol):
         close = not head.keep_alive or head.body() is not None
         if isinstance(decision, Document):
             status, detail, body = 200, "", self.world.documents[decision.path]
-            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close))
+            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close, now=now))
             sent = len(body)
         else:
             status, detail = decision.status, decision.detail
@@ -395,7 +395,8 @@ class Downstream(asyncio.Protocol):
             host=block.host.decode("latin-1"),
             now=now,
         )
-        self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
+        said = own_response(answer.status, answer.headers, answer.body, method=head.method, close=True, now=now)
+        self.write(said)
         return answer
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:

@@ -120,7 +120,7 @@ class Exchange:
         headers = downstream.headers
         forwarded_host = block.forwarded_host
         if downstream.trusted:
-            headers += believed_headers(downstream.address, block)
+            headers += believed_headers(downstream.address, block, downstream.world.trusts)
             claimed = block.remark(b"x-forwarded-host")
             forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
             self.request_id = believed_request_id(block) or self.request_id

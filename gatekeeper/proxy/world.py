@@ -61,11 +61,18 @@ class World:
         return judge(peer, now, self.policy)
 
     def trusts(self, address: str) -> bool:
-        """Whether this client is a proxy whose X-Forwarded-* is believed (``server.trusted_proxies``)."""
+        """Whether a proxy there is one whose X-Forwarded-* is believed (``server.trusted_proxies``).
+
+        What is no address, such as "unix", is trusted by nobody.
+        """
         networks = self.settings.server.trusted_proxies
-        if not networks or address == "unix":
+        if not networks:
             return False
-        return any(ip_address(address) in network for network in networks)
+        try:
+            node = ip_address(address)
+        except ValueError:
+            return False
+        return any(node in network for network in networks)
 
     def warnings(self, now: float) -> list[str]:
         """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
