@@ -66,7 +66,14 @@ def warnings(world: World, now: float) -> list[str]:
     )
     revocations = world.policy.revocations
     crl = alarms(revocations, world.tls.authorities, now) if revocations is not None else ()
-    return [*([fallback] if fallback else []), *world.tls.warnings, *crl]
+    several = len(world.tls.authorities) > 1
+    rules = world.routes.without_issuer() if several else ()
+    return [
+        *([fallback] if fallback else []),
+        *world.tls.warnings,
+        *crl,
+        *(f"{rule} names no issuer, so each of the trusted authorities can make such a certificate" for rule in rules),
+    ]
 
 
 def _say(line: str) -> None:
