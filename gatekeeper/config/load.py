@@ -60,6 +60,10 @@ class Configuration:
         """The error to raise for mistakes that only show later; make them by ``source.mistake``."""
         return ConfigurationError(*mistakes, source=str(self.source.path))
 
+    def located(self, error: ConfigurationError) -> ConfigurationError:
+        """The same mistakes, each with the line of its key in the file."""
+        return self.refusal(*(self.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes))
+
 
 def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     """The given file, else ``$GATEKEEPER_CONFIG``, ``./gatekeeper.toml``, ``/etc/gatekeeper/gatekeeper.toml``.

@@ -94,6 +94,11 @@ class Passage:
         return None
 
     @property
+    def refusal(self) -> Refuse | None:
+        """Why the visitor is let in nowhere but where it is public; None if the certificate is good."""
+        return self._verdict if isinstance(self._verdict, Refuse) else None
+
+    @property
     def _identity(self) -> Identity | None:
         return self._verdict.identity if isinstance(self._verdict, Admit) else None
 

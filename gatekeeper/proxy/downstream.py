@@ -8,11 +8,12 @@ from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere
-from gatekeeper.gate.verdict import Admit, Refuse
+from gatekeeper.gate.verdict import Admit, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.refusal.answer import Answer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead, without_empty_lines
@@ -26,6 +27,7 @@ WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
+_IDLE = Wait.IDLE
 
 
 class Downstream(asyncio.Protocol):
@@ -49,6 +51,8 @@ class Downstream(asyncio.Protocol):
         self.warning = b""
         self._passage: Passage | None = None
         self._until = 0.0
+        self.ends = 0.0  # when the verdict does
+        self._authorities = proxy.world.tls.authorities  # by which OpenSSL judged the peer
         self.holds: set[Hold] = set()
         self._lingering = False
         self._slow = False
@@ -65,7 +69,7 @@ class Downstream(asyncio.Protocol):
         self.client, self.address = client_address(self.transport.get_extra_info("peername"))
         self.visitor = Visitor(self.client)
         self.proxy.opened(self)
-        self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
+        self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -142,12 +146,15 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
         self.exchange = None
+        if self._goes_on(keep_alive=keep_alive) and (self._held or self._slow):
+            self._next()
+
+    def _goes_on(self, *, keep_alive: bool) -> bool:
         if not keep_alive or (self.proxy.draining and not self._held):
             self.linger()
-            return
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
-        if self._held or self._slow:
-            self._next()
+            return False
+        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        return True
 
     def _next(self) -> None:
         """Take up the next request, unless the client has not even read the last answers: those would pile up here."""
@@ -191,7 +198,7 @@ class Downstream(asyncio.Protocol):
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._await_the_end(self.world.settings.timeouts.stream_idle)
+        self._await_the_end(self.world.timeouts.stream_idle)
 
     def go_away(self) -> None:
         """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
@@ -213,7 +220,7 @@ class Downstream(asyncio.Protocol):
 
     def _handshake_done(self) -> None:
         self.proxy.handshake_done(self)
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self.deadline.set(Wait.IDLE, self.world.timeouts.idle)
 
     def _tls_failed(self, error: TLSError) -> None:
         self.proxy.handshake_failed(self, str(error))
@@ -230,6 +237,16 @@ class Downstream(asyncio.Protocol):
     # -- requests
 
     def _request_bytes(self, data: bytes) -> None:
+        """Take up requests, until one has to be waited for. In a loop: a client may send thousands in one packet."""
+        while self._request(data):
+            if self._slow:
+                self.hold(Hold.AHEAD)
+            if self._slow or not self._held:
+                return
+            data, self._held = self._held, b""
+
+    def _request(self, data: bytes) -> bool:
+        """Take up one request; True if it was answered at once and the next one may follow."""
         already = len(self._held)
         held = self._held + data if already else data
         if held[:2] == b"\r\n":
@@ -237,17 +254,20 @@ class Downstream(asyncio.Protocol):
         end = held.find(b"\r\n\r\n", max(0, already - 3))
         if end < 0:
             self._incomplete(held, already)
-            return
+            return False
         self._held = b""
-        line_end = held.find(b"\r\n")
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
         try:
-            head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=passage.admitted)
+            if passage.admitted:
+                head = self.world.reader.remembered[held[: end + 4]]
+            else:
+                line_end = held.find(b"\r\n")
+                head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=False)
         except MessageError as error:
-            self._bad_request(error, held[:line_end], now)
-            return
+            self._bad_request(error, held.partition(b"\r\n")[0], now)
+            return False
         decision = passage.always
         if decision is None:
             preflight = read_preflight(head) if head.method == b"OPTIONS" else None
@@ -262,7 +282,8 @@ class Downstream(asyncio.Protocol):
         else:
             self._answer(head, decision, now)
             self._held = held[end + 4 :]
-            self.exchange_ended(keep_alive=head.keep_alive and head.body() is None)
+            return self._goes_on(keep_alive=head.keep_alive and head.body() is None)
+        return False
 
     def _answer(self, head: RequestHead, decision: Document | Nowhere, now: float) -> None:
         """What the gate itself has to say to a request that it takes."""
@@ -284,7 +305,7 @@ class Downstream(asyncio.Protocol):
             self._bad_request(error, held.partition(b"\r\n")[0], self.proxy.wall())
             return
         if held and not already:
-            self.deadline.set(Wait.REQUEST_HEADER, self.world.settings.timeouts.request_header)
+            self.deadline.set(Wait.REQUEST_HEADER, self.world.timeouts.request_header)
         self._held = held
 
     def _judge(self, now: float) -> Passage:
@@ -292,8 +313,12 @@ class Downstream(asyncio.Protocol):
         if now < self._until and self.world is self.proxy.world and self._passage is not None:
             return self._passage
         world = self.world = self.proxy.world
+        if world.tls.authorities != self._authorities:
+            self._authorities = world.tls.authorities
+            self.tls.verify_anew(world.tls)
         verdict = world.judge(self.tls.peer, now)
         self._passage = passage = Passage(verdict, world.routes)
+        self._note_end(verdict)
         self.trusted = world.trusts(self.address)
         self.headers = address_headers(self.address, trusted=self.trusted)
         if isinstance(verdict, Admit):
@@ -310,6 +335,45 @@ class Downstream(asyncio.Protocol):
             self.visitor = Visitor(self.client, verdict.certificate)
         return passage
 
+    def judge_anew(self) -> None:
+        """The world or the time has changed: end what is under way if its visitor is no longer let in.
+
+        Where nothing is under way there is nothing to do: the next request is judged in any case.
+        """
+        exchange = self.exchange
+        if exchange is None:
+            return
+        now = self.proxy.wall()
+        refusal = self._withdrawn(exchange, now)
+        if refusal is None:
+            return
+        self.proxy.shut_out(exchange, refusal)
+        if exchange.cut():
+            return
+        answer = self._refusal(exchange.head, refusal, now, exchange.request_id)
+        exchange.end_with(answer.status, len(answer.body))
+        self.linger()
+
+    def _withdrawn(self, exchange: Exchange, now: float) -> Refuse | None:
+        """Why this exchange would not be begun any more, None if it would.
+
+        Who was let in by name on a public route is still told to the app by that name, so that must hold too.
+        """
+        passage, head = self._judge(now), exchange.head
+        if exchange.forward.identity is None:
+            self.visitor = Visitor(self.client)
+        elif passage.refusal is not None:
+            return passage.refusal
+        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        return decision.refusal if isinstance(decision, Refused) else None
+
+    def _note_end(self, verdict: Verdict) -> None:
+        self.proxy.expiry.forget(self, self.ends)
+        self.ends = 0.0
+        if isinstance(verdict, Admit):
+            self.ends = verdict.until
+            self.proxy.expiry.note(self, self.ends)
+
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
         if not self._id_prefix:
@@ -319,6 +383,11 @@ class Downstream(asyncio.Protocol):
     def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
         """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
         request_id = self.next_request_id()
+        answer = self._refusal(head, refusal, now, request_id)
+        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
+        self.linger()
+
+    def _refusal(self, head: RequestHead, refusal: Refuse, now: float, request_id: str) -> Answer:
         block = head.block
         answer = self.world.pages.refused(
             refusal,
@@ -329,8 +398,7 @@ class Downstream(asyncio.Protocol):
             now=now,
         )
         self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
-        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
-        self.linger()
+        return answer
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
         """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""
@@ -353,12 +421,12 @@ class Downstream(asyncio.Protocol):
 
     def _expired(self, wait: Wait) -> None:
         if wait is Wait.LINGER and self._still_moving():
-            self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+            self.deadline.set(wait, self.world.timeouts.stream_idle)
         elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
             if self._still_moving():
-                self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+                self.deadline.set(wait, self.world.timeouts.stream_idle)
             else:
                 self.exchange.expired(wait)
         elif wait is Wait.REQUEST_HEADER and self._held:

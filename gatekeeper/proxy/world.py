@@ -1,10 +1,11 @@
 """Everything that was configured and loaded, as one value that never changes. A reload makes a new one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 
 from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Peer, Policy, Verdict, judge
 from gatekeeper.proxy.pool import Pool
@@ -12,10 +13,23 @@ from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings import JWTSettings, Settings
 from gatekeeper.tls.build import build_context
-from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """``[timeouts]`` as plain numbers, in seconds: an attribute of a pydantic model costs 25 ns."""
+
+    handshake: float
+    request_header: float
+    idle: float
+    connect: float
+    response_header: float
+    stream_idle: float
+    tunnel_idle: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,13 @@ class World:
     reader: RequestReader
     pages: RefusalPages
     upstreams: Mapping[str, Pool]
+    timeouts: Timeouts = field(init=False)
+
+    def __post_init__(self) -> None:
+        configured = self.settings.timeouts
+        object.__setattr__(
+            self, "timeouts", Timeouts(**{one.name: getattr(configured, one.name) for one in fields(Timeouts)})
+        )
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded."""
@@ -45,6 +66,19 @@ class World:
         if not networks or address == "unix":
             return False
         return any(ip_address(address) in network for network in networks)
+
+    def warnings(self, now: float) -> list[str]:
+        """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
+        found = []
+        if self.tls.mode is Mode.ALERTS_ONLY and self.tls.reason:
+            found.append(f"bad certificates get a TLS alert instead of the refusal page, because {self.tls.reason}")
+        found += self.tls.warnings
+        if self.policy.revocations is not None:
+            found += alarms(self.policy.revocations, self.tls.authorities, now)
+        if len(self.tls.authorities) > 1:
+            sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
+            found += [f"{rule} {sentence}" for rule in self.routes.without_issuer()]
+        return found
 
 
 def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
