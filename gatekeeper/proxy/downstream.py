@@ -269,7 +269,10 @@ class Downstream(asyncio.Protocol):
         except MessageError as error:
             self._bad_request(error, data.partition(b"\r\n")[0], now)
             return False
-        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        decision = passage.always
+        if decision is None:
+            preflight = read_preflight(head) if head.method == b"OPTIONS" else None
+            decision = passage.decide(head.method, head.block.host, head.target, preflight)
         if isinstance(decision, Forward):
             if decision.identity is None:
                 self.visitor = Visitor(self.client)  # a certificate that is not good is not who asked

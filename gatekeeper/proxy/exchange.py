@@ -320,11 +320,8 @@ class Exchange:
         self.upstream_time = downstream.proxy.wall() - self._sent_at
         self.status = response.status
         self._response = response
-        if (
-            response.whole == len(data) - end
-            and self.head.ready
-            and not (downstream.warning or downstream.proxy.draining)
-        ):
+        plain = self.head.ready and not downstream.warning and not downstream.proxy.draining
+        if plain and response.whole == len(data) - end:
             # Most responses: in one piece, to a plain request. The long way gives the same, and costs 2 µs more.
             self.sent = response.whole
             downstream.write(response.ready + data[end:])

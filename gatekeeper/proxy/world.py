@@ -82,6 +82,9 @@ class World:
         found += self.tls.warnings
         if self.policy.revocations is not None:
             found += alarms(self.policy.revocations, self.tls.authorities, now)
+        if len(self.tls.authorities) > 1:
+            sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
+            found += [f"{rule} {sentence}" for rule in self.routes.without_issuer()]
         return found
 
 
