@@ -35,7 +35,6 @@ NOT_YET: Mapping[str, str] = {
     "server.proxy_protocol_from": "the PROXY protocol",
     "client_auth.ocsp": "asking OCSP responders",
     "client_auth.session_resumption": "resuming TLS sessions",
-    "client_auth.on_refusal": "refusing in the handshake",
     "identity.expiry_warning": "warning of certificates that are about to expire",
     "invitations": "invitations",
 }

@@ -8,7 +8,7 @@ from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere
-from gatekeeper.gate.verdict import Admit, Refuse, Verdict
+from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
@@ -28,6 +28,10 @@ WRITE_HIGH_WATER = 256 * 1024
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
 
+# X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
+_CERT_REJECTED = 28  # the alert bad_certificate
+_ALERTS = {Reason.REVOKED: 23}  # certificate_revoked
+
 
 class Downstream(asyncio.Protocol):
     """One client: at most one exchange at a time, further requests wait for their turn."""
@@ -38,7 +42,9 @@ class Downstream(asyncio.Protocol):
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
-        self.tls = TLSConnection(proxy.world.tls)
+        in_handshake = self.world.settings.client_auth.on_refusal == "handshake"
+        self.tls = TLSConnection(self.world.tls, self._refuse_handshake if in_handshake else None)
+        self._refused: Refuse | None = None  # in the handshake
         self.deadline = Deadline(proxy.loop, self._expired)
         self.client = ""
         self.address = ""
@@ -218,8 +224,19 @@ class Downstream(asyncio.Protocol):
         self.proxy.handshake_done(self)
         self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
 
+    def _refuse_handshake(self, peer: Peer) -> int:
+        """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
+        verdict = self.proxy.world.judge(peer, self.proxy.wall())
+        if isinstance(verdict, Admit):
+            return 0
+        self._refused = verdict
+        return _ALERTS.get(verdict.reason, _CERT_REJECTED)
+
     def _tls_failed(self, error: TLSError) -> None:
-        self.proxy.handshake_failed(self, str(error))
+        if self._refused is not None:
+            self.proxy.handshake_refused(self, self._refused)
+        else:
+            self.proxy.handshake_failed(self, str(error))
         if self.exchange is not None:
             self.exchange.client_gone()
         self._lingering = True

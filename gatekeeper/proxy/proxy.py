@@ -104,6 +104,14 @@ class Proxy:
         self.metrics.handshakes["failed"] += 1
         _log.info("tls failed: %s: %s", downstream.client, why)
 
+    def handshake_refused(self, downstream: "Downstream", refusal: Refuse) -> None:
+        """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
+        self.metrics.handshakes["refused"] += 1
+        self.metrics.refusals[refusal.reason] += 1
+        shown = refusal.certificate
+        who = f"subject {shown.subject}, issuer {shown.issuer}, serial {shown.serial}" if shown else "unreadable"
+        _log.info("tls refused: %s: %s: %s Shown: %s", downstream.client, refusal.reason, refusal.detail, who)
+
     def plain_http_answer(self) -> bytes:
         """For a client that speaks HTTP where TLS is expected."""
         answer = self.world.pages.failed(

@@ -190,7 +190,6 @@ SET: dict[str, str] = {
     "server.proxy_protocol_from": SERVER + 'proxy_protocol_from = ["10.0.0.0/8"]\n' + CLIENT_AUTH,
     "client_auth.ocsp": SERVER + CLIENT_AUTH + 'ocsp = "leaf"\n',
     "client_auth.session_resumption": SERVER + CLIENT_AUTH + "session_resumption = true\n",
-    "client_auth.on_refusal": SERVER + CLIENT_AUTH + 'on_refusal = "handshake"\n',
     "routes": SERVER + CLIENT_AUTH + "[[routes]]\n",
     "identity.headers": SERVER + CLIENT_AUTH + '[identity]\nheaders = ["nginx", "xfcc"]\n',
     "identity.custom": SERVER + CLIENT_AUTH + '[identity]\ncustom = { X-Device = "{cn}" }\n',
