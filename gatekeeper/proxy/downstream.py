@@ -226,8 +226,8 @@ class Downstream(asyncio.Protocol):
 
     def _refuse_handshake(self, peer: Peer) -> int:
         """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
-        verdict = self.proxy.world.judge(peer, self.proxy.wall())
-        if isinstance(verdict, Admit):
+        verdict = self.proxy.judge(peer, self.proxy.wall())
+        if isinstance(verdict, Admit) or verdict.pending:
             return 0
         self._refused = verdict
         return _ALERTS.get(verdict.reason, _CERT_REJECTED)
@@ -263,6 +263,9 @@ class Downstream(asyncio.Protocol):
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
+        if passage.refusal is not None and passage.refusal.pending:
+            self._wait_for_answer(held)
+            return
         try:
             head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=passage.admitted)
         except MessageError as error:
@@ -294,6 +297,19 @@ class Downstream(asyncio.Protocol):
             sent = self.fail(status, detail, head, request_id, close=close)
         self.proxy.answered(self, head, status, sent, request_id, now, detail)
 
+    def _wait_for_answer(self, held: bytes) -> None:
+        """The request waits, and nothing is read, until the OCSP responder has said something about its client."""
+        self._requests -= 1
+        self._held = held
+        self.hold(Hold.ASKING)
+        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self.proxy.ask(self.tls.peer, self._answered)
+
+    def _answered(self) -> None:
+        self.unhold(Hold.ASKING)
+        if not self._lingering and not self.transport.is_closing():
+            self._next()
+
     def _incomplete(self, held: bytes, already: int) -> None:
         try:
             self.world.reader.incomplete(held, already)
@@ -312,7 +328,7 @@ class Downstream(asyncio.Protocol):
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities
             self.tls.verify_anew(world.tls)
-        verdict = world.judge(self.tls.peer, now)
+        verdict = self.proxy.judge(self.tls.peer, now)
         self._passage = passage = Passage(verdict, world.routes)
         self._note_end(verdict)
         self.trusted = world.trusts(self.address)
@@ -342,6 +358,9 @@ class Downstream(asyncio.Protocol):
         now = self.proxy.wall()
         refusal = self._withdrawn(exchange, now)
         if refusal is None:
+            return
+        if refusal.pending:
+            self.proxy.ask(self.tls.peer, self.judge_anew)
             return
         self.proxy.shut_out(exchange, refusal)
         if exchange.cut():
