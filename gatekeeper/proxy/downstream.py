@@ -27,6 +27,7 @@ WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
+_IDLE = Wait.IDLE
 
 # X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
 _CERT_REJECTED = 28  # the alert bad_certificate
@@ -74,7 +75,7 @@ class Downstream(asyncio.Protocol):
         self.client, self.address = client_address(self.transport.get_extra_info("peername"))
         self.visitor = Visitor(self.client)
         self.proxy.opened(self)
-        self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
+        self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -151,12 +152,15 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
         self.exchange = None
+        if self._goes_on(keep_alive=keep_alive) and (self._held or self._slow):
+            self._next()
+
+    def _goes_on(self, *, keep_alive: bool) -> bool:
         if not keep_alive or (self.proxy.draining and not self._held):
             self.linger()
-            return
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
-        if self._held or self._slow:
-            self._next()
+            return False
+        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        return True
 
     def _next(self) -> None:
         """Take up the next request, unless the client has not even read the last answers: those would pile up here."""
@@ -200,7 +204,7 @@ class Downstream(asyncio.Protocol):
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._await_the_end(self.world.settings.timeouts.stream_idle)
+        self._await_the_end(self.world.timeouts.stream_idle)
 
     def go_away(self) -> None:
         """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
@@ -222,7 +226,7 @@ class Downstream(asyncio.Protocol):
 
     def _handshake_done(self) -> None:
         self.proxy.handshake_done(self)
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self.deadline.set(Wait.IDLE, self.world.timeouts.idle)
 
     def _refuse_handshake(self, peer: Peer) -> int:
         """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
@@ -250,6 +254,16 @@ class Downstream(asyncio.Protocol):
     # -- requests
 
     def _request_bytes(self, data: bytes) -> None:
+        """Take up requests, until one has to be waited for. In a loop: a client may send thousands in one packet."""
+        while self._request(data):
+            if self._slow:
+                self.hold(Hold.AHEAD)
+            if self._slow or not self._held:
+                return
+            data, self._held = self._held, b""
+
+    def _request(self, data: bytes) -> bool:
+        """Take up one request; True if it was answered at once and the next one may follow."""
         already = len(self._held)
         held = self._held + data if already else data
         if held[:2] == b"\r\n":
@@ -257,9 +271,8 @@ class Downstream(asyncio.Protocol):
         end = held.find(b"\r\n\r\n", max(0, already - 3))
         if end < 0:
             self._incomplete(held, already)
-            return
+            return False
         self._held = b""
-        line_end = held.find(b"\r\n")
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
@@ -267,10 +280,14 @@ class Downstream(asyncio.Protocol):
             self._wait_for_answer(held)
             return
         try:
-            head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=passage.admitted)
+            if passage.admitted:
+                head = self.world.reader.remembered[held[: end + 4]]
+            else:
+                line_end = held.find(b"\r\n")
+                head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=False)
         except MessageError as error:
-            self._bad_request(error, held[:line_end], now)
-            return
+            self._bad_request(error, held.partition(b"\r\n")[0], now)
+            return False
         decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
         if isinstance(decision, Forward):
             if decision.identity is None:
@@ -282,7 +299,8 @@ class Downstream(asyncio.Protocol):
         else:
             self._answer(head, decision, now)
             self._held = held[end + 4 :]
-            self.exchange_ended(keep_alive=head.keep_alive and head.body() is None)
+            return self._goes_on(keep_alive=head.keep_alive and head.body() is None)
+        return False
 
     def _answer(self, head: RequestHead, decision: Document | Nowhere, now: float) -> None:
         """What the gate itself has to say to a request that it takes."""
@@ -317,7 +335,7 @@ class Downstream(asyncio.Protocol):
             self._bad_request(error, held.partition(b"\r\n")[0], self.proxy.wall())
             return
         if held and not already:
-            self.deadline.set(Wait.REQUEST_HEADER, self.world.settings.timeouts.request_header)
+            self.deadline.set(Wait.REQUEST_HEADER, self.world.timeouts.request_header)
         self._held = held
 
     def _judge(self, now: float) -> Passage:
@@ -436,12 +454,12 @@ class Downstream(asyncio.Protocol):
 
     def _expired(self, wait: Wait) -> None:
         if wait is Wait.LINGER and self._still_moving():
-            self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+            self.deadline.set(wait, self.world.timeouts.stream_idle)
         elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
             if self._still_moving():
-                self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+                self.deadline.set(wait, self.world.timeouts.stream_idle)
             else:
                 self.exchange.expired(wait)
         elif wait is Wait.REQUEST_HEADER and self._held:
