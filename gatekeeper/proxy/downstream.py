@@ -276,9 +276,9 @@ class Downstream(asyncio.Protocol):
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
-        if passage.refusal is not None and passage.refusal.pending:
+        if not passage.admitted and passage.pending:
             self._wait_for_answer(held)
-            return
+            return False
         try:
             if passage.admitted:
                 head = self.world.reader.remembered[held[: end + 4]]
@@ -320,7 +320,7 @@ class Downstream(asyncio.Protocol):
         self._requests -= 1
         self._held = held
         self.hold(Hold.ASKING)
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self.deadline.set(_IDLE, self.world.timeouts.idle)
         self.proxy.ask(self.tls.peer, self._answered)
 
     def _answered(self) -> None:
