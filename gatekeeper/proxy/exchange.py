@@ -23,6 +23,7 @@ class Hold(Enum):
 
     UPSTREAM = auto()  # the upstream takes the body more slowly than the client sends it
     CONNECTING = auto()  # there is no upstream to give the body to yet
+    ASKING = auto()  # an OCSP responder is asked about the client's certificate
     AHEAD = auto()  # the client is too far ahead, or does not read its answers
 
 
