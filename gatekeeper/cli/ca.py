@@ -6,11 +6,12 @@ So the running proxy, which shares this command line, never loads the authority.
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 
 _PASSPHRASES = """\
-The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key is
-read from --passphrase-file, else from $GATEKEEPER_CA_PASSPHRASE, else asked for.
-It is never an argument: others can see those in the list of processes."""
+The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key
+is read from --passphrase-file, else from $GATEKEEPER_CA_PASSPHRASE, else asked
+for. It is never an argument: others can see those in the list of processes."""
 
 
 _EXAMPLES = {
@@ -47,7 +48,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         return words.add_parser(
             word,
             help=summary,
-            description=f"{summary[:1].upper()}{summary[1:]}.",
+            description=fill(f"{summary[:1].upper()}{summary[1:]}.", 79),
             epilog=f"example: {_EXAMPLES[word]}\n\n{_PASSPHRASES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # --password SECRET would be taken for --password-file

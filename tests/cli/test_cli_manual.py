@@ -33,6 +33,14 @@ def test_every_command_has_an_example_that_is_right(command: argparse.ArgumentPa
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command.prog)
+def test_help_fits_a_terminal(command: argparse.ArgumentParser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """80 columns; an example alone may be longer, since it is to be copied."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command.format_help().splitlines()
+    assert [line for line in lines if len(line) > 80 and not line.startswith("example: ")] == []
+
+
+@pytest.mark.parametrize("command", EVERY, ids=lambda command: command.prog)
 def test_the_page_has_every_command_and_option(command: argparse.ArgumentParser) -> None:
     """A heading for each command, and each option somewhere."""
     page = manual()
