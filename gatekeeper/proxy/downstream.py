@@ -278,7 +278,7 @@ class Downstream(asyncio.Protocol):
         now = self.proxy.wall()
         passage = self._judge(now)
         if not passage.admitted and passage.pending:
-            self._wait_for_answer(held)
+            self._wait_for_answer(data)
             return False
         try:
             if passage.admitted:
