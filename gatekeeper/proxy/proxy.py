@@ -42,6 +42,8 @@ class Proxy:
         self.connections: set[Downstream] = set()
         self.idle = asyncio.Event()
         self.idle.set()
+        for pool in world.upstreams.values():
+            pool.start()
 
     # -- connections
 
