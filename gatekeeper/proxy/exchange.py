@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.proxy.deadline import Wait
-from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
+from gatekeeper.proxy.forwarding import believed_headers, believed_host, believed_request_id
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
@@ -106,8 +106,8 @@ class Exchange:
         headers = downstream.headers
         forwarded_host = block.forwarded_host
         if downstream.trusted:
-            headers += believed_headers(downstream.address, block)
-            claimed = block.remark(b"x-forwarded-host")
+            headers += believed_headers(downstream.address, block, downstream.world.trusts)
+            claimed = believed_host(block)
             forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
             self.request_id = believed_request_id(block) or self.request_id
         if not block.host:
