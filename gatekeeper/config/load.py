@@ -36,10 +36,6 @@ NOT_YET: Mapping[str, str] = {
     "client_auth.ocsp": "asking OCSP responders",
     "client_auth.session_resumption": "resuming TLS sessions",
     "client_auth.on_refusal": "refusing in the handshake",
-    "routes": "routing by host, path and method, and rules for certificates",
-    "identity.headers": "any other set of identity headers than nginx",
-    "identity.custom": "identity headers of your own",
-    "identity.jwt": "signed assertions",
     "identity.expiry_warning": "warning of certificates that are about to expire",
     "invitations": "invitations",
 }
@@ -64,6 +60,10 @@ class Configuration:
     def refusal(self, *mistakes: Mistake) -> ConfigurationError:
         """The error to raise for mistakes that only show later; make them by ``source.mistake``."""
         return ConfigurationError(*mistakes, source=str(self.source.path))
+
+    def located(self, error: ConfigurationError) -> ConfigurationError:
+        """The same mistakes, each with the line of its key in the file."""
+        return self.refusal(*(self.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes))
 
 
 def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:

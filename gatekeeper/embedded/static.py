@@ -18,30 +18,37 @@ from gatekeeper.settings import UpstreamSettings
 
 
 class StaticSites:
-    """An async context in which every ``static:`` folder of the upstreams is served; ``addresses`` says where."""
+    """An async context in which ``static:`` folders are served; ``addresses`` says where.
 
-    def __init__(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
-        places = (place for upstream in upstreams.values() for place in upstream.places)
-        self._folders = {place.path for place in places if place.scheme == "static" and place.path is not None}
+    A folder that a reload leaves out is served on, to nobody, until the end.
+    """
+
+    def __init__(self) -> None:
         self._runners: list[web.AppRunner] = []
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self.addresses: dict[Path, SocketPath] = {}
 
     async def __aenter__(self) -> "StaticSites":
-        if self._folders:
-            self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: no other user can connect
-        for number, folder in enumerate(sorted(self._folders)):
-            address = SocketPath(Path(self._sockets.name) / f"{number}.sock")
+        return self
+
+    async def serve(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
+        """Begin to serve the folders of these upstreams, as far as they are not served yet."""
+        places = (place for upstream in upstreams.values() for place in upstream.places)
+        folders = {place.path for place in places if place.scheme == "static" and place.path is not None}
+        for folder in sorted(folders - set(self.addresses)):
+            if self._sockets is None:
+                self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: for no other user
+            address = SocketPath(Path(self._sockets.name) / f"{len(self._runners)}.sock")
             runner = web.AppRunner(static_app(folder), access_log=None)
             self._runners.append(runner)
             await runner.setup()
             await web.UnixSite(runner, str(address.path)).start()
             self.addresses[folder] = address
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         for runner in self._runners:
             await runner.cleanup()
-        if self._folders:
+        if self._sockets is not None:
             self._sockets.cleanup()
 
 
@@ -69,7 +76,7 @@ def _answer(folder: Path, request: web.Request) -> web.StreamResponse:
         path = root.joinpath(*segments).resolve(strict=True)
         if path.is_dir() and path.is_relative_to(root):
             if not raw.endswith("/"):
-                raise web.HTTPMovedPermanently(URL(_with_slash(request), encoded=True))
+                raise web.HTTPMovedPermanently(URL(_with_slash(request.raw_path), encoded=True))
             path = (path / "index.html").resolve(strict=True)  # which may be a link too
         elif raw.endswith("/"):
             raise web.HTTPNotFound
@@ -92,9 +99,10 @@ def _segments(raw: str) -> list[str]:
     return segments
 
 
-def _with_slash(request: web.Request) -> str:
-    path, mark, query = request.raw_path.partition("?")
-    return f"{path}/{mark}{query}"
+def _with_slash(target: str) -> str:
+    """Relative to where the visitor is, which may be below a prefix that a proxy took off; never another host."""
+    path, mark, query = target.partition("?")
+    return f"./{path.rpartition('/')[2]}/{mark}{query}"
 
 
 _ENCODED_SEPARATOR = re.compile("%2f|%5c|%00", re.IGNORECASE)

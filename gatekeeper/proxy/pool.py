@@ -1,15 +1,17 @@
 """All places of an app. What to do is planned at once; only connecting takes time."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gatekeeper.addresses import Address, UpstreamURL
+from gatekeeper.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.errors import UnreachableError
-from gatekeeper.proxy.place import KEEP_SECONDS, Place
+from gatekeeper.proxy.place import KEEP_SECONDS, Place, make_places
 from gatekeeper.proxy.upstream import UpstreamConnection
 from gatekeeper.settings import UpstreamSettings
+from gatekeeper.watched import Mark, marks, upstream_files
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,10 +43,17 @@ class _Waiting(NamedTuple):
 
 
 class Pool:
-    """All places of one app."""
+    """All places of one app. ``made_of`` are the files that its settings name, as they were when it was made."""
 
-    def __init__(self, settings: UpstreamSettings, places: Iterable[Place], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        places: Iterable[Place],
+        loop: asyncio.AbstractEventLoop,
+        made_of: Mapping[Path, Mark] | None = None,
+    ) -> None:
         self.settings = settings
+        self.made_of = made_of or {}
         self.places = tuple(places)
         self.authority = authority(settings.places[0])
         self._only = self.places[0] if len(self.places) == 1 else None
@@ -236,12 +245,21 @@ class Pool:
         if left:
             self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
 
+    def retire(self) -> None:
+        """A reload took another pool instead: what is under way goes on, what is idle is closed, later by the sweep."""
+        self._stop_checking()
+        for place in self.places:
+            place.close_idle(float("inf"))
+
+    def _stop_checking(self) -> None:
+        for check in self._checks:
+            check.cancel()
+
     def close(self) -> None:
         """Close what is idle, stop connecting and checking; busy connections end with their exchanges."""
         if self._sweep is not None:
             self._sweep.cancel()
-        for check in self._checks:
-            check.cancel()
+        self._stop_checking()
         for waiting in self._waiting.values():
             waiting.timer.cancel()
         for task in list(self._connecting.values()):
@@ -254,6 +272,24 @@ def _by_aiohttp() -> "Ask":
     from gatekeeper.proxy.check import ask  # brings aiohttp's client, which most configurations never need
 
     return ask
+
+
+def make_pools(
+    upstreams: Mapping[str, UpstreamSettings],
+    folders: Mapping[Path, SocketPath],
+    loop: asyncio.AbstractEventLoop,
+    before: Mapping[str, Pool],
+) -> dict[str, Pool]:
+    """A pool for each upstream; the one of ``before``, with its connections, where nothing about it has changed.
+
+    ``folders`` says where static folders are served. ConfigurationError if a file cannot be used.
+    """
+    pools = {}
+    for name, settings in upstreams.items():
+        made_of, old = marks(upstream_files(settings)), before.get(name)
+        unchanged = old is not None and old.settings == settings and old.made_of == made_of
+        pools[name] = old if old and unchanged else Pool(settings, make_places(name, settings, folders), loop, made_of)
+    return pools
 
 
 def authority(url: UpstreamURL) -> bytes:

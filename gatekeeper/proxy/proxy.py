@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatekeeper.access_log import AccessLog, OwnAnswer
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.world import World
 from gatekeeper.wire.request import RequestHead, unreadable_head
 from gatekeeper.wire.response import own_response
@@ -18,11 +20,26 @@ if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
     from gatekeeper.proxy.exchange import Exchange
 
+# How long open connections may be judged anew before traffic gets its turn.
+SLICE_SECONDS = 0.005
+
 _log = logging.getLogger("gatekeeper")
 
 
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How a reload went: when (seconds since the epoch), whether the new state is in force, and if not, why."""
+
+    time: float
+    ok: bool
+    message: str = ""
+
+
 class Proxy:
-    """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall."""
+    """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall.
+
+    ``last_reload`` is None until the first one.
+    """
 
     def __init__(
         self,
@@ -39,11 +56,34 @@ class Proxy:
         self.log = log
         self.metrics = metrics
         self.draining = False
+        self.last_reload: Reload | None = None
+        self.expiry = Expiry(loop, wall, _judge_anew)
         self.connections: set[Downstream] = set()
         self.idle = asyncio.Event()
         self.idle.set()
         for pool in world.upstreams.values():
             pool.start()
+
+    def renew(self, world: World) -> None:
+        """Put a new world into force: for new connections, for the next request of each open one, and for what is
+        under way."""
+        old, self.world = self.world, world
+        kept = set(map(id, world.upstreams.values()))
+        for pool in old.upstreams.values():
+            if id(pool) not in kept:
+                pool.retire()
+        for pool in world.upstreams.values():
+            pool.start()
+        self._judge_all_anew(iter(list(self.connections)))
+
+    def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:
+        """In slices: after a change of the CA, a certificate costs a fifth of a millisecond to verify."""
+        end = self.loop.time() + SLICE_SECONDS
+        for downstream in left:
+            downstream.judge_anew()
+            if self.loop.time() >= end:
+                self.loop.call_soon(self._judge_all_anew, left)
+                return
 
     # -- connections
 
@@ -55,6 +95,7 @@ class Proxy:
     def closed(self, downstream: "Downstream") -> None:
         """A client's connection is closed."""
         self.connections.discard(downstream)
+        self.expiry.forget(downstream, downstream.ends)
         if not self.connections:
             self.idle.set()
 
@@ -97,6 +138,11 @@ class Proxy:
         self.metrics.answered(exchange.status, duration)
         self.log.write(exchange.downstream.visitor, exchange.head, exchange)
 
+    def shut_out(self, exchange: "Exchange", refusal: Refuse) -> None:
+        """A visitor is let in no longer while an exchange is under way, which ends; its line in the log says why."""
+        self.metrics.refusals[refusal.reason] += 1
+        exchange.reason, exchange.detail = refusal.reason, refusal.detail
+
     def refused(
         self, downstream: "Downstream", head: RequestHead, refusal: Refuse, sent: int, request_id: str, now: float
     ) -> None:
@@ -107,6 +153,14 @@ class Proxy:
         outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
         self.log.write(downstream.visitor, head, outcome)
 
+    def answered(
+        self, downstream: "Downstream", head: RequestHead, status: int, sent: int, request_id: str, now: float, why: str
+    ) -> None:
+        """The gate itself answered a request: with a document of its own, or because no route takes it."""
+        duration = self.wall() - now
+        self.metrics.answered(status, duration)
+        self.log.write(downstream.visitor, head, OwnAnswer(now, duration, status, sent, request_id, detail=why))
+
     def bad_request(
         self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float
     ) -> None:
@@ -115,3 +169,7 @@ class Proxy:
         self.metrics.answered(error.status, duration)
         outcome = OwnAnswer(now, duration, error.status, sent, request_id, detail=error.detail)
         self.log.write(downstream.visitor, unreadable_head(line), outcome)
+
+
+def _judge_anew(downstream: "Downstream") -> None:
+    downstream.judge_anew()

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gatekeeper.embedded.static import static_app
+from gatekeeper.addresses import parse_upstream
+from gatekeeper.embedded.static import StaticSites, static_app
+from gatekeeper.settings import UpstreamSettings
 
 PATIENCE = 20.0
 
@@ -160,7 +162,7 @@ def test_a_compressed_neighbour_that_leads_outside_is_not_served(site: Site) -> 
 
 @pytest.mark.parametrize(
     ("target", "location"),
-    [("/sub", "/sub/"), ("/sub?a=b%20c", "/sub/?a=b%20c"), ("/a%20b", "/a%20b/")],
+    [("/sub", "./sub/"), ("/sub?a=b%20c", "./sub/?a=b%20c"), ("/a%20b", "./a%20b/")],
 )
 def test_a_folder_without_its_slash_is_redirected(site: Site, target: str, location: str) -> None:
     """So that relative links on its page work; to a path, never to another server."""
@@ -261,3 +263,27 @@ def test_a_folder_that_is_exchanged_is_served_as_it_is_now(tmp_path: Path) -> No
         assert site.ask("/").body == b"two"
     finally:
         site.close()
+
+
+def test_the_socket_is_private_and_goes_away(tmp_path: Path) -> None:
+    """Another user of the machine must not reach the files past the gate."""
+
+    async def look() -> Path:
+        async with StaticSites() as sites:
+            await sites.serve({"default": UpstreamSettings(url=parse_upstream(f"static:{tmp_path}"))})
+            path = sites.addresses[tmp_path].path
+            assert path.parent.stat().st_mode & 0o077 == 0
+        return path
+
+    assert not asyncio.run(look()).parent.exists()
+
+
+def test_without_a_folder_nothing_is_started() -> None:
+    """Most gates serve no files."""
+
+    async def look() -> int:
+        async with StaticSites() as sites:
+            await sites.serve({"default": UpstreamSettings(url=parse_upstream("http://127.0.0.1:8000"))})
+            return len(sites.addresses)
+
+    assert asyncio.run(look()) == 0

@@ -13,7 +13,7 @@ ROOT = Path(gatekeeper.__file__).parent
 # From the ground up. A module may import from its own layer and from those above it in this list.
 LAYERS = (
     {"errors"},
-    {"units", "addresses", "kinds", "settings"},
+    {"units", "addresses", "kinds", "settings", "watched"},
     {"gate"},
     {"wire"},
     {"ca"},
