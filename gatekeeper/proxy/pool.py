@@ -268,6 +268,13 @@ class Pool:
             place.close_idle(float("inf"))
 
 
+def unavailable(pools: Mapping[str, Pool]) -> str:
+    """Why a gate with these upstreams can serve nobody, "" while one of them is up: the others have visitors too."""
+    if any(pool.up for pool in pools.values()):
+        return ""
+    return f"no place can be reached of: {', '.join(pools)}"
+
+
 def _by_aiohttp() -> "Ask":
     from gatekeeper.proxy.check import ask  # brings aiohttp's client, which most configurations never need
 
