@@ -87,6 +87,7 @@ class _Worker:
             for server in servers:
                 server.close()
             await proxy.drain(proxy.world.settings.timeouts.drain)
+            await proxy.responders.close()
             await admin.stop()
             for pool in proxy.world.upstreams.values():
                 pool.close()

@@ -188,7 +188,7 @@ def _headers(
     lines = block.forward + block.forwarded_host + address_headers(address, trusted=trusted)
     returned = b""
     if trusted:
-        lines += believed_headers(address, block)
+        lines += believed_headers(address, block, world.trusts)
     if identity is not None:
         about = world.identity.lines(identity, now)
         lines, returned = lines + about.request, about.response

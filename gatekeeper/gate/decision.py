@@ -99,6 +99,11 @@ class Passage:
         return self._verdict if isinstance(self._verdict, Refuse) else None
 
     @property
+    def pending(self) -> bool:
+        """Whether nothing can be decided before an OCSP responder was asked."""
+        return isinstance(self._verdict, Refuse) and self._verdict.pending
+
+    @property
     def _identity(self) -> Identity | None:
         return self._verdict.identity if isinstance(self._verdict, Admit) else None
 
