@@ -16,7 +16,7 @@ from gatekeeper.embedded.static import StaticSites
 from gatekeeper.listeners import BACKLOG
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.downstream import Downstream
-from gatekeeper.proxy.pool import Pool, make_pools
+from gatekeeper.proxy.pool import Pool, make_pools, unavailable
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.world import World, build_world
 from gatekeeper.refresh import Refresh
@@ -73,7 +73,7 @@ class _Worker:
                 await loop.create_server(lambda: Downstream(proxy), sock=s, backlog=BACKLOG)
                 for s in self._sockets.visitors
             ]
-            admin = Admin(lambda: self._checks(proxy))
+            admin = Admin(lambda: self._checks(proxy), lambda: proxy.world.documents)
             if self._sockets.admin is not None:
                 await admin.start(self._sockets.admin)
             self._listen_to_signals(loop, proxy, refresh)
@@ -129,8 +129,10 @@ class _Worker:
     def _checks(self, proxy: Proxy) -> Mapping[str, Check]:
         draining = self._stopping.is_set()
         stale = proxy.world.policy.locked_out(time.time())
+        down = unavailable(proxy.world.upstreams)
         return {
             "listening": Check(not draining, "the gate is stopping" if draining else ""),
             "draining": Check(not draining, "the gate is stopping" if draining else ""),
+            "upstream": Check(not down, down),
             "crl": Check(not stale, f"the CRL of {'; '.join(stale)} is stale" if stale else ""),
         }

@@ -63,6 +63,8 @@ class Proxy:
         self.connections: set[Downstream] = set()
         self.idle = asyncio.Event()
         self.idle.set()
+        for pool in world.upstreams.values():
+            pool.start()
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
@@ -87,6 +89,8 @@ class Proxy:
         for pool in old.upstreams.values():
             if id(pool) not in kept:
                 pool.retire()
+        for pool in world.upstreams.values():
+            pool.start()
         self._judge_all_anew(iter(list(self.connections)))
 
     def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:
