@@ -19,7 +19,7 @@ IMAGE ?= gatekeeper:latest
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check style types reference-current bench format reference docs image dist release clean
+.PHONY: help demo test check style types reference-current bench format reference docs man image dist release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ format: $(VENV)/.installed-dev ## mend what ruff can mend
 
 docs: $(VENV)/.installed-docs ## the documentation as a site, in site/
 	$(BIN)/mkdocs build --strict
+
+man: $(VENV)/.installed-docs ## the manual page, build/gatekeeper.1
+	mkdir -p build
+	$(BIN)/argparse-manpage --module gatekeeper.cli --function make_parser --prog gatekeeper \
+	  --project-name gatekeeper --description 'a gate that asks for client certificates' --output build/gatekeeper.1
 
 image: ## the container image, by docker, podman or buildah
 	@test -n "$(ENGINE)" || { echo "make image needs docker, podman or buildah" >&2; exit 2; }

@@ -3,10 +3,11 @@
 import argparse
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from gatekeeper.cli import make_parser
+from gatekeeper.cli import COMMANDS, make_parser
 from gatekeeper.cli.manual import manual
 
 
@@ -47,3 +48,10 @@ def test_the_page_has_every_command_and_option(command: argparse.ArgumentParser)
     assert f"## `{command.prog}`\n\n{command.description}\n" in page
     options = {name for action in command._actions for name in action.option_strings} - {"-h", "--help"}
     assert [name for name in options if name not in page] == []
+
+
+def test_the_readme_names_every_command() -> None:
+    """Its table has a row for each, and no other."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| `gatekeeper ")]
+    assert {row.split("`")[1].split()[1] for row in rows} == set(COMMANDS)
