@@ -24,6 +24,9 @@ WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
+# When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
+# Connection: close. Closing at once would lose the request that is just on its way.
+FAREWELL_SECONDS = 1.0
 
 
 class Downstream(asyncio.Protocol):
@@ -31,7 +34,8 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, peername: object = None) -> None:
+        """``peername`` is the client's, where a load balancer announced it; else it is the transport's."""
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
@@ -42,6 +46,7 @@ class Downstream(asyncio.Protocol):
         self.trusted = False
         self.headers = b""
         self.visitor = Visitor("")
+        self._peername = peername
         self._id_prefix = ""
         self._requests = 0
         self._verdict: Verdict | None = None
@@ -59,7 +64,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self.client, self.address = client_address(self.transport.get_extra_info("peername"))
+        self.client, self.address = client_address(self._peername or self.transport.get_extra_info("peername"))
         self.visitor = Visitor(self.client)
         self.proxy.opened(self)
         self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
@@ -139,10 +144,10 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
         self.exchange = None
-        if not keep_alive or (self.proxy.draining and not self._held):
+        if not keep_alive:
             self.linger()
             return
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self._await_a_request()
         if self._held or self._slow:
             self._next()
 
@@ -191,9 +196,13 @@ class Downstream(asyncio.Protocol):
         self._await_the_end(self.world.settings.timeouts.stream_idle)
 
     def go_away(self) -> None:
-        """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
-        if self.exchange is None and not self._held:
-            self.linger()
+        """The gate is stopping: close soon if nothing is under way; what is, ends with ``Connection: close``."""
+        if self.exchange is None and not self._held and self.tls.established and not self._lingering:
+            self._await_a_request()
+
+    def _await_a_request(self) -> None:
+        idle = self.world.settings.timeouts.idle
+        self.deadline.set(Wait.IDLE, min(idle, FAREWELL_SECONDS) if self.proxy.draining else idle)
 
     def abort(self) -> None:
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
@@ -210,7 +219,7 @@ class Downstream(asyncio.Protocol):
 
     def _handshake_done(self) -> None:
         self.proxy.handshake_done(self)
-        self.deadline.set(Wait.IDLE, self.world.settings.timeouts.idle)
+        self._await_a_request()
 
     def _tls_failed(self, error: TLSError) -> None:
         self.proxy.handshake_failed(self, str(error))

@@ -356,6 +356,7 @@ class Exchange:
         self.status = 101
         self.upstream_time = self.downstream.proxy.wall() - self._sent_at
         self._move(Stage.TUNNEL)
+        self.downstream.proxy.tunnel_opened()
         self._touch(Wait.TUNNEL)
         self.sent = len(rest)
         self.downstream.write(response.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)

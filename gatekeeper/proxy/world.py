@@ -1,8 +1,8 @@
 """Everything that was configured and loaded, as one value that never changes. A reload makes a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.pool import Pool
@@ -26,10 +26,15 @@ class World:
 
     def trusts(self, address: str) -> bool:
         """Whether this client is a proxy whose X-Forwarded-* is believed (``server.trusted_proxies``)."""
-        networks = self.settings.server.trusted_proxies
-        if not networks or address == "unix":
-            return False
-        return any(ip_address(address) in network for network in networks)
+        return _within(address, self.settings.server.trusted_proxies)
+
+    def expects_proxy_header(self, address: str) -> bool:
+        """Whether this is a load balancer that must say whom it speaks for (``server.proxy_protocol_from``)."""
+        return _within(address, self.settings.server.proxy_protocol_from)
+
+
+def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    return bool(networks) and address != "unix" and any(ip_address(address) in network for network in networks)
 
 
 def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
