@@ -21,6 +21,7 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import Protocol
 
+from gatekeeper.errors import StartError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.wire.request import Block, RequestHead
 
@@ -32,6 +33,9 @@ FLUSH_SECONDS = 0.1
 FLUSH_LINES = 512
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
 MAX_BATCHES = 64
+# How many texts are remembered of each kind, and how long a request may be for it: 8 MiB of memory at most.
+REMEMBERED = 2048
+REMEMBERED_BYTES = 4096
 
 _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
 
@@ -80,8 +84,8 @@ Format = Callable[[Visitor, RequestHead, Outcome], str]
 class AccessLog:
     """Takes what happened, writes lines. ``wanted`` is False where nobody wants any.
 
-    The target is written to by a thread, so that a full disk or a stalled pipe never stops traffic; what it
-    cannot take in time is dropped and counted in ``dropped``.
+    StartError if the target cannot be opened. It is written to by a thread, so that a full disk or a stalled pipe
+    never stops traffic; what it cannot take in time is dropped and counted in ``dropped``.
     """
 
     def __init__(self, target: str | Path, line: Format, loop: AbstractEventLoop) -> None:
@@ -92,9 +96,10 @@ class AccessLog:
         self._loop = loop
         self._lines: list[str] = []
         self._timer: TimerHandle | None = None
+        self._gap = False
         self._batches: Queue[bytes | None] = Queue(MAX_BATCHES)
         self._reopen = threading.Event()
-        self._file = _open(target) if self.wanted else -1
+        self._file = _open_at_start(target) if self.wanted else -1
         self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
         if self.wanted:
             self._thread.start()
@@ -120,7 +125,11 @@ class AccessLog:
         batch = ("\n".join(self._lines) + "\n").encode("utf-8", "replace")
         try:
             self._batches.put_nowait(batch)
+            self._gap = False
         except Full:
+            if not self._gap:
+                _log.error("access log: the target is too slow; lines are lost")
+            self._gap = True
             self.dropped += len(self._lines)
         self._lines = []
 
@@ -138,20 +147,32 @@ class AccessLog:
 
     def _write_batches(self) -> None:
         while (batch := self._batches.get()) is not None:
+            if self._reopen.is_set():
+                self._reopen.clear()
+                self._reopen_file()
             try:
-                if self._reopen.is_set():
-                    self._reopen.clear()
-                    self._reopen_file()
                 _write_all(self._file, batch)
             except OSError as error:
                 self.dropped += batch.count(b"\n")
                 _log.error("access log: %s; lines are lost", error.strerror)
 
     def _reopen_file(self) -> None:
-        if isinstance(self._target, Path):
+        if not isinstance(self._target, Path):
+            return
+        try:
             fresh = _open(self._target)
-            os.close(self._file)
-            self._file = fresh
+        except OSError as error:
+            _log.error("access log: cannot open %s: %s; the old file is kept", self._target, error.strerror)
+            return
+        os.close(self._file)
+        self._file = fresh
+
+
+def _open_at_start(target: str | Path) -> int:
+    try:
+        return _open(target)
+    except OSError as error:
+        raise StartError(f"cannot write the access log {target}: {(error.strerror or str(error)).lower()}") from error
 
 
 def _open(target: str | Path) -> int:
@@ -168,23 +189,24 @@ def _write_all(file: int, data: bytes) -> None:
 
 def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     """One JSON object; what is not known is left out. What repeats is remembered as text: 2 µs a line instead of 9."""
+    # Lines of refused visitors are not: what strangers send must not stay in memory.
+    known = not outcome.detail and len(head.target) + len(head.block.forward) <= REMEMBERED_BYTES
+    request, who, block = _REMEMBERED if known else _WRITTEN
     upstream_time = outcome.upstream_time
     extra = "" if upstream_time is None else f',"upstream_time":{upstream_time:.6f}'
     if outcome.detail:
         extra += _json_refusal(outcome)
     return (
         f'{{"time":"{_iso_time(int(outcome.started * 1000))}","request_id":"{outcome.request_id}",'
-        f'{_json_request(head.method, head.target)},"status":{outcome.status},"bytes":{outcome.sent},'
-        f'"duration":{outcome.duration:.6f}{extra}{_json_visitor(visitor)}{_json_block(head.block)}}}'
+        f'{request(head.method, head.target)},"status":{outcome.status},"bytes":{outcome.sent},'
+        f'"duration":{outcome.duration:.6f}{extra}{who(visitor)}{block(head.block)}}}'
     )
 
 
-@lru_cache(2048)
 def _json_request(method: bytes, target: bytes) -> str:
     return f'"method":{json.dumps(method.decode("latin-1"))},"target":{json.dumps(target.decode("latin-1"))}'
 
 
-@lru_cache(2048)
 def _json_visitor(visitor: Visitor) -> str:
     text = f',"client":{json.dumps(visitor.client)}'
     certificate = visitor.certificate
@@ -194,10 +216,18 @@ def _json_visitor(visitor: Visitor) -> str:
     return text
 
 
-@lru_cache(2048)
 def _json_block(block: Block) -> str:
     fields = {"host": block.host, "user_agent": block.remark(b"user-agent"), "referer": block.remark(b"referer")}
     return "".join(f',"{name}":{json.dumps(value.decode("latin-1"))}' for name, value in fields.items() if value)
+
+
+_Writers = tuple[Callable[[bytes, bytes], str], Callable[[Visitor], str], Callable[[Block], str]]
+_WRITTEN: _Writers = (_json_request, _json_visitor, _json_block)
+_REMEMBERED: _Writers = (
+    lru_cache(REMEMBERED)(_json_request),
+    lru_cache(REMEMBERED)(_json_visitor),
+    lru_cache(REMEMBERED)(_json_block),
+)
 
 
 def _json_refusal(outcome: Outcome) -> str:
@@ -210,7 +240,7 @@ def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     user = visitor.certificate.common_name if visitor.certificate and not outcome.reason else ""
     referer, agent = head.block.remark(b"referer"), head.block.remark(b"user-agent")
     return (
-        f"{visitor.client.rpartition(':')[0]} - {_plain(user) or '-'} [{_clf_time(int(outcome.started))}] "
+        f"{_host(visitor.client)} - {_plain(user) or '-'} [{_clf_time(int(outcome.started))}] "
         f'"{_plain_bytes(head.method)} {_plain_bytes(head.target)} HTTP/1.{head.minor}" '
         f'{outcome.status} {outcome.sent} "{_plain_bytes(referer) or "-"}" "{_plain_bytes(agent) or "-"}"'
     )
@@ -230,12 +260,15 @@ def text_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
 FORMATS: dict[str, Format] = {"json": json_line, "combined": combined_line, "text": text_line}
 
 
-@lru_cache(2048)
+def _host(client: str) -> str:
+    """Without the port, and without the brackets of IPv6."""
+    return (client.rpartition(":")[0] or client).strip("[]")
+
+
 def _plain(text: str) -> str:
-    return _NOT_PLAIN.sub(lambda match: "".join(f"\\x{byte:02X}" for byte in match[0].encode("utf-8", "replace")), text)
+    return _plain_bytes(text.encode("utf-8", "replace"))
 
 
-@lru_cache(2048)
 def _plain_bytes(text: bytes) -> str:
     return _NOT_PLAIN.sub(lambda match: f"\\x{ord(match[0]):02X}", text.decode("latin-1"))
 

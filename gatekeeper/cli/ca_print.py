@@ -188,7 +188,8 @@ def authority_renewed(certificate: x509.Certificate, folder: Path, *, as_json: b
         print_json(authority_fields(certificate, folder))
         return
     _say(f"{folder / 'ca.crt'} is renewed until {certificate.not_valid_after_utc:%Y-%m-%d}, with the same key.")
-    _say("What it signed stays good. Next: give the new ca.crt to every gate that has a copy.")
+    _say("What it signed stays good.")
+    _say("Next: give the new ca.crt to every gate that has a copy.")
 
 
 def revoked(index: Index, serials: tuple[int, ...], folder: Path, *, as_json: bool) -> None:

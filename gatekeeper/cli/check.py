@@ -12,6 +12,7 @@ from gatekeeper.addresses import SocketPath
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.serve import warnings
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.world import World, build_world
 from gatekeeper.settings import Settings
@@ -33,13 +34,14 @@ def _check(options: argparse.Namespace) -> int:
     configuration = load_configuration(options)
     settings = configuration.settings
     with naming_lines(configuration):
-        world = build_world(settings, {}, time.time())
+        now = time.time()
+        world = build_world(settings, {}, now)
         for name, upstream in settings.every_upstream.items():
             folders = {place.path: SocketPath(place.path) for place in upstream.places if place.path is not None}
             make_places(name, upstream, folders)
     console = Console(highlight=False)
-    console.print(_summary(configuration.source.path, settings, world, time.time()))
-    for warning in warnings(world):
+    console.print(_summary(configuration.source.path, settings, world, now))
+    for warning in warnings(world, now):
         console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print("The configuration is right.", style="green")
     return 0
@@ -56,10 +58,20 @@ def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:
     table.add_row("certificate", certificate_line(world.tls.certificate, now))
     for authority in world.tls.authorities:
         table.add_row("trusted CA", certificate_line(authority, now))
+    for one in world.policy.revocations.every if world.policy.revocations else ():
+        table.add_row("CRL", list_line(one, now))
     for name, upstream in settings.every_upstream.items():
         places = ", ".join(str(place) for place in upstream.places)
         table.add_row("upstream", f"{name}: {places}")
     return table
+
+
+def list_line(crl: RevocationList, now: float) -> str:
+    """Whose it is, how long, and when the next one is due: ``CN=Home CA, 3 revoked, next update 2027-11-23 …``."""
+    until = datetime.fromtimestamp(crl.next_update, UTC)
+    days = int((crl.next_update - now) // 86400)
+    left = "stale" if now >= crl.next_update else f"{days} days left"
+    return f"{crl.issuer[0]}, {len(crl.serials)} revoked, next update {until:%Y-%m-%d %H:%M} UTC ({left})"
 
 
 def certificate_line(certificate: Certificate, now: float) -> str:

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from gatekeeper.config import NAME
+from gatekeeper.config.starter import starter
 from gatekeeper.errors import GatekeeperError, UsageError
-from gatekeeper.starter import starter
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-from gatekeeper import reference
+from gatekeeper.config import reference
 
 _FORMS = {"toml": reference.toml, "markdown": reference.markdown, "schema": reference.schema}
 

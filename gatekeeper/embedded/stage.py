@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from gatekeeper.addresses import ListenAddress
 from gatekeeper.ca.bundle import make_password
 from gatekeeper.ca.certificates import Authority, Credential, issue_client, issue_server, make_authority, self_signed
+from gatekeeper.ca.revocation import Revocation, make_crl
 from gatekeeper.gate.verdict import Reason
 
 _KEY = "ec:p256"  # quick to make; nobody will attack these
@@ -21,6 +24,7 @@ key = "server.key"
 
 [client_auth]
 ca = "ca.crt"
+crl = "ca.crl"
 
 [upstream]
 url = "{upstream}"
@@ -73,8 +77,12 @@ def set_stage(folder: Path, listen: ListenAddress, upstream: str, now: datetime)
     home = make_authority("Demo CA", key_type=_KEY, now=now)
     server = issue_server(home, "localhost", "127.0.0.1", "::1", key_type=_KEY, now=now)
     alice = issue_client(home, "alice", key_type=_KEY, now=now, lifetime=30 * _DAY)
-    stage = Stage(folder, tuple(_players(home, alice, server, now)), make_password())
+    lost = issue_client(home, "lost", key_type=_KEY, now=now, lifetime=30 * _DAY)
+    crl = make_crl(home, [Revocation(lost.certificate.serial_number, now)], now=now)
+    players = (*_players(home, alice, server, now), Player("revoked", lost, Reason.REVOKED))
+    stage = Stage(folder, players, make_password())
     stage.authority.write_bytes(home.certificate_pem)
+    (folder / "ca.crl").write_bytes(crl.public_bytes(Encoding.PEM))
     for name, credential in (("server", server), ("alice", alice)):
         certificate, key = stage.files(name)
         certificate.write_bytes(credential.chain_pem)

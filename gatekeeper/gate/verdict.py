@@ -6,8 +6,10 @@ the same call decides in the server, in ``gatekeeper explain`` and in the tests.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from gatekeeper.gate.certificate import Certificate, read_certificate
+from gatekeeper.gate.revocation import Answer, Revocations, Standing
 
 
 class Reason(StrEnum):
@@ -81,17 +83,23 @@ Verdict = Admit | Refuse
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The part of ``[client_auth]`` that judging needs."""
+    """The part of ``[client_auth]`` that judging needs.
+
+    ``revocations`` are the CRLs, None where none is configured. ``stale_counts`` (``crl_stale = "allow"``) takes the
+    word of a list past its nextUpdate; it never lets in who is on a list, or has no list at all.
+    """
 
     require_common_name: bool = True
+    revocations: Revocations | None = None
+    stale_counts: bool = False
 
 
 def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     """Decide about a peer at the moment ``now`` (seconds since the epoch).
 
     Checks, in this order: a certificate came; it can be parsed; OpenSSL found nothing wrong with chain and purpose; the
-    dates of every certificate on the path; the name. Not checked here: whether the visitor may have *this*
-    request, which is the routes' business.
+    dates of every certificate on the path; the revocation of its own; the name. Not checked here: whether the visitor
+    may have *this* request, which is the routes' business.
     """
     if peer.leaf is None:
         return Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
@@ -100,10 +108,14 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
         path = [certificate, *map(read_certificate, peer.verified)]
     except ValueError as error:
         return Refuse(Reason.INVALID_CERTIFICATE, f"{str(error)[:1].upper()}{str(error)[1:]}.")
-    refusal = _openssl_says(peer, certificate) or _dates_say(path, now) or _name_says(certificate, policy)
+    refusal = _openssl_says(peer, certificate) or _dates_say(path, now)
     if refusal is not None:
         return refusal
-    return Admit(Identity(certificate, peer.sent), until=min(one.not_after for one in path) + 1)
+    answer = _list_says(path, now, policy)
+    refusal = _revocation_says(answer, certificate) or _name_says(certificate, policy)
+    if refusal is not None:
+        return refusal
+    return Admit(Identity(certificate, peer.sent), until=min(answer.until, *(one.not_after + 1 for one in path)))
 
 
 # X509_V_ERR_… numbers (openssl/x509_vfy.h). A signature that does not fit (7) is what a foreign CA of the same name
@@ -165,6 +177,30 @@ def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
             return Refuse(Reason.EXPIRED, f"{whose} has expired.", path[0])
         whose = _AUTHORITYS
     return None
+
+
+def _list_says(path: list[Certificate], now: float, policy: Policy) -> Answer:
+    """RFC 5280, 6.3, for the visitor's own certificate. Where the path is only that, it may have signed itself."""
+    if policy.revocations is None:
+        return Answer(Standing.GOOD)
+    certificate, issuer = path[0], path[min(1, len(path) - 1)]
+    if issuer is certificate and certificate.issuer != certificate.subject:
+        return Answer(Standing.UNKNOWN, detail="The authority that signed it is not known")
+    answer = policy.revocations.answer(certificate, issuer, now)
+    return Answer(Standing.GOOD) if answer.stale and policy.stale_counts else answer
+
+
+def _revocation_says(answer: Answer, certificate: Certificate) -> Refuse | None:
+    match answer.standing:
+        case Standing.GOOD:
+            return None
+        case Standing.REVOKED:
+            return Refuse(Reason.REVOKED, "The certificate was revoked by the authority that signed it.", certificate)
+        case Standing.UNKNOWN:
+            detail = f"Nobody can say whether the certificate was revoked. {answer.detail}."
+            return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate)
+        case _:
+            assert_never(answer.standing)
 
 
 def _name_says(certificate: Certificate, policy: Policy) -> Refuse | None:

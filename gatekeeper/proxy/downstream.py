@@ -13,7 +13,7 @@ from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preset import identity_headers
-from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.request import RequestHead, without_empty_lines
 from gatekeeper.wire.response import own_response
 
 # What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
@@ -238,8 +238,8 @@ class Downstream(asyncio.Protocol):
     def _request_bytes(self, data: bytes) -> None:
         already = len(self._held)
         held = self._held + data if already else data
-        if held[0] == _CR and held[:2] == b"\r\n":
-            held = held[2:]  # RFC 9112, 2.2: an empty line before the request line is ignored; more than one is not
+        if held[:2] == b"\r\n":
+            held = without_empty_lines(held)
         end = held.find(b"\r\n\r\n", max(0, already - 3))
         if end < 0:
             self._incomplete(held, already)
@@ -352,6 +352,3 @@ class Downstream(asyncio.Protocol):
             unsent += self.exchange.upstream.transport.get_write_buffer_size()
         before, self._unsent = self._unsent, unsent
         return 0 < unsent != before
-
-
-_CR = 0x0D

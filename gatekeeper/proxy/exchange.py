@@ -9,7 +9,8 @@ from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
-from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead, framing_line, read_response
+from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
+from gatekeeper.wire.rules import Rule
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
@@ -85,7 +86,10 @@ class Exchange:
         if limit is not None and self.head.block.length > limit:
             self.fail(413, "The request body is too large.")
             return
-        self._first = rest
+        if self._body is not None:
+            self._first = rest
+        elif rest:
+            self.downstream.keep(rest)
         self._request = self._head_for_upstream()
         upstream = self._pool.take()
         if upstream is None:
@@ -139,13 +143,11 @@ class Exchange:
         downstream = self.downstream
         self._sent_at = downstream.proxy.wall()
         upstream.write(self._request)
-        first, self._first = self._first, b""
         if self._body is None:
-            if first:
-                downstream.keep(first)
             downstream.deadline.set(Wait.RESPONSE_HEADER, downstream.world.settings.timeouts.response_header)
         else:
             downstream.unhold(Hold.CONNECTING)
+            first, self._first = self._first, b""
             self._request_body(first)
 
     def client_sent(self, data: bytes) -> None:
@@ -282,14 +284,12 @@ class Exchange:
             self.fail(502, "The response is incomplete.")
 
     def _response_head(self, data: bytes) -> None:
-        end = data.find(b"\r\n\r\n")
-        if end < 0 or end > MAX_HEAD_BYTES:
-            if len(data) > MAX_HEAD_BYTES:
-                self.fail(502, "The app's response header is too large.")
-            self._held = data
-            return
-        end += 4
+        end = data.find(b"\r\n\r\n") + 4
         try:
+            if end < 4:
+                incomplete_response(data)
+                self._held = data
+                return
             response = read_response(data if end == len(data) else data[:end])
             self._held = b""
             if response.status < 200:
@@ -310,7 +310,12 @@ class Exchange:
             downstream.write(start)
             self._complete(rest)
             return
-        content, left = self._response_fed(rest)
+        try:
+            content, left = self._response_fed(rest)
+        except MessageError as error:
+            downstream.write(start)
+            self.fail(502, f"The app's response is malformed: {error.detail}")
+            return
         downstream.write(start + content)
         if left is None:
             self._touch(Wait.STREAM)
@@ -340,7 +345,7 @@ class Exchange:
         """1xx: pass it on (RFC 9110, 15.2), bounded; 101 makes a tunnel if the client asked for one."""
         self._interim += 1
         if self._interim > MAX_INTERIM_RESPONSES:
-            raise MessageError(502, "It holds too many interim responses.")
+            raise Rule.RESPONSE_INTERIM.error()
         if response.status == 101:
             self._switch(response, rest)
             return
@@ -352,7 +357,7 @@ class Exchange:
 
     def _switch(self, response: ResponseHead, rest: bytes) -> None:
         if not (self.head.upgrade and response.upgrade):
-            raise MessageError(502, "It switches to a protocol that nobody asked for.")
+            raise Rule.RESPONSE_SWITCH.error()
         self.status = 101
         self.upstream_time = self.downstream.proxy.wall() - self._sent_at
         self._move(Stage.TUNNEL)
@@ -376,8 +381,8 @@ class Exchange:
     def _response_content(self, data: bytes) -> None:
         try:
             content, left = self._response_fed(data)
-        except MessageError:
-            self.fail(502, "The app's response is malformed.")
+        except MessageError as error:
+            self.fail(502, f"The app's response is malformed: {error.detail}")
             return
         if content:
             self.downstream.write(content)

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.pool import Pool
+from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings import Settings
 from gatekeeper.tls.build import build_context
@@ -40,18 +41,23 @@ def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool
 def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
     """Load every file that the settings name; ConfigurationError with all that is wrong."""
     server, client_auth, limits, refusal = settings.server, settings.client_auth, settings.limits, settings.refusal
+    tls = build_context(
+        certificate=server.certificate,
+        key=server.key,
+        key_passphrase_file=server.key_passphrase_file,
+        ca=client_auth.ca,
+        min_tls=server.min_tls,
+        advertise_ca=client_auth.advertise_ca,
+        now=now,
+    )
     return World(
         settings=settings,
-        tls=build_context(
-            certificate=server.certificate,
-            key=server.key,
-            key_passphrase_file=server.key_passphrase_file,
-            ca=client_auth.ca,
-            min_tls=server.min_tls,
-            advertise_ca=client_auth.advertise_ca,
-            now=now,
+        tls=tls,
+        policy=Policy(
+            require_common_name=client_auth.require_common_name,
+            revocations=load_revocations(client_auth.crl, tls.authorities),
+            stale_counts=client_auth.crl_stale == "allow",
         ),
-        policy=Policy(require_common_name=client_auth.require_common_name),
         reader=RequestReader(HeadLimits(limits.request_header, limits.request_line, limits.header_count)),
         pages=RefusalPages(detail=refusal.detail, contact=refusal.contact or "", template=refusal.template),
         upstreams=upstreams,

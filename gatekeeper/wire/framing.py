@@ -84,6 +84,13 @@ class _Part(Enum):
     TRAILERS = auto()
 
 
+_BROKEN = {
+    _Part.SIZE: Rule.CHUNK_SIZE,
+    _Part.CONTENT_END: Rule.CHUNK_END,
+    _Part.TRAILERS: Rule.FIELD_LINE,
+}
+
+
 class ChunkedBody:
     """A chunked body (RFC 9112, 7.1), read strictly: hexadecimal digits, CRLF, no white space, extensions dropped.
 
@@ -129,7 +136,7 @@ class ChunkedBody:
     def _hold(self, line: bytes) -> None:
         """Keep the beginning of a line; refuse at once what no further byte can mend."""
         if b"\r" in line[:-1] or (self._part is _Part.CONTENT_END and line not in (b"", b"\r")):
-            raise Rule.CHUNK_END.error()
+            raise _BROKEN[self._part].error()
         if len(line) > MAX_LINE:
             raise (Rule.TRAILERS_TOO_LARGE if self._part is _Part.TRAILERS else Rule.CHUNK_EXTENSIONS).error()
         self._held = line

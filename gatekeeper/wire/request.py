@@ -34,6 +34,7 @@ from gatekeeper.wire.rules import Rule
 _REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
 _METHOD_LINE = re.compile(rb"(?:CONNECT|TRACE) [!\"$-~]+ HTTP/1\.[01]")
 _VERSION_LINE = re.compile(TOKEN + rb" [!\"$-~]+ HTTP/[0-9]\.[0-9]")
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 # RFC 3986, 3.2.2 and 3.2.3, without what no DNS name holds: userinfo ("a@b" is how one server is made to see a and
 # the next b), percent-encoding (which only some undo), and commas (which make a list).
@@ -175,8 +176,9 @@ class RequestReader:
             raise Rule.LINE_TOO_LONG.error()
         if len(held) > self.limits.head:
             raise Rule.HEAD_TOO_LARGE.error()
-        if BROKEN_LINE_END.search(held, max(0, already - 1)):
-            raise Rule.LINE_END.error()
+        broken = BROKEN_LINE_END.search(held, max(0, already - 1))
+        if broken:
+            raise (Rule.FIELD_LINE if 0 <= line_end < broken.start() else Rule.REQUEST_LINE).error()
         if line_end >= 0 and _REQUEST_LINE.fullmatch(held, 0, line_end) is None:
             raise self._line_error(held[:line_end])
 
@@ -189,6 +191,12 @@ class RequestReader:
 
 
 _SLASH = 0x2F
+
+
+def without_empty_lines(held: bytes) -> bytes:
+    """What follows the empty lines before a request line, which are ignored (RFC 9112, 2.2)."""
+    lines = _EMPTY_LINES.match(held)
+    return held[lines.end() :] if lines else held
 
 
 def read_block(fields: Mapping[bytes, Field], stripped: frozenset[bytes], limit: int, block: bytes) -> Block:

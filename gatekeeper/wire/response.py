@@ -66,8 +66,10 @@ def incomplete_response(held: bytes) -> None:
         raise Rule.RESPONSE_STATUS_LINE.error()
     if len(held) > MAX_HEAD_BYTES:
         raise Rule.RESPONSE_HEAD_TOO_LARGE.error()
-    if BROKEN_LINE_END.search(held):
-        raise Rule.RESPONSE_LINE_END.error()
+    broken = BROKEN_LINE_END.search(held)
+    if broken:
+        in_fields = 0 <= held.find(b"\r\n") < broken.start()
+        raise (Rule.RESPONSE_FIELD_LINE if in_fields else Rule.RESPONSE_STATUS_LINE).error()
 
 
 def _read(head: bytes) -> ResponseHead:
@@ -105,12 +107,7 @@ def _framing(said: Mapping[bytes, bytes], minor: bytes) -> tuple[Framing, int]:
         if length is not None or coding.lower() != b"chunked" or minor == b"0":
             raise Rule.RESPONSE_CODING.error()
         return Framing.CHUNKED, 0
-    if length is None:
-        return Framing.UNTIL_CLOSE, 0
-    lengths = {member.strip() for member in length.split(b",")}  # RFC 9110, 8.6: the same one several times is one
-    if len(lengths) > 1:
-        raise Rule.RESPONSE_LENGTH.error()
-    return Framing.LENGTH, read_length(lengths.pop(), Rule.RESPONSE_LENGTH)
+    return (Framing.UNTIL_CLOSE, 0) if length is None else (Framing.LENGTH, read_length(length, Rule.RESPONSE_LENGTH))
 
 
 def _misses_a_body(status: int, said: Mapping[bytes, bytes]) -> bool:

@@ -13,15 +13,14 @@ class Rule(Enum):
     """Why a message is refused. Sentences are shown to whoever sent it, and are all different."""
 
     # The request line (RFC 9112, 3).
-    REQUEST_LINE = 400, "The request line is malformed."
+    REQUEST_LINE = 400, "The request line is malformed, or does not end in CRLF."
     LINE_TOO_LONG = 414, "The request line is too long."
     VERSION = 505, "This server speaks HTTP/1.1 and HTTP/1.0."
     METHOD = 501, "CONNECT and TRACE are not supported."
     TARGET_FORM = 400, "The target is neither a path nor a URL of this server."
     TARGET_HOST = 400, "The target and Host name different servers."
     # The header section (RFC 9112, 5 and 2.2).
-    LINE_END = 400, "A line of the header ends in a bare CR or LF, or holds a NUL."
-    FIELD_LINE = 400, "A header line is malformed."
+    FIELD_LINE = 400, "A header line is malformed, or does not end in CRLF."
     HEAD_TOO_LARGE = 431, "The request header is too large."
     FIELD_COUNT = 431, "The request has too many header fields."
     HOST_MISSING = 400, "Host is missing."
@@ -36,16 +35,17 @@ class Rule(Enum):
     CODING_UNKNOWN = 501, "The only transfer coding understood here is chunked."
     CODING_IN_HTTP_1_0 = 400, "HTTP/1.0 has no Transfer-Encoding."
     CHUNK_SIZE = 400, "A chunk size is malformed."
-    CHUNK_END = 400, "A chunk does not end where its size says, or a line of the body not in CRLF."
+    CHUNK_END = 400, "A chunk does not end where its size says, or a line not in CRLF."
     CHUNK_EXTENSIONS = 400, "The chunk extensions are too long."
     TRAILERS_TOO_LARGE = 431, "The trailer section is too large."
     # What an upstream may not send. The client gets 502, or where the response had begun, a cut one.
-    RESPONSE_STATUS_LINE = 502, "The status line is malformed."
-    RESPONSE_LINE_END = 502, "A line of its header ends in a bare CR or LF, or holds a NUL."
-    RESPONSE_FIELD_LINE = 502, "A line of its header is malformed."
+    RESPONSE_STATUS_LINE = 502, "Its status line is malformed, or does not end in CRLF."
+    RESPONSE_FIELD_LINE = 502, "A line of its header is malformed, or does not end in CRLF."
     RESPONSE_HEAD_TOO_LARGE = 502, "Its header is too large."
     RESPONSE_CODING = 502, "Its Transfer-Encoding is not chunked, or came with Content-Length or in HTTP/1.0."
     RESPONSE_LENGTH = 502, "Its Content-Length is not one number."
+    RESPONSE_INTERIM = 502, "It holds too many interim responses."
+    RESPONSE_SWITCH = 502, "It switches to a protocol that nobody asked for."
     RESPONSE_CONNECTION = 502, "Its Connection is not a list of options."
 
     def __init__(self, status: int, sentence: str) -> None:

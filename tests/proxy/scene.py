@@ -4,6 +4,7 @@ import asyncio
 import json
 import ssl
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -130,6 +131,8 @@ class Scene:
 
     def close(self) -> None:
         """The end of the test: whatever is still open must close, and then nothing may be left."""
+        if self.loop.is_closed():
+            return
         self.proxy.cut()
         self.pool.close()
         self.loop.settle()
@@ -172,6 +175,15 @@ class Visitor:
         for start in range(0, len(plaintext), 16384):
             self.tls.write(plaintext[start : start + 16384])
         self._exchange()
+
+    def send_each(self, pieces: Iterable[bytes]) -> None:
+        """Send each piece in a TLS record and a read of its own, without waiting for answers."""
+        records = []
+        for piece in pieces:
+            self.tls.write(piece)
+            records.append(self._outgoing.read())
+        self.transport.peer_sends_each(records)
+        self._take()
 
     def send_raw(self, data: bytes) -> None:
         """Send without TLS."""
@@ -249,6 +261,8 @@ class App:
     def __init__(self, loop: VirtualLoop) -> None:
         self.connections: list[AppConnection] = []
         self.attempts: list[Any] = []
+        self.how: list[tuple[Any, str | None]] = []
+        self.down: set[Any] = set()
         self.refuses: OSError | None = None
         self.hangs = False
         self.dies_at_once = False
@@ -268,8 +282,13 @@ class App:
                 future.set_result(None)
         self._loop.settle()
 
-    async def _connect(self, factory: Any, address: Any, **_: Any) -> Any:
+    async def _connect(
+        self, factory: Any, address: Any, *, ssl: ssl.SSLContext | None = None, server_hostname: str | None = None
+    ) -> Any:
         self.attempts.append(address)
+        self.how.append((ssl, server_hostname))
+        if address in self.down:
+            raise ConnectionRefusedError(111, "Connection refused")
         if self.refuses is not None:
             raise self.refuses
         if self.hangs:

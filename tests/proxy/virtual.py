@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import base_events
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 Connector = Callable[..., Awaitable[tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]]
@@ -147,6 +147,12 @@ class FakeTransport(asyncio.Transport):
     def peer_sends(self, data: bytes) -> None:
         """Bytes arrive, in one read; they wait while reading is paused."""
         self._waiting.append(data)
+        self._loop.call_soon(self._deliver)
+        self._loop.settle()
+
+    def peer_sends_each(self, pieces: Iterable[bytes]) -> None:
+        """Bytes arrive in as many reads as there are pieces, faster than anybody else says anything."""
+        self._waiting += pieces
         self._loop.call_soon(self._deliver)
         self._loop.settle()
 

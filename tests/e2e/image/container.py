@@ -1,8 +1,11 @@
 """Runs a command in the built image as a strict orchestrator would."""
 
+import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +45,7 @@ class Image:
         for outside, inside in (mounts or {}).items():
             (self.files / inside.lstrip("/")).mkdir(parents=True, exist_ok=True)
             places += [str(outside), inside]
-        enter = [shutil.which("unshare"), "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ENTER, "enter"]
+        enter = [shutil.which("unshare"), "--mount", "--pid", "--fork", "sh", "-c", ENTER, "enter"]
         return [*enter, str(self.files), self.config["User"], *places, "--", *command]
 
     def environment(self) -> dict[str, str]:
@@ -52,16 +55,35 @@ class Image:
 
     def run(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """Run to the end, at most a minute."""
-        with self.start(*command, mounts=mounts) as process:
+        with self.running(*command, mounts=mounts) as process:
             out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
-    def start(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> subprocess.Popen[str]:
-        """Start it; when the process that is returned dies, everything inside dies with it."""
+    @contextmanager
+    def running(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+        """A context in which it runs. Everything inside is gone afterwards."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(
-            self.command(*command, mounts=mounts), env=self.environment(), stdout=pipe, stderr=pipe, text=True
-        )
+        # A session of its own, to be ended as a whole: unshare's --kill-child is a parent-death signal, and the kernel
+        # drops that one where the user changes (prctl(2)).
+        with subprocess.Popen(
+            self.command(*command, mounts=mounts),
+            env=self.environment(),
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Kill what runs in the image, at once, and wait until it is gone."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def process_1(process: subprocess.Popen[str]) -> int:

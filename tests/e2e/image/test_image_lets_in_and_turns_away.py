@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client, make_server
-from tests.e2e.image.container import Image, process_1
+from tests.e2e.image.container import Image, end, process_1
 from tests.tools import needs
 
 pytestmark = [pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
@@ -88,9 +88,8 @@ def mounts(image: Image, tmp_path: Path, authority: Holder, app: int) -> dict[Pa
 @pytest.fixture
 def gate(image: Image, mounts: dict[Path, str]) -> Iterator[subprocess.Popen[str]]:
     """The image's own command, running."""
-    with image.start(*image.config["Entrypoint"], *image.config["Cmd"], mounts=mounts) as process:
+    with image.running(*image.config["Entrypoint"], *image.config["Cmd"], mounts=mounts) as process:
         yield process
-        process.kill()
 
 
 def address(gate: subprocess.Popen[str]) -> str:
@@ -135,8 +134,7 @@ def test_the_health_check_of_the_image_says_whether_the_gate_is_there(image, gat
     command = image.config["Healthcheck"]["Test"][1:]
     address(gate)
     assert image.run(*command, mounts=mounts).returncode == 0
-    gate.kill()
-    gate.wait()
+    end(gate)
     assert image.run(*command, mounts=mounts).returncode == 1
 
 

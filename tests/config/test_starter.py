@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from gatekeeper.config import load
-from gatekeeper.starter import starter
+from gatekeeper.config.starter import starter
 from tests.configurations import MINIMAL
 
 

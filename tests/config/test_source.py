@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.source import Source, dotted
+from gatekeeper.config.source import Source, dotted
 
 TEXT = '''\
 # a comment [

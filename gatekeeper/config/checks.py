@@ -6,8 +6,8 @@ from itertools import combinations
 from typing import Any
 
 from gatekeeper.addresses import Address, ListenAddress
+from gatekeeper.config.source import KeyPath
 from gatekeeper.settings import AdminSettings, ClientAuthSettings, RouteSettings, ServerSettings, UpstreamSettings
-from gatekeeper.source import KeyPath
 
 Found = Iterator[tuple[KeyPath, str]]
 

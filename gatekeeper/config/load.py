@@ -1,8 +1,7 @@
-"""From ``gatekeeper.toml`` to settings: every mistake at once, each with its key and line.
+"""The configuration file, found and read.
 
-Whatever is wrong ends in a `ConfigurationError`; a file that cannot be understood whole is not used at all. What needs
-the files that the settings name (is this a CA, does the key fit) is not checked here but where they are opened, which
-reports by ``Source.mistake`` as well.
+A file that cannot be understood whole is not used at all. What needs the files that the settings name (is this a CA,
+does the key fit) is not checked here but where they are opened, which reports by ``Source.mistake`` as well.
 """
 
 import os
@@ -16,12 +15,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gatekeeper.checks import contradictions
-from gatekeeper.complaints import complaint
+from gatekeeper.config.checks import contradictions
+from gatekeeper.config.complaints import complaint
+from gatekeeper.config.source import KeyPath, Source, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.kinds import Loading
 from gatekeeper.settings import Settings, Table
-from gatekeeper.source import KeyPath, Source, dotted
 
 VARIABLE = "GATEKEEPER_CONFIG"
 NAME = "gatekeeper.toml"
@@ -34,7 +33,6 @@ NOT_YET: Mapping[str, str] = {
     "server.user": "changing the user after the start",
     "server.group": "changing the group after the start",
     "server.proxy_protocol_from": "the PROXY protocol",
-    "client_auth.crl": "looking up revoked certificates in CRLs",
     "client_auth.ocsp": "asking OCSP responders",
     "client_auth.session_resumption": "resuming TLS sessions",
     "client_auth.on_refusal": "refusing in the handshake",

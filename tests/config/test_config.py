@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.config import NOT_YET, SYSTEM_WIDE, Configuration, find, load, not_yet
+from gatekeeper.config.source import dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings import Settings
-from gatekeeper.source import dotted
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 
 # One folder serves all examples of a property: each writes its file anew.
@@ -188,7 +188,6 @@ SET: dict[str, str] = {
     "server.user": SERVER + 'user = "gatekeeper"\n' + CLIENT_AUTH,
     "server.group": SERVER + 'user = "gatekeeper"\ngroup = "gatekeeper"\n' + CLIENT_AUTH,
     "server.proxy_protocol_from": SERVER + 'proxy_protocol_from = ["10.0.0.0/8"]\n' + CLIENT_AUTH,
-    "client_auth.crl": SERVER + CLIENT_AUTH + 'crl = "client-ca.crl"\n',
     "client_auth.ocsp": SERVER + CLIENT_AUTH + 'ocsp = "leaf"\n',
     "client_auth.session_resumption": SERVER + CLIENT_AUTH + "session_resumption = true\n",
     "client_auth.on_refusal": SERVER + CLIENT_AUTH + 'on_refusal = "handshake"\n',

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from gatekeeper import reference
 from gatekeeper.cli.reference import main
-from gatekeeper.config import NOT_YET, load
+from gatekeeper.config import NOT_YET, load, reference
 from gatekeeper.settings import Settings, table_at
 from tests.configurations import MINIMAL, mistakes
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "config").glob("*.toml"))
 ENVIRON = {"APP": "app:3000"}
 

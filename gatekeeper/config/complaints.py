@@ -4,9 +4,9 @@ import difflib
 
 from pydantic_core import ErrorDetails
 
+from gatekeeper.config.source import KeyPath
 from gatekeeper.kinds import shown
 from gatekeeper.settings import Settings, Table, table_at
-from gatekeeper.source import KeyPath
 
 
 def complaint(error: ErrorDetails) -> tuple[KeyPath, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.checks import contradictions
+from gatekeeper.config.checks import contradictions
 from gatekeeper.settings import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 

@@ -1,0 +1,105 @@
+"""gatekeeper.cli.ca_commands: from words to certificates and back."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from tests.cli.conftest import Command
+from tests.tools import needs
+
+EC = ("--key", "ec:p256")
+
+
+def openssl(*arguments: object) -> None:
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, timeout=60)
+
+
+def test_the_life_of_a_client(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """Issue, list, renew, revoke, show: each step is seen in the next one's answer."""
+    ca("init", "--cn", "Home CA", *EC)
+    alice = ca_json("issue", "alice", "--days", "20", "--ou", "ops", *EC)
+    bob = ca_json("issue", "bob", "--days", "200", "--compat", *EC)
+    assert alice["subject"] == "CN=alice,OU=ops"
+    assert alice["password"]
+    assert [line["name"] for line in ca_json("list", "--expiring", "30d")] == ["alice"]
+    renewed = ca_json("renew", "alice", "--days", "300")
+    assert renewed["revoked"] == [alice["serial"]]
+    assert ca_json("revoke", "bob", "--reason", "key-compromise")["revoked"] == [bob["serial"]]
+    lines = {line["serial"]: line for line in ca_json("list")}
+    assert {serial: (line["status"], line["reason"]) for serial, line in lines.items()} == {
+        alice["serial"]: ("revoked", "superseded"),
+        bob["serial"]: ("revoked", "key-compromise"),
+        renewed["serial"]: ("valid", None),
+    }
+    crl = x509.load_pem_x509_crl((tmp_path / "ca/ca.crl").read_bytes())
+    assert {one.serial_number for one in crl} == {int(alice["serial"], 16), int(bob["serial"], 16)}
+    assert "This gate lets it in." in ca("show", "alice")
+    assert "does not let it in: revoked" in ca("show", bob["serial"])
+    assert ca_json("show", "ca/bob.crt")[0]["reason"] == "revoked"
+    table = ca("list")
+    assert len(table.splitlines()) == 4
+    assert renewed["serial"] in table
+
+
+def test_mistakes_are_one_line_each(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """What cannot be done is exit 1 and one plain line that helps; what makes no sense is exit 2."""
+    needs("openssl")
+    ca("init", "--cn", "Home CA", *EC)
+    openssl("req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/O=Nobody", "-keyout", tmp_path / "u.key",
+            "-out", tmp_path / "u.csr")  # fmt: skip
+    assert '-subj "/CN=alice"' in ca("sign", "u.csr", code=1)
+    assert "must not begin" in ca("issue", ".evil", code=1)
+    assert "which a file name must not" in ca("issue", "../evil", code=1)
+    assert "no such key type" in ca("issue", "alice", "--key", "rsa:512x", code=2)
+    assert "neither a name" in ca("show", "nothing", code=1)
+    assert "neither a name nor a serial" in ca("revoke", "nobody", code=1)
+    (tmp_path / "empty").write_text("\n")
+    assert "empty password" in ca("issue", "alice", "--password-file", "empty", *EC, code=1)
+    assert "none: No such file" in ca("crl", "--passphrase-file", "none", code=1)
+    assert ca_json("list") == []
+
+
+def test_showing_needs_no_authority(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """A file is explained anywhere; without an authority nothing is said about letting in, and that is said."""
+    ca("csr", "bob", *EC)
+    assert "It can be signed" in ca("show", "bob.csr")
+    ca("init", "--dir", "elsewhere", "--cn", "Home CA", *EC)
+    assert "none is at hand (--dir)" in ca("show", "elsewhere/ca.crt")
+    assert ca_json("show", "elsewhere/ca.crt")[0]["let_in"] is None
+    assert "there is no authority in here" in ca("show", "--dir", "here", "bob.csr", code=1)
+
+
+def test_a_foreign_certificate_is_not_ours_to_revoke(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """Revoking by file looks at the signature: the serial of another authority's certificate may be one of ours."""
+    ca("init", "--dir", "one", "--cn", "CA", *EC)
+    ca("init", "--dir", "two", "--cn", "CA", *EC)
+    ca("issue", "--dir", "one", "alice", *EC)
+    assert "was not signed by CA" in ca("revoke", "--dir", "two", "one/alice.crt", code=1)
+    assert "no certificate with serial" in ca("revoke", "--dir", "two", "01:0A", code=1)
+    assert ca_json("revoke", "--dir", "two", "01:0A", "--unlisted")["revoked"] == ["010A"]
+    assert "no certificate with serial" in ca("revoke", "--dir", "two", "0", "--unlisted", code=1)
+    assert "is not the key of" in ca("p12", "x", "--key", "one/alice.key", "--certificate", "one/ca.crt", code=1)
+
+
+def test_revoking_twice_says_so(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """A name without a certificate in force cannot be revoked; nobody is left believing that something was."""
+    ca("init", "--cn", "CA", *EC)
+    ca("issue", "alice", *EC)
+    ca("revoke", "alice")
+    assert "no certificate in force" in ca("revoke", "alice", code=1)
+
+
+def test_a_list_that_runs_out_is_told(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """Whoever lists the certificates hears that the revocation list or the authority itself is about to end."""
+    ca("init", "--cn", "CA", "--days", "20", "--crl-days", "3", *EC)
+    said = ca("list")
+    assert "Nothing was issued yet." in said
+    assert "The revocation list runs out on" in said
+    assert "The authority's own certificate expires on" in said
+    ca("crl", "--days", "30")
+    ca("renew", "ca")
+    assert ca("list") == "Nothing was issued yet.\n"
+    assert "That is as long as the authority" in ca("issue", "alice", "--days", "400", *EC)

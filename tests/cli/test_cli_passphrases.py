@@ -1,0 +1,49 @@
+"""gatekeeper.cli.passphrases: where secrets come from, apart from the terminal (tests/e2e/test_ca_on_a_terminal.py)."""
+
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.cli.passphrases import VARIABLE, bundle_password, existing_passphrase, new_passphrase, open_password
+from gatekeeper.errors import AuthorityError
+
+
+def test_a_file_comes_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is named on the command line is meant."""
+    monkeypatch.setenv(VARIABLE, "from the environment")
+    assert existing_passphrase(None, "ca.key") == b"from the environment"
+    (tmp_path / "secret").write_text("from the file\n")
+    assert existing_passphrase(tmp_path / "secret", "ca.key") == b"from the file"
+    assert new_passphrase(tmp_path / "secret", "ca.key") == b"from the file"
+
+
+@pytest.mark.parametrize(
+    ("content", "secret"),
+    [
+        ("one", "one"),
+        ("one\n", "one"),
+        ("one\r\n", "one"),
+        ("one\ntwo\n", "one"),
+        (" one \n", " one "),
+        ("pässe\n", "pässe"),
+    ],
+)
+def test_the_first_line_of_a_file_counts(tmp_path: Path, content: str, secret: str) -> None:
+    """The end of the line is not part of a secret; spaces are."""
+    (tmp_path / "secret").write_text(content, encoding="utf-8", newline="")
+    assert open_password(tmp_path / "secret", "a.p12") == secret
+
+
+def test_the_passphrase_of_the_authority_is_not_the_bundles_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment holds one secret, for one purpose: a bundle travels, the authority's key does not."""
+    monkeypatch.setenv(VARIABLE, "from the environment")
+    assert bundle_password(None, ask=False, what="a.p12") is None
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    """A missing file and one that is no text are named."""
+    with pytest.raises(AuthorityError, match="none: No such file"):
+        existing_passphrase(tmp_path / "none", "ca.key")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    with pytest.raises(AuthorityError, match="holds no text"):
+        existing_passphrase(tmp_path / "binary", "ca.key")

@@ -1,0 +1,207 @@
+"""A real gate: ``python -m gatekeeper serve`` in a process of its own, with real files and real ports."""
+
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 20.0  # seconds; whatever takes longer has failed
+
+_LISTENING = re.compile(r"gatekeeper: listening on (?:https://(.+):(\d+)|https://unix:.*)")
+_ADMIN = re.compile(r"gatekeeper: admin on http://(.+):(\d+)")
+
+CONFIGURATION = """\
+[server]
+listen = {listen}
+certificate = "server.crt"
+key = "server.key"
+{server}
+[client_auth]
+ca = "ca.crt"
+
+[upstream]
+url = "{upstream}"
+
+[admin]
+listen = "127.0.0.1:0"
+
+[log]
+access = "access.log"
+
+{tables}
+"""
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for what tells nobody when it happens: a file that another process writes."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+
+
+class Gate:
+    """A running gate. ``folder`` must hold ca.crt, server.crt and server.key; it gets the configuration and the log.
+
+    ``tables`` is further TOML, ``server`` further lines of its first table. Everything is awaited by events: a line on
+    stderr, the end of the process, an answer.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        upstream: str,
+        *,
+        listen: str = '"127.0.0.1:0"',
+        server: str = "",
+        tables: str = "",
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.log = folder / "access.log"
+        configuration = folder / "gatekeeper.toml"
+        configuration.write_text(
+            CONFIGURATION.format(listen=listen, upstream=upstream, server=server, tables=tables), encoding="utf-8"
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gatekeeper", "serve", "-c", configuration],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            env=dict(os.environ, PYTHONUNBUFFERED="1", **(environ or {})),
+            text=True,
+        )
+        self.said: list[str] = []
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.port = self.admin_port = 0
+        admin = self.wait_for(lambda line: _ADMIN.fullmatch(line))
+        self.admin_port = int(admin[2])
+        for line in self.said:
+            if (match := _LISTENING.fullmatch(line)) and match[2]:
+                self.port = self.port or int(match[2])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.stop()
+        assert not any("Traceback" in line for line in self.said), "\n".join(self.said)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as curl takes it; the name is one of its certificate's."""
+        return f"https://localhost:{self.port}"
+
+    def wait_for(self, matches: Callable[[str], Any]) -> Any:
+        """The first line on stderr for which ``matches`` is true; what it returned."""
+        with self._changed:
+            found: Any = None
+
+            def look() -> bool:
+                nonlocal found
+                found = next((match for line in self.said if (match := matches(line))), None)
+                return bool(found) or not self._reader.is_alive()
+
+            self._changed.wait_for(look, PATIENCE)
+        if not found:
+            self.stop()
+            raise AssertionError("the gate did not say it; it said:\n" + "\n".join(self.said))
+        return found
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._changed:
+                self.said.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    # -- talking to it
+
+    def request(
+        self,
+        holder: ssl.SSLContext,
+        method: str = "GET",
+        target: str = "/",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One request by Python's own client: status, headers with lower-case names, body."""
+        connection = HTTPSConnection("localhost", self.port, context=holder, timeout=PATIENCE)
+        try:
+            connection.request(method, target, body, dict(headers or {}))
+            response = connection.getresponse()
+            return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
+        finally:
+            connection.close()
+
+    def connect(self, holder: ssl.SSLContext) -> ssl.SSLSocket:
+        """A TLS connection, for a client that is played by hand; an end without a goodbye is an SSLError."""
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        return holder.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+
+    def admin(self, path: str) -> tuple[int, Any]:
+        """What the admin listener says: status, and its JSON."""
+        connection = HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def logged(self, count: int, path: Path | None = None) -> list[dict[str, Any]]:
+        """The lines of the access log, once there are ``count`` of them: it is written a moment later."""
+        path = path or self.log
+
+        def lines() -> list[str]:
+            return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+        until(lambda: len(lines()) >= count)
+        assert len(lines()) == count, lines()
+        return [json.loads(line) for line in lines()]
+
+    # -- the process
+
+    def memory(self) -> int:
+        """The most memory it ever had, in bytes (VmHWM, proc(5))."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found
+        return int(found[1]) * 1024
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code."""
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return code
+
+    def stop(self) -> None:
+        """End it, at once if need be."""
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            if self.process.poll() is None:
+                self.process.send_signal(number)
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(2)
+        self._reader.join(PATIENCE)
+        assert self.process.stderr is not None
+        self.process.stderr.close()

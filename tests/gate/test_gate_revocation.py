@@ -1,0 +1,321 @@
+"""Revocation lists: which are relied on, what they answer, and when an operator is warned."""
+
+import datetime
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.revocation import Answer, Revocations, Standing, alarms, read_lists
+from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, judge
+from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named
+
+HOME = make_authority("Home CA")
+INNER = make_authority("Inner CA", HOME)
+ALICE = make_client("alice", HOME)
+BOB = make_client("bob", HOME)
+HOUR = datetime.timedelta(hours=1)
+AUTHORITIES = [read_certificate(HOME.der)]
+SECONDS = NOW.timestamp()
+
+
+def make_crl(
+    *revoked: Holder,
+    issuer: Holder = HOME,
+    begins: datetime.datetime = NOW - HOUR,
+    ends: datetime.datetime = NOW + DAY,
+    extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    entries: Sequence[tuple[x509.ExtensionType, bool]] = (),
+) -> x509.CertificateRevocationList:
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.certificate.subject)
+        .last_update(begins)
+        .next_update(ends)
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical)
+    for holder in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(holder.certificate.serial_number).revocation_date(NOW)
+        for extension, critical in entries:
+            entry = entry.add_extension(extension, critical)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(issuer.key, hashes.SHA256())
+
+
+def der(crl: x509.CertificateRevocationList) -> bytes:
+    return crl.public_bytes(Encoding.DER)
+
+
+def pem(crl: x509.CertificateRevocationList) -> bytes:
+    return crl.public_bytes(Encoding.PEM)
+
+
+def read(*crls: x509.CertificateRevocationList, authorities: Sequence[Holder] = (HOME,)) -> Revocations:
+    trusted = [read_certificate(one.der) for one in authorities]
+    return Revocations.of(one for crl in crls for one in read_lists(der(crl), trusted))
+
+
+def standing(revocations: Revocations, holder: Holder, issuer: Holder = HOME, now: float = SECONDS) -> Standing:
+    return revocations.answer(read_certificate(holder.der), read_certificate(issuer.der), now).standing
+
+
+def verdict(holder: Holder, policy: Policy, *path: Holder, now: float = SECONDS) -> Any:
+    return judge(Peer(holder.der, verified=tuple(one.der for one in path or (HOME,))), now, policy)
+
+
+# -- answers
+
+
+@pytest.mark.parametrize("form", [der, pem])
+def test_who_is_on_the_list_is_revoked_and_nobody_else(
+    form: Callable[[x509.CertificateRevocationList], bytes],
+) -> None:
+    """PEM and DER alike; the answer "good" holds until the next list is due."""
+    revocations = Revocations.of(read_lists(form(make_crl(BOB)), AUTHORITIES))
+    assert standing(revocations, BOB) is Standing.REVOKED
+    alice = revocations.answer(read_certificate(ALICE.der), read_certificate(HOME.der), SECONDS)
+    assert alice == Answer(Standing.GOOD, until=(NOW + DAY).timestamp())
+
+
+def test_an_empty_list_revokes_nobody() -> None:
+    """It is a list all the same, and makes its issuer's certificates good."""
+    assert standing(read(make_crl()), ALICE) is Standing.GOOD
+
+
+def test_a_pem_file_may_hold_several_lists() -> None:
+    """One for each authority, and words between them, as bundles have."""
+    content = pem(make_crl(ALICE)) + b"the inner one:\n" + pem(make_crl(BOB, issuer=INNER))
+    trusted = [read_certificate(HOME.der), read_certificate(INNER.der)]
+    assert [len(one.serials) for one in read_lists(content, trusted)] == [1, 1]
+
+
+def test_without_a_list_of_its_issuer_a_certificate_is_unknown() -> None:
+    """A serial number means nothing under another issuer, even if that one has a list."""
+    revocations = read(make_crl(BOB))
+    answer = revocations.answer(read_certificate(BOB.der), read_certificate(INNER.der), SECONDS)
+    assert answer.standing is Standing.UNKNOWN
+    assert not answer.stale
+
+
+def test_a_namesake_of_the_issuer_has_another_list() -> None:
+    """The issuer is a name and a key: a foreign list under the same name answers for nobody else."""
+    namesake = make_authority("Home CA")
+    revocations = read(make_crl(BOB, issuer=namesake), authorities=(HOME, namesake))
+    assert standing(revocations, BOB) is Standing.UNKNOWN
+    assert standing(revocations, BOB, namesake) is Standing.REVOKED
+
+
+def test_a_renewed_authority_with_the_same_key_keeps_its_list() -> None:
+    """A certificate verified by the old CA certificate, and a list signed after the renewal."""
+    renewed = make_authority("Home CA", key=HOME.key)
+    assert standing(read(make_crl(BOB), authorities=(renewed,)), BOB) is Standing.REVOKED
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (NOW - HOUR - DAY, Standing.UNKNOWN),
+        (NOW - HOUR, Standing.GOOD),
+        (NOW + DAY - datetime.timedelta(seconds=1), Standing.GOOD),
+        (NOW + DAY, Standing.UNKNOWN),
+    ],
+)
+def test_a_list_speaks_from_its_this_update_until_its_next_update(now: datetime.datetime, expected: Standing) -> None:
+    """RFC 5280, 6.3.3 (a): before and after, it is not the current one."""
+    assert standing(read(make_crl(BOB)), ALICE, now=now.timestamp()) is expected
+
+
+def test_revoked_stays_revoked_on_a_stale_list() -> None:
+    """What was taken back once is not given back because a file grew old."""
+    assert standing(read(make_crl(BOB)), BOB, now=(NOW + 9 * DAY).timestamp()) is Standing.REVOKED
+
+
+def test_several_lists_of_an_issuer_count_together() -> None:
+    """Revoked on any is revoked; one that is fresh is enough."""
+    old = make_crl(BOB, begins=NOW - 9 * DAY, ends=NOW - DAY)
+    revocations = read(old, make_crl())
+    assert standing(revocations, BOB) is Standing.REVOKED
+    assert standing(revocations, ALICE) is Standing.GOOD
+
+
+# -- the verdict
+
+
+def test_the_verdict_is_revoked() -> None:
+    """Reason ``revoked``; before the name is looked at, after the chain and the dates."""
+    policy = Policy(revocations=read(make_crl(BOB)))
+    assert verdict(BOB, policy).reason is Reason.REVOKED
+    assert isinstance(verdict(ALICE, policy), Admit)
+    assert verdict(BOB, policy, now=(NOW + 60 * DAY).timestamp()).reason is Reason.EXPIRED
+
+
+def test_a_verdict_ends_with_the_list() -> None:
+    """Whoever was let in on a list is judged anew when it ends, although the certificate is good for longer."""
+    admit = verdict(ALICE, Policy(revocations=read(make_crl(BOB))))
+    assert admit.until == (NOW + DAY).timestamp()
+
+
+def test_a_stale_list_lets_nobody_in_unless_configured() -> None:
+    """``crl_stale``: "deny" is revocation_unknown, "allow" takes the list's word, and only a list's."""
+    later, revocations = (NOW + 2 * DAY).timestamp(), read(make_crl(BOB))
+    deny, allow = Policy(revocations=revocations), Policy(revocations=revocations, stale_counts=True)
+    assert verdict(ALICE, deny, now=later).reason is Reason.REVOCATION_UNKNOWN
+    assert isinstance(verdict(ALICE, allow, now=later), Admit)
+    assert verdict(BOB, allow, now=later).reason is Reason.REVOKED
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_an_authority_without_a_list_lets_nobody_in(allow: bool) -> None:
+    """Where any list is configured, and whatever ``crl_stale`` says: it is about lists that are there."""
+    inner = make_client("carol", INNER)
+    policy = Policy(revocations=read(make_crl()), stale_counts=allow)
+    assert verdict(inner, policy, INNER, HOME).reason is Reason.REVOCATION_UNKNOWN
+
+
+def test_an_intermediate_authority_that_is_trusted_by_itself_is_unknown() -> None:
+    """As a visitor's own certificate its issuer is not known, so no list can speak for it."""
+    policy = Policy(revocations=read(make_crl(), make_crl(issuer=INNER), authorities=(HOME, INNER)))
+    refuse = judge(Peer(INNER.der), SECONDS, policy)
+    assert isinstance(refuse, Refuse)
+    assert refuse.reason is Reason.REVOCATION_UNKNOWN
+
+
+def test_without_any_list_nobody_asks() -> None:
+    """Revocation is off where no CRL is configured."""
+    assert isinstance(verdict(BOB, Policy()), Admit)
+
+
+# -- lists that are refused
+
+POINT = [x509.UniformResourceIdentifier("http://crl.example.com/1.crl")]
+
+
+def scope(**what: Any) -> x509.IssuingDistributionPoint:
+    nothing = {
+        "full_name": None,
+        "relative_name": None,
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "only_some_reasons": None,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+    }
+    return x509.IssuingDistributionPoint(**(nothing | what))
+
+
+@pytest.mark.parametrize(
+    ("extension", "words"),
+    [
+        (x509.DeltaCRLIndicator(1), "delta"),
+        (scope(indirect_crl=True), "indirect"),
+        (scope(only_contains_ca_certs=True), "other certificates"),
+        (scope(only_contains_attribute_certs=True), "other certificates"),
+        (scope(only_some_reasons=frozenset([x509.ReasonFlags.key_compromise])), "partial"),
+        (scope(full_name=POINT), "partial"),
+        (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), "not understood"),
+    ],
+)
+def test_a_list_that_says_less_than_all_is_refused(extension: x509.ExtensionType, words: str) -> None:
+    """RFC 5280, 5.2: its silence about a certificate would mean nothing."""
+    with pytest.raises(ValueError, match=words):
+        read(make_crl(extensions=[(extension, True)]))
+
+
+def test_a_list_of_all_user_certificates_is_taken() -> None:
+    """Its scope is what visitors have; extensions that change nothing are ignored."""
+    extensions = [(scope(only_contains_user_certs=True), True), (x509.CRLNumber(7), False)]
+    assert standing(read(make_crl(BOB, extensions=extensions)), BOB) is Standing.REVOKED
+
+
+def test_an_entry_about_another_issuers_certificate_is_refused() -> None:
+    """RFC 5280, 5.3.3: such a serial number is not this issuer's, whatever the list says of itself."""
+    other = x509.CertificateIssuer([x509.DirectoryName(named("Other CA"))])
+    with pytest.raises(ValueError, match="indirect"):
+        read(make_crl(BOB, entries=[(other, True)]))
+
+
+def test_a_list_by_a_stranger_is_refused() -> None:
+    """Whoever can write the file but has no CA key can neither free nor lock out anybody."""
+    with pytest.raises(ValueError, match="Other CA, which is none of the authorities"):
+        read(make_crl(issuer=make_authority("Other CA")))
+    with pytest.raises(ValueError, match="not by the authority of that name"):
+        read(make_crl(issuer=make_authority("Home CA")))
+
+
+def test_a_changed_list_is_refused() -> None:
+    """One bit of a serial: the signature no longer fits."""
+    content = der(make_crl(BOB))
+    serial = BOB.certificate.serial_number.to_bytes(20, "big")[-8:]
+    forged = content.replace(serial, serial[:-1] + bytes([serial[-1] ^ 1]))
+    assert forged != content
+    with pytest.raises(ValueError, match="not by the authority"):
+        read_lists(forged, AUTHORITIES)
+
+
+def test_an_authority_that_must_not_sign_lists_is_refused() -> None:
+    """RFC 5280, 6.3.3 (f): where key usage is there, cRLSign must be in it."""
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    limited = make(
+        named("Home CA"), extensions=[(x509.BasicConstraints(ca=True, path_length=None), True), (usage, True)]
+    )
+    with pytest.raises(ValueError, match="lacks cRLSign"):
+        read(make_crl(issuer=limited), authorities=(limited,))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello",
+        b"\x30\x80",
+        HOME.der,
+        b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        b"-----BEGIN X509 CRL-----\nA\n-----END X509 CRL-----\n",
+        pem(make_crl())[:-40],
+        der(make_crl())[:-1],
+    ],
+)
+def test_what_is_no_list_is_refused(content: bytes) -> None:
+    """Damaged, cut short, or another thing: a ValueError with a sentence, never another exception."""
+    with pytest.raises(ValueError, match=r"holds no CRL|cannot be read as a CRL"):
+        read_lists(content, AUTHORITIES)
+
+
+# -- alarms
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        (NOW + 8 * DAY, None),
+        (NOW + 7 * DAY, "must be renewed before"),
+        (NOW + HOUR, "must be renewed before"),
+        (NOW, "is stale since"),
+    ],
+)
+def test_an_operator_is_warned_a_week_before(ends: datetime.datetime, words: str | None) -> None:
+    """A list that quietly went stale locks everybody out."""
+    found = list(alarms(read(make_crl(ends=ends)), AUTHORITIES, SECONDS))
+    assert len(found) == (words is not None)
+    assert not words or words in found[0]
+
+
+def test_an_authority_without_a_list_is_an_alarm() -> None:
+    """Nobody with a certificate from it is let in, so that must not go unnoticed."""
+    trusted = [*AUTHORITIES, read_certificate(INNER.der)]
+    found = list(alarms(read(make_crl(ends=NOW + 30 * DAY)), trusted, SECONDS))
+    assert found == ["there is no CRL of CN=Inner CA, so nobody with a certificate from it is let in"]
