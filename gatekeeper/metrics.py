@@ -17,7 +17,7 @@ from gatekeeper.gate.verdict import Reason
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SLOTS = len(DURATION_BUCKETS) + 1
 _SHORTEST = DURATION_BUCKETS[0]
-_STATUSES = 600
+_STATUSES = 1000
 _REASONS = tuple(reason.value for reason in Reason)
 _HANDSHAKES = ("ok", "failed")
 
