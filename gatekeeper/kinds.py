@@ -368,6 +368,31 @@ Template = Annotated[str, _reads(_template, "text on one line, not empty"), _sch
 """The value of a header, with placeholders."""
 
 
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+EmailPattern = Annotated[
+    str,
+    _spelled(r"(\*|[^\s@*]+)@[^\s@*]+", 'an address such as "alice@example.com", or "*@example.com" for all there'),
+    _schema(),
+]
+"""An e-mail address, or every one of a domain."""
+
+DNSPattern = Annotated[
+    str,
+    _spelled(rf"(\*\.)?{_LABEL}(\.{_LABEL})*", 'a host name such as "laptop.example.com", or "*.example.com"'),
+    _schema(),
+]
+"""A host name in a certificate, or every one with one label more than what follows the star."""
+
+URIPattern = Annotated[
+    str,
+    _spelled(
+        r"[A-Za-z][A-Za-z0-9+.-]*:[^\s*]*(?<=/)\*|[A-Za-z][A-Za-z0-9+.-]*:[^\s*]+", 'a URI, or one that ends in "/*"'
+    ),
+    _schema(),
+]
+"""A URI in a certificate, or every one that goes on behind the slash."""
+
+
 class OneOrMany:
     """In ``Annotated[tuple[…], …, OneOrMany]``: a single string may stand for a list of one."""
 

@@ -16,8 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from gatekeeper.addresses import UpstreamURL, parse_listen
 from gatekeeper.kinds import (
     URL,
+    DNSPattern,
     Duration,
     DurationOrOff,
+    EmailPattern,
     File,
     Fingerprint,
     Folder,
@@ -39,6 +41,7 @@ from gatekeeper.kinds import (
     Template,
     Text,
     UpstreamName,
+    URIPattern,
     Wait,
     WebURL,
     Workers,
@@ -223,16 +226,20 @@ class RuleSettings(Table):
     cn: Text | None = Field(default=None, examples=["alice"], description="The subject's common name.")
     o: Text | None = Field(default=None, examples=["Example Ltd"], description="An organization of the subject.")
     ou: Text | None = Field(default=None, examples=["ops"], description="An organizational unit of the subject.")
-    email: Text | None = Field(
+    email: EmailPattern | None = Field(
         default=None,
         examples=["alice@example.com"],
-        description="An e-mail address, from the subject or its alternative names.",
+        description="An e-mail address, from the subject or its alternative names; *@example.com is any address there.",
     )
-    dns: Text | None = Field(
-        default=None, examples=["laptop.example.com"], description="A DNS name among the alternative names."
+    dns: DNSPattern | None = Field(
+        default=None,
+        examples=["laptop.example.com"],
+        description="A DNS name among the alternative names; *.example.com is any with one label more.",
     )
-    uri: Text | None = Field(
-        default=None, examples=["spiffe://example.com/app"], description="A URI among the alternative names."
+    uri: URIPattern | None = Field(
+        default=None,
+        examples=["spiffe://example.com/app"],
+        description="A URI among the alternative names; one that ends in /* is any that goes on behind the slash.",
     )
     issuer: Text | None = Field(
         default=None, examples=["Home CA"], description="The common name of the authority that signed the certificate."

@@ -1,7 +1,7 @@
 """What a certificate says, read once into plain values."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
 
-from gatekeeper.gate.names import rfc2253
+from gatekeeper.gate.names import has_controls, rfc2253
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Certificate:
     sha1: str
     sha256: str
     spki_sha256: str
+    controls: bool = False
 
     @property
     def common_name(self) -> str:
@@ -86,6 +87,7 @@ def _read(der: bytes) -> Certificate:
         sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
         sha256=hashlib.sha256(der).hexdigest(),
         spki_sha256=hashlib.sha256(spki).hexdigest(),
+        controls=any(map(has_controls, _said(parsed.subject, alternatives))),
     )
 
 
@@ -114,6 +116,16 @@ def _values(
 def _attributes(name: x509.Name, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
     values = (attribute.value for attribute in name.get_attributes_for_oid(oid))
     return tuple(value if isinstance(value, str) else value.decode("latin-1") for value in values)
+
+
+def _said(subject: x509.Name, alternatives: x509.SubjectAlternativeName | None) -> Iterator[str]:
+    """Every text in the subject and the alternative names, those inside of directory names too."""
+    yield from (value for attribute in subject if isinstance(value := attribute.value, str))
+    for name in alternatives or ():
+        if isinstance(name.value, str):
+            yield name.value
+        elif isinstance(name.value, x509.Name):
+            yield from _said(name.value, None)
 
 
 def _unique(values: Iterable[str]) -> tuple[str, ...]:

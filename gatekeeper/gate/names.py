@@ -5,6 +5,8 @@ nginx puts that form into ``$ssl_client_s_dn``, so an app behind gatekeeper read
 are.
 """
 
+import unicodedata
+
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 
@@ -47,6 +49,26 @@ _SHORT_NAMES = {
 }
 _SPECIAL = frozenset(',+"\\<>;')
 _ENCODINGS = {_ASN1Type.BMPString: "utf-16-be", _ASN1Type.UniversalString: "utf-32-be", _ASN1Type.T61String: "latin-1"}
+
+
+# Control characters, line and paragraph separators, halves of surrogate pairs.
+_CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# They turn the direction of writing, so that a name looks like another (Unicode Standard Annex 9).
+_BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Nothing to be seen: format characters such as the zero-width space, and spaces.
+_INVISIBLE = frozenset({"Cf", "Zs"})
+
+
+def has_controls(text: str) -> bool:
+    """Whether the text holds a NUL, a line end or another character that no name has, and that some reader obeys."""
+    if text.isascii():
+        return not text.isprintable()
+    return any(unicodedata.category(char) in _CONTROLS or char in _BIDIRECTIONAL for char in text)
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to be seen."""
+    return all(unicodedata.category(char) in _INVISIBLE for char in text)
 
 
 def rfc2253(name: x509.Name) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from gatekeeper.gate.certificate import Certificate, read_certificate
+from gatekeeper.gate.names import is_blank
 from gatekeeper.gate.revocation import Answer, Revocations, Standing
 
 
@@ -204,11 +205,12 @@ def _revocation_says(answer: Answer, certificate: Certificate) -> Refuse | None:
 
 
 def _name_says(certificate: Certificate, policy: Policy) -> Refuse | None:
+    """A name must be one, and the same to everybody who reads it: in C, in a log, in a header, on a screen."""
     names = certificate.common_names
-    if any(not char.isprintable() for name in names for char in name):
-        return Refuse(Reason.INVALID_CERTIFICATE, "The common name holds control characters.", certificate)
+    if certificate.controls:
+        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names hold control characters.", certificate)
     if len(names) > 1:
         return Refuse(Reason.INVALID_CERTIFICATE, "The certificate holds more than one common name.", certificate)
-    if policy.require_common_name and not any(name.strip() for name in names):
+    if policy.require_common_name and all(is_blank(name) for name in names):
         return Refuse(Reason.BLANK_NAME, "The certificate has no common name (CN), or a blank one.", certificate)
     return None

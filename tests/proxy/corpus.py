@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import h11
 
-from tests.proxy.scene import App, AppConnection, Scene, Visitor
+from tests.proxy.scene import App, AppConnection, Scene
 
 ANSWER = b"ok"
 # What the gate adds to every request, whatever came; tested for what it says elsewhere, here only taken out again.
@@ -217,5 +217,3 @@ def at(*places: int) -> Callable[[bytes], Iterator[bytes]]:
             yield from in_one(sent[start:end])
 
     return split
-
-

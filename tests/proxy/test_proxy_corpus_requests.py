@@ -80,7 +80,7 @@ def test_nothing_of_a_message_reaches_the_app_without_a_certificate(scene: Scene
     assert not scene.app.attempts
     assert played.closed
     first = message.statuses[0]
-    assert played.statuses == [first if 400 <= first and not message.cut else 403]
+    assert played.statuses == [first if first >= 400 and not message.cut else 403]
 
 
 def check(message: RequestMessage, played: Played) -> None:

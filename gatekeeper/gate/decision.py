@@ -1,0 +1,107 @@
+"""The decision: what becomes of a request. Nothing reaches an upstream without a `Forward`, and only `Passage` makes
+one.
+
+The server asks here at each request, and ``gatekeeper explain`` asks here too.
+"""
+
+from dataclasses import dataclass
+
+from gatekeeper.gate.routes import Document, Found, Nowhere, Route, Routes
+from gatekeeper.gate.rules import Rule
+from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """To the upstream of this name, as ``identity``, or as nobody: only public routes and preflights go without one.
+
+    ``route`` took the request; ``rule`` is the one under ``allow`` that fitted, None where nothing had to fit.
+    """
+
+    upstream: str
+    identity: Identity | None
+    route: Route
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """403. ``route`` and ``rule`` are set where they, and not the certificate alone, are the reason."""
+
+    refusal: Refuse
+    route: Route | None = None
+    rule: Rule | None = None
+
+
+Decision = Forward | Refused | Document | Nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """The question of a browser before a request from another origin (Fetch standard, CORS-preflight request)."""
+
+    origin: bytes
+    method: bytes
+
+
+class Passage:
+    """What a visitor may do while one verdict holds.
+
+    ``always`` is the decision for every request where all go the same way, None where each must be asked for.
+    """
+
+    __slots__ = ("_known", "_routes", "_verdict", "always")
+
+    def __init__(self, verdict: Verdict, routes: Routes) -> None:
+        self._verdict = verdict
+        self._routes = routes
+        self._known: dict[Found, Decision] = {}  # no larger than the number of routes
+        self.always = self._decide(routes.everywhere) if routes.everywhere is not None else None
+
+    def decide(self, method: bytes, host: bytes, target: bytes, preflight: Preflight | None = None) -> Decision:
+        """What becomes of a request with this method, Host header and target (in origin-form, or ``*``)."""
+        if preflight is not None:
+            forward = self._let_preflight_pass(preflight, host, target)
+            if forward is not None:
+                return forward
+        admitted = isinstance(self._verdict, Admit)
+        found = (self._routes.find if admitted else self._routes.look)(method, host, target)
+        decision = self._known.get(found)
+        if decision is None:
+            decision = self._known[found] = self._decide(found)
+        return decision
+
+    def _decide(self, found: Found) -> Decision:
+        """Fails closed: without a verdict that admits, only what is public is given, and the rest not spoken of."""
+        verdict = self._verdict
+        if isinstance(found, Document):
+            return found
+        if isinstance(found, Route) and found.public:
+            return Forward(found.upstream, self._identity, found)
+        if isinstance(verdict, Refuse):
+            return Refused(verdict)
+        if isinstance(found, Nowhere):
+            return found
+        return _apply(found, verdict.identity)
+
+    def _let_preflight_pass(self, preflight: Preflight, host: bytes, target: bytes) -> Forward | None:
+        """The route is that of the request that is to follow; a browser shows no certificate before (Fetch, 4.8)."""
+        route = self._routes.look(preflight.method, host, target)
+        if isinstance(route, Route) and route.takes_preflight(preflight.origin):
+            return Forward(route.upstream, self._identity, route)
+        return None
+
+    @property
+    def _identity(self) -> Identity | None:
+        return self._verdict.identity if isinstance(self._verdict, Admit) else None
+
+
+def _apply(route: Route, identity: Identity) -> Forward | Refused:
+    """The rules of the route: deny wins, and where something is allowed, nothing else is."""
+    certificate = identity.certificate
+    denied = route.denies(certificate)
+    allowed = route.allows(certificate)
+    if denied is not None or (route.allow and allowed is None):
+        refusal = Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", certificate)
+        return Refused(refusal, route, denied)
+    return Forward(route.upstream, identity, route, allowed)

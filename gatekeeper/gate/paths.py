@@ -1,0 +1,111 @@
+"""Paths and hosts that two servers could read in two ways, and how far one can be sure of what a path says.
+
+The app behind the gate reads the target as it came, by its own rules: it may decode escapes, once or twice, take
+``\\`` for ``/``, drop ``;parameters``, merge slashes, resolve ``..``, ignore case. A rule for a path holds only if it
+holds for each of these readings. What is plain says the same to every server; of everything else only the beginning
+is sure.
+"""
+
+import re
+import unicodedata
+from ipaddress import IPv6Address
+from urllib.parse import unquote_to_bytes
+
+# Segments of pchar (RFC 3986, 3.3) without escapes and ";", and what browsers leave raw. Not empty, because slashes get
+# merged; without a dot at the end, because Windows drops it (which covers "." and ".." too).
+_CHARACTER = rb"[A-Za-z0-9_~!$&'()*+,=:@\"<>\[\]^`{|}-]"
+_PLAIN = re.compile(rb"(?:/(?:\.*" + _CHARACTER + rb")+)*/?")
+# What begins a piece that may be read differently: an empty segment, a backslash, parameters, dots or spaces at the
+# end of a segment, and an escape, unless what it stands for is in no route's path and means nothing in any: space "
+# < > [ ] ^ ` { | } and what is beyond ASCII (see `_strange_text`). The lookbehinds keep the search linear in long
+# runs.
+_MARK = re.compile(
+    rb"(?<=/)/|[\\;]|(?<!\.)\.+(?=/|\Z)|(?<!%20)(?:%20)+(?=/|\Z)"
+    rb"|%(?!20|22|3[CcEe]|5[BbDdEe]|60|7[B-Db-d]|[89A-Fa-f][0-9A-Fa-f])"
+)
+# What Windows drops from a name once that what follows has become the end of it.
+_TRAILING = re.compile(rb"(?<!\.)(?<!%20)(?:\.|%20)+\Z")
+_BEYOND_ASCII = re.compile(rb"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+# %uXXXX is Microsoft's; UTF-8 that is longer than need be (RFC 3629, 3) hides "/" and "." from whoever looks for bytes.
+_MICROSOFT = re.compile(rb"%[Uu]([0-9A-Fa-f]{4})")
+_OVERLONG = re.compile(rb"[\xc0\xc1].|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}", re.DOTALL)
+# A segment of two dots or more; spaces and control characters may be dropped, and some cut off what follows ; ? #.
+_CLIMBING = re.compile(r"(?:\A|[/\\])[\x00-\x20\x7f]*\.[\x00-\x20\x7f]*\.[.\x00-\x20\x7f]*(?=[;?#/\\]|\Z)")
+# Twice is what double decoding takes; who escapes more often than this has something to hide.
+_MOST_DECODINGS = 4
+
+_HOST = re.compile(rb"([A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?)\.?(?::[0-9]*)?")
+_LITERAL = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]*)?")
+
+
+def sure_length(path: bytes) -> int:
+    """How many bytes at the beginning of a path every server reads alike; its length if it is plain, -1 if none.
+
+    -1 is for a path that may climb: with a ``..`` in it, in any disguise, nothing is sure.
+    """
+    if _PLAIN.fullmatch(path):
+        return len(path)
+    if _climbs(path):
+        return -1
+    mark = _MARK.search(path)
+    length = min(mark.start() if mark else len(path), _strange_text(path))
+    return length if length == len(path) else len(_TRAILING.sub(b"", path[:length]))
+
+
+def _strange_text(path: bytes) -> int:
+    """Where escapes begin that are no UTF-8, or that compatibility forms turn into ASCII ("／", "．"); else the end."""
+    for escapes in _BEYOND_ASCII.finditer(path):
+        try:
+            text = unquote_to_bytes(escapes[0]).decode()
+        except UnicodeDecodeError:
+            return escapes.start()
+        if any(char.isascii() for char in unicodedata.normalize("NFKC", text)):
+            return escapes.start()
+    return len(path)
+
+
+def _climbs(path: bytes) -> bool:
+    """Whether any reading has a segment of two dots or more, whatever trails it."""
+    for _ in range(_MOST_DECODINGS):
+        if _CLIMBING.search(_as_text(path)):
+            return True
+        decoded = _decode(path)
+        if decoded == path:
+            return False
+        path = decoded
+    return True
+
+
+def _as_text(path: bytes) -> str:
+    short = _OVERLONG.sub(lambda match: _shorten(match[0]), path)
+    return unicodedata.normalize("NFKC", short.decode("utf-8", "replace"))
+
+
+def _shorten(sequence: bytes) -> bytes:
+    """What lenient decoders make of overlong UTF-8: the bits, without a look at the length."""
+    value = 0
+    for byte in sequence[1:]:
+        value = value << 6 | byte & 0x3F
+    value |= (sequence[0] & (0x1F if len(sequence) == 2 else 0x0F)) << 6 * (len(sequence) - 1)
+    return chr(value).encode("utf-8", "replace")
+
+
+def _decode(path: bytes) -> bytes:
+    standard = _MICROSOFT.sub(lambda match: chr(int(match[1], 16)).encode("utf-8", "replace"), path)
+    return unquote_to_bytes(standard)
+
+
+def read_host(host: bytes) -> str | None:
+    """The name in a Host header, in lower case, without port and final dot; None if it is neither name nor address.
+
+    IPv6 addresses are without brackets in their canonical form. Names beyond ASCII come as punycode or not at all.
+    """
+    name = _HOST.fullmatch(host)
+    if name:
+        text = name[1].decode("ascii").lower()
+        return None if ".." in text else text
+    literal = _LITERAL.fullmatch(host)
+    try:
+        return str(IPv6Address(literal[1].decode("ascii"))) if literal else None
+    except ValueError:
+        return None

@@ -1,0 +1,217 @@
+"""Routes: which requests go where, and who may send them.
+
+Compiled once, so that a thousand routes cost a request no more than a few: exact paths and prefixes are looked up in
+dictionaries, and what was found for a method, host and target is remembered.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.paths import read_host, sure_length
+from gatekeeper.gate.rules import Rule, compile_rule
+from gatekeeper.settings import RouteSettings
+
+# What was found is kept for so many different requests; a busy app has fewer targets, and an entry is below 1 KiB.
+REMEMBERED_REQUESTS = 4096
+# Longer targets are looked up anew each time, so that the memory stays small.
+REMEMBERED_TARGET_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """One ``[[routes]]`` table. ``text`` says which it is, for people; ``methods`` is empty where all are taken."""
+
+    text: str
+    upstream: str
+    methods: frozenset[bytes] = frozenset()
+    public: bool = False
+    allow: tuple[Rule, ...] = ()
+    deny: tuple[Rule, ...] = ()
+    origins: frozenset[bytes] | None = frozenset()
+
+    def takes(self, method: bytes) -> bool:
+        """Whether the route is for this method."""
+        return not self.methods or method in self.methods
+
+    def takes_preflight(self, origin: bytes) -> bool:
+        """Whether a CORS preflight from this origin may pass without a certificate; no set is every origin."""
+        return self.origins is None or origin in self.origins
+
+    def denies(self, certificate: Certificate) -> Rule | None:
+        """The first rule under ``deny`` that fits."""
+        return next((rule for rule in self.deny if rule.fits(certificate)), None)
+
+    def allows(self, certificate: Certificate) -> Rule | None:
+        """The first rule under ``allow`` that fits; None also where there is none at all, which allows everybody."""
+        return next((rule for rule in self.allow if rule.fits(certificate)), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """Something that the gate itself has for everybody: what is asked for by this path."""
+
+    path: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nowhere:
+    """No route takes the request; ``status`` and ``detail`` answer whoever was let in."""
+
+    status: int
+    detail: str
+
+
+Found = Route | Document | Nowhere
+
+UNKNOWN = Nowhere(404, "There is nothing here.")
+AMBIGUOUS = Nowhere(400, "The path can be read in more than one way.")
+NO_HOST = Nowhere(400, "The Host header holds neither a name nor an address.")
+# Where no routes are written.
+EVERYTHING = Route("every request", "default")
+
+
+class Routes:
+    """All routes of a configuration. ``everywhere`` is set where each request goes the same way, so none needs be
+    looked at.
+
+    ``documents`` are paths of which the gate itself has something to give, to everybody.
+    """
+
+    def __init__(self, settings: Sequence[RouteSettings], documents: Iterable[bytes] = ()) -> None:
+        self._documents: Mapping[bytes, Document] = {path: Document(path) for path in documents}
+        self._any_host = _Table()
+        self._hosts: dict[str, _Table] = defaultdict(_Table)
+        routes = [compile_route(one, f"routes[{index}]") for index, one in enumerate(settings)]
+        for index, (one, route) in enumerate(zip(settings, routes, strict=True)):
+            for table in [self._hosts[host] for host in one.hosts] or [self._any_host]:
+                table.add(one.path.encode("ascii"), index, route)
+        for table in (self._any_host, *self._hosts.values()):
+            table.finish()
+        self.everywhere = None if routes or self._documents else EVERYTHING
+        self._everything = None if routes else EVERYTHING
+        self._remembered: Callable[[bytes, bytes, bytes], Found] = lru_cache(REMEMBERED_REQUESTS)(self.look)
+
+    def find(self, method: bytes, host: bytes, target: bytes) -> Found:
+        """What `look` says, remembered. For visitors who were let in; others could wash the memory out."""
+        if len(target) > REMEMBERED_TARGET_BYTES:
+            return self.look(method, host, target)
+        return self._remembered(method, host, target)
+
+    def look(self, method: bytes, host: bytes, target: bytes) -> Found:
+        """Where a request goes, by its method, Host header and target (in origin-form, or ``*``)."""
+        path = target.partition(b"?")[0]
+        document = self._documents.get(path)
+        if document is not None and method in (b"GET", b"HEAD"):
+            return document
+        if self._everything is not None:
+            return self._everything
+        name = read_host(host)
+        if name is None and self._hosts and host:
+            return NO_HOST
+        tables = [self._any_host] if name is None or name not in self._hosts else [self._any_host, self._hosts[name]]
+        if any(table.paths for table in tables) and not _is_sure(tables, path):
+            return AMBIGUOUS
+        found = _first(tables, method, path, lower=False)
+        if found is not _first(tables, method, path, lower=True):
+            return AMBIGUOUS
+        return found or UNKNOWN
+
+
+Entries = list[tuple[int, Route]]
+
+
+class _Table:
+    """The routes of one host. ``paths`` are all of theirs in lower case, sorted, but for ``/*``."""
+
+    def __init__(self) -> None:
+        self._exact: dict[bytes, Entries] = defaultdict(list)
+        self._below: dict[bytes, Entries] = defaultdict(list)
+        self._exact_lower: dict[bytes, Entries] = defaultdict(list)
+        self._below_lower: dict[bytes, Entries] = defaultdict(list)
+        self._depth = 1
+        self.paths: list[bytes] = []
+
+    def add(self, path: bytes, index: int, route: Route) -> None:
+        """Add a route. Those of smaller index must be there before.
+
+        A slash at the end makes no difference, except on public routes, which are taken by the letter: what
+        they open must not be more than what is written.
+        """
+        stem = path.removesuffix(b"*")
+        bare = stem.rstrip(b"/")
+        if stem != path:
+            spellings = set() if route.public else {bare} - {b""}
+            self._below[stem].append((index, route))
+            self._below_lower[stem.lower()].append((index, route))
+            self._depth = max(self._depth, stem.count(b"/"))
+        else:
+            spellings = {path} if route.public else {bare or b"/", bare + b"/"}
+        for one in spellings:
+            self._exact[one].append((index, route))
+            self._exact_lower[one.lower()].append((index, route))
+        if path != b"/*":
+            # The NUL keeps an exact path behind every beginning of it, the whole of it included.
+            self.paths.append(bare.lower() + (b"/" if stem != path else b"/\0"))
+
+    def finish(self) -> None:
+        """No more routes."""
+        self.paths.sort()
+
+    def may_lead_below(self, beginning: bytes) -> bool:
+        """Whether the rest of a path that begins so decides which route takes it."""
+        at = bisect_right(self.paths, beginning)
+        return at < len(self.paths) and self.paths[at].startswith(beginning)
+
+    def candidates(self, path: bytes, *, lower: bool) -> Iterator[Entries]:
+        """The routes for a path, as lists in the order of the file. ``*`` is no path, and only ``/*`` takes it."""
+        exact, below = (self._exact_lower, self._below_lower) if lower else (self._exact, self._below)
+        if path == b"*":
+            path = b"/"
+        elif path in exact:
+            yield exact[path]
+        at = path.find(b"/") + 1
+        for _ in range(self._depth):
+            if path[:at] in below:
+                yield below[path[:at]]
+            at = path.find(b"/", at) + 1
+            if not at:
+                break
+
+
+def _is_sure(tables: list[_Table], path: bytes) -> bool:
+    """Whether every reading of the path leads to the same route."""
+    length = sure_length(path)
+    if length == len(path):
+        return True
+    beginning = path[:length].lower()
+    return length >= 0 and not any(table.may_lead_below(beginning) for table in tables)
+
+
+def _first(tables: list[_Table], method: bytes, path: bytes, *, lower: bool) -> Route | None:
+    path = path.lower() if lower else path
+    best: tuple[int, Route | None] = (1 << 62, None)
+    for table in tables:
+        for entries in table.candidates(path, lower=lower):
+            entry = next((entry for entry in entries if entry[1].takes(method)), None)
+            if entry is not None and entry[0] < best[0]:
+                best = entry
+    return best[1]
+
+
+def compile_route(settings: RouteSettings, text: str) -> Route:
+    """A route without its place among the others. Whoever may GET may HEAD (RFC 9110, 9.3.2)."""
+    methods = {method.encode("ascii") for method in settings.methods}
+    preflight = settings.cors_preflight
+    return Route(
+        text=f"{text} {settings.path}",
+        upstream=settings.upstream,
+        methods=frozenset(methods | ({b"HEAD"} if b"GET" in methods else set())),
+        public=settings.public,
+        allow=tuple(compile_rule(rule, f"allow[{index}]") for index, rule in enumerate(settings.allow)),
+        deny=tuple(compile_rule(rule, f"deny[{index}]") for index, rule in enumerate(settings.deny)),
+        origins=None if preflight is True else frozenset(origin.encode("ascii") for origin in preflight or ()),
+    )

@@ -1,0 +1,221 @@
+"""What becomes of a request: verdict, route and rules together."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gatekeeper
+from gatekeeper.gate.decision import Decision, Forward, Passage, Preflight, Refused
+from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, UNKNOWN, Document, Routes
+from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
+from gatekeeper.settings import RouteSettings
+from tests.people import ALICE
+
+BOB = replace(ALICE, common_names=("bob",), organizational_units=("ops",), sha256="ef" * 32)
+NOBODY = Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
+EXPIRED = Refuse(Reason.EXPIRED, "The certificate has expired.", ALICE)
+
+
+def admitted(certificate: Any = ALICE) -> Admit:
+    return Admit(Identity(certificate), until=float("inf"))
+
+
+def decide(
+    verdict: Verdict,
+    *tables: dict[str, Any],
+    method: str = "GET",
+    target: str = "/",
+    preflight: Preflight | None = None,
+) -> Decision:
+    routes = Routes([RouteSettings.model_validate(table) for table in tables])
+    return Passage(verdict, routes).decide(method.encode(), b"x.example", target.encode(), preflight)
+
+
+def test_without_routes_whoever_is_admitted_is_forwarded() -> None:
+    """The decision is made once, for every request of the connection."""
+    passage = Passage(admitted(), Routes([]))
+    assert passage.always == Forward("default", Identity(ALICE), EVERYTHING)
+    assert passage.decide(b"GET", b"x", b"/") == passage.always
+
+
+@pytest.mark.parametrize("verdict", [NOBODY, EXPIRED])
+def test_without_routes_nobody_else_is(verdict: Refuse) -> None:
+    """The verdict is the answer."""
+    passage = Passage(verdict, Routes([]))
+    assert passage.always == Refused(verdict)
+    assert passage.decide(b"GET", b"x", b"/") == Refused(verdict)
+
+
+def test_a_route_without_rules_lets_every_verified_visitor_through() -> None:
+    """To its upstream."""
+    decision = decide(admitted(), {"upstream": "api"})
+    assert isinstance(decision, Forward)
+    assert (decision.upstream, decision.identity, decision.rule) == ("api", Identity(ALICE), None)
+
+
+def test_any_rule_that_allows_suffices() -> None:
+    """The decision names the one that fitted."""
+    decision = decide(admitted(), {"allow": [{"cn": "bob"}, {"cn": "alice"}, {"ou": "dev"}]})
+    assert isinstance(decision, Forward)
+    assert decision.rule is not None
+    assert decision.rule.text == 'allow[1]: cn = "alice"'
+
+
+def test_whoever_no_rule_allows_is_refused() -> None:
+    """403 not_allowed, with the certificate; the reason tells the visitor nothing of the rules."""
+    decision = decide(admitted(), {"path": "/admin/*", "allow": [{"ou": "ops"}]}, target="/admin/")
+    assert isinstance(decision, Refused)
+    assert decision.refusal == Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", ALICE)
+    assert decision.route is not None
+    assert (decision.route.text, decision.rule) == ("routes[0] /admin/*", None)
+
+
+def test_deny_wins() -> None:
+    """Over a rule that allows, and where nothing else is asked."""
+    for allow in ({"allow": [{"cn": "alice"}]}, {}):
+        decision = decide(admitted(), {"deny": [{"serial": "FF"}, {"cn": "alice"}], **allow})
+        assert isinstance(decision, Refused)
+        assert decision.refusal.reason is Reason.NOT_ALLOWED
+        assert decision.rule is not None
+        assert decision.rule.text == 'deny[1]: cn = "alice"'
+
+
+def test_who_is_not_denied_is_let_through() -> None:
+    """A route that only denies allows everybody else."""
+    assert isinstance(decide(admitted(BOB), {"deny": [{"cn": "alice"}]}), Forward)
+
+
+def test_a_refusal_by_a_route_is_final() -> None:
+    """The first route that matches decides; none further down gives a second chance."""
+    decision = decide(admitted(), {"path": "/a/*", "allow": [{"cn": "bob"}]}, {"path": "/*"}, target="/a/b")
+    assert isinstance(decision, Refused)
+
+
+@pytest.mark.parametrize("verdict", [NOBODY, EXPIRED])
+@pytest.mark.parametrize("target", ["/", "/unknown", "/a/../b", "/a/b"])
+def test_the_verdict_comes_before_everything_else(verdict: Refuse, target: str) -> None:
+    """Without a certificate nobody finds out which paths exist: neither by a 404 nor by a 400."""
+    tables = ({"path": "/a/*", "allow": [{"cn": "alice"}]}, {"path": "/", "deny": [{"cn": "alice"}]})
+    assert decide(verdict, *tables, target=target) == Refused(verdict)
+
+
+def test_whoever_was_let_in_gets_404_and_400() -> None:
+    """No route, and a path that can be read in two ways."""
+    assert decide(admitted(), {"path": "/a/*"}, target="/b") is UNKNOWN
+    assert decide(admitted(), {"path": "/a/*"}, target="/b/../a") is AMBIGUOUS
+
+
+@pytest.mark.parametrize("verdict", [NOBODY, EXPIRED])
+def test_public_routes_need_no_certificate(verdict: Refuse) -> None:
+    """And one that came along is passed on only if it is good."""
+    decision = decide(verdict, {"path": "/hook", "public": True, "upstream": "hooks"}, {"path": "/*"}, target="/hook")
+    assert isinstance(decision, Forward)
+    assert (decision.upstream, decision.identity) == ("hooks", None)
+
+
+def test_a_good_certificate_on_a_public_route_is_passed_on() -> None:
+    """The app learns who it is if somebody is."""
+    decision = decide(admitted(), {"public": True})
+    assert isinstance(decision, Forward)
+    assert decision.identity == Identity(ALICE)
+
+
+def test_a_public_route_opens_its_methods_only() -> None:
+    """Another method is for the next route."""
+    decision = decide(NOBODY, {"path": "/hook", "methods": "POST", "public": True}, {"path": "/*"}, target="/hook")
+    assert decision == Refused(NOBODY)
+
+
+def test_documents_are_for_everybody() -> None:
+    """What the gate itself publishes, a verdict or not."""
+    routes = Routes([], documents=(b"/keys",))
+    for verdict in (NOBODY, EXPIRED, admitted()):
+        assert isinstance(Passage(verdict, routes).decide(b"GET", b"x", b"/keys"), Document)
+    assert Passage(NOBODY, routes).decide(b"GET", b"x", b"/") == Refused(NOBODY)
+
+
+ASKS = Preflight(b"https://app.example.com", b"PUT")
+
+
+@pytest.mark.parametrize("origins", [True, ["https://app.example.com"], ["https://x", "https://app.example.com"]])
+def test_a_preflight_passes_where_the_route_says_so(origins: Any) -> None:
+    """To the upstream of the route that would take the request itself, as nobody."""
+    tables = ({"methods": "PUT", "upstream": "api", "cors_preflight": origins}, {"upstream": "rest"})
+    decision = decide(NOBODY, *tables, method="OPTIONS", preflight=ASKS)
+    assert isinstance(decision, Forward)
+    assert (decision.upstream, decision.identity) == ("api", None)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {},
+        {"cors_preflight": False},
+        {"cors_preflight": ["https://app.example.com.evil.example"]},
+        {"cors_preflight": ["http://app.example.com"]},
+        {"cors_preflight": True, "methods": ["GET", "OPTIONS"]},
+        {"cors_preflight": True, "path": "/elsewhere/*"},
+    ],
+    ids=str,
+)
+def test_other_preflights_need_a_certificate(table: dict[str, Any]) -> None:
+    """Not opted in, another origin, another method, another path."""
+    assert decide(NOBODY, table, method="OPTIONS", preflight=ASKS) == Refused(NOBODY)
+
+
+def test_a_preflight_to_an_ambiguous_path_needs_a_certificate() -> None:
+    """What opens one path must not open another."""
+    tables = ({"path": "/api/*", "cors_preflight": True}, {"path": "/*"})
+    assert decide(NOBODY, *tables, method="OPTIONS", target="/api/../x", preflight=ASKS) == Refused(NOBODY)
+
+
+def test_a_preflight_asks_for_no_rule() -> None:
+    """It only asks what may be asked; the request that follows is judged."""
+    table = {"cors_preflight": True, "allow": [{"cn": "bob"}]}
+    decision = decide(admitted(), table, method="OPTIONS", preflight=ASKS)
+    assert isinstance(decision, Forward)
+    assert decision.identity == Identity(ALICE)
+
+
+def test_an_options_request_that_is_none_is_like_any_other() -> None:
+    """Only what says that it is a preflight passes."""
+    assert decide(NOBODY, {"cors_preflight": True}, method="OPTIONS") == Refused(NOBODY)
+
+
+def test_a_remembered_decision_is_the_same() -> None:
+    """The second time too, for each route by itself."""
+    routes = Routes(
+        [
+            RouteSettings.model_validate(table)
+            for table in ({"path": "/a/*", "allow": [{"cn": "bob"}]}, {"path": "/b/*"})
+        ]
+    )
+    passage = Passage(admitted(), routes)
+    for _ in range(2):
+        assert isinstance(passage.decide(b"GET", b"x", b"/a/1"), Refused)
+        assert isinstance(passage.decide(b"GET", b"x", b"/b/1"), Forward)
+        assert passage.decide(b"GET", b"x", b"/c") is UNKNOWN
+
+
+def test_strangers_do_not_fill_the_memory() -> None:
+    """What they ask for is looked up each time."""
+    routes = Routes([RouteSettings()])
+    Passage(NOBODY, routes).decide(b"GET", b"x", b"/1")
+    assert routes._remembered.cache_info().currsize == 0  # type: ignore[attr-defined]
+    Passage(admitted(), routes).decide(b"GET", b"x", b"/1")
+    assert routes._remembered.cache_info().currsize == 1  # type: ignore[attr-defined]
+
+
+def test_nobody_else_makes_a_forward() -> None:
+    """Nothing can reach an upstream without asking here: no other file of the package calls ``Forward``."""
+    root = Path(gatekeeper.__file__).parent
+    makers = {
+        file.relative_to(root).as_posix()
+        for file in root.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Forward"
+    }
+    assert makers == {"gate/decision.py"}

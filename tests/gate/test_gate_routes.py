@@ -1,0 +1,206 @@
+"""Which route takes a request."""
+
+import time
+from typing import Any
+
+import pytest
+
+from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, NO_HOST, UNKNOWN, Document, Found, Route, Routes
+from gatekeeper.settings import RouteSettings
+
+
+def routes(*tables: dict[str, Any], documents: tuple[bytes, ...] = ()) -> Routes:
+    return Routes([RouteSettings.model_validate(table) for table in tables], documents)
+
+
+def taken(found: Found) -> str:
+    """The upstream of the route, whose name says in these tests which route it is."""
+    assert isinstance(found, Route)
+    return found.upstream
+
+
+def test_without_routes_everything_goes_to_the_default() -> None:
+    """And nothing needs to be looked at, not even a path that could be read in two ways."""
+    none = routes()
+    assert none.everywhere is EVERYTHING
+    assert none.look(b"GET", b"x", b"/a/../b") is EVERYTHING
+    assert EVERYTHING.upstream == "default"
+
+
+def test_with_routes_each_request_is_looked_at() -> None:
+    """One route is enough."""
+    assert routes({"path": "/*"}).everywhere is None
+
+
+def test_the_first_that_matches_wins() -> None:
+    """By the order in the file, not by length, whether exact or prefix, with a host or without."""
+    some = routes(
+        {"path": "/a/*", "upstream": "first"},
+        {"path": "/a/b", "upstream": "second"},
+        {"path": "/*", "hosts": "x.example", "upstream": "third"},
+        {"path": "/c", "upstream": "fourth"},
+        {"path": "/*", "upstream": "fifth"},
+    )
+    assert taken(some.look(b"GET", b"y.example", b"/a/b")) == "first"
+    assert taken(some.look(b"GET", b"x.example", b"/a/b")) == "first"
+    assert taken(some.look(b"GET", b"x.example", b"/c")) == "third"
+    assert taken(some.look(b"GET", b"y.example", b"/c")) == "fourth"
+    assert taken(some.look(b"GET", b"y.example", b"/d")) == "fifth"
+
+
+def test_a_request_that_no_route_takes() -> None:
+    """404, which is for those who were let in."""
+    assert routes({"path": "/a/*"}).look(b"GET", b"x", b"/b") is UNKNOWN
+    assert routes({"hosts": "x.example"}).look(b"GET", b"y.example", b"/") is UNKNOWN
+    assert routes({"methods": "POST"}).look(b"GET", b"x", b"/") is UNKNOWN
+    assert UNKNOWN.status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "matches"),
+    [
+        ("/a/*", b"/a/b", True),
+        ("/a/*", b"/a/b/c/d", True),
+        ("/a/*", b"/a/", True),
+        ("/a/*", b"/a", True),
+        ("/a/*", b"/a?x", True),
+        ("/a/*", b"/ab", False),
+        ("/a/*", b"/", False),
+        ("/a/*", b"*", False),
+        ("/a/b/*", b"/a/b", True),
+        ("/a/b/*", b"/a/c", False),
+        ("/a", b"/a", True),
+        ("/a", b"/a/", True),
+        ("/a/", b"/a", True),
+        ("/a", b"/a?b=/c", True),
+        ("/a", b"/a/b", False),
+        ("/a", b"/", False),
+        ("/", b"/", True),
+        ("/", b"/?x", True),
+        ("/", b"/a", False),
+        ("/", b"*", False),
+        ("/*", b"/", True),
+        ("/*", b"/a/b", True),
+        ("/*", b"*", True),
+    ],
+)
+def test_paths(path: str, target: bytes, matches: bool) -> None:
+    """Exact, or everything below; a slash at the end makes no difference; ``OPTIONS *`` is about the server."""
+    assert (routes({"path": path}).look(b"OPTIONS", b"x", target) is not UNKNOWN) is matches
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "matches"),
+    [
+        ("/a/*", b"/a/b", True),
+        ("/a/*", b"/a/", True),
+        ("/a/*", b"/a", False),
+        ("/a", b"/a", True),
+        ("/a", b"/a/", False),
+        ("/a/", b"/a", False),
+        ("/", b"/", True),
+        ("/*", b"/a", True),
+    ],
+)
+def test_public_paths_are_taken_by_the_letter(path: str, target: bytes, matches: bool) -> None:
+    """What is open to everybody must not be more than what is written."""
+    assert (routes({"path": path, "public": True}).look(b"GET", b"x", target) is not UNKNOWN) is matches
+
+
+def test_methods() -> None:
+    """As written and in capitals only; whoever may GET may HEAD; the next route gets what this one does not take."""
+    some = routes({"methods": ["GET", "PUT"], "upstream": "some"}, {"upstream": "rest"})
+    assert [taken(some.look(method, b"x", b"/")) for method in (b"GET", b"HEAD", b"PUT")] == ["some"] * 3
+    assert [taken(some.look(method, b"x", b"/")) for method in (b"POST", b"get", b"GETX")] == ["rest"] * 3
+    assert routes({"methods": "POST"}).look(b"HEAD", b"x", b"/") is UNKNOWN
+
+
+def test_hosts() -> None:
+    """Any of those that are written. A request without a Host (HTTP/1.0) is for the routes without hosts."""
+    some = routes(
+        {"hosts": ["a.example", "B.example", "[::1]", "192.0.2.1"], "upstream": "named"}, {"upstream": "rest"}
+    )
+    for host in (b"a.example", b"b.example:8443", b"B.EXAMPLE.", b"[::1]:443", b"[0:0::1]", b"192.0.2.1"):
+        assert taken(some.look(b"GET", host, b"/")) == "named"
+    for host in (b"", b"c.example", b"x.a.example", b"[::2]"):
+        assert taken(some.look(b"GET", host, b"/")) == "rest"
+
+
+def test_a_strange_host_is_refused_where_hosts_matter() -> None:
+    """Where no route names a host, the app may judge it."""
+    assert routes({"hosts": "a.example"}).look(b"GET", b"a..example", b"/") is NO_HOST
+    assert NO_HOST.status == 400
+    assert taken(routes({"path": "/*"}).look(b"GET", b"a..example", b"/")) == "default"
+
+
+def test_paths_are_not_judged_where_they_do_not_matter() -> None:
+    """Neither without a rule for paths, nor on a host that has none, nor where no rule lies below."""
+    hosts = routes({"hosts": "a.example", "path": "/a/*"}, {"path": "/*"})
+    assert taken(hosts.look(b"GET", b"b.example", b"/x/../%2e%2e")) == "default"
+    assert hosts.look(b"GET", b"a.example", b"/x/../y") is AMBIGUOUS
+    assert taken(routes({"methods": "GET"}).look(b"GET", b"x", b"//a/../b")) == "default"
+    assert AMBIGUOUS.status == 400
+
+
+def test_a_prefix_that_surely_matches_needs_no_sure_end() -> None:
+    """What is below /a/ stays below /a/, unless another route is below that."""
+    assert taken(routes({"path": "/a/*"}).look(b"GET", b"x", b"/a/b%2fc")) == "default"
+    assert routes({"path": "/a/*"}, {"path": "/a/b/c"}).look(b"GET", b"x", b"/a/b%2fc") is AMBIGUOUS
+    assert routes({"path": "/a/*"}, {"path": "/a/b/*"}).look(b"GET", b"x", b"/a//b") is AMBIGUOUS
+    assert routes({"path": "/a"}, {"path": "/*"}).look(b"GET", b"x", b"/a/;b") is AMBIGUOUS
+    assert routes({"path": "/"}, {"path": "/*"}).look(b"GET", b"x", b"/;a") is AMBIGUOUS
+
+
+def test_case() -> None:
+    """A path that only its case keeps away from a route is ambiguous; one written with capitals is taken as written."""
+    some = routes({"path": "/Api/*", "upstream": "api"}, {"upstream": "rest"})
+    assert taken(some.look(b"GET", b"x", b"/Api/Users")) == "api"
+    assert some.look(b"GET", b"x", b"/api/users") is AMBIGUOUS
+    assert some.look(b"GET", b"x", b"/API/users") is AMBIGUOUS
+    assert taken(some.look(b"GET", b"x", b"/Other")) == "rest"
+
+
+def test_documents_are_found_before_routes() -> None:
+    """The gate's own, for GET and HEAD of exactly this path; other methods go where they would have gone."""
+    for own in (routes(documents=(b"/keys",)), routes({"path": "/*"}, documents=(b"/keys",))):
+        assert own.everywhere is None
+        for method, target in ((b"GET", b"/keys"), (b"HEAD", b"/keys?x")):
+            found = own.look(method, b"x", target)
+            assert isinstance(found, Document)
+            assert found.path == b"/keys"
+        for method, target in ((b"POST", b"/keys"), (b"GET", b"/keys/"), (b"GET", b"/Keys"), (b"GET", b"/")):
+            assert taken(own.look(method, b"x", target)) == "default"
+
+
+def test_what_is_remembered_is_what_was_found() -> None:
+    """Remembered and fresh agree, a second time too, and for targets too long to be remembered."""
+    some = routes({"path": "/a/*", "upstream": "a"}, {"path": "/*", "methods": "GET"})
+    for target in (b"/a/b", b"/c", b"/a/../c", b"/c/" + b"x" * 5000):
+        for method in (b"GET", b"POST"):
+            for _ in range(2):
+                assert some.find(method, b"x", target) is some.look(method, b"x", target)
+
+
+def test_a_thousand_routes_cost_what_one_costs() -> None:
+    """Looking anew among a thousand takes at most three times as long as among one: no loop goes over them."""
+
+    def seconds(some: Routes) -> float:
+        best = 1.0
+        for _ in range(5):
+            start = time.perf_counter()
+            for _ in range(200):
+                some.look(b"GET", b"h7.example", b"/p999/x")
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    many = routes(*({"path": f"/p{n}/*", "hosts": f"h{n % 10}.example"} for n in range(1000)), {"path": "/*"})
+    assert isinstance(many.look(b"GET", b"h7.example", b"/p997/x"), Route)
+    assert seconds(many) < 3 * seconds(routes({"path": "/p999/*", "hosts": "h7.example"}, {"path": "/*"}))
+
+
+def test_a_long_path_costs_no_more_steps_than_the_deepest_route() -> None:
+    """Thousands of slashes do not become thousands of look-ups."""
+    some = routes({"path": "/a/b/*"}, {"path": "/*"})
+    start = time.perf_counter()
+    some.look(b"GET", b"x", b"/a" * 4000)
+    assert time.perf_counter() - start < 0.05
