@@ -97,6 +97,7 @@ class AccessLog:
         self._lines: list[str] = []
         self._timer: TimerHandle | None = None
         self._gap = False
+        self._told = 0
         self._batches: Queue[bytes | None] = Queue(MAX_BATCHES)
         self._reopen = threading.Event()
         self._file = _open_at_start(target) if self.wanted else -1
@@ -136,6 +137,16 @@ class AccessLog:
     def reopen(self) -> None:
         """Open a file anew before the next batch: it was renamed (logrotate, SIGUSR1)."""
         self._reopen.set()
+
+    def take_lost(self) -> int:
+        """How many lines were lost since this was asked last."""
+        lost, self._told = self.dropped - self._told, self.dropped
+        return lost
+
+    def hand_over(self, own: Callable[[int], None]) -> None:
+        """Have ``own`` make somebody else the owner of the file, if it is one."""
+        if isinstance(self._target, Path):
+            own(self._file)
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what is left; a target that takes longer than ``seconds`` loses it."""

@@ -25,9 +25,7 @@ _HANDSHAKES = ("ok", "failed")
 _NAMED = _STATUSES * _SLOTS
 _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
-_UPSTREAMS = _HANDSHAKE + 8
-_MAX_UPSTREAMS = 64
-_ROW = (_UPSTREAMS + _MAX_UPSTREAMS + 511) // 512 * 512
+_ROW = (_HANDSHAKE + 8 + 511) // 512 * 512  # whole pages
 
 
 class Cell(IntEnum):
@@ -53,14 +51,6 @@ class State(IntEnum):
     STARTING = 1
     SERVING = 2
     DRAINING = 3
-
-
-class Health(IntEnum):
-    """What a worker knows of an upstream."""
-
-    UNKNOWN = 0
-    UP = 1
-    DOWN = 2
 
 
 class Metrics:
@@ -101,11 +91,6 @@ class Metrics:
         """Set a time."""
         self._reals[cell] = value
 
-    def set_health(self, upstream: int, health: Health) -> None:
-        """How the upstream of that number fares. Of more than 64, only the first are kept."""
-        if upstream < _MAX_UPSTREAMS:
-            self._counts[_UPSTREAMS + upstream] = health
-
     def beat(self, now: float) -> None:
         """Say that the worker lives, at this time of the monotonic clock, and publish what is not yet."""
         self._reals[Cell.BEAT] = now
@@ -115,8 +100,6 @@ class Metrics:
         """A new worker takes the row over: what is open starts at 0, what is counted goes on."""
         for cell in (Cell.CONNECTIONS, Cell.TUNNELS, Cell.RELOADED, Cell.RELOAD_FAILED):
             self._counts[cell] = 0
-        for upstream in range(_MAX_UPSTREAMS):
-            self._counts[_UPSTREAMS + upstream] = Health.UNKNOWN
         self._counts[Cell.PID] = pid
         self._counts[Cell.STATE] = State.STARTING
         self._reals[Cell.STARTED] = wall
@@ -137,10 +120,6 @@ class Metrics:
     def time(self, cell: Cell) -> float:
         """A time, or another number that is not whole."""
         return self._reals[cell]
-
-    def health(self, upstream: int) -> Health:
-        """How the upstream of that number fares."""
-        return Health(self._counts[_UPSTREAMS + upstream]) if upstream < _MAX_UPSTREAMS else Health.UNKNOWN
 
     @property
     def refusals(self) -> Mapping[str, int]:
@@ -211,6 +190,16 @@ class Ledger:
         self._own.change(Cell.RESTARTS, 1)
 
     @property
+    def own(self) -> Metrics:
+        """The supervisor's own row, which counts no requests."""
+        return self._own
+
+    @property
+    def reload_failed(self) -> bool:
+        """Whether the state in force is not the one on disk, in any process."""
+        return any(row.count(Cell.RELOAD_FAILED) for row in (self._own, *self.workers))
+
+    @property
     def workers(self) -> Iterator[Metrics]:
         """The rows that belong to a living worker."""
         return (row for row in self.rows if row.count(Cell.PID))
@@ -219,13 +208,6 @@ class Ledger:
     def connections(self) -> int:
         """The open connections of all workers."""
         return sum(row.count(Cell.CONNECTIONS) for row in self.rows)
-
-    def health(self, upstream: int) -> Health:
-        """What the workers together know of an upstream: one that reaches it is enough."""
-        found = {row.health(upstream) for row in self.workers}
-        if Health.UP in found:
-            return Health.UP
-        return Health.DOWN if Health.DOWN in found else Health.UNKNOWN
 
     def totals(self) -> Totals:
         """Add everything up."""

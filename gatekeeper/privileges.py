@@ -1,6 +1,7 @@
 """From root to an ordinary user, for good."""
 
 import grp
+import logging
 import os
 import pwd
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from gatekeeper.errors import ConfigurationError, Mistake, StartError
 from gatekeeper.settings import ServerSettings
+
+_log = logging.getLogger("gatekeeper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +30,28 @@ class Account:
         os.fchown(file, self.uid, self.gid)
 
 
-def find_account(server: ServerSettings) -> Account | None:
-    """The account of ``server.user`` and ``server.group``; None if none is named. ConfigurationError if there is none.
+def account_of(server: ServerSettings) -> Account | None:
+    """Whom to become: the account of ``server.user`` and ``server.group`` if this process is root, else None.
 
-    Whether the process may become it shows when it tries.
+    ConfigurationError if there is no such account.
     """
     if server.user is None:
         return None
     try:
         user = pwd.getpwnam(server.user)
     except KeyError:
-        raise ConfigurationError(Mistake("server.user", f"there is no user {server.user!a} here")) from None
+        raise ConfigurationError(Mistake("server.user", f"there is no user named {server.user}")) from None
     gid = user.pw_gid
     if server.group is not None:
         try:
             gid = grp.getgrnam(server.group).gr_gid
         except KeyError:
-            raise ConfigurationError(Mistake("server.group", f"there is no group {server.group!a} here")) from None
+            raise ConfigurationError(Mistake("server.group", f"there is no group named {server.group}")) from None
+    if os.geteuid() != 0:
+        if os.geteuid() != user.pw_uid:
+            _log.warning("server.user means nothing, because the gate was not started as root")
+        return None
     return Account(user.pw_uid, gid, tuple(os.getgrouplist(server.user, gid)))
-
-
-def may_change() -> bool:
-    """Whether this process is root, and so can become somebody else."""
-    return os.geteuid() == 0
 
 
 def become(account: Account) -> None:

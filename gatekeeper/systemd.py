@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
+_log = logging.getLogger("gatekeeper")
+
 # sd-daemon(3): the priorities of syslog, in angle brackets.
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
@@ -74,3 +76,8 @@ def log_to_stderr(level: str) -> None:
     handler.setFormatter(Line(journal=journal))
     logging.root.addHandler(handler)
     logging.root.setLevel(level.upper())
+
+
+def announce(level: int, line: str) -> None:
+    """Say something that is to be seen at any ``log.level``."""
+    _log.handle(_log.makeRecord(_log.name, level, "", 0, line, (), None))

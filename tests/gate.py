@@ -179,12 +179,14 @@ class Gate:
 
     # -- the process
 
+    def workers(self) -> list[int]:
+        """The process ids of its workers (proc(5), /proc/PID/task/TID/children), oldest first."""
+        pid = self.process.pid
+        return sorted(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
+
     def memory(self) -> int:
-        """The most memory it ever had, in bytes (VmHWM, proc(5))."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) * 1024
+        """The most memory that a worker ever had, in bytes (VmHWM, proc(5))."""
+        return max(_most_memory(pid) for pid in self.workers())
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -205,3 +207,9 @@ class Gate:
         self._reader.join(PATIENCE)
         assert self.process.stderr is not None
         self.process.stderr.close()
+
+
+def _most_memory(pid: int) -> int:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found
+    return int(found[1]) * 1024

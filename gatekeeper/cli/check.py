@@ -10,7 +10,6 @@ from rich.table import Table
 
 from gatekeeper.addresses import SocketPath
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
-from gatekeeper.cli.serve import warnings
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.proxy.place import make_places
@@ -41,7 +40,7 @@ def _check(options: argparse.Namespace) -> int:
             make_places(name, upstream, folders)
     console = Console(highlight=False)
     console.print(_summary(configuration.source.path, settings, world, now))
-    for warning in warnings(world, now):
+    for warning in world.warnings(now):
         console.print(f"warning: {warning}", style="yellow", markup=False)
     console.print("The configuration is right.", style="green")
     return 0

@@ -33,5 +33,4 @@ def naming_lines(configuration: Configuration) -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        mistakes = (configuration.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes)
-        raise configuration.refusal(*mistakes) from None
+        raise configuration.located(error) from None

@@ -29,10 +29,6 @@ SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
 # Features that are still to come. Setting such a key to anything but its default is a mistake: it is never ignored.
 # ``upstream.KEY`` means every upstream, ``routes.KEY`` every route.
 NOT_YET: Mapping[str, str] = {
-    "server.workers": "more than one worker process",
-    "server.user": "changing the user after the start",
-    "server.group": "changing the group after the start",
-    "server.proxy_protocol_from": "the PROXY protocol",
     "client_auth.ocsp": "asking OCSP responders",
     "client_auth.session_resumption": "resuming TLS sessions",
     "client_auth.on_refusal": "refusing in the handshake",
@@ -64,6 +60,10 @@ class Configuration:
     def refusal(self, *mistakes: Mistake) -> ConfigurationError:
         """The error to raise for mistakes that only show later; make them by ``source.mistake``."""
         return ConfigurationError(*mistakes, source=str(self.source.path))
+
+    def located(self, error: ConfigurationError) -> ConfigurationError:
+        """The same mistakes, each with the line of its key in the file."""
+        return self.refusal(*(self.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes))
 
 
 def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:

@@ -1,7 +1,7 @@
 """Folders of files, for ``static:/srv/www``: index files, ranges, conditional requests; nothing outside the folder."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -11,30 +11,43 @@ from gatekeeper.settings import UpstreamSettings
 
 
 class StaticSites:
-    """An async context in which every ``static:`` folder of the upstreams is served; ``addresses`` says where."""
+    """An async context in which ``static:`` folders are served; ``addresses`` says where.
 
-    def __init__(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
-        places = (place for upstream in upstreams.values() for place in upstream.places)
-        self._folders = {place.path for place in places if place.scheme == "static" and place.path is not None}
+    A folder that a reload leaves out is served on, to nobody, until the end.
+    """
+
+    def __init__(self) -> None:
         self._runners: list[web.AppRunner] = []
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
         self.addresses: dict[Path, SocketPath] = {}
 
     async def __aenter__(self) -> "StaticSites":
-        if self._folders:
-            self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: no other user can connect
-        for number, folder in enumerate(sorted(self._folders)):
-            address = SocketPath(Path(self._sockets.name) / f"{number}.sock")
+        return self
+
+    async def serve(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
+        """Begin to serve the folders of these upstreams, as far as they are not served yet."""
+        places = (place for upstream in upstreams.values() for place in upstream.places)
+        folders = {place.path for place in places if place.scheme == "static" and place.path is not None}
+        for folder in sorted(folders - set(self.addresses)):
+            if self._sockets is None:
+                self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: for no other user
+            address = SocketPath(Path(self._sockets.name) / f"{len(self._runners)}.sock")
             runner = web.AppRunner(static_app(folder), access_log=None)
             self._runners.append(runner)
             await runner.setup()
             await web.UnixSite(runner, str(address.path)).start()
             self.addresses[folder] = address
-        return self
+
+    def hand_over(self, own: Callable[[Path], None]) -> None:
+        """Have ``own`` make somebody else the owner of what was made on disk."""
+        if self._sockets is not None:
+            for path in (Path(self._sockets.name), *(address.path for address in self.addresses.values())):
+                own(path)
 
     async def __aexit__(self, *_: object) -> None:
         for runner in self._runners:
             await runner.cleanup()
-        if self._folders:
+        if self._sockets is not None:
             self._sockets.cleanup()
 
 

@@ -94,6 +94,14 @@ class Policy:
     revocations: Revocations | None = None
     stale_counts: bool = False
 
+    def locked_out(self, now: float) -> list[str]:
+        """The authorities (RFC 2253) whose visitors are all refused at this moment, because their CRL is stale."""
+        if self.revocations is None or self.stale_counts:
+            return []
+        return [
+            issuer[0] for issuer, lists in self.revocations.lists.items() if not any(one.fresh(now) for one in lists)
+        ]
+
 
 def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     """Decide about a peer at the moment ``now`` (seconds since the epoch).

@@ -11,6 +11,7 @@ from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.refusal.answer import Answer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preset import identity_headers
 from gatekeeper.wire.request import RequestHead, without_empty_lines
@@ -50,7 +51,8 @@ class Downstream(asyncio.Protocol):
         self._id_prefix = ""
         self._requests = 0
         self._verdict: Verdict | None = None
-        self._until = 0.0
+        self.until = 0.0
+        self._authorities = proxy.world.tls.authorities  # by which OpenSSL judged the peer
         self.holds: set[Hold] = set()
         self._lingering = False
         self._slow = False
@@ -199,6 +201,8 @@ class Downstream(asyncio.Protocol):
         """The gate is stopping: close soon if nothing is under way; what is, ends with ``Connection: close``."""
         if self.exchange is None and not self._held and self.tls.established and not self._lingering:
             self._await_a_request()
+        elif self.exchange is not None:
+            self.exchange.say_goodbye()
 
     def _await_a_request(self) -> None:
         idle = self.world.settings.timeouts.idle
@@ -273,12 +277,18 @@ class Downstream(asyncio.Protocol):
 
     def _judge(self, now: float) -> Verdict:
         """The verdict for this request, now. The last one is used again while it holds and nothing was reloaded."""
-        if now < self._until and self.world is self.proxy.world and self._verdict is not None:
+        if now < self.until and self.world is self.proxy.world and self._verdict is not None:
             return self._verdict
-        self.world = self.proxy.world
-        verdict = judge(self.tls.peer, now, self.world.policy)
+        world = self.world = self.proxy.world
+        if world.tls.authorities != self._authorities:
+            self._authorities = world.tls.authorities
+            self.tls.verify_anew(world.tls)
+        verdict = judge(self.tls.peer, now, world.policy)
         self._verdict = verdict
-        self._until = verdict.until if isinstance(verdict, Admit) else 0.0
+        self.proxy.expiry.forget(self, self.until)
+        self.until = verdict.until if isinstance(verdict, Admit) else 0.0
+        if isinstance(verdict, Admit):
+            self.proxy.expiry.note(self, verdict.until)
         self.trusted = self.world.trusts(self.address)
         self.headers = address_headers(self.address, trusted=self.trusted)
         if isinstance(verdict, Admit):
@@ -287,6 +297,25 @@ class Downstream(asyncio.Protocol):
         else:
             self.visitor = Visitor(self.client, verdict.certificate)
         return verdict
+
+    def judge_anew(self) -> None:
+        """The world or the time has changed: end what is under way if its visitor is no longer let in.
+
+        Where nothing is under way there is nothing to do: the next request is judged in any case.
+        """
+        exchange = self.exchange
+        if exchange is None:
+            return
+        now = self.proxy.wall()
+        verdict = self._judge(now)
+        if isinstance(verdict, Admit):
+            return
+        self.proxy.shut_out(exchange, verdict)
+        if exchange.cut():
+            return
+        answer = self._refusal(exchange.head, verdict, now, exchange.request_id)
+        exchange.end_with(answer.status, len(answer.body))
+        self.linger()
 
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
@@ -297,6 +326,11 @@ class Downstream(asyncio.Protocol):
     def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
         """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
         request_id = self.next_request_id()
+        answer = self._refusal(head, refusal, now, request_id)
+        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
+        self.linger()
+
+    def _refusal(self, head: RequestHead, refusal: Refuse, now: float, request_id: str) -> Answer:
         block = head.block
         answer = self.world.pages.refused(
             refusal,
@@ -307,8 +341,7 @@ class Downstream(asyncio.Protocol):
             now=now,
         )
         self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
-        self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
-        self.linger()
+        return answer
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
         """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""

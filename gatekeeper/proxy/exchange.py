@@ -7,6 +7,7 @@ from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
+from gatekeeper.proxy.tunnel import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
@@ -252,6 +253,7 @@ class Exchange:
         elif stage is Stage.TUNNEL:
             self._touch(Wait.TUNNEL)
             self.sent += len(data)
+            self._frames.feed(data)
             self.downstream.write(data)
         else:
             raise AssertionError(f"an upstream sent something while {stage}")
@@ -364,6 +366,8 @@ class Exchange:
         self.downstream.proxy.tunnel_opened()
         self._touch(Wait.TUNNEL)
         self.sent = len(rest)
+        self._frames = Frames()
+        self._frames.feed(rest)
         self.downstream.write(response.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
         self.downstream.release_held()
 
@@ -418,6 +422,37 @@ class Exchange:
         self.sent = downstream.fail(status, detail, self.head, self.request_id, close=not keep_alive)
         self._end()
         downstream.exchange_ended(keep_alive=keep_alive)
+
+    def say_goodbye(self) -> None:
+        """The gate is stopping: a WebSocket is closed where its frames allow it, since it would never end by itself."""
+        if self.stage is Stage.TUNNEL and self._frames.between:
+            self.cut(GOING_AWAY)
+
+    def cut(self, code: int = POLICY_VIOLATION) -> bool:
+        """The client is let in no longer: end what has begun so that it can tell. False if no response has begun.
+
+        A WebSocket is closed in order where its frames allow it. A download is cut without a TLS goodbye and at
+        once, whatever the client has not read yet: it looks as truncated as it is.
+        """
+        if self.stage not in (Stage.STREAMING, Stage.TUNNEL):
+            return False
+        downstream = self.downstream
+        in_order = self.stage is Stage.TUNNEL and self._frames.between
+        if in_order and not self._frames.closed:
+            downstream.write(close_frame(code, self.reason))
+        self._end()
+        if in_order:
+            downstream.exchange_ended(keep_alive=False)
+        else:
+            downstream.exchange = None
+            downstream.transport.abort()
+        return True
+
+    def end_with(self, status: int, sent: int) -> None:
+        """The gate has given an answer of its own, and the connection ends with it."""
+        self.status, self.sent = status, sent
+        self._end()
+        self.downstream.exchange = None
 
     def _end(self) -> None:
         """Let go of the upstream and write the line in the log."""

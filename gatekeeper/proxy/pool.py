@@ -1,23 +1,32 @@
 """All places of an app. What to do is planned at once; only connecting takes time."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gatekeeper.addresses import Address, UpstreamURL
-from gatekeeper.proxy.place import KEEP_SECONDS, Place
+from gatekeeper.addresses import Address, SocketPath, UpstreamURL
+from gatekeeper.proxy.place import KEEP_SECONDS, Place, make_places
 from gatekeeper.proxy.upstream import UpstreamConnection
 from gatekeeper.settings import UpstreamSettings
+from gatekeeper.watched import Mark, marks, upstream_files
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.exchange import Exchange
 
 
 class Pool:
-    """All places of one app."""
+    """All places of one app. ``made_of`` are the files that its settings name, as they were when it was made."""
 
-    def __init__(self, settings: UpstreamSettings, places: Iterable[Place], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        settings: UpstreamSettings,
+        places: Iterable[Place],
+        loop: asyncio.AbstractEventLoop,
+        made_of: Mapping[Path, Mark] | None = None,
+    ) -> None:
         self.settings = settings
+        self.made_of = made_of or {}
         self.places = tuple(places)
         self.authority = authority(settings.places[0])
         self._loop = loop
@@ -50,6 +59,17 @@ class Pool:
         else:
             exchange.connected(connection)
 
+    async def is_reachable(self, seconds: float) -> bool:
+        """Whether any place of the app takes a connection now, within that time."""
+        for place in self.places:
+            try:
+                connection = await asyncio.wait_for(place.connect(self._loop), seconds)
+            except (OSError, TimeoutError):
+                continue
+            connection.close()
+            return True
+        return False
+
     def forget(self, exchange: "Exchange") -> None:
         """The exchange ended before its connection was there."""
         task = self._connecting.pop(exchange, None)
@@ -68,6 +88,11 @@ class Pool:
         if left:
             self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
 
+    def retire(self) -> None:
+        """A reload took another pool instead: what is under way goes on, what is idle is closed, later by the sweep."""
+        for place in self.places:
+            place.close_idle(float("inf"))
+
     def close(self) -> None:
         """Close what is idle and stop connecting; busy connections end with their exchanges."""
         if self._sweep is not None:
@@ -76,6 +101,24 @@ class Pool:
             task.cancel()
         for place in self.places:
             place.close_idle(float("inf"))
+
+
+def make_pools(
+    upstreams: Mapping[str, UpstreamSettings],
+    folders: Mapping[Path, SocketPath],
+    loop: asyncio.AbstractEventLoop,
+    before: Mapping[str, Pool],
+) -> dict[str, Pool]:
+    """A pool for each upstream; the one of ``before``, with its connections, where nothing about it has changed.
+
+    ``folders`` says where static folders are served. ConfigurationError if a file cannot be used.
+    """
+    pools = {}
+    for name, settings in upstreams.items():
+        made_of, old = marks(upstream_files(settings)), before.get(name)
+        unchanged = old is not None and old.settings == settings and old.made_of == made_of
+        pools[name] = old if old and unchanged else Pool(settings, make_places(name, settings, folders), loop, made_of)
+    return pools
 
 
 def _business(place: Place) -> int:

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from gatekeeper.access_log import AccessLog, OwnAnswer
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.metrics import Cell, Metrics
+from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.world import World
 from gatekeeper.wire.request import RequestHead, unreadable_head
 from gatekeeper.wire.response import own_response
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from gatekeeper.proxy.announced import Announced
     from gatekeeper.proxy.downstream import Downstream
     from gatekeeper.proxy.exchange import Exchange
+    from gatekeeper.refresh import Reload
+
+# How long open connections may be judged anew before traffic gets its turn.
+SLICE_SECONDS = 0.005
 
 _log = logging.getLogger("gatekeeper")
 
@@ -44,12 +49,33 @@ class Proxy:
         self.log = log
         self.metrics = metrics
         self.draining = False
+        self.last_reload: Reload | None = None
+        self.expiry = Expiry(loop, wall, _judge_anew)
         self.connections: set[Downstream] = set()
         self.announced: set[Announced] = set()
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
         self._by_address: dict[str, int] = {}
         self.idle = asyncio.Event()
         self.idle.set()
+
+    def renew(self, world: World) -> None:
+        """Put a new world into force: for new connections, for the next request of each open one, and for what is
+        under way."""
+        old, self.world = self.world, world
+        kept = set(map(id, world.upstreams.values()))
+        for pool in old.upstreams.values():
+            if id(pool) not in kept:
+                pool.retire()
+        self._judge_all_anew(iter(list(self.connections)))
+
+    def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:
+        """In slices: after a change of the CA, a certificate costs a fifth of a millisecond to verify."""
+        end = self.loop.time() + SLICE_SECONDS
+        for downstream in left:
+            downstream.judge_anew()
+            if self.loop.time() >= end:
+                self.loop.call_soon(self._judge_all_anew, left)
+                return
 
     # -- connections
 
@@ -63,6 +89,7 @@ class Proxy:
     def closed(self, downstream: "Downstream") -> None:
         """A client's connection is closed."""
         self.connections.discard(downstream)
+        self.expiry.forget(downstream, downstream.until)
         left = self._by_address[downstream.address] - 1
         if left:
             self._by_address[downstream.address] = left
@@ -143,6 +170,11 @@ class Proxy:
         """An exchange became a tunnel; `exchange_ended` is told when it is over."""
         self.metrics.change(Cell.TUNNELS, 1)
 
+    def shut_out(self, exchange: "Exchange", refusal: Refuse) -> None:
+        """A visitor is let in no longer while an exchange is under way, which ends; its line in the log says why."""
+        self.metrics.refused(refusal.reason)
+        exchange.reason, exchange.detail = refusal.reason, refusal.detail
+
     def refused(
         self, downstream: "Downstream", head: RequestHead, refusal: Refuse, sent: int, request_id: str, now: float
     ) -> None:
@@ -161,3 +193,7 @@ class Proxy:
         self.metrics.answered(error.status, duration)
         outcome = OwnAnswer(now, duration, error.status, sent, request_id, detail=error.detail)
         self.log.write(downstream.visitor, unreadable_head(line), outcome)
+
+
+def _judge_anew(downstream: "Downstream") -> None:
+    downstream.judge_anew()

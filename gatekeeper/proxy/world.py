@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings import Settings
 from gatekeeper.tls.build import build_context
-from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.request import HeadLimits, RequestReader
 
 
@@ -32,6 +33,16 @@ class World:
     def expects_proxy_header(self, address: str) -> bool:
         """Whether this is a load balancer that must say whom it speaks for (``server.proxy_protocol_from``)."""
         return _within(address, self.settings.server.proxy_protocol_from)
+
+    def warnings(self, now: float) -> list[str]:
+        """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
+        found = []
+        if self.tls.mode is Mode.ALERTS_ONLY and self.tls.reason:
+            found.append(f"bad certificates get a TLS alert instead of the refusal page, because {self.tls.reason}")
+        found += self.tls.warnings
+        if self.policy.revocations is not None:
+            found += alarms(self.policy.revocations, self.tls.authorities, now)
+        return found
 
 
 def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

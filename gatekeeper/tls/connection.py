@@ -10,6 +10,7 @@ import ssl
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
@@ -112,6 +113,18 @@ class TLSConnection:
         with suppress(ssl.SSLError):
             self._ssl.unwrap()
         return self._drain()
+
+    def verify_anew(self, context: ServerContext) -> None:
+        """Judge the visitor's certificates by other authorities, those of ``context``, as a handshake would.
+
+        Fails closed: where they cannot be judged without one, nothing but a new connection helps.
+        """
+        if self.peer.leaf is None:
+            return
+        try:
+            self.peer = context.verify(self.peer.leaf, self.peer.sent)
+        except BindingError as error:
+            self.peer = replace(self.peer, verified=(), errors=(VerifyError(1, 0, f"connect anew: {error}"),))
 
     @property
     def version(self) -> str:

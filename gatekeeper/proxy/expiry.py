@@ -1,0 +1,62 @@
+"""When verdicts end: one timer for all connections, set for the earliest."""
+
+import heapq
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gatekeeper.proxy.downstream import Downstream
+
+# The clock on the wall may be set while the timer runs by another one, so it is looked at this often at least.
+LONGEST_WAIT = 60.0
+
+
+class Expiry:
+    """Calls ``ended(downstream)`` when a connection's verdict ends, at or soon after the moment.
+
+    Kept by the moment, not by the connection: many certificates end with the same CRL, and noting a verdict that ends
+    when others do costs two look-ups. Nothing is noted in a request, only in a new verdict.
+    """
+
+    def __init__(
+        self, loop: AbstractEventLoop, wall: Callable[[], float], ended: Callable[["Downstream"], None]
+    ) -> None:
+        self._loop = loop
+        self._wall = wall
+        self._ended = ended
+        self._waiting: dict[float, set[Downstream]] = {}
+        self._moments: list[float] = []
+        self._timer: TimerHandle | None = None
+
+    def note(self, downstream: "Downstream", until: float) -> None:
+        """This connection's verdict ends at ``until`` (seconds since the epoch)."""
+        waiting = self._waiting.get(until)
+        if waiting is None:
+            waiting = self._waiting[until] = set()
+            heapq.heappush(self._moments, until)
+            if self._moments[0] == until:
+                self._arm()
+        waiting.add(downstream)
+
+    def forget(self, downstream: "Downstream", until: float) -> None:
+        """The verdict does not count any more; whoever was not noted is forgotten too."""
+        waiting = self._waiting.get(until)
+        if waiting is not None:
+            waiting.discard(downstream)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._moments:
+            wait = min(max(self._moments[0] - self._wall(), 0.0), LONGEST_WAIT)
+            self._timer = self._loop.call_later(wait, self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        now = self._wall()
+        while self._moments and (self._moments[0] <= now or not self._waiting[self._moments[0]]):
+            for downstream in self._waiting.pop(heapq.heappop(self._moments)):
+                self._ended(downstream)
+        self._arm()

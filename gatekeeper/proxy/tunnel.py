@@ -1,0 +1,69 @@
+"""WebSocket frames on their way to the client (RFC 6455, 5.2): followed only as far as to know where one ends.
+
+A close frame of the gate's own can be sent between two frames, also in the middle of a fragmented message (5.4), but
+not inside of one. Nothing is unpacked, checked or changed.
+"""
+
+GOING_AWAY, POLICY_VIOLATION = 1001, 1008  # RFC 6455, 7.4.1
+
+_CLOSE = 0x8
+_OPCODE = 0x0F
+_FIN = 0x80
+_MASKED, _LENGTH = 0x80, 0x7F
+_LONGER = {126: 2, 127: 8}  # so many bytes of length follow
+_KEY = 4
+_MOST = 125  # the payload of a control frame (RFC 6455, 5.5)
+
+
+class Frames:
+    """Follows the app's side of a tunnel. ``closed`` tells that the app itself has sent a close frame."""
+
+    __slots__ = ("_left", "_start", "closed")
+
+    def __init__(self) -> None:
+        self._left = 0  # of the frame under way
+        self._start = b""  # of the next one's header
+        self.closed = False
+
+    @property
+    def between(self) -> bool:
+        """Whether the next byte begins a frame."""
+        return not self._left and not self._start
+
+    def feed(self, data: bytes) -> None:
+        """These bytes go to the client."""
+        if len(data) <= self._left:
+            self._left -= len(data)
+            return
+        data, at, self._left = self._start + data, self._left, 0
+        size = len(data)
+        while at < size:
+            header = _header_length(data, at)
+            if size - at < header:
+                break
+            end = at + header + _payload_length(data, at)
+            self.closed = self.closed or data[at] & _OPCODE == _CLOSE
+            if end > size:
+                self._left = end - size
+            at = end
+        self._start = data[at:]
+
+
+def _header_length(data: bytes, at: int) -> int:
+    """Of the frame that begins at ``at``; 2 while its second byte is not there."""
+    if len(data) - at < 2:
+        return 2
+    second = data[at + 1]
+    return 2 + _LONGER.get(second & _LENGTH, 0) + (_KEY if second & _MASKED else 0)
+
+
+def _payload_length(data: bytes, at: int) -> int:
+    short = data[at + 1] & _LENGTH
+    longer = _LONGER.get(short)
+    return short if longer is None else int.from_bytes(data[at + 2 : at + 2 + longer], "big")
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """A server's close frame (RFC 6455, 5.5.1), not masked; the reason is cut to what fits."""
+    payload = code.to_bytes(2, "big") + reason.encode()[: _MOST - 2].decode(errors="ignore").encode()
+    return bytes((_FIN | _CLOSE, len(payload))) + payload

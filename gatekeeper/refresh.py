@@ -1,0 +1,169 @@
+"""Load everything anew when a file changes or SIGHUP asks for it, on a thread of its own; all of it or nothing.
+
+Files are looked at a few times a second by stat(2), links followed. This sees a change in place, a rename and the swap
+of a link above (Kubernetes), on every file system and in every container; inotify would have to watch each folder on
+the way to each file, and misses what another machine does on NFS. Ten files cost 30 µs a look.
+
+The thread reads files and checks signatures, which may take seconds for a large CRL, while traffic goes on. Only the
+finished world is handed to the event loop, which swaps one reference.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatekeeper.config import Configuration, load
+from gatekeeper.errors import ConfigurationError
+from gatekeeper.proxy.world import World
+from gatekeeper.settings import Settings
+from gatekeeper.watched import files_of, marks
+
+_log = logging.getLogger("gatekeeper")
+
+# Whoever is revoked is out within a second: one look sees a change, the next one that it is over.
+LOOK_SECONDS = 0.2
+# Lists and certificates grow old without any file changing.
+REMIND_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How the last reload went: when (seconds since the epoch), whether the new state is in force, and if not, why."""
+
+    time: float
+    ok: bool
+    message: str = ""
+
+
+class Refresh:
+    """Watches the files of a configuration and makes new worlds of them.
+
+    To be made before the files of ``settings`` are read, so that no change is missed. ``build``, ``renew`` (which gets
+    each new world) and ``report`` (how each reload went) are called on the thread; ``build`` may raise
+    ConfigurationError.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings,
+        *,
+        build: Callable[[Settings], World],
+        renew: Callable[[World], None],
+        report: Callable[[Reload], None],
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._world: World | None = None
+        self._build = build
+        self._renew = renew
+        self._report = report
+        self._asked = threading.Event()
+        self._stopped = False
+        self._files = frozenset({path, *files_of(settings)})
+        self._seen = self._loaded = marks(self._files)
+        self._reminded: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
+
+    def start(self, world: World) -> None:
+        """Begin to watch; ``world`` was made of the settings, and its warnings have been told."""
+        self._world = world
+        self._reminded = set(world.warnings(time.time()))
+        self._thread.start()
+
+    def reload(self) -> None:
+        """Load everything anew now, whether or not a file changed."""
+        self._asked.set()
+
+    def stop(self) -> None:
+        """Watch no more. A reload under way is not waited for."""
+        self._stopped = True
+        self._asked.set()
+
+    def _run(self) -> None:
+        remind = time.monotonic() + REMIND_SECONDS
+        while True:
+            asked = self._asked.wait(LOOK_SECONDS)
+            self._asked.clear()
+            if self._stopped:
+                return
+            if self._changed() or asked:
+                self._load()
+            if time.monotonic() >= remind:
+                remind = time.monotonic() + REMIND_SECONDS
+                self._remind()
+
+    def _changed(self) -> bool:
+        """Whether anything is other than it was loaded, and at rest: a certificate and its key come one by one."""
+        now = marks(self._files)
+        at_rest = now == self._seen
+        self._seen = now
+        return at_rest and now != self._loaded
+
+    def _load(self) -> None:
+        self._loaded = self._seen
+        try:
+            configuration = load(self._path)
+            settings = configuration.settings
+            self._watch(settings, self._settings)
+            world = self._build_from(configuration)
+        except ConfigurationError as error:
+            self._failed(str(error))
+        except Exception as error:  # nothing may end the watch, whatever a file or a library comes up with
+            _log.exception("the reload failed in an unexpected way")
+            self._failed(f"{type(error).__name__}: {error}")
+        else:
+            self._succeeded(settings, world)
+
+    def _build_from(self, configuration: Configuration) -> World:
+        try:
+            return self._build(configuration.settings)
+        except ConfigurationError as error:
+            raise configuration.located(error) from None
+
+    def _watch(self, *every: Settings) -> None:
+        """What a file is counts from the look before it was read, so that a change while it is read is not missed."""
+        self._files = frozenset({self._path}.union(*map(files_of, every)))
+        self._loaded = self._seen = {path: self._seen.get(path, mark) for path, mark in marks(self._files).items()}
+
+    def _failed(self, message: str) -> None:
+        for line in message.splitlines():
+            _log.error("not reloaded, the old state stays: %s", line)
+        self._report(Reload(time.time(), ok=False, message=message))
+
+    def _succeeded(self, settings: Settings, world: World) -> None:
+        before, self._settings, self._world = self._settings, settings, world
+        self._watch(settings)
+        self._renew(world)
+        self._report(Reload(time.time(), ok=True))
+        _log.info("reloaded %s", self._path)
+        for key in needing_a_restart(before, settings):
+            _log.warning("%s was changed; that takes effect at the next start", key)
+        self._remind()
+
+    def _remind(self) -> None:
+        """Say what should be looked at, once for as long as it lasts."""
+        found = self._world.warnings(time.time()) if self._world is not None else []
+        for warning in found:
+            if warning not in self._reminded:
+                _log.warning("%s", warning)
+        self._reminded = set(found)
+
+
+# Ports are opened, users changed and logs opened once, before the first visitor comes.
+_AT_START = {
+    "server": ("listen", "workers", "user", "group"),
+    "admin": ("listen",),
+    "log": ("access", "format", "level"),
+}
+
+
+def needing_a_restart(old: Settings, new: Settings) -> Iterator[str]:
+    """The keys that were changed, but are used only at the start."""
+    for table, keys in _AT_START.items():
+        for key in keys:
+            if getattr(getattr(old, table), key) != getattr(getattr(new, table), key):
+                yield f"{table}.{key}"

@@ -1,0 +1,294 @@
+"""A reload, and the end of a certificate, as open connections see them."""
+
+import datetime
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
+from gatekeeper.gate.verdict import Policy
+from gatekeeper.proxy.place import make_places
+from gatekeeper.proxy.pool import Pool
+from gatekeeper.proxy.world import World, build_world
+from tests.certificates import NOW, Holder, make_authority, make_client
+from tests.proxy.scene import OK, Files, Scene, Visitor, get, request
+
+UPGRADE = get("/chat", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+CLOSED = b"\x88\x09\x03\xf0revoked"
+BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonce upon a time"
+
+
+def revoking(scene: Scene, *holders: Holder, next_update: float = 2e9) -> World:
+    """The scene's world, with a list that names these."""
+    issuer = issuer_of(read_certificate(scene.files.authority.der))
+    serials = frozenset(holder.certificate.serial_number for holder in holders)
+    listed = RevocationList(issuer, 0.0, next_update, serials)
+    return replace(scene.proxy.world, policy=Policy(revocations=Revocations.of([listed])))
+
+
+def renew(scene: Scene, world: World) -> None:
+    scene.proxy.renew(world)
+    scene.loop.settle()
+
+
+def tunnel(scene: Scene, visitor: Visitor) -> None:
+    visitor.send(UPGRADE)
+    scene.loop.settle()
+    scene.app.last.send(SWITCHED)
+    assert visitor.read().startswith(b"HTTP/1.1 101 ")
+
+
+def ask(scene: Scene, visitor: Visitor) -> bytes:
+    visitor.send(get())
+    scene.loop.settle()
+    return visitor.read()
+
+
+# -- revoked
+
+
+def test_the_next_request_of_a_revoked_certificate_is_refused(scene: Scene) -> None:
+    """On the connection that was open all the time; the app hears nothing of it."""
+    alice = scene.alice()
+    alice.send(get())
+    scene.loop.settle()
+    assert scene.serve(alice).startswith(b"HTTP/1.1 200 ")
+    renew(scene, revoking(scene, scene.files.alice))
+    got = ask(scene, alice)
+    assert got.startswith(b"HTTP/1.1 403 ")
+    assert b"Gatekeeper-Reason: revoked\r\n" in got
+    assert len(scene.app.connections) == 1
+    assert scene.proxy.metrics.refusals == {"revoked": 1}
+
+
+def test_everybody_else_notices_nothing(scene: Scene) -> None:
+    """Tunnels, downloads and idle connections of other certificates go on."""
+    bob = make_client("bob", scene.files.authority)
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, revoking(scene, bob))
+    scene.app.last.send(b"\x81\x02hi")
+    assert alice.read() == b"\x81\x02hi"
+    alice.send(b"\x81\x80abcd")
+    assert scene.app.last.read().endswith(b"\x81\x80abcd")
+
+
+def test_a_websocket_is_closed_with_1008(scene: Scene) -> None:
+    """RFC 6455, 7.4.1, between two frames; then the connection ends in order, and the app's too."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    scene.app.last.send(b"\x81\x02hi")
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read() == b"\x81\x02hi" + CLOSED
+    assert alice.said_goodbye
+    assert alice.was_sent_away
+    assert scene.app.last.is_gone
+    assert scene.log.records[-1]["status"] == 101
+    assert scene.log.records[-1]["reason"] == "revoked"
+
+
+def test_a_websocket_in_the_middle_of_a_frame_is_cut(scene: Scene) -> None:
+    """A close frame there would be part of the app's frame; so there is no goodbye at all."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    scene.app.last.send(b"\x81\x05he")
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read() == b"\x81\x05he"
+    assert not alice.said_goodbye
+    assert alice.is_gone
+    assert scene.app.last.is_gone
+
+
+def test_after_the_apps_own_close_frame_comes_no_other(scene: Scene) -> None:
+    """RFC 6455, 5.5.1: nothing is sent after a close frame."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    scene.app.last.send(b"\x88\x02\x03\xe8")
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read() == b"\x88\x02\x03\xe8"
+    assert alice.was_sent_away
+
+
+def test_a_download_is_cut_so_that_it_looks_truncated(scene: Scene) -> None:
+    """Without close_notify (RFC 8446, 6.1), and without waiting for a client that does not read."""
+    alice = scene.alice()
+    alice.send(get("/film"))
+    scene.loop.settle()
+    scene.app.last.send(BEGUN)
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read().endswith(b"once upon a time")
+    assert not alice.said_goodbye
+    assert alice.is_gone
+    assert scene.app.last.is_gone
+    assert scene.log.records[-1]["reason"] == "revoked"
+
+
+def test_a_request_without_a_response_yet_is_refused(scene: Scene) -> None:
+    """An upload, or a long poll: 403, once in the log, and the app sees a reset."""
+    alice = scene.alice()
+    alice.send(request("POST", "/film", "Content-Length: 1000", body=b"once upon a time"))
+    scene.loop.settle()
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read().startswith(b"HTTP/1.1 403 ")
+    assert alice.was_sent_away
+    assert scene.app.last.is_gone
+    assert scene.statuses == [403]
+    assert scene.log.records[-1]["reason"] == "revoked"
+
+
+def test_a_request_that_waits_for_the_app_to_be_reached_is_refused(scene: Scene) -> None:
+    """The connection that was being made is given up."""
+    scene.app.hangs = True
+    alice = scene.alice()
+    alice.send(get())
+    scene.loop.settle()
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read().startswith(b"HTTP/1.1 403 ")
+    scene.app.recover()
+
+
+def test_who_was_refused_may_be_let_in_by_a_reload(scene: Scene) -> None:
+    """On a new connection: the refusal closed the old one."""
+    renew(scene, revoking(scene, scene.files.alice))
+    assert ask(scene, scene.alice()).startswith(b"HTTP/1.1 403 ")
+    renew(scene, revoking(scene))
+    alice = scene.alice()
+    alice.send(get())
+    scene.loop.settle()
+    assert scene.serve(alice, OK).startswith(b"HTTP/1.1 200 ")
+
+
+# -- another authority
+
+
+def other_world(scene: Scene, files: Files, *authorities: Holder) -> World:
+    path = files.folder / "other-ca.crt"
+    path.write_bytes(b"".join(one.certificate_pem for one in authorities))
+    settings = files.settings(client_auth={"ca": "other-ca.crt"})
+    return build_world(settings, scene.proxy.world.upstreams, time.time())
+
+
+def test_a_connection_is_verified_by_the_new_authorities(scene: Scene, files: Files) -> None:
+    """Its certificate was good for the old CA. Here the new one even has the same name."""
+    alice = scene.alice()
+    alice.send(get())
+    scene.loop.settle()
+    scene.serve(alice)
+    renew(scene, other_world(scene, files, make_authority("Home CA")))
+    assert b"Gatekeeper-Reason: untrusted_issuer\r\n" in ask(scene, alice)
+
+
+def test_a_tunnel_of_a_removed_authority_is_closed(scene: Scene, files: Files) -> None:
+    """At once, not at its next request, which never comes."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, other_world(scene, files, make_authority("Other CA")))
+    assert alice.read() == b"\x88\x12\x03\xf0untrusted_issuer"
+    assert alice.was_sent_away
+
+
+def test_an_added_authority_disturbs_nobody(scene: Scene, files: Files) -> None:
+    """The old one is still there: tunnels go on, requests too."""
+    alice, other = scene.alice(), scene.alice()
+    tunnel(scene, alice)
+    renew(scene, other_world(scene, files, files.authority, make_authority("Other CA")))
+    assert not alice.was_sent_away
+    other.send(get())
+    scene.loop.settle()
+    assert scene.serve(other).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_handshake_during_a_reload_is_judged_by_the_new_authorities(scene: Scene, files: Files) -> None:
+    """It began with the old TLS context and ended after the reload."""
+    alice = scene.connect()
+    renew(scene, other_world(scene, files, make_authority("Other CA")))
+    alice.shake_hands(files.alice)
+    assert b"Gatekeeper-Reason: untrusted_issuer\r\n" in ask(scene, alice)
+
+
+# -- the end of a certificate, and of a list
+
+
+@pytest.fixture
+def brief(files: Files) -> Holder:
+    """Good for another hour."""
+    return make_client("brief", files.authority, ends=NOW + datetime.timedelta(hours=1))
+
+
+@pytest.mark.parametrize("begin", [tunnel, lambda scene, visitor: visitor.send(get())])
+def test_what_is_under_way_ends_with_the_certificate(
+    make_scene: Callable[..., Scene], brief: Holder, begin: Callable[[Scene, Visitor], Any]
+) -> None:
+    """At notAfter, by a timer: no byte has to move."""
+    scene = make_scene(timeouts={"tunnel_idle": "9h", "response_header": "9h"})
+    visitor = scene.visitor(brief)
+    begin(scene, visitor)
+    scene.loop.advance(3590 - (time.time() - NOW.timestamp()))
+    assert not visitor.was_sent_away
+    scene.loop.advance(12)
+    assert b"expired" in visitor.read()
+    assert visitor.was_sent_away
+
+
+def test_tunnels_end_when_a_list_is_not_renewed_in_time(make_scene: Callable[..., Scene]) -> None:
+    """``crl_stale = "deny"``: from nextUpdate on nobody can say who was revoked."""
+    scene = make_scene(timeouts={"tunnel_idle": "9h"})
+    renew(scene, revoking(scene, next_update=scene.wall() + 60))
+    alice = scene.alice()
+    tunnel(scene, alice)
+    scene.loop.advance(59)
+    assert not alice.was_sent_away
+    scene.loop.advance(2)
+    assert alice.read() == b"\x88\x14\x03\xf0revocation_unknown"
+
+
+def test_a_renewed_list_moves_the_end(make_scene: Callable[..., Scene]) -> None:
+    """The timer of the old list finds a verdict that holds longer."""
+    scene = make_scene(timeouts={"tunnel_idle": "9h"})
+    renew(scene, revoking(scene, next_update=scene.wall() + 60))
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, revoking(scene, next_update=scene.wall() + 6000))
+    scene.loop.advance(70)
+    assert not alice.was_sent_away
+
+
+# -- many connections, and the apps
+
+
+def test_many_connections_are_judged_in_slices(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traffic gets its turn in between; in the end all are judged."""
+    monkeypatch.setattr("gatekeeper.proxy.proxy.SLICE_SECONDS", 0.0)
+    visitors = [scene.alice() for _ in range(5)]
+    for visitor in visitors:
+        tunnel(scene, visitor)
+    scene.proxy.renew(revoking(scene, scene.files.alice))
+    assert sum(visitor.was_sent_away for visitor in visitors) == 1
+    scene.loop.settle()
+    assert all(visitor.was_sent_away for visitor in visitors)
+
+
+def test_idle_connections_to_a_replaced_app_are_closed(scene: Scene) -> None:
+    """What is under way there goes on."""
+    first, second = scene.alice(), scene.alice()
+    for visitor in (first, second):
+        visitor.send(get())
+    scene.loop.settle()
+    busy, idle = scene.app.connections
+    idle.send(OK)
+    world = make_other_app(scene)
+    renew(scene, world)
+    assert idle.is_gone
+    assert not busy.is_gone
+    busy.send(OK)
+    assert first.read().endswith(b"ok")
+
+
+def make_other_app(scene: Scene) -> World:
+    upstream = scene.files.settings(upstream={"url": "http://127.0.0.1:9000"}).every_upstream["default"]
+    return replace(scene.world, upstreams={"default": Pool(upstream, make_places("default", upstream, {}), scene.loop)})
