@@ -2,7 +2,7 @@
 
 The folders are the architecture, and imports point one way, downwards in this list to upwards:
 
-``errors``, ``settings`` (with ``units``, ``addresses``, ``kinds``)
+``errors``, ``settings`` (with ``units``, ``addresses``, ``kinds``, ``watched``)
     what can go wrong, and what can be configured.
 ``gate``
     may they in? Values in, verdict out: no socket, no clock, no asyncio.

@@ -4,24 +4,38 @@ import base64
 import hashlib
 import re
 import socket
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 import jinja2
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gatekeeper.status import Status
+from gatekeeper.status import Check
 
 # Orchestrators and Prometheus keep their connections; nobody waits for those at the end.
 SHUTDOWN_SECONDS = 0.5
 
 
+class Says(Protocol):
+    """What the listener tells; `gatekeeper.status.Status` is one."""
+
+    async def checks(self) -> Mapping[str, Check]:
+        """The conditions of being ready."""
+
+    async def report(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+
+    async def metrics(self) -> str:
+        """Prometheus' text format."""
+
+
 class Admin:
     """Serves ``/healthz``, ``/readyz``, ``/status`` and ``/metrics``, each from what ``status`` says at the moment."""
 
-    def __init__(self, status: Status) -> None:
+    def __init__(self, status: Says) -> None:
         self._status = status
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None

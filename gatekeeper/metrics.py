@@ -26,6 +26,8 @@ _NAMED = _STATUSES * _SLOTS
 _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
 _ROW = (_HANDSHAKE + 8 + 511) // 512 * 512  # whole pages
+# More are not counted: a number that large says enough.
+MAX_EXPIRING_CLIENTS = 10_000
 
 
 class Cell(IntEnum):
@@ -42,6 +44,7 @@ class Cell(IntEnum):
     RELOADED = _NAMED + 8
     RELOAD_FAILED = _NAMED + 9
     RESTARTS = _NAMED + 10
+    EXPIRING_CLIENTS = _NAMED + 11
 
 
 class State(IntEnum):
@@ -56,7 +59,7 @@ class State(IntEnum):
 class Metrics:
     """One worker's row. Without ``memory`` it is a row that nobody else sees."""
 
-    __slots__ = ("_counts", "_reals", "duration_sum")
+    __slots__ = ("_counts", "_reals", "duration_sum", "expiring_clients")
 
     def __init__(self, memory: memoryview | None = None) -> None:
         row = memory if memory is not None else memoryview(bytearray(_ROW * 8))
@@ -64,6 +67,13 @@ class Metrics:
         self._reals = row.cast("B").cast("d")
         # Published by `beat`: adding to shared memory would double the cost of `answered`.
         self.duration_sum = self._reals[Cell.DURATION_SUM]
+        self.expiring_clients: set[str] = set()
+
+    def expiring(self, sha256: str) -> None:
+        """A client was warned that its certificate ends soon; each certificate is counted once."""
+        if len(self.expiring_clients) < MAX_EXPIRING_CLIENTS and sha256 not in self.expiring_clients:
+            self.expiring_clients.add(sha256)
+            self._counts[Cell.EXPIRING_CLIENTS] = len(self.expiring_clients)
 
     def answered(self, status: int, duration: float) -> None:
         """A request got this status after ``duration`` seconds."""
@@ -98,7 +108,7 @@ class Metrics:
 
     def begin(self, pid: int, now: float, wall: float) -> None:
         """A new worker takes the row over: what is open starts at 0, what is counted goes on."""
-        for cell in (Cell.CONNECTIONS, Cell.TUNNELS, Cell.RELOADED, Cell.RELOAD_FAILED):
+        for cell in (Cell.CONNECTIONS, Cell.TUNNELS, Cell.RELOAD_FAILED, Cell.EXPIRING_CLIENTS):
             self._counts[cell] = 0
         self._counts[Cell.PID] = pid
         self._counts[Cell.STATE] = State.STARTING
@@ -156,6 +166,7 @@ class Totals:
     tunnels: int
     lost_lines: int
     restarts: int
+    expiring_clients: int
 
 
 class Ledger:
@@ -231,5 +242,6 @@ class Ledger:
             connections=self.connections,
             tunnels=sum(row.count(Cell.TUNNELS) for row in self.rows),
             lost_lines=sum(row.count(Cell.LOST_LINES) for row in self.rows),
+            expiring_clients=sum(row.count(Cell.EXPIRING_CLIENTS) for row in self.rows),
             restarts=self._own.count(Cell.RESTARTS),
         )

@@ -12,11 +12,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from gatekeeper.config import Configuration, load
 from gatekeeper.errors import ConfigurationError
+from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.world import World
 from gatekeeper.settings import Settings
 from gatekeeper.watched import files_of, marks
@@ -27,15 +27,6 @@ _log = logging.getLogger("gatekeeper")
 LOOK_SECONDS = 0.2
 # Lists and certificates grow old without any file changing.
 REMIND_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reload:
-    """How the last reload went: when (seconds since the epoch), whether the new state is in force, and if not, why."""
-
-    time: float
-    ok: bool
-    message: str = ""
 
 
 class Refresh:

@@ -182,6 +182,8 @@ class Status:
         yield from _single("gatekeeper_last_reload_success", "gauge", text, int(not self._ledger.reload_failed))
         text = "Workers that ended by themselves and were replaced."
         yield from _single("gatekeeper_worker_restarts_total", "counter", text, totals.restarts)
+        text = "Clients with a certificate that ends soon, seen by each worker since its start."
+        yield from _single("gatekeeper_expiring_clients", "gauge", text, totals.expiring_clients)
         text = "Lines that the access log's target did not take."
         yield from _single("gatekeeper_access_log_lost_lines_total", "counter", text, totals.lost_lines)
         yield from _family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])

@@ -57,8 +57,8 @@ class Line(logging.Formatter):
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        """``gatekeeper: error: …``; a traceback, which only a bug brings, keeps its lines."""
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        """``gatekeeper: ERROR: …``; a traceback, which only a bug brings, keeps its lines."""
+        level = "" if record.__dict__.get("announced") else f"{record.levelname}: "
         text = f"gatekeeper: {level}{super().format(record)}"
         if not self._journal:
             return text
@@ -79,5 +79,6 @@ def log_to_stderr(level: str) -> None:
 
 
 def announce(level: int, line: str) -> None:
-    """Say something that is to be seen at any ``log.level``."""
-    _log.handle(_log.makeRecord(_log.name, level, "", 0, line, (), None))
+    """Say something that is to be seen at any ``log.level``; the level is for the journal."""
+    record = _log.makeRecord(_log.name, level, "", 0, "%s", (line,), None, extra={"announced": True})
+    _log.handle(record)

@@ -29,9 +29,9 @@ from gatekeeper.privileges import Account, become
 from gatekeeper.proxy.acceptor import Acceptor
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool, make_pools
-from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.world import World, build_world
-from gatekeeper.refresh import Refresh, Reload
+from gatekeeper.refresh import Refresh
 from gatekeeper.settings import Settings
 from gatekeeper.status import Status
 from gatekeeper.tls.openssl import keep_large_buffers

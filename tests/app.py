@@ -1,6 +1,7 @@
 """The app behind a real gate: a real HTTP server in a thread of its own, which remembers what it was asked."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ class Asked:
 class App:
     """An aiohttp app on a port of its own. Without a handler it records what it is asked, in ``asked``."""
 
-    def __init__(self, handler: Handler | None = None) -> None:
+    def __init__(self, handler: Handler | None = None, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.asked: list[Asked] = []
         self._handler = handler or self._record
         self._loop = asyncio.new_event_loop()
@@ -42,7 +44,7 @@ class App:
     def __enter__(self) -> Self:
         self._thread.start()
         self.port = self.run(self._start())
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -66,7 +68,7 @@ class App:
         app.router.add_route("*", "/{path:.*}", self._handler)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()
         assert site._server is not None
         port: int = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]

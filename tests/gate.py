@@ -31,15 +31,15 @@ key = "server.key"
 {server}
 [client_auth]
 ca = "ca.crt"
-
+{client_auth}
 [upstream]
 url = "{upstream}"
-
+{app}
 [admin]
-listen = "127.0.0.1:0"
+listen = "{admin}"
 
 [log]
-access = "access.log"
+access = "{log}"
 
 {tables}
 """
@@ -56,8 +56,8 @@ def until(condition: Callable[[], object]) -> None:
 class Gate:
     """A running gate. ``folder`` must hold ca.crt, server.crt and server.key; it gets the configuration and the log.
 
-    ``tables`` is further TOML, ``server`` further lines of its first table. Everything is awaited by events: a line on
-    stderr, the end of the process, an answer.
+    ``tables`` is further TOML, ``server``, ``client_auth`` and ``app`` are further lines of [server], [client_auth] and
+    [upstream]. Everything is awaited by events: a line on stderr, the end of the process, an answer.
     """
 
     def __init__(
@@ -67,6 +67,10 @@ class Gate:
         *,
         listen: str = '"127.0.0.1:0"',
         server: str = "",
+        client_auth: str = "",
+        app: str = "",
+        admin: str = "127.0.0.1:0",
+        log: str = "access.log",
         tables: str = "",
         environ: Mapping[str, str] | None = None,
     ) -> None:
@@ -74,23 +78,35 @@ class Gate:
         self.log = folder / "access.log"
         configuration = folder / "gatekeeper.toml"
         configuration.write_text(
-            CONFIGURATION.format(listen=listen, upstream=upstream, server=server, tables=tables), encoding="utf-8"
+            CONFIGURATION.format(
+                listen=listen,
+                server=server,
+                client_auth=client_auth,
+                upstream=upstream,
+                app=app,
+                admin=admin,
+                log=log,
+                tables=tables,
+            ),
+            encoding="utf-8",
         )
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gatekeeper", "serve", "-c", configuration],
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,
             env=dict(os.environ, PYTHONUNBUFFERED="1", **(environ or {})),
             text=True,
         )
         self.said: list[str] = []
+        self.out: list[str] = []
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.port = self.admin_port = 0
-        admin = self.wait_for(lambda line: _ADMIN.fullmatch(line))
-        self.admin_port = int(admin[2])
+        self._out_reader = threading.Thread(target=self._read_out, daemon=True)
+        self._out_reader.start()
+        self.port = self.admin_port = self.memory_at_start = 0
+        self.admin_port = int(self.wait_for(_ADMIN.fullmatch)[2])
         for line in self.said:
             if (match := _LISTENING.fullmatch(line)) and match[2]:
                 self.port = self.port or int(match[2])
@@ -131,6 +147,10 @@ class Gate:
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
+
+    def _read_out(self) -> None:
+        assert self.process.stdout is not None
+        self.out.extend(line.rstrip("\n") for line in self.process.stdout)
 
     # -- talking to it
 
@@ -194,7 +214,7 @@ class Gate:
     def wait(self) -> int:
         """Its exit code."""
         code = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
+        self._join()
         return code
 
     def stop(self) -> None:
@@ -204,9 +224,13 @@ class Gate:
                 self.process.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
                     self.process.wait(2)
-        self._reader.join(PATIENCE)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
+        self._join()
+
+    def _join(self) -> None:
+        for reader, stream in ((self._reader, self.process.stderr), (self._out_reader, self.process.stdout)):
+            reader.join(PATIENCE)
+            assert stream is not None
+            stream.close()
 
 
 def _most_memory(pid: int) -> int:

@@ -3,7 +3,7 @@
 import ipaddress
 import secrets
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,6 +22,7 @@ BACKDATE = timedelta(minutes=10)
 
 # Below lie the serials that people count by hand (`openssl x509 -set_serial 01`). Ours are random and never down there.
 _SMALLEST_SERIAL = 1 << 64
+_SERIAL_BITS = 128
 
 # What our urn:uuid: names are derived under; any constant does (RFC 9562, 6.6).
 _NAMESPACE = uuid.UUID("6d1c3b0e-5f0a-4c43-9a57-2f1d9b8f7a11")
@@ -234,9 +235,9 @@ def client_uri(authority: Authority, name: str) -> x509.UniformResourceIdentifie
     return x509.UniformResourceIdentifier(uuid.uuid5(_NAMESPACE, f"{identifier.digest.hex()}/{name}").urn)
 
 
-def random_serial() -> int:
-    """A serial of 128 random bits (RFC 5280, 4.1.2.2, allows 20 octets), never one that a person would count to."""
-    while (serial := secrets.randbits(128)) < _SMALLEST_SERIAL:
+def random_serial(taken: Container[int] = (), draw: Callable[[], int] = lambda: secrets.randbits(_SERIAL_BITS)) -> int:
+    """A serial of 128 random bits (RFC 5280, 4.1.2.2, allows 20 octets), neither taken nor one that people count to."""
+    while (serial := draw()) < _SMALLEST_SERIAL or serial in taken:
         pass
     return serial
 

@@ -53,7 +53,7 @@ class Change:
         """Sign a certificate, at most as long as the authority's own, and put it into index and files."""
         sign = sign_client if kind is Kind.CLIENT else sign_server
         lifetime = min(lifetime, time_left(self.authority, self.now))
-        serial = _new_serial(self.index)
+        serial = random_serial(self.index.serials())
         certificate = sign(self.authority, public_key, bearer, lifetime=lifetime, now=self.now, serial=serial)
         entry = entry_of(certificate, name, kind, holds_key=holds_key)
         if self.index.key_is_stolen(entry.key):
@@ -140,10 +140,3 @@ def public_key_of(request: bytes, source: str) -> CertificatePublicKeyTypes:
     read = read_request(request, source)
     check_request(read, source)
     return read.public_key()
-
-
-def _new_serial(index: Index) -> int:
-    taken = {entry.serial for entry in index.entries} | {revocation.serial for revocation in index.revocations}
-    while (serial := random_serial()) in taken:
-        pass
-    return serial

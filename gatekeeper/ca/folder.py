@@ -166,7 +166,8 @@ def write_aside(path: Path, content: Content) -> Path:
     """Write and flush ``.NAME.new`` beside ``path``."""
     aside = path.with_name(f".{path.name}{_ASIDE}")
     aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, SECRET)
+    # O_EXCL follows no symbolic link (open(2)).
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET)
     with open(descriptor, "wb") as file:
         os.fchmod(descriptor, content.mode)
         file.write(content.octets)

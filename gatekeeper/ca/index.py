@@ -72,6 +72,10 @@ class Index:
         """The revocation of a serial, if it is revoked."""
         return next((revocation for revocation in self.revocations if revocation.serial == serial), None)
 
+    def serials(self) -> frozenset[int]:
+        """Every serial that was ever used, as far as is known here."""
+        return frozenset(entry.serial for entry in self.entries) | {one.serial for one in self.revocations}
+
     def status(self, entry: Entry, now: datetime) -> Status:
         """Where a certificate stands at the moment ``now``."""
         if self.revocation(entry.serial):

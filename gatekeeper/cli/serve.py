@@ -53,7 +53,7 @@ def _announcement(
 
     def ready() -> None:
         for warning in warnings:
-            announce(logging.WARNING, warning)
+            announce(logging.WARNING, f"warning: {warning}")
         for line in lines:
             announce(logging.INFO, line)
 

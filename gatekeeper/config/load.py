@@ -32,10 +32,6 @@ NOT_YET: Mapping[str, str] = {
     "client_auth.ocsp": "asking OCSP responders",
     "client_auth.session_resumption": "resuming TLS sessions",
     "client_auth.on_refusal": "refusing in the handshake",
-    "routes": "routing by host, path and method, and rules for certificates",
-    "identity.headers": "any other set of identity headers than nginx",
-    "identity.custom": "identity headers of your own",
-    "identity.jwt": "signed assertions",
     "identity.expiry_warning": "warning of certificates that are about to expire",
     "invitations": "invitations",
 }

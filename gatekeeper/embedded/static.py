@@ -64,16 +64,23 @@ def static_app(folder: Path) -> web.Application:
 
 def _answer(folder: Path, request: web.Request) -> web.StreamResponse:
     root = folder.resolve()
+    folder_is_meant = request.path.endswith("/")
     try:
         path = (root / request.match_info["path"].lstrip("/")).resolve()
+        is_folder = path.is_dir()
     except (OSError, ValueError, RuntimeError):  # a NUL, a name too long, a loop of links
         raise web.HTTPNotFound from None
-    if not path.is_relative_to(root):
+    if not path.is_relative_to(root) or folder_is_meant > is_folder:
         raise web.HTTPNotFound
-    if path.is_dir():
-        if not request.path.endswith("/"):
-            raise web.HTTPMovedPermanently(request.rel_url.path + "/")
-        path = path / "index.html"
-    if not path.is_file():
+    if is_folder:
+        if not folder_is_meant:
+            # Relative to where the visitor is: "//host/.." sent back as it came would lead to another host.
+            raise web.HTTPMovedPermanently(f"./{request.rel_url.raw_path.rpartition('/')[2]}/{_query(request)}")
+        path = (path / "index.html").resolve()
+    if not path.is_file() or not path.is_relative_to(root):
         raise web.HTTPNotFound
     return web.FileResponse(path)
+
+
+def _query(request: web.Request) -> str:
+    return f"?{request.rel_url.raw_query_string}" if request.rel_url.raw_query_string else ""

@@ -48,13 +48,15 @@ class Passage:
     """What a visitor may do while one verdict holds.
 
     ``always`` is the decision for every request where all go the same way, None where each must be asked for.
+    ``admitted`` tells whether the visitor's certificate is good.
     """
 
-    __slots__ = ("_known", "_routes", "_verdict", "always")
+    __slots__ = ("_known", "_routes", "_verdict", "admitted", "always")
 
     def __init__(self, verdict: Verdict, routes: Routes) -> None:
         self._verdict = verdict
         self._routes = routes
+        self.admitted = isinstance(verdict, Admit)
         self._known: dict[Found, Decision] = {}  # no larger than the number of routes
         self.always = self._decide(routes.everywhere) if routes.everywhere is not None else None
 
@@ -64,8 +66,7 @@ class Passage:
             forward = self._let_preflight_pass(preflight, host, target)
             if forward is not None:
                 return forward
-        admitted = isinstance(self._verdict, Admit)
-        found = (self._routes.find if admitted else self._routes.look)(method, host, target)
+        found = (self._routes.find if self.admitted else self._routes.look)(method, host, target)
         decision = self._known.get(found)
         if decision is None:
             decision = self._known[found] = self._decide(found)
@@ -90,6 +91,11 @@ class Passage:
         if isinstance(route, Route) and route.takes_preflight(preflight.origin):
             return Forward(route.upstream, self._identity, route)
         return None
+
+    @property
+    def refusal(self) -> Refuse | None:
+        """Why the visitor is let in nowhere but where it is public; None if the certificate is good."""
+        return self._verdict if isinstance(self._verdict, Refuse) else None
 
     @property
     def _identity(self) -> Identity | None:

@@ -78,7 +78,8 @@ class Routes:
     """All routes of a configuration. ``everywhere`` is set where each request goes the same way, so none needs be
     looked at.
 
-    ``documents`` are paths of which the gate itself has something to give, to everybody.
+    ``documents`` are paths of which the gate itself has something to give, to everybody. ``stripped`` are the header
+    names by which some apps let a client say that it asks for something else than it does.
     """
 
     def __init__(self, settings: Sequence[RouteSettings], documents: Iterable[bytes] = ()) -> None:
@@ -91,6 +92,7 @@ class Routes:
                 table.add(one.path.encode("ascii"), index, route)
         for table in (self._any_host, *self._hosts.values()):
             table.finish()
+        self.stripped = _hiding(settings)
         self.everywhere = None if routes or self._documents else EVERYTHING
         self._everything = None if routes else EVERYTHING
         self._remembered: Callable[[bytes, bytes, bytes], Found] = lru_cache(REMEMBERED_REQUESTS)(self.look)
@@ -119,6 +121,18 @@ class Routes:
         if found is not _first(tables, method, path, lower=True):
             return AMBIGUOUS
         return found or UNKNOWN
+
+
+# Symfony, Zend and IIS take the path from the first two (CVE-2018-14773), Express, Rails, Laravel, ASP.NET and Spring
+# the method from the others.
+_OTHER_PATH = frozenset({b"x-original-url", b"x-rewrite-url"})
+_OTHER_METHOD = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
+
+
+def _hiding(settings: Sequence[RouteSettings]) -> frozenset[bytes]:
+    """The headers by which a rule for a path or a method could be talked around, where there is such a rule."""
+    paths = _OTHER_PATH if any(one.path != "/*" for one in settings) else frozenset[bytes]()
+    return paths | (_OTHER_METHOD if any(one.methods for one in settings) else frozenset[bytes]())
 
 
 Entries = list[tuple[int, Route]]

@@ -27,10 +27,11 @@ class Deadline:
     µs).
     """
 
-    __slots__ = ("_armed", "_due", "_expired", "_handle", "_loop", "wait")
+    __slots__ = ("_armed", "_due", "_expired", "_handle", "_loop", "_time", "wait")
 
     def __init__(self, loop: AbstractEventLoop, expired: Callable[[Wait], None]) -> None:
         self._loop = loop
+        self._time = loop.time
         self._expired = expired
         self._handle: TimerHandle | None = None
         self._armed = 0.0
@@ -40,7 +41,7 @@ class Deadline:
     def set(self, wait: Wait, seconds: float) -> None:
         """Wait for ``wait`` from now on, at most ``seconds``; what was set before is forgotten."""
         self.wait = wait
-        self._due = due = self._loop.time() + seconds
+        self._due = due = self._time() + seconds
         if self._handle is None or due < self._armed:
             self._arm()
 

@@ -6,14 +6,16 @@ from typing import cast
 
 from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
-from gatekeeper.gate.verdict import Admit, Refuse, Verdict, judge
+from gatekeeper.gate.decision import Forward, Passage, Refused
+from gatekeeper.gate.routes import Document, Nowhere
+from gatekeeper.gate.verdict import Admit, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.tls.connection import TLSConnection
-from gatekeeper.wire.preset import identity_headers
+from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead, without_empty_lines
 from gatekeeper.wire.response import own_response
 
@@ -28,6 +30,7 @@ LINGER_SECONDS = 2.0
 # When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
 # Connection: close. Closing at once would lose the request that is just on its way.
 FAREWELL_SECONDS = 1.0
+_IDLE = Wait.IDLE
 
 
 class Downstream(asyncio.Protocol):
@@ -50,8 +53,10 @@ class Downstream(asyncio.Protocol):
         self._peername = peername
         self._id_prefix = ""
         self._requests = 0
-        self._verdict: Verdict | None = None
-        self.until = 0.0
+        self.warning = b""
+        self._passage: Passage | None = None
+        self._until = 0.0
+        self.ends = 0.0  # when the verdict does
         self._authorities = proxy.world.tls.authorities  # by which OpenSSL judged the peer
         self.holds: set[Hold] = set()
         self._lingering = False
@@ -69,7 +74,7 @@ class Downstream(asyncio.Protocol):
         self.client, self.address = client_address(self._peername or self.transport.get_extra_info("peername"))
         self.visitor = Visitor(self.client)
         self.proxy.opened(self)
-        self.deadline.set(Wait.HANDSHAKE, self.world.settings.timeouts.handshake)
+        self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -149,7 +154,10 @@ class Downstream(asyncio.Protocol):
         if not keep_alive:
             self.linger()
             return
-        self._await_a_request()
+        if self.proxy.draining:
+            self._await_a_request()
+        else:
+            self.deadline.set(_IDLE, self.world.timeouts.idle)
         if self._held or self._slow:
             self._next()
 
@@ -195,7 +203,7 @@ class Downstream(asyncio.Protocol):
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._await_the_end(self.world.settings.timeouts.stream_idle)
+        self._await_the_end(self.world.timeouts.stream_idle)
 
     def go_away(self) -> None:
         """The gate is stopping: close soon if nothing is under way; what is, ends with ``Connection: close``."""
@@ -205,8 +213,8 @@ class Downstream(asyncio.Protocol):
             self.exchange.say_goodbye()
 
     def _await_a_request(self) -> None:
-        idle = self.world.settings.timeouts.idle
-        self.deadline.set(Wait.IDLE, min(idle, FAREWELL_SECONDS) if self.proxy.draining else idle)
+        idle = self.world.timeouts.idle
+        self.deadline.set(_IDLE, min(idle, FAREWELL_SECONDS) if self.proxy.draining else idle)
 
     def abort(self) -> None:
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
@@ -249,21 +257,43 @@ class Downstream(asyncio.Protocol):
             self._incomplete(held, already)
             return
         self._held = b""
-        line_end = held.find(b"\r\n")
         self._requests += 1
         now = self.proxy.wall()
-        verdict = self._judge(now)
-        admitted = type(verdict) is Admit
+        passage = self._judge(now)
         try:
-            head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=admitted)
+            if passage.admitted:
+                head = self.world.reader.remembered[held[: end + 4]]
+            else:
+                line_end = held.find(b"\r\n")
+                head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=False)
         except MessageError as error:
-            self._bad_request(error, held[:line_end], now)
+            self._bad_request(error, held.partition(b"\r\n")[0], now)
             return
-        if isinstance(verdict, Admit):
-            exchange = self.exchange = Exchange(self, head, verdict.identity, now)
+        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        if isinstance(decision, Forward):
+            if decision.identity is None:
+                self.visitor = Visitor(self.client)  # a certificate that is not good is not who asked
+            exchange = self.exchange = Exchange(self, head, decision, now)
             exchange.begin(held[end + 4 :])
+        elif isinstance(decision, Refused):
+            self._refuse(head, decision.refusal, now)
         else:
-            self._refuse(head, verdict, now)
+            self._answer(head, decision, now)
+            self._held = held[end + 4 :]
+            self.exchange_ended(keep_alive=head.keep_alive and head.body() is None)
+
+    def _answer(self, head: RequestHead, decision: Document | Nowhere, now: float) -> None:
+        """What the gate itself has to say to a request that it takes."""
+        request_id = self.next_request_id()
+        close = not head.keep_alive or head.body() is not None
+        if isinstance(decision, Document):
+            status, detail, body = 200, "", self.world.documents[decision.path]
+            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close))
+            sent = len(body)
+        else:
+            status, detail = decision.status, decision.detail
+            sent = self.fail(status, detail, head, request_id, close=close)
+        self.proxy.answered(self, head, status, sent, request_id, now, detail)
 
     def _incomplete(self, held: bytes, already: int) -> None:
         try:
@@ -272,31 +302,35 @@ class Downstream(asyncio.Protocol):
             self._bad_request(error, held.partition(b"\r\n")[0], self.proxy.wall())
             return
         if held and not already:
-            self.deadline.set(Wait.REQUEST_HEADER, self.world.settings.timeouts.request_header)
+            self.deadline.set(Wait.REQUEST_HEADER, self.world.timeouts.request_header)
         self._held = held
 
-    def _judge(self, now: float) -> Verdict:
-        """The verdict for this request, now. The last one is used again while it holds and nothing was reloaded."""
-        if now < self.until and self.world is self.proxy.world and self._verdict is not None:
-            return self._verdict
+    def _judge(self, now: float) -> Passage:
+        """What the visitor may do, now. The last verdict is used again while it holds and nothing was reloaded."""
+        if now < self._until and self.world is self.proxy.world and self._passage is not None:
+            return self._passage
         world = self.world = self.proxy.world
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities
             self.tls.verify_anew(world.tls)
-        verdict = judge(self.tls.peer, now, world.policy)
-        self._verdict = verdict
-        self.proxy.expiry.forget(self, self.until)
-        self.until = verdict.until if isinstance(verdict, Admit) else 0.0
-        if isinstance(verdict, Admit):
-            self.proxy.expiry.note(self, verdict.until)
-        self.trusted = self.world.trusts(self.address)
+        verdict = world.judge(self.tls.peer, now)
+        self._passage = passage = Passage(verdict, world.routes)
+        self._note_end(verdict)
+        self.trusted = world.trusts(self.address)
         self.headers = address_headers(self.address, trusted=self.trusted)
         if isinstance(verdict, Admit):
-            self.headers += identity_headers(verdict.identity)
-            self.visitor = Visitor(self.client, verdict.identity.certificate)
+            certificate = verdict.identity.certificate
+            lines = world.identity.lines(verdict.identity, now)
+            self._until = min(verdict.until, lines.until)
+            self.headers += lines.request
+            self.warning = lines.response
+            if lines.response:
+                self.proxy.metrics.expiring(certificate.sha256)
+            self.visitor = Visitor(self.client, certificate)
         else:
+            self._until, self.warning = 0.0, b""
             self.visitor = Visitor(self.client, verdict.certificate)
-        return verdict
+        return passage
 
     def judge_anew(self) -> None:
         """The world or the time has changed: end what is under way if its visitor is no longer let in.
@@ -307,15 +341,35 @@ class Downstream(asyncio.Protocol):
         if exchange is None:
             return
         now = self.proxy.wall()
-        verdict = self._judge(now)
-        if isinstance(verdict, Admit):
+        refusal = self._withdrawn(exchange, now)
+        if refusal is None:
             return
-        self.proxy.shut_out(exchange, verdict)
+        self.proxy.shut_out(exchange, refusal)
         if exchange.cut():
             return
-        answer = self._refusal(exchange.head, verdict, now, exchange.request_id)
+        answer = self._refusal(exchange.head, refusal, now, exchange.request_id)
         exchange.end_with(answer.status, len(answer.body))
         self.linger()
+
+    def _withdrawn(self, exchange: Exchange, now: float) -> Refuse | None:
+        """Why this exchange would not be begun any more, None if it would.
+
+        Who was let in by name on a public route is still told to the app by that name, so that must hold too.
+        """
+        passage, head = self._judge(now), exchange.head
+        if exchange.forward.identity is None:
+            self.visitor = Visitor(self.client)
+        elif passage.refusal is not None:
+            return passage.refusal
+        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        return decision.refusal if isinstance(decision, Refused) else None
+
+    def _note_end(self, verdict: Verdict) -> None:
+        self.proxy.expiry.forget(self, self.ends)
+        self.ends = 0.0
+        if isinstance(verdict, Admit):
+            self.ends = verdict.until
+            self.proxy.expiry.note(self, self.ends)
 
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
@@ -364,12 +418,12 @@ class Downstream(asyncio.Protocol):
 
     def _expired(self, wait: Wait) -> None:
         if wait is Wait.LINGER and self._still_moving():
-            self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+            self.deadline.set(wait, self.world.timeouts.stream_idle)
         elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
         elif self.exchange is not None:
             if self._still_moving():
-                self.deadline.set(wait, self.world.settings.timeouts.stream_idle)
+                self.deadline.set(wait, self.world.timeouts.stream_idle)
             else:
                 self.exchange.expired(wait)
         elif wait is Wait.REQUEST_HEADER and self._held:
@@ -385,3 +439,6 @@ class Downstream(asyncio.Protocol):
             unsent += self.exchange.upstream.transport.get_write_buffer_size()
         before, self._unsent = self._unsent, unsent
         return 0 < unsent != before
+
+
+_DOCUMENT_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "max-age=300"))

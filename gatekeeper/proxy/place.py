@@ -37,7 +37,8 @@ class Place:
 
     def give_back(self, connection: UpstreamConnection, now: float) -> None:
         """Keep a connection for the next exchange."""
-        connection.resume_reading()
+        if connection.paused:
+            connection.resume_reading()
         if connection.transport.is_closing() or len(self._idle) >= MAX_IDLE:
             connection.close()
             return

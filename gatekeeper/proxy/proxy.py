@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gatekeeper.access_log import AccessLog, OwnAnswer
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gatekeeper.proxy.announced import Announced
     from gatekeeper.proxy.downstream import Downstream
     from gatekeeper.proxy.exchange import Exchange
-    from gatekeeper.refresh import Reload
 
 # How long open connections may be judged anew before traffic gets its turn.
 SLICE_SECONDS = 0.005
@@ -27,10 +27,19 @@ SLICE_SECONDS = 0.005
 _log = logging.getLogger("gatekeeper")
 
 
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How a reload went: when (seconds since the epoch), whether the new state is in force, and if not, why."""
+
+    time: float
+    ok: bool
+    message: str = ""
+
+
 class Proxy:
     """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall.
 
-    ``connections_in_all`` counts those of the other processes too.
+    ``last_reload`` is None until the first one, and ``connections_in_all`` counts those of the other processes too.
     """
 
     def __init__(
@@ -89,7 +98,7 @@ class Proxy:
     def closed(self, downstream: "Downstream") -> None:
         """A client's connection is closed."""
         self.connections.discard(downstream)
-        self.expiry.forget(downstream, downstream.until)
+        self.expiry.forget(downstream, downstream.ends)
         left = self._by_address[downstream.address] - 1
         if left:
             self._by_address[downstream.address] = left
@@ -184,6 +193,14 @@ class Proxy:
         self.metrics.answered(403, duration)
         outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
         self.log.write(downstream.visitor, head, outcome)
+
+    def answered(
+        self, downstream: "Downstream", head: RequestHead, status: int, sent: int, request_id: str, now: float, why: str
+    ) -> None:
+        """The gate itself answered a request: with a document of its own, or because no route takes it."""
+        duration = self.wall() - now
+        self.metrics.answered(status, duration)
+        self.log.write(downstream.visitor, head, OwnAnswer(now, duration, status, sent, request_id, detail=why))
 
     def bad_request(
         self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float

@@ -16,7 +16,7 @@ FINISH_SECONDS = 2.0
 class UpstreamConnection(asyncio.Protocol):
     """Carries an exchange to one place of an upstream. ``used_before`` tells a kept connection from a fresh one."""
 
-    __slots__ = ("_paused", "exchange", "idle_since", "place", "transport", "used_before")
+    __slots__ = ("exchange", "idle_since", "paused", "place", "transport", "used_before")
     transport: asyncio.Transport
 
     def __init__(self, place: "Place") -> None:
@@ -24,7 +24,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.used_before = False
         self.idle_since = 0.0
-        self._paused = False
+        self.paused = False
 
     # -- called by the transport
 
@@ -66,14 +66,14 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """Take nothing more from the app until `resume_reading`."""
-        if not self._paused and not self.transport.is_closing():
-            self._paused = True
+        if not self.paused and not self.transport.is_closing():
+            self.paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Go on after `pause_reading`."""
-        if self._paused and not self.transport.is_closing():
-            self._paused = False
+        if self.paused and not self.transport.is_closing():
+            self.paused = False
             self.transport.resume_reading()
 
     def finish(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -1,30 +1,64 @@
 """Everything that was configured and loaded, as one value that never changes. A reload makes a new one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.revocation import alarms
-from gatekeeper.gate.verdict import Policy
+from gatekeeper.gate.routes import Routes
+from gatekeeper.gate.verdict import Peer, Policy, Verdict, judge
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
-from gatekeeper.settings import Settings
+from gatekeeper.settings import JWTSettings, Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
+from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
+from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
 
 
 @dataclass(frozen=True, slots=True)
+class Timeouts:
+    """``[timeouts]`` as plain numbers, in seconds: an attribute of a pydantic model costs 25 ns."""
+
+    handshake: float
+    request_header: float
+    idle: float
+    connect: float
+    response_header: float
+    stream_idle: float
+    tunnel_idle: float
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """What a request meets: settings, TLS, who is trusted, how heads are read, where the apps are."""
+    """What a request meets: settings, TLS, who is trusted, where requests go, how heads are read, where the apps are.
+
+    ``documents`` are what the gate itself gives to everybody: path to JSON.
+    """
 
     settings: Settings
     tls: ServerContext
     policy: Policy
+    routes: Routes
+    documents: Mapping[bytes, bytes]
+    identity: IdentityWriter
     reader: RequestReader
     pages: RefusalPages
     upstreams: Mapping[str, Pool]
+    timeouts: Timeouts = field(init=False)
+
+    def __post_init__(self) -> None:
+        configured = self.settings.timeouts
+        object.__setattr__(
+            self, "timeouts", Timeouts(**{one.name: getattr(configured, one.name) for one in fields(Timeouts)})
+        )
+
+    def judge(self, peer: Peer, now: float) -> Verdict:
+        """The verdict about a peer at the moment ``now``, by what is loaded."""
+        return judge(peer, now, self.policy)
 
     def trusts(self, address: str) -> bool:
         """Whether this client is a proxy whose X-Forwarded-* is believed (``server.trusted_proxies``)."""
@@ -51,7 +85,7 @@ def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool
 
 def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
     """Load every file that the settings name; ConfigurationError with all that is wrong."""
-    server, client_auth, limits, refusal = settings.server, settings.client_auth, settings.limits, settings.refusal
+    server, client_auth = settings.server, settings.client_auth
     tls = build_context(
         certificate=server.certificate,
         key=server.key,
@@ -61,6 +95,16 @@ def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -
         advertise_ca=client_auth.advertise_ca,
         now=now,
     )
+    return make_world(settings, tls, upstreams)
+
+
+def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, Pool]) -> World:
+    """The world around TLS that is loaded already; ConfigurationError if another file cannot be used."""
+    client_auth, limits, refusal = settings.client_auth, settings.limits, settings.refusal
+    assertions = _assertions(settings.identity.jwt)
+    identity = IdentityWriter(settings.identity, tls.certificate, assertions)
+    documents = {JWKS_PATH: assertions.jwks()} if assertions is not None else {}
+    routes = Routes(settings.routes, documents)
     return World(
         settings=settings,
         tls=tls,
@@ -69,7 +113,27 @@ def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -
             revocations=load_revocations(client_auth.crl, tls.authorities),
             stale_counts=client_auth.crl_stale == "allow",
         ),
-        reader=RequestReader(HeadLimits(limits.request_header, limits.request_line, limits.header_count)),
+        routes=routes,
+        documents=documents,
+        identity=identity,
+        reader=RequestReader(
+            HeadLimits(limits.request_header, limits.request_line, limits.header_count),
+            identity.stripped | routes.stripped,
+        ),
         pages=RefusalPages(detail=refusal.detail, contact=refusal.contact or "", template=refusal.template),
         upstreams=upstreams,
     )
+
+
+def _assertions(settings: JWTSettings | None) -> Assertions | None:
+    if settings is None:
+        return None
+    try:
+        key = read_signing_key(settings.key.read_bytes())
+    except OSError as error:
+        why = f"cannot be read: {(error.strerror or str(error)).lower()}"
+    except ValueError as error:
+        why = str(error)
+    else:
+        return Assertions(key, settings.audience, settings.lifetime)
+    raise ConfigurationError(Mistake("identity.jwt.key", f"{settings.key} {why}"))

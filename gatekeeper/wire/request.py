@@ -53,9 +53,11 @@ _NEVER_PER_CONNECTION = frozenset(
         b"transfer-encoding",
     }
 )
+_KEEP_ALIVE = frozenset({b"keep-alive"})
 # Options that name no field which passes.
 _PLAIN_OPTIONS = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"})
 
+REMEMBERED_HEADS = 512
 REMEMBERED_BLOCKS = 512
 REMEMBERED_FIELDS = 2048
 # Longer ones are read anew each time. An entry holds its text about twice more, so the memory stays below 512 * 4 KiB
@@ -84,6 +86,11 @@ class Block:
     said: Mapping[bytes, bytes]
     stripped: frozenset[bytes]
 
+    @property
+    def plain(self) -> bool:
+        """Whether there is no body, and nothing in Connection but keep-alive; Expect announces a body."""
+        return self.framing is Framing.NONE and self.options <= _KEEP_ALIVE and b"expect" not in self.said
+
     def remark(self, name: bytes) -> bytes:
         """The value of Accept, User-Agent, X-Forwarded-For or another field that interests the gate, b"" if none came.
 
@@ -99,12 +106,18 @@ class Block:
 
 @dataclass(slots=True)
 class RequestHead:
-    """One request's head. ``target`` is in origin-form or ``*``; ``minor`` is the x in HTTP/1.x."""
+    """One request's head. ``target`` is in origin-form or ``*``; ``minor`` is the x in HTTP/1.x.
+
+    ``ready`` is the whole of it for the upstream, without what the gate itself says of the visitor, where nothing about
+    it is out of the ordinary: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive. It
+    is b"" for every other request, and only ever leads to shortcuts.
+    """
 
     method: bytes
     target: bytes
     minor: int
     block: Block
+    ready: bytes = b""
 
     @property
     def keep_alive(self) -> bool:
@@ -147,6 +160,8 @@ class RequestReader:
         self._blocks = Memory(
             partial(read_block, fields, stripped, limits.count), REMEMBERED_BLOCKS, REMEMBERED_BLOCK_BYTES
         )
+        self.remembered = Memory(self._read_whole, REMEMBERED_HEADS, REMEMBERED_BLOCK_BYTES)
+        """`read` with ``remember=True``, by the bytes of a complete head, blank line included: 0.1 µs instead of 1."""
 
     def read(self, line: bytes, block: bytes, *, remember: bool) -> RequestHead:
         """Read a complete head: the request line without its CRLF, and all that follows, the blank line included.
@@ -164,7 +179,13 @@ class RequestReader:
         head = RequestHead(method, target, minor[0] - 0x30, known)
         if target[0] != _SLASH or not known.host or minor == b"0":
             _judge_target(head)
+        elif known.plain and method != b"HEAD":
+            head.ready = b"%b\r\n%b%b" % (line, known.forward, known.forwarded_host)
         return head
+
+    def _read_whole(self, text: bytes) -> RequestHead:
+        line_end = text.find(b"\r\n")
+        return self.read(text[:line_end], text[line_end + 2 :], remember=True)
 
     def incomplete(self, held: bytes, already: int = 0) -> None:
         """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right.
@@ -176,11 +197,10 @@ class RequestReader:
             raise Rule.LINE_TOO_LONG.error()
         if len(held) > self.limits.head:
             raise Rule.HEAD_TOO_LARGE.error()
-        broken = BROKEN_LINE_END.search(held, max(0, already - 1))
-        if broken:
-            raise (Rule.FIELD_LINE if 0 <= line_end < broken.start() else Rule.REQUEST_LINE).error()
         if line_end >= 0 and _REQUEST_LINE.fullmatch(held, 0, line_end) is None:
             raise self._line_error(held[:line_end])
+        if BROKEN_LINE_END.search(held, max(0, already - 1)):
+            raise (Rule.REQUEST_LINE if line_end < 0 else Rule.FIELD_LINE).error()
 
     def _line_error(self, line: bytes) -> MessageError:
         if len(line) > self.limits.line:

@@ -31,8 +31,10 @@ class ResponseHead:
     """What a response head says; it is shared between responses and never changed.
 
     ``fields`` are the status line and the lines that pass, without framing; ``ready`` is the whole head for the common
-    case: an HTTP/1.1 client whose connection goes on. ``reusable`` says whether the upstream's connection may be used
-    again after this response, going by its head alone.
+    case: an HTTP/1.1 client whose connection goes on. ``whole`` is the length of the body that goes with ``ready``, -1
+    where it is not known or the upstream's connection ends: whoever holds that many bytes behind the head, asked for by
+    a plain request, has the whole response. ``reusable`` says whether the upstream's connection may be used again after
+    this response, going by its head alone.
     """
 
     status: int
@@ -42,6 +44,7 @@ class ResponseHead:
     length: int
     reusable: bool
     upgrade: bool
+    whole: int = -1
 
     def body(self, method: bytes) -> Body | None:
         """A reader for the body that follows a request of this method, None if none does (RFC 9112, 6.3)."""
@@ -89,14 +92,19 @@ def _read(head: bytes) -> ResponseHead:
         known = [field for field in known if field.name not in options]
     _ask_llhttp(head)
     fields = b"HTTP/1.1 %b %b\r\n" % (code, reason) + b"".join([field.line for field in known])
+    reusable = (b"close" not in options if minor == b"1" else b"keep-alive" in options) and not _misses_a_body(
+        status, said
+    )
+    has_length = framing is Framing.LENGTH and status >= 200 and status not in (204, 304)
     return ResponseHead(
         status,
         fields,
         fields + framing_line(framing, length, status) + b"\r\n",
         framing,
         length,
-        (b"close" not in options if minor == b"1" else b"keep-alive" in options) and not _misses_a_body(status, said),
+        reusable,
         b"upgrade" in options and said.get(b"upgrade", b"").lower() == b"websocket",
+        length if has_length and reusable else -1,
     )
 
 

@@ -146,6 +146,12 @@ def test_serials_are_random_and_out_of_a_persons_way() -> None:
     assert all(1 << 64 <= serial < 1 << 128 for serial in serials)
 
 
+def test_a_serial_that_is_taken_or_small_is_drawn_again() -> None:
+    """What a person may have counted to by hand, and what was used before, is not used."""
+    drawn = iter([0, 1, (1 << 64) - 1, 1 << 70, 1 << 71])
+    assert random_serial({1 << 70}, lambda: next(drawn)) == 1 << 71
+
+
 def test_a_renewed_authority_keeps_key_and_identifier(home: Authority, now: datetime) -> None:
     """What was signed before a renewal is verified by the certificate after it."""
     alice = issue_client(home, "alice", key_type="ec:p256", now=now).certificate

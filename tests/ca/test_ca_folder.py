@@ -163,3 +163,11 @@ def test_a_damaged_journal_stops_everything(tmp_path: Path) -> None:
     (tmp_path / ".journal").write_bytes(b"{")
     with pytest.raises(AuthorityError, match=r"\.journal is damaged"), Folder(tmp_path).locked():
         pass
+
+
+def test_what_a_killed_command_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    """Half a file written aside outside the folder does not stop the next attempt."""
+    (tmp_path / ".a.key.new").write_bytes(b"half")
+    write_new(tmp_path / "a.key", Content(b"whole"))
+    assert (tmp_path / "a.key").read_bytes() == b"whole"
+    assert os.listdir(tmp_path) == ["a.key"]

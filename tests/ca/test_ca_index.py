@@ -86,6 +86,11 @@ def test_a_serial_is_never_taken_twice(alice: Entry) -> None:
         Index((alice,)).with_entry(replace(alice, name="bob"))
 
 
+def test_every_serial_that_was_used_is_known(alice: Entry, now: datetime) -> None:
+    """Also those that were revoked without having been issued here."""
+    assert Index((alice,)).with_revocation(Revocation(1, now)).serials() == {1, alice.serial}
+
+
 def test_names_are_found_in_any_case(alice: Entry) -> None:
     """Alice and alice are one file on some systems, so they are one name."""
     assert Index((alice,)).named("ALICE") == (alice,)

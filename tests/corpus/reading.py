@@ -22,9 +22,9 @@ _REPEATED = re.compile(r"<<(.+?)\*([0-9]+)>>", re.DOTALL)
 class RequestMessage:
     """What a client sends, and what must come of it.
 
-    ``rule`` is the rule of docs/http.md that it is about. ``statuses`` are those of the answers. ``app`` is what the app
-    gets, without the lines that the gate adds; ``cut`` says that it gets the beginning of a request and then a reset.
-    ``closes`` says that the gate ends the connection.
+    ``rule`` is the rule of docs/http.md that it is about. ``statuses`` are those of the answers. ``app`` is what the
+    app gets, without the lines that the gate adds; ``cut`` says that it gets the beginning of a request and then a
+    reset. ``closes`` says that the gate ends the connection.
     """
 
     name: str

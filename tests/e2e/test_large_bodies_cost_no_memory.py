@@ -8,7 +8,6 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -107,15 +106,16 @@ def count_x(connection: socket.socket, end: bytes, last: bytes = b"") -> int:
     return count
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> Iterator[BulkApp]:
     with BulkApp() as app:
         yield app
 
 
-@pytest.fixture
-def gate(app: BulkApp, folder: Path) -> Iterator[Gate]:
-    with Gate(folder, app.url) as gate:
+@pytest.fixture(scope="module")
+def gate(app: BulkApp, visitors: Visitors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    with Gate(visitors.furnish(tmp_path_factory.mktemp("gate")), app.url) as gate:
+        gate.memory_at_start = gate.memory()
         yield gate
 
 
@@ -124,7 +124,6 @@ def test_a_client_that_stands_still_on_a_download(
     gate: Gate, app: BulkApp, visitors: Visitors, framing: str, end: bytes
 ) -> None:
     """The app is held while nobody reads, and everything arrives afterwards."""
-    before = gate.memory()
     with gate.connect(visitors.context("alice")) as alice:
         alice.sendall(b"GET /%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % framing.encode())
         assert alice.recv(1) == b"H"
@@ -132,13 +131,13 @@ def test_a_client_that_stands_still_on_a_download(
         assert app.sender.held.wait(PATIENCE)
         assert app.sender.moved < IN_THE_KERNEL
         assert count_x(alice, end) == SIZE
-    assert gate.memory() - before < GROWTH
+    assert gate.memory() - gate.memory_at_start < GROWTH
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_an_app_that_stands_still_on_an_upload(gate: Gate, app: BulkApp, visitors: Visitors, framing: str) -> None:
     """The client is held while the app does not read, and everything arrives afterwards."""
-    before = gate.memory()
+    app.go_on.clear()
     with gate.connect(visitors.context("alice")) as alice:
         chunked = framing == "chunked"
         length = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % (SIZE + 1)
@@ -155,4 +154,4 @@ def test_an_app_that_stands_still_on_an_upload(gate: Gate, app: BulkApp, visitor
         while len(answer) < 15 or b"\r\n\r\n" not in answer:
             answer += alice.recv(65536)
     assert int(answer[-15:]) == SIZE
-    assert gate.memory() - before < GROWTH
+    assert gate.memory() - gate.memory_at_start < GROWTH

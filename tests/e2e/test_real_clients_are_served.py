@@ -38,9 +38,20 @@ const ask = (method, path, body) => new Promise((done, failed) => {
 """
 
 
-@pytest.fixture
-def gate(folder: Path, app: App) -> Iterator[Gate]:
-    with Gate(folder, app.url) as gate:
+@pytest.fixture(scope="module")
+def app() -> Iterator[App]:
+    with App() as app:
+        yield app
+
+
+@pytest.fixture(autouse=True)
+def nothing_asked(app: App) -> None:
+    app.asked.clear()
+
+
+@pytest.fixture(scope="module")
+def gate(app: App, visitors: Visitors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    with Gate(visitors.furnish(tmp_path_factory.mktemp("gate")), app.url) as gate:
         yield gate
 
 

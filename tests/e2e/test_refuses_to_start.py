@@ -28,7 +28,10 @@ Break = Callable[[Path, Visitors], object]
 
 
 def configure(folder: Path, **parts: str) -> str:
-    parts = {"listen": '"127.0.0.1:0"', "upstream": "http://127.0.0.1:8000", "server": "", "tables": ""} | parts
+    defaults = {"listen": '"127.0.0.1:0"', "admin": "127.0.0.1:0", "log": "access.log"}
+    defaults |= {"upstream": "http://127.0.0.1:8000", "server": "", "client_auth": "", "app": ""}
+    defaults["tables"] = ""
+    parts = defaults | parts
     (folder / "gatekeeper.toml").write_text(CONFIGURATION.format(**parts))
     return str(folder / "gatekeeper.toml")
 

@@ -13,7 +13,7 @@ ROOT = Path(gatekeeper.__file__).parent
 # From the ground up. A module may import from its own layer and from those above it in this list.
 LAYERS = (
     {"errors"},
-    {"units", "addresses", "kinds", "settings"},
+    {"units", "addresses", "kinds", "settings", "watched"},
     {"gate"},
     {"wire"},
     {"ca"},
@@ -22,8 +22,9 @@ LAYERS = (
     {"refusal"},
     {"access_log", "metrics"},
     {"proxy"},
-    {"embedded", "listeners"},
-    {"admin", "refresh"},
+    {"embedded", "listeners", "privileges", "systemd"},
+    {"refresh", "status"},
+    {"admin"},
     {"worker"},
     {"supervisor"},
     {"cli"},

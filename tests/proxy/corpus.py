@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import h11
 
@@ -90,7 +91,7 @@ class Apps:
         busy = True
         while busy:
             self._readers += [Reader(one) for one in self._app.connections[len(self._readers) :]]
-            busy = any([reader.work() for reader in self._readers])
+            busy = bool([reader for reader in self._readers if reader.work()])
 
     @property
     def raw(self) -> bytes:
@@ -213,7 +214,7 @@ def at(*places: int) -> Callable[[bytes], Iterator[bytes]]:
 
     def split(sent: bytes) -> Iterator[bytes]:
         edges = [0, *sorted({place % (len(sent) or 1) for place in places} - {0}), len(sent)]
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             yield from in_one(sent[start:end])
 
     return split

@@ -19,9 +19,9 @@ from gatekeeper.proxy.downstream import Downstream
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.proxy import Proxy
-from gatekeeper.proxy.world import World
+from gatekeeper.proxy.world import World, make_world
 from gatekeeper.settings import Settings
-from gatekeeper.wire.request import HeadLimits, RequestHead, RequestReader
+from gatekeeper.wire.request import RequestHead
 from tests.certificates import Holder, make_authority, make_client, make_server
 from tests.proxy.virtual import FakeTransport, VirtualLoop
 
@@ -85,14 +85,8 @@ class Scene:
         self.loop = VirtualLoop()
         self.app = App(self.loop)
         settings = files.settings(**tables)
-        limits = settings.limits
         self.pool = Pool(settings.every_upstream["default"], self._places(settings), self.loop)
-        self.world = replace(
-            world,
-            settings=settings,
-            reader=RequestReader(HeadLimits(limits.request_header, limits.request_line, limits.header_count)),
-            upstreams={"default": self.pool},
-        )
+        self.world = replace(make_world(settings, world.tls, {"default": self.pool}), pages=world.pages)
         self.log = Log()
         self.started = time.time()
         self.proxy = Proxy(self.world, loop=self.loop, log=self.log, metrics=Metrics(), wall=self.wall)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import pytest
 
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
+from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool
@@ -161,6 +162,45 @@ def test_who_was_refused_may_be_let_in_by_a_reload(scene: Scene) -> None:
     alice.send(get())
     scene.loop.settle()
     assert scene.serve(alice, OK).startswith(b"HTTP/1.1 200 ")
+
+
+# -- routes
+
+PUBLIC = {"path": "/chat", "public": True}
+
+
+def routed(scene: Scene, *routes: dict[str, Any]) -> World:
+    """The scene's world with these routes."""
+    settings = scene.files.settings(routes=list(routes))
+    return replace(scene.proxy.world, settings=settings, routes=Routes(settings.routes, {}))
+
+
+def test_a_public_tunnel_of_nobody_goes_on(scene: Scene) -> None:
+    """It was not begun for a certificate, so the end of none concerns it."""
+    renew(scene, routed(scene, PUBLIC))
+    nobody = scene.visitor(None)
+    tunnel(scene, nobody)
+    renew(scene, revoking(scene, scene.files.alice))
+    assert not nobody.was_sent_away
+
+
+def test_a_public_tunnel_of_a_revoked_visitor_is_closed(scene: Scene) -> None:
+    """The app was told a name that does not hold any more."""
+    renew(scene, routed(scene, PUBLIC))
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read() == CLOSED
+
+
+def test_a_tunnel_that_a_new_rule_forbids_is_closed(scene: Scene) -> None:
+    """A change of the routes is judged for what is under way, too."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, routed(scene, {"allow": [{"cn": "alice"}]}))
+    assert not alice.was_sent_away
+    renew(scene, routed(scene, {"deny": [{"cn": "alice"}]}))
+    assert alice.read() == b"\x88\x0d\x03\xf0not_allowed"
 
 
 # -- another authority

@@ -1,0 +1,1 @@
+"""The cost of single steps, in memory: no socket, no loop, no other process."""

@@ -1,0 +1,175 @@
+"""A gate in memory: the real protocols and real TLS, and transports that only keep what is written to them."""
+
+import asyncio
+import ssl
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from benchmarks.certificates import make_certificates
+from gatekeeper import config
+from gatekeeper.access_log import FORMATS, AccessLog
+from gatekeeper.metrics import Metrics
+from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.proxy.place import make_places
+from gatekeeper.proxy.pool import Pool
+from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.upstream import UpstreamConnection
+from gatekeeper.proxy.world import build_world
+from gatekeeper.worker import new_event_loop
+
+BROWSER = (
+    b"GET /bench HTTP/1.1\r\nHost: localhost:8443\r\n"
+    b"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0\r\n"
+    b"Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8\r\n"
+    b"Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9,de;q=0.8\r\n"
+    b'Sec-CH-UA: "Chromium";v="142", "Not_A Brand";v="99"\r\nSec-CH-UA-Mobile: ?0\r\nSec-CH-UA-Platform: "Linux"\r\n'
+    b"Sec-Fetch-Dest: document\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Site: same-origin\r\n"
+    b"Cookie: session=%08d\r\n\r\n"
+)
+RESPONSE = (
+    b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Mon, 23 Nov 2026 19:00:00 GMT\r\nContent-Type: text/plain\r\n"
+    b'Content-Length: 100\r\nConnection: keep-alive\r\nETag: "65-1"\r\n\r\n' + b"x" * 100
+)
+
+CONFIGURATION = """\
+[server]
+listen = "127.0.0.1:0"
+certificate = "server.crt"
+key = "server.key"
+[client_auth]
+ca = "ca.crt"
+[upstream]
+url = "http://127.0.0.1:8000"
+"""
+
+
+def prepare(folder: Path) -> Path:
+    """Write a configuration and the certificates that it names; they can serve several gates."""
+    make_certificates(folder)
+    (folder / "gatekeeper.toml").write_text(CONFIGURATION)
+    return folder
+
+
+class Transport(asyncio.Transport):
+    """Takes everything at once."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 50000)})
+        self.got: list[Any] = []
+        self._closing = False
+
+    def write(self, data: Any) -> None:  # noqa: D102
+        self.got.append(data)
+
+    def take(self) -> bytes:
+        """What was written since this was asked last."""
+        taken = b"".join(self.got)
+        self.got.clear()
+        return taken
+
+    def is_closing(self) -> bool:  # noqa: D102
+        return self._closing
+
+    def close(self) -> None:  # noqa: D102
+        self._closing = True
+
+    abort = close
+
+    def can_write_eof(self) -> bool:  # noqa: D102
+        return True
+
+    def write_eof(self) -> None:  # noqa: D102
+        pass
+
+    def pause_reading(self) -> None:  # noqa: D102
+        pass
+
+    def resume_reading(self) -> None:  # noqa: D102
+        pass
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:  # noqa: D102
+        pass
+
+    def get_write_buffer_size(self) -> int:  # noqa: D102
+        return 0
+
+
+class Gate:
+    """The proxy with one connection to the app, which the script plays. ``folder`` was made by `prepare`."""
+
+    def __init__(self, folder: Path) -> None:
+        settings = config.load(folder / "gatekeeper.toml").settings
+        self.loop = new_event_loop()
+        pools = {
+            name: Pool(upstream, make_places(name, upstream, {}), self.loop)
+            for name, upstream in settings.every_upstream.items()
+        }
+        log = AccessLog(Path("/dev/null"), FORMATS["json"], self.loop)
+        world = build_world(settings, pools, time.time())
+        self.proxy = Proxy(world, loop=self.loop, log=log, metrics=Metrics())
+        self.app = Transport()
+        place = pools["default"].places[0]
+        self.upstream = UpstreamConnection(place)
+        self.upstream.connection_made(self.app)
+        place.give_back(self.upstream, 0.0)
+        self.visitors_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        self.visitors_tls.load_cert_chain(folder / "client.crt", folder / "client.key")
+
+    def connect(self) -> "Visitor":
+        """A client, before its handshake."""
+        return Visitor(self)
+
+    def shake_hands(self) -> "Visitor":
+        """A client whose handshake is done."""
+        visitor = Visitor(self)
+        visitor.shake_hands()
+        return visitor
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.proxy.log.close()
+        self.loop.close()
+
+
+class Visitor:
+    """A client with a good certificate."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self.transport = Transport()
+        self.downstream = Downstream(gate.proxy)
+        self.downstream.connection_made(self.transport)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = gate.visitors_tls.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+
+    def shake_hands(self) -> None:
+        """A full handshake, both sides."""
+        done = False
+        while not done:
+            with suppress(ssl.SSLWantReadError):
+                self.tls.do_handshake()
+                done = True
+            self.downstream.data_received(self._outgoing.read())
+            self._incoming.write(self.transport.take())
+
+    def encrypt(self, data: bytes) -> bytes:
+        """The records that carry ``data``, not sent yet."""
+        self.tls.write(data)
+        return self._outgoing.read()
+
+    def exchange(self, records: bytes) -> None:
+        """A request and its response."""
+        gate = self._gate
+        self.downstream.data_received(records)
+        gate.app.got.clear()
+        gate.upstream.data_received(RESPONSE)
+        self.transport.got.clear()
+
+    def leave(self) -> None:
+        """Say goodbye and close."""
+        with suppress(ssl.SSLError):
+            self.tls.unwrap()
+        self.downstream.data_received(self._outgoing.read())
+        self.downstream.connection_lost(None)

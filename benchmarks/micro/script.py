@@ -1,0 +1,73 @@
+"""What `benchmarks.instructions` counts: ``python -m benchmarks.micro.script FOLDER NAME TIMES``.
+
+Played under callgrind, which is told to count after everything is prepared and played once, and to stop afterwards.
+"""
+
+import gc
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.micro.gate import BROWSER, Gate
+
+WARM_UP = 50
+"""Until memories are filled and the interpreter has specialised its code (PEP 659)."""
+
+
+def exchange(gate: Gate, times: int) -> Callable[[slice], None]:
+    """Requests on one connection, with the same head again and again."""
+    return _exchanges(gate, [BROWSER % 0] * times)
+
+
+def cookie(gate: Gate, times: int) -> Callable[[slice], None]:
+    """Requests on one connection, with a new cookie in each head."""
+    return _exchanges(gate, [BROWSER % n for n in range(times)])
+
+
+def connection(gate: Gate, times: int) -> Callable[[slice], None]:
+    """A full handshake, one exchange, goodbye. The visitor's own half of it is counted too."""
+
+    def play(some: slice) -> None:
+        for _ in range(*some.indices(times)):
+            visitor = gate.shake_hands()
+            visitor.exchange(visitor.encrypt(BROWSER % 0))
+            visitor.leave()
+
+    return play
+
+
+def _exchanges(gate: Gate, requests: list[bytes]) -> Callable[[slice], None]:
+    visitor = gate.shake_hands()
+    records = [visitor.encrypt(request) for request in requests]
+
+    def play(some: slice) -> None:
+        for record in records[some]:
+            visitor.exchange(record)
+
+    return play
+
+
+SCRIPTS = {script.__name__: script for script in (exchange, cookie, connection)}
+
+
+def main(folder: str, name: str, times: int) -> None:
+    """Play one script in a folder made by `benchmarks.micro.gate.prepare`."""
+    gate = Gate(Path(folder))
+    play = SCRIPTS[name](gate, times + WARM_UP)
+    play(slice(0, WARM_UP))
+    gc.collect()
+    gc.freeze()
+    _count("on")
+    play(slice(WARM_UP, None))
+    _count("off")
+    gate.close()
+
+
+def _count(switch: str) -> None:
+    subprocess.run(["callgrind_control", "-i", switch, str(os.getpid())], check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

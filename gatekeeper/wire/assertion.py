@@ -1,0 +1,118 @@
+"""A signed assertion of who is there, for apps that do not want to trust the network: a JWT (RFC 7519) by ES256.
+
+It is bound to the certificate by its thumbprint (RFC 8705, 3.1), so that it says the same as the headers beside it. An
+app takes the public key from the JWKS (RFC 7517) and must compare ``aud``; it need not trust whoever can connect to it.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from jwt.algorithms import ECAlgorithm
+
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.verdict import Identity
+
+HEADER = "Gatekeeper-Assertion"
+ISSUER = "gatekeeper"
+JWKS_PATH = b"/.well-known/gatekeeper/jwks.json"
+# How many certificates' assertions are kept; each is about 1 KiB.
+REMEMBERED_ASSERTIONS = 4096
+
+
+def read_signing_key(pem: bytes) -> EllipticCurvePrivateKey:
+    """A P-256 private key; ValueError with a sentence that goes on from the file's name."""
+    try:
+        key = load_pem_private_key(pem, None)
+    except TypeError:
+        raise ValueError("is encrypted; the key must be without a passphrase") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("holds no PEM private key") from None
+    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
+        raise ValueError("is not an EC key on the curve P-256, which ES256 signs with")
+    return key
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """A token, good until ``expires``; from ``renew`` on, a new one is to be asked for (seconds since the epoch)."""
+
+    token: str
+    renew: float
+    expires: float
+
+
+class Assertions:
+    """Signs, and remembers for each certificate what it signed; ``lifetime`` is in seconds.
+
+    A token is sent during the first half of its life, so whoever gets one has the other half to look at it.
+    """
+
+    def __init__(self, key: EllipticCurvePrivateKey, audience: str, lifetime: float) -> None:
+        self._key = key
+        self._audience = audience
+        self._lifetime = lifetime
+        self._jwk = _public_jwk(key)
+        self._made: dict[bytes, Assertion] = {}
+
+    def assertion(self, identity: Identity, now: float) -> Assertion:
+        """The assertion to send at the moment ``now``; it never outlives the certificate."""
+        der = identity.certificate.der
+        known = self._made.get(der)
+        if known is None or now >= known.renew:
+            if len(self._made) >= REMEMBERED_ASSERTIONS:
+                self._made.clear()
+            known = self._made[der] = self._sign(identity.certificate, now)
+        return known
+
+    def jwks(self) -> bytes:
+        """The public key, as an app fetches it (RFC 7517, 5)."""
+        return json.dumps({"keys": [self._jwk]}, separators=(",", ":")).encode("ascii")
+
+    def _sign(self, certificate: Certificate, now: float) -> Assertion:
+        issued = int(now)
+        expires = int(min(issued + self._lifetime, certificate.not_after + 1))
+        claims = {
+            "iss": ISSUER,
+            "aud": self._audience,
+            "iat": issued,
+            "exp": expires,
+            **_claims(certificate),
+            "cnf": {"x5t#S256": _base64url(sha256(certificate.der).digest())},
+        }
+        token = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._jwk["kid"]})
+        return Assertion(token, min(issued + self._lifetime / 2, expires), expires)
+
+
+def _claims(certificate: Certificate) -> dict[str, Any]:
+    """What the certificate says; left out where it says nothing."""
+    said = {
+        "sub": certificate.common_name,
+        "email": next(iter(certificate.emails), ""),
+        "groups": list(certificate.organizational_units),
+        "organizations": list(certificate.organizations),
+        "dns": list(certificate.dns_names),
+        "uri": list(certificate.uris),
+        "subject_dn": certificate.subject,
+        "issuer_dn": certificate.issuer,
+        "serial": certificate.serial,
+    }
+    return {name: value for name, value in said.items() if value}
+
+
+def _public_jwk(key: EllipticCurvePrivateKey) -> dict[str, str]:
+    """The public key with its thumbprint (RFC 7638, 3) as its id, so that the same key has the same id everywhere."""
+    members = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    needed = {name: members[name] for name in ("crv", "kty", "x", "y")}
+    thumbprint = sha256(json.dumps(needed, sort_keys=True, separators=(",", ":")).encode("ascii")).digest()
+    return {**needed, "use": "sig", "alg": "ES256", "kid": _base64url(thumbprint)}
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -1,0 +1,41 @@
+"""Headers of one's own: ``custom = { "X-Device" = "{cn}" }``."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.wire.presets.encoding import encoded, listed
+
+_PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
+
+
+def fill(template: str, certificate: Certificate) -> str:
+    """The template with what the certificate says; "" if the certificate says nothing of what is asked for.
+
+    A character that the template itself holds is ``%XX`` in the values, so that no name can forge the next one.
+    """
+    special = "".join(sorted(set(_PLACEHOLDER.sub("", template))))
+    names = _PLACEHOLDER.findall(template)
+    values = {name: _VALUES[name](certificate, special) for name in names}
+    if names and not any(values.values()):
+        return ""
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+
+
+def _not_after(certificate: Certificate, _special: str) -> str:
+    return f"{datetime.fromtimestamp(certificate.not_after, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+_VALUES: dict[str, Callable[[Certificate, str], str]] = {
+    "cn": lambda certificate, special: encoded(certificate.common_name, special),
+    "o": lambda certificate, special: listed(certificate.organizations, special),
+    "ou": lambda certificate, special: listed(certificate.organizational_units, special),
+    "email": lambda certificate, special: encoded(next(iter(certificate.emails), ""), special),
+    "dns": lambda certificate, special: listed(certificate.dns_names, special),
+    "uri": lambda certificate, special: listed(certificate.uris, special),
+    "serial": lambda certificate, special: certificate.serial,
+    "sha256": lambda certificate, special: certificate.sha256,
+    "issuer": lambda certificate, special: encoded(next(iter(certificate.issuer_common_names), ""), special),
+    "not_after": _not_after,
+}

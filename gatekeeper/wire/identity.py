@@ -1,0 +1,85 @@
+"""Who is there, as header lines: for the app, and where a certificate is about to end, for the visitor too.
+
+Written once for each certificate; from request to request the lines are the same bytes.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.verdict import Identity
+from gatekeeper.settings import IdentitySettings
+from gatekeeper.wire.assertion import HEADER, Assertions
+from gatekeeper.wire.custom import fill
+from gatekeeper.wire.headers import folded
+from gatekeeper.wire.presets import PRESETS, Header
+
+DAY = 86400.0
+REMEMBERED_IDENTITIES = 1024
+
+# RFC 9110, 5.5: visible characters, obs-text for UTF-8, and spaces. One at the end is what nginx sends too, for a name
+# that ends in one: ``CN=alice\ ``, which nobody takes for ``CN=alice`` whether or not the space is dropped.
+_VALUE = re.compile(rb"[!-~\x80-\xff][ -~\x80-\xff]*")
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityLines:
+    """Header lines that hold while the time (seconds since the epoch) is before ``until``.
+
+    ``request`` goes to the app, ``response`` to the visitor, whose certificate is about to end unless it is empty.
+    """
+
+    request: bytes
+    response: bytes
+    until: float
+
+
+class IdentityWriter:
+    """Writes what ``[identity]`` asks for. ``server`` is the gate's own certificate, which Envoy's header names.
+
+    ``stripped`` are the names of custom headers as `gatekeeper.wire.headers.folded` gives them: only the gate may set
+    those.
+    """
+
+    def __init__(self, settings: IdentitySettings, server: Certificate, assertions: Assertions | None = None) -> None:
+        self._settings = settings
+        self._server = server
+        self._assertions = assertions
+        self._lines: Callable[[Identity], bytes] = lru_cache(REMEMBERED_IDENTITIES)(self._write)
+        self.stripped = frozenset(folded(name.lower().encode("ascii")) for name in settings.custom)
+
+    def lines(self, identity: Identity, now: float) -> IdentityLines:
+        """The lines at the moment ``now``."""
+        request, response, until = self._lines(identity), b"", float("inf")
+        warning = self._settings.expiry_warning
+        if warning is not None:
+            end = identity.certificate.not_after + 1
+            until = end - warning
+            if now >= until:
+                days = max(0, int((end - now) // DAY))
+                until = end - days * DAY if days else float("inf")
+                request += b"Gatekeeper-Certificate-Days-Left: %d\r\n" % days
+                date = formatdate(identity.certificate.not_after, usegmt=True)
+                response = _line(("Gatekeeper-Certificate-Expires", date))
+        if self._assertions is not None:
+            assertion = self._assertions.assertion(identity, now)
+            request += _line((HEADER, assertion.token))
+            until = min(until, assertion.renew)
+        return IdentityLines(request, response, until)
+
+    def _write(self, identity: Identity) -> bytes:
+        written = [header for name in self._settings.headers for header in PRESETS[name](identity, self._server)]
+        written += [(name, fill(template, identity.certificate)) for name, template in self._settings.custom.items()]
+        return b"".join(_line(header) for header in written if header[1])
+
+
+def _line(header: Header) -> bytes:
+    """One header line in UTF-8. ValueError if the value would break out of it, which names were refused for before."""
+    name, value = header
+    data = value.encode()
+    if _VALUE.fullmatch(data) is None:
+        raise ValueError(f"{name} would hold what cannot stand in a header")
+    return name.encode("ascii") + b": " + data + b"\r\n"

@@ -1,0 +1,88 @@
+"""Clients that stay: they ask again and again, listen to a WebSocket, or download without end."""
+
+import asyncio
+import ssl
+import time
+from asyncio import StreamReader, StreamWriter
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+UPGRADE = (
+    b"GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+async def app(request: web.Request) -> web.StreamResponse:
+    """``/chat`` is a WebSocket that ticks, ``/film`` a download without end, everything else is answered at once."""
+    if request.path == "/chat":
+        chat = web.WebSocketResponse()
+        await chat.prepare(request)
+        while not chat.closed and request.transport is not None:
+            await chat.send_str("tick")
+            await asyncio.sleep(0.05)
+        return chat
+    if request.path == "/film":
+        response = web.StreamResponse(headers={"Content-Length": str(1 << 40)})
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 1000)
+            await asyncio.sleep(0.01)
+    return web.Response(text="hello")
+
+
+@dataclass
+class Client:
+    """One connection. ``statuses`` are what its requests got, ``out`` is when it learned that it is out."""
+
+    name: str
+    reader: StreamReader
+    writer: StreamWriter
+    statuses: dict[int, int] = field(default_factory=dict)
+    out: float | None = None
+    last: bytes = b""
+
+    @classmethod
+    async def connect(cls, name: str, port: int, holder: ssl.SSLContext) -> "Client":
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=holder, server_hostname="localhost")
+        return cls(name, reader, writer)
+
+    async def head(self, request: bytes) -> bytes:
+        self.writer.write(request)
+        await self.writer.drain()
+        return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def get(self) -> int:
+        head = await self.head(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        status = int(head.split(b" ")[1])
+        length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length:"))
+        await self.reader.readexactly(int(length.partition(b":")[2]))
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        return status
+
+    async def keep_asking(self, every: float) -> None:
+        """Until it is refused."""
+        while await self.get() == 200:  # noqa: ASYNC110  it asks, it does not wait for a flag
+            await asyncio.sleep(every)
+        self.out = time.time()
+
+    async def listen(self, request: bytes, status: bytes) -> None:
+        """Until the gate ends it."""
+        head = await self.head(request)
+        assert head.startswith(b"HTTP/1.1 " + status), head
+        try:
+            while data := await self.reader.read(65536):
+                self.last = data
+        except (ssl.SSLError, OSError):
+            pass
+        self.out = time.time()
+
+    def close(self) -> None:
+        self.writer.transport.abort()
+
+
+# What sends a close frame ends like this: 1008 and the reason (RFC 6455, 5.5.1).
+def closed(reason: str) -> bytes:
+    """The last bytes of a WebSocket that the gate has closed."""
+    return bytes([0x88, 2 + len(reason)]) + (1008).to_bytes(2, "big") + reason.encode()

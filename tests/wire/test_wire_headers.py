@@ -1,0 +1,221 @@
+"""Single lines and names."""
+
+import time
+
+import pytest
+
+from gatekeeper.errors import MessageError
+from gatekeeper.wire.headers import (
+    Field,
+    folded,
+    is_reserved,
+    passes_as_trailer,
+    read_length,
+    read_options,
+    read_request_field,
+    read_response_field,
+    said_by,
+    split_field,
+    tokens,
+)
+from gatekeeper.wire.rules import Rule
+
+NOTHING = frozenset[bytes]()
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        (b"X: y", b"X", b"y"),
+        (b"X:y", b"X", b"y"),
+        (b"X:\t y z \t", b"X", b"y z"),
+        (b"X:", b"X", b""),
+        (b"X: \t ", b"X", b""),
+        (b"X:: y", b"X", b": y"),
+        (b"X: \x80\xff", b"X", b"\x80\xff"),
+        (b"!#$%&'*+-.^_`|~0aZ: y", b"!#$%&'*+-.^_`|~0aZ", b"y"),
+    ],
+)
+def test_a_line_is_a_name_and_a_value(line: bytes, name: bytes, value: bytes) -> None:
+    """RFC 9112, 5: the white space around the value belongs to neither."""
+    assert split_field(line) == (name, value)
+
+
+@pytest.mark.parametrize("line", [b"", b"X", b": y", b"X : y", b" X: y", b"X\t: y", b"X Y: z", b"X\xe9: y", b"(X): y"])
+def test_a_line_without_a_proper_name_is_refused(line: bytes) -> None:
+    """RFC 9112, 5.1: above all no space before the colon."""
+    with pytest.raises(MessageError) as caught:
+        split_field(line)
+    assert caught.value.detail == Rule.FIELD_LINE.sentence
+
+
+@pytest.mark.parametrize("byte", [*range(0x20), 0x7F])
+def test_a_value_holds_no_control_character_but_the_tab(byte: int) -> None:
+    """RFC 9110, 5.5."""
+    line = b"X: a" + bytes([byte]) + b"b"
+    if byte == 0x09:
+        assert split_field(line)[1] == b"a\tb"
+    else:
+        with pytest.raises(MessageError):
+            split_field(line)
+
+
+def test_an_ordinary_field_passes_with_its_own_spelling() -> None:
+    """Only the white space is written anew."""
+    assert read_request_field(NOTHING, b"cOOkie:  a=b ") == Field(b"cookie", b"a=b", b"cOOkie: a=b\r\n", noted=False)
+
+
+def test_a_field_may_pass_and_be_noted() -> None:
+    """User-Agent is for the app, and for the access log."""
+    assert read_request_field(NOTHING, b"User-Agent: x") == Field(b"user-agent", b"x", b"User-Agent: x\r\n", noted=True)
+
+
+def test_a_claim_is_noted_but_does_not_pass() -> None:
+    """Only whoever knows the visitor's address can tell whether to believe it."""
+    assert read_request_field(NOTHING, b"X-Forwarded-For: 127.0.0.1") == Field(
+        b"x-forwarded-for", b"127.0.0.1", b"", noted=True
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"Host",
+        b"Content-Length",
+        b"Transfer-Encoding",
+        b"Connection",
+        b"Keep-Alive",
+        b"Upgrade",
+        b"HTTP2-Settings",
+        b"TE",
+        b"Proxy",
+        b"Proxy-Connection",
+        b"Proxy-Authorization",
+        b"Forwarded",
+        b"X-Forwarded-Anything",
+        b"X-Real-IP",
+        b"X-Request-Id",
+        b"X-SSL-Client-Anything",
+        b"Client-Cert",
+        b"Client-Cert-Chain",
+        b"Remote-User",
+        b"Gatekeeper-Reason",
+        b"x-ssl-client-verify",
+        b"X.SSL.Client.Verify",
+        b"X_SSL_Client_Verify",
+        b"X~SSL|Client!Verify",
+        b"Content_Length",
+        b"Any_Thing",
+    ],
+)
+def test_no_client_says_this_to_an_app(name: bytes) -> None:
+    """Framing, hop-by-hop, identity in any spelling, and every underscore."""
+    assert read_request_field(NOTHING, name + b": x").line == b""
+    assert is_reserved(name.lower())
+
+
+@pytest.mark.parametrize("name", [b"Hosts", b"X-Host", b"X-SSL-Client", b"X-Forwarded", b"Content-Lengths", b"Cookie"])
+def test_names_that_are_only_similar_pass(name: bytes) -> None:
+    """The near misses."""
+    assert read_request_field(NOTHING, name + b": x").line == name + b": x\r\n"
+    assert not is_reserved(name.lower())
+
+
+def test_further_names_can_be_the_gates_own() -> None:
+    """Custom identity headers, compared as they are folded."""
+    stripped = frozenset({folded(b"X-Device")})
+    assert read_request_field(stripped, b"x.device: root").line == b""
+    assert read_request_field(stripped, b"X-Devices: 2").line == b"X-Devices: 2\r\n"
+
+
+def test_a_name_is_folded_as_the_most_careless_server_does() -> None:
+    """Letters become small, everything else that is no digit a hyphen."""
+    assert folded(b"X_a.B~1\xc3Z") == b"x-a-b-1-z"
+
+
+@pytest.mark.parametrize(
+    "name", [b"content-length", b"cookie", b"set-cookie", b"host", b"trailer", b"x-ssl-client-verify"]
+)
+def test_a_trailer_carries_nothing_that_belongs_in_the_header(name: bytes) -> None:
+    """RFC 9110, 6.5.1."""
+    assert not passes_as_trailer(name)
+
+
+def test_other_trailers_pass_unless_only_the_gate_may_say_them() -> None:
+    """As for headers."""
+    assert passes_as_trailer(b"x-checksum")
+    assert not passes_as_trailer(b"x.checksum", frozenset({b"x-checksum"}))
+    assert not passes_as_trailer(b"content.type")
+
+
+@pytest.mark.parametrize("name", [b"Content-Length", b"Transfer-Encoding", b"Connection", b"Keep-Alive", b"Upgrade"])
+def test_a_response_does_not_pass_on_its_framing(name: bytes) -> None:
+    """It is the gate that frames for the client."""
+    assert read_response_field(name + b": x").line == b""
+
+
+@pytest.mark.parametrize("name", [b"X-Forwarded-For", b"Set_Cookie", b"Date", b"Server"])
+def test_an_app_may_say_everything_else(name: bytes) -> None:
+    """Nobody is identified by what an app answers."""
+    assert read_response_field(name + b":x").line == name + b": x\r\n"
+
+
+def test_a_malformed_line_of_a_response_is_the_apps_fault() -> None:
+    """502, not 400."""
+    with pytest.raises(MessageError) as caught:
+        read_response_field(b"X : y")
+    assert caught.value.status == 502
+
+
+def test_what_is_said_several_times_becomes_a_list() -> None:
+    """RFC 9110, 5.3; so a repeated Content-Length is no number any more, whatever it says."""
+    lines = (b"Content-Length: 5", b"X: y", b"content-length: 5", b"Accept: a", b"Host:")
+    said = said_by([read_request_field(NOTHING, line) for line in lines])
+    assert said == {b"content-length": b"5, 5", b"accept": b"a", b"host": b""}
+
+
+@pytest.mark.parametrize(
+    ("value", "options"),
+    [
+        (b"keep-alive", {b"keep-alive"}),
+        (b"Close", {b"close"}),
+        (b"keep-alive, Upgrade", {b"keep-alive", b"upgrade"}),
+        (b"UPGRADE ,\t, X-Hop,", {b"upgrade", b"x-hop"}),
+        (b"", set()),
+        (b" , ,", set()),
+    ],
+)
+def test_options_are_tokens_in_small_letters(value: bytes, options: set[bytes]) -> None:
+    """RFC 9110, 7.6.1 and 5.6.1.2: empty members mean nothing."""
+    assert read_options(value, Rule.CONNECTION_LIST) == options
+
+
+@pytest.mark.parametrize("value", [b"a b", b'"a"', b"a;q=1", b"a\xe9", b"close, (a)"])
+def test_what_is_no_list_of_tokens_is_refused(value: bytes) -> None:
+    """By the rule that the caller names."""
+    with pytest.raises(MessageError) as caught:
+        tokens(value, Rule.CONNECTION_LIST)
+    assert caught.value.detail == Rule.CONNECTION_LIST.sentence
+
+
+def test_spaces_without_end_do_not_keep_the_gate_busy() -> None:
+    """A regular expression over the list would try every way to part the spaces: seconds for one header."""
+    began = time.process_time()
+    with pytest.raises(MessageError):
+        tokens(b"a," + b" " * 30000 + b"\xe9", Rule.CONNECTION_LIST)
+    assert time.process_time() - began < 0.1
+
+
+@pytest.mark.parametrize(("value", "length"), [(b"0", 0), (b"42", 42), (b"0007", 7), (b"9" * 18, 10**18 - 1)])
+def test_a_length_is_a_number_of_digits(value: bytes, length: int) -> None:
+    """RFC 9110, 8.6."""
+    assert read_length(value, Rule.LENGTH_MALFORMED) == length
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"+5", b"-5", b"5,5", b"5, 5", b"0x5", b"5 ", b" 5", b"5_0", b"\xb2", b"1" * 19, b"five"]
+)
+def test_everything_else_is_no_length(value: bytes) -> None:
+    """Not even what Python's int() would take."""
+    with pytest.raises(MessageError):
+        read_length(value, Rule.LENGTH_MALFORMED)
