@@ -45,7 +45,7 @@ CUT_SECONDS = 2.0
 # A worker that lived shorter than this ended "quickly". After a few in a row there is a pause before the next, which
 # doubles; after many, the gate gives up.
 QUICK_SECONDS = 1.0
-QUICK_FREE, QUICK_MOST = 3, 10
+QUICK_FREE, QUICK_MOST = 3, 7
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 TICK_SECONDS = 0.5
 
