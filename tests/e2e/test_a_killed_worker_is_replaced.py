@@ -12,7 +12,6 @@ from tests.e2e.clients import Client, app
 from tests.gate import Gate, until
 from tests.visitors import Visitors
 
-
 ANSWERED = 'gatekeeper_requests_total{code="200"}'
 
 
