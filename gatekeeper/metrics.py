@@ -19,7 +19,7 @@ _SLOTS = len(DURATION_BUCKETS) + 1
 _SHORTEST = DURATION_BUCKETS[0]
 _STATUSES = 1000
 _REASONS = tuple(reason.value for reason in Reason)
-_HANDSHAKES = ("ok", "failed")
+_HANDSHAKES = ("ok", "failed", "refused")
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
 _NAMED = _STATUSES * _SLOTS
@@ -86,7 +86,7 @@ class Metrics:
         self._counts[_REFUSALS + _REASONS.index(reason)] += 1
 
     def shook_hands(self, result: str) -> None:
-        """A TLS handshake ended: "ok" or "failed"."""
+        """A TLS handshake ended: "ok", "failed", or "refused" for its certificate."""
         self._counts[_HANDSHAKE + _HANDSHAKES.index(result)] += 1
 
     def change(self, cell: Cell, by: int) -> None:

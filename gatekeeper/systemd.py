@@ -20,16 +20,15 @@ class Notice:
         where = environ.get("NOTIFY_SOCKET", "")
         # "@" stands for the NUL that begins an abstract address (unix(7)).
         self._where = "\0" + where[1:] if where.startswith("@") else where
-        self._socket: socket.socket | None = None
+        self._wanted = where[:1] in ("/", "@")
         self.watchdog_seconds = _watchdog(environ)
-        if where[:1] in ("/", "@"):
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
 
     def send(self, *lines: str) -> None:
         """Send assignments such as ``READY=1``."""
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.sendto("\n".join(lines).encode(), self._where)
+        if not self._wanted:
+            return
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notice:
+            notice.sendto("\n".join(lines).encode(), self._where)
 
 
 def _watchdog(environ: Mapping[str, str]) -> float | None:

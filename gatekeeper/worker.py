@@ -169,6 +169,7 @@ class _Worker:
         await self._proxy.drain(timeouts.drain)
 
     async def _end(self) -> None:
+        await self._proxy.responders.close()
         await self._admin.stop()
         for pool in self._proxy.world.upstreams.values():
             pool.close()

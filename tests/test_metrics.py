@@ -57,7 +57,7 @@ def test_all_rows_are_added_up() -> None:
     assert totals.duration_sum == pytest.approx(7.0)
     assert totals.refusals["expired"] == 2
     assert totals.refusals["revoked"] == 0
-    assert totals.handshakes == {"ok": 0, "failed": 2}
+    assert totals.handshakes == {"ok": 0, "failed": 2, "refused": 0}
     assert totals.connections == ledger.connections == 4
 
 

@@ -8,7 +8,7 @@ from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere
-from gatekeeper.gate.verdict import Admit, Refuse, Verdict
+from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
@@ -31,6 +31,11 @@ LINGER_SECONDS = 2.0
 # Connection: close. Closing at once would lose the request that is just on its way.
 FAREWELL_SECONDS = 1.0
 _IDLE = Wait.IDLE
+_CR = 0x0D
+
+# X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
+_CERT_REJECTED = 28  # the alert bad_certificate
+_ALERTS = {Reason.REVOKED: 23}  # certificate_revoked
 
 
 class Downstream(asyncio.Protocol):
@@ -43,7 +48,9 @@ class Downstream(asyncio.Protocol):
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
-        self.tls = TLSConnection(proxy.world.tls)
+        in_handshake = self.world.settings.client_auth.on_refusal == "handshake"
+        self.tls = TLSConnection(self.world.tls, self._refuse_handshake if in_handshake else None)
+        self._refused: Refuse | None = None  # in the handshake
         self.deadline = Deadline(proxy.loop, self._expired)
         self.client = ""
         self.address = ""
@@ -191,8 +198,8 @@ class Downstream(asyncio.Protocol):
             request_id=request_id,
             retry_after=1 if status == 503 else None,
         )
-        method = head.method if head else b"GET"
-        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close))
+        method, now = head.method if head else b"GET", self.proxy.wall()
+        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close, now=now))
         return len(answer.body)
 
     def linger(self) -> None:
@@ -236,8 +243,19 @@ class Downstream(asyncio.Protocol):
         self.proxy.handshake_done(self)
         self._await_a_request()
 
+    def _refuse_handshake(self, peer: Peer) -> int:
+        """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
+        verdict = self.proxy.judge(peer, self.proxy.wall())
+        if isinstance(verdict, Admit) or verdict.pending:
+            return 0
+        self._refused = verdict
+        return _ALERTS.get(verdict.reason, _CERT_REJECTED)
+
     def _tls_failed(self, error: TLSError) -> None:
-        self.proxy.handshake_failed(self, str(error))
+        if self._refused is not None:
+            self.proxy.handshake_refused(self, self._refused)
+        else:
+            self.proxy.handshake_failed(self, str(error))
         if self.exchange is not None:
             self.exchange.client_gone()
         self._lingering = True
@@ -262,37 +280,43 @@ class Downstream(asyncio.Protocol):
     def _request(self, data: bytes) -> bool:
         """Take up one request; True if it was answered at once and the next one may follow."""
         already = len(self._held)
-        held = self._held + data if already else data
-        if held[:2] == b"\r\n":
-            held = without_empty_lines(held)
-        end = held.find(b"\r\n\r\n", max(0, already - 3))
-        if end < 0:
-            self._incomplete(held, already)
+        if already:
+            data, self._held = self._held + data, b""
+        if data[0] == _CR:
+            data = without_empty_lines(data)
+        end = data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
+        if end < 4:
+            self._incomplete(data, already)
             return False
-        self._held = b""
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
+        if not passage.admitted and passage.pending:
+            self._wait_for_answer(data)
+            return False
         try:
             if passage.admitted:
-                head = self.world.reader.remembered[held[: end + 4]]
+                head = self.world.reader.remembered[data[:end]]
             else:
-                line_end = held.find(b"\r\n")
-                head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=False)
+                line_end = data.find(b"\r\n")
+                head = self.world.reader.read(data[:line_end], data[line_end + 2 : end], remember=False)
         except MessageError as error:
-            self._bad_request(error, held.partition(b"\r\n")[0], now)
+            self._bad_request(error, data.partition(b"\r\n")[0], now)
             return False
-        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        decision = passage.always
+        if decision is None:
+            preflight = read_preflight(head) if head.method == b"OPTIONS" else None
+            decision = passage.decide(head.method, head.block.host, head.target, preflight)
         if isinstance(decision, Forward):
             if decision.identity is None:
                 self.visitor = Visitor(self.client)  # a certificate that is not good is not who asked
             exchange = self.exchange = Exchange(self, head, decision, now)
-            exchange.begin(held[end + 4 :])
+            exchange.begin(data[end:])
         elif isinstance(decision, Refused):
             self._refuse(head, decision.refusal, now)
         else:
             self._answer(head, decision, now)
-            self._held = held[end + 4 :]
+            self._held = data[end:]
             return self._goes_on(keep_alive=head.keep_alive and head.body() is None)
         return False
 
@@ -302,12 +326,25 @@ class Downstream(asyncio.Protocol):
         close = not head.keep_alive or head.body() is not None
         if isinstance(decision, Document):
             status, detail, body = 200, "", self.world.documents[decision.path]
-            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close))
+            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close, now=now))
             sent = len(body)
         else:
             status, detail = decision.status, decision.detail
             sent = self.fail(status, detail, head, request_id, close=close)
         self.proxy.answered(self, head, status, sent, request_id, now, detail)
+
+    def _wait_for_answer(self, held: bytes) -> None:
+        """The request waits, and nothing is read, until the OCSP responder has said something about its client."""
+        self._requests -= 1
+        self._held = held
+        self.hold(Hold.ASKING)
+        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        self.proxy.ask(self.tls.peer, self._answered)
+
+    def _answered(self) -> None:
+        self.unhold(Hold.ASKING)
+        if not self._lingering and not self.transport.is_closing():
+            self._next()
 
     def _incomplete(self, held: bytes, already: int) -> None:
         try:
@@ -327,7 +364,7 @@ class Downstream(asyncio.Protocol):
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities
             self.tls.verify_anew(world.tls)
-        verdict = world.judge(self.tls.peer, now)
+        verdict = self.proxy.judge(self.tls.peer, now)
         self._passage = passage = Passage(verdict, world.routes)
         self._note_end(verdict)
         self.trusted = world.trusts(self.address)
@@ -357,6 +394,9 @@ class Downstream(asyncio.Protocol):
         now = self.proxy.wall()
         refusal = self._withdrawn(exchange, now)
         if refusal is None:
+            return
+        if refusal.pending:
+            self.proxy.ask(self.tls.peer, self.judge_anew)
             return
         self.proxy.shut_out(exchange, refusal)
         if exchange.cut():
@@ -408,7 +448,8 @@ class Downstream(asyncio.Protocol):
             host=block.host.decode("latin-1"),
             now=now,
         )
-        self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
+        said = own_response(answer.status, answer.headers, answer.body, method=head.method, close=True, now=now)
+        self.write(said)
         return answer
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
