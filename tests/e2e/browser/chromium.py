@@ -33,17 +33,17 @@ _LOADED = "new Promise(done => document.readyState == 'complete' ? done() : addE
 
 
 @contextmanager
-def chosen_for(address: str) -> Iterator[None]:
-    """While this lasts, every Chromium of the machine answers ``address`` with a certificate without asking anybody.
+def certificates_chosen() -> Iterator[None]:
+    """While this lasts, every Chromium of the machine answers ``localhost`` with a certificate without asking anybody.
 
-    What a person would click: the dialog itself belongs to the window system, and no protocol reaches it.
+    What a person would click: the dialog itself belongs to the window system, and no protocol reaches it. Chromium
+    takes the policy from one file alone, so it names no port: two runs at once then write the same.
     """
     made = [path for path in (POLICIES, *POLICIES.parents) if not path.exists()]
     POLICIES.mkdir(parents=True, exist_ok=True)
     file = POLICIES / f"gatekeeper-test-{os.getpid()}.json"
-    file.write_text(
-        json.dumps({"AutoSelectCertificateForUrls": [json.dumps({"pattern": address, "filter": {}})]}), encoding="ascii"
-    )
+    chosen = json.dumps({"pattern": "https://localhost:*", "filter": {}})
+    file.write_text(json.dumps({"AutoSelectCertificateForUrls": [chosen]}), encoding="ascii")
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from tests.app import App
 from tests.e2e.authority import ca
-from tests.e2e.browser.chromium import Home, chosen_for
+from tests.e2e.browser.chromium import Home, certificates_chosen
 from tests.gate import Gate
 from tests.tools import needs
 
@@ -86,7 +86,7 @@ def gate(office: Path) -> Iterator[Gate]:
     for source, target in (("ca.crt", "ca.crt"), ("localhost.crt", "server.crt"), ("localhost.key", "server.key")):
         (folder / target).write_bytes((office / "ca" / source).read_bytes())
     crl = f'crl = "{office / "ca" / "ca.crl"}"\n'
-    with App(small_app) as app, Gate(folder, app.url, client_auth=crl) as gate, chosen_for(gate.address):
+    with App(small_app) as app, Gate(folder, app.url, client_auth=crl) as gate, certificates_chosen():
         yield gate
 
 
