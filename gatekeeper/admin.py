@@ -16,13 +16,18 @@ class Check:
 
 
 Checks = Callable[[], Mapping[str, Check]]
+Documents = Callable[[], Mapping[bytes, bytes]]
 
 
 class Admin:
-    """Serves ``/healthz`` and ``/readyz``; ``checks`` is asked at each ``/readyz``."""
+    """Serves ``/healthz`` and ``/readyz``; ``checks`` is asked at each ``/readyz``.
 
-    def __init__(self, checks: Checks) -> None:
+    ``documents`` are what visitors get by the same paths (the JWKS), path to JSON.
+    """
+
+    def __init__(self, checks: Checks, documents: Documents = dict) -> None:
         self._checks = checks
+        self._documents = documents
         self._runner: web.AppRunner | None = None
 
     async def start(self, listener: socket.socket) -> None:
@@ -30,6 +35,7 @@ class Admin:
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/.well-known/{path:.+}", self._document)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.SockSite(self._runner, listener).start()
@@ -41,6 +47,12 @@ class Admin:
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
+
+    async def _document(self, request: web.Request) -> web.Response:
+        document = self._documents().get(request.raw_path.encode("ascii", "replace"))
+        if document is None:
+            raise web.HTTPNotFound
+        return web.Response(body=document, content_type="application/json")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         checks = self._checks()

@@ -73,7 +73,7 @@ class _Worker:
                 await loop.create_server(lambda: Downstream(proxy), sock=s, backlog=BACKLOG)
                 for s in self._sockets.visitors
             ]
-            admin = Admin(lambda: self._checks(proxy))
+            admin = Admin(lambda: self._checks(proxy), lambda: proxy.world.documents)
             if self._sockets.admin is not None:
                 await admin.start(self._sockets.admin)
             self._listen_to_signals(loop, proxy, refresh)

@@ -86,7 +86,11 @@ class Scene:
         self.app = App(self.loop)
         settings = files.settings(**tables)
         self.pool = Pool(settings.every_upstream["default"], self._places(settings), self.loop)
-        self.world = replace(make_world(settings, world.tls, {"default": self.pool}), pages=world.pages)
+        self.pools = {"default": self.pool} | {
+            name: Pool(upstream, make_places(name, upstream, {}), self.loop)
+            for name, upstream in settings.upstreams.items()
+        }
+        self.world = replace(make_world(settings, world.tls, self.pools), pages=world.pages)
         self.log = Log()
         self.started = time.time()
         self.proxy = Proxy(self.world, loop=self.loop, log=self.log, metrics=Metrics(), wall=self.wall)  # type: ignore[arg-type]
@@ -128,7 +132,8 @@ class Scene:
         if self.loop.is_closed():
             return
         self.proxy.cut()
-        self.pool.close()
+        for pool in self.pools.values():
+            pool.close()
         self.loop.settle()
         assert not self.proxy.connections
         assert self.busy == 0
