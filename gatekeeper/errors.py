@@ -9,6 +9,7 @@
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
     ├── UnreachableError      an upstream cannot be connected to; carries the status to answer with
+    ├── ProxyHeaderError      a connection has a PROXY header that is wrong, missing or not welcome; it ends
     ├── TLSError              the peer's TLS is wrong; the connection ends
     │   └── PlainHTTPError    it is no TLS at all but HTTP, and can be answered as such
     └── BindingError          Python's OpenSSL cannot be used directly; the gate goes on with TLS alerts
@@ -89,6 +90,10 @@ class UnreachableError(GatekeeperError):
 
     def __str__(self) -> str:
         return self.why or self.sentence
+
+
+class ProxyHeaderError(GatekeeperError):
+    """What a load balancer says about its visitor cannot be relied on."""
 
 
 class TLSError(GatekeeperError):

@@ -4,7 +4,7 @@ import asyncio
 import math
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -44,6 +44,12 @@ class StaticSites:
             await runner.setup()
             await web.UnixSite(runner, str(address.path)).start()
             self.addresses[folder] = address
+
+    def hand_over(self, own: Callable[[Path], None]) -> None:
+        """Have ``own`` make somebody else the owner of what was made on disk."""
+        if self._sockets is not None:
+            for path in (Path(self._sockets.name), *(address.path for address in self.addresses.values())):
+                own(path)
 
     async def __aexit__(self, *_: object) -> None:
         for runner in self._runners:

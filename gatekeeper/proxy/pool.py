@@ -107,6 +107,23 @@ class Pool:
         """Whether a request may be tried at a place beyond these, now."""
         return self._only is None and self._choose(tried) is not None
 
+    async def is_reachable(self, seconds: float) -> bool:
+        """Whether any place of the app takes a connection now: one that is open says so, else it is tried."""
+        if self.settings.health_path is not None:
+            return self.up
+        now = self._loop.time()
+        if any(place.health.up(now) and (place.idle or place.busy) for place in self.places):
+            return True
+        for place in self.places:
+            connection = place.expect()
+            try:
+                await place.connect(self._loop, connection, seconds)
+            except UnreachableError:
+                continue
+            connection.close()
+            return True
+        return False
+
     def forget(self, exchange: "Exchange") -> None:
         """The exchange ended before its connection was there."""
         task = self._connecting.pop(exchange, None)
@@ -266,13 +283,6 @@ class Pool:
             task.cancel()
         for place in self.places:
             place.close_idle(float("inf"))
-
-
-def unavailable(pools: Mapping[str, Pool]) -> str:
-    """Why a gate with these upstreams can serve nobody, "" while one of them is up: the others have visitors too."""
-    if any(pool.up for pool in pools.values()):
-        return ""
-    return f"no place can be reached of: {', '.join(pools)}"
 
 
 def _by_aiohttp() -> "Ask":
