@@ -213,13 +213,6 @@ class Gate:
         pid = self.process.pid
         return sorted(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
 
-    def is_serving(self, pid: int) -> bool:
-        """Whether this worker has begun to accept: it then waits in its loop (epoll), with nothing left to load."""
-        try:
-            return "poll" in Path(f"/proc/{pid}/wchan").read_text(encoding="ascii")
-        except FileNotFoundError:
-            return False
-
     def memory(self) -> int:
         """The most memory that a worker ever had, in bytes (VmHWM, proc(5))."""
         return max(_most_memory(pid) for pid in self.workers())
