@@ -4,6 +4,7 @@ import asyncio
 import ssl
 import time
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ RESPONSE = (
     b'Content-Length: 100\r\nConnection: keep-alive\r\nETag: "65-1"\r\n\r\n' + b"x" * 100
 )
 
+TICK = 50e-6
+"""Seconds that pass each time the clock is read: the true ones would depend on how slow the count is."""
+
 CONFIGURATION = """\
 [server]
 listen = "127.0.0.1:0"
@@ -42,6 +46,13 @@ key = "server.key"
 ca = "ca.crt"
 [upstream]
 url = "http://127.0.0.1:8000"
+[upstreams.app]
+url = "http://127.0.0.1:8001"
+[[routes]]
+path = "/app/*"
+upstream = "app"
+[[routes]]
+path = "/*"
 """
 
 
@@ -108,7 +119,7 @@ class Gate:
         }
         log = AccessLog(Path("/dev/null"), FORMATS["json"], self.loop)
         world = build_world(settings, pools, time.time())
-        self.proxy = Proxy(world, loop=self.loop, log=log, metrics=Metrics())
+        self.proxy = Proxy(world, loop=self.loop, log=log, metrics=Metrics(), wall=count(time.time(), TICK).__next__)
         self.app = Transport()
         place = pools["default"].places[0]
         self.upstream = UpstreamConnection(place)

@@ -33,7 +33,6 @@ NOT_YET: Mapping[str, str] = {
     "server.user": "changing the user after the start",
     "server.group": "changing the group after the start",
     "server.proxy_protocol_from": "the PROXY protocol",
-    "identity.expiry_warning": "warning of certificates that are about to expire",
     "invitations": "invitations",
 }
 

@@ -28,6 +28,7 @@ WRITE_HIGH_WATER = 256 * 1024
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
 _IDLE = Wait.IDLE
+_CR = 0x0D
 
 # X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
 _CERT_REJECTED = 28  # the alert bad_certificate
@@ -189,8 +190,8 @@ class Downstream(asyncio.Protocol):
             request_id=request_id,
             retry_after=1 if status == 503 else None,
         )
-        method = head.method if head else b"GET"
-        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close))
+        method, now = head.method if head else b"GET", self.proxy.wall()
+        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close, now=now))
         return len(answer.body)
 
     def linger(self) -> None:
@@ -265,40 +266,43 @@ class Downstream(asyncio.Protocol):
     def _request(self, data: bytes) -> bool:
         """Take up one request; True if it was answered at once and the next one may follow."""
         already = len(self._held)
-        held = self._held + data if already else data
-        if held[:2] == b"\r\n":
-            held = without_empty_lines(held)
-        end = held.find(b"\r\n\r\n", max(0, already - 3))
-        if end < 0:
-            self._incomplete(held, already)
+        if already:
+            data, self._held = self._held + data, b""
+        if data[0] == _CR:
+            data = without_empty_lines(data)
+        end = data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
+        if end < 4:
+            self._incomplete(data, already)
             return False
-        self._held = b""
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
         if not passage.admitted and passage.pending:
-            self._wait_for_answer(held)
+            self._wait_for_answer(data)
             return False
         try:
             if passage.admitted:
-                head = self.world.reader.remembered[held[: end + 4]]
+                head = self.world.reader.remembered[data[:end]]
             else:
-                line_end = held.find(b"\r\n")
-                head = self.world.reader.read(held[:line_end], held[line_end + 2 : end + 4], remember=False)
+                line_end = data.find(b"\r\n")
+                head = self.world.reader.read(data[:line_end], data[line_end + 2 : end], remember=False)
         except MessageError as error:
-            self._bad_request(error, held.partition(b"\r\n")[0], now)
+            self._bad_request(error, data.partition(b"\r\n")[0], now)
             return False
-        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        decision = passage.always
+        if decision is None:
+            preflight = read_preflight(head) if head.method == b"OPTIONS" else None
+            decision = passage.decide(head.method, head.block.host, head.target, preflight)
         if isinstance(decision, Forward):
             if decision.identity is None:
                 self.visitor = Visitor(self.client)  # a certificate that is not good is not who asked
             exchange = self.exchange = Exchange(self, head, decision, now)
-            exchange.begin(held[end + 4 :])
+            exchange.begin(data[end:])
         elif isinstance(decision, Refused):
             self._refuse(head, decision.refusal, now)
         else:
             self._answer(head, decision, now)
-            self._held = held[end + 4 :]
+            self._held = data[end:]
             return self._goes_on(keep_alive=head.keep_alive and head.body() is None)
         return False
 
@@ -308,7 +312,7 @@ class Downstream(asyncio.Protocol):
         close = not head.keep_alive or head.body() is not None
         if isinstance(decision, Document):
             status, detail, body = 200, "", self.world.documents[decision.path]
-            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close))
+            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close, now=now))
             sent = len(body)
         else:
             status, detail = decision.status, decision.detail
@@ -431,7 +435,8 @@ class Downstream(asyncio.Protocol):
             host=block.host.decode("latin-1"),
             now=now,
         )
-        self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
+        said = own_response(answer.status, answer.headers, answer.body, method=head.method, close=True, now=now)
+        self.write(said)
         return answer
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:

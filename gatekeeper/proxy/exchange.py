@@ -121,7 +121,7 @@ class Exchange:
         headers = downstream.headers
         forwarded_host = block.forwarded_host
         if downstream.trusted:
-            headers += believed_headers(downstream.address, block)
+            headers += believed_headers(downstream.address, block, downstream.world.trusts)
             claimed = block.remark(b"x-forwarded-host")
             forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
             self.request_id = believed_request_id(block) or self.request_id
@@ -321,12 +321,16 @@ class Exchange:
         self.upstream_time = downstream.proxy.wall() - self._sent_at
         self.status = response.status
         self._response = response
-        if response.whole == len(data) - end and self.head.ready and not downstream.proxy.draining:
+        plain = self.head.ready and not downstream.warning and not downstream.proxy.draining
+        if plain and response.whole == len(data) - end:
             # Most responses: in one piece, to a plain request. The long way gives the same, and costs 2 µs more.
             self.sent = response.whole
-            self._keep_alive = True
             downstream.write(response.ready + data[end:])
-            self._complete(b"")
+            upstream = self._upstream()
+            self.upstream = upstream.exchange = None
+            self._pool.give_back(upstream)
+            self._end()
+            downstream.exchange_ended(keep_alive=True)
             return
         self._move(STREAMING)
         body = self._response_body = response.body(self.head.method)

@@ -134,7 +134,7 @@ class Proxy:
         answer = self.world.pages.failed(
             400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
         )
-        return own_response(answer.status, answer.headers, answer.body, method=b"GET", close=True)
+        return own_response(answer.status, answer.headers, answer.body, method=b"GET", close=True, now=self.wall())
 
     async def drain(self, seconds: float) -> None:
         """Let running exchanges end, send everyone else away, and cut what is left after ``seconds``."""

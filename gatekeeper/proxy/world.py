@@ -61,11 +61,18 @@ class World:
         return judge(peer, now, self.policy)
 
     def trusts(self, address: str) -> bool:
-        """Whether this client is a proxy whose X-Forwarded-* is believed (``server.trusted_proxies``)."""
+        """Whether a proxy there is one whose X-Forwarded-* is believed (``server.trusted_proxies``).
+
+        What is no address, such as "unix", is trusted by nobody.
+        """
         networks = self.settings.server.trusted_proxies
-        if not networks or address == "unix":
+        if not networks:
             return False
-        return any(ip_address(address) in network for network in networks)
+        try:
+            node = ip_address(address)
+        except ValueError:
+            return False
+        return any(node in network for network in networks)
 
     def warnings(self, now: float) -> list[str]:
         """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
@@ -75,6 +82,9 @@ class World:
         found += self.tls.warnings
         if self.policy.revocations is not None:
             found += alarms(self.policy.revocations, self.tls.authorities, now)
+        if len(self.tls.authorities) > 1:
+            sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
+            found += [f"{rule} {sentence}" for rule in self.routes.without_issuer()]
         return found
 
 

@@ -454,10 +454,13 @@ def test_broken_tls_ends_the_connection_with_an_alert(scene: Scene) -> None:
 def test_broken_tls_in_the_middle_of_an_exchange_tells_the_app(scene: Scene) -> None:
     """A connection that was tampered with is over, and so is its request."""
     alice = scene.alice()
-    alice.send(request("POST", "/", "Content-Length: 10", body=b"half"))
+    alice.send(get("/"))
+    alice.transport.peer_stalls()
+    scene.app.last.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
     alice.send_raw(b"\x17\x03\x03\x00\x20" + b"x" * 32)
-    assert alice.is_gone
     assert scene.app.last.is_gone
+    alice.transport.peer_takes()
+    assert alice.is_gone
 
 
 def test_plain_http_gets_a_plain_answer(scene: Scene) -> None:
