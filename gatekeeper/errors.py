@@ -8,6 +8,7 @@
     ├── StartError            everything is written right, but the machine says no: port in use … (exit 1)
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
+    ├── ProxyHeaderError      a connection has a PROXY header that is wrong, missing or not welcome; it ends
     ├── TLSError              the peer's TLS is wrong; the connection ends
     │   └── PlainHTTPError    it is no TLS at all but HTTP, and can be answered as such
     └── BindingError          Python's OpenSSL cannot be used directly; the gate goes on with TLS alerts
@@ -75,6 +76,10 @@ class MessageError(GatekeeperError):
 
     def __str__(self) -> str:
         return f"{self.status}: {self.detail}"
+
+
+class ProxyHeaderError(GatekeeperError):
+    """What a load balancer says about its visitor cannot be relied on."""
 
 
 class TLSError(GatekeeperError):

@@ -1,7 +1,7 @@
 """Folders of files, for ``static:/srv/www``: index files, ranges, conditional requests; nothing outside the folder."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -37,6 +37,12 @@ class StaticSites:
             await runner.setup()
             await web.UnixSite(runner, str(address.path)).start()
             self.addresses[folder] = address
+
+    def hand_over(self, own: Callable[[Path], None]) -> None:
+        """Have ``own`` make somebody else the owner of what was made on disk."""
+        if self._sockets is not None:
+            for path in (Path(self._sockets.name), *(address.path for address in self.addresses.values())):
+                own(path)
 
     async def __aexit__(self, *_: object) -> None:
         for runner in self._runners:

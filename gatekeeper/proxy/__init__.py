@@ -1,5 +1,9 @@
 """Move it along: asyncio protocols and callbacks, no task, future or queue for each request.
 
+acceptor
+    takes connections from the listening sockets, as many as the gate can hold.
+announced
+    a connection from a load balancer, until its PROXY header has said for whom it is.
 downstream
     a client's connection: TLS, heads, the verdict, and the answer to whoever is refused.
 exchange

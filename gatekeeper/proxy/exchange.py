@@ -7,7 +7,7 @@ from gatekeeper.errors import MessageError
 from gatekeeper.gate.decision import Forward
 from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
-from gatekeeper.proxy.tunnel import POLICY_VIOLATION, Frames, close_frame
+from gatekeeper.proxy.tunnel import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
@@ -392,6 +392,7 @@ class Exchange:
         self.status = 101
         self.upstream_time = self.downstream.proxy.wall() - self._sent_at
         self._move(TUNNEL)
+        self.downstream.proxy.tunnel_opened()
         self._touch(Wait.TUNNEL)
         self.sent = len(rest)
         self._frames = Frames()
@@ -451,7 +452,12 @@ class Exchange:
         self._end()
         downstream.exchange_ended(keep_alive=keep_alive)
 
-    def cut(self) -> bool:
+    def say_goodbye(self) -> None:
+        """The gate is stopping: a WebSocket is closed where its frames allow it, since it would never end by itself."""
+        if self.stage is Stage.TUNNEL and self._frames.between:
+            self.cut(GOING_AWAY)
+
+    def cut(self, code: int = POLICY_VIOLATION) -> bool:
         """The client is let in no longer: end what has begun so that it can tell. False if no response has begun.
 
         A WebSocket is closed in order where its frames allow it. A download is cut without a TLS goodbye and at
@@ -462,7 +468,7 @@ class Exchange:
         downstream = self.downstream
         in_order = self.stage is Stage.TUNNEL and self._frames.between
         if in_order and not self._frames.closed:
-            downstream.write(close_frame(POLICY_VIOLATION, self.reason))
+            downstream.write(close_frame(code, self.reason))
         self._end()
         if in_order:
             downstream.exchange_ended(keep_alive=False)

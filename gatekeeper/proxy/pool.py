@@ -59,6 +59,17 @@ class Pool:
         else:
             exchange.connected(connection)
 
+    async def is_reachable(self, seconds: float) -> bool:
+        """Whether any place of the app takes a connection now, within that time."""
+        for place in self.places:
+            try:
+                connection = await asyncio.wait_for(place.connect(self._loop), seconds)
+            except (OSError, TimeoutError):
+                continue
+            connection.close()
+            return True
+        return False
+
     def forget(self, exchange: "Exchange") -> None:
         """The exchange ended before its connection was there."""
         task = self._connecting.pop(exchange, None)
