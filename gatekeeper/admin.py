@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol
@@ -32,11 +32,18 @@ class Says(Protocol):
         """Prometheus' text format."""
 
 
-class Admin:
-    """Serves ``/healthz``, ``/readyz``, ``/status`` and ``/metrics``, each from what ``status`` says at the moment."""
+Documents = Callable[[], Mapping[bytes, bytes]]
 
-    def __init__(self, status: Says) -> None:
+
+class Admin:
+    """Serves ``/healthz``, ``/readyz``, ``/status`` and ``/metrics``, each from what ``status`` says at the moment.
+
+    ``documents`` are what visitors get by the same paths (the JWKS), path to JSON.
+    """
+
+    def __init__(self, status: Says, documents: Documents = dict) -> None:
         self._status = status
+        self._documents = documents
         self._runner: web.AppRunner | None = None
         self._site: web.SockSite | None = None
 
@@ -47,6 +54,7 @@ class Admin:
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/.well-known/{path:.+}", self._document)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         self._site = web.SockSite(self._runner, listener)
@@ -65,6 +73,12 @@ class Admin:
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
+
+    async def _document(self, request: web.Request) -> web.Response:
+        document = self._documents().get(request.raw_path.encode("ascii", "replace"))
+        if document is None:
+            raise web.HTTPNotFound
+        return web.Response(body=document, content_type="application/json")
 
     async def _readyz(self, _request: web.Request) -> web.Response:
         checks = await self._status.checks()

@@ -174,7 +174,8 @@ class UpstreamSettings(Table):
         description="Whether to take any certificate from an https upstream: anyone in between can pose as it.",
     )
     max_connections: Count = Field(
-        default=0, description="How many connections to each place at most; 0 sets no bound of its own."
+        default=0,
+        description="How many connections to each place at most, for each worker; 0 sets no bound of its own.",
     )
     queue_timeout: Duration = Field(
         default=10.0, description="How long a request waits for one of max_connections before it is answered 503."

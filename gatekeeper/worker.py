@@ -139,7 +139,7 @@ class _Worker:
             world, loop=loop, log=log, metrics=self._metrics, connections_in_all=lambda: ledger.connections
         )
         self._acceptor = Acceptor(proxy, post.visitors, shared=post.shared)
-        self._admin = Admin(Status(proxy, ledger))
+        self._admin = Admin(Status(proxy, ledger), lambda: proxy.world.documents)
         if post.admin is not None:
             await self._admin.start(post.admin)
         # What exists now lives as long as the process; the collector need not look at it again.

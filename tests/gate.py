@@ -33,7 +33,7 @@ key = "server.key"
 ca = "ca.crt"
 {client_auth}
 [upstream]
-url = "{upstream}"
+{upstream}
 {app}
 [admin]
 listen = "{admin}"
@@ -82,7 +82,7 @@ class Gate:
                 listen=listen,
                 server=server,
                 client_auth=client_auth,
-                upstream=upstream,
+                upstream=f'url = "{upstream}"' if upstream else "",
                 app=app,
                 admin=admin,
                 log=log,

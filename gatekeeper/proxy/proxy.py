@@ -68,6 +68,8 @@ class Proxy:
         self._by_address: dict[str, int] = {}
         self.idle = asyncio.Event()
         self.idle.set()
+        for pool in world.upstreams.values():
+            pool.start()
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
@@ -92,6 +94,8 @@ class Proxy:
         for pool in old.upstreams.values():
             if id(pool) not in kept:
                 pool.retire()
+        for pool in world.upstreams.values():
+            pool.start()
         self._judge_all_anew(iter(list(self.connections)))
 
     def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:
