@@ -18,4 +18,8 @@ world
     everything that was configured and loaded, as one immutable value. A reload makes a new one.
 proxy
     the running proxy of one process: the current world, the open connections, the log, the counters.
+expiry
+    when verdicts end: one timer, for tunnels and streams whose certificate or revocation list runs out.
+responders
+    the OCSP responders, what they answered, and who waits for an answer.
 """

@@ -424,6 +424,7 @@ class Downstream(asyncio.Protocol):
         if isinstance(verdict, Admit):
             self.ends = verdict.until
             self.proxy.expiry.note(self, self.ends)
+            self.tls.give_ticket()
 
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
