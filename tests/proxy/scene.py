@@ -264,6 +264,7 @@ class App:
         self.down: set[Any] = set()
         self.refuses: OSError | None = None
         self.hangs = False
+        self.silent: set[Any] = set()
         self.dies_at_once = False
         self._loop = loop
         self._waiting: list[asyncio.Future[None]] = []
@@ -290,7 +291,7 @@ class App:
             raise ConnectionRefusedError(111, "Connection refused")
         if self.refuses is not None:
             raise self.refuses
-        if self.hangs:
+        if self.hangs or address in self.silent:
             self._waiting.append(self._loop.create_future())
             await self._waiting[-1]
         connection = AppConnection(self._loop, factory())
