@@ -8,7 +8,7 @@ from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere
-from gatekeeper.gate.verdict import Admit, Refuse, Verdict
+from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
@@ -27,8 +27,15 @@ WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
+# When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
+# Connection: close. Closing at once would lose the request that is just on its way.
+FAREWELL_SECONDS = 1.0
 _IDLE = Wait.IDLE
 _CR = 0x0D
+
+# X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
+_CERT_REJECTED = 28  # the alert bad_certificate
+_ALERTS = {Reason.REVOKED: 23}  # certificate_revoked
 
 
 class Downstream(asyncio.Protocol):
@@ -36,17 +43,21 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, peername: object = None) -> None:
+        """``peername`` is the client's, where a load balancer announced it; else it is the transport's."""
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
-        self.tls = TLSConnection(proxy.world.tls)
+        in_handshake = self.world.settings.client_auth.on_refusal == "handshake"
+        self.tls = TLSConnection(self.world.tls, self._refuse_handshake if in_handshake else None)
+        self._refused: Refuse | None = None  # in the handshake
         self.deadline = Deadline(proxy.loop, self._expired)
         self.client = ""
         self.address = ""
         self.trusted = False
         self.headers = b""
         self.visitor = Visitor("")
+        self._peername = peername
         self._id_prefix = ""
         self._requests = 0
         self.warning = b""
@@ -67,7 +78,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self.client, self.address = client_address(self.transport.get_extra_info("peername"))
+        self.client, self.address = client_address(self._peername or self.transport.get_extra_info("peername"))
         self.visitor = Visitor(self.client)
         self.proxy.opened(self)
         self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
@@ -151,10 +162,13 @@ class Downstream(asyncio.Protocol):
             self._next()
 
     def _goes_on(self, *, keep_alive: bool) -> bool:
-        if not keep_alive or (self.proxy.draining and not self._held):
+        if not keep_alive:
             self.linger()
             return False
-        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        if self.proxy.draining:
+            self._await_a_request()
+        else:
+            self.deadline.set(_IDLE, self.world.timeouts.idle)
         return True
 
     def _next(self) -> None:
@@ -202,9 +216,15 @@ class Downstream(asyncio.Protocol):
         self._await_the_end(self.world.timeouts.stream_idle)
 
     def go_away(self) -> None:
-        """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
-        if self.exchange is None and not self._held:
-            self.linger()
+        """The gate is stopping: close soon if nothing is under way; what is, ends with ``Connection: close``."""
+        if self.exchange is None and not self._held and self.tls.established and not self._lingering:
+            self._await_a_request()
+        elif self.exchange is not None:
+            self.exchange.say_goodbye()
+
+    def _await_a_request(self) -> None:
+        idle = self.world.timeouts.idle
+        self.deadline.set(_IDLE, min(idle, FAREWELL_SECONDS) if self.proxy.draining else idle)
 
     def abort(self) -> None:
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
@@ -221,10 +241,21 @@ class Downstream(asyncio.Protocol):
 
     def _handshake_done(self) -> None:
         self.proxy.handshake_done(self)
-        self.deadline.set(Wait.IDLE, self.world.timeouts.idle)
+        self._await_a_request()
+
+    def _refuse_handshake(self, peer: Peer) -> int:
+        """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
+        verdict = self.proxy.judge(peer, self.proxy.wall())
+        if isinstance(verdict, Admit) or verdict.pending:
+            return 0
+        self._refused = verdict
+        return _ALERTS.get(verdict.reason, _CERT_REJECTED)
 
     def _tls_failed(self, error: TLSError) -> None:
-        self.proxy.handshake_failed(self, str(error))
+        if self._refused is not None:
+            self.proxy.handshake_refused(self, self._refused)
+        else:
+            self.proxy.handshake_failed(self, str(error))
         if self.exchange is not None:
             self.exchange.client_gone()
         self._lingering = True
@@ -260,6 +291,9 @@ class Downstream(asyncio.Protocol):
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
+        if not passage.admitted and passage.pending:
+            self._wait_for_answer(data)
+            return False
         try:
             if passage.admitted:
                 head = self.world.reader.remembered[data[:end]]
@@ -269,7 +303,10 @@ class Downstream(asyncio.Protocol):
         except MessageError as error:
             self._bad_request(error, data.partition(b"\r\n")[0], now)
             return False
-        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        decision = passage.always
+        if decision is None:
+            preflight = read_preflight(head) if head.method == b"OPTIONS" else None
+            decision = passage.decide(head.method, head.block.host, head.target, preflight)
         if isinstance(decision, Forward):
             if decision.identity is None:
                 self.visitor = Visitor(self.client)  # a certificate that is not good is not who asked
@@ -296,6 +333,19 @@ class Downstream(asyncio.Protocol):
             sent = self.fail(status, detail, head, request_id, close=close)
         self.proxy.answered(self, head, status, sent, request_id, now, detail)
 
+    def _wait_for_answer(self, held: bytes) -> None:
+        """The request waits, and nothing is read, until the OCSP responder has said something about its client."""
+        self._requests -= 1
+        self._held = held
+        self.hold(Hold.ASKING)
+        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        self.proxy.ask(self.tls.peer, self._answered)
+
+    def _answered(self) -> None:
+        self.unhold(Hold.ASKING)
+        if not self._lingering and not self.transport.is_closing():
+            self._next()
+
     def _incomplete(self, held: bytes, already: int) -> None:
         try:
             self.world.reader.incomplete(held, already)
@@ -314,7 +364,7 @@ class Downstream(asyncio.Protocol):
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities
             self.tls.verify_anew(world.tls)
-        verdict = world.judge(self.tls.peer, now)
+        verdict = self.proxy.judge(self.tls.peer, now)
         self._passage = passage = Passage(verdict, world.routes)
         self._note_end(verdict)
         self.trusted = world.trusts(self.address)
@@ -344,6 +394,9 @@ class Downstream(asyncio.Protocol):
         now = self.proxy.wall()
         refusal = self._withdrawn(exchange, now)
         if refusal is None:
+            return
+        if refusal.pending:
+            self.proxy.ask(self.tls.peer, self.judge_anew)
             return
         self.proxy.shut_out(exchange, refusal)
         if exchange.cut():

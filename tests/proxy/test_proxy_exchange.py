@@ -70,7 +70,7 @@ def test_a_body_above_the_limit_is_answered_with_413(make_scene: Callable[..., S
     alice.send(request("POST", "/", framing, body=b"7d0\r\n" + b"x" * 2000))
     assert alice.read().startswith(b"HTTP/1.1 413 ")
     assert alice.was_sent_away
-    assert all(connection.is_gone for connection in scene.app.connections)
+    assert [connection.is_gone for connection in scene.app.connections] == ([True] if "chunked" in framing else [])
 
 
 def test_a_response_of_known_length_is_streamed_to_the_client(scene: Scene) -> None:
@@ -400,6 +400,25 @@ def test_an_app_that_cannot_be_reached_is_answered_for_with_502(scene: Scene) ->
     alice.send(get("/"))
     assert scene.serve(alice) == OK
     assert scene.busy == 0
+
+
+def test_a_request_behind_one_that_waits_for_the_app_keeps_its_order(scene: Scene) -> None:
+    """What came with the first request, and what comes while the app is being connected to, is one request."""
+    scene.app.hangs = True
+    alice = scene.alice()
+    alice.send(get("/1") + b"GET /2 HTT")
+    alice.send(b"P/1.1\r\nHost: app.example.com\r\n\r\n")
+    scene.app.recover()
+    assert scene.serve(alice) == OK
+    assert scene.app.last.read().count(b"GET /2 HTTP/1.1\r\n") == 1
+
+
+def test_a_request_behind_one_that_did_not_reach_the_app_is_answered_too(scene: Scene) -> None:
+    """A 502 keeps the connection, and with it what came at once with the request."""
+    scene.app.refuses = ConnectionRefusedError(111, "Connection refused")
+    alice = scene.alice()
+    alice.send(get("/1") + get("/2"))
+    assert alice.read().count(b"HTTP/1.1 502 ") == 2
 
 
 def test_a_body_for_an_app_that_cannot_be_reached_ends_the_connection(scene: Scene) -> None:
@@ -900,7 +919,7 @@ def test_no_exchange_leaves_the_table(scene: Scene, here: Stage, there: Stage) -
 
 
 def test_every_wait_has_its_time(scene: Scene) -> None:
-    """Each timeout of the configuration that a connection can run into is one that it waits for."""
+    """Each timeout that a connection can run into is one that it waits for; connecting is the pool's."""
     fields = set(type(scene.world.settings.timeouts).model_fields)
     waits = {wait.value for wait in Wait}
-    assert fields - {"drain", "drain_delay"} <= waits
+    assert fields - {"connect", "drain", "drain_delay", "hang"} <= waits
