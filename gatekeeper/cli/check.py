@@ -12,6 +12,7 @@ from gatekeeper.addresses import SocketPath
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
+from gatekeeper.gate.routes import Route
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.world import World, build_world
 from gatekeeper.settings import Settings
@@ -62,7 +63,22 @@ def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:
     for name, upstream in settings.every_upstream.items():
         places = ", ".join(str(place) for place in upstream.places)
         table.add_row("upstream", f"{name}: {places}")
+    for route in world.routes.all if settings.routes else ():
+        table.add_row("route", route_line(route))
     return table
+
+
+def route_line(route: Route) -> str:
+    """What it takes, whom, and where to: ``routes[0] /admin/*: GET, to default, for 2 kinds of visitors``."""
+    if route.public:
+        whom = "for everybody"
+    elif route.allow:
+        whom = f"for {len(route.allow)} kinds of visitors" if len(route.allow) > 1 else "for one kind of visitor"
+    else:
+        whom = "for every verified visitor"
+    methods = ", ".join(sorted(method.decode() for method in route.methods)) or "every method"
+    denied = f", but for {len(route.deny)} under deny" if route.deny else ""
+    return f"{route.text}: {methods}, to {route.upstream}, {whom}{denied}"
 
 
 def list_line(crl: RevocationList, now: float) -> str:
