@@ -147,12 +147,15 @@ class Downstream(asyncio.Protocol):
     def exchange_ended(self, *, keep_alive: bool) -> None:
         """The exchange is over and its response written; go on with the next request or say goodbye."""
         self.exchange = None
+        if self._goes_on(keep_alive=keep_alive) and (self._held or self._slow):
+            self._next()
+
+    def _goes_on(self, *, keep_alive: bool) -> bool:
         if not keep_alive or (self.proxy.draining and not self._held):
             self.linger()
-            return
+            return False
         self.deadline.set(_IDLE, self.world.timeouts.idle)
-        if self._held or self._slow:
-            self._next()
+        return True
 
     def _next(self) -> None:
         """Take up the next request, unless the client has not even read the last answers: those would pile up here."""
@@ -235,6 +238,16 @@ class Downstream(asyncio.Protocol):
     # -- requests
 
     def _request_bytes(self, data: bytes) -> None:
+        """Take up requests, until one has to be waited for. In a loop: a client may send thousands in one packet."""
+        while self._request(data):
+            if self._slow:
+                self.hold(Hold.AHEAD)
+            if self._slow or not self._held:
+                return
+            data, self._held = self._held, b""
+
+    def _request(self, data: bytes) -> bool:
+        """Take up one request; True if it was answered at once and the next one may follow."""
         already = len(self._held)
         if already:
             data, self._held = self._held + data, b""
@@ -243,7 +256,7 @@ class Downstream(asyncio.Protocol):
         end = data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
         if end < 4:
             self._incomplete(data, already)
-            return
+            return False
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
@@ -255,7 +268,7 @@ class Downstream(asyncio.Protocol):
                 head = self.world.reader.read(data[:line_end], data[line_end + 2 : end], remember=False)
         except MessageError as error:
             self._bad_request(error, data.partition(b"\r\n")[0], now)
-            return
+            return False
         decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
         if isinstance(decision, Forward):
             if decision.identity is None:
@@ -267,7 +280,8 @@ class Downstream(asyncio.Protocol):
         else:
             self._answer(head, decision, now)
             self._held = data[end:]
-            self.exchange_ended(keep_alive=head.keep_alive and head.body() is None)
+            return self._goes_on(keep_alive=head.keep_alive and head.body() is None)
+        return False
 
     def _answer(self, head: RequestHead, decision: Document | Nowhere, now: float) -> None:
         """What the gate itself has to say to a request that it takes."""

@@ -3,8 +3,8 @@
 A head is a pure function of its bytes, so it is remembered: whole header blocks and single lines, because where a
 block is new (a fresh cookie) most of its lines are not. That is safe because the key is the exact bytes and the value
 depends on nothing else: identity, address and time are added afterwards. Only admitted visitors may fill the memory,
-entries are bounded in number and size, and a reload makes a new reader. The twelve headers of a browser cost 1 µs
-when they are remembered, 6 µs with a new cookie, 18 µs when every line is new.
+entries are bounded in number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.8 µs
+when they are remembered, 8 µs with a new cookie, 24 µs when every line is new.
 """
 
 import re
@@ -15,13 +15,13 @@ from functools import partial
 import httptools
 
 from gatekeeper.errors import MessageError
-from gatekeeper.wire.framing import Body, ChunkedBody, Framing, LengthBody
+from gatekeeper.wire.framing import CHUNKED, LENGTH, NONE, Body, ChunkedBody, Framing, LengthBody
 from gatekeeper.wire.headers import (
     BROKEN_LINE_END,
     TOKEN,
+    USUAL_OPTIONS,
     Field,
     read_length,
-    read_options,
     read_request_field,
     said_by,
     tokens,
@@ -135,9 +135,10 @@ class RequestHead:
 
     def body(self) -> Body | None:
         """A reader for the body that follows, None if none does."""
-        if self.block.framing is Framing.LENGTH:
-            return LengthBody(self.block.length) if self.block.length else None
-        return ChunkedBody(self.block.stripped) if self.block.framing is Framing.CHUNKED else None
+        block = self.block
+        if block.length:
+            return LengthBody(block.length)
+        return ChunkedBody(block.stripped) if block.framing is CHUNKED else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,63 +229,66 @@ def read_block(fields: Mapping[bytes, Field], stripped: frozenset[bytes], limit:
     lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
     if len(lines) > limit:
         raise Rule.FIELD_COUNT.error()
-    known = [fields[line] for line in lines]
+    known = list(map(fields.__getitem__, lines))
     said = said_by(known)
-    host = _host(said)
-    framing, length = _framing(said)
+    host = said.get(b"host")
+    if host is not None and _HOST.fullmatch(host) is None:
+        raise Rule.HOST_MALFORMED.error()
+    framing, length, framing_line = _framing(said)
     if b"expect" in said and said[b"expect"].lower() != b"100-continue":
         raise Rule.EXPECTATION.error()
-    options = _options(said)
+    options = _options(said[b"connection"]) if b"connection" in said else _NO_OPTIONS
     if not options <= _PLAIN_OPTIONS:
         known = [field for field in known if field.name not in options]
     _ask_llhttp(block)
     forward = b"".join([field.line for field in known])
-    if framing is Framing.CHUNKED:
-        forward += b"Transfer-Encoding: chunked\r\n"
-    elif framing is Framing.LENGTH:
-        forward += b"Content-Length: %d\r\n" % length
-    if host:
-        forward = b"Host: %b\r\n%b" % (host, forward)
-    forwarded_host = b"X-Forwarded-Host: %b\r\n" % host if host else b""
+    if host is None:
+        return Block(forward + framing_line, b"", b"", framing, length, options, said, stripped)
+    forward = b"Host: %b\r\n%b%b" % (host, forward, framing_line)
+    forwarded_host = b"X-Forwarded-Host: %b\r\n" % host
     return Block(forward, forwarded_host, host, framing, length, options, said, stripped)
 
 
-def _host(said: Mapping[bytes, bytes]) -> bytes:
-    host = said.get(b"host")
-    if host is not None and _HOST.fullmatch(host) is None:
-        raise Rule.HOST_MALFORMED.error()
-    return host or b""
+_NO_OPTIONS = frozenset[bytes]()
+_NO_BODY = (NONE, 0, b"")
+_CHUNKED_BODY = (CHUNKED, 0, b"Transfer-Encoding: chunked\r\n")
 
 
-def _framing(said: Mapping[bytes, bytes]) -> tuple[Framing, int]:
-    """RFC 9112, 6.1 to 6.3, without its leniences: whatever two readers could read differently is refused."""
+def _framing(said: Mapping[bytes, bytes]) -> tuple[Framing, int, bytes]:
+    """RFC 9112, 6.1 to 6.3, without its leniences: whatever two readers could read differently is refused.
+
+    Framing, length, and the line that says so to the upstream.
+    """
     coding, length = said.get(b"transfer-encoding"), said.get(b"content-length")
     if coding is None:
-        return (Framing.NONE, 0) if length is None else (Framing.LENGTH, read_length(length, Rule.LENGTH_MALFORMED))
+        if length is None:
+            return _NO_BODY
+        number = read_length(length, Rule.LENGTH_MALFORMED)
+        return LENGTH, number, b"Content-Length: %d\r\n" % number
     if length is not None:
         raise Rule.LENGTH_AND_CODING.error()
     if coding.lower() == b"chunked":
-        return Framing.CHUNKED, 0
+        return _CHUNKED_BODY
     *others, last = tokens(coding, Rule.CODING_MALFORMED) or [b""]
     if last == b"chunked" and others and b"chunked" not in others:
         raise Rule.CODING_UNKNOWN.error()
     raise Rule.CODING_MALFORMED.error()
 
 
-def _options(said: Mapping[bytes, bytes]) -> frozenset[bytes]:
-    value = said.get(b"connection")
-    if value is None:
-        return frozenset()
-    options = read_options(value, Rule.CONNECTION_LIST)
-    if not options.isdisjoint(_NEVER_PER_CONNECTION):
-        raise Rule.CONNECTION_NAMES.error()
+def _options(value: bytes) -> frozenset[bytes]:
+    """What Connection asks for (RFC 9110, 7.6.1)."""
+    options = USUAL_OPTIONS.get(value)
+    if options is None:
+        options = frozenset(tokens(value, Rule.CONNECTION_LIST))
+        if not options.isdisjoint(_NEVER_PER_CONNECTION):
+            raise Rule.CONNECTION_NAMES.error()
     return options
 
 
 def _judge_target(head: RequestHead) -> None:
     """Everything that is not a plain path with a Host: other target forms (RFC 9112, 3.2), HTTP/1.0, no Host."""
     method, target, block = head.method, head.target, head.block
-    if head.minor == 0 and block.framing is Framing.CHUNKED:
+    if head.minor == 0 and block.framing is CHUNKED:
         raise Rule.CODING_IN_HTTP_1_0.error()
     if head.minor == 1 and not block.host:
         raise Rule.HOST_MISSING.error()
@@ -310,7 +314,7 @@ def unreadable_head(line: bytes) -> RequestHead:
 
 # Of a request line that is none, enough to recognise it by.
 LOGGED_LINE_BYTES = 256
-_NO_BLOCK = Block(b"", b"", b"", Framing.NONE, 0, frozenset(), {}, frozenset())
+_NO_BLOCK = Block(b"", b"", b"", NONE, 0, _NO_OPTIONS, {}, frozenset())
 
 
 class _Judge:

@@ -11,8 +11,17 @@ from http import HTTPStatus
 
 import httptools
 
-from gatekeeper.wire.framing import Body, ChunkedBody, Framing, LengthBody, UntilCloseBody
-from gatekeeper.wire.headers import BROKEN_LINE_END, read_length, read_options, read_response_field, said_by
+from gatekeeper.wire.framing import (
+    CHUNKED,
+    LENGTH,
+    UNTIL_CLOSE,
+    Body,
+    ChunkedBody,
+    Framing,
+    LengthBody,
+    UntilCloseBody,
+)
+from gatekeeper.wire.headers import BROKEN_LINE_END, USUAL_OPTIONS, read_length, read_response_field, said_by, tokens
 from gatekeeper.wire.memory import Memory
 from gatekeeper.wire.rules import Rule
 
@@ -50,15 +59,15 @@ class ResponseHead:
         """A reader for the body that follows a request of this method, None if none does (RFC 9112, 6.3)."""
         if method == b"HEAD" or self.status in (204, 304) or self.status < 200:
             return None
-        if self.framing is Framing.LENGTH:
+        if self.framing is LENGTH:
             return LengthBody(self.length) if self.length else None
-        return ChunkedBody() if self.framing is Framing.CHUNKED else UntilCloseBody()
+        return ChunkedBody() if self.framing is CHUNKED else UntilCloseBody()
 
 
 def read_response(head: bytes) -> ResponseHead:
     """Read a complete response head, blank line included; MessageError if no client should see it.
 
-    1 µs where it is remembered, 5 with a new length or Date.
+    0.1 µs where it is remembered, 6 with a new length or Date.
     """
     return _HEADS[head]
 
@@ -84,10 +93,10 @@ def _read(head: bytes) -> ResponseHead:
         raise Rule.RESPONSE_HEAD_TOO_LARGE.error()
     minor, code, reason = match.groups(b"")
     status = int(code)
-    known = [_FIELDS[text] for text in lines]
+    known = list(map(_FIELDS.__getitem__, lines))
     said = said_by(known)
     framing, length = _framing(said, minor)
-    options = read_options(said.get(b"connection", b""), Rule.RESPONSE_CONNECTION)
+    options = _options(said[b"connection"]) if b"connection" in said else _NO_OPTIONS
     if not options <= _PLAIN_OPTIONS:
         known = [field for field in known if field.name not in options]
     _ask_llhttp(head)
@@ -108,14 +117,21 @@ def _read(head: bytes) -> ResponseHead:
     )
 
 
+_NO_OPTIONS = frozenset[bytes]()
+
+
+def _options(value: bytes) -> frozenset[bytes]:
+    return USUAL_OPTIONS.get(value) or frozenset(tokens(value, Rule.RESPONSE_CONNECTION))
+
+
 def _framing(said: Mapping[bytes, bytes], minor: bytes) -> tuple[Framing, int]:
     """RFC 9112, 6.3; what could be read in two ways is refused, from an upstream too."""
     coding, length = said.get(b"transfer-encoding"), said.get(b"content-length")
     if coding is not None:
         if length is not None or coding.lower() != b"chunked" or minor == b"0":
             raise Rule.RESPONSE_CODING.error()
-        return Framing.CHUNKED, 0
-    return (Framing.UNTIL_CLOSE, 0) if length is None else (Framing.LENGTH, read_length(length, Rule.RESPONSE_LENGTH))
+        return CHUNKED, 0
+    return (UNTIL_CLOSE, 0) if length is None else (LENGTH, read_length(length, Rule.RESPONSE_LENGTH))
 
 
 def _misses_a_body(status: int, said: Mapping[bytes, bytes]) -> bool:
@@ -130,7 +146,7 @@ def framing_line(framing: Framing, length: int, status: int) -> bytes:
     """The line that tells an HTTP/1.1 client where the body ends; none where no body can be (RFC 9110, 8.6)."""
     if status < 200 or status == 204:
         return b""
-    if framing is Framing.LENGTH:
+    if framing is LENGTH:
         return b"Content-Length: %d\r\n" % length
     return b"" if status == 304 else b"Transfer-Encoding: chunked\r\n"
 

@@ -38,7 +38,8 @@ def ask(
 
     async def talk() -> tuple[int, Mapping[str, str], bytes]:
         upstream = UpstreamSettings(url=parse_upstream(f"static:{folder}"))
-        async with StaticSites({"default": upstream}) as sites:
+        async with StaticSites() as sites:
+            await sites.serve({"default": upstream})
             connector = UnixConnector(str(sites.addresses[folder].path))
             async with ClientSession(connector=connector) as session:
                 url = URL(f"http://site{target}", encoded=True)
@@ -134,7 +135,8 @@ def test_the_socket_is_private_and_goes_away(folder: Path) -> None:
     """Another user of the machine must not reach the files past the gate."""
 
     async def look() -> Path:
-        async with StaticSites({"default": UpstreamSettings(url=parse_upstream(f"static:{folder}"))}) as sites:
+        async with StaticSites() as sites:
+            await sites.serve({"default": UpstreamSettings(url=parse_upstream(f"static:{folder}"))})
             path = sites.addresses[folder].path
             assert path.parent.stat().st_mode & 0o077 == 0
         return path
@@ -146,7 +148,8 @@ def test_without_a_folder_nothing_is_started() -> None:
     """Most gates serve no files."""
 
     async def look() -> int:
-        async with StaticSites({"default": UpstreamSettings(url=parse_upstream("http://127.0.0.1:8000"))}) as sites:
+        async with StaticSites() as sites:
+            await sites.serve({"default": UpstreamSettings(url=parse_upstream("http://127.0.0.1:8000"))})
             return len(sites.addresses)
 
     assert asyncio.run(look()) == 0

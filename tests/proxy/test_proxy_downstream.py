@@ -1,11 +1,12 @@
 """A client's connection, as transcripts: who is answered, in which order, and when the connection ends."""
 
 import ssl
+from collections.abc import Callable
 
 import pytest
 
 from tests.certificates import make_authority, make_client
-from tests.proxy.scene import OK, Scene, get, request
+from tests.proxy.scene import MIB, OK, Scene, get, request
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -82,6 +83,31 @@ def test_a_client_that_does_not_read_its_answers_gets_no_further_ones(scene: Sce
     alice.transport.peer_takes()
     assert scene.app.last.read().startswith(b"GET /2 ")
     assert alice.read().endswith(body)
+
+
+def test_thousands_of_requests_that_the_gate_answers_itself(make_scene: Callable[..., Scene]) -> None:
+    """In one packet, and in order with one for the app: neither a stack nor a buffer overflows."""
+    scene = make_scene(routes=[{"path": "/app/*"}])
+    alice = scene.alice()
+    alice.send(get("/nowhere") * 3000 + get("/app/1") + get("/nowhere") + get("/app/2", "Connection: close"))
+    answer = scene.serve(alice)
+    assert answer.count(b"HTTP/1.1 404 ") == 3001
+    assert scene.serve(alice).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert scene.statuses == [404] * 3000 + [200, 404, 200]
+
+
+def test_a_client_that_does_not_read_what_the_gate_says_itself_is_held(make_scene: Callable[..., Scene]) -> None:
+    """Until it has read: its memory is not the gate's."""
+    scene = make_scene(routes=[{"path": "/app/*"}])
+    alice = scene.alice()
+    alice.transport.peer_stalls()
+    for _ in range(3000):
+        alice.send(get("/nowhere"))
+    assert alice.transport.peer_is_held
+    assert alice.transport.get_write_buffer_size() < MIB // 2
+    alice.transport.peer_takes()
+    assert not alice.transport.peer_is_held
+    assert alice.read().count(b"HTTP/1.1 404 ") == 3000
 
 
 def test_connection_close_ends_the_connection_after_the_answer(scene: Scene) -> None:
