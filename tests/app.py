@@ -11,6 +11,7 @@ from typing import Any, Self
 from aiohttp import web
 
 PATIENCE = 20.0
+LONGEST_FIELD = 128 * 1024  # a certificate with a large subject, in PEM, with every line end escaped
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -66,7 +67,7 @@ class App:
     async def _start(self) -> int:
         app = web.Application(client_max_size=1 << 40)
         app.router.add_route("*", "/{path:.*}", self._handler)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, max_field_size=LONGEST_FIELD)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
         await site.start()

@@ -6,8 +6,17 @@ from itertools import combinations
 from typing import Any
 
 from gatekeeper.addresses import Address, ListenAddress
+from gatekeeper.config.reach import unreached
 from gatekeeper.config.source import KeyPath
-from gatekeeper.settings import AdminSettings, ClientAuthSettings, RouteSettings, ServerSettings, UpstreamSettings
+from gatekeeper.settings import (
+    AdminSettings,
+    ClientAuthSettings,
+    IdentitySettings,
+    RouteSettings,
+    ServerSettings,
+    UpstreamSettings,
+)
+from gatekeeper.wire.headers import folded, is_reserved
 
 Found = Iterator[tuple[KeyPath, str]]
 
@@ -79,6 +88,26 @@ def _routes_lead_somewhere(
             yield ("routes", index, "upstream"), f'there is no upstream named "{route.upstream}"{hint}'
 
 
+def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Found:
+    for index, taker in unreached(routes):
+        yield ("routes", index), f"is never reached: routes[{taker}] stands above it and takes all that it would take"
+
+
+def _identity_headers(identity: IdentitySettings) -> Found:
+    """No header is set twice, and none of the gate's own is left to a certificate."""
+    for index, preset in enumerate(identity.headers):
+        if preset in identity.headers[:index]:
+            yield ("identity", "headers", index), f'"{preset}" is there already'
+    seen: dict[bytes, str] = {}
+    for name in identity.custom:
+        plain = folded(name.lower().encode("ascii"))
+        if is_reserved(plain):
+            yield ("identity", "custom", name), "is a header that gatekeeper itself sets or removes; take another name"
+        elif plain in seen:
+            yield ("identity", "custom", name), f'is "{seen[plain]}" to many apps, which is there already'
+        seen[plain] = name
+
+
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Found]], ...] = (
     (("server", "admin"), _listeners),
     (("server",), _group_without_user),
@@ -86,4 +115,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Found]], ...] = (
     (("upstream", "upstreams", "routes"), _some_upstream),
     (("upstreams",), _default_is_upstream),
     (("upstream", "upstreams", "routes"), _routes_lead_somewhere),
+    (("routes",), _routes_are_reached),
+    (("identity",), _identity_headers),
 )

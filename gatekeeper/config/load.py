@@ -33,10 +33,7 @@ NOT_YET: Mapping[str, str] = {
     "server.user": "changing the user after the start",
     "server.group": "changing the group after the start",
     "server.proxy_protocol_from": "the PROXY protocol",
-    "client_auth.ocsp": "asking OCSP responders",
     "client_auth.session_resumption": "resuming TLS sessions",
-    "client_auth.on_refusal": "refusing in the handshake",
-    "identity.expiry_warning": "warning of certificates that are about to expire",
     "invitations": "invitations",
 }
 

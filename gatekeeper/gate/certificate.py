@@ -46,13 +46,20 @@ class Certificate:
         return self.common_names[0] if self.common_names else ""
 
 
-@lru_cache(maxsize=1024)
+# A certificate of 100 KiB can be shown by anybody; a thousand of them must not stay in memory.
+REMEMBERED_BYTES = 8192
+
+
 def read_certificate(der: bytes) -> Certificate:
     """Parse one DER certificate; ValueError if it cannot be parsed whole.
 
     Nothing is verified: neither signature nor dates nor purpose. Remembered, because the certificates of a gate are few
     and come back with every connection.
     """
+    return _remembered(der) if len(der) <= REMEMBERED_BYTES else _read_whole(der)
+
+
+def _read_whole(der: bytes) -> Certificate:
     try:
         return _read(der)
     except (
@@ -63,6 +70,9 @@ def read_certificate(der: bytes) -> Certificate:
         x509.UnsupportedGeneralNameType,
     ) as error:
         raise ValueError(f"the certificate cannot be parsed: {error}") from error
+
+
+_remembered = lru_cache(maxsize=1024)(_read_whole)
 
 
 def _read(der: bytes) -> Certificate:

@@ -51,12 +51,13 @@ class Passage:
     ``admitted`` tells whether the visitor's certificate is good.
     """
 
-    __slots__ = ("_known", "_routes", "_verdict", "admitted", "always")
+    __slots__ = ("_find", "_known", "_routes", "_verdict", "admitted", "always")
 
     def __init__(self, verdict: Verdict, routes: Routes) -> None:
         self._verdict = verdict
         self._routes = routes
         self.admitted = isinstance(verdict, Admit)
+        self._find = routes.find if self.admitted else routes.look
         self._known: dict[Found, Decision] = {}  # no larger than the number of routes
         self.always = self._decide(routes.everywhere) if routes.everywhere is not None else None
 
@@ -66,7 +67,7 @@ class Passage:
             forward = self._let_preflight_pass(preflight, host, target)
             if forward is not None:
                 return forward
-        found = (self._routes.find if self.admitted else self._routes.look)(method, host, target)
+        found = self._find(method, host, target)
         decision = self._known.get(found)
         if decision is None:
             decision = self._known[found] = self._decide(found)
@@ -96,6 +97,11 @@ class Passage:
     def refusal(self) -> Refuse | None:
         """Why the visitor is let in nowhere but where it is public; None if the certificate is good."""
         return self._verdict if isinstance(self._verdict, Refuse) else None
+
+    @property
+    def pending(self) -> bool:
+        """Whether nothing can be decided before an OCSP responder was asked."""
+        return isinstance(self._verdict, Refuse) and self._verdict.pending
 
     @property
     def _identity(self) -> Identity | None:

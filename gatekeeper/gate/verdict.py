@@ -72,14 +72,26 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Not let in. ``detail`` is a sentence for the visitor, ``certificate`` what was presented, if it could be read."""
+    """Not let in. ``detail`` is a sentence for the visitor, ``certificate`` what was presented, if it could be read.
+
+    ``pending`` tells that an OCSP responder is to be asked, and that the verdict may then be another.
+    """
 
     reason: Reason
     detail: str
     certificate: Certificate | None = None
+    pending: bool = False
 
 
 Verdict = Admit | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class OCSPPolicy:
+    """Whom to ask (None: the certificate says), and whether no answer is as good as a good one."""
+
+    responder: str | None = None
+    failure_counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +99,14 @@ class Policy:
     """The part of ``[client_auth]`` that judging needs.
 
     ``revocations`` are the CRLs, None where none is configured. ``stale_counts`` (``crl_stale = "allow"``) takes the
-    word of a list past its nextUpdate; it never lets in who is on a list, or has no list at all.
+    word of a list past its nextUpdate; it never lets in who is on a list, or has no list at all. ``ocsp`` is how to
+    ask about each visitor, None where nobody is asked.
     """
 
     require_common_name: bool = True
     revocations: Revocations | None = None
     stale_counts: bool = False
+    ocsp: OCSPPolicy | None = None
 
     def locked_out(self, now: float) -> list[str]:
         """The authorities (RFC 2253) whose visitors are all refused at this moment, because their CRL is stale."""
@@ -125,6 +139,24 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     if refusal is not None:
         return refusal
     return Admit(Identity(certificate, peer.sent), until=min(answer.until, *(one.not_after + 1 for one in path)))
+
+
+def confirm(verdict: Verdict, answer: Answer | None, policy: OCSPPolicy) -> Verdict:
+    """The verdict with an OCSP responder's answer, None if it has not been asked yet.
+
+    Only who is let in by everything else is asked about. "Unknown" as an answer lets nobody in, whatever the policy
+    says about no answer: the authority does not know its own certificate.
+    """
+    if isinstance(verdict, Refuse):
+        return verdict
+    certificate = verdict.identity.certificate
+    if answer is None:
+        detail = "Nobody has said yet whether the certificate was revoked."
+        return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate, pending=True)
+    if answer.stale and policy.failure_counts:
+        answer = Answer(Standing.GOOD, answer.until)
+    refusal = _revocation_says(answer, certificate)
+    return refusal or Admit(verdict.identity, until=min(verdict.until, answer.until))
 
 
 # X509_V_ERR_… numbers (openssl/x509_vfy.h). A signature that does not fit (7) is what a foreign CA of the same name

@@ -8,7 +8,7 @@ from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere
-from gatekeeper.gate.verdict import Admit, Refuse, Verdict
+from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.exchange import Exchange, Hold
 from gatekeeper.proxy.forwarding import address_headers, client_address
@@ -30,6 +30,10 @@ LINGER_SECONDS = 2.0
 _IDLE = Wait.IDLE
 _CR = 0x0D
 
+# X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
+_CERT_REJECTED = 28  # the alert bad_certificate
+_ALERTS = {Reason.REVOKED: 23}  # certificate_revoked
+
 
 class Downstream(asyncio.Protocol):
     """One client: at most one exchange at a time, further requests wait for their turn."""
@@ -40,7 +44,9 @@ class Downstream(asyncio.Protocol):
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
-        self.tls = TLSConnection(proxy.world.tls)
+        in_handshake = self.world.settings.client_auth.on_refusal == "handshake"
+        self.tls = TLSConnection(self.world.tls, self._refuse_handshake if in_handshake else None)
+        self._refused: Refuse | None = None  # in the handshake
         self.deadline = Deadline(proxy.loop, self._expired)
         self.client = ""
         self.address = ""
@@ -99,7 +105,7 @@ class Downstream(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.deadline.cancel()
+        self.deadline.end()
         if not self.tls.established and not self._lingering:
             self.proxy.handshake_failed(self, "the client left before the handshake was done")
         if self.exchange is not None:
@@ -184,8 +190,8 @@ class Downstream(asyncio.Protocol):
             request_id=request_id,
             retry_after=1 if status == 503 else None,
         )
-        method = head.method if head else b"GET"
-        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close))
+        method, now = head.method if head else b"GET", self.proxy.wall()
+        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close, now=now))
         return len(answer.body)
 
     def linger(self) -> None:
@@ -223,8 +229,19 @@ class Downstream(asyncio.Protocol):
         self.proxy.handshake_done(self)
         self.deadline.set(Wait.IDLE, self.world.timeouts.idle)
 
+    def _refuse_handshake(self, peer: Peer) -> int:
+        """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
+        verdict = self.proxy.judge(peer, self.proxy.wall())
+        if isinstance(verdict, Admit) or verdict.pending:
+            return 0
+        self._refused = verdict
+        return _ALERTS.get(verdict.reason, _CERT_REJECTED)
+
     def _tls_failed(self, error: TLSError) -> None:
-        self.proxy.handshake_failed(self, str(error))
+        if self._refused is not None:
+            self.proxy.handshake_refused(self, self._refused)
+        else:
+            self.proxy.handshake_failed(self, str(error))
         if self.exchange is not None:
             self.exchange.client_gone()
         self._lingering = True
@@ -260,6 +277,9 @@ class Downstream(asyncio.Protocol):
         self._requests += 1
         now = self.proxy.wall()
         passage = self._judge(now)
+        if not passage.admitted and passage.pending:
+            self._wait_for_answer(data)
+            return False
         try:
             if passage.admitted:
                 head = self.world.reader.remembered[data[:end]]
@@ -269,7 +289,10 @@ class Downstream(asyncio.Protocol):
         except MessageError as error:
             self._bad_request(error, data.partition(b"\r\n")[0], now)
             return False
-        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
+        decision = passage.always
+        if decision is None:
+            preflight = read_preflight(head) if head.method == b"OPTIONS" else None
+            decision = passage.decide(head.method, head.block.host, head.target, preflight)
         if isinstance(decision, Forward):
             if decision.identity is None:
                 self.visitor = Visitor(self.client)  # a certificate that is not good is not who asked
@@ -289,12 +312,25 @@ class Downstream(asyncio.Protocol):
         close = not head.keep_alive or head.body() is not None
         if isinstance(decision, Document):
             status, detail, body = 200, "", self.world.documents[decision.path]
-            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close))
+            self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close, now=now))
             sent = len(body)
         else:
             status, detail = decision.status, decision.detail
             sent = self.fail(status, detail, head, request_id, close=close)
         self.proxy.answered(self, head, status, sent, request_id, now, detail)
+
+    def _wait_for_answer(self, held: bytes) -> None:
+        """The request waits, and nothing is read, until the OCSP responder has said something about its client."""
+        self._requests -= 1
+        self._held = held
+        self.hold(Hold.ASKING)
+        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        self.proxy.ask(self.tls.peer, self._answered)
+
+    def _answered(self) -> None:
+        self.unhold(Hold.ASKING)
+        if not self._lingering and not self.transport.is_closing():
+            self._next()
 
     def _incomplete(self, held: bytes, already: int) -> None:
         try:
@@ -314,7 +350,7 @@ class Downstream(asyncio.Protocol):
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities
             self.tls.verify_anew(world.tls)
-        verdict = world.judge(self.tls.peer, now)
+        verdict = self.proxy.judge(self.tls.peer, now)
         self._passage = passage = Passage(verdict, world.routes)
         self._note_end(verdict)
         self.trusted = world.trusts(self.address)
@@ -344,6 +380,9 @@ class Downstream(asyncio.Protocol):
         now = self.proxy.wall()
         refusal = self._withdrawn(exchange, now)
         if refusal is None:
+            return
+        if refusal.pending:
+            self.proxy.ask(self.tls.peer, self.judge_anew)
             return
         self.proxy.shut_out(exchange, refusal)
         if exchange.cut():
@@ -395,7 +434,8 @@ class Downstream(asyncio.Protocol):
             host=block.host.decode("latin-1"),
             now=now,
         )
-        self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=True))
+        said = own_response(answer.status, answer.headers, answer.body, method=head.method, close=True, now=now)
+        self.write(said)
         return answer
 
     def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:

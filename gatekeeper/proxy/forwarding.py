@@ -4,6 +4,7 @@ What a client says of itself there is dropped. Only a proxy in ``trusted_proxies
 """
 
 import re
+from collections.abc import Callable
 
 from gatekeeper.wire.request import Block
 
@@ -26,14 +27,14 @@ def address_headers(address: str, *, trusted: bool) -> bytes:
     return b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: https\r\n" % ((address.encode("ascii"),) * 2)
 
 
-def believed_headers(address: str, block: Block) -> bytes:
+def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) -> bytes:
     """The same lines for a request from a trusted proxy: what it says, and its own address at the end."""
     here = address.encode("ascii")
     before = block.remark(b"x-forwarded-for")
     chain = before + b", " + here if before else here
     proto = block.remark(b"x-forwarded-proto") or b"https"
     lines = b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
-        chain.partition(b",")[0].strip(),
+        _visitor(chain, trusts),
         chain,
         proto,
     )
@@ -42,6 +43,12 @@ def believed_headers(address: str, block: Block) -> bytes:
         node = b'"[%b]"' % here if b":" in here else here
         lines += b"Forwarded: %b, for=%b;proto=https\r\n" % (forwarded, node)
     return lines
+
+
+def _visitor(chain: bytes, trusts: Callable[[str], bool]) -> bytes:
+    """The nearest address that is no trusted proxy's: what stands before it, anybody may have written there."""
+    nodes = [node.strip() for node in chain.split(b",")]
+    return next((node for node in reversed(nodes) if not trusts(node.decode("latin-1"))), nodes[0])
 
 
 def believed_request_id(block: Block) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.access_log import AccessLog, OwnAnswer
 from gatekeeper.errors import MessageError
-from gatekeeper.gate.verdict import Refuse
+from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.expiry import Expiry
+from gatekeeper.proxy.ocsp import Responders
 from gatekeeper.proxy.world import World
 from gatekeeper.wire.request import RequestHead, unreadable_head
 from gatekeeper.wire.response import own_response
@@ -57,10 +58,26 @@ class Proxy:
         self.metrics = metrics
         self.draining = False
         self.last_reload: Reload | None = None
+        self.responders = Responders(loop, wall)
         self.expiry = Expiry(loop, wall, _judge_anew)
         self.connections: set[Downstream] = set()
         self.idle = asyncio.Event()
         self.idle.set()
+
+    def judge(self, peer: Peer, now: float) -> Verdict:
+        """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
+        verdict, policy = self.world.judge(peer, now), self.world.policy.ocsp
+        if policy is None or isinstance(verdict, Refuse):
+            return verdict
+        return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
+
+    def ask(self, peer: Peer, then: Callable[[], None]) -> None:
+        """Ask the OCSP responder about a peer whose verdict is pending, and call ``then`` soon."""
+        policy = self.world.policy.ocsp
+        if policy is None:
+            self.loop.call_soon(then)  # a reload has switched it off meanwhile
+        else:
+            self.responders.ask(peer, policy.responder, then)
 
     def renew(self, world: World) -> None:
         """Put a new world into force: for new connections, for the next request of each open one, and for what is
@@ -104,12 +121,20 @@ class Proxy:
         self.metrics.handshakes["failed"] += 1
         _log.info("tls failed: %s: %s", downstream.client, why)
 
+    def handshake_refused(self, downstream: "Downstream", refusal: Refuse) -> None:
+        """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
+        self.metrics.handshakes["refused"] += 1
+        self.metrics.refusals[refusal.reason] += 1
+        shown = refusal.certificate
+        who = f"subject {shown.subject}, issuer {shown.issuer}, serial {shown.serial}" if shown else "unreadable"
+        _log.info("tls refused: %s: %s: %s Shown: %s", downstream.client, refusal.reason, refusal.detail, who)
+
     def plain_http_answer(self) -> bytes:
         """For a client that speaks HTTP where TLS is expected."""
         answer = self.world.pages.failed(
             400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
         )
-        return own_response(answer.status, answer.headers, answer.body, method=b"GET", close=True)
+        return own_response(answer.status, answer.headers, answer.body, method=b"GET", close=True, now=self.wall())
 
     async def drain(self, seconds: float) -> None:
         """Let running exchanges end, send everyone else away, and cut what is left after ``seconds``."""

@@ -7,11 +7,11 @@ from ipaddress import ip_address
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
-from gatekeeper.gate.verdict import Peer, Policy, Verdict, judge
+from gatekeeper.gate.verdict import OCSPPolicy, Peer, Policy, Verdict, judge
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
-from gatekeeper.settings import JWTSettings, Settings
+from gatekeeper.settings import ClientAuthSettings, JWTSettings, Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
@@ -61,11 +61,18 @@ class World:
         return judge(peer, now, self.policy)
 
     def trusts(self, address: str) -> bool:
-        """Whether this client is a proxy whose X-Forwarded-* is believed (``server.trusted_proxies``)."""
+        """Whether a proxy there is one whose X-Forwarded-* is believed (``server.trusted_proxies``).
+
+        What is no address, such as "unix", is trusted by nobody.
+        """
         networks = self.settings.server.trusted_proxies
-        if not networks or address == "unix":
+        if not networks:
             return False
-        return any(ip_address(address) in network for network in networks)
+        try:
+            node = ip_address(address)
+        except ValueError:
+            return False
+        return any(node in network for network in networks)
 
     def warnings(self, now: float) -> list[str]:
         """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
@@ -75,6 +82,9 @@ class World:
         found += self.tls.warnings
         if self.policy.revocations is not None:
             found += alarms(self.policy.revocations, self.tls.authorities, now)
+        if len(self.tls.authorities) > 1:
+            sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
+            found += [f"{rule} {sentence}" for rule in self.routes.without_issuer()]
         return found
 
 
@@ -107,6 +117,7 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
             require_common_name=client_auth.require_common_name,
             revocations=load_revocations(client_auth.crl, tls.authorities),
             stale_counts=client_auth.crl_stale == "allow",
+            ocsp=_ocsp_policy(client_auth),
         ),
         routes=routes,
         documents=documents,
@@ -118,6 +129,13 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
         pages=RefusalPages(detail=refusal.detail, contact=refusal.contact or "", template=refusal.template),
         upstreams=upstreams,
     )
+
+
+def _ocsp_policy(settings: ClientAuthSettings) -> OCSPPolicy | None:
+    if settings.ocsp == "off":
+        return None
+    responder = settings.ocsp_responder
+    return OCSPPolicy(str(responder) if responder else None, settings.ocsp_on_failure == "allow")
 
 
 def _assertions(settings: JWTSettings | None) -> Assertions | None:

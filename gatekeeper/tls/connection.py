@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.openssl import Refuse
 
 RECORD = 16384
 """The most plaintext that one TLS record carries (RFC 8446, 5.1), so one read takes a record whole."""
@@ -46,6 +47,7 @@ class TLSConnection:
         "_handshake_bytes",
         "_incoming",
         "_read",
+        "_refuse",
         "_ssl",
         "_write",
         "established",
@@ -53,8 +55,10 @@ class TLSConnection:
         "received_eof",
     )
 
-    def __init__(self, context: ServerContext) -> None:
+    def __init__(self, context: ServerContext, refuse: Refuse | None = None) -> None:
+        """``refuse`` may end the handshake for a certificate; the fallback does not ask it."""
         self._context = context
+        self._refuse = refuse
         self._incoming = incoming = ssl.MemoryBIO()
         outgoing = ssl.MemoryBIO()
         self._ssl = connection = context.ssl_context.wrap_bio(incoming, outgoing, server_side=True)
@@ -170,7 +174,7 @@ class TLSConnection:
             self._ssl.do_handshake()
             errors: tuple[VerifyError, ...] = ()
         else:
-            openssl.handshake(self._ssl, self._found)
+            openssl.handshake(self._ssl, self._found, self._refuse)
             errors = openssl.conclude(self._ssl, self._found)
         self.peer = _peer(self._ssl, errors, self._context)
         self._write = self._ssl._sslobj.write  # type: ignore[attr-defined]

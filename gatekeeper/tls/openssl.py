@@ -10,7 +10,7 @@ import ctypes
 import ssl
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ctypes import c_char_p, c_int, c_long, c_ulong, c_void_p
 from functools import cache
@@ -39,6 +39,8 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("X509_STORE_CTX_get_error", c_int, (c_void_p,)),
     ("X509_STORE_CTX_get_error_depth", c_int, (c_void_p,)),
+    ("X509_STORE_CTX_set_error", None, (c_void_p, c_int)),
+    ("X509_STORE_CTX_get0_cert", c_void_p, (c_void_p,)),
     ("X509_verify_cert_error_string", c_char_p, (c_long,)),
     ("d2i_X509", c_void_p, (c_void_p, c_void_p, c_long)),
     ("i2d_X509", c_int, (c_void_p, c_void_p)),
@@ -64,10 +66,16 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
 )
 
 
+Refuse = Callable[[Peer], int]
+"""Asked in the middle of a handshake about a certificate whose key nobody has proved to hold yet: 0 lets it go on, an
+X509_V_ERR number ends it with the alert that OpenSSL sends for it (ssl_x509err2alert)."""
+
+
 class _Running(threading.local):
-    """Where the handshake that runs in this thread collects what is wrong; None while none runs."""
+    """Where the handshake that runs in this thread collects what is wrong, and who may end it; None while none runs."""
 
     found: list[VerifyError] | None = None
+    refuse: Refuse | None = None
 
 
 class OpenSSL:
@@ -103,17 +111,20 @@ class OpenSSL:
         for der in authorities:
             self._add_client_ca(pointer, der)
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
         """``connection.do_handshake()``, with everything that is wrong with the client's certificates put in ``found``.
+
+        ``refuse`` is asked when something is wrong, and when nothing was; without it, no certificate ends the
+        handshake.
 
         The verify callback runs inside this call, in this thread, and nowhere else: renegotiation and post-handshake
         authentication are off.
         """
-        self._running.found = found
+        self._running.found, self._running.refuse = found, refuse
         try:
             connection.do_handshake()
         finally:
-            self._running.found = None
+            self._running.found = self._running.refuse = None
 
     def conclude(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
         """What is wrong with the client's certificate after a finished handshake; empty if nothing is.
@@ -211,9 +222,21 @@ class OpenSSL:
             if not ok:
                 self._remember(store)
             self._call["ERR_clear_error"]()
-            return 1
+            return int(self._running.refuse is None or self._may_go_on(self._running.refuse, ok, store))
         except BaseException:
             return 0
+
+    def _may_go_on(self, refuse: Refuse, ok: int, store: int) -> bool:
+        """OpenSSL goes from the authority down to the leaf, so if all is well with that, nothing was wrong above."""
+        if ok and self._call["X509_STORE_CTX_get_error_depth"](store) > 0:
+            return True
+        leaf = self._der(self._call["X509_STORE_CTX_get0_cert"](store))
+        errors = tuple(self._running.found or ())
+        path = () if errors else tuple(self._ders(self._call["X509_STORE_CTX_get0_chain"](store))[1:])
+        code = refuse(Peer(leaf, verified=path, errors=errors))
+        if code and ok:
+            self._call["X509_STORE_CTX_set_error"](store, code)
+        return not code
 
     def _remember(self, store: int) -> None:
         code = self._call["X509_STORE_CTX_get_error"](store)

@@ -7,6 +7,7 @@ which is when it matters. Whatever is refused here is the upstream's fault and b
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 
 import httptools
@@ -173,13 +174,13 @@ _HEADS = Memory(_read, REMEMBERED_HEADS, REMEMBERED_HEAD_BYTES)
 
 
 def own_response(
-    status: int, headers: tuple[tuple[str, str], ...], body: bytes, *, method: bytes, close: bool
+    status: int, headers: tuple[tuple[str, str], ...], body: bytes, *, method: bytes, close: bool, now: float
 ) -> bytes:
-    """A response of the gate itself, complete; HEAD gets the head alone (RFC 9110, 9.3.2).
+    """A response of the gate itself, complete; HEAD gets the head alone (RFC 9110, 9.3.2). ``now`` is for its Date.
 
     Header values that could break the head (control characters) are a bug here, not the peer's, and raise ValueError.
     """
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Date: {formatdate(now, usegmt=True)}"]
     lines += [f"{name}: {value}" for name, value in headers]
     lines.append(f"Content-Length: {len(body)}")
     if close:

@@ -101,6 +101,27 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
             SERVER + CLIENT_AUTH + '[upstreams.api]\nurl = "http://a"\n[[routes]]\nupstream = "api"\n[[routes]]\n',
             'line 10: routes[1].upstream: there is no upstream named "default"',
         ),
+        (
+            MINIMAL + '[[routes]]\npath = "/*"\n[[routes]]\npath = "/admin/*"\n',
+            "line 10: routes[1]: is never reached: routes[0] stands above it and takes all that it would take",
+        ),
+        (
+            MINIMAL + '[identity]\nheaders = ["nginx", "xfcc", "nginx"]\n',
+            'line 9: identity.headers[2]: "nginx" is there already',
+        ),
+        (
+            MINIMAL + '[identity]\ncustom = { "X-Real-IP" = "{cn}" }\n',
+            "line 9: identity.custom.X-Real-IP: is a header that gatekeeper itself sets or removes; take another name",
+        ),
+        (
+            MINIMAL + '[identity.custom]\n"x-ssl.client-verify" = "{cn}"\n',
+            'line 9: identity.custom."x-ssl.client-verify": is a header that gatekeeper itself sets or removes; '
+            "take another name",
+        ),
+        (
+            MINIMAL + '[identity.custom]\n"X-Device" = "{cn}"\n"x.device" = "{ou}"\n',
+            'line 10: identity.custom."x.device": is "X-Device" to many apps, which is there already',
+        ),
     ],
 )
 def test_what_contradicts_itself_is_refused(tmp_path: Path, text: str, sentence: str) -> None:

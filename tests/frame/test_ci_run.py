@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 from tests.tools import needs
@@ -25,9 +26,11 @@ def driven() -> set[str]:
 
 
 def installed() -> set[str]:
-    """The commands that the script brings."""
+    """The commands that the script brings, and those that pip brings with the development tools."""
     listed = re.search(r'readonly PACKAGES="([^"]+)"', SCRIPT.read_text())[1]
-    return {pair.split("=")[0] for pair in listed.split()}
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
+    by_pip = {match[1] for tool in tools if (match := re.match(r"([a-z]+)-bin\b", tool))}
+    return {pair.split("=")[0] for pair in listed.split()} | by_pip
 
 
 def test_what_tests_drive_is_installed():

@@ -33,7 +33,7 @@ def test_how_a_response_is_split_makes_no_difference(
 ) -> None:
     """Byte by byte, and at random places: the client gets the same statuses and the same content, whole or cut."""
     chance = random.Random(message.name)
-    splits: list[Split] = [at(*(chance.randrange(len(message.sent) or 1) for _ in range(count))) for count in (1, 3, 8)]
+    splits: list[Split] = [at(*(chance.randrange(len(message.sent) or 1) for _ in range(count))) for count in (1, 6)]
     if len(message.sent) <= SHORT:
         splits.append(byte_by_byte)
     for split in splits:

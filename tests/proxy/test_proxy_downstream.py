@@ -1,6 +1,8 @@
 """A client's connection, as transcripts: who is answered, in which order, and when the connection ends."""
 
+import gc
 import ssl
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -454,10 +456,13 @@ def test_broken_tls_ends_the_connection_with_an_alert(scene: Scene) -> None:
 def test_broken_tls_in_the_middle_of_an_exchange_tells_the_app(scene: Scene) -> None:
     """A connection that was tampered with is over, and so is its request."""
     alice = scene.alice()
-    alice.send(request("POST", "/", "Content-Length: 10", body=b"half"))
+    alice.send(get("/"))
+    alice.transport.peer_stalls()
+    scene.app.last.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
     alice.send_raw(b"\x17\x03\x03\x00\x20" + b"x" * 32)
-    assert alice.is_gone
     assert scene.app.last.is_gone
+    alice.transport.peer_takes()
+    assert alice.is_gone
 
 
 def test_plain_http_gets_a_plain_answer(scene: Scene) -> None:
@@ -562,3 +567,20 @@ def test_what_is_left_at_the_end_of_draining_is_cut(scene: Scene) -> None:
     scene.loop.advance(1)
     assert alice.is_gone
     assert drained.done()
+
+
+def test_a_closed_connection_is_freed_at_once(scene: Scene) -> None:
+    """OpenSSL keeps 50 KiB and more for it: that must not wait for the garbage collector."""
+    alice = scene.alice()
+    alice.send(get())
+    scene.serve(alice)
+    alice.leave()
+    assert alice.is_gone
+    left = weakref.ref(alice.downstream)
+    gc.collect()
+    gc.disable()
+    try:
+        del alice.downstream, alice.transport
+        assert left() is None
+    finally:
+        gc.enable()

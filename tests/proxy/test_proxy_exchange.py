@@ -402,6 +402,25 @@ def test_an_app_that_cannot_be_reached_is_answered_for_with_502(scene: Scene) ->
     assert scene.busy == 0
 
 
+def test_a_request_behind_one_that_waits_for_the_app_keeps_its_order(scene: Scene) -> None:
+    """What came with the first request, and what comes while the app is being connected to, is one request."""
+    scene.app.hangs = True
+    alice = scene.alice()
+    alice.send(get("/1") + b"GET /2 HTT")
+    alice.send(b"P/1.1\r\nHost: app.example.com\r\n\r\n")
+    scene.app.recover()
+    assert scene.serve(alice) == OK
+    assert scene.app.last.read().count(b"GET /2 HTTP/1.1\r\n") == 1
+
+
+def test_a_request_behind_one_that_did_not_reach_the_app_is_answered_too(scene: Scene) -> None:
+    """A 502 keeps the connection, and with it what came at once with the request."""
+    scene.app.refuses = ConnectionRefusedError(111, "Connection refused")
+    alice = scene.alice()
+    alice.send(get("/1") + get("/2"))
+    assert alice.read().count(b"HTTP/1.1 502 ") == 2
+
+
 def test_a_body_for_an_app_that_cannot_be_reached_ends_the_connection(scene: Scene) -> None:
     """The rest of the body is on its way, and nobody wants it."""
     scene.app.refuses = ConnectionRefusedError(111, "Connection refused")

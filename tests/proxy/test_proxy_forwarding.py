@@ -6,6 +6,10 @@ from gatekeeper.proxy.forwarding import address_headers, believed_headers, belie
 from gatekeeper.wire.request import Block, HeadLimits, RequestReader
 
 
+def trusts(address: str) -> bool:
+    return address.startswith("192.0.2.")
+
+
 def block(*lines: bytes) -> Block:
     head = b"".join(line + b"\r\n" for line in (b"Host: a", *lines, b""))
     return RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", head, remember=False).block
@@ -37,13 +41,32 @@ def test_what_the_app_is_told() -> None:
 
 def test_several_lines_of_a_trusted_proxy_are_one_list() -> None:
     """RFC 9110, 5.3."""
-    told = believed_headers("192.0.2.1", block(b"X-Forwarded-For: 198.51.100.1", b"X-Forwarded-For: 198.51.100.2"))
+    told = believed_headers(
+        "192.0.2.1", block(b"X-Forwarded-For: 198.51.100.1", b"X-Forwarded-For: 198.51.100.2"), trusts
+    )
     assert b"X-Forwarded-For: 198.51.100.1, 198.51.100.2, 192.0.2.1\r\n" in told
+
+
+@pytest.mark.parametrize(
+    ("chain", "visitor"),
+    [
+        (b"198.51.100.1", b"198.51.100.1"),
+        (b"10.9.9.9, 198.51.100.1", b"198.51.100.1"),
+        (b"198.51.100.1, 192.0.2.2", b"198.51.100.1"),
+        (b"1.1.1.1, 198.51.100.1, 192.0.2.3, 192.0.2.2", b"198.51.100.1"),
+        (b"1.1.1.1, unknown, 192.0.2.2", b"unknown"),
+        (b"192.0.2.3, 192.0.2.2", b"192.0.2.3"),
+    ],
+)
+def test_who_the_visitor_is_behind_trusted_proxies(chain: bytes, visitor: bytes) -> None:
+    """The nearest that is no trusted proxy; what it wrote before itself is a claim, and must not become X-Real-IP."""
+    told = believed_headers("192.0.2.1", block(b"X-Forwarded-For: " + chain), trusts)
+    assert told.startswith(b"X-Real-IP: " + visitor + b"\r\n")
 
 
 def test_an_ipv6_proxy_in_forwarded_is_quoted() -> None:
     """RFC 7239, 6.1."""
-    told = believed_headers("2001:db8::1", block(b"Forwarded: for=198.51.100.1"))
+    told = believed_headers("2001:db8::1", block(b"Forwarded: for=198.51.100.1"), trusts)
     assert told.endswith(b'Forwarded: for=198.51.100.1, for="[2001:db8::1]";proto=https\r\n')
 
 

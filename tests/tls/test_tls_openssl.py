@@ -18,7 +18,7 @@ from gatekeeper.errors import BindingError, TLSError
 from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
-from gatekeeper.tls.openssl import OpenSSL, reach
+from gatekeeper.tls.openssl import OpenSSL, Refuse, reach
 from tests.certificates import make, make_authority, make_client, named
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -35,21 +35,21 @@ class Exploding(list[VerifyError]):
 class ExplodingCallback(OpenSSL):
     """OpenSSL whose verify callback blows up at the first error."""
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
         super().handshake(connection, Exploding())
 
 
 class Forgetful(OpenSSL):
     """OpenSSL whose verify callback collects nothing."""
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
         super().handshake(connection, [])
 
 
 class NoCollector(OpenSSL):
     """Handshakes that run without anybody to collect for them."""
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError]) -> None:
+    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
         connection.do_handshake()
 
 

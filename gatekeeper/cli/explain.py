@@ -1,0 +1,287 @@
+"""``gatekeeper explain``: what the gate would answer to a certificate on a request, and what decided."""
+
+import argparse
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.cli.check import certificate_line
+from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.errors import MessageError, UsageError
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
+from gatekeeper.gate.routes import Document, Route
+from gatekeeper.gate.verdict import Admit, Identity, Peer, Reason
+from gatekeeper.proxy.forwarding import address_headers, believed_headers
+from gatekeeper.proxy.world import World, build_world
+from gatekeeper.wire.preflight import read_preflight
+from gatekeeper.wire.request import RequestHead
+
+_URL = re.compile(r"(?:https://([^/?#]+))?(/[^#]*)?")
+_WIDTH = 80
+_LABEL = 13
+
+# Which check it is that gives a reason.
+_CHECKS = {
+    Reason.NO_CERTIFICATE: "a certificate is sent",
+    Reason.EXPIRED: "dates",
+    Reason.NOT_YET_VALID: "dates",
+    Reason.REVOKED: "revocation",
+    Reason.UNTRUSTED_ISSUER: "chain to a trusted authority (OpenSSL)",
+    Reason.WRONG_PURPOSE: "purpose (OpenSSL)",
+    Reason.BLANK_NAME: "common name",
+    Reason.NOT_ALLOWED: "rules of the route",
+    Reason.REVOCATION_UNKNOWN: "revocation",
+    Reason.INVALID_CERTIFICATE: "soundness of chain and names",
+}
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add ``explain`` to the command line."""
+    parser = commands.add_parser(
+        "explain",
+        help="say what the gate would answer to a certificate, and why",
+        description="Judge a certificate and a request as serve would, by the same code, without a running gate: "
+        "verdict, reason, route, rule, and the headers that the app would get. Exit 0 if the request would be "
+        "forwarded, 1 if not. That somebody holds the certificate's key is taken for granted.",
+        epilog="example: gatekeeper explain --cert alice.crt GET https://app.example.com/admin/",
+    )
+    add_config_option(parser)
+    parser.add_argument(
+        "--cert",
+        type=Path,
+        metavar="FILE",
+        help="the certificate, PEM with its chain, or DER; without it, none is sent",
+    )
+    parser.add_argument(
+        "-H", "--header", action="append", default=[], metavar="LINE", help='a header of the request: "Name: value"'
+    )
+    parser.add_argument(
+        "--from", dest="address", default="127.0.0.1", metavar="ADDRESS", help="where the client connects from"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("method", metavar="METHOD", help="GET, POST …")
+    parser.add_argument("url", metavar="URL", help="https://host/path, or a path alone")
+    parser.set_defaults(run=_explain)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was found out. ``certificate`` is the one that was shown, None for none or one that cannot be read."""
+
+    request: str
+    certificate: Certificate | None
+    status: int | None
+    reason: str = ""
+    detail: str = ""
+    check: str = ""
+    route: str = ""
+    rule: str = ""
+    upstream: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    response_headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """ "admitted" if the request reaches an upstream, or the gate has something of its own for everybody."""
+        return "admitted" if self.status in (None, 200) else "refused"
+
+
+def _explain(options: argparse.Namespace) -> int:
+    configuration = load_configuration(options)
+    now = time.time()
+    with naming_lines(configuration):
+        world = build_world(configuration.settings, {}, now)
+    peer = _peer(world, options.cert) if options.cert is not None else Peer()
+    explanation = explain(world, peer, options.method, options.url, options.header, options.address, now)
+    if options.json:
+        print(json.dumps(_as_json(explanation), indent=2, ensure_ascii=False))
+    else:
+        print(_as_text(explanation, now))
+    return 0 if explanation.verdict == "admitted" else 1
+
+
+def explain(
+    world: World, peer: Peer, method: str, url: str, header: list[str], address: str, now: float
+) -> Explanation:
+    """Ask what the server asks, in its order: the verdict, the reading of the head, the decision."""
+    verdict = world.judge(peer, now)
+    certificate = verdict.identity.certificate if isinstance(verdict, Admit) else verdict.certificate
+    request = f"{method} {url}"
+    try:
+        head = _head(world, method, url, header)
+    except MessageError as error:
+        return Explanation(request, certificate, error.status, detail=error.detail, check="syntax of the request")
+    passage = Passage(verdict, world.routes)
+    decision = passage.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
+    return _told(world, request, certificate, head, decision, address, now)
+
+
+def _told(
+    world: World,
+    request: str,
+    certificate: Certificate | None,
+    head: RequestHead,
+    decision: Decision,
+    address: str,
+    now: float,
+) -> Explanation:
+    if isinstance(decision, Refused):
+        refusal = decision.refusal
+        return Explanation(
+            request,
+            certificate,
+            403,
+            refusal.reason,
+            refusal.detail,
+            check=_CHECKS[refusal.reason],
+            route=decision.route.text if decision.route else "",
+            rule=_rule(decision),
+        )
+    if isinstance(decision, Document):
+        return Explanation(request, certificate, 200, detail="The gate itself has this for everybody.")
+    if not isinstance(decision, Forward):
+        return Explanation(request, certificate, decision.status, detail=decision.detail, check="routes")
+    sent, returned = _headers(world, head, decision.identity, address, now)
+    return Explanation(
+        request,
+        certificate,
+        None,
+        route=_route(decision.route),
+        rule=_rule(decision),
+        upstream=_upstream(world, decision.upstream),
+        headers=sent,
+        response_headers=returned,
+    )
+
+
+def _route(route: Route) -> str:
+    return f"{route.text} (public)" if route.public else route.text
+
+
+def _rule(decision: Forward | Refused) -> str:
+    if decision.rule is not None:
+        return decision.rule.text
+    return "none under allow fits" if isinstance(decision, Refused) and decision.route is not None else ""
+
+
+def _upstream(world: World, name: str) -> str:
+    places = ", ".join(str(place) for place in world.settings.every_upstream[name].places)
+    return f"{name} ({places})"
+
+
+Lines = tuple[tuple[str, str], ...]
+
+
+def _headers(
+    world: World, head: RequestHead, identity: Identity | None, address: str, now: float
+) -> tuple[Lines, Lines]:
+    """What the app gets, but for the X-Request-Id that no request has twice; and what is added to its response."""
+    block, trusted = head.block, world.trusts(address)
+    lines = block.forward + block.forwarded_host + address_headers(address, trusted=trusted)
+    returned = b""
+    if trusted:
+        lines += believed_headers(address, block, world.trusts)
+    if identity is not None:
+        about = world.identity.lines(identity, now)
+        lines, returned = lines + about.request, about.response
+    return _pairs(lines), _pairs(returned)
+
+
+def _pairs(lines: bytes) -> Lines:
+    split = (line.partition(": ") for line in lines.decode("utf-8", "replace").split("\r\n") if line)
+    return tuple((name, value) for name, _, value in split)
+
+
+def _head(world: World, method: str, url: str, header: list[str]) -> RequestHead:
+    match = _URL.fullmatch(url)
+    if match is None or not url:
+        raise UsageError(f'{url!r} is neither an https:// URL nor a path such as "/admin"')
+    host, target = match[1] or "localhost", match[2] or "/"
+    lines = [f"Host: {host}", *header]
+    try:
+        block = "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
+        return world.reader.read(f"{method} {target} HTTP/1.1".encode("ascii"), block, remember=False)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{error.object!r} holds characters that HTTP cannot carry; percent-encode them") from None
+
+
+def _peer(world: World, path: Path) -> Peer:
+    """What a handshake with this certificate would give. BindingError where OpenSSL cannot be asked."""
+    leaf, *chain = _certificates(path)
+    return world.tls.verify(leaf, chain)
+
+
+def _certificates(path: Path) -> list[bytes]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    try:
+        if b"-----BEGIN CERTIFICATE-----" in content:
+            return [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(content)]
+        return [x509.load_der_x509_certificate(content).public_bytes(Encoding.DER)]
+    except ValueError:
+        raise UsageError(f"{path} holds no certificate, neither PEM nor DER") from None
+
+
+def _as_json(explanation: Explanation) -> dict[str, Any]:
+    certificate = explanation.certificate
+    return {
+        "request": explanation.request,
+        "verdict": explanation.verdict,
+        "status": explanation.status,
+        "reason": explanation.reason or None,
+        "detail": explanation.detail or None,
+        "check": explanation.check or None,
+        "route": explanation.route or None,
+        "rule": explanation.rule or None,
+        "upstream": explanation.upstream or None,
+        "headers": [list(pair) for pair in explanation.headers],
+        "response_headers": [list(pair) for pair in explanation.response_headers],
+        "certificate": certificate
+        and {
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "serial": certificate.serial,
+            "sha256": certificate.sha256,
+            "spki_sha256": certificate.spki_sha256,
+        },
+    }
+
+
+def _as_text(explanation: Explanation, now: float) -> str:
+    certificate = explanation.certificate
+    status = f", {explanation.status}" if explanation.status else ""
+    reason = f" {explanation.reason}" if explanation.reason else ""
+    rows = [
+        ("request", explanation.request),
+        ("certificate", certificate_line(certificate, now) if certificate else "none"),
+        ("verdict", explanation.verdict + status + reason),
+        ("because", explanation.detail),
+        ("check", explanation.check),
+        ("route", explanation.route),
+        ("rule", explanation.rule),
+        ("upstream", explanation.upstream),
+    ]
+    lines = [line for label, value in rows if value for line in _row(label, value)]
+    for title, headers in (("the app gets", explanation.headers), ("the visitor gets", explanation.response_headers)):
+        lines += [title + ":"] if headers else []
+        lines += [_cut(f"  {name}: {value}") for name, value in headers]
+    return "\n".join(lines)
+
+
+def _row(label: str, value: str) -> list[str]:
+    indent = " " * _LABEL
+    return wrap(value, _WIDTH, initial_indent=f"{label:<{_LABEL}}", subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"

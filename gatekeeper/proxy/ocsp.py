@@ -1,0 +1,109 @@
+"""Asking OCSP responders: in the background, never twice at once about the same certificate, and not again while an
+answer holds."""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import aiohttp
+
+from gatekeeper.gate.ocsp import make_request, read_response, responder_of
+from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.verdict import Peer
+
+_log = logging.getLogger("gatekeeper")
+
+# How long a visitor's first request may wait, connecting and all.
+PATIENCE_SECONDS = 5.0
+# After no answer, the responder is asked again at the next request after this time.
+RETRY_SECONDS = 30.0
+# An answer about one certificate is 0.5 to 3 KB; with a delegate's chain hardly more than twice that.
+MAX_RESPONSE = 64 * 1024
+# Answers kept, 0.5 KB each.
+MAX_ANSWERS = 10_000
+MAX_CONNECTIONS = 16
+
+Question = tuple[bytes, bytes, str | None]
+"""The certificate, its issuer's (both DER), and the responder that was configured, if one was."""
+
+
+class Responders:
+    """The answers of OCSP responders, and the questions under way."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float] = time.time) -> None:
+        self._loop = loop
+        self._wall = wall
+        self._answers: OrderedDict[Question, Answer] = OrderedDict()
+        self._waiting: dict[Question, list[Callable[[], None]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+
+    def answer(self, peer: Peer, responder: str | None, now: float) -> Answer | None:
+        """What is known about a peer whose chain is good; None if its responder is to be asked first.
+
+        ``stale`` is set where nobody answered.
+        """
+        question = _question(peer, responder)
+        answer = self._answers.get(question)
+        return answer if answer is not None and now < answer.until else None
+
+    def ask(self, peer: Peer, responder: str | None, then: Callable[[], None]) -> None:
+        """Find out about a peer, and call ``then`` when there is an answer, in `PATIENCE_SECONDS` at the latest."""
+        question = _question(peer, responder)
+        if question in self._waiting:
+            self._waiting[question].append(then)
+            return
+        self._waiting[question] = [then]
+        task = self._loop.create_task(self._find_out(question))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Ask nobody any more."""
+        for task in self._tasks:
+            task.cancel()
+        if self._session is not None:
+            await self._session.close()
+
+    async def _find_out(self, question: Question) -> None:
+        leaf, issuer, configured = question
+        url = configured or responder_of(leaf)
+        try:
+            if url is None:
+                raise ValueError("the certificate names no responder")
+            content = await asyncio.wait_for(self._post(url, make_request(leaf, issuer)), PATIENCE_SECONDS)
+            answer = read_response(content, leaf, issuer, self._wall())
+        except Exception as error:  # whatever it is, visitors wait for an end of it
+            why = "nothing came in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+            _log.warning("ocsp: no answer to rely on from %s: %s", url or "nobody", why)
+            detail = "The OCSP responder gives no answer"
+            answer = Answer(Standing.UNKNOWN, self._wall() + RETRY_SECONDS, detail, stale=True)
+        self._answers[question] = answer
+        self._answers.move_to_end(question)
+        while len(self._answers) > MAX_ANSWERS:
+            self._answers.popitem(last=False)
+        for then in self._waiting.pop(question):
+            then()
+
+    async def _post(self, url: str, request: bytes) -> bytes:
+        """RFC 6960, A.1. ValueError if the answer is no OCSP response."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS))
+        headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
+        async with self._session.post(url, data=request, headers=headers, allow_redirects=False) as response:
+            if response.status != 200:
+                raise ValueError(f"status {response.status}")
+            content = await response.content.read(MAX_RESPONSE + 1)
+            while len(content) <= MAX_RESPONSE and (more := await response.content.read(MAX_RESPONSE + 1)):
+                content += more
+            if len(content) > MAX_RESPONSE:
+                raise ValueError("its answer is too large")
+            return content
+
+
+def _question(peer: Peer, responder: str | None) -> Question:
+    if peer.leaf is None:
+        raise AssertionError("nobody is asked about a visitor without a certificate")
+    return peer.leaf, (peer.verified or (peer.leaf,))[0], responder

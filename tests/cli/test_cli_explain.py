@@ -1,0 +1,183 @@
+"""``gatekeeper explain`` for people and programs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from gatekeeper.cli import main
+from tests.certificates import CLIENT, DAY, NOW, Holder, make, make_authority, make_client, make_server
+
+CONFIGURATION = """\
+[server]
+certificate = "server.crt"
+key = "server.key"
+[client_auth]
+ca = "ca.crt"
+[upstream]
+url = "http://127.0.0.1:8000"
+[admin]
+listen = "off"
+[[routes]]
+path = "/hook"
+public = true
+[[routes]]
+path = "/admin/*"
+deny = [{ cn = "mallory" }]
+allow = [{ ou = "ops" }]
+[[routes]]
+path = "/*"
+"""
+Run = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def authority() -> Holder:
+    return make_authority("Home CA")
+
+
+@pytest.fixture
+def run(authority: Holder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run it; exit code and standard output, or what went to standard error instead."""
+    monkeypatch.chdir(tmp_path)
+    make_server("localhost", authority).write(tmp_path, "server")
+    (tmp_path / "ca.crt").write_bytes(authority.certificate_pem)
+    (tmp_path / "gatekeeper.toml").write_text(CONFIGURATION)
+    make_client("alice", authority).write(tmp_path, "alice")
+    make_client("mallory", authority).write(tmp_path, "mallory")
+    make_client("old", authority, starts=NOW - 9 * DAY, ends=NOW - DAY).write(tmp_path, "expired")
+
+    def run(*words: str) -> tuple[int, str]:
+        code = main(["explain", *words])
+        out, error = capsys.readouterr()
+        assert bool(out) != bool(error)
+        return code, out or error
+
+    return run
+
+
+def rows(text: str) -> dict[str, str]:
+    return {line[:13].strip(): line[13:] for line in text.splitlines() if line[:1] not in (" ", "t")}
+
+
+def test_whoever_is_let_through(run: Run) -> None:
+    """Verdict, route, upstream, and what the app gets; exit 0."""
+    code, text = run("--cert", "alice.crt", "GET", "https://app.example.com/x")
+    assert code == 0
+    said = rows(text)
+    assert said["verdict"] == "admitted"
+    assert said["route"] == "routes[2] /*"
+    assert said["upstream"] == "default (http://127.0.0.1:8000)"
+    assert "rule" not in said
+    assert "  Host: app.example.com\n" in text
+    assert "  X-SSL-Client-S-DN: CN=alice\n" in text
+
+
+def test_whoever_is_not_allowed(run: Run) -> None:
+    """Reason, check, route, and the rule that decided; exit 1."""
+    code, text = run("--cert", "alice.crt", "GET", "/admin/")
+    assert code == 1
+    said = rows(text)
+    assert said["verdict"] == "refused, 403 not_allowed"
+    assert (said["check"], said["route"]) == ("rules of the route", "routes[1] /admin/*")
+    assert said["rule"] == "none under allow fits"
+    assert rows(run("--cert", "mallory.crt", "GET", "/admin/")[1])["rule"] == 'deny[0]: cn = "mallory"'
+
+
+def test_a_certificate_that_is_not_good(run: Run) -> None:
+    """The check that found it; no route is named, because none was asked."""
+    code, text = run("--cert", "expired.crt", "GET", "/admin/")
+    assert code == 1
+    said = rows(text)
+    assert (said["verdict"], said["check"]) == ("refused, 403 expired", "dates")
+    assert "route" not in said
+
+
+def test_nobody_on_a_public_route(run: Run) -> None:
+    """Without --cert, none is sent."""
+    code, text = run("POST", "/hook")
+    assert code == 0
+    assert rows(text)["certificate"] == "none"
+    assert rows(text)["route"] == "routes[0] /hook (public)"
+    assert "X-SSL" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(("GET", "/x/../admin"), 400), (("G ET", "/"), 400), (("TRACE", "/"), 501), (("-H", "Host: b", "GET", "/"), 400)],
+)
+def test_requests_that_are_refused_for_themselves(run: Run, words: tuple[str, ...], status: int) -> None:
+    """By the reader or by the routes, with the status that a client would get."""
+    code, text = run("--cert", "alice.crt", "--json", *words)
+    assert code == 1
+    assert json.loads(text)["status"] == status
+
+
+def test_it_reads_well_on_80_columns(run: Run, authority: Holder, tmp_path: Path) -> None:
+    """Long names are wrapped, long headers cut; JSON has all of it."""
+    units = [
+        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, f"unit {number} of a large company")
+        for number in range(30)
+    ]
+    subject = x509.Name([*units, x509.NameAttribute(NameOID.COMMON_NAME, "Zoë")])
+    make(subject, authority, extensions=[(x509.ExtendedKeyUsage([CLIENT]), False)]).write(tmp_path, "large")
+    code, text = run("--cert", "large.crt", "GET", "/x")
+    assert code == 0
+    assert max(map(len, text.splitlines())) <= 80
+    whole: dict[str, Any] = json.loads(run("--cert", "large.crt", "--json", "GET", "/x")[1])
+    headers = dict(whole["headers"])
+    assert headers["X-SSL-Client-S-DN"] == whole["certificate"]["subject"]
+    assert headers["X-SSL-Client-S-DN"].count("OU=") == 30
+
+
+def test_der_and_chains(run: Run, authority: Holder, tmp_path: Path) -> None:
+    """A DER file is one certificate, a PEM file may bring the chain; an intermediate that is missing is missed."""
+    between = make_authority("Between CA", authority)
+    below = make_client("bob", between, chain=(between.certificate,))
+    below.write(tmp_path, "below")
+    (tmp_path / "below.der").write_bytes(below.certificate.public_bytes(Encoding.DER))
+    assert run("--cert", "below.crt", "GET", "/x")[0] == 0
+    code, text = run("--cert", "below.der", "GET", "/x")
+    assert (code, rows(text)["verdict"]) == (1, "refused, 403 untrusted_issuer")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--cert", "nothing.crt", "GET", "/"), "nothing.crt cannot be read: no such file or directory"),
+        (("--cert", "alice.key", "GET", "/"), "alice.key holds no certificate, neither PEM nor DER"),
+        (("GET", "http://x/"), "'http://x/' is neither an https:// URL nor a path"),
+        (("GET", "x"), "'x' is neither an https:// URL nor a path"),
+        (("GET", ""), "'' is neither an https:// URL nor a path"),
+        (("GET", "/ä"), "holds characters that HTTP cannot carry"),
+    ],
+)
+def test_wrong_usage(run: Run, words: tuple[str, ...], sentence: str) -> None:
+    """Exit 2 and one line."""
+    code, text = run(*words)
+    assert code == 2
+    assert sentence in text
+    assert len(text.splitlines()) == 1
+
+
+def test_mistakes_in_the_configuration(run: Run, tmp_path: Path) -> None:
+    """Exit 2 with the line, as for serve."""
+    (tmp_path / "gatekeeper.toml").write_text(CONFIGURATION.replace('"ca.crt"', '"nothing.crt"'))
+    code, text = run("GET", "/")
+    assert code == 2
+    assert "line 5: client_auth.ca: " in text
+
+
+def test_a_trusted_proxy(run: Run, tmp_path: Path) -> None:
+    """--from says who connects, and so whether what the request says of others is believed."""
+    configuration = CONFIGURATION.replace("[client_auth]", 'trusted_proxies = ["10.0.0.0/8"]\n[client_auth]')
+    (tmp_path / "gatekeeper.toml").write_text(configuration)
+    claims = ("-H", "X-Forwarded-For: 192.0.2.1", "--cert", "alice.crt", "--json", "GET", "/x")
+    for address, told in (("10.1.1.1", "192.0.2.1, 10.1.1.1"), ("127.0.0.1", "127.0.0.1")):
+        headers = dict(json.loads(run("--from", address, *claims)[1])["headers"])
+        assert headers["X-Forwarded-For"] == told
