@@ -18,7 +18,9 @@ The folders are the architecture, and imports point one way, downwards in this l
     what a refused visitor sees.
 ``proxy``
     move it along: connections, exchanges, tunnels.
-``admin``, ``worker``, ``supervisor``, ``cli``
+``metrics``, ``access_log``, ``status``, ``admin``
+    count, write down, tell.
+``refresh``, ``privileges``, ``systemd``, ``worker``, ``supervisor``, ``cli``
     run it.
 """
 

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import stat
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from queue import Full, Queue
+from select import PIPE_BUF
 from typing import Protocol
 
 from gatekeeper.errors import StartError
@@ -97,6 +99,7 @@ class AccessLog:
         self._lines: list[str] = []
         self._timer: TimerHandle | None = None
         self._gap = False
+        self._told = 0
         self._batches: Queue[bytes | None] = Queue(MAX_BATCHES)
         self._reopen = threading.Event()
         self._file = _open_at_start(target) if self.wanted else -1
@@ -136,6 +139,18 @@ class AccessLog:
     def reopen(self) -> None:
         """Open a file anew before the next batch: it was renamed (logrotate, SIGUSR1)."""
         self._reopen.set()
+        with suppress(Full):
+            self._batches.put_nowait(b"")  # wakes the thread; a full queue keeps it awake
+
+    def take_lost(self) -> int:
+        """How many lines were lost since this was asked last."""
+        lost, self._told = self.dropped - self._told, self.dropped
+        return lost
+
+    def hand_over(self, own: Callable[[int], None]) -> None:
+        """Have ``own`` make somebody else the owner of the file, if it is one."""
+        if isinstance(self._target, Path):
+            own(self._file)
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what is left; a target that takes longer than ``seconds`` loses it."""
@@ -146,15 +161,20 @@ class AccessLog:
             self._thread.join(seconds)
 
     def _write_batches(self) -> None:
+        torn = broken = False
         while (batch := self._batches.get()) is not None:
             if self._reopen.is_set():
                 self._reopen.clear()
                 self._reopen_file()
             try:
-                _write_all(self._file, batch)
+                _write_all(self._file, b"\n" + batch if torn and batch else batch)
+                torn = broken = False
             except OSError as error:
                 self.dropped += batch.count(b"\n")
-                _log.error("access log: %s; lines are lost", error.strerror)
+                torn = True  # half a line may stand there now
+                if not broken:  # a full disk stays full for more than one batch
+                    _log.error("access log: %s; lines are lost", error.strerror)
+                broken = True
 
     def _reopen_file(self) -> None:
         if not isinstance(self._target, Path):
@@ -182,6 +202,17 @@ def _open(target: str | Path) -> int:
 
 
 def _write_all(file: int, data: bytes) -> None:
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        _write(file, data)
+        return
+    # Several workers write to one pipe: what is longer than PIPE_BUF could be torn apart (pipe(7)).
+    while data:
+        end = len(data) if len(data) <= PIPE_BUF else data.rfind(b"\n", 0, PIPE_BUF) + 1 or data.find(b"\n") + 1
+        _write(file, data[:end])
+        data = data[end:]
+
+
+def _write(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]

@@ -8,6 +8,8 @@
     ├── StartError            everything is written right, but the machine says no: port in use … (exit 1)
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
+    ├── UnreachableError      an upstream cannot be connected to; carries the status to answer with
+    ├── ProxyHeaderError      a connection has a PROXY header that is wrong, missing or not welcome; it ends
     ├── TLSError              the peer's TLS is wrong; the connection ends
     │   └── PlainHTTPError    it is no TLS at all but HTTP, and can be answered as such
     └── BindingError          Python's OpenSSL cannot be used directly; the gate goes on with TLS alerts
@@ -75,6 +77,23 @@ class MessageError(GatekeeperError):
 
     def __str__(self) -> str:
         return f"{self.status}: {self.detail}"
+
+
+class UnreachableError(GatekeeperError):
+    """A place of an upstream cannot be connected to. ``sentence`` is for the visitor, ``why`` for the log only."""
+
+    def __init__(self, status: int, sentence: str, why: str) -> None:
+        super().__init__(status, sentence, why)
+        self.status = status
+        self.sentence = sentence
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why or self.sentence
+
+
+class ProxyHeaderError(GatekeeperError):
+    """What a load balancer says about its visitor cannot be relied on."""
 
 
 class TLSError(GatekeeperError):

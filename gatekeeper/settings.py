@@ -174,7 +174,8 @@ class UpstreamSettings(Table):
         description="Whether to take any certificate from an https upstream: anyone in between can pose as it.",
     )
     max_connections: Count = Field(
-        default=0, description="How many connections to each place at most; 0 sets no bound of its own."
+        default=0,
+        description="How many connections to each place at most, for each worker; 0 sets no bound of its own.",
     )
     queue_timeout: Duration = Field(
         default=10.0, description="How long a request waits for one of max_connections before it is answered 503."
@@ -400,6 +401,9 @@ class TimeoutsSettings(Table):
     tunnel_idle: Duration = Field(
         default=3600.0, description="A WebSocket or other tunnel in which not one byte moves."
     )
+    hang: Duration = Field(
+        default=10.0, description="A worker process that does not react; it is then ended and replaced."
+    )
     drain: Duration = Field(
         default=30.0, description="What is still running when the gate stops, before it is cut off."
     )
@@ -421,10 +425,11 @@ class LimitsSettings(Table):
         default=None, description='The body of a request; above: 413; or "unlimited".'
     )
     connections: Annotated[StrictInt, Field(ge=1)] = Field(
-        default=10000, description="Open connections in all; above, new ones wait to be accepted."
+        default=10000, description="Open connections in all workers together; above, new ones wait to be accepted."
     )
     connections_per_ip: Count = Field(
-        default=0, description="Open connections from one address; above, new ones are closed; 0 sets no bound."
+        default=0,
+        description="Open connections from one address to each worker; above, new ones are closed; 0 sets no bound.",
     )
 
 

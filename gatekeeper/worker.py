@@ -1,26 +1,39 @@
-"""One process of the gate: an event loop, its listeners, the proxy and, in the first one, the admin listener."""
+"""A worker process: an event loop, the proxy, and a share of the listening sockets. The supervisor starts it.
+
+The supervisor speaks to it by single bytes on a socket pair (`Order`), and it answers in lines of JSON. It needs no
+signals, so a Ctrl-C, which reaches every process of a terminal, is not taken for two.
+"""
 
 import asyncio
 import gc
+import json
+import logging
+import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
 
 from gatekeeper.access_log import FORMATS, AccessLog
-from gatekeeper.admin import Admin, Check
-from gatekeeper.config import Configuration
+from gatekeeper.addresses import SocketPath
+from gatekeeper.admin import Admin
+from gatekeeper.config import load
 from gatekeeper.embedded.static import StaticSites
-from gatekeeper.listeners import BACKLOG
-from gatekeeper.metrics import Metrics
-from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.errors import ConfigurationError
+from gatekeeper.metrics import Cell, Ledger, Metrics, State
+from gatekeeper.privileges import Account, become
+from gatekeeper.proxy.acceptor import Acceptor
+from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool, make_pools
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.world import World, build_world
 from gatekeeper.refresh import Refresh
 from gatekeeper.settings import Settings
+from gatekeeper.status import Status
 from gatekeeper.tls.openssl import keep_large_buffers
 
 try:
@@ -30,79 +43,199 @@ try:
 except ImportError:  # no uvloop on this platform
     new_event_loop = asyncio.new_event_loop
 
+_log = logging.getLogger("gatekeeper")
+
 # The collector looks for cycles when so many more objects were made than freed. Closed connections leave none behind,
 # so it would look in vain: at Python's 700, for a tenth of the instructions that Python spends on a new connection.
 GARBAGE = 10_000
 
+# How often a worker says that it lives, at least; it is missed after ``timeouts.hang``.
+BEAT_SECONDS = 0.5
+
+
+class Order(Enum):
+    """What the supervisor tells a worker, each a byte."""
+
+    STOP = b"s"  # the gate stops: nobody accepts after you
+    RETIRE = b"r"  # others accept in your place: finish what you have
+    CUT = b"c"  # end at once
+    RELOAD = b"h"
+    REOPEN = b"l"
+
 
 @dataclass(frozen=True, slots=True)
-class Sockets:
-    """What a worker listens on."""
+class Post:
+    """Where a worker works: its sockets, the ledger and its own row there, its line to the supervisor.
+
+    ``account`` is whom to become, ``shared`` whether other workers accept on the same sockets.
+    """
 
     visitors: Sequence[socket.socket]
     admin: socket.socket | None
+    ledger: Ledger
+    metrics: Metrics
+    line: socket.socket
+    account: Account | None
+    shared: bool
 
 
-def run_worker(configuration: Configuration, sockets: Sockets, ready: Callable[[World], None]) -> None:
-    """Serve until SIGTERM or SIGINT; ConfigurationError if what the settings name cannot be loaded.
+def prove(settings: Settings) -> World:
+    """Load all that a worker would load, before any is started; ConfigurationError with everything that is wrong.
 
-    ``ready`` is called once, when visitors are answered.
+    The world is only to be looked at: it has no upstreams.
+    """
+    world = build_world(settings, {}, time.time())
+    for name, upstream in settings.every_upstream.items():
+        make_places(name, upstream, {place.path: SocketPath(place.path) for place in upstream.places if place.path})
+    return world
+
+
+def run_worker(path: Path, post: Post) -> None:
+    """Serve until told to stop. GatekeeperError if that cannot begin.
+
+    The files are read here and not inherited: a worker that replaces another one must not bring back a state from
+    before the last reload, in which somebody was not revoked yet.
     """
     keep_large_buffers()
+    configuration = load(path)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(_Worker(configuration, sockets).run(ready))
+        try:
+            runner.run(_Worker(path, configuration.settings, post).run())
+        except ConfigurationError as error:
+            raise configuration.located(error) from None
 
 
 class _Worker:
-    def __init__(self, configuration: Configuration, sockets: Sockets) -> None:
-        self._path = configuration.source.path
-        self._settings = configuration.settings
-        self._sockets = sockets
+    def __init__(self, path: Path, settings: Settings, post: Post) -> None:
+        self._path = path
+        self._settings = settings
+        self._post = post
+        self._metrics = post.metrics
         self._sites = StaticSites()
         self._pools: Mapping[str, Pool] = {}
-        self._stopping = asyncio.Event()
-        self._now = False
 
-    async def run(self, ready: Callable[[World], None]) -> None:
-        self._loop = loop = asyncio.get_running_loop()
-        settings = self._settings
-        async with self._sites as sites:
-            refresh = Refresh(self._path, settings, build=self._build, renew=self._renew, report=self._report)
-            await sites.serve(settings.every_upstream)
-            world = self._assemble(settings)
-            self._pools = world.upstreams
-            log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
-            self._proxy = proxy = Proxy(world, loop=loop, log=log, metrics=Metrics())
-            servers = [
-                await loop.create_server(lambda: Downstream(proxy), sock=s, backlog=BACKLOG)
-                for s in self._sockets.visitors
-            ]
-            admin = Admin(lambda: self._checks(proxy))
-            if self._sockets.admin is not None:
-                await admin.start(self._sockets.admin)
-            self._listen_to_signals(loop, proxy, refresh)
-            # What exists now lives as long as the process; the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GARBAGE)
-            ready(world)
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._leaving: asyncio.Future[Order] = self._loop.create_future()
+        self._cut = asyncio.Event()
+        async with self._sites:
+            await self._begin()
+            order = await self._leaving
+            self._metrics.set(Cell.STATE, State.DRAINING)
+            self._refresh.stop()
+            await self._drain(order)
+            await self._end()
+
+    async def _begin(self) -> None:
+        settings, post, loop = self._settings, self._post, self._loop
+        refresh = Refresh(self._path, settings, build=self._build, renew=self._renew, report=self._report)
+        self._refresh = refresh
+        await self._sites.serve(settings.every_upstream)
+        world = self._assemble(settings)
+        self._pools = world.upstreams
+        self._access_log = log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
+        if post.account is not None:
+            self._sites.hand_over(post.account.own)
+            log.hand_over(post.account.own_file)
+            become(post.account)
+        ledger = post.ledger
+        self._proxy = proxy = Proxy(
+            world, loop=loop, log=log, metrics=self._metrics, connections_in_all=lambda: ledger.connections
+        )
+        self._acceptor = Acceptor(proxy, post.visitors, shared=post.shared)
+        self._admin = Admin(Status(proxy, ledger), lambda: proxy.world.documents)
+        if post.admin is not None:
+            await self._admin.start(post.admin)
+        # What exists now lives as long as the process; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
+        self._listen_to_the_supervisor()
+        self._acceptor.open()
+        self._metrics.set(Cell.STATE, State.SERVING)
+        self._beat()
+        self._tell(ready=True)
+        # Whoever gave up root may be unable to read the key again; the supervisor then starts new workers.
+        if post.account is None:
             refresh.start(world)
-            await self._stopping.wait()
-            refresh.stop()
-            for server in servers:
-                server.close()
-            await proxy.drain(proxy.world.settings.timeouts.drain)
-            await proxy.responders.close()
-            await admin.stop()
-            for pool in proxy.world.upstreams.values():
-                pool.close()
-            log.close()
+
+    async def _drain(self, order: Order) -> None:
+        timeouts = self._proxy.world.settings.timeouts
+        delay = timeouts.drain_delay if order is Order.STOP else 0.0
+        self._tell(leaving=delay + timeouts.drain)
+        if delay:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._cut.wait(), delay)
+        if order is not Order.STOP:
+            await self._admin.leave()
+        await self._acceptor.close(last=order is Order.STOP and not self._cut.is_set())
+        if self._cut.is_set():
+            self._proxy.cut()
+        await self._proxy.drain(timeouts.drain)
+
+    async def _end(self) -> None:
+        await self._proxy.responders.close()
+        await self._admin.stop()
+        for pool in self._proxy.world.upstreams.values():
+            pool.close()
+        self._access_log.close()
+        self._publish()
+
+    # -- the supervisor
+
+    def _listen_to_the_supervisor(self) -> None:
+        self._post.line.setblocking(False)
+        self._loop.add_reader(self._post.line.fileno(), self._hear)
+        # For whoever ends a worker by hand: it finishes what it has, and is replaced.
+        self._loop.add_signal_handler(signal.SIGTERM, self._obey, Order.RETIRE)
+
+    def _hear(self) -> None:
+        try:
+            heard = self._post.line.recv(64)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            heard = b""
+        if not heard:
+            # The supervisor is gone, so nobody would ever end this process.
+            self._loop.remove_reader(self._post.line.fileno())
+            _log.error("the supervisor is gone; worker %d ends", os.getpid())
+            self._obey(Order.RETIRE)
+        for byte in heard:
+            self._obey(Order(bytes((byte,))))
+
+    def _obey(self, order: Order) -> None:
+        match order:
+            case Order.STOP | Order.RETIRE:
+                if not self._leaving.done():
+                    self._leaving.set_result(order)
+            case Order.CUT:
+                self._cut.set()
+                if not self._leaving.done():
+                    self._leaving.set_result(order)
+                self._proxy.cut()
+            case Order.RELOAD:
+                self._refresh.reload()
+            case Order.REOPEN:
+                self._access_log.reopen()
+
+    def _tell(self, **what: object) -> None:
+        with suppress(OSError):
+            self._post.line.send(json.dumps(what).encode() + b"\n")
+
+    def _beat(self) -> None:
+        self._publish()
+        self._loop.call_later(min(BEAT_SECONDS, self._proxy.world.settings.timeouts.hang / 4), self._beat)
+
+    def _publish(self) -> None:
+        self._metrics.beat(time.monotonic())
+        self._metrics.change(Cell.LOST_LINES, self._access_log.take_lost())
+
+    # -- reload: `_build`, `_renew` and `_report` are called by the refresh, on its thread
 
     def _assemble(self, settings: Settings) -> World:
         pools = make_pools(settings.every_upstream, self._sites.addresses, self._loop, self._pools)
         return build_world(settings, pools, time.time())
-
-    # -- called by the refresh, on its thread
 
     def _build(self, settings: Settings) -> World:
         asyncio.run_coroutine_threadsafe(self._sites.serve(settings.every_upstream), self._loop).result()
@@ -110,32 +243,16 @@ class _Worker:
 
     def _renew(self, world: World) -> None:
         self._pools = world.upstreams
-        self._tell(self._proxy.renew, world)
+        self._call(self._proxy.renew, world)
 
     def _report(self, reload: Reload) -> None:
-        self._tell(setattr, self._proxy, "last_reload", reload)
+        self._call(self._reloaded, reload)
 
-    def _tell(self, what: Callable[..., object], *arguments: object) -> None:
+    def _reloaded(self, reload: Reload) -> None:
+        self._proxy.last_reload = reload
+        self._metrics.set(Cell.RELOAD_FAILED, not reload.ok)
+        self._tell(reloaded=reload.ok)
+
+    def _call(self, what: Callable[..., object], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: the gate has stopped
             self._loop.call_soon_threadsafe(what, *arguments)
-
-    def _listen_to_signals(self, loop: asyncio.AbstractEventLoop, proxy: Proxy, refresh: Refresh) -> None:
-        def stop() -> None:
-            self._now = self._stopping.is_set()
-            self._stopping.set()
-            if self._now:
-                proxy.cut()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGUSR1, proxy.log.reopen)
-        loop.add_signal_handler(signal.SIGHUP, refresh.reload)
-
-    def _checks(self, proxy: Proxy) -> Mapping[str, Check]:
-        draining = self._stopping.is_set()
-        stale = proxy.world.policy.locked_out(time.time())
-        return {
-            "listening": Check(not draining, "the gate is stopping" if draining else ""),
-            "draining": Check(not draining, "the gate is stopping" if draining else ""),
-            "crl": Check(not stale, f"the CRL of {'; '.join(stale)} is stale" if stale else ""),
-        }

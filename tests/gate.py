@@ -33,7 +33,7 @@ key = "server.key"
 ca = "ca.crt"
 {client_auth}
 [upstream]
-url = "{upstream}"
+{upstream}
 {app}
 [admin]
 listen = "{admin}"
@@ -82,7 +82,7 @@ class Gate:
                 listen=listen,
                 server=server,
                 client_auth=client_auth,
-                upstream=upstream,
+                upstream=f'url = "{upstream}"' if upstream else "",
                 app=app,
                 admin=admin,
                 log=log,
@@ -186,6 +186,15 @@ class Gate:
         finally:
             connection.close()
 
+    def admin_text(self, path: str, accept: str = "*/*") -> str:
+        """The same as text."""
+        connection = HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path, headers={"Accept": accept})
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
     def logged(self, count: int, path: Path | None = None) -> list[dict[str, Any]]:
         """The lines of the access log, once there are ``count`` of them: it is written a moment later."""
         path = path or self.log
@@ -199,12 +208,21 @@ class Gate:
 
     # -- the process
 
+    def workers(self) -> list[int]:
+        """The process ids of its workers (proc(5), /proc/PID/task/TID/children), oldest first."""
+        pid = self.process.pid
+        return sorted(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
+
+    def is_serving(self, pid: int) -> bool:
+        """Whether this worker has begun to accept: it then waits in its loop (epoll), with nothing left to load."""
+        try:
+            return "poll" in Path(f"/proc/{pid}/wchan").read_text(encoding="ascii")
+        except FileNotFoundError:
+            return False
+
     def memory(self) -> int:
-        """The most memory it ever had, in bytes (VmHWM, proc(5))."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        assert found
-        return int(found[1]) * 1024
+        """The most memory that a worker ever had, in bytes (VmHWM, proc(5))."""
+        return max(_most_memory(pid) for pid in self.workers())
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -229,3 +247,9 @@ class Gate:
             reader.join(PATIENCE)
             assert stream is not None
             stream.close()
+
+
+def _most_memory(pid: int) -> int:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found
+    return int(found[1]) * 1024

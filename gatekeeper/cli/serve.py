@@ -3,15 +3,16 @@
 import argparse
 import logging
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.listeners import open_listener, shown_address
-from gatekeeper.proxy.world import World
-from gatekeeper.worker import Sockets, run_worker
+from gatekeeper.privileges import account_of
+from gatekeeper.supervisor import Supervisor
+from gatekeeper.systemd import announce, log_to_stderr
+from gatekeeper.worker import prove
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,8 +20,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser(
         "serve",
         help="run the gate",
-        description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, as does a change of any file; "
-        "SIGUSR1 reopens the log files.",
+        description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, SIGUSR1 reopens the log files.",
         epilog="example: gatekeeper serve -c /etc/gatekeeper/gatekeeper.toml",
     )
     add_config_option(parser)
@@ -30,31 +30,31 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _serve(options: argparse.Namespace) -> int:
     configuration = load_configuration(options)
     settings = configuration.settings
-    logging.basicConfig(
-        level=settings.log.level.upper(), stream=sys.stderr, format="gatekeeper: %(levelname)s: %(message)s"
-    )
+    log_to_stderr(settings.log.level)
     with ExitStack() as opened:
         visitors = [opened.enter_context(open_listener(address)) for address in settings.server.listen]
         where = settings.admin.listen
         admin = opened.enter_context(open_listener(where)) if where is not None else None
         with naming_lines(configuration):
-            run_worker(configuration, Sockets(visitors, admin), _announcement(visitors, admin))
+            warnings = prove(settings).warnings(time.time())
+            account = account_of(settings.server)
+        ready = _announcement(visitors, admin, warnings)
+        Supervisor(configuration, visitors, admin, account, ready).run()
     return 0
 
 
-def _announcement(visitors: Sequence[socket.socket], admin: socket.socket | None) -> Callable[[World], None]:
-    """What to say when visitors are answered."""
+def _announcement(
+    visitors: Sequence[socket.socket], admin: socket.socket | None, warnings: Sequence[str]
+) -> Callable[[], None]:
+    """What to say when visitors are answered, whatever ``log.level`` is."""
+    lines = [f"listening on https://{shown_address(listener)}" for listener in visitors]
+    if admin is not None:
+        lines.append(f"admin on http://{shown_address(admin)}")
 
-    def ready(world: World) -> None:
-        for warning in world.warnings(time.time()):
-            _say(f"warning: {warning}")
-        for listener in visitors:
-            _say(f"listening on https://{shown_address(listener)}")
-        if admin is not None:
-            _say(f"admin on http://{shown_address(admin)}")
+    def ready() -> None:
+        for warning in warnings:
+            announce(logging.WARNING, f"warning: {warning}")
+        for line in lines:
+            announce(logging.INFO, line)
 
     return ready
-
-
-def _say(line: str) -> None:
-    print(f"gatekeeper: {line}", file=sys.stderr, flush=True)

@@ -11,7 +11,6 @@ class Wait(Enum):
     HANDSHAKE = "handshake"
     REQUEST_HEADER = "request_header"
     IDLE = "idle"
-    CONNECT = "connect"
     REQUEST_BODY = "request_body"
     RESPONSE_HEADER = "response_header"
     STREAM = "stream_idle"

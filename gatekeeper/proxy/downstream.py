@@ -27,6 +27,9 @@ WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
 LINGER_SECONDS = 2.0
+# When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
+# Connection: close. Closing at once would lose the request that is just on its way.
+FAREWELL_SECONDS = 1.0
 _IDLE = Wait.IDLE
 _CR = 0x0D
 
@@ -40,7 +43,8 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, peername: object = None) -> None:
+        """``peername`` is the client's, where a load balancer announced it; else it is the transport's."""
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
@@ -53,6 +57,7 @@ class Downstream(asyncio.Protocol):
         self.trusted = False
         self.headers = b""
         self.visitor = Visitor("")
+        self._peername = peername
         self._id_prefix = ""
         self._requests = 0
         self.warning = b""
@@ -73,7 +78,7 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self.client, self.address = client_address(self.transport.get_extra_info("peername"))
+        self.client, self.address = client_address(self._peername or self.transport.get_extra_info("peername"))
         self.visitor = Visitor(self.client)
         self.proxy.opened(self)
         self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
@@ -157,10 +162,13 @@ class Downstream(asyncio.Protocol):
             self._next()
 
     def _goes_on(self, *, keep_alive: bool) -> bool:
-        if not keep_alive or (self.proxy.draining and not self._held):
+        if not keep_alive:
             self.linger()
             return False
-        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        if self.proxy.draining:
+            self._await_a_request()
+        else:
+            self.deadline.set(_IDLE, self.world.timeouts.idle)
         return True
 
     def _next(self) -> None:
@@ -208,9 +216,15 @@ class Downstream(asyncio.Protocol):
         self._await_the_end(self.world.timeouts.stream_idle)
 
     def go_away(self) -> None:
-        """The gate is stopping: close at once if nothing is under way; what is, ends with ``Connection: close``."""
-        if self.exchange is None and not self._held:
-            self.linger()
+        """The gate is stopping: close soon if nothing is under way; what is, ends with ``Connection: close``."""
+        if self.exchange is None and not self._held and self.tls.established and not self._lingering:
+            self._await_a_request()
+        elif self.exchange is not None:
+            self.exchange.say_goodbye()
+
+    def _await_a_request(self) -> None:
+        idle = self.world.timeouts.idle
+        self.deadline.set(_IDLE, min(idle, FAREWELL_SECONDS) if self.proxy.draining else idle)
 
     def abort(self) -> None:
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
@@ -227,7 +241,7 @@ class Downstream(asyncio.Protocol):
 
     def _handshake_done(self) -> None:
         self.proxy.handshake_done(self)
-        self.deadline.set(Wait.IDLE, self.world.timeouts.idle)
+        self._await_a_request()
 
     def _refuse_handshake(self, peer: Peer) -> int:
         """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.decision import Forward
 from gatekeeper.proxy.deadline import Wait
-from gatekeeper.proxy.forwarding import believed_headers, believed_request_id
-from gatekeeper.proxy.tunnel import POLICY_VIOLATION, Frames, close_frame
+from gatekeeper.proxy.forwarding import believed_headers, believed_host, believed_request_id
+from gatekeeper.proxy.tunnel import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
@@ -15,6 +15,7 @@ from gatekeeper.wire.rules import Rule
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.downstream import Downstream
+    from gatekeeper.proxy.place import Place
     from gatekeeper.proxy.upstream import UpstreamConnection
 
 
@@ -71,6 +72,7 @@ class Exchange:
     upstream_time: float | None = None
     reason = ""
     detail = ""
+    tried: "tuple[Place, ...]" = ()  # places that could not be reached, or gave no answer
     _body: Body | None = None  # what of the request is still to come
     _first = b""
     _held = b""
@@ -122,7 +124,7 @@ class Exchange:
         forwarded_host = block.forwarded_host
         if downstream.trusted:
             headers += believed_headers(downstream.address, block, downstream.world.trusts)
-            claimed = block.remark(b"x-forwarded-host")
+            claimed = believed_host(block)
             forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
             self.request_id = believed_request_id(block) or self.request_id
         if not block.host:
@@ -142,8 +144,8 @@ class Exchange:
         downstream = self.downstream
         if self._body is not None:
             downstream.hold(Hold.CONNECTING)
-        downstream.deadline.set(Wait.CONNECT, downstream.world.timeouts.connect)
-        self._pool.connect(self)
+        downstream.deadline.cancel()  # the pool has its own
+        self._pool.connect(self, downstream.world.timeouts.connect)
 
     def _move(self, stage: Stage) -> None:
         if stage not in LIFE[self.stage]:
@@ -242,9 +244,8 @@ class Exchange:
 
     def expired(self, wait: Wait) -> None:
         """A timeout of ``[timeouts]`` has passed."""
-        if wait is Wait.CONNECT:
-            self.fail(504, "The app could not be reached in time.")
-        elif wait is Wait.RESPONSE_HEADER:
+        if wait is Wait.RESPONSE_HEADER:
+            self._unanswered("no answer in time")
             self.fail(504, "The app did not answer in time.")
         elif wait is Wait.REQUEST_BODY and Hold.UPSTREAM in self.downstream.holds:
             self.fail(504, "The app did not take the request body in time.")
@@ -282,16 +283,27 @@ class Exchange:
             self.downstream.exchange_ended(keep_alive=False)
         elif self.stage is STREAMING:
             self._response_cut(error)
-        elif upstream is not None and upstream.used_before and self._may_be_sent_again():
-            # The upstream closed a kept connection just when it was used again.
+        elif upstream is not None and self._may_be_sent_again(upstream):
             self._move(CONNECTING)
             self._connect()
         else:
             self.fail(502, "The app closed the connection without an answer.")
 
-    def _may_be_sent_again(self) -> bool:
-        nothing_came = not self._held and not self._interim
-        return nothing_came and self.head.method in IDEMPOTENT and self.head.block.framing is Framing.NONE
+    def _may_be_sent_again(self, upstream: "UpstreamConnection") -> bool:
+        """On a fresh connection where a kept one was closed just when it was used again; else at another place."""
+        if self._held or self._interim:
+            return False
+        if not upstream.used_before:
+            self._unanswered("closed without an answer", upstream)
+        if self.head.method not in IDEMPOTENT or self.head.block.framing is not Framing.NONE:
+            return False
+        return upstream.used_before or self._pool.has_another(self.tried)
+
+    def _unanswered(self, why: str, upstream: "UpstreamConnection | None" = None) -> None:
+        upstream = upstream or self._upstream()
+        self.detail = why
+        self.tried = (*self.tried, upstream.place)
+        upstream.place.unanswered(why, self.downstream.proxy.loop.time())
 
     def _response_cut(self, error: Exception | None) -> None:
         response = self._response
@@ -392,6 +404,7 @@ class Exchange:
         self.status = 101
         self.upstream_time = self.downstream.proxy.wall() - self._sent_at
         self._move(TUNNEL)
+        self.downstream.proxy.tunnel_opened()
         self._touch(Wait.TUNNEL)
         self.sent = len(rest)
         self._frames = Frames()
@@ -424,6 +437,8 @@ class Exchange:
     def _complete(self, left: bytes) -> None:
         """The response is whole. The upstream's connection is kept only if nobody can be in doubt where it stands."""
         upstream = self.upstream
+        if upstream is not None and upstream.place.health.failures:
+            upstream.place.health.answered()
         settled = self._body is None and not (self.received and upstream and upstream.transport.get_write_buffer_size())
         if upstream is not None and self._response.reusable and not left and settled:
             self.upstream = None
@@ -451,7 +466,12 @@ class Exchange:
         self._end()
         downstream.exchange_ended(keep_alive=keep_alive)
 
-    def cut(self) -> bool:
+    def say_goodbye(self) -> None:
+        """The gate is stopping: a WebSocket is closed where its frames allow it, since it would never end by itself."""
+        if self.stage is Stage.TUNNEL and self._frames.between:
+            self.cut(GOING_AWAY)
+
+    def cut(self, code: int = POLICY_VIOLATION) -> bool:
         """The client is let in no longer: end what has begun so that it can tell. False if no response has begun.
 
         A WebSocket is closed in order where its frames allow it. A download is cut without a TLS goodbye and at
@@ -462,7 +482,7 @@ class Exchange:
         downstream = self.downstream
         in_order = self.stage is Stage.TUNNEL and self._frames.between
         if in_order and not self._frames.closed:
-            downstream.write(close_frame(POLICY_VIOLATION, self.reason))
+            downstream.write(close_frame(code, self.reason))
         self._end()
         if in_order:
             downstream.exchange_ended(keep_alive=False)

@@ -5,11 +5,24 @@ What a client says of itself there is dropped. Only a proxy in ``trusted_proxies
 
 import re
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
 
 from gatekeeper.wire.request import Block
 
 # What a log and an app can take as an identifier; anything else from a proxy is replaced.
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}")
+
+# "192.0.2.1", "192.0.2.1:5000", "2001:db8::1", "[2001:db8::1]:5000"; a zone means nothing elsewhere.
+_MEMBER = re.compile(rb"([0-9.]{7,15})(?::[0-9]{1,5})?|\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9A-Fa-f:.]{2,45})")
+_HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+# What else a trusted proxy may say, and what it must look like: an app builds links from it.
+_PASSED_ON = (
+    (b"X-Forwarded-Port", b"x-forwarded-port", re.compile(rb"[0-9]{1,5}")),
+    (b"X-Forwarded-Prefix", b"x-forwarded-prefix", re.compile(rb"(?:/[0-9A-Za-z._~!$&'()*+;=:@%-]+)+/?")),
+)
+# RFC 7239, 4: elements of pairs; a value is a token or a quoted string.
+_PAIR = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|\"(?:[^\"\\]|\\.)*\")"
+_FORWARDED = re.compile(rb"%b(?:[ \t]*;[ \t]*%b)*(?:[ \t]*,[ \t]*%b(?:[ \t]*;[ \t]*%b)*)*" % ((_PAIR,) * 4))
 
 
 def client_address(peername: object) -> tuple[str, str]:
@@ -28,27 +41,67 @@ def address_headers(address: str, *, trusted: bool) -> bytes:
 
 
 def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) -> bytes:
-    """The same lines for a request from a trusted proxy: what it says, and its own address at the end."""
+    """The same lines for a request from a trusted proxy: what it says, and its own address at the end.
+
+    The chain goes on as it came, for apps that read it themselves; ``X-Real-IP`` is what the gate makes of it.
+    """
     here = address.encode("ascii")
     before = block.remark(b"x-forwarded-for")
     chain = before + b", " + here if before else here
-    proto = block.remark(b"x-forwarded-proto") or b"https"
+    client = _real_client(address, before or block.remark(b"x-real-ip"), trusts)
+    proto = block.remark(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
     lines = b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
-        _visitor(chain, trusts),
+        client.encode("ascii"),
         chain,
-        proto,
+        proto if proto in (b"http", b"https") else b"https",
     )
-    forwarded = block.remark(b"forwarded")
-    if forwarded:
-        node = b'"[%b]"' % here if b":" in here else here
-        lines += b"Forwarded: %b, for=%b;proto=https\r\n" % (forwarded, node)
-    return lines
+    for name, noted, wellformed in _PASSED_ON:
+        if wellformed.fullmatch(block.remark(noted)):
+            lines += b"%b: %b\r\n" % (name, block.remark(noted))
+    return lines + _forwarded(here, block.remark(b"forwarded"))
 
 
-def _visitor(chain: bytes, trusts: Callable[[str], bool]) -> bytes:
-    """The nearest address that is no trusted proxy's: what stands before it, anybody may have written there."""
-    nodes = [node.strip() for node in chain.split(b",")]
-    return next((node for node in reversed(nodes) if not trusts(node.decode("latin-1"))), nodes[0])
+def _real_client(address: str, chain: bytes, trusts: Callable[[str], bool]) -> str:
+    """Who is at the far end of the trusted part of the chain.
+
+    Read from its end: each address was added by the one behind it, and is worth as much as that one is trusted. What
+    a client wrote itself stands at the front, before its own address, and is never reached.
+    """
+    client = address
+    for member in reversed(chain.split(b",")):
+        found = _ip(member.strip(b" \t"))
+        if not found or not trusts(client):
+            break
+        client = found
+    return client
+
+
+def _ip(member: bytes) -> str:
+    """The address in a member of the chain, which may have a port; "" if there is none."""
+    match = _MEMBER.fullmatch(member)
+    try:
+        ip = ip_address((match[1] or match[2] or match[3]).decode("ascii")) if match else None
+    except ValueError:
+        return ""
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return str(mapped or ip or "")
+
+
+def _forwarded(here: bytes, forwarded: bytes) -> bytes:
+    """Forwarded with one more element, if the proxy speaks of it at all. Behind an open quote nobody would see it, so
+    what is not well-formed is left out.
+    """
+    if not forwarded:
+        return b""
+    node = b'"[%b]"' % here if b":" in here else here
+    before = forwarded + b", " if _FORWARDED.fullmatch(forwarded) else b""
+    return b"Forwarded: %bfor=%b;proto=https\r\n" % (before, node)
+
+
+def believed_host(block: Block) -> bytes:
+    """The X-Forwarded-Host of a trusted proxy, b"" if it sent none that is a host."""
+    claimed = block.remark(b"x-forwarded-host")
+    return claimed if _HOST.fullmatch(claimed) else b""
 
 
 def believed_request_id(block: Block) -> str:

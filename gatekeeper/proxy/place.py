@@ -1,12 +1,19 @@
-"""One URL of an app: how it is reached, and the connections to it."""
+"""One URL of an app: how it is reached, the connections to it, and how it fares."""
 
 import asyncio
+import errno
+import logging
+import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 
+from aiohappyeyeballs import start_connection
+
 from gatekeeper.addresses import Address, SocketPath, UpstreamURL
-from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.errors import ConfigurationError, Mistake, UnreachableError
+from gatekeeper.proxy.health import Health
 from gatekeeper.proxy.upstream import UpstreamConnection
 from gatekeeper.settings import UpstreamSettings
 
@@ -14,23 +21,62 @@ from gatekeeper.settings import UpstreamSettings
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
 KEEP_SECONDS = 30.0
 MAX_IDLE = 256
+# RFC 8305, 5: how long one address of a name is waited for before the next is tried beside it.
+NEXT_ADDRESS_SECONDS = 0.25
+# The gate itself has no room for another connection; that says nothing about the place.
+_OUR_OWN_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+
+_log = logging.getLogger("gatekeeper")
 
 
 class Place:
-    """One URL of an app: its idle connections, most recently used last, and how many are busy."""
+    """One URL of an app. ``title`` is what the log calls it, ``limit`` bounds its connections, 0 does not.
 
-    def __init__(self, address: Address | SocketPath, tls: ssl.SSLContext | None, server_name: str | None) -> None:
+    ``health`` is how it fares, ``turn`` when it was chosen last, ``freed`` is called when a connection is gone.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        address: Address | SocketPath,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        *,
+        limit: int = 0,
+        slow_start: float = 0.0,
+    ) -> None:
+        self.title = title
         self.address = address
-        self.busy = 0
-        self._tls = tls
-        self._server_name = server_name
-        self._idle: list[UpstreamConnection] = []
+        self.tls = tls
+        self.server_name = server_name
+        self.limit = limit
+        self.health = Health(slow_start)
+        self.turn = 0
+        self.freed: Callable[[], None] = _nobody_waits
+        # What is busy is counted from these, so that no path through the code can leave it wrong.
+        self._connecting: set[UpstreamConnection] = set()
+        self._open: set[UpstreamConnection] = set()
+        self._idle: list[UpstreamConnection] = []  # most recently used last
+
+    @property
+    def busy(self) -> int:
+        """Connections that carry an exchange, or soon do, or are being closed."""
+        return len(self._connecting) + len(self._open) - len(self._idle)
+
+    @property
+    def idle(self) -> int:
+        """Connections that wait for an exchange."""
+        return len(self._idle)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more exchange can go there: on an idle connection, or on one that may still be made."""
+        return not self.limit or bool(self._idle) or len(self._connecting) + len(self._open) < self.limit
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection that is still open, None if there is none."""
         while self._idle:
             connection = self._idle.pop()
-            self.busy += 1
             if not connection.transport.is_closing():
                 return connection
         return None
@@ -39,77 +85,190 @@ class Place:
         """Keep a connection for the next exchange."""
         if connection.paused:
             connection.resume_reading()
-        if connection.transport.is_closing() or len(self._idle) >= MAX_IDLE:
+        if connection.transport.is_closing() or len(self._idle) >= MAX_IDLE or self.health.failed_check:
             connection.close()
             return
-        self.busy -= 1
         connection.used_before = True
         connection.idle_since = now
         self._idle.append(connection)
 
-    async def connect(self, loop: asyncio.AbstractEventLoop) -> UpstreamConnection:
-        """A fresh connection; OSError (ssl.SSLError among them) if the app cannot be reached or verified."""
-        if isinstance(self.address, SocketPath):
-            _, connection = await loop.create_unix_connection(
-                lambda: UpstreamConnection(self),
-                str(self.address.path),
-                ssl=self._tls,
-                server_hostname=self._server_name,
-            )
-        else:
-            _, connection = await loop.create_connection(
-                lambda: UpstreamConnection(self),
-                self.address.host,
-                self.address.port,
-                ssl=self._tls,
-                server_hostname=self._server_name,
-            )
-        return connection
-
     def opened(self, connection: UpstreamConnection) -> None:
         """A connection is there; whoever asked for it may have left meanwhile, but it will be lost."""
-        self.busy += 1
+        self._connecting.discard(connection)
+        self.health.trying = False
+        self._open.add(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection was closed by either side."""
+        self._open.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
-        else:
-            self.busy -= 1
+        self.freed()
 
     def close_idle(self, before: float) -> int:
         """Close what has been idle since before that time; returns how many are left."""
         for connection in [one for one in self._idle if one.idle_since < before]:
-            self._idle.remove(connection)
-            self.busy += 1  # until it is lost
+            self._idle.remove(connection)  # busy until it is lost
             connection.close()
         return len(self._idle)
+
+    # -- connecting
+
+    def expect(self) -> UpstreamConnection:
+        """A connection to be made by `connect`; it counts from now on."""
+        connection = UpstreamConnection(self)
+        self._connecting.add(connection)
+        self.health.trying = True
+        return connection
+
+    async def connect(self, loop: asyncio.AbstractEventLoop, connection: UpstreamConnection, seconds: float) -> None:
+        """Connect what was expected, TLS included; UnreachableError if that fails, takes longer, or who is there
+        cannot be verified.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self._connect(loop, connection)
+            if connection.transport.is_closing():  # closed at once, so nobody will say it again
+                raise ConnectionResetError(errno.ECONNRESET, "closed at once")
+        except BaseException as error:
+            if connection in self._open:
+                connection.close()
+            if isinstance(error, OSError):
+                raise self._unreachable(error, loop.time(), seconds) from error
+            raise
+        finally:
+            self.unexpect(connection)
+        if self.health.connected(loop.time()):
+            _log.info("upstream %s: can be reached again", self.title)
+
+    def unexpect(self, connection: UpstreamConnection) -> None:
+        """It is connected, or will never be."""
+        if connection in self._connecting:
+            self._connecting.discard(connection)
+            self.health.trying = False
+            self.freed()
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop, connection: UpstreamConnection) -> None:
+        address = self.address
+        if isinstance(address, SocketPath):
+            await loop.create_unix_connection(lambda: connection, str(address.path))
+        elif _is_ip(address.host):
+            await loop.create_connection(
+                lambda: connection, address.host, address.port, ssl=self.tls, server_hostname=self.server_name
+            )
+        else:
+            reached = await _reach(loop, address)
+            await loop.create_connection(
+                lambda: connection, sock=reached, ssl=self.tls, server_hostname=self.server_name
+            )
+
+    def _unreachable(self, error: OSError, now: float, seconds: float) -> UnreachableError:
+        why = _reason(error)
+        if error.errno in _OUR_OWN_FAULT:
+            _log.error("upstream %s: no connection can be made: %s", self.title, why)
+            return UnreachableError(503, "There is no room for another connection to the app.", why)
+        if isinstance(error, TimeoutError):
+            why = why or f"no connection in {seconds:g} s"
+            self._left_alone(self.health.unreachable(now), why)
+            return UnreachableError(504, "The app could not be reached in time.", why)
+        self._left_alone(self.health.unreachable(now), why)
+        return UnreachableError(502, "The app cannot be reached.", why)
+
+    def unanswered(self, why: str, now: float) -> None:
+        """A request that was sent there got no answer."""
+        self._left_alone(self.health.unanswered(now), why)
+
+    def _left_alone(self, pause: float, why: str) -> None:
+        if pause:
+            _log.warning("upstream %s: left alone for %g s: %s", self.title, pause, why)
+
+    def checked(self, why: str, now: float) -> None:
+        """A check found something wrong, "" for nothing."""
+        if self.health.checked(not why, now):
+            if why:
+                _log.warning("upstream %s: gets no requests: %s", self.title, why)
+            else:
+                _log.info("upstream %s: gets requests again", self.title)
+        if why:
+            self.close_idle(float("inf"))
+
+
+def _nobody_waits() -> None:
+    pass
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _reach(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:
+    """A connection to the first of a name's addresses that takes one, IPv6 and IPv4 in turn (RFC 8305). The name is
+    looked up anew each time, by the system's resolver and with its cache, if it has one.
+    """
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    return await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1, loop=loop)
+
+
+def _reason(error: OSError) -> str:
+    """OpenSSL's words for a certificate, the system's for everything else; "" for a timeout of our own."""
+    words = getattr(error, "verify_message", "")
+    return f"certificate verify failed: {words}" if words else error.strerror or str(error)
+
+
+# -- from the settings
 
 
 def make_places(name: str, settings: UpstreamSettings, folders: Mapping[Path, SocketPath]) -> list[Place]:
     """The places of an upstream; ``folders`` says where static folders are served. ConfigurationError for bad files."""
-    return [_make_place(name, settings, url, folders) for url in settings.places]
+    encrypted = any(url.scheme == "https" for url in settings.places)
+    tls = upstream_tls(name, settings) if encrypted else None
+    return [_make_place(name, settings, url, tls, folders) for url in settings.places]
 
 
-def _make_place(name: str, settings: UpstreamSettings, url: UpstreamURL, folders: Mapping[Path, SocketPath]) -> Place:
-    address = url.address
-    if address is None:
-        if url.path is None:
-            raise AssertionError(f"{url} is nowhere")
-        address = folders[url.path]
-    if url.scheme != "https":
-        return Place(address, None, None)
-    server_name = settings.server_name or url.host
-    return Place(address, upstream_tls(name, settings), server_name)
+def _make_place(
+    name: str,
+    settings: UpstreamSettings,
+    url: UpstreamURL,
+    tls: ssl.SSLContext | None,
+    folders: Mapping[Path, SocketPath],
+) -> Place:
+    https = url.scheme == "https"
+    return Place(
+        f"{name} ({url})",
+        url.address or _folder(name, url, folders),
+        tls if https else None,
+        (settings.server_name or url.host) if https else None,
+        limit=settings.max_connections,
+        slow_start=settings.slow_start,
+    )
+
+
+def _folder(name: str, url: UpstreamURL, folders: Mapping[Path, SocketPath]) -> SocketPath:
+    if url.path is None:
+        raise AssertionError(f"{url} is nowhere")
+    if not url.path.is_dir():
+        raise ConfigurationError(Mistake(f"{_table(name)}.url", f"{url.path} is not a folder"))
+    return folders[url.path]
+
+
+def _table(name: str) -> str:
+    return "upstream" if name == "default" else f"upstreams.{name}"
 
 
 def upstream_tls(name: str, settings: UpstreamSettings) -> ssl.SSLContext:
     """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
-    table = "upstream" if name == "default" else f"upstreams.{name}"
+    table = _table(name)
     try:
         context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} cannot be used: {_words(error)}")) from error
+    # Python 3.13 began to ask for extensions that the certificates of many private authorities lack. Which app can be
+    # reached must not hang on the version of Python; the chain, the dates and the name are verified either way.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
     if settings.unsafe_skip_verify:
         context.check_hostname = False

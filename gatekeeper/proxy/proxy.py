@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.access_log import AccessLog, OwnAnswer
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
-from gatekeeper.metrics import Metrics
+from gatekeeper.metrics import Cell, Metrics
 from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.ocsp import Responders
 from gatekeeper.proxy.world import World
@@ -18,6 +18,7 @@ from gatekeeper.wire.request import RequestHead, unreadable_head
 from gatekeeper.wire.response import own_response
 
 if TYPE_CHECKING:
+    from gatekeeper.proxy.announced import Announced
     from gatekeeper.proxy.downstream import Downstream
     from gatekeeper.proxy.exchange import Exchange
 
@@ -39,7 +40,7 @@ class Reload:
 class Proxy:
     """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall.
 
-    ``last_reload`` is None until the first one.
+    ``last_reload`` is None until the first one, and ``connections_in_all`` counts those of the other processes too.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Proxy:
         log: AccessLog,
         metrics: Metrics,
         wall: Callable[[], float] = time.time,
+        connections_in_all: Callable[[], int] | None = None,
     ) -> None:
         self.world = world
         self.loop = loop
@@ -61,8 +63,13 @@ class Proxy:
         self.responders = Responders(loop, wall)
         self.expiry = Expiry(loop, wall, _judge_anew)
         self.connections: set[Downstream] = set()
+        self.announced: set[Announced] = set()
+        self._connections_in_all = connections_in_all or (lambda: len(self.connections))
+        self._by_address: dict[str, int] = {}
         self.idle = asyncio.Event()
         self.idle.set()
+        for pool in world.upstreams.values():
+            pool.start()
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
@@ -87,6 +94,8 @@ class Proxy:
         for pool in old.upstreams.values():
             if id(pool) not in kept:
                 pool.retire()
+        for pool in world.upstreams.values():
+            pool.start()
         self._judge_all_anew(iter(list(self.connections)))
 
     def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:
@@ -103,28 +112,60 @@ class Proxy:
     def opened(self, downstream: "Downstream") -> None:
         """A client connected."""
         self.connections.add(downstream)
+        self._by_address[downstream.address] = self._by_address.get(downstream.address, 0) + 1
+        self.metrics.change(Cell.CONNECTIONS, 1)
         self.idle.clear()
 
     def closed(self, downstream: "Downstream") -> None:
         """A client's connection is closed."""
         self.connections.discard(downstream)
         self.expiry.forget(downstream, downstream.ends)
-        if not self.connections:
+        left = self._by_address[downstream.address] - 1
+        if left:
+            self._by_address[downstream.address] = left
+        else:
+            del self._by_address[downstream.address]
+        self.metrics.change(Cell.CONNECTIONS, -1)
+        self._settle()
+
+    def expecting(self, announced: "Announced") -> None:
+        """A load balancer connected, and is to say for whom."""
+        self.announced.add(announced)
+        self.idle.clear()
+
+    def expected(self, announced: "Announced") -> None:
+        """It has said so, or never will."""
+        self.announced.discard(announced)
+        self._settle()
+
+    def _settle(self) -> None:
+        if not self.connections and not self.announced:
             self.idle.set()
+
+    def has_room(self, coming: int) -> bool:
+        """Whether ``limits.connections`` allows one more than are open and on their way in."""
+        return self._connections_in_all() + coming + len(self.announced) < self.world.settings.limits.connections
+
+    def is_crowded(self, address: str) -> bool:
+        """Whether ``limits.connections_per_ip`` forbids one more from there. A Unix socket is not an address."""
+        most = self.world.settings.limits.connections_per_ip
+        return most > 0 and address != "unix" and self._by_address.get(address, 0) >= most
 
     def handshake_done(self, downstream: "Downstream") -> None:
         """TLS is established, whatever the certificate is worth."""
-        self.metrics.handshakes["ok"] += 1
+        self.metrics.shook_hands("ok")
 
     def handshake_failed(self, downstream: "Downstream", why: str) -> None:
         """No TLS came about, or it broke."""
-        self.metrics.handshakes["failed"] += 1
-        _log.info("tls failed: %s: %s", downstream.client, why)
+        self.metrics.shook_hands("failed")
+        name = downstream.tls.server_name
+        # The name is the visitor's own invention, so it must not end the line.
+        _log.info("tls failed: %s: %s%s", downstream.client, why, f" (for {name[:255]!a})" if name else "")
 
     def handshake_refused(self, downstream: "Downstream", refusal: Refuse) -> None:
         """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
-        self.metrics.handshakes["refused"] += 1
-        self.metrics.refusals[refusal.reason] += 1
+        self.metrics.shook_hands("refused")
+        self.metrics.refused(refusal.reason)
         shown = refusal.certificate
         who = f"subject {shown.subject}, issuer {shown.issuer}, serial {shown.serial}" if shown else "unreadable"
         _log.info("tls refused: %s: %s: %s Shown: %s", downstream.client, refusal.reason, refusal.detail, who)
@@ -148,6 +189,8 @@ class Proxy:
 
     def cut(self) -> None:
         """Close every connection now, whatever is under way."""
+        for announced in list(self.announced):
+            announced.cut()
         for downstream in list(self.connections):
             downstream.transport.abort()
 
@@ -155,13 +198,19 @@ class Proxy:
 
     def exchange_ended(self, exchange: "Exchange") -> None:
         """An exchange of an admitted client is over."""
+        if exchange.status == 101:
+            self.metrics.change(Cell.TUNNELS, -1)
         exchange.duration = duration = self.wall() - exchange.started
         self.metrics.answered(exchange.status, duration)
         self.log.write(exchange.downstream.visitor, exchange.head, exchange)
 
+    def tunnel_opened(self) -> None:
+        """An exchange became a tunnel; `exchange_ended` is told when it is over."""
+        self.metrics.change(Cell.TUNNELS, 1)
+
     def shut_out(self, exchange: "Exchange", refusal: Refuse) -> None:
         """A visitor is let in no longer while an exchange is under way, which ends; its line in the log says why."""
-        self.metrics.refusals[refusal.reason] += 1
+        self.metrics.refused(refusal.reason)
         exchange.reason, exchange.detail = refusal.reason, refusal.detail
 
     def refused(
@@ -169,7 +218,7 @@ class Proxy:
     ) -> None:
         """A request was answered with 403."""
         duration = self.wall() - now
-        self.metrics.refusals[refusal.reason] += 1
+        self.metrics.refused(refusal.reason)
         self.metrics.answered(403, duration)
         outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
         self.log.write(downstream.visitor, head, outcome)

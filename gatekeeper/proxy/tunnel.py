@@ -4,7 +4,7 @@ A close frame of the gate's own can be sent between two frames, also in the midd
 not inside of one. Nothing is unpacked, checked or changed.
 """
 
-POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
+GOING_AWAY, POLICY_VIOLATION = 1001, 1008  # RFC 6455, 7.4.1
 
 _CLOSE = 0x8
 _OPCODE = 0x0F

@@ -1,6 +1,7 @@
 """A connection to the app: one exchange at a time, kept for the next."""
 
 import asyncio
+import ssl
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ FINISH_SECONDS = 2.0
 class UpstreamConnection(asyncio.Protocol):
     """Carries an exchange to one place of an upstream. ``used_before`` tells a kept connection from a fresh one."""
 
-    __slots__ = ("exchange", "idle_since", "paused", "place", "transport", "used_before")
+    __slots__ = ("_eof", "exchange", "idle_since", "paused", "place", "transport", "used_before")
     transport: asyncio.Transport
 
     def __init__(self, place: "Place") -> None:
@@ -25,6 +26,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.used_before = False
         self.idle_since = 0.0
         self.paused = False
+        self._eof = False
 
     # -- called by the transport
 
@@ -41,10 +43,15 @@ class UpstreamConnection(asyncio.Protocol):
             self.transport.abort()
 
     def eof_received(self) -> bool:
+        tls = self.transport.get_extra_info("ssl_object")
+        self._eof = tls is None or _said_goodbye(tls)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self.place.lost(self)
+        if error is None and not self._eof:
+            # RFC 9112, 9.8: without a goodbye anybody in between could have cut what ends with the connection.
+            error = ConnectionResetError("closed without a TLS goodbye")
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.upstream_gone(error)
@@ -86,3 +93,11 @@ class UpstreamConnection(asyncio.Protocol):
         """Give the connection up, with whatever is on its way: the app sees a reset, not a finished request."""
         self.exchange = None
         self.transport.abort()
+
+
+def _said_goodbye(tls: ssl.SSLObject) -> bool:
+    """Whether the end of the connection came as close_notify. asyncio tells both ends alike, uvloop only this one."""
+    try:
+        return tls.read(1) == b""
+    except ssl.SSLError:
+        return False

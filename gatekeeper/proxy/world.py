@@ -1,8 +1,8 @@
 """Everything that was configured and loaded, as one value that never changes. A reload makes a new one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.revocation import alarms
@@ -65,14 +65,11 @@ class World:
 
         What is no address, such as "unix", is trusted by nobody.
         """
-        networks = self.settings.server.trusted_proxies
-        if not networks:
-            return False
-        try:
-            node = ip_address(address)
-        except ValueError:
-            return False
-        return any(node in network for network in networks)
+        return _within(address, self.settings.server.trusted_proxies)
+
+    def expects_proxy_header(self, address: str) -> bool:
+        """Whether this is a load balancer that must say whom it speaks for (``server.proxy_protocol_from``)."""
+        return _within(address, self.settings.server.proxy_protocol_from)
 
     def warnings(self, now: float) -> list[str]:
         """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
@@ -86,6 +83,16 @@ class World:
             sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
             found += [f"{rule} {sentence}" for rule in self.routes.without_issuer()]
         return found
+
+
+def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    if not networks:
+        return False
+    try:
+        node = ip_address(address)
+    except ValueError:
+        return False
+    return any(node in network for network in networks)
 
 
 def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:

@@ -17,6 +17,7 @@ from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.openssl import Refuse
+from gatekeeper.tls.proxy_protocol import begins_like_one
 
 RECORD = 16384
 """The most plaintext that one TLS record carries (RFC 8446, 5.1), so one read takes a record whole."""
@@ -154,6 +155,8 @@ class TLSConnection:
     # -- the handshake
 
     def _receive_handshake(self, data: bytes | memoryview) -> bytes:
+        if not self._handshake_bytes and begins_like_one(data):
+            raise TLSError("it begins with a PROXY header, and server.proxy_protocol_from does not list it")
         if not self._handshake_bytes and bytes(data[:1]).isalpha():
             raise PlainHTTPError
         self._feed(data)

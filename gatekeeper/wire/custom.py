@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from string import punctuation
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.wire.presets.encoding import encoded, listed
@@ -13,9 +14,10 @@ _PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 def fill(template: str, certificate: Certificate) -> str:
     """The template with what the certificate says; "" if the certificate says nothing of what is asked for.
 
-    A character that the template itself holds is ``%XX`` in the values, so that no name can forge the next one.
+    A punctuation mark that the template itself holds is ``%XX`` in the values, so that no name can forge what follows
+    it. Letters and spaces are not: they separate nothing.
     """
-    special = "".join(sorted(set(_PLACEHOLDER.sub("", template))))
+    special = "".join(sorted({char for char in _PLACEHOLDER.sub("", template) if char in punctuation}))
     names = _PLACEHOLDER.findall(template)
     values = {name: _VALUES[name](certificate, special) for name in names}
     if names and not any(values.values()):

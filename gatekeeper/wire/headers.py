@@ -85,7 +85,10 @@ _NOTED_IN_REQUESTS = frozenset(
         b"user-agent",
         b"x-forwarded-for",
         b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
         b"x-forwarded-proto",
+        b"x-real-ip",
         b"x-request-id",
     }
 )

@@ -29,7 +29,8 @@ Break = Callable[[Path, Visitors], object]
 
 def configure(folder: Path, **parts: str) -> str:
     defaults = {"listen": '"127.0.0.1:0"', "admin": "127.0.0.1:0", "log": "access.log"}
-    defaults |= {"upstream": "http://127.0.0.1:8000", "server": "", "app": "", "tables": ""}
+    defaults |= {"upstream": "http://127.0.0.1:8000", "server": "", "client_auth": "", "app": ""}
+    defaults["tables"] = ""
     parts = defaults | parts
     (folder / "gatekeeper.toml").write_text(CONFIGURATION.format(**parts))
     return str(folder / "gatekeeper.toml")

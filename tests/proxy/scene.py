@@ -86,7 +86,11 @@ class Scene:
         self.app = App(self.loop)
         settings = files.settings(**tables)
         self.pool = Pool(settings.every_upstream["default"], self._places(settings), self.loop)
-        self.world = replace(make_world(settings, world.tls, {"default": self.pool}), pages=world.pages)
+        self.pools = {"default": self.pool} | {
+            name: Pool(upstream, make_places(name, upstream, {}), self.loop)
+            for name, upstream in settings.upstreams.items()
+        }
+        self.world = replace(make_world(settings, world.tls, self.pools), pages=world.pages)
         self.log = Log()
         self.started = time.time()
         self.proxy = Proxy(self.world, loop=self.loop, log=self.log, metrics=Metrics(), wall=self.wall)  # type: ignore[arg-type]
@@ -128,7 +132,8 @@ class Scene:
         if self.loop.is_closed():
             return
         self.proxy.cut()
-        self.pool.close()
+        for pool in self.pools.values():
+            pool.close()
         self.loop.settle()
         assert not self.proxy.connections
         assert self.busy == 0
@@ -259,6 +264,7 @@ class App:
         self.down: set[Any] = set()
         self.refuses: OSError | None = None
         self.hangs = False
+        self.silent: set[Any] = set()
         self.dies_at_once = False
         self._loop = loop
         self._waiting: list[asyncio.Future[None]] = []
@@ -285,7 +291,7 @@ class App:
             raise ConnectionRefusedError(111, "Connection refused")
         if self.refuses is not None:
             raise self.refuses
-        if self.hangs:
+        if self.hangs or address in self.silent:
             self._waiting.append(self._loop.create_future())
             await self._waiting[-1]
         connection = AppConnection(self._loop, factory())

@@ -529,6 +529,8 @@ def test_draining_sends_idle_clients_away_and_lets_exchanges_end(scene: Scene) -
     alice.send(get("/"))
     scene.loop.create_task(scene.proxy.drain(30))
     scene.loop.settle()
+    assert not idle.was_sent_away
+    scene.loop.advance(1)
     assert idle.was_sent_away
     assert not alice.was_sent_away
     assert b"\r\nConnection: close\r\n" in scene.serve(alice)
@@ -544,6 +546,17 @@ def test_a_response_that_had_begun_before_draining_ends_its_connection_too(scene
     scene.loop.settle()
     scene.app.last.send(b"lf")
     assert alice.read().endswith(b"half")
+    scene.loop.advance(1)
+    assert alice.was_sent_away
+
+
+def test_a_request_that_was_on_its_way_when_draining_began_is_answered(scene: Scene) -> None:
+    """A connection that looks idle may have a request in the network."""
+    alice = scene.alice()
+    scene.loop.create_task(scene.proxy.drain(30))
+    scene.loop.advance(0.5)
+    alice.send(get("/"))
+    assert b"\r\nConnection: close\r\n" in scene.serve(alice)
     assert alice.was_sent_away
 
 

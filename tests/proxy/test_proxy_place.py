@@ -28,6 +28,7 @@ def test_an_app_over_tls_is_verified(make_scene: Callable[..., Scene]) -> None:
         ({"url": "https://10.0.0.1:8443", "server_name": "app.internal"}, "app.internal"),
     ):
         scene = make_scene(upstream=upstream)
+        scene.loop.names["app.internal"] = ["10.0.0.1"]
         alice = scene.alice()
         alice.send(get("/"))
         tls, server_name = scene.app.how[-1]

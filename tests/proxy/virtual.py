@@ -1,6 +1,7 @@
 """A loop whose time is moved by hand, and a transport that refuses what a real one would forgive."""
 
 import asyncio
+import socket
 from asyncio import base_events
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -21,6 +22,12 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._selector = self
         self._uncaught: list[dict[str, Any]] = []
         self.connector: Connector | None = None
+        self.names: dict[str, list[str]] = {}
+        """What the resolver knows, and what of it refuses connections or does not react at all."""
+        self.unreachable: set[str] = set()
+        self.silent: set[str] = set()
+        self.lookups: list[str] = []
+        self._reached: dict[socket.socket, Any] = {}
         self.set_exception_handler(lambda _, context: self._uncaught.append(context))
 
     def time(self) -> float:
@@ -44,9 +51,30 @@ class VirtualLoop(base_events.BaseEventLoop):
             context = self._uncaught.pop(0)
             raise context.get("exception") or AssertionError(context["message"])
 
-    async def create_connection(self, factory: Any, host: Any = None, port: Any = None, **more: Any) -> Any:  # type: ignore[override]
+    async def create_connection(  # type: ignore[override]
+        self, factory: Any, host: Any = None, port: Any = None, *, sock: Any = None, **more: Any
+    ) -> Any:
         assert self.connector is not None
-        return await self.connector(factory, (host, port), **more)
+        address = (host, port)
+        if sock is not None:
+            address = self._reached.pop(sock)
+            sock.close()
+        return await self.connector(factory, address, **more)
+
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
+        self.lookups.append(host)
+        return [
+            (socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port))
+            for ip in self.names[host]
+        ]
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:  # type: ignore[override]
+        """Only what comes of a name gets here: a real socket, which stays where it is."""
+        if address[0] in self.unreachable:
+            raise ConnectionRefusedError(111, "Connection refused")
+        if address[0] in self.silent:
+            await self.create_future()
+        self._reached[sock] = address[:2]
 
     async def create_unix_connection(self, factory: Any, path: Any = None, **more: Any) -> Any:  # type: ignore[override]
         assert self.connector is not None

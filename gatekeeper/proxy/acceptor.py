@@ -1,0 +1,182 @@
+"""Takes connections from the listening sockets: as many as are allowed, and none that cannot be held.
+
+The servers of asyncio and uvloop are not used, because they differ where it matters: without file descriptors asyncio's
+pauses for a second and logs a traceback, libuv's accepts and closes whatever waits; neither knows a limit, and neither
+can empty the kernel's queue before it closes.
+"""
+
+import asyncio
+import errno
+import logging
+import resource
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from ctypes import addressof, create_string_buffer
+
+from gatekeeper.proxy.announced import Announced
+from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.proxy.forwarding import client_address
+from gatekeeper.proxy.proxy import Proxy
+
+_log = logging.getLogger("gatekeeper")
+
+# What is taken at once from one socket: one where other processes want their share, else enough to not go through the
+# loop for each.
+BATCH = 16
+# While there is no room, look again this often (seconds): other processes share the limit, and say nothing.
+PAUSE_SECONDS = 0.05
+# From the first SYN that is dropped to the close: connections that are half made by then become whole.
+CLOSING_SECONDS = 0.2
+# Descriptors for everything but connections: log, listeners, the loop, libraries, files being read.
+SPARE_DESCRIPTORS = 64
+
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; missing from the module socket
+
+
+class Acceptor:
+    """Accepts on ``listeners``, which are bound, listening and non-blocking, from `open` to `close`."""
+
+    def __init__(self, proxy: Proxy, listeners: Sequence[socket.socket], *, shared: bool = False) -> None:
+        self._proxy = proxy
+        self._loop = proxy.loop
+        self._listeners = listeners
+        self._batch = 1 if shared else BATCH
+        self._coming: set[asyncio.Task[None]] = set()
+        self._retry: asyncio.TimerHandle | None = None
+        self._said = False
+        self._most = _descriptors() // 2
+
+    def open(self) -> None:
+        """Begin to accept, or go on."""
+        self._retry = None
+        for listener in self._listeners:
+            self._loop.add_reader(listener.fileno(), self._readable, listener)
+
+    def pause(self) -> None:
+        """Accept nothing; what connects waits in the kernel."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        for listener in self._listeners:
+            self._loop.remove_reader(listener.fileno())
+
+    async def close(self, *, last: bool) -> None:
+        """Accept no more, and close the sockets.
+
+        If this is the ``last`` process to accept, whoever has connected already is still taken, and newcomers are
+        turned away: to lose none between the last accept and the close, new SYNs are dropped first.
+        """
+        if last:
+            for listener in self._listeners:
+                _drop_newcomers(listener)
+            await asyncio.sleep(CLOSING_SECONDS)
+        self.pause()
+        for listener in self._listeners:
+            while last and self._accept(listener):
+                pass
+            listener.close()
+        if self._coming:
+            await asyncio.wait(self._coming)
+
+    @property
+    def most(self) -> int:
+        """How many connections this process can hold: each needs a descriptor, and one towards the app."""
+        return self._most
+
+    # -- one connection
+
+    def _readable(self, listener: socket.socket) -> None:
+        for _ in range(self._batch):
+            if not self._has_room():
+                self._wait_for_room()
+                return
+            if not self._accept(listener):
+                return
+        self._said = False
+
+    def _has_room(self) -> bool:
+        coming = len(self._coming)
+        return self._proxy.has_room(coming) and len(self._proxy.connections) + coming < self._most
+
+    def _wait_for_room(self) -> None:
+        self.pause()
+        self._retry = self._loop.call_later(PAUSE_SECONDS, self.open)
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Take one connection; False if there is none, or none can be had."""
+        try:
+            connection, peername = listener.accept()
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                return True  # it was closed while it waited (accept(2)); the next one is not to blame
+            if not self._said:
+                _log.warning("accepting pauses: %s", (error.strerror or str(error)).lower())
+            self._said = True
+            self._wait_for_room()
+            return False
+        self._take(connection, peername)
+        return True
+
+    def _take(self, connection: socket.socket, peername: object) -> None:
+        proxy = self._proxy
+        client, address = client_address(peername)
+        protocol: asyncio.Protocol
+        if proxy.world.expects_proxy_header(address):
+            protocol = Announced(proxy, client)
+        elif proxy.is_crowded(address):
+            _log.info("closed at once: %s: too many connections from this address", client)
+            connection.close()
+            return
+        else:
+            protocol = Downstream(proxy)
+        task = self._loop.create_task(self._connect(connection, protocol))
+        self._coming.add(task)
+        task.add_done_callback(self._coming.discard)
+
+    async def _connect(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
+        connection.setblocking(False)
+        try:
+            await self._loop.connect_accepted_socket(lambda: protocol, connection)
+        except OSError:
+            connection.close()
+
+
+def _descriptors() -> int:
+    """How many descriptors connections may use. The soft limit is raised as far as the process may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (OSError, ValueError):  # macOS wants no more than kern.maxfilesperproc
+            pass
+    return max(soft - SPARE_DESCRIPTORS, 2) if soft != resource.RLIM_INFINITY else 1 << 30
+
+
+def _drop_newcomers(listener: socket.socket) -> None:
+    """Have the kernel drop every SYN to this socket (Linux): whoever sends one tries again a second later, and finds
+    the port closed or a successor listening. Connections that are half made go on."""
+    # Classic BPF; the packet begins with the TCP header, whose flags are byte 13 (RFC 9293, 3.1). SYN is 2.
+    program = b"".join(
+        struct.pack("HBBI", *instruction)
+        for instruction in (
+            (0x30, 0, 0, 13),  # ldb [13]
+            (0x45, 0, 1, 2),  # jset #2
+            (0x06, 0, 0, 0),  # ret #0: drop
+            (0x06, 0, 0, 0xFFFFFFFF),  # ret #-1: take it whole
+        )
+    )
+    if listener.family == socket.AF_UNIX or sys.platform != "linux":
+        return
+    instructions = create_string_buffer(program)
+    try:
+        listener.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, addressof(instructions))
+        )
+    except OSError:
+        _log.debug("newcomers cannot be turned away before the socket is closed")

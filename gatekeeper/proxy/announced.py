@@ -1,0 +1,79 @@
+"""The beginning of a connection from a load balancer: its PROXY header, before TLS."""
+
+import asyncio
+import logging
+from typing import cast
+
+from gatekeeper.errors import ProxyHeaderError
+from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.proxy.forwarding import client_address
+from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.tls.proxy_protocol import ProxyHeader, read_proxy_header
+
+_log = logging.getLogger("gatekeeper")
+
+
+class Announced(asyncio.Protocol):
+    """Reads the header that the balancer must send, then gives the connection to a `Downstream` for the visitor.
+
+    A header that is missing, wrong or late ends the connection without a word: there is nobody to speak to.
+    ``balancer`` is its address, for the log.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, proxy: Proxy, balancer: str) -> None:
+        self._proxy = proxy
+        self._balancer = balancer
+        self._received = b""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        seconds = self._proxy.world.settings.timeouts.handshake
+        self._timer = self._proxy.loop.call_later(seconds, self._refuse, "its PROXY header did not arrive in time")
+        self._proxy.expecting(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        try:
+            header = read_proxy_header(self._received)
+        except ProxyHeaderError as error:
+            self._refuse(str(error))
+            return
+        if header is not None:
+            self._hand_over(header)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._forget()
+
+    def cut(self) -> None:
+        """Close at once."""
+        self.transport.abort()
+
+    def _hand_over(self, header: ProxyHeader) -> None:
+        peername = header.client or self.transport.get_extra_info("peername")
+        client, address = client_address(peername)
+        if self._proxy.is_crowded(address):
+            _log.info("closed at once: %s: too many connections from this address", client)
+            self._forget()
+            self.transport.abort()
+            return
+        downstream = Downstream(self._proxy, peername)
+        self.transport.set_protocol(downstream)
+        downstream.connection_made(self.transport)
+        self._forget()
+        if header.rest:
+            downstream.data_received(header.rest)
+
+    def _refuse(self, why: str) -> None:
+        _log.warning("closed: %s: %s", self._balancer, why)
+        self._proxy.metrics.shook_hands("failed")
+        self._forget()
+        self.transport.abort()
+
+    def _forget(self) -> None:
+        self._proxy.expected(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,39 @@
+"""A health check: ask a place for a path, as a client of its own would. Only ``health_path`` brings it about."""
+
+import aiohttp
+from yarl import URL
+
+from gatekeeper import __version__
+from gatekeeper.addresses import SocketPath
+from gatekeeper.proxy.place import Place
+
+
+async def ask(place: Place, path: str, seconds: float) -> str:
+    """GET ``path`` on a connection of its own, verified like those for visitors. What is wrong with it, "" if nothing.
+
+    2xx and 3xx within ``seconds`` is right; a redirect is not followed, and the body is not read.
+    """
+    unix = isinstance(place.address, SocketPath)
+    connector: aiohttp.BaseConnector
+    if isinstance(place.address, SocketPath):
+        connector = aiohttp.UnixConnector(str(place.address.path), force_close=True)
+    else:
+        connector = aiohttp.TCPConnector(force_close=True, use_dns_cache=False)
+    url = URL(f"{'https' if place.tls else 'http'}://{'localhost' if unix else place.address}{path}", encoded=True)
+    try:
+        async with (
+            aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": f"gatekeeper/{__version__} (health check)"},
+            ) as session,
+            session.get(
+                url, allow_redirects=False, ssl=place.tls or True, server_hostname=place.server_name
+            ) as response,
+        ):
+            return "" if 200 <= response.status < 400 else f"{path} is answered {response.status}"
+    except TimeoutError:
+        return f"{path} is not answered in {seconds:g} s"
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        return f"{path}: {error or type(error).__name__}"

@@ -1,0 +1,78 @@
+"""A worker killed with SIGKILL is back within a second, and costs only what it held."""
+
+import asyncio
+import os
+import signal
+import ssl
+import time
+from pathlib import Path
+
+from tests.app import App
+from tests.e2e.clients import Client, app
+from tests.gate import Gate, until
+from tests.visitors import Visitors
+
+ANSWERED = 'gatekeeper_requests_total{code="200"}'
+
+
+def metric(gate: Gate, name: str) -> float:
+    """One number of /metrics, by its name with labels."""
+    lines = (line for line in gate.admin_text("/metrics").splitlines() if line.startswith(f"{name} "))
+    return float(next(lines, "0").rpartition(" ")[2])
+
+
+def kill(gate: Gate, pid: int) -> None:
+    """Kill a worker and wait until as many are serving as before."""
+    before = len(gate.workers())
+    os.kill(pid, signal.SIGKILL)
+    start = time.monotonic()
+    until(lambda: pid not in gate.workers() and len(gate.workers()) == before and serving(gate) == before)
+    assert time.monotonic() - start < 1.5, "the replacement took too long"
+
+
+def serving(gate: Gate) -> int:
+    return sum(worker["state"] == "serving" for worker in gate.admin("/status")[1]["workers"])
+
+
+def test_one_of_two_under_load(folder: Path, visitors: Visitors) -> None:
+    """Others do not notice: whoever is on another worker loses nothing, and newcomers are served at once."""
+    with App(app) as behind, Gate(folder, behind.url, server="workers = 2") as gate:
+        asyncio.run(play(gate, visitors.context("alice")))
+        assert metric(gate, "gatekeeper_worker_restarts_total") == 1
+        assert any("was killed by SIGKILL; it is replaced" in line for line in gate.said)
+
+
+async def play(gate: Gate, alice: ssl.SSLContext) -> None:
+    clients = [await Client.connect(str(number), gate.port, alice) for number in range(20)]
+    asking = [asyncio.create_task(client.keep_asking(0.005)) for client in clients]
+    await asyncio.sleep(0.2)
+    workers = (await asyncio.to_thread(gate.admin, "/status"))[1]["workers"]
+    assert sum(worker["connections"] for worker in workers) == 20
+    victim = max(workers, key=lambda worker: worker["connections"])
+    counted = await asyncio.to_thread(metric, gate, ANSWERED)
+    await asyncio.to_thread(kill, gate, victim["pid"])
+    await asyncio.sleep(0.2)
+    lost = [task for task in asking if task.done()]
+    assert len(lost) == victim["connections"]
+    newcomer = await Client.connect("newcomer", gate.port, alice)
+    assert await newcomer.get() == 200
+    assert await asyncio.to_thread(metric, gate, ANSWERED) > counted
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    for client in (*clients, newcomer):
+        client.close()
+
+
+def test_the_only_one_again_and_again(folder: Path, visitors: Visitors) -> None:
+    """Whoever connects in between waits in the kernel's queue; and no counter goes backwards."""
+    with App() as behind, Gate(folder, behind.url) as gate:
+        for times in range(1, 4):
+            assert gate.request(visitors.context("alice"))[0] == 200
+            until(lambda: metric(gate, ANSWERED) == times)  # noqa: B023  called at once
+            kill(gate, gate.workers()[0])
+            assert metric(gate, ANSWERED) == times
+            assert metric(gate, "gatekeeper_connections") == 0
+            assert metric(gate, "gatekeeper_worker_restarts_total") == times
+        gate.signal(signal.SIGTERM)
+        assert gate.wait() == 0

@@ -1,0 +1,86 @@
+"""Too many connections: the gate takes what it can hold, lets others wait, and goes on when there is room."""
+
+import os
+import resource
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+
+from tests.app import App
+from tests.e2e.test_every_reason_is_told_apart import without_uvloop
+from tests.gate import Gate, until
+from tests.visitors import Visitors
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def connections(gate: Gate) -> int:
+    found: int = gate.admin("/status")[1]["connections"]
+    return found
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_connections_in_all(folder: Path, visitors: Visitors, workers: int) -> None:
+    """limits.connections, over all workers: one more waits, and is served as soon as one leaves."""
+    alice = visitors.context("alice")
+    tables = "[limits]\nconnections = 8"
+    with App() as behind, Gate(folder, behind.url, server=f"workers = {workers}", tables=tables) as gate:
+        held = [gate.connect(alice) for _ in range(8)]
+        waiting = socket.create_connection(("127.0.0.1", gate.port), timeout=20)
+        waiting.settimeout(0.3)
+        client = alice.wrap_socket(waiting, server_hostname="localhost", do_handshake_on_connect=False)
+        with pytest.raises(TimeoutError):
+            client.do_handshake()
+        assert connections(gate) == 8
+        held.pop().close()
+        client.settimeout(20)
+        client.do_handshake()
+        client.sendall(GET)
+        assert client.recv(12) == b"HTTP/1.1 200"
+        for one in (*held, client):
+            one.close()
+
+
+def test_connections_from_one_address(folder: Path, visitors: Visitors) -> None:
+    """limits.connections_per_ip: one more is closed at once, and that is logged; another address is not affected."""
+    alice = visitors.context("alice")
+    tables = "[limits]\nconnections_per_ip = 3"
+    with App() as behind, Gate(folder, behind.url, tables=tables) as gate:
+        held = [gate.connect(alice) for _ in range(3)]
+        with pytest.raises((OSError, ssl.SSLError)):
+            gate.connect(alice)
+        assert gate.wait_for(lambda line: "too many connections from this address" in line)
+        with socket.create_connection(("127.0.0.1", gate.port), 20, ("127.0.0.2", 0)) as other:
+            client = alice.wrap_socket(other, server_hostname="localhost")
+            client.sendall(GET)
+            assert client.recv(12) == b"HTTP/1.1 200"
+            client.close()
+        held.pop().close()
+        until(lambda: connections(gate) < 3)
+        assert gate.request(alice)[0] == 200
+        for one in held:
+            one.close()
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_file_descriptors_that_run_out(folder: Path, visitors: Visitors, loop: str) -> None:
+    """Accepting pauses, whoever waits is served later, nobody is dropped; the log does not fill up."""
+    alice = visitors.context("alice")
+    environ = without_uvloop(folder) if loop == "asyncio" else {}
+    with App() as behind, Gate(folder, behind.url, environ=environ) as gate:
+        (worker,) = gate.workers()
+        assert gate.request(alice)[0] == 200
+        before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        most = len(os.listdir(f"/proc/{worker}/fd")) + 5
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (most, before[1]))
+        plain = [socket.create_connection(("127.0.0.1", gate.port), timeout=20) for _ in range(12)]
+        gate.wait_for(lambda line: "accepting pauses: too many open files" in line)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+        for one in plain:
+            client = alice.wrap_socket(one, server_hostname="localhost")
+            client.sendall(GET)
+            assert client.recv(12) == b"HTTP/1.1 200"
+            client.close()
+        assert sum("accepting pauses" in line for line in gate.said) <= 3

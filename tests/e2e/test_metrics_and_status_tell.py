@@ -1,0 +1,48 @@
+"""/metrics, /status and its page on a running gate with several workers."""
+
+import re
+from pathlib import Path
+
+from tests.app import App
+from tests.gate import Gate, until
+from tests.visitors import REFUSED, Visitors
+
+SAMPLE = re.compile(r'(gatekeeper_[a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? (-?[0-9.e+-]+)')
+
+
+def test_what_happened_is_counted_once(folder: Path, visitors: Visitors) -> None:
+    """Over all workers, by status and reason; every line is one that Prometheus can read."""
+    with App() as behind, Gate(folder, behind.url, server="workers = 2") as gate:
+        for _ in range(6):
+            assert gate.request(visitors.context("alice"))[0] == 200
+        for name in REFUSED:
+            assert gate.request(visitors.context(name))[0] == 403
+        until(lambda: 'gatekeeper_requests_total{code="403"} 8\n' in gate.admin_text("/metrics"))
+        lines = gate.admin_text("/metrics").splitlines()
+        samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        assert all(SAMPLE.fullmatch(line) for line in lines if not line.startswith("#"))
+        assert samples['gatekeeper_requests_total{code="200"}'] == "6"
+        assert samples['gatekeeper_refusals_total{reason="untrusted_issuer"}'] == "2"
+        assert samples['gatekeeper_refusals_total{reason="revoked"}'] == "0"
+        assert samples['gatekeeper_request_duration_seconds_bucket{le="+Inf"}'] == "14"
+        assert samples["gatekeeper_request_duration_seconds_count"] == "14"
+        assert samples['gatekeeper_handshakes_total{result="ok"}'] == "14"
+        assert float(samples['gatekeeper_certificate_not_after_seconds{kind="server"}']) > 1.7e9
+        assert samples["gatekeeper_last_reload_success"] == "1"
+        assert {line.split()[2] for line in lines if line.startswith("# TYPE")} == {
+            re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in samples
+        }
+
+
+def test_the_page_for_people(folder: Path, visitors: Visitors) -> None:
+    """The same worker numbers, names and days, in HTML."""
+    with App() as behind, Gate(folder, behind.url, server="workers = 2") as gate:
+        told = gate.admin("/status")[1]
+        assert told["ready"] is True
+        assert [one["state"] for one in told["workers"]] == ["serving", "serving"]
+        assert {one["kind"] for one in told["certificates"]} == {"server", "client_ca"}
+        assert told["upstreams"] == [{"name": "default", "up": True, "places": [behind.url]}]
+        page = gate.admin_text("/status", accept="text/html")
+        assert "The gate is ready" in page
+        assert "CN=Home CA" in page
+        assert all(str(one["pid"]) in page for one in told["workers"])

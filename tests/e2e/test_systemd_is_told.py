@@ -1,0 +1,33 @@
+"""Ready, reloading, stopping, and in between that it lives: by the datagrams that systemd waits for."""
+
+import signal
+import socket
+from pathlib import Path
+
+from tests.app import App
+from tests.gate import PATIENCE, Gate
+
+
+def test_a_whole_life(folder: Path) -> None:
+    """READY comes when visitors are answered, not before, and again when a reload is done."""
+    where = folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, App() as behind:
+        systemd.bind(str(where))
+        systemd.settimeout(PATIENCE)
+        environ = {"NOTIFY_SOCKET": str(where), "WATCHDOG_USEC": "300000"}
+        with Gate(folder, behind.url, environ=environ) as gate:
+            heard = [until(systemd, "READY=1")]
+            gate.signal(signal.SIGHUP)
+            heard += [until(systemd, "RELOADING=1"), until(systemd, "READY=1")]
+            gate.signal(signal.SIGTERM)
+            heard += [until(systemd, "STOPPING=1")]
+            assert gate.wait() == 0
+        assert any("WATCHDOG=1" in one for one in heard)
+
+
+def until(systemd: socket.socket, word: str) -> str:
+    """Everything that is said up to that word."""
+    said = ""
+    while word not in said:
+        said += systemd.recv(1000).decode() + "\n"
+    return said

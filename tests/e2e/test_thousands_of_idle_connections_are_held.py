@@ -1,0 +1,34 @@
+"""Thousands of idle connections: held by little memory, and newcomers are served as before."""
+
+import os
+import resource
+from pathlib import Path
+
+from tests.app import App
+from tests.gate import Gate, until
+from tests.visitors import Visitors
+
+# Each costs the test a handshake. Ten thousand take a minute: IDLE_CONNECTIONS=10000.
+COUNT = int(os.environ.get("IDLE_CONNECTIONS", "1000"))
+# What docs/scale.md says of an idle connection, with its TLS.
+MOST_BYTES = 100 * 1024
+
+
+def test_idle_connections(folder: Path, visitors: Visitors) -> None:
+    """After their handshake they say nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * COUNT + 500), hard))
+    alice = visitors.context("alice")
+    try:
+        with App() as behind, Gate(folder, behind.url) as gate:
+            gate.request(alice)
+            before = gate.memory()
+            held = [gate.connect(alice) for _ in range(COUNT)]
+            until(lambda: f"gatekeeper_connections {COUNT}\n" in gate.admin_text("/metrics"))
+            assert gate.request(alice)[0] == 200
+            assert (gate.memory() - before) / COUNT < MOST_BYTES
+            for one in held:
+                one.close()
+            until(lambda: "gatekeeper_connections 0\n" in gate.admin_text("/metrics"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -1,0 +1,422 @@
+"""Several places, places that fail, and more requests than connections: who gets what, on a clock moved by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gatekeeper.proxy.place import Place
+from gatekeeper.proxy.pool import MAX_WAITING
+from tests.proxy.scene import OK, Scene, Visitor, get, request
+
+ONE, TWO, THREE = (("127.0.0.1", port) for port in (8001, 8002, 8003))
+MakeScene = Callable[..., Scene]
+
+
+def places(make_scene: MakeScene, count: int = 2, **more: Any) -> Scene:
+    return make_scene(upstream={"urls": [f"http://127.0.0.1:800{n}" for n in range(1, count + 1)], **more})
+
+
+def ask(scene: Scene, *lines: str) -> Visitor:
+    """Somebody asks for something, and waits."""
+    visitor = scene.alice()
+    visitor.send(get("/", *lines))
+    return visitor
+
+
+def status(visitor: Visitor) -> int:
+    return int(visitor.read().split(b" ", 2)[1])
+
+
+# -- least connections
+
+
+def test_equal_places_take_turns(make_scene: MakeScene) -> None:
+    """One request at a time: the first place must not get them all."""
+    scene = places(make_scene, 3)
+    for _ in range(6):
+        scene.serve(ask(scene), OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n", 1))
+    assert scene.app.attempts == [ONE, TWO, THREE] * 2
+
+
+def test_idle_connections_take_turns_too(make_scene: MakeScene) -> None:
+    """Kept connections are used again, at every place."""
+    scene = places(make_scene)
+    for _ in range(6):
+        visitor = ask(scene)
+        (asked,) = [connection for connection in scene.app.connections if connection.read()]
+        asked.send(OK)
+        assert visitor.read() == OK
+    assert scene.app.attempts == [ONE, TWO]
+
+
+def test_a_place_with_slow_answers_gets_fewer_requests(make_scene: MakeScene) -> None:
+    """What is under way counts, not what was."""
+    scene = places(make_scene)
+    for _ in range(4):
+        ask(scene)
+    for connection, address in zip(scene.app.connections, scene.app.attempts, strict=True):
+        if address == TWO:
+            connection.send(OK)
+    before = len(scene.app.connections)
+    for _ in range(2):
+        ask(scene)
+    assert len(scene.app.connections) == before  # both went to the idle connections of the second place
+    assert scene.places[0].busy == scene.places[1].busy == 2
+
+
+# -- places that fail
+
+
+def test_a_place_that_refuses_is_left_alone_and_tried_again(make_scene: MakeScene) -> None:
+    """A second, then two: one request each time finds out, and is answered by the other place."""
+    scene = places(make_scene)
+    scene.app.down.add(ONE)
+    tried_at = []
+    for _ in range(24):
+        count = scene.app.attempts.count(ONE)
+        assert status_of_next(scene) == 200
+        if scene.app.attempts.count(ONE) > count:
+            tried_at.append(scene.loop.time())
+        scene.loop.advance(0.25)
+    assert tried_at == [0.0, 1.0, 3.0]
+
+
+def status_of_next(scene: Scene) -> int:
+    visitor = ask(scene)
+    for connection in scene.app.connections:
+        if connection.read():
+            connection.send(OK)
+    return status(visitor)
+
+
+def test_a_place_that_lets_connections_hang_is_given_up_in_time(make_scene: MakeScene) -> None:
+    """timeouts.connect for each place; then the next one is asked, and the first left alone."""
+    scene = places(make_scene)
+    scene.app.silent.add(ONE)
+    visitor = ask(scene)
+    scene.loop.advance(4.9)
+    assert scene.app.attempts == [ONE]
+    scene.loop.advance(0.2)
+    assert scene.app.attempts == [ONE, TWO]
+    assert scene.serve(visitor) == OK
+    assert not scene.places[0].health.up(scene.loop.time())
+
+
+def test_a_place_that_is_back_gets_requests_slowly(make_scene: MakeScene) -> None:
+    """slow_start: a tenth of its share at first, all of it in the end."""
+    scene = places(make_scene, slow_start="10s")
+    scene.app.down.add(ONE)
+    scene.serve(ask(scene))
+    scene.app.down.clear()
+    scene.loop.advance(1.0)
+    for _ in range(22):
+        ask(scene)
+    assert scene.places[0].busy == 2  # of 22 under way a tenth
+    scene.loop.advance(10.0)
+    for _ in range(18):
+        ask(scene)
+    assert scene.places[0].busy == scene.places[1].busy == 20
+
+
+def test_a_single_place_is_always_tried(scene: Scene) -> None:
+    """There is nowhere else to go, and the next attempt may work."""
+    scene.app.down.add(("127.0.0.1", 8000))
+    for _ in range(3):
+        assert status(ask(scene)) == 502
+    assert not scene.pool.up
+    scene.app.down.clear()
+    assert scene.serve(ask(scene)) == OK
+    assert scene.pool.up
+
+
+def test_where_every_place_has_failed_one_of_them_is_tried(make_scene: MakeScene) -> None:
+    """Nobody but the requests can find out that an app is back; but none waits for all of them."""
+    scene = places(make_scene, 3)
+    scene.app.down |= {ONE, TWO, THREE}
+    assert status(ask(scene)) == 502
+    assert scene.app.attempts == [ONE, TWO, THREE]
+    assert not scene.pool.up
+    assert status(ask(scene)) == 502
+    assert len(scene.app.attempts) == 4
+    scene.app.down.clear()
+    assert scene.serve(ask(scene)) == OK
+
+
+def test_why_a_place_cannot_be_reached_stands_in_the_log_only(scene: Scene) -> None:
+    """The visitor learns nothing of the inside."""
+    scene.app.refuses = ConnectionRefusedError(111, "Connection refused")
+    visitor = ask(scene)
+    assert b"refused" not in visitor.read()
+    assert scene.log.records[0]["detail"] == "Connection refused"
+
+
+def test_a_gate_without_room_for_connections_blames_no_place(scene: Scene) -> None:
+    """EMFILE: 503, and the place is as good as before."""
+    scene.app.refuses = OSError(24, "Too many open files")
+    answer = ask(scene).read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    assert scene.pool.up
+
+
+# -- once more, elsewhere
+
+
+def test_an_idempotent_request_without_an_answer_goes_to_another_place(make_scene: MakeScene) -> None:
+    """RFC 9110, 9.2.2. Each place at most once."""
+    scene = places(make_scene)
+    visitor = ask(scene)
+    scene.app.connections[0].close()
+    assert scene.app.attempts == [ONE, TWO]
+    scene.app.connections[1].close()
+    assert status(visitor) == 502
+    assert scene.app.attempts == [ONE, TWO]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (request("POST", "/"), b""),
+        (request("PUT", "/", "Content-Length: 2", body=b"hi"), b""),
+        (get("/"), b"HTTP/1.1 2"),
+        (get("/"), b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    ],
+)
+def test_other_requests_do_not(make_scene: MakeScene, asked: bytes, answered: bytes) -> None:
+    """Neither what is not idempotent, nor a body that is gone, nor where an answer had begun."""
+    scene = places(make_scene)
+    visitor = scene.alice()
+    visitor.send(asked)
+    if answered:
+        scene.app.last.send(answered)
+    scene.app.last.close()
+    assert b"502 " in visitor.read()
+    assert len(scene.app.attempts) == 1
+
+
+def test_a_request_that_is_not_answered_in_time_is_not_sent_again(make_scene: MakeScene) -> None:
+    """It may well be the request; it would block one place after the other."""
+    scene = places(make_scene)
+    visitor = ask(scene)
+    scene.loop.advance(61)
+    assert status(visitor) == 504
+    assert scene.app.attempts == [ONE]
+    assert scene.log.records[0]["detail"] == "no answer in time"
+
+
+def test_a_place_that_never_answers_is_left_alone(make_scene: MakeScene) -> None:
+    """Three in a row, in time or by closing; one answer between them, and it goes on."""
+    scene = places(make_scene)
+    closing = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n", 1)
+    for _ in range(5):  # in turns, so that the first is asked three times
+        visitor = scene.alice()
+        visitor.send(request("POST", "/"))
+        if scene.app.attempts[-1] == TWO:
+            scene.serve(visitor, closing)
+        else:
+            scene.app.last.close()
+    assert scene.app.attempts == [ONE, TWO, ONE, TWO, ONE]
+    assert not scene.places[0].health.up(scene.loop.time())
+    assert scene.places[1].health.up(scene.loop.time())
+
+
+# -- checks
+
+
+class Checks:
+    """The answers to health checks, by the place's port."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.wrong: dict[int, str] = {}
+        self.asked: list[tuple[int, str, float, float]] = []
+        self._scene = scene
+        scene.pool.close()  # what it began by itself would use real sockets
+        scene.loop.settle()
+        scene.pool._checks.clear()
+        scene.pool.start(self._ask)
+        scene.loop.settle()
+
+    async def _ask(self, place: Place, path: str, seconds: float) -> str:
+        port = place.address.port  # type: ignore[union-attr]
+        self.asked.append((port, path, seconds, self._scene.loop.time()))
+        return self.wrong.get(port, "")
+
+
+def test_every_place_is_asked_regularly(make_scene: MakeScene) -> None:
+    """health_path, every health_interval, from the start on; an answer must come within the interval."""
+    scene = places(make_scene, health_path="/healthz", health_interval="2s")
+    checks = Checks(scene)
+    scene.loop.advance(5)
+    assert checks.asked == [(port, "/healthz", 2.0, at) for at in (0.0, 2.0, 4.0) for port in (8001, 8002)]
+
+
+def test_a_place_whose_check_fails_gets_no_requests_until_one_passes(make_scene: MakeScene) -> None:
+    """Also none on the connections that it has, so that an app can take itself out."""
+    scene = places(make_scene, health_path="/healthz", health_interval="2s", slow_start="0s")
+    checks = Checks(scene)
+    for _ in range(2):
+        scene.serve(ask(scene))
+    checks.wrong[8001] = "/healthz is answered 503"
+    scene.loop.advance(2)
+    assert [connection.is_gone for connection in scene.app.connections] == [True, False]
+    for _ in range(3):
+        ask(scene)
+    assert (scene.places[0].busy, scene.places[1].busy) == (0, 3)
+    assert scene.pool.up
+    checks.wrong.clear()
+    scene.loop.advance(2)
+    ask(scene)
+    assert scene.places[0].busy == 1
+
+
+def test_what_is_under_way_at_a_place_that_fails_its_check_goes_on(make_scene: MakeScene) -> None:
+    """The connection is not kept afterwards."""
+    scene = make_scene(upstream={"url": "http://127.0.0.1:8000", "health_path": "/", "health_interval": "2s"})
+    checks = Checks(scene)
+    visitor = ask(scene)
+    checks.wrong[8000] = "down"
+    scene.loop.advance(2)
+    assert scene.serve(visitor) == OK
+    assert scene.app.last.is_gone
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_where_every_check_fails_visitors_get_503(make_scene: MakeScene, count: int) -> None:
+    """Whoever set health_path wants no request to reach an app that says no; one place or several."""
+    scene = places(make_scene, count, health_path="/healthz", health_interval="2s")
+    checks = Checks(scene)
+    checks.wrong.update({8001: "no", 8002: "no"})
+    scene.loop.advance(2)
+    answer = ask(scene).read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: " in answer
+    assert scene.app.attempts == []
+    assert not scene.pool.up
+    checks.wrong.clear()
+    scene.loop.advance(2)
+    assert scene.serve(ask(scene)) == OK
+
+
+def test_a_closed_pool_checks_no_more(make_scene: MakeScene) -> None:
+    """At the end of a worker, or of a configuration."""
+    scene = places(make_scene, health_path="/healthz", health_interval="2s")
+    checks = Checks(scene)
+    scene.pool.close()
+    scene.loop.advance(10)
+    assert len(checks.asked) == 2
+
+
+# -- max_connections
+
+
+@pytest.fixture
+def narrow(make_scene: MakeScene) -> Scene:
+    return make_scene(upstream={"url": "http://127.0.0.1:8000", "max_connections": 1, "queue_timeout": "3s"})
+
+
+def test_a_request_waits_for_its_turn(narrow: Scene) -> None:
+    """First come, first served, each on the connection that the one before had."""
+    visitors = []
+    for number in range(3):
+        visitors.append(narrow.alice())
+        visitors[-1].send(get(f"/{number}"))
+    for number, visitor in enumerate(visitors):
+        assert narrow.app.last.read().startswith(b"GET /%d " % number)
+        assert narrow.serve(visitor) == OK
+    assert len(narrow.app.connections) == 1
+
+
+def test_who_waits_gets_a_new_connection_if_the_old_one_is_gone(narrow: Scene) -> None:
+    """The app closes after each answer, or without one."""
+    first, second, third = ask(narrow), ask(narrow), ask(narrow)
+    narrow.serve(first, b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    narrow.loop.settle()
+    assert len(narrow.app.connections) == 2
+    narrow.app.last.reset()
+    assert status(second) == 502
+    assert narrow.serve(third) == OK
+
+
+def test_who_waits_too_long_gets_503(narrow: Scene) -> None:
+    """queue_timeout, with Retry-After; who is being served is not touched."""
+    first, second = ask(narrow), ask(narrow)
+    narrow.loop.advance(2.9)
+    assert second.read() == b""
+    narrow.loop.advance(0.2)
+    answer = second.read()
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    assert narrow.serve(first) == OK
+
+
+def test_who_leaves_the_queue_loses_the_place_in_it(narrow: Scene) -> None:
+    """And nothing is sent for who is gone."""
+    first, second, third = ask(narrow), ask(narrow), ask(narrow)
+    second.reset()
+    narrow.loop.settle()
+    narrow.serve(first)
+    assert narrow.serve(third) == OK
+    assert len(narrow.app.connections) == 1
+
+
+def test_the_queue_is_bounded(narrow: Scene) -> None:
+    """Who comes behind so many is told at once."""
+    ask(narrow)
+    waiting = {object(): narrow.pool._waiting for _ in range(MAX_WAITING)}
+    narrow.pool._waiting.update(waiting)  # type: ignore[arg-type]
+    assert status(ask(narrow)) == 503
+    for one in waiting:
+        del narrow.pool._waiting[one]  # type: ignore[arg-type]
+
+
+def test_connections_being_made_count(narrow: Scene) -> None:
+    """Or a burst would open one for each request."""
+    narrow.app.hangs = True
+    for _ in range(3):
+        ask(narrow)
+    assert len(narrow.app.attempts) == 1
+
+
+def test_who_waits_goes_on_when_connecting_fails(narrow: Scene) -> None:
+    """The first gets 502, and the next one tries."""
+    narrow.app.hangs = True
+    first, second = ask(narrow), ask(narrow)
+    narrow.loop.advance(2.0)
+    first.reset()
+    narrow.loop.settle()
+    narrow.app.recover()
+    assert narrow.serve(second) == OK
+
+
+def test_the_bound_is_each_places_own(make_scene: MakeScene) -> None:
+    """Two places with two connections each serve four at a time."""
+    scene = places(make_scene, max_connections=2)
+    for _ in range(6):
+        ask(scene)
+    assert sorted(scene.app.attempts) == [ONE, ONE, TWO, TWO]
+
+
+# -- names
+
+
+def test_a_name_is_looked_up_for_each_connection(make_scene: MakeScene) -> None:
+    """An app that moves is found, without a reload."""
+    scene = make_scene(upstream={"url": "http://app.internal:80"})
+    for address in ("10.0.0.1", "10.0.0.2"):
+        scene.loop.names["app.internal"] = [address]
+        scene.serve(ask(scene), OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n", 1))
+    assert scene.app.attempts == [("10.0.0.1", 80), ("10.0.0.2", 80)]
+    assert scene.loop.lookups == ["app.internal"] * 2
+
+
+def test_all_addresses_of_a_name_are_tried(make_scene: MakeScene) -> None:
+    """Those that refuse at once, and beside those that do not react (RFC 8305)."""
+    scene = make_scene(upstream={"url": "http://app.internal:80"})
+    scene.loop.names["app.internal"] = ["2001:db8::1", "2001:db8::2", "10.0.0.1"]
+    scene.loop.unreachable.add("2001:db8::1")
+    scene.loop.silent.add("2001:db8::2")
+    visitor = ask(scene)
+    scene.loop.advance(1.0)
+    assert scene.app.attempts == [("10.0.0.1", 80)]
+    assert scene.serve(visitor) == OK

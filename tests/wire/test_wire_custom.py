@@ -1,0 +1,60 @@
+"""Headers of one's own."""
+
+from dataclasses import replace
+
+import pytest
+
+from gatekeeper.kinds import PLACEHOLDERS
+from gatekeeper.wire.custom import _VALUES, fill
+from tests.people import ALICE
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{cn}", "alice"),
+        ("{o}", "Home"),
+        ("{ou}", "staff,dev"),
+        ("{email}", "alice@Example.com"),
+        ("{dns}", "laptop.example.com,Phone.example.com"),
+        ("{uri}", "spiffe://example.com/people/alice"),
+        ("{serial}", "0A1B"),
+        ("{sha256}", "ab" * 32),
+        ("{issuer}", "Home CA"),
+        ("{not_after}", "2027-08-15T19:00:00Z"),
+        ("device-{cn}", "device-alice"),
+        ("{cn} of {o}", "alice of Home"),
+        ("{o}: {dns}", "Home: laptop.example.com,Phone.example.com"),
+        ("yes", "yes"),
+    ],
+)
+def test_what_is_filled_in(template: str, value: str) -> None:
+    """Every placeholder, alone and among other text."""
+    assert fill(template, ALICE) == value
+
+
+def test_every_placeholder_of_the_settings_has_a_value() -> None:
+    """And none is without a name there."""
+    assert set(_VALUES) == set(PLACEHOLDERS)
+
+
+def test_a_name_cannot_forge_what_the_template_separates() -> None:
+    """Punctuation of the template is encoded in the values."""
+    mallory = replace(ALICE, common_names=("x; role=admin",), organizational_units=("a,b", "c;d"))
+    assert fill("{cn}", mallory) == "x; role=admin"
+    assert fill("{cn};{ou}", mallory) == "x%3B role=admin;a%2Cb,c%3Bd"
+    assert fill("{cn} ({ou})", mallory) == "x; role=admin (a%2Cb,c;d)"
+    assert fill("user={cn}; role={ou}", mallory).count("role=") == 1
+
+
+def test_what_is_filled_in_is_not_filled_in_again() -> None:
+    """A name may look like a placeholder."""
+    assert fill("{cn}", replace(ALICE, common_names=("{sha256}",))) == "{sha256}"
+
+
+def test_a_certificate_that_says_nothing_gets_no_header() -> None:
+    """Unless there is something else to say."""
+    silent = replace(ALICE, emails=(), uris=())
+    assert fill("{email}", silent) == ""
+    assert fill("mailto:{email}", silent) == ""
+    assert fill("{email}{cn}", silent) == "alice"
