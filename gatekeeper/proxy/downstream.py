@@ -110,7 +110,7 @@ class Downstream(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.deadline.cancel()
+        self.deadline.end()
         if not self.tls.established and not self._lingering:
             self.proxy.handshake_failed(self, "the client left before the handshake was done")
         if self.exchange is not None:
