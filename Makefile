@@ -28,7 +28,7 @@ demo: $(VENV)/.installed ## a CA, certificates, a small app and the gate in fron
 	$(BIN)/gatekeeper demo $(DEMO_ARGS)
 
 test: $(VENV)/.installed-dev ## the whole test suite
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 check: style types reference-current ## all that is judged without running: style, types, generated files
 

@@ -10,4 +10,6 @@ verdict
     `Admit` or `Refuse`, made for a peer at a moment. It holds until its ``until``, then it must be asked for anew.
 reason
     why a peer is refused, from a closed list that the page, the log, the metrics and the docs share.
+answer
+    whether a certificate was revoked: good, revoked or unknown, and until when that is known.
 """
