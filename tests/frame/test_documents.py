@@ -27,6 +27,12 @@ def test_files_that_are_named_exist(name):
     assert [path for path in paths if not path.exists()] == []
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/")])
+def test_links_of_the_site_stay_in_it(name):
+    """The site is made of docs/ alone, and `make docs` takes no link that leads out of it."""
+    assert [link for link in LINKS.findall((ROOT / name).read_text()) if link.startswith("../")] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_keys_that_are_named_exist(name):
     """A key of the configuration, written as table and key."""
