@@ -159,8 +159,7 @@ def test_public_routes_tell_the_app_of_nobody(scene: Scene, kind: str) -> None:
     head = scene.app.last.read()
     assert head.startswith(b"GET /hook HTTP/1.1\r\n")
     assert identities(head) == []
-    assert b"root" not in head
-    assert b"DELETE" not in head
+    assert not [lie for lie in (b"root", b"DELETE", b"/admin/x") if lie in head]
     assert scene.serve(visitor) == OK
     record = scene.log.records[-1]
     assert record["status"] == 200

@@ -112,6 +112,16 @@ def test_a_path_that_leads_elsewhere_admits_nobody(scene: Scene) -> None:
     ]
 
 
+def test_a_path_must_begin_with_the_leaf(scene: Scene, gate: ServerContext) -> None:
+    """No path at all, and one that is somebody else's, lead nobody in."""
+    alice, home = make_client("alice", scene.authority).der, scene.authority.der
+    peer = Peer(alice, verified=(home,))
+    assert gate.insist_on_path(peer, (alice, home)) == peer
+    for path in ((), (home,), (make_client("bob", scene.authority).der, home)):
+        refused = gate.insist_on_path(peer, path)
+        assert (refused.verified, [error.code for error in refused.errors]) == ((), [1])
+
+
 def test_without_the_binding_there_is_no_answer(scene: Scene) -> None:
     """In the fallback nobody can be judged outside a handshake, and the caller hears that."""
 
