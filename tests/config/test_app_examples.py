@@ -58,4 +58,4 @@ def test_every_verified_visitor_reaches_the_app_and_nobody_else(path: Path) -> N
 def test_the_documentation_lists_them_all() -> None:
     """Each has a row in docs/identity.md."""
     text = (ROOT / "docs" / "identity.md").read_text(encoding="utf-8")
-    assert sorted(set(re.findall(r"\(\.\./config/apps/([a-z-]+)\.toml\)", text))) == sorted(NAMES)
+    assert sorted(set(re.findall(r"`config/apps/([a-z-]+)\.toml`", text))) == sorted(NAMES)
