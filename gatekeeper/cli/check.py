@@ -6,15 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from gatekeeper.addresses import SocketPath
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
+from gatekeeper.gate.routes import Route
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.world import World, build_world
 from gatekeeper.settings import Settings
+
+# Who has more knows them from elsewhere.
+SHOWN_ROUTES = 20
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -62,7 +67,18 @@ def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:
     for name, upstream in settings.every_upstream.items():
         places = ", ".join(str(place) for place in upstream.places)
         table.add_row("upstream", f"{name}: {places}")
+    for route in world.routes.all[:SHOWN_ROUTES]:
+        table.add_row("route", escape(route_line(route)))
+    if len(world.routes.all) > SHOWN_ROUTES:
+        table.add_row("", f"and {len(world.routes.all) - SHOWN_ROUTES} more routes")
     return table
+
+
+def route_line(route: Route) -> str:
+    """Which it is, where it leads, and for whom: ``routes[1] /admin/* to default, rules: 2 under allow``."""
+    rules = [f"{len(some)} under {name}" for name, some in (("allow", route.allow), ("deny", route.deny)) if some]
+    whom = "public" if route.public else f"rules: {', '.join(rules)}" if rules else "every verified visitor"
+    return f"{route.text} to {route.upstream}, {whom}"
 
 
 def list_line(crl: RevocationList, now: float) -> str:
