@@ -19,7 +19,7 @@ IMAGE ?= gatekeeper:latest
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check style types reference-current bench format reference docs image dist release clean
+.PHONY: help demo test check style types reference-current bench format reference docs man image dist release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ demo: $(VENV)/.installed ## a CA, certificates, a small app and the gate in fron
 	$(BIN)/gatekeeper demo $(DEMO_ARGS)
 
 test: $(VENV)/.installed-dev ## the whole test suite
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 check: style types reference-current ## all that is judged without running: style, types, generated files
 
@@ -39,8 +39,8 @@ style: $(VENV)/.installed-dev ## ruff: rules and formatting
 types: $(VENV)/.installed-dev ## mypy, strict
 	$(BIN)/mypy
 
-# What is generated from gatekeeper/settings.py, by the form that gatekeeper.cli.reference knows it under.
-REFERENCES := toml:config/gatekeeper.toml markdown:docs/configuration.md schema:config/gatekeeper.schema.json
+# What is generated from gatekeeper/settings.py and the parser, by the form that gatekeeper.cli.reference knows it under.
+REFERENCES := toml:config/gatekeeper.toml markdown:docs/configuration.md schema:config/gatekeeper.schema.json cli:docs/cli.md
 
 reference-current: $(VENV)/.installed ## whether the files made by `make reference` are up to date
 	@set -e; for pair in $(REFERENCES); do \
@@ -48,7 +48,7 @@ reference-current: $(VENV)/.installed ## whether the files made by `make referen
 	    || { echo "$${pair#*:} is out of date: make reference" >&2; exit 1; }; \
 	done
 
-reference: $(VENV)/.installed ## the reference of the configuration, written anew from gatekeeper/settings.py
+reference: $(VENV)/.installed ## the reference of configuration and commands, written anew from the code
 	set -e; for pair in $(REFERENCES); do \
 	  $(BIN)/python -m gatekeeper.cli.reference $${pair%%:*} > $${pair#*:}; \
 	done
@@ -62,6 +62,11 @@ format: $(VENV)/.installed-dev ## mend what ruff can mend
 
 docs: $(VENV)/.installed-docs ## the documentation as a site, in site/
 	$(BIN)/mkdocs build --strict
+
+man: $(VENV)/.installed-docs ## the manual page, build/gatekeeper.1
+	mkdir -p build
+	$(BIN)/argparse-manpage --module gatekeeper.cli --function make_parser --prog gatekeeper \
+	  --project-name gatekeeper --description 'a gate that asks for client certificates' --output build/gatekeeper.1
 
 image: ## the container image, by docker, podman or buildah
 	@test -n "$(ENGINE)" || { echo "make image needs docker, podman or buildah" >&2; exit 2; }

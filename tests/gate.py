@@ -53,6 +53,27 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+# What stands in braces above, where a test does not say otherwise.
+DEFAULTS = {
+    "listen": '"127.0.0.1:0"',
+    "server": "",
+    "client_auth": "",
+    "app": "",
+    "admin": "127.0.0.1:0",
+    "log": "access.log",
+    "tables": "",
+}
+
+
+def configure(folder: Path, upstream: str = "http://127.0.0.1:8000", **parts: str) -> Path:
+    """Write gatekeeper.toml into ``folder``; an empty ``upstream`` leaves the URL to ``app``."""
+    assert parts.keys() <= DEFAULTS.keys()
+    path = folder / "gatekeeper.toml"
+    url = f'url = "{upstream}"' if upstream else ""
+    path.write_text(CONFIGURATION.format(**DEFAULTS | parts, upstream=url), encoding="utf-8")
+    return path
+
+
 class Gate:
     """A running gate. ``folder`` must hold ca.crt, server.crt and server.key; it gets the configuration and the log.
 
@@ -60,36 +81,10 @@ class Gate:
     [upstream]. Everything is awaited by events: a line on stderr, the end of the process, an answer.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        upstream: str,
-        *,
-        listen: str = '"127.0.0.1:0"',
-        server: str = "",
-        client_auth: str = "",
-        app: str = "",
-        admin: str = "127.0.0.1:0",
-        log: str = "access.log",
-        tables: str = "",
-        environ: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, folder: Path, upstream: str, *, environ: Mapping[str, str] | None = None, **parts: str) -> None:
         self.folder = folder
         self.log = folder / "access.log"
-        configuration = folder / "gatekeeper.toml"
-        configuration.write_text(
-            CONFIGURATION.format(
-                listen=listen,
-                server=server,
-                client_auth=client_auth,
-                upstream=f'url = "{upstream}"' if upstream else "",
-                app=app,
-                admin=admin,
-                log=log,
-                tables=tables,
-            ),
-            encoding="utf-8",
-        )
+        configuration = configure(folder, upstream, **parts)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gatekeeper", "serve", "-c", configuration],
             stdout=subprocess.PIPE,
@@ -212,13 +207,6 @@ class Gate:
         """The process ids of its workers (proc(5), /proc/PID/task/TID/children), oldest first."""
         pid = self.process.pid
         return sorted(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
-
-    def is_serving(self, pid: int) -> bool:
-        """Whether this worker has begun to accept: it then waits in its loop (epoll), with nothing left to load."""
-        try:
-            return "poll" in Path(f"/proc/{pid}/wchan").read_text(encoding="ascii")
-        except FileNotFoundError:
-            return False
 
     def memory(self) -> int:
         """The most memory that a worker ever had, in bytes (VmHWM, proc(5))."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.micro.gate import BROWSER, Gate
+from gatekeeper.worker import GARBAGE
 
 WARM_UP = 50
 """Until memories are filled and the interpreter has specialised its code (PEP 659)."""
@@ -59,6 +60,7 @@ def main(folder: str, name: str, times: int) -> None:
     play(slice(0, WARM_UP))
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE)
     _count("on")
     play(slice(WARM_UP, None))
     _count("off")

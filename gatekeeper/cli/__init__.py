@@ -13,7 +13,7 @@ from gatekeeper import __version__
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
 # Each is a module here. A command loads its own alone: a container asks ``healthcheck`` every few seconds.
-COMMANDS = ("serve", "check", "explain", "healthcheck", "demo", "init", "ca")
+COMMANDS = ("serve", "check", "explain", "healthcheck", "demo", "init", "ca", "completion")
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 

@@ -6,11 +6,27 @@ So the running proxy, which shares this command line, never loads the authority.
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 
 _PASSPHRASES = """\
-The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key is
-read from --passphrase-file, else from $GATEKEEPER_CA_PASSPHRASE, else asked for.
-It is never an argument: others can see those in the list of processes."""
+The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key
+is read from --passphrase-file, else from $GATEKEEPER_CA_PASSPHRASE, else asked
+for. It is never an argument: others can see those in the list of processes."""
+
+
+_EXAMPLES = {
+    "init": 'gatekeeper ca init --cn "Home CA"',
+    "issue": "gatekeeper ca issue alice --email alice@example.com",
+    "csr": "gatekeeper ca csr alice",
+    "sign": "gatekeeper ca sign alice.csr",
+    "p12": "gatekeeper ca p12 alice --compat",
+    "server": "gatekeeper ca server localhost --dns localhost --ip 127.0.0.1",
+    "renew": "gatekeeper ca renew alice",
+    "revoke": "gatekeeper ca revoke alice --reason key-compromise",
+    "crl": "gatekeeper ca crl --days 365",
+    "list": "gatekeeper ca list --expiring 30d",
+    "show": "gatekeeper ca show alice.p12",
+}
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -20,7 +36,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "ca",
         help="the certificate authority: make, sign, renew and revoke certificates",
         description="The certificate authority: from nothing to a certificate on a phone.",
-        epilog=_PASSPHRASES,
+        epilog=f"example: gatekeeper ca --dir ca issue alice\n\n{_PASSPHRASES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         parents=[common],
@@ -32,8 +48,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         return words.add_parser(
             word,
             help=summary,
-            description=f"{summary[:1].upper()}{summary[1:]}.",
-            epilog=_PASSPHRASES,
+            description=fill(f"{summary[:1].upper()}{summary[1:]}.", 79),
+            epilog=f"example: {_EXAMPLES[word]}\n\n{_PASSPHRASES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # --password SECRET would be taken for --password-file
             parents=[common],

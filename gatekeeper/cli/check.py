@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from gatekeeper.addresses import SocketPath
@@ -17,9 +16,6 @@ from gatekeeper.gate.routes import Route
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.world import World, build_world
 from gatekeeper.settings import Settings
-
-# Who has more knows them from elsewhere.
-SHOWN_ROUTES = 20
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -67,18 +63,22 @@ def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:
     for name, upstream in settings.every_upstream.items():
         places = ", ".join(str(place) for place in upstream.places)
         table.add_row("upstream", f"{name}: {places}")
-    for route in world.routes.all[:SHOWN_ROUTES]:
-        table.add_row("route", escape(route_line(route)))
-    if len(world.routes.all) > SHOWN_ROUTES:
-        table.add_row("", f"and {len(world.routes.all) - SHOWN_ROUTES} more routes")
+    for route in world.routes.all if settings.routes else ():
+        table.add_row("route", route_line(route))
     return table
 
 
 def route_line(route: Route) -> str:
-    """Which it is, where it leads, and for whom: ``routes[1] /admin/* to default, rules: 2 under allow``."""
-    rules = [f"{len(some)} under {name}" for name, some in (("allow", route.allow), ("deny", route.deny)) if some]
-    whom = "public" if route.public else f"rules: {', '.join(rules)}" if rules else "every verified visitor"
-    return f"{route.text} to {route.upstream}, {whom}"
+    """What it takes, whom, and where to: ``routes[0] /admin/*: GET, to default, for 2 kinds of visitors``."""
+    if route.public:
+        whom = "for everybody"
+    elif route.allow:
+        whom = f"for {len(route.allow)} kinds of visitors" if len(route.allow) > 1 else "for one kind of visitor"
+    else:
+        whom = "for every verified visitor"
+    methods = ", ".join(sorted(method.decode() for method in route.methods)) or "every method"
+    denied = f", but for {len(route.deny)} under deny" if route.deny else ""
+    return f"{route.text}: {methods}, to {route.upstream}, {whom}{denied}"
 
 
 def list_line(crl: RevocationList, now: float) -> str:

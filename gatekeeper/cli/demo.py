@@ -139,23 +139,27 @@ def _explain(stage: "Stage", port: int) -> None:
     url = f"https://localhost:{port}/"
     certificate, key = stage.files("alice")
     print(f"""\
-The gate is open at {url} with a small app behind it. Everything it
-needs was made in {stage.folder} and goes away with it.
+The gate is open at {url} with a small app behind it.
+Everything it needs was made in a folder that goes away with it:
+
+  cd {stage.folder}
 
 Without a certificate, you are told why not:
 
-  curl --cacert {stage.authority} {url}
+  curl --cacert {stage.authority.name} {url}
 
 With Alice's, you are in:
 
-  curl --cacert {stage.authority} \\
-       --cert {certificate} --key {key} {url}
+  curl --cacert {stage.authority.name} --cert {certificate.name} --key {key.name} {url}
 
-In a browser: import {stage.folder / "alice.p12"}
-with the password {stage.password} (Chrome and Edge: Settings, Privacy and
-security, Security, Manage certificates; Firefox: Settings, Privacy & Security,
-View Certificates, Your Certificates), then open {url}
-The browser warns that it does not know the server's authority; for a demo, go on.
+In a browser: import alice.p12 from that folder, with the password
+
+  {stage.password}
+
+(Chrome and Edge: Settings, Privacy and security, Security, Manage certificates;
+Firefox: Settings, Privacy & Security, View Certificates, Your Certificates),
+then open {url} and choose it. The browser warns first that
+it does not know the server's authority; for a demo, go on.
 
 Ctrl-C ends the demo.""")
     sys.stdout.flush()

@@ -20,7 +20,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "healthcheck",
         help="ask the running gate whether it is ready",
         description="Ask /readyz of the admin listener: exit 0 if the gate is ready, 1 if it is not.",
-        epilog='example: HEALTHCHECK CMD ["gatekeeper", "healthcheck"]',
+        epilog="example: gatekeeper healthcheck -c gatekeeper.toml",
     )
     add_config_option(parser)
     parser.set_defaults(run=_healthcheck)

@@ -1,14 +1,15 @@
-"""``python -m gatekeeper.cli.reference toml|markdown|schema`` prints what the repository keeps of ``settings``."""
+"""``python -m gatekeeper.cli.reference toml|markdown|schema|cli`` prints what the repository keeps of code."""
 
 import sys
 
+from gatekeeper.cli.manual import manual
 from gatekeeper.config import reference
 
-_FORMS = {"toml": reference.toml, "markdown": reference.markdown, "schema": reference.schema}
+_FORMS = {"toml": reference.toml, "markdown": reference.markdown, "schema": reference.schema, "cli": manual}
 
 
 def main(arguments: list[str]) -> int:
-    """Print one form; 2 if none of the three is asked for."""
+    """Print one form; 2 if none of them is asked for."""
     if len(arguments) != 1 or arguments[0] not in _FORMS:
         print(f"usage: python -m gatekeeper.cli.reference {'|'.join(_FORMS)}", file=sys.stderr)
         return 2

@@ -20,7 +20,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser(
         "serve",
         help="run the gate",
-        description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, SIGUSR1 reopens the log files.",
+        description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, as does a change of any file; "
+        "SIGUSR1 reopens the log files.",
         epilog="example: gatekeeper serve -c /etc/gatekeeper/gatekeeper.toml",
     )
     add_config_option(parser)

@@ -29,7 +29,6 @@ SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
 # Features that are still to come. Setting such a key to anything but its default is a mistake: it is never ignored.
 # ``upstream.KEY`` means every upstream, ``routes.KEY`` every route.
 NOT_YET: Mapping[str, str] = {
-    "client_auth.session_resumption": "resuming TLS sessions",
     "invitations": "invitations",
 }
 

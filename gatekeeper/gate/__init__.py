@@ -15,4 +15,6 @@ decision
     visitor while one verdict holds; nothing is forwarded without one.
 reason
     why a peer is refused, from a closed list that the page, the log, the metrics and the docs share.
+answer
+    whether a certificate was revoked: good, revoked or unknown, and until when that is known.
 """

@@ -222,10 +222,9 @@ def _first(tables: list[_Table], method: bytes, path: bytes, *, lower: bool) -> 
 def compile_route(settings: RouteSettings, text: str) -> Route:
     """A route without its place among the others. Whoever may GET may HEAD (RFC 9110, 9.3.2)."""
     methods = {method.encode("ascii") for method in settings.methods}
-    methods_written = ",".join(settings.methods) + " " if settings.methods else ""
     preflight = settings.cors_preflight
     return Route(
-        text=f"{text} {methods_written}{','.join(settings.hosts)}{settings.path}",
+        text=f"{text} {','.join(settings.hosts)}{settings.path}",
         upstream=settings.upstream,
         methods=frozenset(methods | ({b"HEAD"} if b"GET" in methods else set())),
         public=settings.public,

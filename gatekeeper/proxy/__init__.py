@@ -1,5 +1,9 @@
 """Move it along: asyncio protocols and callbacks, no task, future or queue for each request.
 
+acceptor
+    takes connections from the listening sockets, as many as the gate can hold.
+announced
+    a connection from a load balancer, until its PROXY header has said for whom it is.
 downstream
     a client's connection: TLS, heads, the verdict, and the answer to whoever is refused.
 exchange
@@ -14,4 +18,8 @@ world
     everything that was configured and loaded, as one immutable value. A reload makes a new one.
 proxy
     the running proxy of one process: the current world, the open connections, the log, the counters.
+expiry
+    when verdicts end: one timer, for tunnels and streams whose certificate or revocation list runs out.
+responders
+    the OCSP responders, what they answered, and who waits for an answer.
 """

@@ -50,6 +50,11 @@ class Deadline:
             self._handle.cancel()
             self._handle = None
 
+    def end(self) -> None:
+        """Never expire again. Whom to tell is forgotten: a closed connection is freed at once, not by the collector."""
+        self.cancel()
+        self._expired = _nobody
+
     def _arm(self) -> None:
         self.cancel()
         self._armed = self._due
@@ -61,3 +66,7 @@ class Deadline:
             self._arm()
         else:
             self._expired(self.wait)
+
+
+def _nobody(_wait: Wait) -> None:
+    """Nobody is left to be told."""

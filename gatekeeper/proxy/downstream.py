@@ -110,7 +110,7 @@ class Downstream(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.deadline.cancel()
+        self.deadline.end()
         if not self.tls.established and not self._lingering:
             self.proxy.handshake_failed(self, "the client left before the handshake was done")
         if self.exchange is not None:
@@ -424,6 +424,7 @@ class Downstream(asyncio.Protocol):
         if isinstance(verdict, Admit):
             self.ends = verdict.until
             self.proxy.expiry.note(self, self.ends)
+            self.tls.give_ticket()
 
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""

@@ -56,7 +56,7 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"
 # One 100 and a handful of 103 are use, more is an upstream gone wild.
 MAX_INTERIM_RESPONSES = 16
 
-_RESPONSE_HEADER = Wait.RESPONSE_HEADER
+_RESPONSE_HEADER, _STREAM, _TUNNEL = Wait.RESPONSE_HEADER, Wait.STREAM, Wait.TUNNEL
 
 
 class Exchange:
@@ -172,7 +172,7 @@ class Exchange:
     def client_sent(self, data: bytes) -> None:
         """More from the client: body, bytes of the tunnel, or the next request ahead of its turn."""
         if self.stage is TUNNEL:
-            self._touch(Wait.TUNNEL)
+            self._touch(_TUNNEL)
             self._upstream().write(data)
         elif self._body is None:
             self.downstream.keep(data)
@@ -265,10 +265,10 @@ class Exchange:
         if stage is WAITING:
             self._response_head(self._held + data if self._held else data)
         elif stage is STREAMING:
-            self._touch(Wait.STREAM)
+            self._touch(_STREAM)
             self._response_content(data)
         elif stage is TUNNEL:
-            self._touch(Wait.TUNNEL)
+            self._touch(_TUNNEL)
             self.sent += len(data)
             self._frames.feed(data)
             self.downstream.write(data)
@@ -518,5 +518,5 @@ class Exchange:
 
     def _touch(self, wait: Wait) -> None:
         timeouts = self.downstream.world.timeouts
-        seconds = timeouts.tunnel_idle if wait is Wait.TUNNEL else timeouts.stream_idle
+        seconds = timeouts.tunnel_idle if wait is _TUNNEL else timeouts.stream_idle
         self.downstream.deadline.set(wait, seconds)

@@ -105,6 +105,7 @@ def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -
         ca=client_auth.ca,
         min_tls=server.min_tls,
         advertise_ca=client_auth.advertise_ca,
+        session_resumption=client_auth.session_resumption,
         now=now,
     )
     return make_world(settings, tls, upstreams)

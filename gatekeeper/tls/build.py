@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gatekeeper.errors import BindingError, ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.tls.context import ServerContext, new_ssl_context
+from gatekeeper.tls.context import ServerContext, new_ssl_context, resume_sessions
 from gatekeeper.tls.files import AUTHORITIES, Files
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import reach_and_prove
@@ -20,6 +20,7 @@ def build_context(
     ca: Sequence[Path],
     min_tls: str = "1.2",
     advertise_ca: bool = True,
+    session_resumption: bool = False,
     now: float,
     binding: Callable[[], OpenSSL] = reach_and_prove,
 ) -> ServerContext:
@@ -39,14 +40,31 @@ def build_context(
         raise ConfigurationError(*files.mistakes)
     context.load_verify_locations(cadata=b"".join(authority.der for authority in authorities))
     openssl, reason = _bind(binding, context, [authority.der for authority in authorities] if advertise_ca else ())
+    warnings = list(_warnings(chain[0], authorities, now))
+    resumes = session_resumption and _resume(context, openssl, authorities, warnings)
     return ServerContext(
         context,
         openssl,
         certificate=chain[0],
         authorities=tuple(authorities),
         reason=reason,
-        warnings=tuple(_warnings(chain[0], authorities, now)),
+        resumes=resumes,
+        warnings=tuple(warnings),
     )
+
+
+def _resume(
+    context: ssl.SSLContext, openssl: OpenSSL | None, authorities: list[Certificate], warnings: list[str]
+) -> bool:
+    """Let sessions be resumed, or warn that they cannot: each visitor then does a full handshake, which is no harm."""
+    try:
+        if openssl is None:
+            raise BindingError("OpenSSL cannot be reached")
+        resume_sessions(context, openssl, authorities)
+    except BindingError as error:
+        warnings.append(f"TLS sessions cannot be resumed: {error}")
+        return False
+    return True
 
 
 def _bind(

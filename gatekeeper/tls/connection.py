@@ -50,6 +50,7 @@ class TLSConnection:
         "_read",
         "_refuse",
         "_ssl",
+        "_ticketed",
         "_write",
         "established",
         "peer",
@@ -70,6 +71,7 @@ class TLSConnection:
         self._write = _cannot_send
         self._found: list[VerifyError] = []
         self._handshake_bytes = 0
+        self._ticketed = False
         self.established = False
         self.peer = Peer()
         self.received_eof = False
@@ -117,6 +119,24 @@ class TLSConnection:
         with suppress(ssl.SSLError):
             self._ssl.unwrap()
         return self._drain()
+
+    def give_ticket(self) -> None:
+        """Let the visitor resume this session later; for those who were let in, once.
+
+        The ticket carries the visitor's own certificate and nothing that was sent along. So only who can be verified by
+        that alone gets one.
+        """
+        openssl, context = self._context.openssl, self._context
+        if openssl is None or not context.resumes or self._ticketed or not context.knows(self.peer.verified):
+            return
+        self._ticketed = True
+        if self._ssl.version() == "TLSv1.3":
+            openssl.give_ticket(self._ssl)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the visitor came with a ticket; its certificate was verified anew all the same."""
+        return bool(self._ssl.session_reused)
 
     def verify_anew(self, context: ServerContext) -> None:
         """Judge the visitor's certificates by other authorities, those of ``context``, as a handshake would.
@@ -217,14 +237,27 @@ class TLSConnection:
 
 
 def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
-    """What the finished handshake tells; only a resumed session has no path, and only in the fallback is there one."""
+    """What the finished handshake tells.
+
+    A resumed session has no path and the verdict of another day, so its certificate is verified anew. In the fallback
+    that cannot be done, but there a session only begins with a certificate that is good, and ends with the context.
+    """
     leaf = connection.getpeercert(True)
     if leaf is None:
         return Peer()
+    if connection.session_reused:
+        return Peer(leaf, errors=errors) if context.openssl is None else _resumed(leaf, context)
     sent, path = _chains(connection)
     peer = Peer(leaf, sent=tuple(sent[1:]), verified=() if errors else tuple(path[1:]), errors=errors)
-    resumed = context.openssl is None and connection.session_reused
-    return peer if resumed else context.insist_on_path(peer, path)
+    return context.insist_on_path(peer, path)
+
+
+def _resumed(leaf: bytes, context: ServerContext) -> Peer:
+    """Fails closed: where nobody can verify it, OpenSSL's word of another day does not count."""
+    try:
+        return context.verify(leaf)
+    except BindingError as error:
+        return Peer(leaf, errors=(VerifyError(1, 0, f"a resumed session cannot be verified: {error}"),))
 
 
 def _chains(connection: ssl.SSLObject) -> tuple[list[bytes], list[bytes]]:

@@ -1,14 +1,17 @@
 """What all connections of a listener share, and how strictly TLS is spoken on it."""
 
+import hashlib
+import hmac
+import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Peer, VerifyError
-from gatekeeper.tls.openssl import OpenSSL
+from gatekeeper.tls.openssl import TICKET_KEYS, OpenSSL
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 """The values of ``server.min_tls``."""
@@ -27,6 +30,9 @@ _SUITES = ":".join(
     )
 )
 
+
+# Made once, before worker processes are forked, so that each can read the others' tickets. It is written nowhere.
+_SECRET = os.urandom(64)
 
 _NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
 
@@ -54,12 +60,18 @@ class ServerContext:
     certificate: Certificate
     authorities: tuple[Certificate, ...]
     reason: str = ""
+    resumes: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
     def mode(self) -> Mode:
         """What happens to a visitor with a bad certificate."""
         return Mode.EVERY_CERTIFICATE if self.openssl else Mode.ALERTS_ONLY
+
+    def knows(self, certificates: Iterable[bytes]) -> bool:
+        """Whether all of these (DER) are in ``authorities``."""
+        known = {authority.der for authority in self.authorities}
+        return known.issuperset(certificates)
 
     def verify(self, leaf: bytes, sent: Sequence[bytes] = ()) -> Peer:
         """The peer that a handshake would give for a client that shows ``leaf`` and sends ``sent`` along (all DER).
@@ -105,6 +117,26 @@ def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
     context.sslobject_class = _ServerSide
     context.sni_callback = _remember_name
     return context
+
+
+def resume_sessions(context: ssl.SSLContext, openssl: OpenSSL, authorities: Iterable[Certificate]) -> None:
+    """Let sessions be resumed by tickets that any process of this gate gave, as long as the authorities are the same.
+
+    The keys come from a secret that all worker processes inherit, and from the authorities: after a change of
+    ``client_auth.ca`` no older ticket can be read. BindingError if OpenSSL is too old.
+    """
+    digest = hashlib.sha256(b"".join(authority.der for authority in authorities)).digest()
+    openssl.resume_sessions(context, hmac.digest(_SECRET, b"1" + digest, "sha512") + _more(digest))
+
+    def settle(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        openssl.only_tls13_tickets(connection)
+        _remember_name(connection, name, context)
+
+    context.sni_callback = settle
+
+
+def _more(digest: bytes) -> bytes:
+    return hmac.digest(_SECRET, b"2" + digest, "sha512")[: TICKET_KEYS - 64]
 
 
 def _remember_name(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from ctypes import c_char_p, c_int, c_long, c_ulong, c_void_p
+from ctypes import c_char_p, c_int, c_long, c_uint64, c_ulong, c_void_p
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,9 @@ from gatekeeper.gate.verdict import Peer, VerifyError
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
 _CTRL_SET_SESS_CACHE_MODE = 44  # openssl/ssl.h
 _SESS_CACHE_OFF = 0x00
+_CTRL_SET_TICKET_KEYS = 59
+_OP_NO_TICKET = ssl.OP_NO_TICKET
+_TLS13 = ssl.TLSVersion.TLSv1_3
 _V_OK = 0  # X509_V_OK
 _V_UNSPECIFIED = 1  # X509_V_ERR_UNSPECIFIED
 
@@ -52,6 +55,8 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("OPENSSL_sk_free", None, (c_void_p,)),
     ("SSL_get0_param", c_void_p, (c_void_p,)),
     ("SSL_get_security_level", c_int, (c_void_p,)),
+    ("SSL_version", c_int, (c_void_p,)),
+    ("SSL_set_options", c_uint64, (c_void_p, c_uint64)),
     ("SSL_CTX_get_cert_store", c_void_p, (c_void_p,)),
     ("X509_STORE_CTX_new", c_void_p, ()),
     ("X509_STORE_CTX_init", c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
@@ -69,6 +74,11 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
 Refuse = Callable[[Peer], int]
 """Asked in the middle of a handshake about a certificate whose key nobody has proved to hold yet: 0 lets it go on, an
 X509_V_ERR number ends it with the alert that OpenSSL sends for it (ssl_x509err2alert)."""
+
+# Since OpenSSL 3.0; needed for session resumption only.
+_NEW_TICKET: tuple[str, Any, tuple[Any, ...]] = ("SSL_new_session_ticket", c_int, (c_void_p,))
+TICKET_KEYS = 80
+"""Bytes of SSL_CTX_set_tlsext_ticket_keys(3): a name, a key for HMAC, a key for AES."""
 
 
 class _Running(threading.local):
@@ -92,6 +102,7 @@ class OpenSSL:
         found, linked = self._call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
         if found != linked:
             raise BindingError(f"found OpenSSL {found:#x}, but Python's ssl runs on {linked:#x}")
+        self._library = library
         self._get_ex_data = self._call["SSL_get_ex_data"]
         self._running = _Running()
         self._callback = _VerifyCallback(self._on_verify)
@@ -110,6 +121,29 @@ class OpenSSL:
         pointer = self._context_pointer(context)
         for der in authorities:
             self._add_client_ca(pointer, der)
+
+    def resume_sessions(self, context: ssl.SSLContext, keys: bytes) -> None:
+        """Take TLS 1.3 tickets under these keys, and none of TLS 1.2, which is given before anybody was judged.
+
+        Nobody gets one but by `give_ticket`. BindingError if that is not to be had.
+        """
+        if _NEW_TICKET[0] not in self._call:
+            self._call[_NEW_TICKET[0]] = _declare(self._library, *_NEW_TICKET)
+        if not self._call["SSL_CTX_ctrl"](self._context_pointer(context), _CTRL_SET_TICKET_KEYS, TICKET_KEYS, keys):
+            raise BindingError("OpenSSL does not take the keys of session tickets")
+        context.options &= ~_OP_NO_TICKET
+
+    def only_tls13_tickets(self, connection: ssl.SSLObject) -> None:
+        """To be called in the servername callback: the version is settled there, a ticket is not yet promised."""
+        pointer = self._connection_pointer(connection)
+        if self._call["SSL_version"](pointer) < _TLS13:
+            self._call["SSL_set_options"](pointer, _OP_NO_TICKET)
+
+    def give_ticket(self, connection: ssl.SSLObject) -> bool:
+        """Send a session ticket with the next bytes that are sent; False if the connection cannot have one."""
+        given: int = self._call[_NEW_TICKET[0]](self._connection_pointer(connection))
+        self._call["ERR_clear_error"]()
+        return given == 1
 
     def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
         """``connection.do_handshake()``, with everything that is wrong with the client's certificates put in ``found``.

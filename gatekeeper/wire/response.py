@@ -180,9 +180,9 @@ def own_response(
 
     Header values that could break the head (control characters) are a bug here, not the peer's, and raise ValueError.
     """
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", f"Date: {formatdate(now, usegmt=True)}"]
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers]
-    lines.append(f"Content-Length: {len(body)}")
+    lines += [f"Date: {formatdate(now, usegmt=True)}", f"Content-Length: {len(body)}"]
     if close:
         lines.append("Connection: close")
     if not all(map(str.isprintable, lines)):

@@ -188,7 +188,6 @@ SET: dict[str, str] = {
     "server.user": SERVER + 'user = "gatekeeper"\n' + CLIENT_AUTH,
     "server.group": SERVER + 'user = "gatekeeper"\ngroup = "gatekeeper"\n' + CLIENT_AUTH,
     "server.proxy_protocol_from": SERVER + 'proxy_protocol_from = ["10.0.0.0/8"]\n' + CLIENT_AUTH,
-    "client_auth.session_resumption": SERVER + CLIENT_AUTH + "session_resumption = true\n",
     "routes": SERVER + CLIENT_AUTH + "[[routes]]\n",
     "identity.headers": SERVER + CLIENT_AUTH + '[identity]\nheaders = ["nginx", "xfcc"]\n',
     "identity.custom": SERVER + CLIENT_AUTH + '[identity]\ncustom = { X-Device = "{cn}" }\n',

@@ -25,6 +25,7 @@ ENVIRON = {"APP": "app:3000"}
         ("toml", "config/gatekeeper.toml"),
         ("markdown", "docs/configuration.md"),
         ("schema", "config/gatekeeper.schema.json"),
+        ("cli", "docs/cli.md"),
     ],
 )
 def test_the_repository_holds_what_the_settings_say(form: str, path: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +39,7 @@ def test_another_form_is_wrong_usage(arguments: list[str], capsys: pytest.Captur
     """Exit code 2, and nothing on stdout that could land in a file."""
     assert main(arguments) == 2
     out, err = capsys.readouterr()
-    assert (out, err) == ("", "usage: python -m gatekeeper.cli.reference toml|markdown|schema\n")
+    assert (out, err) == ("", "usage: python -m gatekeeper.cli.reference toml|markdown|schema|cli\n")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)

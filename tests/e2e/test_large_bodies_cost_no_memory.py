@@ -27,7 +27,7 @@ STILL = 0.3  # seconds without a byte: the sender is held
 PIECE = b"x" * 262144
 CHUNK = b"%x\r\n%b\r\n" % (len(PIECE), PIECE)
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("large bodies")]
+pytestmark = pytest.mark.timeout(600)
 
 
 class BulkApp:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import CONFIGURATION, PATIENCE, ROOT, Gate, until
+from tests.gate import PATIENCE, ROOT, Gate, configure, until
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -65,12 +65,9 @@ sys.exit(main(["serve", "-c", sys.argv[1]]))
 def test_process_1_of_a_container_takes_care_of_strangers(folder: Path, visitors: Visitors) -> None:
     """Whoever loses its parent becomes a child of process 1, which must wait for it."""
     needs("unshare")
-    parts = {"listen": '"127.0.0.1:0"', "server": "", "client_auth": "", "app": "", "admin": "127.0.0.1:0"}
-    parts |= {"upstream": "http://127.0.0.1:8000", "log": "access.log", "tables": ""}
-    (folder / "gatekeeper.toml").write_text(CONFIGURATION.format(**parts))
     namespace = ["unshare", "--pid", "--fork", "--kill-child", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     process = subprocess.Popen(
-        [*namespace, sys.executable, "-c", AS_INIT, folder / "gatekeeper.toml"],
+        [*namespace, sys.executable, "-c", AS_INIT, configure(folder)],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,

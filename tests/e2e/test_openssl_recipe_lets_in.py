@@ -54,10 +54,6 @@ def curl(gate: Gate, folder: Path, *options: str) -> str:
     return done.stdout
 
 
-# In one process, because the keys take a second to make.
-pytestmark = pytest.mark.xdist_group("openssl recipe")
-
-
 def test_the_certificates_of_the_recipe_are_let_in(recipe: Path, folder: Path, app: App) -> None:
     """PEM with an encrypted key, and the .pfx; `x509 -req` makes X.509 v1 without any extension."""
     needs("curl")

@@ -27,6 +27,12 @@ def test_files_that_are_named_exist(name):
     assert [path for path in paths if not path.exists()] == []
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/")])
+def test_links_of_the_site_stay_in_it(name):
+    """The site is made of docs/ alone, and `make docs` takes no link that leads out of it."""
+    assert [link for link in LINKS.findall((ROOT / name).read_text()) if link.startswith("../")] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_keys_that_are_named_exist(name):
     """A key of the configuration, written as table and key."""
@@ -47,3 +53,23 @@ def test_operations_explains_every_reason():
     text = (ROOT / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| `([a-z_]+)` \|", text.partition("| reason |")[2], re.MULTILINE)
     assert rows == [reason.value for reason in Reason]
+
+
+def test_the_page_of_metrics_has_every_metric():
+    """One row for each name that the code writes, and no other."""
+    written = set(re.findall(r'"(gatekeeper_[a-z_]+)"', (ROOT / "gatekeeper" / "status.py").read_text()))
+    rows = re.findall(r"^\| `(gatekeeper_[a-z_]+)", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
+    assert set(rows) == written
+    assert len(rows) == len(written)
+
+
+def test_the_page_of_headers_has_every_header():
+    """Each header that a preset may set is named."""
+    page = (ROOT / "docs" / "headers.md").read_text()
+    written = {
+        name
+        for module in (ROOT / "gatekeeper" / "wire" / "presets").glob("*.py")
+        for name in re.findall(r'\("((?:X-|Client-|Remote-)[A-Za-z-]+)", ', module.read_text())
+    }
+    assert len(written) > 10
+    assert [name for name in sorted(written) if f"`{name}`" not in page] == []

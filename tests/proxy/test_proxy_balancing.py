@@ -420,3 +420,42 @@ def test_all_addresses_of_a_name_are_tried(make_scene: MakeScene) -> None:
     scene.loop.advance(1.0)
     assert scene.app.attempts == [("10.0.0.1", 80)]
     assert scene.serve(visitor) == OK
+
+
+# -- for readiness and metrics
+
+
+def reachable(scene: Scene) -> bool:
+    task = scene.loop.create_task(scene.pool.is_reachable(2.0))
+    scene.loop.advance(5.0)
+    return task.result()
+
+
+def test_a_connection_that_is_open_says_that_the_app_is_there(scene: Scene) -> None:
+    """None is made only to find out."""
+    scene.serve(ask(scene))
+    assert reachable(scene)
+    assert len(scene.app.attempts) == 1
+
+
+def test_without_one_it_is_tried_at_every_place(make_scene: MakeScene) -> None:
+    """One that takes it suffices, and nothing is left open; one that hangs is given up."""
+    scene = places(make_scene)
+    scene.app.silent.add(ONE)
+    assert reachable(scene)
+    assert scene.app.attempts == [ONE, TWO]
+    assert scene.app.last.is_gone
+    scene.app.down.add(TWO)
+    assert not reachable(scene)
+    assert scene.busy == 0
+
+
+def test_where_there_are_checks_they_say_it(make_scene: MakeScene) -> None:
+    """An app that takes connections may have said that it is not ready."""
+    scene = make_scene(upstream={"url": "http://127.0.0.1:8000", "health_path": "/"})
+    checks = Checks(scene)
+    assert reachable(scene)
+    checks.wrong[8000] = "no"
+    scene.loop.advance(10)
+    assert not reachable(scene)
+    assert scene.app.attempts == []

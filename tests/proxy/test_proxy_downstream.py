@@ -1,6 +1,8 @@
 """A client's connection, as transcripts: who is answered, in which order, and when the connection ends."""
 
+import gc
 import ssl
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -578,3 +580,20 @@ def test_what_is_left_at_the_end_of_draining_is_cut(scene: Scene) -> None:
     scene.loop.advance(1)
     assert alice.is_gone
     assert drained.done()
+
+
+def test_a_closed_connection_is_freed_at_once(scene: Scene) -> None:
+    """OpenSSL keeps 50 KiB and more for it: that must not wait for the garbage collector."""
+    alice = scene.alice()
+    alice.send(get())
+    scene.serve(alice)
+    alice.leave()
+    assert alice.is_gone
+    left = weakref.ref(alice.downstream)
+    gc.collect()
+    gc.disable()
+    try:
+        del alice.downstream, alice.transport
+        assert left() is None
+    finally:
+        gc.enable()

@@ -67,6 +67,8 @@ def test_a_static_folder_is_where_it_is_served(files: Files, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("upstream", "key"),
     [
+        ({"url": "static:missing"}, "upstream.url"),
+        ({"url": "static:ca.crt"}, "upstream.url"),
         ({"url": "https://a", "ca": "missing.crt"}, "upstream.ca"),
         ({"url": "https://a", "certificate": "missing.crt", "key": "missing.key"}, "upstream.certificate"),
         ({"url": "https://a", "certificate": "server.crt", "key": "ca.crt"}, "upstream.certificate"),

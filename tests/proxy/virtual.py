@@ -241,3 +241,4 @@ class FakeTransport(asyncio.Transport):
     def _connection_lost(self, error: Exception | None) -> None:
         self.lost = self.peer_got_eof = True
         self._protocol.connection_lost(error)
+        del self._protocol  # as asyncio's and uvloop's do

@@ -163,7 +163,7 @@ def test_remembered_and_fresh_reading_say_the_same() -> None:
 def test_the_gates_own_response_is_complete() -> None:
     """Status, Date (RFC 9110, 6.6.1), headers, length, body."""
     response = own_response(404, (("X", "y"),), b"no", method=b"GET", close=True, now=784111777.9)
-    head = b"HTTP/1.1 404 Not Found\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX: y\r\n"
+    head = b"HTTP/1.1 404 Not Found\r\nX: y\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
     assert response == head + b"Content-Length: 2\r\nConnection: close\r\n\r\nno"
 
 

@@ -1,0 +1,52 @@
+"""Every command with its options, as Markdown, read from the parser: ``docs/cli.md``."""
+
+import argparse
+from collections.abc import Collection, Iterator
+
+from gatekeeper.cli import make_parser
+
+_HEAD = """\
+# Commands
+
+<!-- Written by `python -m gatekeeper.cli.reference cli` from the parser. -->
+
+`gatekeeper COMMAND --help` says the same. Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.
+`gatekeeper completion bash` prints a script that completes commands and options; also for zsh and tcsh.
+The options of `gatekeeper ca` may stand behind its words as well.
+"""
+
+
+def manual() -> str:
+    """The page. Not ``format_help``: its lines differ from one Python to the next."""
+    return "\n".join([_HEAD, *_commands(make_parser())])
+
+
+def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
+    inherited = {name for action in parser._actions for name in action.option_strings}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _command(command, inherited)
+                yield from _commands(command)
+
+
+def _command(parser: argparse.ArgumentParser, inherited: Collection[str]) -> Iterator[str]:
+    yield f"## `{parser.prog}`\n\n{parser.description}\n"
+    own = [action for action in parser._actions if not set(action.option_strings) & set(inherited)]
+    lines = [line for action in own for line in _argument(action)]
+    if lines:
+        yield "| | |\n|---|---|\n" + "\n".join(lines) + "\n"
+    for line in (parser.epilog or "").splitlines():
+        if line.startswith("example: "):
+            yield f"```sh\n{line.removeprefix('example: ')}\n```\n"
+
+
+def _argument(action: argparse.Action) -> Iterator[str]:
+    if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
+        return
+    metavar = action.metavar or (action.dest.upper() if action.nargs != 0 else "")
+    if isinstance(action.choices, tuple | list) and not action.metavar:
+        metavar = "\\|".join(map(str, action.choices))
+    values = " ".join(metavar) if isinstance(metavar, tuple) else metavar
+    names = ", ".join(f"{name} {values}".strip() for name in action.option_strings) or values
+    yield f"| `{names}` | {(action.help or '').replace('|', chr(92) + '|')} |"

@@ -1,0 +1,178 @@
+"""A real Chromium with a profile of its own, driven over the DevTools protocol."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.sync.client import connect
+
+from tests.gate import PATIENCE, until
+
+# Where Debian's Chromium looks for what the administrator of the machine has decided. It is the same for every user.
+POLICIES = Path("/etc/chromium/policies/managed")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+_LOADED = "new Promise(done => document.readyState == 'complete' ? done() : addEventListener('load', () => done()))"
+
+
+@contextmanager
+def certificates_chosen() -> Iterator[None]:
+    """While this lasts, every Chromium of the machine answers ``localhost`` with a certificate without asking anybody.
+
+    What a person would click: the dialog itself belongs to the window system, and no protocol reaches it. Chromium
+    takes the policy from one file alone, so it names no port: two runs at once then write the same.
+    """
+    made = [path for path in (POLICIES, *POLICIES.parents) if not path.exists()]
+    POLICIES.mkdir(parents=True, exist_ok=True)
+    file = POLICIES / f"gatekeeper-test-{os.getpid()}.json"
+    chosen = json.dumps({"pattern": "https://localhost:*", "filter": {}})
+    file.write_text(json.dumps({"AutoSelectCertificateForUrls": [chosen]}), encoding="ascii")
+    try:
+        yield
+    finally:
+        file.unlink()
+        for path in made:
+            with suppress(OSError):  # somebody else has put something there meanwhile
+                path.rmdir()
+
+
+class Home:
+    """A home folder with the store that Chromium takes certificates from on Linux, as its user fills it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._store = f"sql:{folder / '.pki' / 'nssdb'}"
+        (folder / ".pki" / "nssdb").mkdir(parents=True)
+        self._run("certutil", "-N", "--empty-password")
+
+    def trust(self, authority: Path) -> None:
+        """Believe the servers that this authority signed."""
+        self._run("certutil", "-A", "-n", "Home CA", "-t", "CT,C,C", "-i", str(authority))
+
+    def import_bundle(self, bundle: Path, password: str) -> None:
+        """What the import button does with a .p12."""
+        self._run("pk12util", "-i", str(bundle), "-W", password)
+
+    def _run(self, *command: str) -> None:
+        done = subprocess.run(
+            [*command, "-d", self._store], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Chromium:
+    """One browser with one tab. Leaving ends it; the profile stays in the home folder for the next one."""
+
+    def __init__(self, home: Home) -> None:
+        profile = home.folder / "profile"
+        active = profile / "DevToolsActivePort"
+        active.unlink(missing_ok=True)
+        self._process = subprocess.Popen(
+            ["chromium", *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            env=dict(os.environ, HOME=str(home.folder)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._open = ExitStack()
+        self._open.callback(self._end)
+        self._sent = 0
+        self._session = ""
+        self.reported: list[str] = []
+        try:
+            until(lambda: active.exists() and active.read_text().count("\n") == 1)
+            port, path = active.read_text().split()
+            self._devtools = self._open.enter_context(
+                connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None)
+            )
+            self.open_tab()
+        except BaseException:
+            self._open.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        with self._open:
+            self._call("Browser.close")
+            self._process.wait(PATIENCE)
+
+    def open_tab(self, *, private: bool = False) -> None:
+        """Go on in a new tab; a private one knows nothing of the others."""
+        self._session = ""
+        context = {"browserContextId": self._call("Target.createBrowserContext")["browserContextId"]} if private else {}
+        target = self._call("Target.createTarget", url="about:blank", **context)["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Log", "Runtime"):
+            self._call(f"{domain}.enable")
+
+    def go(self, address: str) -> int:
+        """Open a page and wait until it is complete; its status."""
+        went = self._call("Page.navigate", url=address)
+        assert "errorText" not in went, went["errorText"]
+        self.run(_LOADED)
+        return self.run("performance.getEntriesByType('navigation')[0].responseStatus")
+
+    def run(self, script: str) -> Any:
+        """What this JavaScript gives in the page; a promise is awaited."""
+        answer = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    @property
+    def text(self) -> str:
+        """What the page says."""
+        return self.run("document.body.innerText")
+
+    def look(self, width: int, height: int, scheme: str) -> None:
+        """Be a screen of this size, in a "light" or "dark" colour scheme; a narrow one is a phone."""
+        phone = width < 600
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def picture(self, file: Path) -> None:
+        """The whole page, to its end, as a PNG."""
+        width, height = self.run("[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        shot = self._call(
+            "Page.captureScreenshot", format="png", optimizeForSpeed=True, captureBeyondViewport=True, clip=clip
+        )
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(base64.b64decode(shot["data"]))
+
+    def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._sent += 1
+        session = {"sessionId": self._session} if self._session else {}
+        self._devtools.send(json.dumps({"id": self._sent, "method": method, "params": parameters, **session}))
+        while True:
+            message = json.loads(self._devtools.recv(PATIENCE))
+            if message.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown", "Page.javascriptDialogOpening"):
+                self.reported.append(json.dumps(message["params"]))
+            if message.get("id") == self._sent:
+                assert "error" not in message, (method, message["error"])
+                result: dict[str, Any] = message["result"]
+                return result
+
+    def _end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(PATIENCE)

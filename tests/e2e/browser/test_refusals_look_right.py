@@ -1,0 +1,82 @@
+"""Every refusal as a real browser shows it, on a wide screen and on a phone, in light and in dark.
+
+The pictures stay in artefacts/pictures for people to look at.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gatekeeper.gate.verdict import Reason, Refuse
+from gatekeeper.refusal.answer import RefusalPages
+from tests.app import App
+from tests.e2e.browser.chromium import Chromium, Home
+from tests.refusal.presented import CERTIFICATE, CHROME, DAY, EXPIRED, HOSTILE, NOW, refuse
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+SCREENS = {"wide-light": (1280, 800, "light"), "wide-dark": (1280, 800, "dark"),
+           "phone-light": (375, 740, "light"), "phone-dark": (375, 740, "dark")}  # fmt: skip
+STRANGER = replace(
+    CERTIFICATE, issuer_common_names=("Corporate Device Authority G2",), issuer="CN=Corporate Device Authority G2,C=US"
+)
+NAMELESS = replace(CERTIFICATE, common_names=(), subject="O=Home")
+SHOWN: dict[str, Refuse] = {
+    **{reason.value: refuse(reason) for reason in Reason},
+    "expired": refuse(Reason.EXPIRED, EXPIRED, "The certificate has expired (certificate has expired)."),
+    "expired-authority": refuse(Reason.EXPIRED, CERTIFICATE, "The certificate of the authority has expired."),
+    "not_yet_valid": refuse(Reason.NOT_YET_VALID, replace(CERTIFICATE, not_before=NOW + 20 * DAY)),
+    "untrusted_issuer": refuse(Reason.UNTRUSTED_ISSUER, STRANGER, "No authority that this gate trusts signed it."),
+    "blank_name": refuse(Reason.BLANK_NAME, NAMELESS),
+    "unreadable": refuse(Reason.INVALID_CERTIFICATE, None, "The certificate cannot be parsed."),
+    "hostile": refuse(
+        Reason.UNTRUSTED_ISSUER,
+        replace(
+            CERTIFICATE,
+            common_names=(HOSTILE + "A" * 8000,),
+            subject="CN=" + HOSTILE + "B" * 8000,
+            issuer_common_names=("שלום עالم" + HOSTILE,),
+        ),
+        HOSTILE,
+    ),
+}
+PAGES = RefusalPages(detail="full", contact="admin@example.com")
+
+
+async def refused(request: web.Request) -> web.Response:
+    """The page of the refusal that the path names."""
+    answer = PAGES.refused(
+        SHOWN[request.path.strip("/")], accept=CHROME, language="en", request_id="01JDE7M8Y2Q4ZK6W3T9VXR5C1B",
+        host="app.example.com", now=NOW,
+    )  # fmt: skip
+    return web.Response(body=answer.body, headers=dict(answer.headers), status=answer.status)
+
+
+SMALLEST = (
+    "Math.min(...[...document.querySelectorAll('body *')].map(each => parseFloat(getComputedStyle(each).fontSize)))"
+)
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[str]:
+    with App(refused) as app:
+        yield app.url
+
+
+def test_refusals_look_right(pages: str, home: Home, pictures: Path) -> None:
+    """Nothing sticks out at the side, nothing is too small to read, nothing ran, nothing was fetched, no complaint."""
+    with Chromium(home) as browser:
+        for name in SHOWN:
+            assert browser.go(f"{pages}/{name}") == 403
+            if name == "hostile":
+                browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
+            assert browser.run("document.scripts.length + performance.getEntriesByType('resource').length") == 0, name
+            for screen, (width, height, scheme) in SCREENS.items():
+                browser.look(width, height, scheme)
+                browser.picture(pictures / f"{name}-{screen}.png")
+                assert browser.run("document.documentElement.scrollWidth <= innerWidth"), (name, screen)
+                assert browser.run(SMALLEST) >= 12, (name, screen)
+        assert [said for said in browser.reported if "status of 403" not in said] == []

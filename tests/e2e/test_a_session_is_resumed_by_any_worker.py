@@ -1,0 +1,61 @@
+"""``session_resumption = true``: a ticket of one worker is good at the other, until the authorities change."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app import App
+from tests.certificates import make_authority
+from tests.gate import PATIENCE, Gate
+from tests.visitors import Visitors
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@pytest.fixture
+def gate(folder: Path, app: App) -> Iterator[Gate]:
+    with Gate(folder, app.url, server="workers = 2\n", client_auth="session_resumption = true\n") as gate:
+        yield gate
+
+
+def visit(gate: Gate, holder: ssl.SSLContext, session: ssl.SSLSession | None = None) -> ssl.SSLSocket:
+    """One request; the closed connection, with what it knows of its session."""
+    plain = socket.create_connection(("127.0.0.1", gate.port), timeout=PATIENCE)
+    with holder.wrap_socket(plain, server_hostname="localhost", session=session) as connection:
+        connection.sendall(GET)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+        connection.known = connection.session, connection.session_reused  # type: ignore[attr-defined]
+        return connection
+
+
+def known(connection: ssl.SSLSocket) -> tuple[ssl.SSLSession, bool]:
+    found: tuple[ssl.SSLSession, bool] = connection.known  # type: ignore[attr-defined]
+    return found
+
+
+def test_a_ticket_is_good_at_every_worker(gate: Gate, visitors: Visitors) -> None:
+    """Twenty visits reach both of the two workers, and each resumes."""
+    alice = visitors.context("alice", ssl.TLSVersion.TLSv1_3)
+    session, resumed = known(visit(gate, alice))
+    assert not resumed
+    assert session.has_ticket
+    for _ in range(20):
+        session, resumed = known(visit(gate, alice, session))
+        assert resumed
+
+
+def test_no_ticket_survives_a_change_of_the_authorities(gate: Gate, visitors: Visitors) -> None:
+    """Although the old authority is still trusted: the next visit is a whole handshake."""
+    alice = visitors.context("alice", ssl.TLSVersion.TLSv1_3)
+    session, _ = known(visit(gate, alice))
+    bundle = gate.folder / "ca.crt"
+    bundle.write_bytes(bundle.read_bytes() + make_authority("Other CA").certificate_pem)
+    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.said) >= 2)
+    _, resumed = known(visit(gate, alice, session))
+    assert not resumed

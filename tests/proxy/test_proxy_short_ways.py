@@ -1,0 +1,96 @@
+"""The short ways through an exchange give what the long ones give."""
+
+import pytest
+
+from gatekeeper.proxy.tunnel import Frames
+from gatekeeper.wire.request import HeadLimits, RequestReader
+from tests.proxy.scene import Scene, get
+
+HEAD = b"HTTP/1.1 200 OK\r\nServer: app\r\nContent-Length: 5\r\nX-A: b\r\n\r\n"
+
+
+def test_a_response_in_one_piece_and_in_two_are_the_same_to_everybody(scene: Scene) -> None:
+    """To the client, in the log, and for the upstream's connection."""
+    got, connections = [], []
+    for pieces in ((HEAD + b"hello",), (HEAD, b"hello"), (HEAD[:20], HEAD[20:] + b"hello")):
+        alice = scene.alice()
+        alice.send(get("/a"))
+        for piece in pieces:
+            scene.app.last.send(piece)
+        got.append(alice.read())
+        connections.append(len(scene.app.connections))
+    assert got[0].endswith(b"\r\n\r\nhello")
+    assert got == [got[0]] * 3
+    assert connections == [1, 1, 1]
+    told = [{key: record[key] for key in ("status", "bytes", "target")} for record in scene.log.records]
+    assert told == [{"status": 200, "bytes": 5, "target": "/a"}] * 3
+
+
+def test_more_than_the_response_is_no_short_way(scene: Scene) -> None:
+    """What comes behind the body must not become the answer to the next request (response splitting)."""
+    alice = scene.alice()
+    alice.send(get("/a"))
+    scene.app.last.send(HEAD + b"helloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    assert alice.read().endswith(b"\r\n\r\nhello")
+    assert scene.app.last.is_gone
+
+
+def test_a_whole_response_does_not_lose_the_warning_of_an_ending_certificate(scene: Scene) -> None:
+    """What the gate has to say to a visitor stands in every response."""
+    alice = scene.alice()
+    alice.send(get("/a"))
+    alice.downstream.warning = b"Gatekeeper-Certificate-Expires: soon\r\n"
+    assert b"\r\nGatekeeper-Certificate-Expires: soon\r\n" in scene.serve(alice, HEAD + b"hello")
+
+
+def test_a_whole_response_while_the_gate_stops_ends_the_connection(scene: Scene) -> None:
+    """RFC 9112, 9.6."""
+    alice = scene.alice()
+    alice.send(get("/a"))
+    scene.proxy.draining = True
+    assert b"\r\nConnection: close\r\n" in scene.serve(alice, HEAD + b"hello")
+
+
+@pytest.mark.parametrize(
+    ("line", "block"),
+    [
+        (b"HEAD / HTTP/1.1", b""),
+        (b"GET / HTTP/1.0", b""),
+        (b"GET http://app.example.com/ HTTP/1.1", b""),
+        (b"OPTIONS * HTTP/1.1", b""),
+        (b"POST / HTTP/1.1", b"Content-Length: 1\r\n"),
+        (b"POST / HTTP/1.1", b"Transfer-Encoding: chunked\r\n"),
+        (b"GET / HTTP/1.1", b"Connection: close\r\n"),
+        (b"GET / HTTP/1.1", b"Connection: X-A\r\n"),
+        (b"GET / HTTP/1.1", b"Expect: 100-continue\r\n"),
+        (b"GET / HTTP/1.1", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+    ],
+)
+def test_only_plain_requests_go_the_short_way(line: bytes, block: bytes) -> None:
+    """Whatever is out of the ordinary has nothing ready."""
+    reader = RequestReader(HeadLimits())
+    assert reader.read(b"GET / HTTP/1.1", b"Host: app.example.com\r\n\r\n", remember=False).ready
+    assert not reader.read(line, b"Host: app.example.com\r\n" + block + b"\r\n", remember=False).ready
+
+
+def test_a_remembered_head_is_read_as_a_fresh_one() -> None:
+    """Twice, so that it is taken from the memory."""
+    reader = RequestReader(HeadLimits())
+    block = b"Host: app.example.com\r\nX-A: b\r\nCookie: a=b\r\n\r\n"
+    fresh = reader.read(b"GET /a HTTP/1.1", block, remember=False)
+    for _ in range(2):
+        known = reader.remembered[b"GET /a HTTP/1.1\r\n" + block]
+        assert (known.method, known.target, known.minor, known.ready) == (b"GET", b"/a", 1, fresh.ready)
+
+
+@pytest.mark.parametrize("sizes", [[1, 1, 8], [10], [2, 8], [9, 1], [128, 2]])
+def test_whole_frames_and_pieces_are_followed_alike(sizes: list[int]) -> None:
+    """The last byte of a frame is where the next one begins, however it came."""
+    stream = bytes((0x82, 8)) + b"\x7e" * 8 if sum(sizes) == 10 else bytes((0x82, 126, 0, 126)) + b"x" * 126
+    frames, at = Frames(), 0
+    for size in sizes:
+        frames.feed(stream[at : at + size])
+        at += size
+        assert frames.between is (at == len(stream))
+    frames.feed(bytes((0x88, 0)))
+    assert frames.closed

@@ -1,0 +1,135 @@
+"""Session tickets: for whom, over which TLS, read by whom; and a resumed session is verified anew."""
+
+import ssl
+import time
+from contextlib import suppress
+
+from gatekeeper.tls.connection import TLSConnection
+from gatekeeper.tls.context import ServerContext
+from tests.certificates import DAY, NOW, Holder, make_authority, make_client
+from tests.tls.scene import VERSIONS, Scene, Visitor
+
+TLS12, TLS13 = VERSIONS
+
+
+def gate(scene: Scene, *authorities: Holder) -> ServerContext:
+    context = scene.gate(*authorities, session_resumption=True)
+    assert context.resumes
+    return context
+
+
+def meet(context: ServerContext, visitor: Visitor, *, admit: bool = True) -> TLSConnection:
+    """A handshake, the verdict of the caller, and one answer."""
+    server = TLSConnection(context)
+    visitor.shake_hands(server)
+    if admit:
+        server.give_ticket()
+        server.give_ticket()
+    visitor.hear(server.send(b"hello"))
+    return server
+
+
+def come_back(context: ServerContext, visitor: Visitor) -> TLSConnection:
+    session = visitor.tls.session
+    visitor.connect(session)
+    return meet(context, visitor)
+
+
+def test_who_was_let_in_may_resume(scene: Scene) -> None:
+    """One ticket, which comes with the answer; the resumed visitor is known by its certificate, path and all."""
+    alice = Visitor(make_client("alice", scene.authority), TLS13)
+    context = gate(scene)
+    first = meet(context, alice)
+    assert alice.tls.session.has_ticket
+    assert not first.resumed
+    again = come_back(context, alice)
+    assert again.resumed
+    assert again.peer == first.peer
+    assert again.peer.verified == (scene.authority.der,)
+    assert come_back(context, alice).resumed
+
+
+def test_who_was_not_let_in_gets_no_ticket(scene: Scene) -> None:
+    """So that it can show another certificate at once."""
+    alice = Visitor(make_client("alice", scene.authority), TLS13)
+    context = gate(scene)
+    meet(context, alice, admit=False)
+    assert not alice.tls.session.has_ticket
+    assert not come_back(context, alice).resumed
+
+
+def test_tls12_gives_no_tickets(scene: Scene) -> None:
+    """They would be given in the handshake, before anybody was judged; session ids are not kept either."""
+    alice = Visitor(make_client("alice", scene.authority), TLS12)
+    context = gate(scene)
+    meet(context, alice)
+    assert (alice.tls.session.id, alice.tls.session.has_ticket) == (b"", False)
+    assert not come_back(context, alice).resumed
+
+
+def test_another_process_and_another_load_read_the_ticket(scene: Scene) -> None:
+    """Same secret, same authorities: the keys are the same."""
+    alice = Visitor(make_client("alice", scene.authority), TLS13)
+    meet(gate(scene), alice)
+    assert come_back(gate(scene), alice).resumed
+
+
+def test_a_change_of_the_authorities_ends_all_sessions(scene: Scene) -> None:
+    """Also where the old authority is still among them; the handshake is a full one then."""
+    alice = Visitor(make_client("alice", scene.authority), TLS13)
+    meet(gate(scene), alice)
+    assert not come_back(gate(scene, make_authority("Other CA")), alice).resumed
+    alice = Visitor(make_client("alice", scene.authority), TLS13)
+    meet(gate(scene), alice)
+    server = come_back(gate(scene, scene.authority, make_authority("Other CA")), alice)
+    assert not server.resumed
+    assert server.peer.errors == ()
+
+
+def test_a_gate_without_resumption_reads_no_ticket(scene: Scene) -> None:
+    """After a reload that switches it off."""
+    alice = Visitor(make_client("alice", scene.authority), TLS13)
+    meet(gate(scene), alice)
+    assert not come_back(scene.gate(), alice).resumed
+
+
+def test_a_visitor_of_an_intermediate_that_it_sends_itself_gets_no_ticket(scene: Scene) -> None:
+    """A ticket does not carry what was sent along, so the resumed session could not be verified."""
+    inner = make_authority("Inner CA", scene.authority)
+    carol = make_client("carol", inner, chain=(inner.certificate,))
+    visitor = Visitor(carol, TLS13)
+    assert meet(gate(scene), visitor).peer.errors == ()
+    assert not visitor.tls.session.has_ticket
+    trusted = gate(scene, scene.authority, inner)
+    visitor = Visitor(carol, TLS13)
+    meet(trusted, visitor)
+    assert come_back(trusted, visitor).resumed
+
+
+def test_a_resumed_session_is_verified_by_todays_date(scene: Scene) -> None:
+    """Nothing of the verdict of the first handshake is kept."""
+    brief = make_client("brief", scene.authority, starts=NOW - DAY, ends=NOW + DAY)
+    visitor = Visitor(brief, TLS13)
+    context = gate(scene)
+    meet(context, visitor)
+    server = come_back(context, visitor)
+    assert server.resumed
+    assert server.peer == context.verify(brief.der)
+    assert time.time() < (NOW + DAY).timestamp()
+
+
+def test_a_ticket_may_come_in_pieces_with_the_visitors_next_words(scene: Scene) -> None:
+    """Given while the visitor is sending: nothing is lost on either side."""
+    alice = Visitor(make_client("alice", scene.authority), TLS13)
+    server = TLSConnection(gate(scene))
+    alice.shake_hands(server)
+    server.give_ticket()
+    assert server.receive(alice.say(b"one")) == b"one"
+    said = server.pending_output() + server.send(b"hello")
+    for at in range(0, len(said), 7):
+        alice.incoming.write(said[at : at + 7])
+    assert alice.hear(b"") == b"hello"
+    with suppress(ssl.SSLWantReadError):
+        alice.tls.read(1)
+    assert alice.tls.session.has_ticket
+    assert server.receive(alice.say(b"two")) == b"two"
