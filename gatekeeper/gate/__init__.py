@@ -8,6 +8,11 @@ identity
     a certificate that was judged and let in. Nothing is forwarded without one, and only `Admit` holds one.
 verdict
     `Admit` or `Refuse`, made for a peer at a moment. It holds until its ``until``, then it must be asked for anew.
+route
+    which requests go to which upstream, and who may send them; rules say what a certificate must say.
+decision
+    what becomes of one request: `Forward`, `Refused`, or an answer of the gate's own. A passage makes them for a
+    visitor while one verdict holds; nothing is forwarded without one.
 reason
     why a peer is refused, from a closed list that the page, the log, the metrics and the docs share.
 answer

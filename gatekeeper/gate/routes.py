@@ -224,7 +224,7 @@ def compile_route(settings: RouteSettings, text: str) -> Route:
     methods = {method.encode("ascii") for method in settings.methods}
     preflight = settings.cors_preflight
     return Route(
-        text=f"{text} {settings.path}",
+        text=f"{text} {','.join(settings.hosts)}{settings.path}",
         upstream=settings.upstream,
         methods=frozenset(methods | ({b"HEAD"} if b"GET" in methods else set())),
         public=settings.public,

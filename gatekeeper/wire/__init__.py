@@ -9,7 +9,11 @@ field
 framing
     where a body ends: nowhere (there is none), after a known length, after the last chunk, or with the connection.
 preset
-    the headers in which an app learns who is there.
+    the headers in which an app learns who is there, as another system writes them.
+assertion
+    the same in one signed token, for apps that do not trust the network.
+preflight
+    the question of a browser before a request from another origin.
 
 Two judges look at every head: the rules here and llhttp. Both must agree that it is right; what either refuses ends in
 `gatekeeper.errors.MessageError`.

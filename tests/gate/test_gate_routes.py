@@ -160,6 +160,12 @@ def test_case() -> None:
     assert taken(some.look(b"GET", b"x", b"/Other")) == "rest"
 
 
+def test_a_route_says_which_it_is() -> None:
+    """For explain and check: where it stands, and what it takes."""
+    some = routes({"path": "/a/*"}, {"hosts": ["x.example", "y.example"], "methods": ["GET", "PUT"]})
+    assert [route.text for route in some.all] == ["routes[0] /a/*", "routes[1] x.example,y.example/*"]
+
+
 def test_documents_are_found_before_routes() -> None:
     """The gate's own, for GET and HEAD of exactly this path; other methods go where they would have gone."""
     for own in (routes(documents=(b"/keys",)), routes({"path": "/*"}, documents=(b"/keys",))):
