@@ -65,14 +65,14 @@ def running(*command: str, folder: Path, says: str) -> Iterator[re.Match[str]]:
         text=True,
     )
     assert process.stdout is not None
+    drain = threading.Thread(target=process.stdout.read, daemon=True)
     timer = threading.Timer(PATIENCE, process.kill)
     timer.start()
     try:
         found = next((match for line in process.stdout if (match := re.search(says, line))), None)
         timer.cancel()
-        assert found, f"{command[0]} did not start"
-        drain = threading.Thread(target=process.stdout.read, daemon=True)
         drain.start()
+        assert found, f"{command} did not start"
         yield found
     finally:
         timer.cancel()
