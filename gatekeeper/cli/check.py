@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gatekeeper.addresses import SocketPath
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
-from gatekeeper.proxy.place import make_places
-from gatekeeper.proxy.world import World, build_world
+from gatekeeper.privileges import account_of
+from gatekeeper.proxy.world import World
 from gatekeeper.settings import Settings
+from gatekeeper.worker import prove
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,11 +34,9 @@ def _check(options: argparse.Namespace) -> int:
     configuration = load_configuration(options)
     settings = configuration.settings
     with naming_lines(configuration):
-        now = time.time()
-        world = build_world(settings, {}, now)
-        for name, upstream in settings.every_upstream.items():
-            folders = {place.path: SocketPath(place.path) for place in upstream.places if place.path is not None}
-            make_places(name, upstream, folders)
+        account_of(settings.server)
+        world = prove(settings)
+    now = time.time()
     console = Console(highlight=False)
     console.print(_summary(configuration.source.path, settings, world, now))
     for warning in world.warnings(now):
