@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -236,22 +237,20 @@ class Visitor:
         got.clear()
 
 
-_contexts: dict[tuple[int, int], ssl.SSLContext] = {}
-
-
+@cache
 def client_context(holder: Holder | None, version: ssl.TLSVersion) -> ssl.SSLContext:
-    """A client that takes any server certificate, because the server is what is tested."""
-    key = (id(holder), int(version))
-    if holder is None or key not in _contexts:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        context.minimum_version = context.maximum_version = version
-        if holder is not None:
-            with TemporaryDirectory() as folder:
-                context.load_cert_chain(*holder.write(Path(folder), "visitor"))
-        _contexts[key] = context
-    return _contexts[key]
+    """A client that takes any server certificate, because the server is what is tested.
+
+    Remembered by the holder and not by its id(): Python gives the id of a holder that is gone to the next one.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
+    if holder is not None:
+        with TemporaryDirectory() as folder:
+            context.load_cert_chain(*holder.write(Path(folder), "visitor"))
+    return context
 
 
 class App:
