@@ -8,6 +8,8 @@ downstream
     a client's connection: TLS, heads, the verdict, and the answer to whoever is refused.
 exchange
     one request of an admitted client and its response, from the first byte to the line in the access log.
+life
+    the stages of an exchange, and which may follow which; an illegal move is a bug and raises.
 upstream
     a connection to the app; it serves one exchange at a time and is kept for the next.
 place

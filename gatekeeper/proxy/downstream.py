@@ -10,8 +10,9 @@ from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
-from gatekeeper.proxy.exchange import Exchange, Hold
+from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.forwarding import address_headers, client_address
+from gatekeeper.proxy.life import Hold
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.tls.connection import TLSConnection

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
-from gatekeeper.wire.request import Block
+from gatekeeper.wire.request import Block, RequestHead
 
 # What a log and an app can take as an identifier; anything else from a proxy is replaced.
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}")
@@ -38,6 +38,24 @@ def address_headers(address: str, *, trusted: bool) -> bytes:
     if trusted:
         return b""
     return b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: https\r\n" % ((address.encode("ascii"),) * 2)
+
+
+def whole_head(head: RequestHead, headers: bytes, authority: bytes, request_id: str) -> bytes:
+    """Method and target as they came, and headers that say nothing but what the gate knows or passes on.
+
+    ``headers`` are the lines about the visitor; ``authority`` is the Host of an app whose client named none.
+    """
+    if not head.block.host:
+        headers += b"Host: " + authority + b"\r\n"
+    if head.upgrade:
+        headers += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    return b"%b %b HTTP/1.1\r\n%b%bX-Request-Id: %b\r\n\r\n" % (
+        head.method,
+        head.target,
+        head.block.forward,
+        headers,
+        request_id.encode("latin-1"),
+    )
 
 
 def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) -> bytes:

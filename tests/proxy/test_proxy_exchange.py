@@ -6,7 +6,8 @@ from itertools import product
 import pytest
 
 from gatekeeper.proxy.deadline import Wait
-from gatekeeper.proxy.exchange import LIFE, MAX_INTERIM_RESPONSES, Exchange, Stage
+from gatekeeper.proxy.exchange import MAX_INTERIM_RESPONSES, Exchange
+from gatekeeper.proxy.life import LIFE, Stage
 from tests.proxy.scene import MIB, OK, Scene, get, request
 
 UPGRADE = get(
