@@ -20,7 +20,7 @@ The folders are the architecture, and imports point one way, downwards in this l
     move it along: connections, exchanges, tunnels.
 ``metrics``, ``access_log``, ``status``, ``admin``
     count, write down, tell.
-``refresh``, ``privileges``, ``systemd``, ``worker``, ``supervisor``, ``cli``
+``refresh``, ``privileges``, ``messages``, ``systemd``, ``worker``, ``supervisor``, ``cli``
     run it.
 """
 

@@ -197,7 +197,9 @@ def _open_at_start(target: str | Path) -> int:
 
 def _open(target: str | Path) -> int:
     if isinstance(target, Path):
-        return os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        # To open a FIFO for writing alone would wait for a reader; its buffer holds what comes before (fifo(7)).
+        access = os.O_RDWR if target.is_fifo() else os.O_WRONLY
+        return os.open(target, access | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     return sys.stdout.fileno() if target == "stdout" else sys.stderr.fileno()
 
 

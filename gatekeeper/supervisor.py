@@ -296,10 +296,10 @@ class Supervisor:
             self._ready = None
             self._notice.send("READY=1")
 
-    def _order(self, order: Order, *, lives: Sequence[Life] = (Life.SERVING, Life.LEAVING)) -> None:
+    def _order(self, order: Order) -> None:
+        """Tell everybody. Who is not listening yet hears it then: it may have read the old file, or opened it."""
         for child in self._children.values():
-            if child.life in lives:
-                self._tell(child, order)
+            self._tell(child, order)
 
     def _tell(self, child: _Child, order: Order) -> None:
         with suppress(OSError):
@@ -435,8 +435,8 @@ class Supervisor:
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._notice.send("RELOADING=1", f"MONOTONIC_USEC={now}")
         if self._account is None:
-            self._reloading = {child.pid for child in self._children.values() if child.life is Life.SERVING}
-            self._order(Order.RELOAD, lives=(Life.SERVING,))
+            self._reloading = {child.pid for child in self._children.values() if child.life is not Life.LEAVING}
+            self._order(Order.RELOAD)
             return
         self._note_files()
         free = sum(not row.count(Cell.PID) for row in self._ledger.rows)

@@ -283,6 +283,21 @@ def test_a_slow_target_loses_lines_but_never_stops_traffic(
     log.close()
 
 
+def test_a_pipe_without_a_reader_is_not_waited_for(loop: VirtualLoop, tmp_path: Path) -> None:
+    """open(2) would wait for one, and the gate with it. Who comes later finds what was written meanwhile."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    log = AccessLog(path, a_line, loop)
+    write(log, "/early")
+    log.flush()
+    reader = os.open(path, os.O_RDONLY)
+    assert os.read(reader, 100) == b"/early\n"
+    os.close(reader)
+    write(log, "/later")
+    log.close()
+    assert log.dropped == 0
+
+
 def read_some(reader: int) -> bytes:
     pieces = []
     until(lambda: pieces or pieces.append(read_now(reader)) or pieces[0] or pieces.clear())

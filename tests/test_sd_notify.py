@@ -1,13 +1,12 @@
-"""What systemd hears, and how lines begin for its journal."""
+"""What systemd hears."""
 
-import logging
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from gatekeeper.systemd import Line, Notice, is_journal
+from gatekeeper.systemd import Notice
 
 
 @pytest.mark.parametrize("abstract", [False, True])
@@ -42,20 +41,3 @@ def test_without_systemd_nothing_happens(environ: dict[str, str]) -> None:
 def test_the_watchdog_is_only_for_whom_it_names(environ: dict[str, str], seconds: float | None) -> None:
     """sd_watchdog_enabled(3)."""
     assert Notice(environ).watchdog_seconds == seconds
-
-
-def test_the_journal_is_known_by_device_and_inode(tmp_path: Path) -> None:
-    """stderr may have been redirected since systemd said where it leads."""
-    with open(tmp_path / "file", "wb") as file:
-        found = os.fstat(file.fileno())
-        assert is_journal(file.fileno(), {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"})
-        assert not is_journal(file.fileno(), {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino + 1}"})
-        assert not is_journal(file.fileno(), {})
-    assert not is_journal(-1, {"JOURNAL_STREAM": "1:1"})
-
-
-def test_a_line_begins_with_its_priority_for_the_journal() -> None:
-    """sd-daemon(3); every line, if there are several. A terminal is spared that."""
-    record = logging.LogRecord("gatekeeper", logging.ERROR, "", 0, "one\ntwo", (), None)
-    assert Line(journal=True).format(record) == "<3>gatekeeper: ERROR: one\n<3>two"
-    assert Line(journal=False).format(record) == "gatekeeper: ERROR: one\ntwo"

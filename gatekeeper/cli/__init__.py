@@ -5,6 +5,7 @@ Each module adds one command, or a family of them, to the parser, and carries it
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -21,8 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command, by default the one that ``sys.argv`` asks for, and return its exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     named = [word for word in words[:1] if word in COMMANDS]
-    options = make_parser(named or COMMANDS).parse_args(words)
+    _open_standard_files()
     try:
+        if named == ["serve"]:
+            _hold_signals()
+        options = make_parser(named or COMMANDS).parse_args(words)
         code: int = options.run(options)
         sys.stdout.flush()
         return code
@@ -36,6 +40,26 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read us has gone (``gatekeeper ca list | head``); nothing more can be said, at exit neither.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def _open_standard_files() -> None:
+    """Where one was closed: the next file or socket to be opened would take its number, and get what is said there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  as long as the process
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def _hold_signals() -> None:
+    """Until the gate can obey signals, which takes a moment of loading. To stop is easy, nothing has begun; by default
+    process 1 of a container would not even hear it. The others wait; by default they would end the process.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
 
 
 def make_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.listeners import open_listener, shown_address
+from gatekeeper.messages import announce, log_to_stderr
 from gatekeeper.privileges import account_of
 from gatekeeper.supervisor import Supervisor
-from gatekeeper.systemd import announce, log_to_stderr
 from gatekeeper.worker import prove
 
 

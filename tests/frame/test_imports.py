@@ -22,7 +22,7 @@ LAYERS = (
     {"refusal"},
     {"access_log", "metrics"},
     {"proxy"},
-    {"embedded", "listeners", "privileges", "systemd"},
+    {"embedded", "listeners", "messages", "privileges", "systemd"},
     {"refresh", "status"},
     {"admin"},
     {"worker"},

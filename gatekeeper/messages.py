@@ -1,0 +1,86 @@
+"""Messages to whoever runs the gate: one line each on stderr, with a priority where that is systemd's journal."""
+
+import logging
+import os
+import select
+import sys
+from collections.abc import Mapping
+
+_log = logging.getLogger("gatekeeper")
+
+# sd-daemon(3): the priorities of syslog, in angle brackets.
+_PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+def log_to_stderr(level: str) -> None:
+    """Send messages of at least this level to stderr."""
+    file = sys.stderr.fileno()
+    logging.root.addHandler(Messages(file, Line(journal=is_journal(file))))
+    logging.root.setLevel(level.upper())
+
+
+def announce(level: int, line: str) -> None:
+    """Say something that is to be seen at any ``log.level``; the level is for the journal."""
+    record = _log.makeRecord(_log.name, level, "", 0, "%s", (line,), None, extra={"announced": True})
+    _log.handle(record)
+
+
+class Line(logging.Formatter):
+    """A message as one line; for the journal it begins with its priority."""
+
+    def __init__(self, *, journal: bool) -> None:
+        super().__init__("%(message)s")
+        self._journal = journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """``gatekeeper: ERROR: …``; a traceback, which only a bug brings, keeps its lines."""
+        level = "" if record.__dict__.get("announced") else f"{record.levelname}: "
+        text = f"gatekeeper: {level}{super().format(record)}"
+        if not self._journal:
+            return text
+        mark = f"<{_PRIORITIES.get(record.levelno, 6)}>"
+        return "\n".join(mark + line for line in text.splitlines())
+
+
+class Messages(logging.Handler):
+    """Writes messages to a descriptor unless that would have to wait: they come from the event loop and from the
+    supervisor, and a reader that stands still must not stop the gate. What is lost is said with the next that is not.
+    """
+
+    def __init__(self, file: int, line: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(line)
+        self._file = file
+        self._lost = 0
+        self._poll = select.poll()
+        self._poll.register(file, select.POLLOUT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it, or count it as lost."""
+        text = self.format(record)
+        if self._lost:
+            text += f"\ngatekeeper: WARNING: {self._lost} earlier messages were lost, because nobody read them"
+        if self._write(f"{text}\n".encode("utf-8", "replace")):
+            self._lost = 0
+        else:
+            self._lost += 1
+
+    def _write(self, data: bytes) -> bool:
+        # What can be written to at all takes PIPE_BUF bytes at once (pipe(7)).
+        for start in range(0, len(data), select.PIPE_BUF):
+            if not self._poll.poll(0):
+                return False
+            try:
+                os.write(self._file, data[start : start + select.PIPE_BUF])
+            except OSError:
+                return False
+        return True
+
+
+def is_journal(file: int, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether this descriptor leads to the journal: ``$JOURNAL_STREAM`` is its device and inode (systemd.exec(5))."""
+    try:
+        found = os.fstat(file)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
