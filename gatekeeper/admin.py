@@ -1,7 +1,9 @@
 """The listener for operators and orchestrators: plain HTTP, meant for the machine itself."""
 
+import asyncio
 import base64
 import hashlib
+import logging
 import re
 import socket
 from collections.abc import Callable, Mapping
@@ -15,8 +17,16 @@ from aiohttp.typedefs import Handler
 
 from gatekeeper.status import Check
 
-# Orchestrators and Prometheus keep their connections; nobody waits for those at the end.
 SHUTDOWN_SECONDS = 0.5
+# An answer ends its connection. One that takes longer than this, or is older than so many others, is not meant to be
+# answered: it would keep a descriptor that a visitor needs.
+CONNECTION_SECONDS = 10.0
+MOST_CONNECTIONS = 32
+
+
+# A request that cannot be read is no news, and aiohttp would tell it with a traceback.
+_quiet = logging.getLogger("gatekeeper.admin")
+_quiet.setLevel(logging.CRITICAL)
 
 
 class Says(Protocol):
@@ -41,11 +51,12 @@ class Admin:
     ``documents`` are what visitors get by the same paths (the JWKS), path to JSON.
     """
 
-    def __init__(self, status: Says, documents: Documents = dict) -> None:
+    def __init__(self, status: Says, documents: Documents = dict, seconds: float = CONNECTION_SECONDS) -> None:
         self._status = status
         self._documents = documents
+        self._seconds = seconds
         self._runner: web.AppRunner | None = None
-        self._site: web.SockSite | None = None
+        self._server: asyncio.Server | None = None
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to answer on a listening socket."""
@@ -55,21 +66,32 @@ class Admin:
         app.router.add_get("/status", self._show_status)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/.well-known/{path:.+}", self._document)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        self._runner = web.AppRunner(app, access_log=None, logger=_quiet, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
-        self._site = web.SockSite(self._runner, listener)
-        await self._site.start()
+        self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener)
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Take no new connections; other processes answer on the same socket."""
-        if self._site is not None:
-            await self._site.stop()
-            self._site = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
     async def stop(self) -> None:
         """Answer no more."""
+        self.leave()
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def _connection(self) -> asyncio.Protocol:
+        """The protocol of a new connection. The oldest makes room for it: whoever only wants to occupy must hurry."""
+        if self._runner is None or self._runner.server is None:
+            raise AssertionError("connections come only while the server runs")
+        server = self._runner.server
+        for oldest in server.connections[: max(0, len(server.connections) + 1 - MOST_CONNECTIONS)]:
+            oldest.force_close()
+        connection = server()
+        asyncio.get_running_loop().call_later(self._seconds, connection.force_close)
+        return connection
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -104,7 +126,12 @@ class Admin:
 
 @web.middleware
 async def _private(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
+    try:
+        response = await handler(request)
+    except web.HTTPException as no:
+        no.force_close()
+        raise
+    response.force_close()
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -167,7 +167,7 @@ class _Worker:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._cut.wait(), delay)
         if order is not Order.STOP:
-            await self._admin.leave()
+            self._admin.leave()
         await self._acceptor.close(last=order is Order.STOP and not self._cut.is_set())
         if self._cut.is_set():
             self._proxy.cut()

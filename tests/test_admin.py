@@ -5,10 +5,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from aiohttp import ClientSession
 
 from gatekeeper.addresses import parse_listen
-from gatekeeper.admin import Admin, page, span
+from gatekeeper.admin import MOST_CONNECTIONS, Admin, page, span
 from gatekeeper.listeners import open_listener
 from gatekeeper.status import Check
 
@@ -132,6 +133,48 @@ def test_other_paths_are_not_there() -> None:
     """Nor other methods."""
     assert ask({}, "/")[0] == 404
     assert ask({}, "/healthz", "POST")[0] == 405
+
+
+def test_an_answer_ends_its_connection() -> None:
+    """So that nobody keeps a descriptor of a worker, and the next question may reach another one."""
+    assert ask_whole({}, "/healthz", "GET", "*/*")[2]["Connection"] == "close"
+    assert ask_whole({}, "/nowhere", "GET", "*/*")[2]["Connection"] == "close"
+
+
+def play(seconds: float, connections: int) -> tuple[bytes, bytes]:
+    """What the first of so many connections, none of which ends its request, and a newcomer are answered."""
+
+    async def talk() -> tuple[bytes, bytes]:
+        listener = open_listener(parse_listen("127.0.0.1:0"))
+        admin = Admin(Says({}), seconds=seconds)
+        await admin.start(listener)
+        port = listener.getsockname()[1]
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections)]
+        for _, writer in held:
+            writer.write(b"GET /healthz HTTP/1.1\r\n")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        answers = await held[0][0].read(), await reader.read()
+        for _, each in (*held, (reader, writer)):
+            each.close()
+        await admin.stop()
+        return answers
+
+    return asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+@pytest.mark.parametrize(("seconds", "connections"), [(0.1, 1), (1000.0, MOST_CONNECTIONS)])
+def test_nobody_can_occupy_it(seconds: float, connections: int) -> None:
+    """A request that is never finished is given a time, and one of too many is the first to go."""
+    first, newcomer = play(seconds, connections)
+    assert first == b""
+    assert newcomer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_nonsense_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """A scanner on the admin listener must not fill the log, least of all with tracebacks."""
+    assert ask({}, "/" + "a" * 10_000)[0] == 400
+    assert caplog.text == ""
 
 
 def test_an_admin_listener_that_was_never_started_can_be_stopped() -> None:
