@@ -286,7 +286,7 @@ class Exchange:
             self.fail(502, f"The app's response cannot be passed on: {error.detail}")
             return
         downstream = self.downstream
-        self.upstream_time = downstream.proxy.wall() - self._sent_at
+        self.upstream_time = downstream.proxy.since(self._sent_at)
         self.status = response.status
         self._response = response
         plain = self.head.ready and not downstream.warning and not downstream.proxy.draining
@@ -358,7 +358,7 @@ class Exchange:
         if not (self.head.upgrade and response.upgrade):
             raise Rule.RESPONSE_SWITCH.error()
         self.status = 101
-        self.upstream_time = self.downstream.proxy.wall() - self._sent_at
+        self.upstream_time = self.downstream.proxy.since(self._sent_at)
         self._move(TUNNEL)
         self.downstream.proxy.tunnel_opened()
         self._touch(Wait.TUNNEL)

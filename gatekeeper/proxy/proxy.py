@@ -78,6 +78,11 @@ class Proxy:
             return verdict
         return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
 
+    def since(self, moment: float) -> float:
+        """Seconds since then; none if the clock on the wall was set back meanwhile: sums must not go backwards."""
+        seconds = self.wall() - moment
+        return seconds if seconds > 0.0 else 0.0
+
     def ask(self, peer: Peer, then: Callable[[], None]) -> None:
         """Ask the OCSP responder about a peer whose verdict is pending, and call ``then`` soon."""
         policy = self.world.policy.ocsp
@@ -200,7 +205,7 @@ class Proxy:
         """An exchange of an admitted client is over."""
         if exchange.status == 101:
             self.metrics.change(Cell.TUNNELS, -1)
-        exchange.duration = duration = self.wall() - exchange.started
+        exchange.duration = duration = self.since(exchange.started)
         self.metrics.answered(exchange.status, duration)
         self.log.write(exchange.downstream.visitor, exchange.head, exchange)
 
@@ -217,7 +222,7 @@ class Proxy:
         self, downstream: "Downstream", head: RequestHead, refusal: Refuse, sent: int, request_id: str, now: float
     ) -> None:
         """A request was answered with 403."""
-        duration = self.wall() - now
+        duration = self.since(now)
         self.metrics.refused(refusal.reason)
         self.metrics.answered(403, duration)
         outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
@@ -227,7 +232,7 @@ class Proxy:
         self, downstream: "Downstream", head: RequestHead, status: int, sent: int, request_id: str, now: float, why: str
     ) -> None:
         """The gate itself answered a request: with a document of its own, or because no route takes it."""
-        duration = self.wall() - now
+        duration = self.since(now)
         self.metrics.answered(status, duration)
         self.log.write(downstream.visitor, head, OwnAnswer(now, duration, status, sent, request_id, detail=why))
 
@@ -235,7 +240,7 @@ class Proxy:
         self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float
     ) -> None:
         """A request could not be read and was answered with an error; ``line`` is how it began."""
-        duration = self.wall() - now
+        duration = self.since(now)
         self.metrics.answered(error.status, duration)
         outcome = OwnAnswer(now, duration, error.status, sent, request_id, detail=error.detail)
         self.log.write(downstream.visitor, unreadable_head(line), outcome)
