@@ -19,6 +19,7 @@ from gatekeeper.ca.requests import check_request, read_request
 from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
 from gatekeeper.ca.store import CRL, INDEX, Store, issued_file
 from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.verdict import Peer, Policy, Refuse, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,16 @@ class Change:
         *,
         holds_key: bool,
     ) -> tuple[Entry, x509.Certificate]:
-        """Sign a certificate, at most as long as the authority's own, and put it into index and files."""
+        """Sign a certificate, at most as long as the authority's own, and put it into index and files.
+
+        AuthorityError for a client whom no gate would let in, by what the certificate says.
+        """
         sign = sign_client if kind is Kind.CLIENT else sign_server
         lifetime = min(lifetime, time_left(self.authority, self.now))
         serial = random_serial(self.index.serials())
         certificate = sign(self.authority, public_key, bearer, lifetime=lifetime, now=self.now, serial=serial)
+        if kind is Kind.CLIENT:
+            self._must_be_let_in(certificate)
         entry = entry_of(certificate, name, kind, holds_key=holds_key)
         if self.index.key_is_stolen(entry.key):
             raise AuthorityError(f"the key of {name} was revoked as stolen and is not certified again; make a new one")
@@ -62,6 +68,13 @@ class Change:
         pem = Content(certificate.public_bytes(Encoding.PEM), PUBLIC)
         self.files[f"{name}.crt"] = self.files[issued_file(entry.serial_hex)] = pem
         return entry, certificate
+
+    def _must_be_let_in(self, certificate: x509.Certificate) -> None:
+        """Asked of the gate's own judge: names in a request may hold line ends, escape sequences and the like."""
+        leaf, above = (one.public_bytes(Encoding.DER) for one in (certificate, self.authority.certificate))
+        verdict = judge(Peer(leaf, verified=(above,)), self.now.timestamp(), Policy())
+        if isinstance(verdict, Refuse):
+            raise AuthorityError(f"no gate would let it in, so nothing was signed. {verdict.detail.rstrip('.')}")
 
     def supersede(self, entries: tuple[Entry, ...]) -> None:
         """Revoke what a new certificate takes the place of."""

@@ -1,6 +1,7 @@
 """What a file says, in plain words: a certificate, a request, a revocation list, a bundle or a key."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gatekeeper.ca.admission import Admission, Trust, admission
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
-from gatekeeper.ca.names import printable
-from gatekeeper.ca.requests import check_request, requested_holder
+from gatekeeper.ca.names import check_name, printable
+from gatekeeper.ca.requests import UNREADABLE, check_request, requested_holder
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.names import rfc2253
@@ -27,7 +28,7 @@ _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTA
 # PFX ::= SEQUENCE { version INTEGER {v3(3)} … } (RFC 7292, 4), the SEQUENCE's length in any form.
 _PFX = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
 
-# As many lines of a revocation list as a person looks through.
+# As many lines of a revocation list, or names of a certificate, as a person looks through.
 _FEW = 20
 
 # What protects a bundle, by the object identifiers in it: PBES2 (RFC 8018), and two of PKCS #12's own.
@@ -86,7 +87,7 @@ def explain(
         lambda: explain_request(x509.load_der_x509_csr(content), source),
     )
     for reader in readers:
-        with suppress(ValueError, x509.InvalidVersion):
+        with suppress(*UNREADABLE, x509.InvalidVersion):
             return (reader(),)
     raise AuthorityError(f"{source} is neither a certificate nor a request, revocation list, .p12 or key")
 
@@ -121,12 +122,19 @@ def explain_request(request: x509.CertificateSigningRequest, source: str) -> Exp
         facts.append(("Asks for", _list_names(wanted.alternatives)))
     facts.append(("Key", _key(request)))
     facts.append(("Signature", _signature(request)))
+    return Explanation("A certificate signing request (CSR)", tuple(facts), remark=_signing(request, source))
+
+
+def _signing(request: x509.CertificateSigningRequest, source: str) -> str:
     try:
-        check_request(request, source)
-        remark = f"It can be signed: gatekeeper ca sign {source}"
+        name = check_request(request, source)
     except AuthorityError as error:
-        remark = f"It would not be signed: {error}."
-    return Explanation("A certificate signing request (CSR)", tuple(facts), remark=remark)
+        return f"It would not be signed: {error}."
+    try:
+        check_name(name)
+    except AuthorityError as error:
+        return f"It can be signed, but {error}: gatekeeper ca sign {shlex.quote(source)} --name NAME"
+    return f"It can be signed: gatekeeper ca sign {shlex.quote(source)}"
 
 
 def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: datetime) -> Explanation:
@@ -162,8 +170,8 @@ def _explain_block(label: str, pem: bytes, source: str, trust: Trust | None, now
                 return explain_crl(x509.load_pem_x509_crl(pem), trust, now)
             case _ if label.endswith("PRIVATE KEY"):
                 return _explain_key(pem)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise AuthorityError(f"{source}: the {label} in it is damaged: {error}") from error
+    except (*UNREADABLE, x509.InvalidVersion) as error:
+        raise AuthorityError(f"{source}: the {label} in it is damaged, or its names cannot be read") from error
     return Explanation(f"A block called {label}", (), remark="It is of no use to a gate.")
 
 
@@ -247,7 +255,8 @@ def _list_names(names: tuple[x509.GeneralName, ...]) -> str:
     words = (
         (next((word for kind, word in _KINDS_OF_NAMES if isinstance(name, kind)), "other"), name) for name in names
     )
-    return ", ".join(printable(f"{word} {name.value}") for word, name in words)
+    shown = [printable(f"{word} {name.value}") for word, name in islice(words, _FEW)]
+    return ", ".join(shown) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
 
 
 def _key(holder: x509.Certificate | x509.CertificateSigningRequest) -> str:

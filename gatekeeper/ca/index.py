@@ -9,6 +9,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.names import same_name
 from gatekeeper.ca.revocation import CRL_LIFETIME, Revocation, RevocationReason
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate, serial_hex
@@ -65,8 +66,8 @@ class Index:
     crl_lifetime: timedelta = CRL_LIFETIME
 
     def named(self, name: str) -> tuple[Entry, ...]:
-        """The certificates of that name, oldest first. Case does not count: it does not in some file systems either."""
-        return tuple(entry for entry in self.entries if entry.name.casefold() == name.casefold())
+        """The certificates of that name, oldest first."""
+        return tuple(entry for entry in self.entries if same_name(entry.name, name))
 
     def revocation(self, serial: int) -> Revocation | None:
         """The revocation of a serial, if it is revoked."""

@@ -28,6 +28,7 @@ from gatekeeper.ca.requests import check_request, make_request, read_request, re
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.ca.store import CERTIFICATE, Store
 from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.names import rfc2253
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class Issuer:
         """
         asked = read_request(request, source)
         common_name = check_request(asked, source)
-        name = check_name(name or common_name)
+        name = check_name(name) if name else _file_name(common_name)
         wanted = requested_holder(asked)
         bearer = wanted if as_requested else (grant or Grant()).holder(common_name)
         with self._change(now) as change:
@@ -282,6 +283,13 @@ def latest(index: Index, name: str) -> Entry:
     return known[-1]
 
 
+def _file_name(common_name: str) -> str:
+    try:
+        return check_name(common_name)
+    except AuthorityError as error:
+        raise AuthorityError(f"{error}; call the files otherwise: --name NAME") from error
+
+
 def _holder_of(certificate: x509.Certificate) -> Holder:
     try:
         names = tuple(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
@@ -298,7 +306,7 @@ def _lifetime_of(entry: Entry) -> timedelta:
 def _left_out(wanted: Holder, granted: Holder) -> tuple[str, ...]:
     """What a request asked for and did not get, in words."""
     given = list(granted.name)
-    subject = [attribute.rfc4514_string() for attribute in wanted.name if attribute not in given]
+    subject = [rfc2253(x509.Name([attribute])) for attribute in wanted.name if attribute not in given]
     names = [f"{_WORDS[type(name)]} {name.value}" for name in wanted.alternatives if name not in granted.alternatives]
     return tuple(map(printable, (*subject, *names)))
 

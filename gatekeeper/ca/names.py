@@ -1,5 +1,6 @@
 """Names of clients and servers that are file names as well."""
 
+import re
 import unicodedata
 
 from gatekeeper.ca.requests import check_common_name
@@ -10,6 +11,9 @@ AUTHORITY_NAME = "ca"
 
 # ext4, APFS and NTFS take 255 bytes for a name; ".NAME.key.new" is the longest we make.
 _LONGEST = 200
+
+# Windows opens a device for these, whatever the suffix (Naming Files, Paths, and Namespaces), and bundles go there.
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 
 # Path separators anywhere, what Windows forbids, and what a shell would take for a pattern.
 _FORBIDDEN = frozenset('/\\:*?"<>|')
@@ -28,11 +32,22 @@ def check_name(name: str) -> str:
         raise AuthorityError(
             f"the name {name!r} must not begin with a dot, a dash or a space, nor end in a dot or a space"
         )
-    if name.casefold() == AUTHORITY_NAME:
+    if same_name(name, AUTHORITY_NAME):
         raise AuthorityError(f"the name {name!r} is the authority's own; choose another")
+    if _DEVICES.fullmatch(name):
+        raise AuthorityError(f"the name {name!r} is a device's on Windows, where no file can have it")
     if len(name.encode()) > _LONGEST:
         raise AuthorityError(f"the name {name!r} is too long for a file name")
     return name
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names share their files: neither case nor composition counts, as in some file systems."""
+    return _folded(one) == _folded(other)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def printable(text: str) -> str:

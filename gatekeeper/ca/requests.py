@@ -3,6 +3,7 @@
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from gatekeeper.ca.certificates import Holder
@@ -11,6 +12,10 @@ from gatekeeper.errors import AuthorityError
 
 # RFC 5280, appendix A: ub-common-name.
 MAXIMUM_COMMON_NAME = 64
+
+# What *cryptography* raises for names and extensions that it does not understand: text that is not in the alphabet
+# it claims, a number for a name, the same extension twice.
+UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
 
 _STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
 
@@ -27,13 +32,21 @@ def make_request(key: PrivateKey, bearer: Holder) -> x509.CertificateSigningRequ
 
 
 def read_request(content: bytes, source: str) -> x509.CertificateSigningRequest:
-    """Read a request, PEM or DER; AuthorityError if it is none. Nothing is judged: that is `check_request`."""
+    """Read a request, PEM or DER; AuthorityError if it is none, or not to be read whole.
+
+    Nothing is judged: that is `check_request`.
+    """
+    read = x509.load_pem_x509_csr if b"-----BEGIN" in content else x509.load_der_x509_csr
     try:
-        if b"-----BEGIN" in content:
-            return x509.load_pem_x509_csr(content)
-        return x509.load_der_x509_csr(content)
+        request = read(content)
     except (ValueError, x509.InvalidVersion) as error:
         raise AuthorityError(f"{source} holds no certificate signing request (CSR)") from error
+    try:
+        # Both are parsed only when they are asked for.
+        list(request.subject), list(request.extensions)
+    except UNREADABLE as error:
+        raise AuthorityError(f"{source} is refused: its names or extensions cannot be read") from error
+    return request
 
 
 def check_request(request: x509.CertificateSigningRequest, source: str) -> str:
@@ -77,7 +90,7 @@ def requested_holder(request: x509.CertificateSigningRequest) -> Holder:
 def _alternatives(request: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName | tuple[()]:
     try:
         return request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError, x509.UnsupportedGeneralNameType):
+    except x509.ExtensionNotFound:
         return ()
 
 
@@ -88,6 +101,12 @@ def _weakness(request: x509.CertificateSigningRequest) -> str | None:
             return f"it is signed with {algorithm.name.upper()}, which can be forged"
         if weakness := key_weakness(public_key):
             return weakness
+        if (
+            public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            not in request.tbs_certrequest_bytes
+        ):
+            # RFC 4055, 1.2: a key for RSASSA-PSS alone; as an ordinary one it would not be its holder's any more.
+            return "its key is restricted to RSA-PSS, which would be lost"
         return (
             None if request.is_signature_valid else "its signature does not fit its key, so it was changed on the way"
         )

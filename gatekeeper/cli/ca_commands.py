@@ -18,7 +18,7 @@ from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new, write_over
 from gatekeeper.ca.index import Index
 from gatekeeper.ca.issuer import Grant, Issuer
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted, key_pem, load_key, make_key
-from gatekeeper.ca.names import AUTHORITY_NAME, check_name
+from gatekeeper.ca.names import AUTHORITY_NAME, check_name, same_name
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import (
@@ -148,7 +148,7 @@ def _server(args: argparse.Namespace) -> int:
 
 def _renew(args: argparse.Namespace) -> int:
     lifetime = timedelta(days=args.days) if args.days else None
-    if args.name.casefold() == AUTHORITY_NAME:
+    if same_name(args.name, AUTHORITY_NAME):
         certificate = _issuer(args).renew_authority(lifetime=lifetime or timedelta(days=365), now=_now())
         out.authority_renewed(certificate, _folder(args), as_json=_json(args))
         return 0
@@ -250,7 +250,7 @@ def _serial_of_file(path: Path, authority: x509.Certificate) -> int:
 
 def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | None:
     """The newest certificate of a name, the one of a serial, or (``ca``) the authority's own."""
-    if what.casefold() == AUTHORITY_NAME:
+    if same_name(what, AUTHORITY_NAME):
         return store.certificate()
     if named := index.named(what):
         return store.issued(named[-1])

@@ -42,6 +42,9 @@ _COLOURS = {
 # The list is due soon enough that a person should hear of it whenever they look.
 _CRL_SOON = timedelta(days=7)
 
+# A request may ask for thousands of names; these are as many as somebody reads.
+_FEW = 20
+
 _IMPORT = (
     ("Windows", "Chrome and Edge: double-click the file, keep Current User, let Windows choose the store."),
     ("macOS", "Safari and Chrome: double-click the file; it goes into the login keychain."),
@@ -138,7 +141,8 @@ def request_signed(issued: Issued, folder: Path, *, as_json: bool) -> None:
     _say(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}, as {issued.entry.subject}.")
     _notes(issued)
     if issued.not_granted:
-        _show(Text(f"Asked for and not granted: {', '.join(issued.not_granted)}."))
+        more = f" and {len(issued.not_granted) - _FEW} more" if len(issued.not_granted) > _FEW else ""
+        _show(Text(f"Asked for and not granted: {', '.join(issued.not_granted[:_FEW])}{more}."))
         _say("Routes may decide by such names. To grant them: --ou, --email, --dns, --uri,")
         _say("or --as-requested for all.")
     _say()

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.admission import Trust
@@ -107,6 +108,20 @@ def test_a_request_that_would_be_refused_says_why() -> None:
     assert "no common name" in one.remark
 
 
+def test_a_request_whose_name_is_no_file_says_what_to_do() -> None:
+    """`ca sign` would ask for another name of the files; so it is told here, in words that can be pasted."""
+    (one,) = tell(make_request(make_key("ec:p256"), holder("a/b")).public_bytes(Encoding.PEM), None)
+    assert one.remark.startswith("It can be signed, but")
+    assert one.remark.endswith("gatekeeper ca sign file --name NAME")
+
+
+def test_thousands_of_names_are_cut() -> None:
+    """A request may ask for as many names as it likes, and does not flood the terminal."""
+    request = make_request(make_key("ec:p256"), holder("bob", dns_names=[f"h{n}" for n in range(2000)]))
+    (one,) = tell(request.public_bytes(Encoding.PEM), None)
+    assert dict(one.facts)["Asks for"].endswith("host h19 and 1980 more")
+
+
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
 def test_a_list_is_explained(home: Authority, trust: Trust, encoding: Encoding) -> None:
     """How many are revoked, which, and when the next list is due."""
@@ -183,6 +198,15 @@ def test_what_is_nothing_of_it_is_a_sentence(content: bytes) -> None:
     """Any other file is named as such."""
     with pytest.raises(AuthorityError, match="neither a certificate nor"):
         tell(content, None)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_a_name_that_cannot_be_read_is_a_sentence(encoding: Encoding) -> None:
+    """An alphabet that a name claims and does not keep to (here T61String) is not a traceback."""
+    der = make_request(make_key("ec:p256"), holder("alice")).public_bytes(Encoding.DER)
+    request = x509.load_der_x509_csr(der.replace(b"\x0c\x05alice", b"\x14\x05al\xfcce"))
+    with pytest.raises(AuthorityError):
+        tell(request.public_bytes(encoding), None)
 
 
 @pytest.mark.parametrize("label", ["CERTIFICATE", "CERTIFICATE REQUEST", "X509 CRL"])

@@ -209,11 +209,21 @@ def test_as_requested_takes_all_names_but_no_powers(issuer: Issuer, store: Store
 def test_a_request_whose_name_is_no_file_can_be_called_otherwise(issuer: Issuer) -> None:
     """The common name stays; only the files have another name."""
     asked = request(holder("../../etc/cron.d/alice"))
-    with pytest.raises(AuthorityError, match="file name"):
+    with pytest.raises(AuthorityError, match="file name must not; call the files otherwise: --name NAME"):
         issuer.sign(asked, "x.csr", now=NOW)
     made = issuer.sign(asked, "x.csr", name="alice", now=NOW)
     assert {path.name for path in made.files} == {"alice.csr", "alice.crt"}
     assert made.entry.subject == "CN=../../etc/cron.d/alice"
+
+
+@pytest.mark.parametrize("uri", ["x:a\nb", "x:a\x00b", "x:\x1b[31m"])
+def test_names_that_no_gate_lets_in_are_not_signed(uri: str, issuer: Issuer, store: Store) -> None:
+    """A request may ask for names with line ends and escapes; --as-requested does not grant what the gate refuses."""
+    with pytest.raises(AuthorityError, match="no gate would let it in"):
+        issuer.sign(request(holder("alice", uris=[uri])), "alice.csr", as_requested=True, now=NOW)
+    with pytest.raises(AuthorityError, match="no gate would let it in"):
+        issuer.sign(request(), "alice.csr", Grant(uris=(uri,)), now=NOW)
+    assert store.index().entries == ()
 
 
 def test_a_second_request_of_a_name_needs_a_word(issuer: Issuer, store: Store) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.ca.names import check_name, printable
+from gatekeeper.ca.names import check_name, printable, same_name
 from gatekeeper.errors import AuthorityError
 
 
@@ -47,6 +47,23 @@ def test_the_authoritys_own_name_is_taken(name: str) -> None:
     """NAME.key of a client called ca would be the authority's key, on some file systems in any case."""
     with pytest.raises(AuthorityError, match="authority's own"):
         check_name(name)
+
+
+@pytest.mark.parametrize("name", ["CON", "nul", "com1.laptop", "LPT9", "aux.tar.gz"])
+def test_names_of_windows_devices_are_refused(name: str) -> None:
+    """CON.p12 cannot be carried to Windows: it opens the console there."""
+    with pytest.raises(AuthorityError, match="device's on Windows"):
+        check_name(name)
+    assert check_name(f"x{name}")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Alice", "aLICE"), ("mu\u0308ller", "M\u00dcLLER"), ("Stra\u00dfe", "STRASSE")]
+)
+def test_names_that_share_their_files_are_the_same(one: str, other: str) -> None:
+    """As APFS and NTFS compare them: neither by case nor by composition."""
+    assert same_name(one, other)
+    assert not same_name(one, other + "2")
 
 
 def test_a_name_is_composed() -> None:

@@ -55,6 +55,28 @@ def test_what_is_no_request_is_a_sentence(content: bytes) -> None:
         read_request(content, "u.csr")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"\x0c\x05alice", b"\x0c\x05al\xff\xfee"),
+        (b"\x0c\x05alice", b"\x14\x05al\xfcce"),
+        (b"\x0c\x05alice", b"\x02\x05alice"),
+        (b"\x55\x1d\x13", b"\x55\x1d\x11"),
+    ],
+    ids=["not UTF-8", "T61String", "a number", "the same extension twice"],
+)
+def test_names_that_cannot_be_read_are_a_sentence(old: bytes, new: bytes) -> None:
+    """A request is parsed whole before anything is believed of it, and is never a traceback."""
+    request = asking(
+        names("alice"),
+        alternatives=x509.SubjectAlternativeName([x509.DNSName("a")]),
+        constraints=x509.BasicConstraints(ca=False, path_length=None),
+    )
+    der = request.public_bytes(Encoding.DER)
+    with pytest.raises(AuthorityError, match=r"u\.csr is refused: its names or extensions cannot be read"):
+        read_request(der.replace(old, new), "u.csr")
+
+
 @pytest.mark.parametrize("subject", [x509.Name([]), names(" "), names("   "), names("\u00a0")])
 def test_a_blank_name_is_refused_with_the_command_that_helps(subject: x509.Name) -> None:
     """The recipe's trap: no common name, or a blank one, is refused at signing, and the sentence shows the fix."""
@@ -86,6 +108,14 @@ def test_a_weak_curve_is_refused() -> None:
     """A curve that browsers do not speak is not certified."""
     with pytest.raises(AuthorityError, match="secp256k1"):
         check_request(asking(names("alice"), ec.generate_private_key(ec.SECP256K1())), "user.csr")
+
+
+def test_a_key_for_pss_alone_is_refused(tmp_path: Path, openssl: Callable[..., str]) -> None:
+    """It would be certified as an ordinary RSA key, and its holder could not use the certificate."""
+    openssl("genpkey", "-algorithm", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-out", tmp_path / "u.key")
+    openssl("req", "-new", "-key", tmp_path / "u.key", "-subj", "/CN=alice", "-out", tmp_path / "u.csr")
+    with pytest.raises(AuthorityError, match="restricted to RSA-PSS"):
+        check_request(read_request((tmp_path / "u.csr").read_bytes(), "u.csr"), "u.csr")
 
 
 @pytest.mark.parametrize("digest", ["sha1", "md5"])
