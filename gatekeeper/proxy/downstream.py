@@ -17,7 +17,7 @@ from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preflight import read_preflight
-from gatekeeper.wire.request import RequestHead, without_empty_lines
+from gatekeeper.wire.request import RequestHead, unreadable_head, without_empty_lines
 from gatekeeper.wire.response import own_response
 
 # What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
@@ -189,18 +189,18 @@ class Downstream(asyncio.Protocol):
             self.exchange.client_sent(held)
         self.unhold(Hold.AHEAD)
 
-    def fail(self, status: int, detail: str, head: RequestHead | None, request_id: str, *, close: bool) -> int:
+    def fail(self, status: int, detail: str, head: RequestHead, request_id: str, *, close: bool) -> int:
         """Answer with an error of the gate's own; returns the number of body bytes."""
         answer = self.world.pages.failed(
             status,
             detail,
-            accept=head.block.remark(b"accept").decode("latin-1") if head else "",
-            language=head.block.remark(b"accept-language").decode("latin-1") if head else "",
+            accept=head.block.remark(b"accept").decode("latin-1"),
+            language=head.block.remark(b"accept-language").decode("latin-1"),
             request_id=request_id,
             retry_after=1 if status == 503 else None,
         )
-        method, now = head.method if head else b"GET", self.proxy.wall()
-        self.write(own_response(answer.status, answer.headers, answer.body, method=method, close=close, now=now))
+        now = self.proxy.wall()
+        self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=close, now=now))
         return len(answer.body)
 
     def linger(self) -> None:
@@ -302,7 +302,7 @@ class Downstream(asyncio.Protocol):
                 line_end = data.find(b"\r\n")
                 head = self.world.reader.read(data[:line_end], data[line_end + 2 : end], remember=False)
         except MessageError as error:
-            self._bad_request(error, data.partition(b"\r\n")[0], now)
+            self._bad_request(error, data, now)
             return False
         decision = passage.always
         if decision is None:
@@ -351,7 +351,7 @@ class Downstream(asyncio.Protocol):
         try:
             self.world.reader.incomplete(held, already)
         except MessageError as error:
-            self._bad_request(error, held.partition(b"\r\n")[0], self.proxy.wall())
+            self._bad_request(error, held, self.proxy.wall())
             return
         if held and not already:
             self.deadline.set(Wait.REQUEST_HEADER, self.world.timeouts.request_header)
@@ -446,6 +446,7 @@ class Downstream(asyncio.Protocol):
             refusal,
             accept=block.remark(b"accept").decode("latin-1"),
             language=block.remark(b"accept-language").decode("latin-1"),
+            user_agent=block.remark(b"user-agent").decode("latin-1"),
             request_id=request_id,
             host=block.host.decode("latin-1"),
             now=now,
@@ -454,11 +455,12 @@ class Downstream(asyncio.Protocol):
         self.write(said)
         return answer
 
-    def _bad_request(self, error: MessageError, line: bytes, now: float) -> None:
+    def _bad_request(self, error: MessageError, data: bytes, now: float) -> None:
         """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""
         request_id = self.next_request_id()
-        sent = self.fail(error.status, error.detail, None, request_id, close=True)
-        self.proxy.bad_request(self, error, line, sent, request_id, now)
+        head = unreadable_head(data)
+        sent = self.fail(error.status, error.detail, head, request_id, close=True)
+        self.proxy.bad_request(self, head, error, sent, request_id, now)
         self.linger()
 
     # -- the end
@@ -484,8 +486,8 @@ class Downstream(asyncio.Protocol):
             else:
                 self.exchange.expired(wait)
         elif wait is Wait.REQUEST_HEADER and self._held:
-            line = self._held.partition(b"\r\n")[0]
-            self._bad_request(MessageError(408, "The request header did not arrive in time."), line, self.proxy.wall())
+            late = MessageError(408, "The request header did not arrive in time.")
+            self._bad_request(late, self._held, self.proxy.wall())
         else:
             self.linger()
 

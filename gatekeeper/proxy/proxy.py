@@ -14,7 +14,7 @@ from gatekeeper.metrics import Cell, Metrics
 from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.ocsp import Responders
 from gatekeeper.proxy.world import World
-from gatekeeper.wire.request import RequestHead, unreadable_head
+from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
 
 if TYPE_CHECKING:
@@ -237,13 +237,13 @@ class Proxy:
         self.log.write(downstream.visitor, head, OwnAnswer(now, duration, status, sent, request_id, detail=why))
 
     def bad_request(
-        self, downstream: "Downstream", error: MessageError, line: bytes, sent: int, request_id: str, now: float
+        self, downstream: "Downstream", head: RequestHead, error: MessageError, sent: int, request_id: str, now: float
     ) -> None:
-        """A request could not be read and was answered with an error; ``line`` is how it began."""
+        """A request could not be read and was answered with an error; ``head`` is what could be told of it."""
         duration = self.since(now)
         self.metrics.answered(error.status, duration)
         outcome = OwnAnswer(now, duration, error.status, sent, request_id, detail=error.detail)
-        self.log.write(downstream.visitor, unreadable_head(line), outcome)
+        self.log.write(downstream.visitor, head, outcome)
 
 
 def _judge_anew(downstream: "Downstream") -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.refusal import problem
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
-from gatekeeper.refusal.negotiation import choose_language, prefers_page
+from gatekeeper.refusal.negotiation import choose_language, prefers_page, recognize_platform
 from gatekeeper.refusal.page import Page, Variables, blame, builtin_page, contact_link, own_page
 from gatekeeper.refusal.shown import LONGEST_NAME, LONGEST_PARAGRAPH, header_safe, minutes, show, visible
 from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
@@ -55,8 +55,21 @@ class RefusalPages:
         self._contact_link = contact_link(self._contact)
         self._page = own_page(template) if template else builtin_page()
 
-    def refused(self, refusal: Refuse, *, accept: str, language: str, request_id: str, host: str, now: float) -> Answer:
-        """The 403 for a refusal. ``accept`` and ``language`` are the request's, ``now`` is seconds since the epoch."""
+    def refused(
+        self,
+        refusal: Refuse,
+        *,
+        accept: str,
+        language: str,
+        request_id: str,
+        host: str,
+        now: float,
+        user_agent: str = "",
+    ) -> Answer:
+        """The 403 for a refusal; ``now`` is seconds since the epoch.
+
+        ``accept``, ``language`` and ``user_agent`` are what the request says, and choose how it is told.
+        """
         request_id = header_safe(request_id)
         reason = (("Gatekeeper-Reason", str(refusal.reason)),)
         if not prefers_page(accept):
@@ -72,6 +85,8 @@ class RefusalPages:
         variables["reason"] = str(refusal.reason)
         variables["certificate"] = show(certificate) if certificate else None
         variables["host"] = visible(host, LONGEST_NAME)
+        platform = variables["platform"] = recognize_platform(user_agent)
+        variables["platforms"] = tuple(sorted(variables["platforms"], key=lambda one: one.key != platform))
         variables["checked"] = minutes(now)
         return self._answer(variables, reason)
 
@@ -112,6 +127,7 @@ class RefusalPages:
             layout=layout(topic),
             words=catalogue.words,
             platforms=catalogue.platforms,
+            platform="",
             certificate=None,
             detail="" if self._minimal else visible(detail, LONGEST_PARAGRAPH),
             contact=self._contact,

@@ -21,8 +21,12 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """How a certificate file is imported on one kind of device: what it is called, and one sentence a step."""
+    """How a certificate file is imported on one kind of device: what it is called, and one sentence a step.
 
+    ``key`` is what `negotiation.recognize_platform` calls it.
+    """
+
+    key: str
     name: str
     steps: tuple[str, ...]
 
@@ -85,5 +89,5 @@ def _catalogue(table: dict[str, Any]) -> Catalogue:
         tag=table["tag"],
         words=Words(**table["words"]),
         topics=MappingProxyType({name: Topic(**topic) for name, topic in table["topics"].items()}),
-        platforms=tuple(Platform(one["name"], tuple(one["steps"])) for one in table["platforms"]),
+        platforms=tuple(Platform(one["key"], one["name"], tuple(one["steps"])) for one in table["platforms"]),
     )

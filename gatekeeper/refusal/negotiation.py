@@ -1,4 +1,4 @@
-"""Which of the two bodies, and which language: RFC 9110, 12.5.
+"""Which of the two bodies, which language (RFC 9110, 12.5), and which kind of device to explain first.
 
 The header fields come from anybody. They are read by expressions that cannot backtrack, and the answers for the few
 values that browsers really send are remembered.
@@ -92,3 +92,25 @@ def _wanted_languages(accept_language: str) -> tuple[str, ...]:
             weighted.append((float(language[2] or 1), language[1].lower()))
     weighted.sort(key=lambda one: -one[0])
     return tuple(language for weight, language in weighted if weight > 0)
+
+
+# The first that a User-Agent holds. An iPad that asks for desktop pages says Macintosh; phones say Linux and Firefox,
+# too, and take certificates from their system all the same.
+_PLATFORMS = (
+    ("iPhone", "ios"),
+    ("iPad", "ios"),
+    ("Android", "android"),
+    ("Firefox/", "firefox"),
+    ("Windows", "windows"),
+    ("Macintosh", "mac"),
+    ("Linux", "linux"),
+    ("CrOS", "linux"),
+)
+
+
+def recognize_platform(user_agent: str) -> str:
+    """The kind of device that a browser says it runs on, "" if it is none that the page can explain.
+
+    Nothing is decided by it: it only puts the visitor's own device first.
+    """
+    return next((platform for mark, platform in _PLATFORMS if mark in user_agent[:LONGEST_FIELD]), "")

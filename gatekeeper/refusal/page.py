@@ -38,6 +38,7 @@ class Variables(TypedDict):
     layout: Layout
     words: Words
     platforms: tuple[Platform, ...]
+    platform: str
     certificate: ShownCertificate | None
     detail: str
     contact: str
@@ -171,6 +172,7 @@ def sample(topic: str, certificate: ShownCertificate | None, text: str) -> Varia
         layout=layout(topic),
         words=english.words,
         platforms=english.platforms,
+        platform=english.platforms[0].key if text else "",
         certificate=certificate,
         detail=text,
         contact=text,

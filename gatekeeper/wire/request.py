@@ -306,15 +306,21 @@ def _judge_target(head: RequestHead) -> None:
         head.target = path if path.startswith(b"/") else b"/" + path
 
 
-def unreadable_head(line: bytes) -> RequestHead:
-    """What can be told of a request that could not be read, for the log alone; ``line`` is how it began."""
+def unreadable_head(data: bytes) -> RequestHead:
+    """What can be told of a request that could not be read, for the log and for the form of the answer alone.
+
+    ``data`` is what came of it. A browser whose cookies are too long wants to read that on a page like any other.
+    """
+    line = data.partition(b"\r\n")[0]
     method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
-    return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, _NO_BLOCK)
+    said = {name.lower(): value for name, value in reversed(_WISHES.findall(data))}
+    block = Block(b"", b"", b"", NONE, 0, _NO_OPTIONS, said, frozenset())
+    return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, block)
 
 
 # Of a request line that is none, enough to recognise it by.
 LOGGED_LINE_BYTES = 256
-_NO_BLOCK = Block(b"", b"", b"", NONE, 0, _NO_OPTIONS, {}, frozenset())
+_WISHES = re.compile(rb"\r\n(Accept|Accept-Language):[ \t]*([\t -~]*)", re.IGNORECASE)
 
 
 class _Judge:

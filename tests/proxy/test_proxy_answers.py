@@ -19,6 +19,31 @@ def refused_body(scene: Scene, accept: str) -> Visitor:
     return visitor
 
 
+def long_address(scene: Scene, accept: str) -> Visitor:
+    visitor = scene.alice()
+    visitor.send(get("/" + "x" * 9000, accept))
+    return visitor
+
+
+def many_cookies(scene: Scene, accept: str) -> Visitor:
+    visitor = scene.alice()
+    visitor.send(get("/", accept, f"Cookie: {'x' * 33000}")[:-4])
+    return visitor
+
+
+def slow_head(scene: Scene, accept: str) -> Visitor:
+    visitor = scene.alice()
+    visitor.send(get("/", accept)[:-2])
+    scene.loop.advance(11)
+    return visitor
+
+
+def unreadable(scene: Scene, accept: str) -> Visitor:
+    visitor = scene.alice()
+    visitor.send(get("/", "no field", accept))
+    return visitor
+
+
 def slow_body(scene: Scene, accept: str) -> Visitor:
     visitor = scene.alice()
     visitor.send(request("POST", "/", "Content-Length: 5", accept))
@@ -57,6 +82,10 @@ def silent_app(scene: Scene, accept: str) -> Visitor:
 
 
 CASES = [
+    (unreadable, 400),
+    (slow_head, 408),
+    (long_address, 414),
+    (many_cookies, 431),
     (slow_body, 408),
     (refused_body, 413),
     (refused_connection, 502),
@@ -121,7 +150,7 @@ def test_503_says_when_to_come_again(strict: Scene, happens: Any, status: int) -
     ],
 )
 def test_heads_that_are_too_large(scene: Scene, sent: bytes, status: int) -> None:
-    """limits.request_line, request_header, header_count; what cannot be read has no Accept, so it is problem+json."""
+    """limits.request_line, request_header, header_count: nobody knows where the next request begins."""
     visitor = scene.alice()
     visitor.send(sent)
     response, body = answered(visitor)
@@ -129,10 +158,10 @@ def test_heads_that_are_too_large(scene: Scene, sent: bytes, status: int) -> Non
     assert response.headers["Connection"] == "close"
 
 
-def test_a_head_that_does_not_arrive(scene: Scene) -> None:
-    """timeouts.request_header."""
-    visitor = scene.alice()
-    visitor.send(b"GET / HTTP/1.1\r\n")
-    scene.loop.advance(11)
+def test_a_refused_phone_reads_first_about_phones(scene: Scene) -> None:
+    """The device is told by its User-Agent."""
+    visitor = scene.visitor()
+    visitor.send(get("/", "Accept: text/html", "User-Agent: Mozilla/5.0 (Linux; Android 10; K)"))
     response, body = answered(visitor)
-    assert (response.status, json.loads(body)["status"]) == (408, 408)
+    assert response.status == 403
+    assert b"<details open>\n<summary>Android: Chrome</summary>" in body

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,6 +143,7 @@ def test_hostile_fields_never_reach_the_header(accept: str) -> None:
         request_id="a\r\nSet-Cookie: b=c\u2028",
         host=HOSTILE,
         now=NOW,
+        user_agent=HOSTILE,
     )
     assert dict(answer.headers)["X-Request-Id"] == "a__Set-Cookie:_b=c_"
     assert all(char == " " or "!" <= char <= "~" for name, value in answer.headers for char in name + value)
@@ -228,3 +230,17 @@ def test_a_template_that_fails_on_one_visitor_is_replaced_and_logged(
     assert answer.body.startswith(b"<!doctype html>")
     assert dict(answer.headers)["Content-Security-Policy"] == builtin_page().policy
     assert "refusal.template failed, the built-in page is sent instead: line 2: division by zero" in caplog.text
+
+
+def test_the_visitors_own_device_comes_first_and_is_opened() -> None:
+    """The others follow, closed; a browser that is not known gets them all closed."""
+    iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"
+    for user_agent, opened in ((iphone, ["iPhone, iPad: Safari"]), ("a new browser", [])):
+        page = PAGES.refused(
+            refuse(Reason.NO_CERTIFICATE), accept=CHROME, language="", request_id="01JD", host="", now=NOW,
+            user_agent=user_agent,
+        ).body.decode()  # fmt: skip
+        devices = re.findall(r"<details( open)?>\s*<summary>(.*?)</summary>\s*<ol>", page)
+        assert len(devices) == 6
+        assert [name for is_open, name in devices if is_open] == opened
+        assert devices[0][1] == (opened or ["Windows: Chrome, Edge"])[0]

@@ -1,5 +1,6 @@
 """The languages say the same things."""
 
+import re
 from dataclasses import asdict, fields
 
 import pytest
@@ -33,7 +34,9 @@ def test_a_language_covers_what_english_covers(language: str) -> None:
     assert {name for name, topic in other.topics.items() if topic.mark} == {
         name for name, topic in english.topics.items() if topic.mark
     }
-    assert [len(platform.steps) for platform in other.platforms] == [len(one.steps) for one in english.platforms]
+    assert [(one.key, len(one.steps)) for one in other.platforms] == [
+        (one.key, len(one.steps)) for one in english.platforms
+    ]
     assert other.tag.split("-")[0] == language
 
 
@@ -52,6 +55,12 @@ def test_texts_are_plain(language: str) -> None:
         assert text
         assert text == text.strip()
         assert not set("{}<>&\n") & set(text.replace(" & ", " "))
+
+
+def test_french_marks_never_begin_or_end_a_line_alone() -> None:
+    """The space inside of « » and before : ; ? ! does not break."""
+    for text in every_text(catalogues()["fr"]):
+        assert not re.search("« | »| [:;?!]", text), text
 
 
 @pytest.mark.parametrize("language", [language for language in LANGUAGES if language != "en"])

@@ -5,7 +5,7 @@ import time
 import pytest
 from presented import CHROME
 
-from gatekeeper.refusal.negotiation import LONGEST_FIELD, choose_language, prefers_page
+from gatekeeper.refusal.negotiation import LONGEST_FIELD, choose_language, prefers_page, recognize_platform
 
 PAGE = [
     CHROME,
@@ -105,6 +105,30 @@ def test_json_for_a_broken_field(accept: str) -> None:
 def test_the_language_is_looked_up_by_weight_then_order(accept_language: str, language: str) -> None:
     """RFC 4647, 3.4: the best-weighted range whose primary subtag is available, else the default."""
     assert choose_language(accept_language, {"en", "de", "fr", "es", "zh"}, "en") == language
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "platform"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML) Chrome/131.0.0.0 Safari/537.36",
+            "windows",
+        ),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.1 Safari/605.1.15", "mac"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML) Chrome/131.0.0.0 Safari/537.36", "linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0", "firefox"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1", "ios"),
+        ("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML) Chrome/131.0.0.0 Mobile", "android"),
+        ("Mozilla/5.0 (Android 14; Mobile; rv:133.0) Gecko/133.0 Firefox/133.0", "android"),
+        ("Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36", "linux"),
+        ("curl/7.88.1", ""),
+        ("", ""),
+        (" " * LONGEST_FIELD + "iPhone", ""),
+    ],
+)
+def test_the_device_is_recognized_by_what_the_browser_calls_itself(user_agent: str, platform: str) -> None:
+    """A phone before its system, Firefox on a computer before the computer; nothing, if it is not known."""
+    assert recognize_platform(user_agent) == platform
 
 
 @pytest.mark.parametrize("start", ["", "a/b", "de", 'a/b;a="'])

@@ -209,6 +209,23 @@ def test_what_cannot_be_read_is_told_for_the_log() -> None:
     assert len(unreadable_head(b"x" * 9999).method) == LOGGED_LINE_BYTES
 
 
+@pytest.mark.parametrize(
+    ("data", "accept", "language"),
+    [
+        (b"GET / HTTP/1.1\r\nBad\r\naccept: text/html\r\nAccept-Language:\tde \r\nCookie: ", b"text/html", b"de "),
+        (b"GET / HTTP/1.1\r\nAccept: text/html\r\nAccept: */*\r\n\r\n", b"text/html", b""),
+        (b"GET /\nAccept: text/html\r\nX-Accept: text/html\r\n\r\n", b"", b""),
+        (b"GET / HTTP/1.1\r\nAccept : text/html\r\n\r\n", b"", b""),
+        (b"GET / HTTP/1.1\r\nAccept: text/html\x00\r\n\r\n", b"text/html", b""),
+    ],
+)
+def test_what_cannot_be_read_still_chooses_the_form_of_the_answer(data: bytes, accept: bytes, language: bytes) -> None:
+    """The first line of the name, visible text alone; nothing else is taken from a head that was refused."""
+    said = unreadable_head(data).block.said
+    assert (said.get(b"accept", b""), said.get(b"accept-language", b"")) == (accept, language)
+    assert set(said) <= {b"accept", b"accept-language"}
+
+
 # -- memory
 
 

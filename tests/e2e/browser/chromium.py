@@ -143,11 +143,22 @@ class Chromium:
         """What the page says."""
         return self.run("document.body.innerText")
 
-    def look(self, width: int, height: int, scheme: str) -> None:
-        """Be a screen of this size, in a "light" or "dark" colour scheme; a narrow one is a phone."""
+    def look(
+        self, width: int, height: int, scheme: str, *, medium: str = "screen", forced_colors: bool = False
+    ) -> None:
+        """Be a screen of this size, in a "light" or "dark" colour scheme; a narrow one is a phone.
+
+        Nothing moves: a picture taken in the middle of a movement shows what nobody sees.
+        """
         phone = width < 600
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        features = {
+            "prefers-color-scheme": scheme,
+            "prefers-reduced-motion": "reduce",
+            "forced-colors": "active" if forced_colors else "none",
+        }
+        wanted = [{"name": name, "value": value} for name, value in features.items()]
+        self._call("Emulation.setEmulatedMedia", media=medium, features=wanted)
 
     def picture(self, file: Path) -> None:
         """The whole page, to its end, as a PNG."""
