@@ -1,16 +1,17 @@
 """The authority's folder on disk: one writer at a time, and all of a change or nothing of it, also after ``kill -9``.
 
-A change of several files (index, certificate, key, CRL) is first written whole into one journal. Renaming the journal
-into place is the moment it counts; from then on whoever opens the folder next carries the change out if the process
-that wrote it could not. Each file is written aside, flushed, and renamed over the old one, so nobody reads half a file.
+A change of several files (index, certificate, key, CRL) is first written aside, whole, and flushed; then a journal
+names the files. Renaming the journal into place is the moment it counts, and what is left is renaming: that needs no
+room on the disk, and whoever opens the folder next does it if the process that began it could not. Nobody reads half a
+file.
 """
 
-import base64
+import errno
 import fcntl
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class Content:
     mode: int = SECRET
 
 
-def _go_on(step: str) -> None:
+def go_on(step: str) -> None:
     """Between two steps of a change nothing happens; tests put a kill here."""
 
 
@@ -44,9 +45,14 @@ class Folder:
     ``before`` is called with the name of each step ahead of every system call that changes the disk.
     """
 
-    def __init__(self, path: Path, before: Callable[[str], None] = _go_on) -> None:
+    def __init__(self, path: Path, before: Callable[[str], None] = go_on) -> None:
         self.path = path
         self._before = before
+
+    @property
+    def is_being_made(self) -> bool:
+        """Whether a change is decided, but not yet carried out: the very first one, where there is nothing else."""
+        return (self.path / _JOURNAL).exists()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -65,15 +71,13 @@ class Folder:
             os.close(descriptor)
 
     def commit(self, changes: Mapping[str, Content]) -> None:
-        """Write all of these files or, if the process dies before the journal is in place, none of them."""
-        record = {
-            name: {"mode": content.mode, "content": base64.b64encode(content.octets).decode()}
-            for name, content in changes.items()
-        }
+        """Write all of these files or, if anything fails or the process dies before the journal is in place, none."""
         with _sentence(self.path):
-            self._replace(self.path / _JOURNAL, Content(json.dumps(record).encode()))
-            self._before("flush journal")
-            _flush_folder(self.path)
+            try:
+                self._prepare(changes)
+            except OSError:
+                self._sweep()
+                raise
             self._carry_out(changes)
 
     def read(self, name: str) -> bytes | None:
@@ -84,42 +88,60 @@ class Folder:
             except FileNotFoundError:
                 return None
 
-    def _recover(self) -> None:
-        for leftover in [*self.path.glob(f".*{_ASIDE}"), *self.path.glob(f"*/.*{_ASIDE}")]:
-            leftover.unlink(missing_ok=True)
-        journal = self.read(_JOURNAL)
-        if journal is not None:
-            self._carry_out(_read_journal(journal, self.path / _JOURNAL))
-
-    def _carry_out(self, changes: Mapping[str, Content]) -> None:
-        """Can be done twice, and must be: nobody knows how far a killed process came."""
+    def _prepare(self, changes: Mapping[str, Content]) -> None:
         for name, content in changes.items():
             path = self.path / name
             if not path.parent.is_dir():
                 self._before(f"mkdir {path.parent.name}")
                 path.parent.mkdir(FOLDER_MODE)
-                _flush_folder(self.path)
-            self._replace(path, content)
-        self._before("flush folders")
-        for folder in {(self.path / name).parent for name in changes}:
-            _flush_folder(folder)
+            if path.is_dir():  # it could not be renamed over, now or ever
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            self._before(f"write {name}")
+            write_aside(path, content)
+        self._flush(changes)
+        journal = self.path / _JOURNAL
+        self._before("write journal")
+        aside = write_aside(journal, Content(json.dumps(list(changes)).encode()))
+        self._before("rename journal")
+        aside.rename(journal)
+
+    def _recover(self) -> None:
+        journal = self.read(_JOURNAL)
+        if journal is not None:
+            self._carry_out(_read_journal(journal, self.path / _JOURNAL))
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for leftover in [*self.path.glob(f".*{_ASIDE}"), *self.path.glob(f"*/.*{_ASIDE}")]:
+            leftover.unlink(missing_ok=True)
+
+    def _carry_out(self, names: Iterable[str]) -> None:
+        """Can be done twice, and must be: nobody knows how far a killed process came."""
+        self._before("flush journal")
+        _flush_folder(self.path)
+        for name in names:
+            self._before(f"rename {name}")
+            with suppress(FileNotFoundError):  # renamed already
+                _aside(self.path / name).rename(self.path / name)
+        self._flush(names)
         self._before("unlink journal")
         # Not flushed: a journal that comes back after a power cut is carried out once more, to no effect.
         (self.path / _JOURNAL).unlink(missing_ok=True)
 
-    def _replace(self, path: Path, content: Content) -> None:
-        self._before(f"write {path.name}")
-        aside = write_aside(path, content)
-        self._before(f"rename {path.name}")
-        aside.rename(path)
+    def _flush(self, names: Iterable[str]) -> None:
+        self._before("flush folders")
+        for folder in {self.path, *((self.path / name).parent for name in names)}:
+            _flush_folder(folder)
 
 
-def _read_journal(content: bytes, path: Path) -> dict[str, Content]:
+def _read_journal(content: bytes, path: Path) -> list[str]:
     try:
-        record = json.loads(content)
-        return {name: Content(base64.b64decode(part["content"]), part["mode"]) for name, part in record.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AuthorityError(f"{path} is damaged ({error}); bring the folder back from a backup") from error
+        names = json.loads(content)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise AuthorityError(f"{path} is damaged; bring the folder back from a backup")
+    return names
 
 
 def make_folder(path: Path) -> None:
@@ -163,17 +185,25 @@ def write_over(path: Path, content: Content) -> None:
 
 
 def write_aside(path: Path, content: Content) -> Path:
-    """Write and flush ``.NAME.new`` beside ``path``."""
-    aside = path.with_name(f".{path.name}{_ASIDE}")
+    """Write and flush ``.NAME.new`` beside ``path``; nothing is left of it if that fails."""
+    aside = _aside(path)
     aside.unlink(missing_ok=True)
     # O_EXCL follows no symbolic link (open(2)).
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, SECRET)
-    with open(descriptor, "wb") as file:
-        os.fchmod(descriptor, content.mode)
-        file.write(content.octets)
-        file.flush()
-        os.fsync(descriptor)
+    try:
+        with open(descriptor, "wb") as file:
+            os.fchmod(descriptor, content.mode)
+            file.write(content.octets)
+            file.flush()
+            os.fsync(descriptor)
+    except OSError:
+        aside.unlink()
+        raise
     return aside
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_ASIDE}")
 
 
 def _flush_folder(path: Path) -> None:

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.certificates import YEAR, Authority, make_authority
-from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, _go_on, make_folder
+from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, go_on, make_folder
 from gatekeeper.ca.index import Entry, Index, read_index, write_index
 from gatekeeper.ca.keys import (
     DEFAULT_KEY_TYPE,
@@ -36,7 +36,7 @@ ISSUED = "issued"
 class Store:
     """The read side: needs no passphrase, changes nothing but what a killed command left unfinished."""
 
-    def __init__(self, path: Path, before: Callable[[str], None] = _go_on) -> None:
+    def __init__(self, path: Path, before: Callable[[str], None] = go_on) -> None:
         self.path = path
         self.folder = Folder(path, before)
 
@@ -82,7 +82,7 @@ class Store:
     def _must_exist(self) -> None:
         if self.exists():
             return
-        if (self.path / ".journal").exists():  # the very first command was killed after it had decided
+        if self.folder.is_being_made:  # the very first command was killed after it had decided
             with self.folder.locked():
                 return
         raise AuthorityError(
@@ -110,7 +110,7 @@ def create_store(
     lifetime: timedelta = YEAR,
     crl_lifetime: timedelta = CRL_LIFETIME,
     now: datetime,
-    before: Callable[[str], None] = _go_on,
+    before: Callable[[str], None] = go_on,
 ) -> Store:
     """Make an authority in an empty folder: key, certificate, first revocation list, index."""
     check_common_name(name)
@@ -129,7 +129,7 @@ def adopt_store(
     *,
     crl_lifetime: timedelta = CRL_LIFETIME,
     now: datetime,
-    before: Callable[[str], None] = _go_on,
+    before: Callable[[str], None] = go_on,
 ) -> Store:
     """Take over an authority that was made elsewhere, by openssl for one; its files may already lie in the folder.
 

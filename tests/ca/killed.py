@@ -29,6 +29,12 @@ WISH = BundleWish("a password")
 LATER = NOW + timedelta(days=1)
 
 
+def at_the_journal(step: str) -> None:
+    """Kills its process when a change has just been decided."""
+    if step == "flush journal":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Countdown:
     """Kills its process before the step after ``steps`` others; writes down which one that was."""
 
@@ -81,18 +87,15 @@ def recover(path: Path, before: Before) -> None:
 OPERATIONS = {operation.__name__: operation for operation in (init, issue, sign, renew, revoke, crl, recover)}
 
 
-def run(operation: Callable[[Path, Before], None], path: Path, steps: int) -> str | None:
-    """Carry it out in a child; the step it was killed before, None if it came through."""
-    report = path.with_suffix(".step")
+def is_killed(operation: Callable[[Path, Before], None], path: Path, before: Before) -> bool:
+    """Carry it out in a child, and see whether it was killed or came through."""
     child = os.fork()
     if child == 0:
-        operation(path, Countdown(steps, report))
+        operation(path, before)
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return report.read_text()
-    assert os.WEXITSTATUS(status) == 0
-    return None
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
 
 
 def main(word: str, folder: Path, where: Path) -> None:
@@ -101,9 +104,9 @@ def main(word: str, folder: Path, where: Path) -> None:
         if folder.exists():
             shutil.copytree(folder, copy)
         if word == "recover":
-            # Step 3 of a change is the first one after its journal was renamed into place.
-            assert run(renew, copy, 3) is not None
-        step = run(OPERATIONS[word], copy, steps)
+            assert is_killed(renew, copy, at_the_journal)
+        report = copy.with_suffix(".step")
+        step = report.read_text() if is_killed(OPERATIONS[word], copy, Countdown(steps, report)) else None
         print(json.dumps([str(copy), step]))
         if step is None:
             return

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+import resource
+import signal
 import stat
 from pathlib import Path
 
@@ -48,22 +50,23 @@ def test_modes_are_exact_whatever_the_umask(tmp_path: Path) -> None:
         assert mode(path / ".lock") & 0o077 == 0
 
 
-def test_a_change_before_its_journal_never_happened(tmp_path: Path) -> None:
-    """Killed before the journal is renamed: the old files stay, and no trace is left after the next look."""
+@pytest.mark.parametrize(
+    "step", ["write a", "mkdir sub", "write sub/b", "flush folders", "write journal", "rename journal"]
+)
+def test_a_change_before_its_journal_never_happened(step: str, tmp_path: Path) -> None:
+    """Killed before the journal is in place: the old files stay, and no trace is left after the next look."""
     with Folder(tmp_path).locked():
         Folder(tmp_path).commit({"a": Content(b"old")})
-    folder = Folder(tmp_path, StopBefore("rename .journal"))
+    folder = Folder(tmp_path, StopBefore(step))
     with pytest.raises(KilledError), folder.locked():
-        folder.commit({"a": Content(b"new"), "b": Content(b"new")})
-    assert (tmp_path / "..journal.new").exists()
+        folder.commit({"a": Content(b"new"), "sub/b": Content(b"new")})
     with Folder(tmp_path).locked():
-        assert sorted(os.listdir(tmp_path)) == [".lock", "a"]
+        left = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert sorted(path.name for path in left) == [".lock", "a"]
         assert Folder(tmp_path).read("a") == b"old"
 
 
-@pytest.mark.parametrize(
-    "step", ["write a", "rename a", "mkdir sub", "write b", "rename b", "flush folders", "unlink journal"]
-)
+@pytest.mark.parametrize("step", ["flush journal", "rename a", "rename sub/b", "unlink journal"])
 def test_a_change_after_its_journal_is_finished_by_the_next(step: str, tmp_path: Path) -> None:
     """Killed anywhere after: whoever locks the folder next finds everything done."""
     folder = Folder(tmp_path, StopBefore(step))
@@ -74,6 +77,23 @@ def test_a_change_after_its_journal_is_finished_by_the_next(step: str, tmp_path:
         assert os.listdir(tmp_path / "sub") == ["b"]
         assert (tmp_path / "a").read_bytes() == (tmp_path / "sub/b").read_bytes() == b"new"
         assert (mode(tmp_path / "a"), mode(tmp_path / "sub/b")) == (0o600, 0o644)
+
+
+def test_a_full_disk_changes_nothing(tmp_path: Path) -> None:
+    """Where there is no room for the last of the files, none is changed, and none is left aside to take up more."""
+    with Folder(tmp_path).locked():
+        Folder(tmp_path).commit({"a": Content(b"old")})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write then fails with EFBIG, as it would with ENOSPC
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        with pytest.raises(AuthorityError, match="too large"), Folder(tmp_path).locked():
+            Folder(tmp_path).commit({"a": Content(b"new"), "b": Content(b"x" * 5000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert sorted(os.listdir(tmp_path)) == [".lock", "a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
 
 
 def test_a_reader_sees_the_old_file_or_the_new(tmp_path: Path) -> None:
@@ -154,13 +174,15 @@ def test_a_machine_that_says_no_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(AuthorityError, match=r"none/\.lock: No such file"), Folder(tmp_path / "none").locked():
         pass
     (tmp_path / "taken").mkdir()
-    with pytest.raises(AuthorityError, match="taken"), Folder(tmp_path).locked():
-        Folder(tmp_path).commit({"taken": Content(b"x")})
+    with pytest.raises(AuthorityError, match="taken: Is a directory"), Folder(tmp_path).locked():
+        Folder(tmp_path).commit({"first": Content(b"x"), "taken": Content(b"x")})
+    assert sorted(os.listdir(tmp_path)) == [".lock", "file", "taken"]
 
 
-def test_a_damaged_journal_stops_everything(tmp_path: Path) -> None:
-    """A journal that cannot be read is not skipped: it may hold a revocation."""
-    (tmp_path / ".journal").write_bytes(b"{")
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[1]"])
+def test_a_damaged_journal_stops_everything(content: bytes, tmp_path: Path) -> None:
+    """A journal that cannot be read is not skipped: a revocation may wait for it."""
+    (tmp_path / ".journal").write_bytes(content)
     with pytest.raises(AuthorityError, match=r"\.journal is damaged"), Folder(tmp_path).locked():
         pass
 

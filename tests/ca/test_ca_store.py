@@ -255,7 +255,7 @@ def test_half_a_file_beside_the_real_one_is_swept_away(store: Store) -> None:
 def test_a_journal_is_carried_out_by_a_reader(store: Store) -> None:
     """`ca list` needs no passphrase, and still finishes what a killed command had decided."""
     other = Folder(
-        store.path, before=lambda step: (_ for _ in ()).throw(KeyboardInterrupt) if step == "write a.crt" else None
+        store.path, before=lambda step: (_ for _ in ()).throw(KeyboardInterrupt) if step == "rename a.crt" else None
     )
     with pytest.raises(KeyboardInterrupt), other.locked():
         other.commit({"a.crt": Content(b"decided")})
