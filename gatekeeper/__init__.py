@@ -8,6 +8,8 @@ The folders are the architecture, and imports point one way, downwards in this l
     may they in? Values in, verdict out: no socket, no clock, no asyncio.
 ``wire``
     what do the bytes say? The only package that knows the HTTP parser.
+``invitations``
+    what the administrator leaves in a folder, and the gate hands out once.
 ``ca``
     the certificate authority behind ``gatekeeper ca``; the running proxy never imports it.
 ``config`` (with ``source``, ``complaints``, ``checks``), ``reference``, ``starter``
@@ -16,6 +18,8 @@ The folders are the architecture, and imports point one way, downwards in this l
     handshakes that complete for every certificate; the only place that touches OpenSSL's C side.
 ``refusal``
     what a refused visitor sees.
+``reception``
+    what the gate itself answers, to who has no certificate yet.
 ``proxy``
     move it along: connections, exchanges, tunnels.
 ``metrics``, ``access_log``, ``status``, ``admin``

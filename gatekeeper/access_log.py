@@ -2,6 +2,8 @@
 
 A visitor cannot forge a line: JSON escapes every control character, and ``combined`` and ``text`` write everything
 that is not visible ASCII, and the quote and backslash, as ``\\xHH`` (as nginx does).
+
+Nobody can read the token of an invitation in it: `without_token` cuts it out, whatever became of the request.
 """
 
 import json
@@ -22,6 +24,7 @@ from pathlib import Path
 from queue import Full, Queue
 from select import PIPE_BUF
 from typing import Protocol
+from urllib.parse import unquote_to_bytes
 
 from gatekeeper.errors import StartError
 from gatekeeper.gate.certificate import Certificate
@@ -237,6 +240,7 @@ def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
 
 
 def _json_request(method: bytes, target: bytes) -> str:
+    method, target = without_token(method), without_token(target)
     return f'"method":{json.dumps(method.decode("latin-1"))},"target":{json.dumps(target.decode("latin-1"))}'
 
 
@@ -254,7 +258,7 @@ def _json_block(block: Block) -> str:
 
 
 def _json_fields(host: bytes, agent: bytes, referer: bytes) -> str:
-    fields = {"host": host, "user_agent": agent, "referer": referer}
+    fields = {"host": host, "user_agent": agent, "referer": without_token(referer)}
     return "".join(f',"{name}":{json.dumps(value.decode("latin-1"))}' for name, value in fields.items() if value)
 
 
@@ -283,10 +287,10 @@ def _json_refusal(outcome: Outcome) -> str:
 def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     """The format that Apache and nginx call combined; the remote user is the certificate's common name."""
     user = visitor.certificate.common_name if visitor.certificate and not outcome.reason else ""
-    referer, agent = head.block.remark(b"referer"), head.block.remark(b"user-agent")
+    referer, agent = without_token(head.block.remark(b"referer")), head.block.remark(b"user-agent")
     return (
         f"{_host(visitor.client)} - {_plain(user) or '-'} [{_clf_time(int(outcome.started))}] "
-        f'"{_plain_bytes(head.method)} {_plain_bytes(head.target)} HTTP/1.{head.minor}" '
+        f'"{_plain_bytes(without_token(head.method))} {_plain_bytes(without_token(head.target))} HTTP/1.{head.minor}" '
         f'{outcome.status} {outcome.sent} "{_plain_bytes(referer) or "-"}" "{_plain_bytes(agent) or "-"}"'
     )
 
@@ -296,10 +300,27 @@ def text_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     who = _plain(visitor.certificate.subject) if visitor.certificate else "no certificate"
     why = f" refused: {outcome.reason} ({_plain(outcome.detail)})" if outcome.reason else ""
     return (
-        f"{_iso_time(int(outcome.started * 1000))} {outcome.status} {_plain_bytes(head.method)} "
-        f"{_plain_bytes(head.target)} {outcome.sent}B {outcome.duration * 1000:.1f}ms {visitor.client} [{who}]{why} "
-        f"{outcome.request_id}"
+        f"{_iso_time(int(outcome.started * 1000))} {outcome.status} {_plain_bytes(without_token(head.method))} "
+        f"{_plain_bytes(without_token(head.target))} {outcome.sent}B {outcome.duration * 1000:.1f}ms "
+        f"{visitor.client} [{who}]{why} {outcome.request_id}"
     )
+
+
+def without_token(address: bytes) -> bytes:
+    """A target or a Referer without what could be the token of an invitation, or most of one, in any spelling.
+
+    Looked for where the words of its path stand, for an app's own addresses are to be logged whole. Most are shorter
+    than any that holds one.
+    """
+    if len(address) < _SHORTEST_WITH_TOKEN or not _SPEAKS_OF_INVITATIONS(unquote_to_bytes(address)):
+        return address
+    return _LIKE_A_TOKEN.sub(b"...", address)
+
+
+# "/.gatekeeper/invite/" and a third of a token: the rest cannot be guessed.
+_SHORTEST_WITH_TOKEN = 36
+_SPEAKS_OF_INVITATIONS = re.compile(rb"gatekeeper|invite", re.IGNORECASE).search
+_LIKE_A_TOKEN = re.compile(rb"[A-Za-z0-9_%-]{16,}")
 
 
 FORMATS: dict[str, Format] = {"json": json_line, "combined": combined_line, "text": text_line}

@@ -7,6 +7,7 @@
     ├── ConfigurationError    the configuration holds mistakes, all of them listed (exit 2)
     ├── StartError            everything is written right, but the machine says no: port in use … (exit 1)
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
+    ├── InvitationError       the folder of invitations, or one in it, cannot be used (exit 1; 503 for a visitor)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
     ├── UnreachableError      an upstream cannot be connected to; carries the status to answer with
     ├── ProxyHeaderError      a connection has a PROXY header that is wrong, missing or not welcome; it ends
@@ -65,6 +66,10 @@ class StartError(GatekeeperError):
 
 class AuthorityError(GatekeeperError):
     """A command of the certificate authority cannot be carried out; nothing was changed."""
+
+
+class InvitationError(GatekeeperError):
+    """The folder of invitations, or an invitation in it, cannot be used. The sentence is for log and terminal only."""
 
 
 class MessageError(GatekeeperError):

@@ -20,12 +20,15 @@ _SHORTEST = DURATION_BUCKETS[0]
 _STATUSES = 1000
 _REASONS = tuple(reason.value for reason in Reason)
 _HANDSHAKES = ("ok", "failed", "refused")
+# As in `gatekeeper.reception.question.Event`, which stands above this module.
+_INVITATIONS = ("shown", "downloaded", "interrupted", "refused", "unknown", "limited")
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
 _NAMED = _STATUSES * _SLOTS
 _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
-_ROW = (_HANDSHAKE + 8 + 511) // 512 * 512  # whole pages
+_INVITED = _HANDSHAKE + 8
+_ROW = (_INVITED + 16 + 511) // 512 * 512  # whole pages
 # More are not counted: a number that large says enough.
 MAX_EXPIRING_CLIENTS = 10_000
 
@@ -89,6 +92,10 @@ class Metrics:
         """A TLS handshake ended: "ok", "failed", or "refused" for its certificate."""
         self._counts[_HANDSHAKE + _HANDSHAKES.index(result)] += 1
 
+    def invited(self, event: str) -> None:
+        """Something happened to an invitation, see `gatekeeper.reception.question.Event`."""
+        self._counts[_INVITED + _INVITATIONS.index(event)] += 1
+
     def change(self, cell: Cell, by: int) -> None:
         """Add to a number."""
         self._counts[cell] += by
@@ -141,6 +148,11 @@ class Metrics:
         """Handshakes by result, as far as there were any."""
         return {name: count for name, count in self._named(_HANDSHAKE, _HANDSHAKES) if count}
 
+    @property
+    def invitations(self) -> Mapping[str, int]:
+        """What happened to invitations, as far as anything did."""
+        return {name: count for name, count in self._named(_INVITED, _INVITATIONS) if count}
+
     def answers(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Each status that was answered, and how often in each bucket of duration."""
         for status in range(100, _STATUSES):
@@ -162,6 +174,7 @@ class Totals:
     duration_sum: float
     refusals: Mapping[str, int]
     handshakes: Mapping[str, int]
+    invitations: Mapping[str, int]
     connections: int
     tunnels: int
     lost_lines: int
@@ -225,6 +238,7 @@ class Ledger:
         requests: dict[int, int] = {}
         durations = [0] * _SLOTS
         refusals, handshakes = dict.fromkeys(_REASONS, 0), dict.fromkeys(_HANDSHAKES, 0)
+        invitations = dict.fromkeys(_INVITATIONS, 0)
         for row in self.rows:
             for status, slots in row.answers():
                 requests[status] = requests.get(status, 0) + sum(slots)
@@ -233,12 +247,15 @@ class Ledger:
                 refusals[reason] += count
             for result, count in row.handshakes.items():
                 handshakes[result] += count
+            for event, count in row.invitations.items():
+                invitations[event] += count
         return Totals(
             requests=requests,
             durations=tuple(durations),
             duration_sum=sum(row.time(Cell.DURATION_SUM) for row in self.rows),
             refusals=refusals,
             handshakes=handshakes,
+            invitations=invitations,
             connections=self.connections,
             tunnels=sum(row.count(Cell.TUNNELS) for row in self.rows),
             lost_lines=sum(row.count(Cell.LOST_LINES) for row in self.rows),

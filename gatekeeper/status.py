@@ -164,6 +164,9 @@ class Status:
         yield from _family(
             "gatekeeper_handshakes_total", "counter", "TLS handshakes by result.", "result", totals.handshakes.items()
         )
+        if self._proxy.world.invitations is not None:
+            name, text = "gatekeeper_invitations_total", "What happened to invitations."
+            yield from _family(name, "counter", text, "event", totals.invitations.items())
         yield from _single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
         yield from _single("gatekeeper_tunnels", "gauge", "Open WebSockets and other tunnels.", totals.tunnels)
         up = [(name, int(is_up)) for name, is_up in upstreams.items()]

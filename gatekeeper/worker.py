@@ -175,6 +175,7 @@ class _Worker:
 
     async def _end(self) -> None:
         await self._proxy.responders.close()
+        self._proxy.desk.close()
         await self._admin.stop()
         for pool in self._proxy.world.upstreams.values():
             pool.close()

@@ -17,7 +17,7 @@ from gatekeeper.cli.configuration import add_config_option, load_configuration, 
 from gatekeeper.errors import MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
-from gatekeeper.gate.routes import Document, Route
+from gatekeeper.gate.routes import Document, Reception, Route
 from gatekeeper.gate.verdict import Admit, Identity, Peer, Reason
 from gatekeeper.proxy.forwarding import address_headers, believed_headers
 from gatekeeper.proxy.world import World, build_world
@@ -147,6 +147,8 @@ def _told(
         )
     if isinstance(decision, Document):
         return Explanation(request, certificate, 200, detail="The gate itself has this for everybody.")
+    if isinstance(decision, Reception):
+        return Explanation(request, certificate, 200, detail="The gate itself answers here, and no app is asked.")
     if not isinstance(decision, Forward):
         return Explanation(request, certificate, decision.status, detail=decision.detail, check="routes")
     sent, returned = _headers(world, head, decision.identity, address, now)

@@ -14,6 +14,6 @@ starter
     the file that ``gatekeeper init`` writes.
 """
 
-from gatekeeper.config.load import NAME, NOT_YET, SYSTEM_WIDE, Configuration, find, load, not_yet
+from gatekeeper.config.load import NAME, SYSTEM_WIDE, Configuration, find, load
 
-__all__ = ["NAME", "NOT_YET", "SYSTEM_WIDE", "Configuration", "find", "load", "not_yet"]
+__all__ = ["NAME", "SYSTEM_WIDE", "Configuration", "find", "load"]

@@ -7,7 +7,7 @@ does the key fit) is not checked here but where they are opened, which reports b
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,17 +20,11 @@ from gatekeeper.config.complaints import complaint
 from gatekeeper.config.source import KeyPath, Source, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.kinds import Loading
-from gatekeeper.settings import Settings, Table
+from gatekeeper.settings import Settings
 
 VARIABLE = "GATEKEEPER_CONFIG"
 NAME = "gatekeeper.toml"
 SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
-
-# Features that are still to come. Setting such a key to anything but its default is a mistake: it is never ignored.
-# ``upstream.KEY`` means every upstream, ``routes.KEY`` every route.
-NOT_YET: Mapping[str, str] = {
-    "invitations": "invitations",
-}
 
 # A thousand routes are a twentieth of this. What is larger is a device or the wrong file.
 _LARGEST = 4 << 20
@@ -179,9 +173,8 @@ def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None
     except ValidationError as error:
         found = [complaint(one) for one in error.errors(include_url=False)]
         tables = _sound_tables(document, {where[0] for where, _ in found if where}, loading)
-        return None, [*found, *contradictions(tables), *not_yet(tables)]
-    tables = dict(settings)
-    return settings, [*contradictions(tables), *not_yet(tables)]
+        return None, [*found, *contradictions(tables)]
+    return settings, list(contradictions(dict(settings)))
 
 
 def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loading) -> dict[str, Any]:
@@ -198,32 +191,3 @@ def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loa
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(Settings.model_fields[name].rebuild_annotation())
-
-
-def not_yet(tables: Mapping[str, Any], features: Mapping[str, str] = NOT_YET) -> Iterator[Found]:
-    """Keys that are set to something other than their default, and whose feature is still to come."""
-    for key, feature in features.items():
-        name, _, inner = key.partition(".")
-        message = f"is not available yet: {feature}"
-        if not inner:
-            if name in tables and tables[name] != _default(Settings, name):
-                yield (name,), message
-            continue
-        for where, table in _written_as(name, tables):
-            if getattr(table, inner) != _default(type(table), inner):
-                yield (*where, inner), message
-
-
-def _default(table: type[Table], name: str) -> Any:
-    return table.model_fields[name].get_default(call_default_factory=True)
-
-
-def _written_as(name: str, tables: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Table]]:
-    """Every table with the keys of ``name``: the keys of ``upstream`` are those of all upstreams."""
-    value = tables.get(name)
-    if isinstance(value, Table):
-        yield (name,), value
-    elif isinstance(value, tuple):
-        yield from (((name, index), one) for index, one in enumerate(value))
-    if name == "upstream":
-        yield from ((("upstreams", key), one) for key, one in tables.get("upstreams", {}).items())

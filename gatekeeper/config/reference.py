@@ -15,7 +15,6 @@ from annotated_types import MinLen
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from gatekeeper.config import NOT_YET
 from gatekeeper.kinds import OneOrMany
 from gatekeeper.settings import Settings, Table, table_at
 
@@ -69,7 +68,6 @@ class Key:
     example: str
     choices: tuple[str, ...]
     required: bool
-    warning: str
 
 
 def keys(table: type[Table], path: str) -> Iterator[Key]:
@@ -84,14 +82,7 @@ def keys(table: type[Table], path: str) -> Iterator[Key]:
             example=written(field.examples[0]) if field.examples else "",
             choices=tuple(written(choice) for choice in _choices(field)),
             required=field.is_required() or f"{path}.{name}" in _WRITTEN,
-            warning=_warning(f"{path}.{name}", value),
         )
-
-
-def _warning(path: str, value: Any) -> str:
-    if path not in NOT_YET:
-        return ""
-    return "Not available yet." if value in (None, [], {}) else "Cannot be changed yet."
 
 
 def default(field: FieldInfo) -> Any:
@@ -155,13 +146,11 @@ def _toml_table(name: str, table: type[Table], optional: bool) -> str:
     header = {"upstreams": "[upstreams.api]", "routes": "[[routes]]"}.get(name, f"[{name}]")
     off = "#" if optional else ""
     lines = [_comment(_meaning_of(table)), _comment(_OPTIONAL.get(name, ""))]
-    if name in NOT_YET:
-        lines.append("# Not available yet.")
     lines.append(off + header)
     if name == "upstreams":
         return "\n".join([*filter(None, lines), '#url = "unix:/run/api.sock"'])
     for key in keys(table, name):
-        lines += ["", _comment(f"{key.meaning}{_choice_words(key)} {key.warning}")]
+        lines += ["", _comment(f"{key.meaning}{_choice_words(key)}")]
         lines.append(_toml_line(key, off))
         inner = table_at((name, key.name))
         lines += _inner_keys(inner) if inner is not None and key.name != "deny" else []
@@ -217,8 +206,6 @@ def _section(title: str, path: str, table: type[Table], level: str = "##") -> st
     lines = [f"{level} `{title}`", "", _meaning_of(table)]
     if path in _OPTIONAL:
         lines[-1] += f" {_OPTIONAL[path]}"
-    if path in NOT_YET:
-        lines += ["", "*Not available yet.*"]
     lines += ["", "| Key | Default | Meaning |", "|---|---|---|"]
     lines += [_row(key) for key in keys(table, path)]
     return "\n".join(lines) + "\n"
@@ -229,8 +216,6 @@ def _row(key: Key) -> str:
     meaning = key.meaning + _choice_words(key)
     if key.example and not (key.required and key.default):
         meaning += f" For example `{key.example}`."
-    if key.warning:
-        meaning += f" *{key.warning}*"
     return f"| `{key.name}` | {default_cell} | {meaning.replace('|', chr(92) + '|')} |"
 
 

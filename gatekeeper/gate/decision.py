@@ -6,7 +6,7 @@ The server asks here at each request, and ``gatekeeper explain`` asks here too.
 
 from dataclasses import dataclass
 
-from gatekeeper.gate.routes import Document, Found, Nowhere, Route, Routes
+from gatekeeper.gate.routes import Document, Found, Nowhere, Reception, Route, Routes
 from gatekeeper.gate.rules import Rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 
@@ -33,7 +33,7 @@ class Refused:
     rule: Rule | None = None
 
 
-Decision = Forward | Refused | Document | Nowhere
+Decision = Forward | Refused | Document | Reception | Nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,10 @@ class Passage:
     def _decide(self, found: Found) -> Decision:
         """Fails closed: without a verdict that admits, only what is public is given, and the rest not spoken of."""
         verdict = self._verdict
-        if isinstance(found, Document):
+        if isinstance(found, Document | Reception):
             return found
         if isinstance(found, Route) and found.public:
-            return Forward(found.upstream, self._identity, found)
+            return Forward(found.upstream, self.identity, found)
         if isinstance(verdict, Refuse):
             return Refused(verdict)
         if isinstance(found, Nowhere):
@@ -90,7 +90,7 @@ class Passage:
         """The route is that of the request that is to follow; a browser shows no certificate before (Fetch, 4.8)."""
         route = self._routes.look(preflight.method, host, target)
         if isinstance(route, Route) and route.takes_preflight(preflight.origin):
-            return Forward(route.upstream, self._identity, route)
+            return Forward(route.upstream, self.identity, route)
         return None
 
     @property
@@ -104,7 +104,8 @@ class Passage:
         return isinstance(self._verdict, Refuse) and self._verdict.pending
 
     @property
-    def _identity(self) -> Identity | None:
+    def identity(self) -> Identity | None:
+        """The visitor as whom everything is done; None for who is let in nowhere but where it is public."""
         return self._verdict.identity if isinstance(self._verdict, Admit) else None
 
 

@@ -64,8 +64,15 @@ class Nowhere:
     detail: str
 
 
-Found = Route | Document | Nowhere
+@dataclass(frozen=True, slots=True, eq=False)
+class Reception:
+    """The gate's own place, where it receives who has no certificate yet. Nothing below it ever reaches an upstream."""
 
+
+Found = Route | Document | Reception | Nowhere
+
+OWN_PLACE = b"/.gatekeeper/"
+RECEPTION = Reception()
 UNKNOWN = Nowhere(404, "There is nothing here.")
 AMBIGUOUS = Nowhere(400, "The path can be read in more than one way.")
 NO_HOST = Nowhere(400, "The Host header holds neither a name nor an address.")
@@ -77,12 +84,15 @@ class Routes:
     """All routes of a configuration. ``everywhere`` is set where each request goes the same way, so none needs be
     looked at.
 
-    ``documents`` are paths of which the gate itself has something to give, to everybody. ``stripped`` are the header
-    names by which some apps let a client say that it asks for something else than it does. ``all`` are the routes in
-    the order of the file.
+    ``documents`` are paths of which the gate itself has something to give, to everybody. ``reception`` tells that
+    everything below `OWN_PLACE` is the gate's as well. ``stripped`` are the header names by which some apps let a
+    client say that it asks for something else than it does. ``all`` are the routes in the order of the file.
     """
 
-    def __init__(self, settings: Sequence[RouteSettings], documents: Iterable[bytes] = ()) -> None:
+    def __init__(
+        self, settings: Sequence[RouteSettings], documents: Iterable[bytes] = (), *, reception: bool = False
+    ) -> None:
+        self._reception = reception
         self._documents: Mapping[bytes, Document] = {path: Document(path) for path in documents}
         self._any_host = _Table()
         self._hosts: dict[str, _Table] = defaultdict(_Table)
@@ -93,8 +103,8 @@ class Routes:
         for table in (self._any_host, *self._hosts.values()):
             table.finish()
         self.all = tuple(routes)
-        self.stripped = _hiding(settings)
-        self.everywhere = None if routes or self._documents else EVERYTHING
+        self.stripped = _hiding(settings, reception=reception)
+        self.everywhere = None if routes or self._documents or reception else EVERYTHING
         self._everything = None if routes else EVERYTHING
         self.find: Callable[[bytes, bytes, bytes], Found] = lru_cache(REMEMBERED_REQUESTS)(self.look)
         """What `look` says, remembered. For visitors who were let in; others could wash the memory out."""
@@ -112,6 +122,8 @@ class Routes:
         document = self._documents.get(path)
         if document is not None and method in (b"GET", b"HEAD"):
             return document
+        if self._reception and (own := _at_the_reception(path)) is not None:
+            return own
         if self._everything is not None:
             return self._everything
         name = read_host(host)
@@ -132,9 +144,9 @@ _OTHER_PATH = frozenset({b"x-original-url", b"x-rewrite-url"})
 _OTHER_METHOD = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 
 
-def _hiding(settings: Sequence[RouteSettings]) -> frozenset[bytes]:
+def _hiding(settings: Sequence[RouteSettings], *, reception: bool) -> frozenset[bytes]:
     """The headers by which a rule for a path or a method could be talked around, where there is such a rule."""
-    paths = _OTHER_PATH if any(one.path != "/*" for one in settings) else frozenset[bytes]()
+    paths = _OTHER_PATH if reception or any(one.path != "/*" for one in settings) else frozenset[bytes]()
     return paths | (_OTHER_METHOD if any(one.methods for one in settings) else frozenset[bytes]())
 
 
@@ -197,6 +209,20 @@ class _Table:
             at = path.find(b"/", at) + 1
             if not at:
                 break
+
+
+def _at_the_reception(path: bytes) -> Found | None:
+    """What the gate itself says to a path that is below `OWN_PLACE` in any reading; None if it is in none."""
+    length = sure_length(path)
+    if length < 0:
+        return AMBIGUOUS
+    beginning = path[:length].lower()
+    if length < len(path):
+        leads_there = OWN_PLACE.startswith(beginning) or beginning.startswith(OWN_PLACE)
+        return AMBIGUOUS if leads_there else None
+    if not (beginning + b"/").startswith(OWN_PLACE):
+        return None
+    return RECEPTION if (path + b"/").startswith(OWN_PLACE) else UNKNOWN
 
 
 def _is_sure(tables: list[_Table], path: bytes) -> bool:

@@ -16,6 +16,8 @@ class Wait(Enum):
     STREAM = "stream_idle"
     TUNNEL = "tunnel_idle"
     LINGER = "linger"
+    REPLY = "reply"
+    DELIVERY = "delivery"
 
 
 class Deadline:

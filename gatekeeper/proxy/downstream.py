@@ -7,9 +7,10 @@ from typing import cast
 from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
-from gatekeeper.gate.routes import Document, Nowhere
+from gatekeeper.gate.routes import Document, Nowhere, Reception
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
+from gatekeeper.proxy.errand import Errand
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.forwarding import address_headers, client_address
 from gatekeeper.proxy.life import Hold
@@ -71,7 +72,7 @@ class Downstream(asyncio.Protocol):
         self._slow = False
         self._unsent = 0
         # The request's.
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | Errand | None = None
         self._held = b""
 
     # -- called by the transport
@@ -108,6 +109,8 @@ class Downstream(asyncio.Protocol):
             self._gone()
 
     def eof_received(self) -> bool:
+        if isinstance(self.exchange, Errand):
+            self.exchange.client_closed()
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -315,6 +318,9 @@ class Downstream(asyncio.Protocol):
             exchange.begin(data[end:])
         elif isinstance(decision, Refused):
             self._refuse(head, decision.refusal, now)
+        elif isinstance(decision, Reception):
+            errand = self.exchange = Errand(self, head, passage.identity, now)
+            errand.begin(data[end:])
         else:
             self._answer(head, decision, now)
             self._held = data[end:]
@@ -390,7 +396,7 @@ class Downstream(asyncio.Protocol):
         Where nothing is under way there is nothing to do: the next request is judged in any case.
         """
         exchange = self.exchange
-        if exchange is None:
+        if exchange is None or isinstance(exchange, Errand):
             return
         now = self.proxy.wall()
         refusal = self._withdrawn(exchange, now)
@@ -467,6 +473,8 @@ class Downstream(asyncio.Protocol):
 
     def _gone(self) -> None:
         """The client said goodbye, over TLS or by closing: whoever no longer listens gets no more work done for it."""
+        if isinstance(self.exchange, Errand):
+            self.exchange.client_closed()
         if not self._lingering:
             self._lingering = True
             self.transport.write(self.tls.close())
@@ -480,6 +488,8 @@ class Downstream(asyncio.Protocol):
             self.deadline.set(wait, self.world.timeouts.stream_idle)
         elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
             self.transport.abort()
+        elif isinstance(self.exchange, Errand):
+            self.exchange.expired(wait)
         elif self.exchange is not None:
             if self._still_moving():
                 self.deadline.set(wait, self.world.timeouts.stream_idle)

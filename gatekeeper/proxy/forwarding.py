@@ -66,7 +66,7 @@ def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) 
     here = address.encode("ascii")
     before = block.remark(b"x-forwarded-for")
     chain = before + b", " + here if before else here
-    client = _real_client(address, before or block.remark(b"x-real-ip"), trusts)
+    client = visitor_address(address, block, trusts)
     proto = block.remark(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
     lines = b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
         client.encode("ascii"),
@@ -77,6 +77,11 @@ def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) 
         if wellformed.fullmatch(block.remark(noted)):
             lines += b"%b: %b\r\n" % (name, block.remark(noted))
     return lines + _forwarded(here, block.remark(b"forwarded"))
+
+
+def visitor_address(address: str, block: Block, trusts: Callable[[str], bool]) -> str:
+    """Who asks: the peer of the connection, or whom a trusted proxy there speaks for."""
+    return _real_client(address, block.remark(b"x-forwarded-for") or block.remark(b"x-real-ip"), trusts)
 
 
 def _real_client(address: str, chain: bytes, trusts: Callable[[str], bool]) -> str:

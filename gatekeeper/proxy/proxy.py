@@ -11,9 +11,11 @@ from gatekeeper.access_log import AccessLog, OwnAnswer
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
 from gatekeeper.metrics import Cell, Metrics
+from gatekeeper.proxy.errand import unsent_bytes
 from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.ocsp import Responders
 from gatekeeper.proxy.world import World
+from gatekeeper.reception.desk import Desk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
 
@@ -41,6 +43,7 @@ class Proxy:
     """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall.
 
     ``last_reload`` is None until the first one, and ``connections_in_all`` counts those of the other processes too.
+    ``unsent`` is how many bytes of a connection were not acknowledged yet, None if nobody knows.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Proxy:
         metrics: Metrics,
         wall: Callable[[], float] = time.time,
         connections_in_all: Callable[[], int] | None = None,
+        unsent: Callable[[asyncio.BaseTransport], int | None] = unsent_bytes,
     ) -> None:
         self.world = world
         self.loop = loop
@@ -60,7 +64,9 @@ class Proxy:
         self.metrics = metrics
         self.draining = False
         self.last_reload: Reload | None = None
+        self.unsent = unsent
         self.responders = Responders(loop, wall)
+        self.desk = Desk(loop, wall, lambda: self.world.invitations)
         self.expiry = Expiry(loop, wall, _judge_anew)
         self.connections: set[Downstream] = set()
         self.announced: set[Announced] = set()
@@ -70,6 +76,7 @@ class Proxy:
         self.idle.set()
         for pool in world.upstreams.values():
             pool.start()
+        self.desk.open()
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
@@ -101,6 +108,7 @@ class Proxy:
                 pool.retire()
         for pool in world.upstreams.values():
             pool.start()
+        self.desk.open()
         self._judge_all_anew(iter(list(self.connections)))
 
     def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:

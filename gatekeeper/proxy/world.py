@@ -8,10 +8,11 @@ from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import OCSPPolicy, Peer, Policy, Verdict, judge
+from gatekeeper.invitations.folder import Invitations, complaint
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
-from gatekeeper.settings import ClientAuthSettings, JWTSettings, Settings
+from gatekeeper.settings import ClientAuthSettings, InvitationsSettings, JWTSettings, Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
@@ -36,7 +37,8 @@ class Timeouts:
 class World:
     """What a request meets: settings, TLS, who is trusted, where requests go, how heads are read, where the apps are.
 
-    ``documents`` are what the gate itself gives to everybody: path to JSON.
+    ``documents`` are what the gate itself gives to everybody: path to JSON. ``invitations`` are what it gives to whom
+    they are for, None where there are none.
     """
 
     settings: Settings
@@ -48,6 +50,7 @@ class World:
     reader: RequestReader
     pages: RefusalPages
     upstreams: Mapping[str, Pool]
+    invitations: Invitations | None = None
     timeouts: Timeouts = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,6 +82,8 @@ class World:
         found += self.tls.warnings
         if self.policy.revocations is not None:
             found += alarms(self.policy.revocations, self.tls.authorities, now)
+        if self.invitations is not None and (why := complaint(self.invitations.path)):
+            found.append(f"nobody can be invited: {why}")
         if len(self.tls.authorities) > 1:
             sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
             found += [f"{rule} {sentence}" for rule in self.routes.without_issuer()]
@@ -117,7 +122,8 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
     assertions = _assertions(settings.identity.jwt)
     identity = IdentityWriter(settings.identity, tls.certificate, assertions)
     documents = {JWKS_PATH: assertions.jwks()} if assertions is not None else {}
-    routes = Routes(settings.routes, documents)
+    invitations = _invitations(settings.invitations)
+    routes = Routes(settings.routes, documents, reception=invitations is not None)
     return World(
         settings=settings,
         tls=tls,
@@ -136,7 +142,17 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
         ),
         pages=RefusalPages(detail=refusal.detail, contact=refusal.contact or "", template=refusal.template),
         upstreams=upstreams,
+        invitations=invitations,
     )
+
+
+def _invitations(settings: InvitationsSettings | None) -> Invitations | None:
+    """Whether the user of the gate may write there is said by `World.warnings`: it may still be root now."""
+    if settings is None:
+        return None
+    if why := complaint(settings.folder):
+        raise ConfigurationError(Mistake("invitations.folder", why))
+    return Invitations(settings.folder)
 
 
 def _ocsp_policy(settings: ClientAuthSettings) -> OCSPPolicy | None:

@@ -99,8 +99,11 @@ class RefusalPages:
         language: str,
         request_id: str,
         retry_after: int | None = None,
+        topic: str | None = None,
     ) -> Answer:
         """Any other answer of the gate: a 4xx or 5xx ``status``, ``detail`` safe to show, ``retry_after`` in seconds.
+
+        ``topic`` is what the page says, where the status alone does not tell.
 
         ``Allow`` for a 405 and ``Upgrade`` for a 426 (RFC 9110, 15.5.6 and 15.5.22) are the proxy's to add.
         """
@@ -110,7 +113,7 @@ class RefusalPages:
             return _problem(
                 status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry
             )
-        topic = topic_of_failure(status)
+        topic = topic or topic_of_failure(status)
         variables = self._variables(status=status, topic=topic, language=language, detail=detail, request_id=request_id)
         return self._answer(variables, retry)
 

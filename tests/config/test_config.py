@@ -2,15 +2,13 @@
 
 import errno
 import os
-import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.config import NOT_YET, SYSTEM_WIDE, Configuration, find, load, not_yet
-from gatekeeper.config.source import dotted
+from gatekeeper.config import SYSTEM_WIDE, Configuration, find, load
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
@@ -133,7 +131,7 @@ tunnel-idle = "2h"
 connections = 0
 
 [invitations]
-folder = "invitations"
+folder = 5
 """
 
 FOUND = """\
@@ -150,7 +148,7 @@ line 18: identity.headers[1]: should be "nginx", "rfc9440", "remote-user", "xfcc
 line 21: timeouts.idle: should be a duration such as "30s", "500ms" or "2h"; got 5
 line 22: timeouts.tunnel-idle: unknown key; did you mean "tunnel_idle"?
 line 25: limits.connections: should be at least 1; got 0
-line 27: invitations: is not available yet: invitations"""
+line 28: invitations.folder: should be the path of a folder; got 5"""
 
 
 def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
@@ -178,55 +176,6 @@ def test_a_mistake_found_later_gets_its_line(tmp_path: Path) -> None:
     late = configuration.refusal(configuration.source.mistake("client_auth.ca[0]", "is not a CA"))
     assert late.mistakes == (Mistake("client_auth.ca[0]", "is not a CA", 5),)
     assert late.source == str(tmp_path / "gatekeeper.toml")
-
-
-# Features to come ---------------------------------------------------------------------------------------------------
-
-# For each entry of NOT_YET, tables that set it to something else than its default.
-SET: dict[str, str] = {
-    "server.workers": SERVER + "workers = 2\n" + CLIENT_AUTH,
-    "server.user": SERVER + 'user = "gatekeeper"\n' + CLIENT_AUTH,
-    "server.group": SERVER + 'user = "gatekeeper"\ngroup = "gatekeeper"\n' + CLIENT_AUTH,
-    "server.proxy_protocol_from": SERVER + 'proxy_protocol_from = ["10.0.0.0/8"]\n' + CLIENT_AUTH,
-    "routes": SERVER + CLIENT_AUTH + "[[routes]]\n",
-    "identity.headers": SERVER + CLIENT_AUTH + '[identity]\nheaders = ["nginx", "xfcc"]\n',
-    "identity.custom": SERVER + CLIENT_AUTH + '[identity]\ncustom = { X-Device = "{cn}" }\n',
-    "identity.jwt": SERVER + CLIENT_AUTH + '[identity]\njwt = { key = "jwt.pem", audience = "app" }\n',
-    "identity.expiry_warning": SERVER + CLIENT_AUTH + '[identity]\nexpiry_warning = "7d"\n',
-    "invitations": SERVER + CLIENT_AUTH + '[invitations]\nfolder = "x"\n',
-}
-
-
-@pytest.mark.parametrize("key", NOT_YET)
-def test_a_key_whose_feature_is_to_come_is_refused(tmp_path: Path, key: str) -> None:
-    """Never ignored: who writes it relies on it."""
-    found = mistakes(tmp_path, SET[key] + UPSTREAM)
-    assert any(f" {key}: is not available yet: {NOT_YET[key]}" in one for one in found)
-
-
-@pytest.mark.parametrize("workers", ['"auto"', "2", "1024"])
-def test_more_than_one_worker_is_refused_in_every_spelling(tmp_path: Path, workers: str) -> None:
-    """As long as there is only one."""
-    if "server.workers" in NOT_YET:
-        assert mistakes(tmp_path, f"{SERVER}workers = {workers}\n{CLIENT_AUTH}{UPSTREAM}")
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "places"),
-    [
-        ("upstream.slow_start", UPSTREAM + 'slow_start = "1s"\n', ["upstream"]),
-        ("upstream.slow_start", '[upstreams.a]\nurl = "http://a"\nslow_start = "1s"\n', ["upstreams.a"]),
-        ("routes.public", "[[routes]]\n[[routes]]\npublic = true\n", ["routes[1]"]),
-        ("routes.public", "[[routes]]\n", []),
-        ("invitations.folder", "", []),
-    ],
-)
-def test_a_key_of_every_upstream_or_route_can_be_to_come(key: str, text: str, places: list[str]) -> None:
-    """Wherever it is written."""
-    tables = dict(Settings.model_validate(tomllib.loads(SERVER + CLIENT_AUTH + text)))
-    name = key.partition(".")[2]
-    found = [dotted(where) for where, _ in not_yet(tables, {key: "something"})]
-    assert found == [f"{place}.{name}" for place in places]
 
 
 # Files that are none ------------------------------------------------------------------------------------------------

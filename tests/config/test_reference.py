@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from gatekeeper.cli.reference import main
-from gatekeeper.config import NOT_YET, load, reference
+from gatekeeper.config import load, reference
 from gatekeeper.settings import Settings, table_at
 from tests.configurations import MINIMAL, mistakes
 
@@ -90,14 +90,6 @@ def test_every_key_stands_in_both_references() -> None:
     for key in ("spki", "issuer", "audience", "lifetime"):
         assert f"\n#   {key} " in toml
         assert f"| `{key}` |" in markdown
-
-
-def test_features_to_come_are_marked() -> None:
-    """Nobody should learn it only from the error."""
-    for text in (re.sub(r"\s+#?\s*", " ", whole) for whole in (reference.toml(), reference.markdown())):
-        marks = text.count("Not available yet.") + text.count("Cannot be changed yet.")
-        inner = 1 if text.startswith("# Configuration") and "identity.jwt" in NOT_YET else 0  # a section of its own
-        assert marks == len(NOT_YET) + inner
 
 
 # The schema ---------------------------------------------------------------------------------------------------------

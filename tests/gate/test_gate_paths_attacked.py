@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 
 from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
-from gatekeeper.gate.routes import Nowhere, Routes
+from gatekeeper.gate.routes import Nowhere, Reception, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse
 from gatekeeper.settings import RouteSettings
 from tests.people import ALICE
@@ -39,6 +39,8 @@ def outcome(decision: Decision) -> str:
         return "refused"
     if isinstance(decision, Forward):
         return "forward"
+    if isinstance(decision, Reception):
+        return "own"
     assert isinstance(decision, Nowhere)
     return {400: "ambiguous", 404: "unknown"}[decision.status]
 
@@ -64,6 +66,34 @@ def test_hosts(host: bytes, alice: str, nobody: str) -> None:
     """The same for Host headers. That an absolute target agrees with it is seen to before."""
     assert outcome(VERIFIED.decide(b"GET", host, b"/x")) == alice
     assert outcome(NOBODY.decide(b"GET", host, b"/x")) == nobody
+
+
+INVITING = Routes([], reception=True)
+EVERYBODY_ELSE = Routes([RouteSettings.model_validate({"path": "/*", "public": True})], reception=True)
+
+
+@pytest.mark.parametrize(("target", "alice", "nobody"), rows("reception", of="targets"))
+def test_the_gates_own_place(target: bytes, alice: str, nobody: str) -> None:
+    """Where there are invitations, for who is let in and for who is not."""
+    admitted = Passage(Admit(Identity(ALICE), until=float("inf")), INVITING)
+    assert outcome(admitted.decide(b"GET", b"app.example.com", target)) == alice
+    stranger = Passage(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), INVITING)
+    assert outcome(stranger.decide(b"GET", b"app.example.com", target)) == nobody
+
+
+@pytest.mark.parametrize(("target", "alice", "nobody"), rows("reception", of="targets"))
+def test_no_route_leads_into_the_gates_own_place(target: bytes, alice: str, nobody: str) -> None:
+    """Not even one that is public and takes everything."""
+    stranger = Passage(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), EVERYBODY_ELSE)
+    assert (outcome(stranger.decide(b"GET", b"app.example.com", target)) == "forward") == (alice == "forward")
+
+
+@pytest.mark.parametrize(("target", "alice", "nobody"), rows("reception", of="targets"))
+def test_no_reading_of_what_is_forwarded_is_the_gates_own_place(target: bytes, alice: str, nobody: str) -> None:
+    """Asked of the same independent model."""
+    if alice == "forward":
+        own = re.compile(r"/\.gatekeeper(/.*)?", re.DOTALL)
+        assert not [one for one in readings(target.partition(b"?")[0]) if own.fullmatch(one)]
 
 
 def readings(path: bytes, depth: int = 3) -> set[str]:

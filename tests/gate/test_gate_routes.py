@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, NO_HOST, UNKNOWN, Document, Found, Route, Routes
+from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, NO_HOST, RECEPTION, UNKNOWN, Document, Found, Route, Routes
 from gatekeeper.settings import RouteSettings
 
 
@@ -210,3 +210,25 @@ def test_a_long_path_costs_no_more_steps_than_the_deepest_route() -> None:
     start = time.perf_counter()
     some.look(b"GET", b"x", b"/a" * 4000)
     assert time.perf_counter() - start < 0.05
+
+
+# The gate's own place -------------------------------------------------------------------------------------------------
+
+
+def test_without_invitations_an_app_keeps_the_path() -> None:
+    """It is the gate's only where something is there."""
+    assert routes().look(b"GET", b"x", b"/.gatekeeper/invite/x") is EVERYTHING
+
+
+def test_with_invitations_each_request_is_looked_at() -> None:
+    """And the headers by which some apps take another path than that of the request do not pass."""
+    inviting = Routes([], reception=True)
+    assert inviting.everywhere is None
+    assert inviting.look(b"GET", b"x", b"/") is EVERYTHING
+    assert inviting.stripped == {b"x-original-url", b"x-rewrite-url"}
+
+
+def test_every_method_there_is_the_gates() -> None:
+    """Whatever it is."""
+    for method in (b"GET", b"POST", b"DELETE", b"OPTIONS", b"BREW"):
+        assert Routes([], reception=True).look(method, b"x", b"/.gatekeeper/x") is RECEPTION

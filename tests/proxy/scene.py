@@ -94,7 +94,14 @@ class Scene:
         self.world = replace(make_world(settings, world.tls, self.pools), pages=world.pages)
         self.log = Log()
         self.started = time.time()
-        self.proxy = Proxy(self.world, loop=self.loop, log=self.log, metrics=Metrics(), wall=self.wall)  # type: ignore[arg-type]
+        self.proxy = Proxy(
+            self.world,
+            loop=self.loop,
+            log=self.log,  # type: ignore[arg-type]
+            metrics=Metrics(),
+            wall=self.wall,
+            unsent=lambda transport: transport.unacknowledged,  # type: ignore[attr-defined]
+        )
 
     def _places(self, settings: Settings) -> Any:
         self.places = make_places("default", settings.every_upstream["default"], {})
@@ -133,6 +140,7 @@ class Scene:
         if self.loop.is_closed():
             return
         self.proxy.cut()
+        self.proxy.desk.close()
         for pool in self.pools.values():
             pool.close()
         self.loop.settle()

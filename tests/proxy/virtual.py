@@ -80,6 +80,12 @@ class VirtualLoop(base_events.BaseEventLoop):
         assert self.connector is not None
         return await self.connector(factory, path, **more)
 
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
+        """At once: whatever another thread would do is done before anybody looks."""
+        future = self.create_future()
+        future.set_result(func(*args))
+        return future
+
     # -- what BaseEventLoop asks of a loop
 
     def select(self, timeout: float | None) -> list[Any]:
@@ -114,6 +120,8 @@ class FakeTransport(asyncio.Transport):
         self.reading = True
         self.closing = False
         self.lost = False
+        self.unacknowledged: int | None = 0
+        """What the kernel says of the bytes on their way to the peer; None where it can say nothing."""
         self.peer_got = bytearray()
         self.peer_got_eof = False
         """Whether the peer sees the end: of what was sent, or of the connection."""

@@ -1,0 +1,75 @@
+"""What is written about an invitation, in ``invitation.json``. Nothing in it lets anybody in."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from gatekeeper.errors import InvitationError
+
+_VERSION = 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+class Kind(StrEnum):
+    """What an invitation is for."""
+
+    BUNDLE = "bundle"  # key and certificate lie there, encrypted
+    REQUEST = "request"  # whoever is invited sends a request and keeps the key
+
+
+class Profile(StrEnum):
+    """The forms in which one key and certificate are given to devices."""
+
+    MODERN = "modern"  # PKCS #12 with AES-256
+    COMPAT = "compat"  # PKCS #12 with 3DES, for Apple, Android and older Windows
+    APPLE = "apple"  # a configuration profile with the same PKCS #12 inside
+
+
+FILES: Mapping[Profile, str] = {
+    Profile.MODERN: "modern.p12",
+    Profile.COMPAT: "compat.p12",
+    Profile.APPLE: "apple.mobileconfig",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """For whom it is and until when it holds; times are seconds since the epoch.
+
+    ``digest`` is the SHA-256 of the token. ``files`` are the names of what lies ready, by profile. ``serial`` is the
+    certificate's, in hex, "" as long as there is none; ``replaces`` is the SHA-256 of the certificate that this one
+    takes the place of, "" for none.
+    """
+
+    name: str
+    digest: str
+    made: float
+    ends: float
+    kind: Kind = Kind.BUNDLE
+    files: Mapping[str, str] = field(default_factory=dict)
+    serial: str = ""
+    replaces: str = ""
+
+
+def write_invitation(invitation: Invitation) -> bytes:
+    """As JSON."""
+    return json.dumps({"version": _VERSION, **asdict(invitation)}, indent=2).encode() + b"\n"
+
+
+def read_invitation(content: bytes, source: str) -> Invitation:
+    """What `write_invitation` wrote; InvitationError for anything else, files that lead elsewhere included."""
+    try:
+        record: dict[str, Any] = json.loads(content)
+        if record.pop("version") != _VERSION:
+            raise InvitationError(f"{source} was written by another version of gatekeeper")
+        found = Invitation(**record | {"kind": Kind(record["kind"])})
+        whole = _DIGEST.fullmatch(found.digest) and all(map(_FILE.fullmatch, found.files.values()))
+        if not (whole and isinstance(found.name, str) and found.ends > found.made > 0):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InvitationError(f"{source} is damaged") from None
+    return found

@@ -1,0 +1,123 @@
+"""The life of an invitation, as values. Each state is the name of a folder; to move on is to rename it.
+
+::
+
+    open ──► taken ──► used          downloaded whole: destroyed
+      │      │   ▲
+      │      ▼   │                   broke off: the same address may try again
+      │      left ──► lost           nobody did within ten minutes: destroyed
+      ├──► ended                     its time has passed
+      └──► cancelled                 by the administrator; taken and left can be cancelled too
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+# A download that broke off may be repeated for so long after it was first begun.
+REPEAT_SECONDS = 600
+# Whoever is handing a file out is done, one way or the other, long before this. One who is not was killed.
+LEASE_SECONDS = 120
+
+
+class Stage(StrEnum):
+    """Where an invitation stands."""
+
+    OPEN = "open"  # nobody has come
+    TAKEN = "taken"  # a download is under way
+    LEFT = "left"  # a download broke off
+    USED = "used"  # a download was whole
+    LOST = "lost"  # a download broke off and was not repeated in time
+    ENDED = "ended"  # its time has passed, and nobody came
+    CANCELLED = "cancelled"  # the administrator took it back
+
+
+ALIVE = frozenset({Stage.OPEN, Stage.TAKEN, Stage.LEFT})
+
+_NAME = re.compile(
+    r"(open)|(taken)-([0-9]{1,12})-([0-9]{1,12})-([0-9a-f]{32})|(left)-([0-9]{1,12})-([0-9a-f]{32})|"
+    r"(used|lost|ended|cancelled)-([0-9]{1,12})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """``since`` is when it was first taken or when it was over, ``again`` when it was taken last (seconds since the
+    epoch); ``mark`` stands for the address that took it, see `mark_of`."""
+
+    stage: Stage = Stage.OPEN
+    since: int = 0
+    again: int = 0
+    mark: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        match self.stage:
+            case Stage.OPEN:
+                return "open"
+            case Stage.TAKEN:
+                return f"taken-{self.since}-{self.again}-{self.mark}"
+            case Stage.LEFT:
+                return f"left-{self.since}-{self.mark}"
+            case _:
+                return f"{self.stage}-{self.since}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether there still is something to download."""
+        return self.stage in ALIVE
+
+
+def read_state(name: str) -> State | None:
+    """The state of a folder's name; None if it is called otherwise."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return None
+    if match[1]:
+        return State()
+    if match[2]:
+        return State(Stage.TAKEN, int(match[3]), int(match[4]), match[5])
+    if match[6]:
+        return State(Stage.LEFT, int(match[7]), mark=match[8])
+    return State(Stage(match[9]), int(match[10]))
+
+
+def mark_of(address: str, digest: str) -> str:
+    """What stands for an address in the folder of one invitation, so that it is not written down."""
+    return hashlib.sha256(f"{digest} {address}".encode()).hexdigest()[:32]
+
+
+def now_is(state: State, ends: float, now: float) -> State:
+    """What becomes of a state by the mere passing of time; the state itself if nothing does."""
+    if state.stage is Stage.TAKEN and now >= state.again + LEASE_SECONDS:
+        state = State(Stage.LEFT, state.since, mark=state.mark)
+    if state.stage is Stage.LEFT and now >= state.since + REPEAT_SECONDS:
+        return State(Stage.LOST, int(now))
+    if state.stage is Stage.OPEN and now >= ends:
+        return State(Stage.ENDED, int(now))
+    return state
+
+
+def may_take(state: State, mark: str) -> bool:
+    """Whether who is marked so may begin a download; the state must be the one of now."""
+    return state.stage is Stage.OPEN or (state.stage is Stage.LEFT and state.mark == mark)
+
+
+def taken(state: State, mark: str, now: float) -> State:
+    """The state after a download was begun."""
+    since = int(now) if state.stage is Stage.OPEN else state.since
+    return State(Stage.TAKEN, since, int(now), mark)
+
+
+def settled(state: State, *, whole: bool, now: float) -> State:
+    """The state after a download, whole or not."""
+    if whole:
+        return over(Stage.USED, now)
+    return replace(state, stage=Stage.LEFT, again=0)
+
+
+def over(stage: Stage, now: float) -> State:
+    """The state of what is over since ``now``."""
+    return State(stage, int(now))

@@ -1,0 +1,106 @@
+"""The desk of the reception: takes questions on the event loop, has them answered on threads, and tidies up."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from gatekeeper.errors import InvitationError
+from gatekeeper.invitations.folder import Found, Invitations
+from gatekeeper.invitations.token import INVITE
+from gatekeeper.reception import invite
+from gatekeeper.reception.guesses import Guesses
+from gatekeeper.reception.question import Event, Question, Reply, failure
+
+_log = logging.getLogger("gatekeeper")
+
+# How often it is looked whether something is to be destroyed.
+SWEEP_SECONDS = 30.0
+# A file server that hangs must not take every thread of the process.
+_THREADS = 4
+
+
+class Desk:
+    """One for each process. ``invitations`` tells the folder in force, None where there are no invitations."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wall: Callable[[], float],
+        invitations: Callable[[], Invitations | None],
+    ) -> None:
+        self._loop = loop
+        self._wall = wall
+        self._invitations = invitations
+        self._guesses = Guesses()
+        self._threads = ThreadPoolExecutor(_THREADS, "reception")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """Begin to tidy up, if there is a folder; what a killed process left is destroyed first."""
+        if self._timer is None and self._invitations() is not None:
+            self._sweep()
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, question: Question, then: Callable[[Reply], None]) -> None:
+        """Answer a question, and call ``then`` with the reply."""
+        wait = self._guesses.wait(question.address, self._loop.time())
+        if wait and question.path.startswith(INVITE):
+            detail = "Too many invitations were asked for that do not exist."
+            then(failure(question, 429, detail, topic="guessing", retry_after=wait, event=Event.LIMITED))
+            return
+        future = self._loop.run_in_executor(self._threads, _answer, question)
+        future.add_done_callback(partial(self._answered, question, then))
+
+    def settle(self, invitations: Invitations, found: Found, *, whole: bool) -> None:
+        """A download is at its end."""
+        self._loop.run_in_executor(self._threads, _settle, invitations, found, whole, self._wall())
+
+    def _answered(self, question: Question, then: Callable[[Reply], None], future: "asyncio.Future[Reply]") -> None:
+        if future.cancelled():
+            return
+        reply = future.result()
+        if reply.event is Event.UNKNOWN:
+            self._guesses.wrong(question.address, self._loop.time())
+        then(reply)
+
+    def _sweep(self) -> None:
+        self._timer = None
+        invitations = self._invitations()
+        if invitations is not None:
+            self._loop.run_in_executor(self._threads, _tidy, invitations, self._wall())
+            self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+
+def _answer(question: Question) -> Reply:
+    """Fails closed: whatever goes wrong, nothing is handed out."""
+    try:
+        if question.path.startswith(INVITE):
+            return invite.answer(question, question.path.removeprefix(INVITE).removesuffix(b"/"))
+        return failure(question, 404, "There is nothing here.")
+    except InvitationError as error:
+        _log.error("invitations: %s", error)
+    except Exception:
+        _log.exception("invitations: an answer failed in an unexpected way")
+    return failure(question, 503, "Invitations cannot be looked up at the moment.", retry_after=10)
+
+
+def _settle(invitations: Invitations, found: Found, whole: bool, now: float) -> None:
+    try:
+        invitations.settle(found, whole=whole, now=now)
+    except InvitationError as error:
+        _log.error("invitations: %s", error)
+
+
+def _tidy(invitations: Invitations, now: float) -> None:
+    try:
+        invitations.sweep(now)
+    except InvitationError as error:
+        _log.error("invitations: %s", error)

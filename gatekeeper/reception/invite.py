@@ -1,0 +1,117 @@
+"""An invitation: the page about it, which anybody and any program may ask for, and the download, which happens once.
+
+The page uses nothing up. The download is a POST, which link previews, prefetching browsers and crawlers do not send;
+those that do are turned away by what they say of themselves.
+"""
+
+import re
+from urllib.parse import parse_qs, quote
+
+from gatekeeper.invitations.folder import Found
+from gatekeeper.invitations.invitation import FILES, Kind, Profile
+from gatekeeper.invitations.state import Stage, mark_of, may_take
+from gatekeeper.invitations.token import digest_of
+from gatekeeper.reception.question import Event, Question, Reply, failure
+
+_TYPES = {".p12": "application/x-pkcs12", ".mobileconfig": "application/x-apple-aspen-config"}
+# What fetches links on its own: previews of messengers, search engines. Each says so in its User-Agent.
+_PROGRAMS = re.compile(
+    r"bot\b|bot/|crawl|spider|preview|facebookexternalhit|whatsapp|skypeuri|embedly|slurp", re.IGNORECASE
+)
+
+_OVER = {
+    Stage.USED: (410, "The invitation was used already.", "invitation_used"),
+    Stage.LOST: (410, "The download of the invitation broke off and was not repeated in time.", "invitation_lost"),
+    Stage.ENDED: (410, "The time of the invitation has passed.", "invitation_ended"),
+    Stage.CANCELLED: (410, "The invitation was taken back.", "invitation_cancelled"),
+}
+
+
+def answer(question: Question, token: bytes) -> Reply:
+    """The page (GET, HEAD) or the download (POST) of the invitation with this token."""
+    digest = digest_of(token)
+    found = question.invitations.find(digest) if digest is not None else None
+    if found is None:
+        detail = "There is no invitation at this address."
+        return failure(question, 404, detail, topic="invitation_unknown", event=Event.UNKNOWN)
+    found = question.invitations.aged(found, question.now)
+    if found.state.stage in _OVER:
+        status, detail, topic = _OVER[found.state.stage]
+        return failure(question, status, detail, topic=topic, event=Event.REFUSED)
+    mark = mark_of(question.address, found.invitation.digest)
+    if not may_take(found.state, mark):
+        return _busy(question)
+    if question.method == b"POST":
+        return _download(question, found, mark)
+    if question.method in (b"GET", b"HEAD"):
+        return _page(question, found)
+    return failure(question, 405, "An invitation is looked at and downloaded.", extra=(("Allow", "GET, HEAD, POST"),))
+
+
+def _busy(question: Question) -> Reply:
+    detail = "The invitation is being downloaded, or was begun to be from another address."
+    return failure(question, 409, detail, topic="invitation_busy", event=Event.REFUSED)
+
+
+def _page(question: Question, found: Found) -> Reply:
+    body = b"<!doctype html><title>Invitation</title><form method=post><button>Download</button></form>"
+    return Reply(200, (("Content-Type", "text/html; charset=utf-8"),), body, Event.SHOWN)
+
+
+def _download(question: Question, found: Found, mark: str) -> Reply:
+    objection = _objection(question)
+    if objection:
+        return failure(question, 403, objection, event=Event.REFUSED)
+    profile = _profile(question.body)
+    name = found.invitation.files.get(profile or "")
+    if found.invitation.kind is not Kind.BUNDLE or profile is None or name is None:
+        return failure(question, 400, "The invitation has no such file.", event=Event.REFUSED)
+    taken = question.invitations.take(found, mark, question.now)
+    content = question.invitations.read(taken, name) if taken is not None else None
+    if taken is None or content is None:
+        return _busy(question)
+    return Reply(200, _headers(found.invitation.name, profile), content, handing_out=taken)
+
+
+def _objection(question: Question) -> str:
+    """Why this POST is none that a person made on the page, "" if it may be."""
+    if question.said(b"sec-purpose") or question.said(b"purpose") or _PROGRAMS.search(question.said(b"user-agent")):
+        return "Programs that only look do not get the certificate."
+    if question.said(b"sec-fetch-site") not in ("", "same-origin", "none"):
+        return "The download must be begun on the page of the invitation."
+    # A page with the policy no-referrer sends "null" itself (Fetch, 3.1); who knows the token needs no other site.
+    origin = question.said(b"origin")
+    if origin not in ("", "null") and origin.lower() != f"https://{question.host.lower()}":
+        return "The download must be begun on the page of the invitation."
+    return ""
+
+
+def _profile(body: bytes) -> Profile | None:
+    """Which of the files is asked for; the modern one where nothing is said."""
+    try:
+        wanted = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=4) if body else {}
+        return Profile(wanted.get("profile", [Profile.MODERN])[0])
+    except ValueError:
+        return None
+
+
+def _headers(name: str, profile: Profile) -> tuple[tuple[str, str], ...]:
+    suffix = FILES[profile].removeprefix(profile)
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return (
+        ("Content-Type", _TYPES[suffix]),
+        # RFC 6266, 4.3: the plain name for whoever does not know the other.
+        (
+            "Content-Disposition",
+            f"attachment; filename=\"{plain}{suffix}\"; filename*=UTF-8''{quote(name, safe='')}{suffix}",
+        ),
+        *PRIVATE,
+    )
+
+
+PRIVATE = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+)

@@ -1,0 +1,88 @@
+"""What is asked at the reception, and what is said, as values."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gatekeeper.gate.verdict import Identity
+from gatekeeper.invitations.folder import Found, Invitations
+from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.wire.request import Block
+
+
+class Event(StrEnum):
+    """What happened to an invitation; a metric counts each."""
+
+    SHOWN = "shown"  # somebody looked at the page
+    DOWNLOADED = "downloaded"  # whole, and destroyed here
+    INTERRUPTED = "interrupted"  # the download broke off
+    REFUSED = "refused"  # used, ended, cancelled or under way, or asked for by a program that only looks
+    UNKNOWN = "unknown"  # no invitation has this token
+    LIMITED = "limited"  # too many were unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A whole request to the gate itself, and what it is to be answered from.
+
+    ``path`` is without the query and begins with `gatekeeper.gate.routes.OWN_PLACE`. ``address`` is the visitor's, as
+    the gate sees it; ``identity`` is set for who was let in.
+    """
+
+    method: bytes
+    path: bytes
+    block: Block
+    body: bytes
+    address: str
+    identity: Identity | None
+    request_id: str
+    now: float
+    invitations: Invitations
+    pages: RefusalPages
+
+    def said(self, name: bytes) -> str:
+        """A header field that the gate notes (`gatekeeper.wire.headers`), "" if it did not come."""
+        return self.block.remark(name).decode("latin-1")
+
+    @property
+    def host(self) -> str:
+        """The gate's own name, as the visitor calls it."""
+        return self.block.host.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer, without framing, ``Connection`` and ``Date``.
+
+    ``handing_out`` is the invitation whose file is the body: whoever sends it watches whether it arrives, and settles.
+    ``note`` is for the access log.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    event: Event | None = None
+    handing_out: Found | None = None
+    note: str = field(default="", kw_only=True)
+
+
+def failure(
+    question: Question,
+    status: int,
+    detail: str,
+    *,
+    topic: str | None = None,
+    retry_after: int | None = None,
+    event: Event | None = None,
+    extra: tuple[tuple[str, str], ...] = (),
+) -> Reply:
+    """An answer in the two forms of all that the gate says of itself: a page for people, JSON for programs."""
+    answer = question.pages.failed(
+        status,
+        detail,
+        accept=question.said(b"accept"),
+        language=question.said(b"accept-language"),
+        request_id=question.request_id,
+        retry_after=retry_after,
+        topic=topic,
+    )
+    return Reply(status, (*answer.headers, *extra), answer.body, event, note=detail)

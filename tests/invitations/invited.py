@@ -1,0 +1,37 @@
+"""An invitation in a folder, as ``gatekeeper ca invite`` leaves it there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.invitations.folder import Invitations
+from gatekeeper.invitations.invitation import FILES, Invitation
+from gatekeeper.invitations.token import INVITE, digest_of, make_token
+
+CONTENTS = {name: f"the encrypted {name}".encode() for name in FILES.values()}
+
+
+@dataclass(frozen=True)
+class Invited:
+    """``token`` is what only the link holds."""
+
+    invitations: Invitations
+    token: str
+    digest: str
+
+    @property
+    def target(self) -> str:
+        """The path of the link."""
+        return f"{INVITE.decode()}{self.token}"
+
+
+def invite(folder: Path, now: float, name: str = "alice", *, seconds: float = 3600, **more: Any) -> Invited:
+    """Invite somebody for an hour."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    token = make_token()
+    digest = digest_of(token.encode())
+    assert digest is not None
+    invitations = Invitations(folder)
+    files = {str(profile): name for profile, name in FILES.items()}
+    invitations.add(Invitation(name, digest, now, now + seconds, **{"files": files} | more), CONTENTS)
+    return Invited(invitations, token, digest)
