@@ -251,7 +251,7 @@ class Exchange:
             return False
         if not upstream.used_before:
             self._unanswered("closed without an answer", upstream)
-        if self.head.method not in IDEMPOTENT or self.head.block.framing is not Framing.NONE:
+        if self.head.method not in IDEMPOTENT or self.head.body() is not None:
             return False
         return upstream.used_before or self._pool.has_another(self.tried)
 

@@ -1,7 +1,9 @@
 """A connection to the app: one exchange at a time, kept for the next."""
 
 import asyncio
+import os
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 WRITE_HIGH_WATER = 256 * 1024
 # What the visitor said last in a tunnel gets this long to reach the app.
 FINISH_SECONDS = 2.0
+# As much as a socket of Linux holds by itself (tcp(7), tcp_rmem).
+LEFT_BYTES = 6 * 1024 * 1024
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -49,12 +53,29 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.place.lost(self)
+        if error is not None:
+            self._read_what_is_left()
         if error is None and not self._eof:
             # RFC 9112, 9.8: without a goodbye anybody in between could have cut what ends with the connection.
             error = ConnectionResetError("closed without a TLS goodbye")
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.upstream_gone(error)
+
+    def _read_what_is_left(self) -> None:
+        """An app that answers before it has read the whole body, and closes, resets the connection (RFC 9112, 9.6).
+
+        Whoever writes on is told of the reset before the answer is read, which the kernel still has.
+        """
+        socket = self.transport.get_extra_info("socket")
+        if socket is None or self.transport.get_extra_info("ssl_object") is not None:
+            return
+        with suppress(OSError):
+            for _ in range(0, LEFT_BYTES, WRITE_HIGH_WATER):
+                left = os.read(socket.fileno(), WRITE_HIGH_WATER)
+                if not left or self.exchange is None:
+                    return
+                self.exchange.upstream_sent(left)
 
     def pause_writing(self) -> None:
         if self.exchange is not None:

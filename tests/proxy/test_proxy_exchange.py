@@ -435,15 +435,16 @@ def test_a_body_for_an_app_that_cannot_be_reached_ends_the_connection(scene: Sce
 
 
 @pytest.mark.parametrize("way", ["close", "reset"])
+@pytest.mark.parametrize("lines", [(), ("Content-Length: 0",)])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE", "PUT"])
 def test_an_idempotent_request_on_a_kept_connection_that_died_is_sent_again(
-    scene: Scene, method: str, way: str
+    scene: Scene, method: str, lines: tuple[str, ...], way: str
 ) -> None:
     """RFC 9112, 9.3.1: the app closed it just when it was used again. Once, on a fresh connection."""
     alice = scene.alice()
     alice.send(get("/"))
     scene.serve(alice)
-    alice.send(request(method, "/again"))
+    alice.send(request(method, "/again", *lines))
     first = scene.app.last.read()
     getattr(scene.app.last, way)()
     assert len(scene.app.connections) == 2

@@ -1,4 +1,4 @@
-"""TLS towards an app, with real sockets and on both event loops: who is believed, and where an answer ends."""
+"""Connections to an app, with real sockets and on both event loops: who is believed, and where an answer ends."""
 
 import asyncio
 import os
@@ -268,3 +268,28 @@ def test_the_end_of_a_tls_connection_is_a_goodbye_or_an_accident(
     data, error = run(ask_and_read(place))
     assert data == b"the beginning"
     assert (error is None) == goodbye
+
+
+def test_an_answer_is_read_though_the_app_reset_the_connection_behind_it(run: Any) -> None:
+    """An app that has seen enough of a body answers 413 and closes: what it did not read makes a reset of that."""
+    answer = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n"
+
+    async def upload(listener: socket.socket) -> tuple[bytes, Exception | None]:
+        place = place_at(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        connection = place.expect()
+        await place.connect(asyncio.get_running_loop(), connection, PATIENCE)
+        reader = Reader()
+        connection.exchange = reader  # type: ignore[assignment]
+        connection.write(b"the beginning")
+        app, _ = listener.accept()
+        app.recv(1)
+        app.sendall(answer)
+        app.close()
+        connection.write(b"more")
+        error = await asyncio.wait_for(reader.ended, PATIENCE)
+        return reader.data, error
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        data, error = run(upload(listener))
+    assert data == answer
+    assert error is not None
