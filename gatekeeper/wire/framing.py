@@ -21,6 +21,9 @@ MAX_EXTENSION_BYTES = 16 * 1024
 MAX_LINE = MAX_TRAILER_BYTES
 # 15 digits stay below 2**60: no overflow anywhere (RFC 9112, 7.1 asks for that care).
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+# ESPAsyncWebServer and old Tomcats fill the line up with spaces (RFC 2616, 2.1 was read so); no size gets another
+# meaning by that.
+_PADDED_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _CR = 0x0D
 
 
@@ -98,13 +101,15 @@ _BROKEN = {
 class ChunkedBody:
     """A chunked body (RFC 9112, 7.1), read strictly: hexadecimal digits, CRLF, no white space, extensions dropped.
 
-    ``stripped`` names trailer fields that do not pass, beside those of `passes_as_trailer`.
+    ``stripped`` names trailer fields that do not pass, beside those of `passes_as_trailer`. ``padded`` allows white
+    space behind a size: some apps write it, no client does.
     """
 
-    __slots__ = ("_extension_bytes", "_held", "_left", "_part", "_stripped", "_trailer_bytes", "trailers")
+    __slots__ = ("_extension_bytes", "_held", "_left", "_part", "_size_line", "_stripped", "_trailer_bytes", "trailers")
 
-    def __init__(self, stripped: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, stripped: frozenset[bytes] = frozenset(), *, padded: bool = False) -> None:
         self._stripped = stripped
+        self._size_line = _PADDED_SIZE if padded else _CHUNK_SIZE
         self._part = _Part.SIZE
         self._left = 0
         self._held = b""
@@ -158,7 +163,7 @@ class ChunkedBody:
         return False
 
     def _size(self, line: bytes) -> None:
-        match = _CHUNK_SIZE.fullmatch(line)
+        match = self._size_line.fullmatch(line)
         if match is None:
             raise Rule.CHUNK_SIZE.error()
         self._extension_bytes += len(line) - match.end(1)
