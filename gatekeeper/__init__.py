@@ -24,7 +24,7 @@ The folders are the architecture, and imports point one way, downwards in this l
     move it along: connections, exchanges, tunnels.
 ``metrics``, ``access_log``, ``status``, ``admin``
     count, write down, tell.
-``refresh``, ``privileges``, ``messages``, ``systemd``, ``worker``, ``supervisor``, ``cli``
+``refresh``, ``privileges``, ``messages``, ``systemd``, ``worker``, ``crew``, ``supervisor``, ``cli``
     run it.
 """
 

@@ -19,7 +19,7 @@ from gatekeeper.errors import ConfigurationError
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.world import World
 from gatekeeper.settings import Settings
-from gatekeeper.watched import files_of, marks
+from gatekeeper.watched import Watch, files_of
 
 _log = logging.getLogger("gatekeeper")
 
@@ -34,7 +34,7 @@ class Refresh:
 
     To be made before the files of ``settings`` are read, so that no change is missed. ``build``, ``renew`` (which gets
     each new world) and ``report`` (how each reload went) are called on the thread; ``build`` may raise
-    ConfigurationError.
+    ConfigurationError. ``watch`` is of the configuration alone, from before it was read.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Refresh:
         build: Callable[[Settings], World],
         renew: Callable[[World], None],
         report: Callable[[Reload], None],
+        watch: Watch | None = None,
     ) -> None:
         self._path = path
         self._settings = settings
@@ -54,8 +55,8 @@ class Refresh:
         self._report = report
         self._asked = threading.Event()
         self._stopped = False
-        self._files = frozenset({path, *files_of(settings)})
-        self._seen = self._loaded = marks(self._files)
+        self._watch = watch or Watch((path,))
+        self._watch.loading(path, *files_of(settings))
         self._reminded: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
 
@@ -81,25 +82,18 @@ class Refresh:
             self._asked.clear()
             if self._stopped:
                 return
-            if self._changed() or asked:
+            if self._watch.changed() or asked:
                 self._load()
             if time.monotonic() >= remind:
                 remind = time.monotonic() + REMIND_SECONDS
                 self._remind()
 
-    def _changed(self) -> bool:
-        """Whether anything is other than it was loaded, and at rest: a certificate and its key come one by one."""
-        now = marks(self._files)
-        at_rest = now == self._seen
-        self._seen = now
-        return at_rest and now != self._loaded
-
     def _load(self) -> None:
-        self._loaded = self._seen
+        self._watch.loading()
         try:
             configuration = load(self._path)
             settings = configuration.settings
-            self._watch(settings, self._settings)
+            self._watch.loading(self._path, *files_of(settings), *files_of(self._settings))
             world = self._build_from(configuration)
         except ConfigurationError as error:
             self._failed(str(error))
@@ -115,11 +109,6 @@ class Refresh:
         except ConfigurationError as error:
             raise configuration.located(error) from None
 
-    def _watch(self, *every: Settings) -> None:
-        """What a file is counts from the look before it was read, so that a change while it is read is not missed."""
-        self._files = frozenset({self._path}.union(*map(files_of, every)))
-        self._loaded = self._seen = {path: self._seen.get(path, mark) for path, mark in marks(self._files).items()}
-
     def _failed(self, message: str) -> None:
         for line in message.splitlines():
             _log.error("not reloaded, the old state stays: %s", line)
@@ -127,7 +116,7 @@ class Refresh:
 
     def _succeeded(self, settings: Settings, world: World) -> None:
         before, self._settings, self._world = self._settings, settings, world
-        self._watch(settings)
+        self._watch.loading(self._path, *files_of(settings))
         self._renew(world)
         self._report(Reload(time.time(), ok=True))
         _log.info("reloaded %s", self._path)

@@ -37,3 +37,27 @@ def files_of(settings: Settings) -> Iterator[Path]:
 def upstream_files(upstream: UpstreamSettings) -> Iterator[Path]:
     """The files of one upstream."""
     yield from (path for path in (upstream.ca, upstream.certificate, upstream.key) if path is not None)
+
+
+class Watch:
+    """Notices that files are other than they were when they were loaded.
+
+    To be made before the files are read, and told of each loading before it begins, so that no change is missed: what
+    a file is counts from the look before it was read.
+    """
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._seen = self._loaded = marks(frozenset(files))
+
+    def changed(self) -> bool:
+        """Look. Whether anything was changed, and is at rest since the last look: a certificate and its key come one by
+        one."""
+        now = marks(self._seen)
+        at_rest, self._seen = now == self._seen, now
+        return at_rest and now != self._loaded
+
+    def loading(self, *files: Path) -> None:
+        """What was seen last is being loaded now; these files, if any are given, are those to watch from now on."""
+        if files:
+            self._seen = {path: self._seen.get(path, mark) for path, mark in marks(frozenset(files)).items()}
+        self._loaded = self._seen

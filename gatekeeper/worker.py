@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from gatekeeper.access_log import FORMATS, AccessLog
 from gatekeeper.addresses import SocketPath
 from gatekeeper.admin import Admin
 from gatekeeper.config import load
+from gatekeeper.crew import Order
 from gatekeeper.embedded.static import StaticSites
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.metrics import Cell, Ledger, Metrics, State
@@ -35,6 +35,7 @@ from gatekeeper.refresh import Refresh
 from gatekeeper.settings import Settings
 from gatekeeper.status import Status
 from gatekeeper.tls.openssl import keep_large_buffers
+from gatekeeper.watched import Watch
 
 try:
     import uvloop
@@ -51,16 +52,6 @@ GARBAGE = 10_000
 
 # How often a worker says that it lives, at least; it is missed after ``timeouts.hang``.
 BEAT_SECONDS = 0.5
-
-
-class Order(Enum):
-    """What the supervisor tells a worker, each a byte."""
-
-    STOP = b"s"  # the gate stops: nobody accepts after you
-    RETIRE = b"r"  # others accept in your place: finish what you have
-    CUT = b"c"  # end at once
-    RELOAD = b"h"
-    REOPEN = b"l"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +88,18 @@ def run_worker(path: Path, post: Post) -> None:
     before the last reload, in which somebody was not revoked yet.
     """
     keep_large_buffers()
+    watch = Watch((path,))
     configuration = load(path)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
-            runner.run(_Worker(path, configuration.settings, post).run())
+            runner.run(_Worker(path, configuration.settings, post, watch).run())
         except ConfigurationError as error:
             raise configuration.located(error) from None
 
 
 class _Worker:
-    def __init__(self, path: Path, settings: Settings, post: Post) -> None:
+    def __init__(self, path: Path, settings: Settings, post: Post, watch: Watch) -> None:
+        self._watch = watch
         self._path = path
         self._settings = settings
         self._post = post
@@ -128,7 +121,9 @@ class _Worker:
 
     async def _begin(self) -> None:
         settings, post, loop = self._settings, self._post, self._loop
-        refresh = Refresh(self._path, settings, build=self._build, renew=self._renew, report=self._report)
+        refresh = Refresh(
+            self._path, settings, watch=self._watch, build=self._build, renew=self._renew, report=self._report
+        )
         self._refresh = refresh
         await self._sites.serve(settings.every_upstream)
         world = self._assemble(settings)
@@ -187,8 +182,8 @@ class _Worker:
     def _listen_to_the_supervisor(self) -> None:
         self._post.line.setblocking(False)
         self._loop.add_reader(self._post.line.fileno(), self._hear)
-        # For whoever ends a worker by hand: it finishes what it has, and is replaced.
-        self._loop.add_signal_handler(signal.SIGTERM, self._obey, Order.RETIRE)
+        # For whoever ends a worker by hand: its successor serves before it leaves.
+        self._loop.add_signal_handler(signal.SIGTERM, self._tire)
 
     def _hear(self) -> None:
         try:
@@ -219,6 +214,9 @@ class _Worker:
                 self._refresh.reload()
             case Order.REOPEN:
                 self._access_log.reopen()
+
+    def _tire(self) -> None:
+        self._tell(tired=True)
 
     def _tell(self, **what: object) -> None:
         with suppress(OSError):

@@ -8,7 +8,7 @@ import pytest
 
 from gatekeeper.kinds import Loading
 from gatekeeper.settings import Settings
-from gatekeeper.watched import files_of, marks
+from gatekeeper.watched import Watch, files_of, marks
 
 # A configuration with every key that names a file; its value is the name of the key.
 EVERY_FILE: dict[str, Any] = {
@@ -77,3 +77,48 @@ def test_the_swap_of_a_link_above_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "..new").symlink_to("second")
     os.replace(tmp_path / "..new", tmp_path / "..data")
     assert marks([path]) != before
+
+
+# -- watching
+
+
+def test_a_change_counts_when_it_is_at_rest(tmp_path: Path) -> None:
+    """A certificate and its key come one by one; and it counts once."""
+    path = tmp_path / "file"
+    path.write_text("one")
+    watch = Watch([path])
+    assert not watch.changed()
+    path.write_text("longer")
+    assert not watch.changed()
+    path.write_text("longer still")
+    assert not watch.changed()
+    assert watch.changed()
+    watch.loading()
+    assert not watch.changed()
+
+
+def test_what_changes_while_it_is_read_is_not_missed(tmp_path: Path) -> None:
+    """What a file is counts from the look before it was read; for one that is new to the watch, from now."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("one")
+    watch = Watch([old])
+    old.write_text("changed while it was read")
+    new.write_text("two")
+    watch.loading(old, new)
+    assert not watch.changed()
+    assert watch.changed()
+    watch.loading(old, new)
+    assert not watch.changed()
+    new.unlink()
+    assert not watch.changed()
+    assert watch.changed()
+
+
+def test_a_file_that_is_no_longer_named_does_not_matter(tmp_path: Path) -> None:
+    """The configuration has another one now."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    watch = Watch([old, new])
+    watch.loading(new)
+    old.write_text("changed")
+    assert not watch.changed()
+    assert not watch.changed()

@@ -73,3 +73,21 @@ def test_a_reload_that_fails_changes_nothing(gate: Gate, visitors: Visitors, fol
     assert gate.request(visitors.context("alice"))[0] == 200
     until(lambda: gate.workers() == before)
     assert "gatekeeper_last_reload_success 0\n" in gate.admin_text("/metrics")
+
+
+def test_a_second_change_is_not_forgotten(folder: Path, app: App, visitors: Visitors) -> None:
+    """It comes while the workers from before the first one are still draining, so it has to wait."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with (
+        Gate(folder, app.url, server=USER, tables='[timeouts]\ndrain = "1s"') as gate,
+        gate.connect(visitors.context("alice")) as slow,
+    ):
+        slow.sendall(b"GET / HTTP/1.1\r\n")
+        gate.signal(signal.SIGHUP)
+        gate.wait_for(lambda line: "with new workers" in line)
+        assert len(gate.workers()) > 2
+        configuration = folder / "gatekeeper.toml"
+        configuration.write_text(configuration.read_text() + '\n[refusal]\ncontact = "the new one"\n')
+        nobody = visitors.context("nobody")
+        until(lambda: b"the new one" in gate.request(nobody, headers={"Accept": "text/html"})[2])

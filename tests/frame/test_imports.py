@@ -24,7 +24,7 @@ LAYERS = (
     {"reception"},
     {"access_log", "metrics"},
     {"proxy"},
-    {"embedded", "listeners", "messages", "privileges", "systemd"},
+    {"crew", "embedded", "listeners", "messages", "privileges", "systemd"},
     {"refresh", "status"},
     {"admin"},
     {"worker"},

@@ -1,0 +1,345 @@
+"""The workers as the supervisor sees them: which there are, which there should be, and what is to be done about it.
+
+Events go in, acts come out: no process, no socket, no clock. ``now`` is seconds of the monotonic clock.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from gatekeeper.errors import ConfigurationError, GatekeeperError, Mistake, StartError
+
+_log = logging.getLogger("gatekeeper")
+
+# Reading a large CRL takes seconds, a hang forever.
+START_SECONDS = 60.0
+# A worker that ends as it should may take this much longer than it said.
+GRACE_SECONDS = 5.0
+# After the order to end at once.
+CUT_SECONDS = 2.0
+# A worker that lived shorter than this ended "quickly". After a few in a row there is a pause before the next, which
+# doubles; after many, the gate gives up.
+QUICK_SECONDS = 1.0
+QUICK_FREE, QUICK_MOST = 3, 7
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# Looks are this far apart at most, or the process as a whole was stopped for a while.
+TICK_SECONDS = 0.5
+
+
+class Order(Enum):
+    """What a worker is told, each a byte."""
+
+    STOP = b"s"  # the gate stops: nobody accepts after you
+    RETIRE = b"r"  # others accept in your place: finish what you have
+    CUT = b"c"  # end at once
+    RELOAD = b"h"
+    REOPEN = b"l"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a worker of this generation."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Give an order to a worker."""
+
+    pid: int
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a worker that does not listen."""
+
+    pid: int
+
+
+class News(Enum):
+    """What others want to hear."""
+
+    READY = auto()  # visitors are answered, for the first time
+    RELOADING = auto()
+    RELOADED = auto()  # every worker has answered; each says for itself how it went
+    SWAPPED = auto()  # new workers with what is on disk now have taken over
+    NOT_SWAPPED = auto()  # they could not; the old ones go on
+    REPLACED = auto()  # a worker had ended by itself
+    STOPPING = auto()
+
+
+Act = Start | Tell | Kill | News
+
+
+class Life(Enum):
+    """Where a worker stands."""
+
+    STARTING = auto()
+    SERVING = auto()
+    LEAVING = auto()
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A worker. It is killed at ``deadline``; ``tired`` is one that was asked to go, and does so when relieved."""
+
+    pid: int
+    generation: int
+    since: float
+    deadline: float
+    life: Life = Life.STARTING
+    tired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a process ended: in words, with the reason that it gave itself, if it did."""
+
+    how: str
+    failure: str = ""
+    wrong_configuration: bool = False
+
+
+class Crew:
+    """Keeps ``count`` workers serving, of which ``places`` at most exist at a time, those that leave included.
+
+    After each event, `acts` are to be carried out. ``by_replacement`` says that workers cannot read their files again,
+    so that a reload means new ones. When there is nobody left after `stop`, ``error`` says why, unless it was wanted.
+    """
+
+    def __init__(self, count: int, *, places: int, by_replacement: bool) -> None:
+        self._count = count
+        self._places = places
+        self._by_replacement = by_replacement
+        self._workers: dict[int, Worker] = {}
+        self._acts: list[Act] = []
+        self._generation = 0
+        self._next: int | None = None  # the generation that is to take over
+        self._wanted = False  # another reload, as soon as there is room for it
+        self._reloading: set[int] = set()
+        self._ready = False
+        self._quick = 0
+        self._not_before = 0.0
+        self._looked: float | None = None
+        self._patient_until = 0.0
+        self.stopping = False
+        self.error: GatekeeperError | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the gate has ended."""
+        return self.stopping and not self._workers
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The workers that exist."""
+        return tuple(self._workers)
+
+    def acts(self) -> Iterator[Act]:
+        """What is to be done now, and whatever follows from doing it."""
+        while self._acts:
+            yield self._acts.pop(0)
+
+    # -- starting
+
+    def fill(self, now: float) -> None:
+        """Have as many workers as there should be."""
+        if self.stopping:
+            return
+        if self._wanted and self._next is None:
+            self._swap_begins()
+        present = sum(one.generation == self._generation and self._stays(one) for one in self._workers.values())
+        missing = self._count - present if now >= self._not_before else 0
+        self._begin(self._generation, min(missing, self._free()))
+
+    def next_fill(self) -> float:
+        """When `fill` should be called at the latest, because a pause is over."""
+        return self._not_before
+
+    def _stays(self, worker: Worker) -> bool:
+        return worker.life is not Life.LEAVING and not worker.tired
+
+    def _free(self) -> int:
+        return self._places - len(self._workers) - sum(isinstance(act, Start) for act in self._acts)
+
+    def _begin(self, generation: int, workers: int) -> None:
+        self._acts += [Start(generation)] * workers
+
+    def started(self, pid: int, generation: int, now: float) -> None:
+        """A worker was started."""
+        self._workers[pid] = Worker(pid, generation, now, now + START_SECONDS)
+
+    def not_started(self, generation: int, end: End, now: float) -> None:
+        """A worker ended before it served, or there could not be one."""
+        failure = end.failure or f"a worker {end.how} before it was ready"
+        if generation == self._next:
+            self._swap_fails(failure)
+        elif any(one.life is Life.SERVING for one in self._workers.values()):
+            for line in failure.splitlines():
+                _log.error("a worker cannot start: %s", line)
+            self._quick = max(self._quick, QUICK_FREE) + 1
+            self._pause(now)
+        else:
+            wrong = end.wrong_configuration
+            self._give_up(ConfigurationError(Mistake("", failure)) if wrong else StartError(failure), now)
+
+    def serves(self, pid: int, now: float) -> None:
+        """A worker says that it accepts visitors."""
+        worker = self._workers[pid]
+        if worker.life is not Life.STARTING:
+            return
+        worker.life, worker.since, worker.deadline = Life.SERVING, now, float("inf")
+        serving = [one for one in self._workers.values() if one.life is Life.SERVING]
+        if self._next is not None and sum(one.generation == self._next for one in serving) >= self._count:
+            self._swap()
+        elif not self._ready and len(serving) >= self._count:
+            self._ready = True
+            self._acts.append(News.READY)
+        else:
+            self._relieve([one for one in serving if one.generation == self._generation])
+
+    def _relieve(self, serving: list[Worker]) -> None:
+        """Whoever is tired may go as soon as enough others are there."""
+        for worker in [one for one in serving if one.tired][: max(0, len(serving) - self._count)]:
+            self._retire(worker)
+
+    def _retire(self, worker: Worker) -> None:
+        worker.life = Life.LEAVING
+        self._acts.append(Tell(worker.pid, Order.RETIRE))
+
+    def _dismiss(self, worker: Worker) -> None:
+        worker.life = Life.LEAVING
+        self._acts.append(Kill(worker.pid))
+
+    # -- ending
+
+    def tires(self, pid: int) -> None:
+        """Somebody asked a worker to end; its successor comes first."""
+        self._workers[pid].tired = True
+
+    def leaves(self, pid: int, seconds: float, now: float) -> None:
+        """A worker accepts no more, and will need this long at most for what it has."""
+        worker = self._workers[pid]
+        worker.life, worker.deadline = Life.LEAVING, now + seconds + GRACE_SECONDS
+
+    def ended(self, pid: int, end: End, now: float) -> None:
+        """A worker is gone."""
+        worker = self._workers.pop(pid)
+        self.reloaded(pid)
+        if self.stopping or worker.life is Life.LEAVING:
+            return
+        if worker.life is Life.STARTING:
+            self.not_started(worker.generation, end, now)
+        else:
+            self._crashed(worker, end, now)
+
+    def _crashed(self, worker: Worker, end: End, now: float) -> None:
+        if worker.generation == self._next:
+            self._swap_fails(f"a new worker {end.how}")
+            return
+        self._quick = self._quick + 1 if now - worker.since < QUICK_SECONDS else 0
+        if self._quick > QUICK_MOST:
+            what = f"workers keep ending right after their start; the last one {end.how}"
+            self._give_up(StartError(f"{what}; the gate gives up"), now)
+            return
+        _log.error("worker %d %s; it is replaced", worker.pid, end.how)
+        self._acts.append(News.REPLACED)
+        self._pause(now)
+
+    def _pause(self, now: float) -> None:
+        times = self._quick - QUICK_FREE
+        self._not_before = now + (min(FIRST_PAUSE * 2.0 ** min(times, 16), LONGEST_PAUSE) if times > 0 else 0.0)
+
+    def look(self, now: float, beats: Mapping[int, float], hang: float) -> None:
+        """End whoever does not react (``beats`` says when each did) or does not end. Those that were stopped together
+        with the supervisor are not to blame."""
+        if self._looked is not None and now - self._looked > max(hang / 2, 2 * TICK_SECONDS):
+            self._patient_until = now + hang
+        self._looked = now
+        for worker in self._workers.values():
+            silent = worker.life is not Life.STARTING and now - beats[worker.pid] > hang and now > self._patient_until
+            if now <= worker.deadline and not silent:
+                continue
+            if worker.life is Life.STARTING:
+                _log.error("worker %d was not ready within %g s; it is ended", worker.pid, START_SECONDS)
+            elif silent:
+                _log.error("worker %d has not reacted for %g s; it is ended", worker.pid, hang)
+            worker.deadline = now + GRACE_SECONDS
+            self._acts.append(Kill(worker.pid))
+
+    # -- stopping
+
+    def stop(self, now: float, *, successor: bool = False) -> None:
+        """In order the first time, at once the second. A ``successor`` accepts on the same sockets."""
+        again, self.stopping = self.stopping, True
+        if not again:
+            self._acts.append(News.STOPPING)
+        for worker in self._workers.values():
+            if worker.life is Life.STARTING:
+                self._acts.append(Kill(worker.pid))
+            elif again:
+                self._acts.append(Tell(worker.pid, Order.CUT))
+                worker.deadline = now + CUT_SECONDS
+            else:
+                self._acts.append(Tell(worker.pid, Order.RETIRE if successor else Order.STOP))
+
+    def _give_up(self, error: GatekeeperError, now: float) -> None:
+        self.error = error
+        self.stop(now)
+
+    # -- reloading
+
+    def reopen(self) -> None:
+        """Log files are to be opened anew. Who is not listening yet hears of it then: it may have the old one."""
+        self._acts += [Tell(pid, Order.REOPEN) for pid in self._workers]
+
+    def reload(self) -> None:
+        """What is on disk is to be loaded."""
+        if self.stopping:
+            return
+        if self._by_replacement:
+            self._wanted = True
+            return
+        staying = [one.pid for one in self._workers.values() if one.life is not Life.LEAVING]
+        self._reloading = set(staying)
+        self._acts += [News.RELOADING, *(Tell(pid, Order.RELOAD) for pid in staying)]
+
+    def reloaded(self, pid: int) -> None:
+        """A worker has loaded it, or never will."""
+        if pid in self._reloading:
+            self._reloading.discard(pid)
+            if not self._reloading:
+                self._acts.append(News.RELOADED)
+
+    def _swap_begins(self) -> None:
+        """Not before there is room: the workers of the last reload may still be draining."""
+        if self._free() < self._count or not self._ready:
+            return
+        self._wanted = False
+        self._next = self._generation + 1
+        self._acts.append(News.RELOADING)
+        self._begin(self._next, self._count)
+
+    def _swap(self) -> None:
+        """The new workers are in service: the old ones finish what they have."""
+        if self._next is not None:
+            self._generation, self._next = self._next, None
+        for worker in self._workers.values():
+            if worker.generation != self._generation and worker.life is Life.SERVING:
+                self._retire(worker)
+            elif worker.generation != self._generation and worker.life is Life.STARTING:
+                self._dismiss(worker)
+        self._acts.append(News.SWAPPED)
+
+    def _swap_fails(self, failure: str) -> None:
+        """A new worker cannot start: the old ones go on."""
+        for line in failure.splitlines():
+            _log.error("not reloaded, the old state stays: %s", line)
+        for worker in self._workers.values():
+            if worker.generation == self._next:
+                self._dismiss(worker)
+        self._next = None
+        self._acts.append(News.NOT_SWAPPED)
