@@ -113,7 +113,7 @@ def _apply(route: Route, identity: Identity) -> Forward | Refused:
     """The rules of the route: deny wins, and where something is allowed, nothing else is."""
     certificate = identity.certificate
     denied = route.denies(certificate)
-    allowed = route.allows(certificate)
+    allowed = route.allows(identity)
     if denied is not None or (route.allow and allowed is None):
         refusal = Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", certificate)
         return Refused(refusal, route, denied)

@@ -5,7 +5,7 @@ dictionaries, and what was found for a method, host and target is remembered.
 """
 
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +13,7 @@ from functools import lru_cache
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.paths import read_host, sure_length
 from gatekeeper.gate.rules import Rule, compile_rule
+from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings import RouteSettings
 
 # What was found is kept for so many different requests. An entry is about as large as its target: 0.2 MiB in all with
@@ -44,9 +45,9 @@ class Route:
         """The first rule under ``deny`` that fits."""
         return next((rule for rule in self.deny if rule.fits(certificate)), None)
 
-    def allows(self, certificate: Certificate) -> Rule | None:
+    def allows(self, identity: Identity) -> Rule | None:
         """The first rule under ``allow`` that fits; None also where there is none at all, which allows everybody."""
-        return next((rule for rule in self.allow if rule.fits(certificate)), None)
+        return next((rule for rule in self.allow if rule.vouches_for(identity)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,12 +110,18 @@ class Routes:
         self.find: Callable[[bytes, bytes, bytes], Found] = lru_cache(REMEMBERED_REQUESTS)(self.look)
         """What `look` says, remembered. For visitors who were let in; others could wash the memory out."""
 
-    def without_issuer(self) -> Iterator[str]:
-        """The rules under ``allow`` that name no issuer, as text.
+    def doubts(self, authorities: Sequence[Certificate]) -> Iterator[str]:
+        """What is doubtful about the rules under ``allow`` where these are trusted: a sentence for each.
 
         Names and serials are unique only within an issuer: where several are trusted, each can make such a certificate.
         """
-        return (f"{route.text}, {rule.text}" for route in self.all for rule in route.allow if not rule.names_issuer)
+        keys = {(name, one.spki_sha256) for one in authorities for name in one.common_names}
+        known = Counter(name for name, _ in keys)
+        for route in self.all if len(authorities) > 1 else ():
+            for rule in route.allow:
+                doubt = None if rule.pinned else _doubt(rule.issuer, known)
+                if doubt is not None:
+                    yield f"{route.text}, {rule.text} {doubt}"
 
     def look(self, method: bytes, host: bytes, target: bytes) -> Found:
         """Where a request goes, by its method, Host header and target (in origin-form, or ``*``)."""
@@ -136,6 +143,18 @@ class Routes:
         if found is not _first(tables, method, path, lower=True):
             return AMBIGUOUS
         return found or UNKNOWN
+
+
+def _doubt(issuer: str | None, known: Mapping[str, int]) -> str | None:
+    if issuer is None:
+        return "names no issuer, so any of the trusted authorities can make a certificate that fits"
+    match known.get(issuer, 0):
+        case 0:
+            return "names an issuer that is not in client_auth.ca, so nobody fits"
+        case 1:
+            return None
+        case several:
+            return f"names an issuer of which client_auth.ca holds {several}, and each can make a certificate that fits"
 
 
 # Symfony, Zend and IIS take the path from the first two (CVE-2018-14773), Express, Rails, Laravel, ASP.NET and Spring

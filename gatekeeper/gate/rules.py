@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings import RuleSettings
 
 Fits = Callable[[Certificate], bool]
@@ -19,15 +20,25 @@ Fits = Callable[[Certificate], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A table of ``allow`` or ``deny``: every key in it must fit. ``text`` is the table as it could be written."""
+    """A table of ``allow`` or ``deny``: every key in it must fit. ``text`` is the table as it could be written.
+
+    ``issuer`` is the authority that it names, None if none. ``pinned`` tells that it names one certificate or key.
+    """
 
     text: str
     conditions: tuple[Fits, ...]
-    names_issuer: bool
+    issuer: str | None
+    pinned: bool
 
     def fits(self, certificate: Certificate) -> bool:
         """Whether the certificate says all of it. Who signed it, and whether it is good, is not asked here."""
         return all(condition(certificate) for condition in self.conditions)
+
+    def vouches_for(self, identity: Identity) -> bool:
+        """Whether it fits, and an issuer that it names is the one that was meant: whoever has an authority that is
+        trusted can put another below it, and call that as they like.
+        """
+        return self.fits(identity.certificate) and (self.issuer is None or identity.issuer_is_known)
 
 
 def compile_rule(settings: RuleSettings, where: str) -> Rule:
@@ -39,29 +50,37 @@ def compile_rule(settings: RuleSettings, where: str) -> Rule:
     return Rule(
         text=f"{where}: {pairs}",
         conditions=tuple(_CONDITIONS[name](value) for name, value in written.items()),
-        names_issuer=bool(written.keys() & {"issuer", "sha256", "spki"}),
+        issuer=settings.issuer,
+        pinned=bool(written.keys() & {"sha256", "spki"}),
     )
 
 
 def _email(wanted: str) -> Fits:
-    wanted = _domain_in_lower_case(wanted)
-    if wanted.startswith("*@"):
-        domain = wanted[1:]
-        return lambda certificate: any(_domain_in_lower_case(one).endswith(domain) for one in certificate.emails)
-    return lambda certificate: any(_domain_in_lower_case(one) == wanted for one in certificate.emails)
+    local, domain = _mailbox(wanted)
+    if local == "*":
+        return lambda certificate: any(mine and at == domain for mine, at in map(_mailbox, certificate.emails))
+    return lambda certificate: (local, domain) in map(_mailbox, certificate.emails)
 
 
-def _domain_in_lower_case(address: str) -> str:
-    local, at, domain = address.rpartition("@")
-    return local + at + domain.lower()
+def _mailbox(address: str) -> tuple[str, str]:
+    """Local part and domain. With a second ``@``, readers disagree on where the domain begins: then there is none."""
+    local, _, domain = address.partition("@")
+    return (local, _lower(domain)) if "@" not in domain else (address, "")
 
 
 def _dns(wanted: str) -> Fits:
-    wanted = wanted.lower()
-    if wanted.startswith("*."):
-        above = wanted[2:]
-        return lambda certificate: any(one.lower().partition(".")[2] == above for one in certificate.dns_names)
-    return lambda certificate: any(one.lower() == wanted for one in certificate.dns_names)
+    wanted = _lower(wanted)
+    label, _, above = wanted.partition(".")
+    if label == "*":
+        return lambda certificate: any(
+            mine and at == above for mine, _, at in (_lower(one).partition(".") for one in certificate.dns_names)
+        )
+    return lambda certificate: wanted in map(_lower, certificate.dns_names)
+
+
+def _lower(name: str) -> str:
+    """In lower case if it is ASCII; beyond, letters turn into others (the Kelvin sign K into k)."""
+    return name.lower() if name.isascii() else name
 
 
 def _uri(wanted: str) -> Fits:

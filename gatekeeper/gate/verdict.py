@@ -56,10 +56,15 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A visitor who was let in: its certificate, and the chain it sent along (DER, leaf excluded)."""
+    """A visitor who was let in: its certificate, and the chain it sent along (DER, leaf excluded).
+
+    ``issuer_is_known`` tells that nobody else could have signed under the issuer's name: it is one of the trusted
+    authorities itself, or there is only one.
+    """
 
     certificate: Certificate
     chain: tuple[bytes, ...] = ()
+    issuer_is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,20 @@ class Policy:
 
     ``revocations`` are the CRLs, None where none is configured. ``stale_counts`` (``crl_stale = "allow"``) takes the
     word of a list past its nextUpdate; it never lets in who is on a list, or has no list at all. ``ocsp`` is how to
-    ask about each visitor, None where nobody is asked.
+    ask about each visitor, None where nobody is asked. ``authorities`` are those of ``client_auth.ca``.
     """
 
     require_common_name: bool = True
     revocations: Revocations | None = None
     stale_counts: bool = False
     ocsp: OCSPPolicy | None = None
+    authorities: tuple[Certificate, ...] = ()
+
+    def knows(self, issuer: Certificate) -> bool:
+        """Whether the name of an issuer on a verified path cannot be another's. An authority may have been renewed."""
+        return len(self.authorities) == 1 or any(
+            (one.subject, one.spki_sha256) == (issuer.subject, issuer.spki_sha256) for one in self.authorities
+        )
 
     def locked_out(self, now: float) -> list[str]:
         """The authorities (RFC 2253) whose visitors are all refused at this moment, because their CRL is stale."""
@@ -138,7 +150,8 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     refusal = _revocation_says(answer, certificate) or _name_says(certificate, policy)
     if refusal is not None:
         return refusal
-    return Admit(Identity(certificate, peer.sent), until=min(answer.until, *(one.not_after + 1 for one in path)))
+    identity = Identity(certificate, peer.sent, policy.knows(path[min(1, len(path) - 1)]))
+    return Admit(identity, until=min(answer.until, *(one.not_after + 1 for one in path)))
 
 
 def confirm(verdict: Verdict, answer: Answer | None, policy: OCSPPolicy) -> Verdict:

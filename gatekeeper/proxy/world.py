@@ -84,10 +84,7 @@ class World:
             found += alarms(self.policy.revocations, self.tls.authorities, now)
         if self.invitations is not None and (why := complaint(self.invitations.path)):
             found.append(f"nobody can be invited: {why}")
-        if len(self.tls.authorities) > 1:
-            sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
-            found += [f"{rule} {sentence}" for rule in self.routes.without_issuer()]
-        return found
+        return found + list(self.routes.doubts(self.tls.authorities))
 
 
 def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
@@ -132,6 +129,7 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
             revocations=load_revocations(client_auth.crl, tls.authorities),
             stale_counts=client_auth.crl_stale == "allow",
             ocsp=_ocsp_policy(client_auth),
+            authorities=tls.authorities,
         ),
         routes=routes,
         documents=documents,

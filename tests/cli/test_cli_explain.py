@@ -146,6 +146,28 @@ def test_der_and_chains(run: Run, authority: Holder, tmp_path: Path) -> None:
     assert (code, rows(text)["verdict"]) == (1, "refused, 403 untrusted_issuer")
 
 
+def test_an_authority_below_another_cannot_pass_for_one_that_a_rule_names(
+    run: Run, authority: Holder, tmp_path: Path
+) -> None:
+    """Two are trusted; the second signs a third with the first one's common name. A rule that denies takes it at its
+    word.
+    """
+    partner = make_authority("Partner CA")
+    posing = x509.Name(
+        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "x"), x509.NameAttribute(NameOID.COMMON_NAME, "Home CA")]
+    )
+    posing_ca = make(posing, partner, extensions=[(x509.BasicConstraints(ca=True, path_length=None), True)])
+    make_client("alice", posing_ca, chain=(posing_ca.certificate,)).write(tmp_path, "posing")
+    (tmp_path / "ca.crt").write_bytes(authority.certificate_pem + partner.certificate_pem)
+    rule, path = '[{ cn = "alice", issuer = "Home CA" }]', tmp_path / "gatekeeper.toml"
+    path.write_text(CONFIGURATION.partition("[[routes]]")[0] + f"[[routes]]\nallow = {rule}\n")
+    assert run("--cert", "alice.crt", "GET", "/")[0] == 0
+    code, text = run("--cert", "posing.crt", "GET", "/")
+    assert (code, rows(text)["verdict"]) == (1, "refused, 403 not_allowed")
+    path.write_text(path.read_text().replace("allow", "deny"))
+    assert rows(run("--cert", "posing.crt", "GET", "/")[1])["rule"] == 'deny[0]: cn = "alice", issuer = "Home CA"'
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

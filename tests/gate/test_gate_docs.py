@@ -43,7 +43,7 @@ def certificate(words: str) -> Certificate:
 def verdict(words: str) -> Verdict:
     if words == "none":
         return Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
-    return Admit(Identity(certificate(words)), float("inf"))
+    return Admit(Identity(certificate(words), issuer_is_known=True), float("inf"))
 
 
 def written(decision: Decision) -> str:

@@ -1,12 +1,14 @@
 """Which route takes a request."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, NO_HOST, RECEPTION, UNKNOWN, Document, Found, Route, Routes
 from gatekeeper.settings import RouteSettings
+from tests.people import ALICE
 
 
 def routes(*tables: dict[str, Any], documents: tuple[bytes, ...] = ()) -> Routes:
@@ -164,6 +166,34 @@ def test_a_route_says_which_it_is() -> None:
     """For explain and check: where it stands, and what it takes."""
     some = routes({"path": "/a/*"}, {"hosts": ["x.example", "y.example"], "methods": ["GET", "PUT"]})
     assert [route.text for route in some.all] == ["routes[0] /a/*", "routes[1] x.example,y.example/*"]
+
+
+HOME, PARTNER = replace(ALICE, common_names=("Home CA",)), replace(ALICE, common_names=("Partner CA",), spki_sha256="x")
+
+
+@pytest.mark.parametrize(
+    ("rule", "doubt"),
+    [
+        ({"cn": "alice"}, "names no issuer"),
+        ({"serial": "01"}, "names no issuer"),
+        ({"cn": "alice", "issuer": "Home CA"}, ""),
+        ({"cn": "alice", "issuer": "Hume CA"}, "not in client_auth.ca, so nobody fits"),
+        ({"cn": "alice", "issuer": "Partner CA"}, "holds 2"),
+        ({"sha256": "ab" * 32}, ""),
+        ({"spki": "ab" * 32}, ""),
+    ],
+    ids=str,
+)
+def test_rules_that_two_authorities_could_fit(rule: dict[str, str], doubt: str) -> None:
+    """Names and serials are unique within an issuer only; with one authority, nothing is doubtful. A renewed
+    authority, with its old name and key, is the same one.
+    """
+    some = routes({"allow": [rule]})
+    trusted = [HOME, replace(HOME, der=b"renewed"), PARTNER, replace(PARTNER, spki_sha256="y")]
+    sentences = list(some.doubts(trusted))
+    assert [doubt in sentence for sentence in sentences] == ([True] if doubt else [])
+    assert all(sentence.startswith("routes[0] /*, allow[0]: ") for sentence in sentences)
+    assert list(some.doubts([HOME])) == []
 
 
 def test_documents_are_found_before_routes() -> None:

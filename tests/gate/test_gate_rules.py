@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gatekeeper.gate.rules import Rule, compile_rule
+from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings import RuleSettings
 from tests.people import ALICE
 
@@ -110,6 +111,15 @@ def test_attributes_that_are_missing_fit_nothing() -> None:
         ({"dns_names": ("a.b.example.com",)}, {"dns": "*.example.com"}),
         ({"dns_names": ("evil-example.com",)}, {"dns": "*.example.com"}),
         ({"emails": ("eve@evil.example@example.com.evil.example",)}, {"email": "*@example.com"}),
+        ({"emails": ("eve@evil.example@example.com",)}, {"email": "*@example.com"}),
+        ({"emails": ("@example.com",)}, {"email": "*@example.com"}),
+        ({"emails": ("eve@\u212aelvin.example",)}, {"email": "*@kelvin.example"}),
+        ({"dns_names": (".example.com",)}, {"dns": "*.example.com"}),
+        ({"dns_names": ("example.com",)}, {"dns": "*.example.com"}),
+        ({"dns_names": ("laptop.example.com.",)}, {"dns": "laptop.example.com"}),
+        ({"dns_names": ("xn--lptop-0ve.example.com",)}, {"dns": "laptop.example.com"}),
+        ({"common_names": ("Jose\u0301",)}, {"cn": "Jos\u00e9"}),
+        ({"common_names": ("\u0430lice",)}, {"cn": "alice"}),
         ({"uris": ("spiffe://example.com.evil.example/x",)}, {"uri": "spiffe://example.com/*"}),
         ({"uris": ("spiffe://example.com/",)}, {"uri": "spiffe://example.com/*"}),
         ({"common_names": ("x,OU=ops",), "subject": "CN=x\\,OU=ops"}, {"ou": "ops"}),
@@ -127,20 +137,13 @@ def test_a_rule_says_what_it_asks_for() -> None:
     assert rule(cn="alice", issuer="Home CA").text == 'allow[0]: cn = "alice", issuer = "Home CA"'
 
 
-@pytest.mark.parametrize(
-    ("written", "pinned"),
-    [
-        ({"cn": "alice"}, False),
-        ({"serial": "01"}, False),
-        ({"cn": "alice", "issuer": "Home CA"}, True),
-        ({"sha256": "ab" * 32}, True),
-        ({"spki": "ab" * 32}, True),
-    ],
-    ids=str,
-)
-def test_names_are_unique_within_an_issuer_only(written: dict[str, str], pinned: bool) -> None:
-    """A serial too; a fingerprint and a key need no issuer beside them."""
-    assert rule(**written).names_issuer is pinned
+@pytest.mark.parametrize("known", [True, False])
+def test_an_issuer_vouches_only_where_its_name_can_be_no_other(known: bool) -> None:
+    """Anybody with a trusted authority can make one below it with this name; who names no issuer does not care."""
+    identity = Identity(ALICE, issuer_is_known=known)
+    assert rule(cn="alice", issuer="Home CA").vouches_for(identity) is known
+    assert rule(cn="alice").vouches_for(identity)
+    assert not rule(cn="bob", issuer="Home CA").vouches_for(identity)
 
 
 @pytest.mark.parametrize(

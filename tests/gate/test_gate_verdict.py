@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import Credential, issue_client, make_authority
+from gatekeeper.ca.certificates import Authority, Credential, authority_from_key, issue_client, make_authority
+from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, VerifyError, judge
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -13,7 +14,7 @@ HOME = make_authority("Home CA", key_type="ec:p256", now=NOW)
 ALICE = issue_client(HOME, "alice", key_type="ec:p256", now=NOW, lifetime=timedelta(days=30))
 
 
-def der(credential: Credential) -> bytes:
+def der(credential: Credential | Authority) -> bytes:
     return credential.certificate.public_bytes(Encoding.DER)
 
 
@@ -105,6 +106,25 @@ def test_a_verdict_holds_until_the_first_certificate_of_the_path_ends() -> None:
     assert reason(refusal) is Reason.EXPIRED
     assert isinstance(refusal, Refuse)
     assert "authority" in refusal.detail
+
+
+def test_an_issuer_is_known_by_name_and_key() -> None:
+    """Where several are trusted, it must be one of them, renewed or not; the only one is known by all below it."""
+    other = make_authority("Other CA", key_type="ec:p256", now=NOW)
+    renewal = authority_from_key(HOME.key, HOME.certificate.subject, now=NOW + timedelta(days=1))
+    twin = make_authority("Home CA", key_type="ec:p256", now=NOW)
+    home, renewed, others, twins = (read_certificate(der(one)) for one in (HOME, renewal, other, twin))
+    for trusted, known in (
+        ((home,), True),
+        ((others,), True),
+        ((others, home), True),
+        ((others, renewed), True),
+        ((others, twins), False),
+        ((), False),
+    ):
+        verdict = judge(peer(), NOW.timestamp(), Policy(authorities=trusted))
+        assert isinstance(verdict, Admit)
+        assert verdict.identity.issuer_is_known is known
 
 
 @pytest.mark.parametrize("name", [None, " ", "\t", "  ", "　"])
