@@ -1,26 +1,28 @@
 """Paths and hosts that two servers could read in two ways, and how far one can be sure of what a path says.
 
 The app behind the gate reads the target as it came, by its own rules: it may decode escapes, once or twice, take
-``\\`` for ``/``, drop ``;parameters``, merge slashes, resolve ``..``, ignore case. A rule for a path holds only if it
-holds for each of these readings. What is plain says the same to every server; of everything else only the beginning
-is sure.
+``\\`` for ``/``, drop ``;parameters``, merge slashes, resolve ``..``, ignore case and accents. A rule for a path holds
+only if it holds for each of these readings. What is plain says the same to every server; of everything else only the
+beginning is sure.
 """
 
 import re
 import unicodedata
 from ipaddress import IPv6Address
+from typing import Literal
 from urllib.parse import unquote_to_bytes
 
-# Segments of pchar (RFC 3986, 3.3) without escapes and ";", and what browsers leave raw. Not empty, because slashes get
-# merged; without a dot at the end, because Windows drops it (which covers "." and ".." too).
-_CHARACTER = rb"[A-Za-z0-9_~!$&'()*+,=:@\"<>\[\]^`{|}-]"
+# Segments of pchar (RFC 3986, 3.3) without escapes, ";", and what may mean something to NTFS, and what browsers leave
+# raw. Not empty, because slashes get merged; without a dot at the end, because Windows drops it (which covers "." and
+# ".." too).
+_CHARACTER = rb"[A-Za-z0-9_!$&'()*+,=@\"<>\[\]^`{|}-]"
 _PLAIN = re.compile(rb"(?:/(?:\.*" + _CHARACTER + rb")+)*/?")
 # What begins a piece that may be read differently: an empty segment, a backslash, parameters, dots or spaces at the
 # end of a segment, and an escape, unless what it stands for is in no route's path and means nothing in any: space "
-# < > [ ] ^ ` { | } and what is beyond ASCII (see `_strange_text`). The lookbehinds keep the search linear in long
-# runs.
+# < > [ ] ^ ` { | } and what is beyond ASCII (see `_strange_text`). On NTFS, "admin::$INDEX_ALLOCATION" is "admin", and
+# "LONGNA~1" is "longname.html". The lookbehinds keep the search linear in long runs.
 _MARK = re.compile(
-    rb"(?<=/)/|[\\;]|(?<!\.)\.+(?=/|\Z)|(?<!%20)(?:%20)+(?=/|\Z)"
+    rb"(?<=/)/|[\\;]|(?<!\.)\.+(?=/|\Z)|(?<!%20)(?:%20)+(?=/|\Z)|:(?=[^/:]*:?[$%])|(?<=/)[^/~]{1,6}~[0-9]"
     rb"|%(?!20|22|3[CcEe]|5[BbDdEe]|60|7[B-Db-d]|[89A-Fa-f][0-9A-Fa-f])"
 )
 # What Windows drops from a name once that what follows has become the end of it.
@@ -29,8 +31,12 @@ _BEYOND_ASCII = re.compile(rb"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 # %uXXXX is Microsoft's; UTF-8 that is longer than need be (RFC 3629, 3) hides "/" and "." from whoever looks for bytes.
 _MICROSOFT = re.compile(rb"%[Uu]([0-9A-Fa-f]{4})")
 _OVERLONG = re.compile(rb"[\xc0\xc1].|\xe0[\x80-\x9f][\x80-\xbf]|\xf0[\x80-\x8f][\x80-\xbf]{2}", re.DOTALL)
-# A segment of two dots or more; spaces and control characters may be dropped, and some cut off what follows ; ? #.
-_CLIMBING = re.compile(r"(?:\A|[/\\])[\x00-\x20\x7f]*\.[\x00-\x20\x7f]*\.[.\x00-\x20\x7f]*(?=[;?#/\\]|\Z)")
+# A segment of two dots or more; spaces and control characters may be dropped, and some cut off what follows ; ? # NUL.
+_CLIMBING = re.compile(r"(?:\A|[/\\])[\x00-\x20\x7f]*\.[\x00-\x20\x7f]*\.[.\x00-\x20\x7f]*(?=[\x00;?#/\\]|\Z)")
+# Slashes to Windows where it fits text into an old code page: division and fraction slash, set minus, yen and won.
+_BEST_FIT = str.maketrans("\u2215\u2044\u2216\u00a5\u20a9", "//\\\\\\")
+# Accents, and what is not to be seen (soft hyphens, joiners): some comparisons leave them out.
+_LEFT_OUT = frozenset({"Mn", "Cf"})
 # Twice is what double decoding takes; who escapes more often than this has something to hide.
 _MOST_DECODINGS = 4
 
@@ -53,15 +59,35 @@ def sure_length(path: bytes) -> int:
 
 
 def _strange_text(path: bytes) -> int:
-    """Where escapes begin that are no UTF-8, or that compatibility forms turn into ASCII ("／", "．"); else the end."""
+    """Where escapes begin that are no UTF-8, or that others turn into ASCII ("／", "．", "∕"); else the end."""
     for escapes in _BEYOND_ASCII.finditer(path):
         try:
             text = unquote_to_bytes(escapes[0]).decode()
         except UnicodeDecodeError:
             return escapes.start()
-        if any(char.isascii() for char in unicodedata.normalize("NFKC", text)):
+        if any(char.isascii() for char in unicodedata.normalize("NFKC", text.translate(_BEST_FIT))):
             return escapes.start()
     return len(path)
+
+
+def folded(path: bytes) -> bytes:
+    """The path as comparisons see it that ignore case and accents, as those of many databases do: "ı" is "i" too.
+
+    Only for the beginning that `sure_length` tells.
+    """
+    return _BEYOND_ASCII.sub(lambda match: _plainest(unquote_to_bytes(match[0])), path).lower()
+
+
+def _plainest(text: bytes) -> bytes:
+    return _forgiving(text, "NFKD").upper().encode("ascii", "replace")
+
+
+def _forgiving(text: bytes, form: Literal["NFKC", "NFKD"]) -> str:
+    """The text as lenient decoders have it, who leave out what is no UTF-8 or cannot be seen."""
+    fitted = unicodedata.normalize(form, text.decode("utf-8", "ignore").translate(_BEST_FIT))
+    return (
+        fitted if fitted.isascii() else "".join(char for char in fitted if unicodedata.category(char) not in _LEFT_OUT)
+    )
 
 
 def _climbs(path: bytes) -> bool:
@@ -78,7 +104,7 @@ def _climbs(path: bytes) -> bool:
 
 def _as_text(path: bytes) -> str:
     short = _OVERLONG.sub(lambda match: _shorten(match[0]), path)
-    return unicodedata.normalize("NFKC", short.decode("utf-8", "replace"))
+    return _forgiving(short, "NFKC")
 
 
 def _shorten(sequence: bytes) -> bytes:

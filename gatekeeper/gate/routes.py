@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.paths import read_host, sure_length
+from gatekeeper.gate.paths import folded, read_host, sure_length
 from gatekeeper.gate.rules import Rule, compile_rule
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings import RouteSettings
@@ -75,8 +75,8 @@ Found = Route | Document | Reception | Nowhere
 OWN_PLACE = b"/.gatekeeper/"
 RECEPTION = Reception()
 UNKNOWN = Nowhere(404, "There is nothing here.")
-AMBIGUOUS = Nowhere(400, "The path can be read in more than one way.")
-NO_HOST = Nowhere(400, "The Host header holds neither a name nor an address.")
+AMBIGUOUS = Nowhere(400, "The path or the method can be read in more than one way.")
+NO_HOST = Nowhere(400, "There is no Host header that holds a name or an address.")
 # Where no routes are written.
 EVERYTHING = Route("every request", "default")
 
@@ -134,13 +134,14 @@ class Routes:
         if self._everything is not None:
             return self._everything
         name = read_host(host)
-        if name is None and self._hosts and host:
+        if name is None and self._hosts:
             return NO_HOST
         tables = [self._any_host] if name is None or name not in self._hosts else [self._any_host, self._hosts[name]]
         if any(table.paths for table in tables) and not _is_sure(tables, path):
             return AMBIGUOUS
         found = _first(tables, method, path, lower=False)
-        if found is not _first(tables, method, path, lower=True):
+        # Some apps ignore the case of paths, some (Django, Express) that of methods.
+        if found is not _first(tables, method.upper(), folded(path), lower=True):
             return AMBIGUOUS
         return found or UNKNOWN
 
@@ -249,12 +250,11 @@ def _is_sure(tables: list[_Table], path: bytes) -> bool:
     length = sure_length(path)
     if length == len(path):
         return True
-    beginning = path[:length].lower()
+    beginning = folded(path[:length])
     return length >= 0 and not any(table.may_lead_below(beginning) for table in tables)
 
 
 def _first(tables: list[_Table], method: bytes, path: bytes, *, lower: bool) -> Route | None:
-    path = path.lower() if lower else path
     best: tuple[int, Route | None] = (1 << 62, None)
     for table in tables:
         for entries in table.candidates(path, lower=lower):
