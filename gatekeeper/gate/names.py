@@ -6,47 +6,12 @@ are.
 """
 
 import unicodedata
+from _ssl import txt2obj
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 
-# Short names from OpenSSL's objects.txt. An attribute that is not here is written as its OID with the value in hex.
-_SHORT_NAMES = {
-    "2.5.4.3": "CN",
-    "2.5.4.4": "SN",
-    "2.5.4.5": "serialNumber",
-    "2.5.4.6": "C",
-    "2.5.4.7": "L",
-    "2.5.4.8": "ST",
-    "2.5.4.9": "street",
-    "2.5.4.10": "O",
-    "2.5.4.11": "OU",
-    "2.5.4.12": "title",
-    "2.5.4.13": "description",
-    "2.5.4.15": "businessCategory",
-    "2.5.4.16": "postalAddress",
-    "2.5.4.17": "postalCode",
-    "2.5.4.18": "postOfficeBox",
-    "2.5.4.20": "telephoneNumber",
-    "2.5.4.41": "name",
-    "2.5.4.42": "GN",
-    "2.5.4.43": "initials",
-    "2.5.4.44": "generationQualifier",
-    "2.5.4.45": "x500UniqueIdentifier",
-    "2.5.4.46": "dnQualifier",
-    "2.5.4.65": "pseudonym",
-    "2.5.4.72": "role",
-    "2.5.4.97": "organizationIdentifier",
-    "0.9.2342.19200300.100.1.1": "UID",
-    "0.9.2342.19200300.100.1.25": "DC",
-    "0.9.2342.19200300.100.1.3": "mail",
-    "1.2.840.113549.1.9.1": "emailAddress",
-    "1.2.840.113549.1.9.2": "unstructuredName",
-    "1.2.840.113549.1.9.8": "unstructuredAddress",
-    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL",
-    "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
-    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
-}
 _SPECIAL = frozenset(',+"\\<>;')
 _ENCODINGS = {_ASN1Type.BMPString: "utf-16-be", _ASN1Type.UniversalString: "utf-32-be", _ASN1Type.T61String: "latin-1"}
 
@@ -79,10 +44,19 @@ def rfc2253(name: x509.Name) -> str:
 
 
 def _attribute(attribute: x509.NameAttribute[str | bytes]) -> str:
-    short = _SHORT_NAMES.get(attribute.oid.dotted_string)
+    short = _short_name(attribute.oid.dotted_string)
     if short is None or isinstance(attribute.value, bytes):
         return f"{short or attribute.oid.dotted_string}=#{_der(attribute).hex().upper()}"
     return f"{short}={_escape(attribute.value)}"
+
+
+@lru_cache(256)
+def _short_name(oid: str) -> str | None:
+    """OpenSSL's own for a kind of attribute: ``CN``. What has none is written as its OID with the value in hex."""
+    try:
+        return txt2obj(oid)[1]
+    except ValueError:
+        return None
 
 
 def _escape(value: str) -> str:

@@ -59,6 +59,7 @@ UNKNOWN = x509.ObjectIdentifier("1.3.6.1.4.1.55555.1.2")
         x509.Name([one(UNKNOWN, "what is this"), one(CN, "x")]),
         x509.Name([one(UNKNOWN, "x" * 200), one(CN, "x")]),
         x509.Name([one(UNKNOWN, "ü"), one(CN, "x")]),
+        x509.Name([one(x509.ObjectIdentifier("2.5.4.51"), "house, 1"), one(CN, "x")]),
         x509.Name([one(NameOID.SURNAME, "S"), one(NameOID.GIVEN_NAME, "G"), one(NameOID.TITLE, "T"), one(CN, "x")]),
         x509.Name([one(NameOID.SERIAL_NUMBER, "12-3"), one(NameOID.STREET_ADDRESS, "Road 1"), one(CN, "x")]),
         x509.Name([one(NameOID.LOCALITY_NAME, "L"), one(NameOID.STATE_OR_PROVINCE_NAME, "ST"), one(CN, "x")]),
