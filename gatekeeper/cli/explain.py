@@ -1,29 +1,32 @@
 """``gatekeeper explain``: what the gate would answer to a certificate on a request, and what decided."""
 
 import argparse
+import asyncio
 import json
 import re
 import time
+from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from gatekeeper.cli.check import certificate_line
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
-from gatekeeper.errors import MessageError, UsageError
+from gatekeeper.errors import BindingError, MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Reception, Route
-from gatekeeper.gate.verdict import Admit, Identity, Peer, Reason
-from gatekeeper.proxy.forwarding import address_headers, believed_headers
+from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict, confirm
+from gatekeeper.proxy.forwarding import address_headers, visitor_headers, whole_head
+from gatekeeper.proxy.ocsp import ask_once
+from gatekeeper.proxy.pool import authority
 from gatekeeper.proxy.world import World, build_world
+from gatekeeper.tls.context import Mode
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
 
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _URL = re.compile(r"(?:https://([^/?#]+))?(/[^#]*)?")
 _WIDTH = 80
 _LABEL = 13
@@ -50,7 +53,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="say what the gate would answer to a certificate, and why",
         description="Judge a certificate and a request as serve would, by the same code, without a running gate: "
         "verdict, reason, route, rule, and the headers that the app would get. Exit 0 if the request would be "
-        "forwarded, 1 if not. That somebody holds the certificate's key is taken for granted.",
+        "forwarded, 1 if not. That somebody holds the certificate's key is taken for granted. With client_auth.ocsp "
+        "the responder is asked.",
         epilog="example: gatekeeper explain --cert alice.crt GET https://app.example.com/admin/",
     )
     add_config_option(parser)
@@ -74,7 +78,10 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What was found out. ``certificate`` is the one that was shown, None for none or one that cannot be read."""
+    """What was found out. ``certificate`` is the one that was shown, None for none or one that cannot be read.
+
+    ``status`` is what the gate itself answers, None where the app does, or a TLS alert (``in_handshake``).
+    """
 
     request: str
     certificate: Certificate | None
@@ -87,11 +94,12 @@ class Explanation:
     upstream: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     response_headers: tuple[tuple[str, str], ...] = ()
+    in_handshake: bool = False
 
     @property
     def verdict(self) -> str:
         """ "admitted" if the request reaches an upstream, or the gate has something of its own for everybody."""
-        return "admitted" if self.status in (None, 200) else "refused"
+        return "refused" if self.in_handshake or self.status not in (None, 200) else "admitted"
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -112,9 +120,12 @@ def explain(
     world: World, peer: Peer, method: str, url: str, header: list[str], address: str, now: float
 ) -> Explanation:
     """Ask what the server asks, in its order: the verdict, the reading of the head, the decision."""
-    verdict = world.judge(peer, now)
+    verdict = _verdict(world, peer, now)
     certificate = verdict.identity.certificate if isinstance(verdict, Admit) else verdict.certificate
     request = f"{method} {url}"
+    if isinstance(verdict, Refuse) and peer.leaf is not None and world.refuses_in_handshake:
+        check = _CHECKS[verdict.reason]
+        return Explanation(request, certificate, None, verdict.reason, verdict.detail, check, in_handshake=True)
     try:
         head = _head(world, method, url, header)
     except MessageError as error:
@@ -122,6 +133,13 @@ def explain(
     passage = Passage(verdict, world.routes)
     decision = passage.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
     return _told(world, request, certificate, head, decision, address, now)
+
+
+def _verdict(world: World, peer: Peer, now: float) -> Verdict:
+    verdict, policy = world.judge(peer, now), world.policy.ocsp
+    if policy is None or isinstance(verdict, Refuse):
+        return verdict
+    return confirm(verdict, asyncio.run(ask_once(peer, policy.responder)), policy)
 
 
 def _told(
@@ -151,7 +169,7 @@ def _told(
         return Explanation(request, certificate, 200, detail="The gate itself answers here, and no app is asked.")
     if not isinstance(decision, Forward):
         return Explanation(request, certificate, decision.status, detail=decision.detail, check="routes")
-    sent, returned = _headers(world, head, decision.identity, address, now)
+    sent, returned = _headers(world, head, decision, address, now)
     return Explanation(
         request,
         certificate,
@@ -182,19 +200,17 @@ def _upstream(world: World, name: str) -> str:
 Lines = tuple[tuple[str, str], ...]
 
 
-def _headers(
-    world: World, head: RequestHead, identity: Identity | None, address: str, now: float
-) -> tuple[Lines, Lines]:
+def _headers(world: World, head: RequestHead, decision: Forward, address: str, now: float) -> tuple[Lines, Lines]:
     """What the app gets, but for the X-Request-Id that no request has twice; and what is added to its response."""
-    block, trusted = head.block, world.trusts(address)
-    lines = block.forward + block.forwarded_host + address_headers(address, trusted=trusted)
-    returned = b""
-    if trusted:
-        lines += believed_headers(address, block, world.trusts)
-    if identity is not None:
-        about = world.identity.lines(identity, now)
-        lines, returned = lines + about.request, about.response
-    return _pairs(lines), _pairs(returned)
+    trusted = world.trusts(address)
+    headers, returned = address_headers(address, trusted=trusted), b""
+    if decision.identity is not None:
+        lines = world.identity.lines(decision.identity, now)
+        headers, returned = headers + lines.request, lines.response
+    app = authority(world.settings.every_upstream[decision.upstream].places[0])
+    headers = visitor_headers(headers, head.block, address if trusted else None, world.trusts)
+    sent = _pairs(whole_head(head, headers, app, "").partition(b"\r\n")[2])
+    return tuple(pair for pair in sent if pair[0] != "X-Request-Id"), _pairs(returned)
 
 
 def _pairs(lines: bytes) -> Lines:
@@ -218,20 +234,27 @@ def _head(world: World, method: str, url: str, header: list[str]) -> RequestHead
 def _peer(world: World, path: Path) -> Peer:
     """What a handshake with this certificate would give. BindingError where OpenSSL cannot be asked."""
     leaf, *chain = _certificates(path)
-    return world.tls.verify(leaf, chain)
+    try:
+        return world.tls.verify(leaf, chain)
+    except BindingError:
+        if world.tls.mode is Mode.ALERTS_ONLY:
+            raise
+        raise UsageError(f"{path} holds a certificate that OpenSSL cannot read") from None
 
 
 def _certificates(path: Path) -> list[bytes]:
+    """As DER, and not looked at: what is wrong with them is for the gate to say."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
     try:
-        if b"-----BEGIN CERTIFICATE-----" in content:
-            return [one.public_bytes(Encoding.DER) for one in x509.load_pem_x509_certificates(content)]
-        return [x509.load_der_x509_certificate(content).public_bytes(Encoding.DER)]
+        found = [b64decode(block) for block in _PEM.findall(content)]
     except ValueError:
-        raise UsageError(f"{path} holds no certificate, neither PEM nor DER") from None
+        raise UsageError(f"{path} holds a certificate whose base64 is broken") from None
+    if not found and content[:1] != b"\x30":
+        raise UsageError(f"{path} holds no certificate, neither PEM nor DER")
+    return found or [content]
 
 
 def _as_json(explanation: Explanation) -> dict[str, Any]:
@@ -240,6 +263,7 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
         "request": explanation.request,
         "verdict": explanation.verdict,
         "status": explanation.status,
+        "in_handshake": explanation.in_handshake,
         "reason": explanation.reason or None,
         "detail": explanation.detail or None,
         "check": explanation.check or None,
@@ -261,7 +285,7 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
 
 def _as_text(explanation: Explanation, now: float) -> str:
     certificate = explanation.certificate
-    status = f", {explanation.status}" if explanation.status else ""
+    status = ", TLS alert" if explanation.in_handshake else f", {explanation.status}" if explanation.status else ""
     reason = f" {explanation.reason}" if explanation.reason else ""
     rows = [
         ("request", explanation.request),

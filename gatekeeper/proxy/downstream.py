@@ -50,8 +50,7 @@ class Downstream(asyncio.Protocol):
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
-        in_handshake = self.world.settings.client_auth.on_refusal == "handshake"
-        self.tls = TLSConnection(self.world.tls, self._refuse_handshake if in_handshake else None)
+        self.tls = TLSConnection(self.world.tls, self._refuse_handshake if self.world.refuses_in_handshake else None)
         self._refused: Refuse | None = None  # in the handshake
         self.deadline = Deadline(proxy.loop, self._expired)
         self.client = ""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.decision import Forward
 from gatekeeper.proxy.deadline import Wait
-from gatekeeper.proxy.forwarding import believed_headers, believed_host, believed_request_id, whole_head
+from gatekeeper.proxy.forwarding import believed_request_id, visitor_headers, whole_head
 from gatekeeper.proxy.life import CONNECTING, ENDED, LIFE, STREAMING, TUNNEL, WAITING, Hold, Stage
 from gatekeeper.proxy.tunnel import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
@@ -87,14 +87,11 @@ class Exchange:
     def _head_for_upstream(self) -> bytes:
         """The request head where something about it, or about who speaks for the visitor, is out of the ordinary."""
         downstream, block = self.downstream, self.head.block
-        headers = downstream.headers
-        forwarded_host = block.forwarded_host
-        if downstream.trusted:
-            headers += believed_headers(downstream.address, block, downstream.world.trusts)
-            claimed = believed_host(block)
-            forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
+        proxy = downstream.address if downstream.trusted else None
+        if proxy is not None:
             self.request_id = believed_request_id(block) or self.request_id
-        return whole_head(self.head, forwarded_host + headers, self._pool.authority, self.request_id)
+        headers = visitor_headers(downstream.headers, block, proxy, downstream.world.trusts)
+        return whole_head(self.head, headers, self._pool.authority, self.request_id)
 
     def _connect(self) -> None:
         downstream = self.downstream

@@ -40,6 +40,18 @@ def address_headers(address: str, *, trusted: bool) -> bytes:
     return b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: https\r\n" % ((address.encode("ascii"),) * 2)
 
 
+def visitor_headers(headers: bytes, block: Block, proxy: str | None, trusts: Callable[[str], bool]) -> bytes:
+    """All lines about the visitor: ``headers`` are those of the connection, ``proxy`` is its address if what it says is
+    believed.
+    """
+    forwarded_host = block.forwarded_host
+    if proxy is not None:
+        headers += believed_headers(proxy, block, trusts)
+        claimed = believed_host(block)
+        forwarded_host = b"X-Forwarded-Host: " + claimed + b"\r\n" if claimed else forwarded_host
+    return forwarded_host + headers
+
+
 def whole_head(head: RequestHead, headers: bytes, authority: bytes, request_id: str) -> bytes:
     """Method and target as they came, and headers that say nothing but what the gate knows or passes on.
 

@@ -103,6 +103,17 @@ class Responders:
             return content
 
 
+async def ask_once(peer: Peer, responder: str | None) -> Answer | None:
+    """What the responder says about a peer whose chain is good, for whoever keeps no answers."""
+    responders, answered = Responders(asyncio.get_running_loop()), asyncio.Event()
+    try:
+        responders.ask(peer, responder, answered.set)
+        await answered.wait()
+        return responders.answer(peer, responder, time.time())
+    finally:
+        await responders.close()
+
+
 def _question(peer: Peer, responder: str | None) -> Question:
     if peer.leaf is None:
         raise AssertionError("nobody is asked about a visitor without a certificate")

@@ -63,6 +63,11 @@ class World:
         """The verdict about a peer at the moment ``now``, by what is loaded."""
         return judge(peer, now, self.policy)
 
+    @property
+    def refuses_in_handshake(self) -> bool:
+        """Whether a bad certificate gets a TLS alert, and no request is ever read (``on_refusal = "handshake"``)."""
+        return self.settings.client_auth.on_refusal == "handshake"
+
     def trusts(self, address: str) -> bool:
         """Whether a proxy there is one whose X-Forwarded-* is believed (``server.trusted_proxies``).
 

@@ -146,6 +146,29 @@ def test_der_and_chains(run: Run, authority: Holder, tmp_path: Path) -> None:
     assert (code, rows(text)["verdict"]) == (1, "refused, 403 untrusted_issuer")
 
 
+def test_a_certificate_that_the_gate_cannot_read(run: Run, tmp_path: Path) -> None:
+    """One of version 2, which OpenSSL reads: the gate refuses it, and that is said."""
+    der = (tmp_path / "alice.crt").read_bytes()
+    version = b"\xa0\x03\x02\x01"
+    der = x509.load_pem_x509_certificate(der).public_bytes(Encoding.DER).replace(version + b"\2", version + b"\1")
+    (tmp_path / "v2.der").write_bytes(der)
+    code, text = run("--cert", "v2.der", "GET", "/")
+    assert (code, rows(text)["verdict"]) == (1, "refused, 403 invalid_certificate")
+    assert rows(text)["because"] == "The certificate cannot be parsed: 1 is not a valid X509 version."
+
+
+def test_a_refusal_in_the_handshake(run: Run, tmp_path: Path) -> None:
+    """No request is read then, not even one that is public; whoever has no certificate goes on."""
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(path.read_text().replace('ca = "ca.crt"', 'ca = "ca.crt"\non_refusal = "handshake"'))
+    code, text = run("--cert", "expired.crt", "POST", "/hook")
+    assert (code, rows(text)["verdict"]) == (1, "refused, TLS alert expired")
+    said = json.loads(run("--cert", "expired.crt", "--json", "POST", "/hook")[1])
+    assert (said["verdict"], said["status"], said["in_handshake"]) == ("refused", None, True)
+    assert run("POST", "/hook")[0] == 0
+    assert rows(run("--cert", "alice.crt", "GET", "/admin/")[1])["verdict"] == "refused, 403 not_allowed"
+
+
 def test_an_authority_below_another_cannot_pass_for_one_that_a_rule_names(
     run: Run, authority: Holder, tmp_path: Path
 ) -> None:
@@ -173,14 +196,18 @@ def test_an_authority_below_another_cannot_pass_for_one_that_a_rule_names(
     [
         (("--cert", "nothing.crt", "GET", "/"), "nothing.crt cannot be read: no such file or directory"),
         (("--cert", "alice.key", "GET", "/"), "alice.key holds no certificate, neither PEM nor DER"),
+        (("--cert", "broken.pem", "GET", "/"), "broken.pem holds a certificate whose base64 is broken"),
+        (("--cert", "short.der", "GET", "/"), "short.der holds a certificate that OpenSSL cannot read"),
         (("GET", "http://x/"), "'http://x/' is neither an https:// URL nor a path"),
         (("GET", "x"), "'x' is neither an https:// URL nor a path"),
         (("GET", ""), "'' is neither an https:// URL nor a path"),
         (("GET", "/ä"), "holds characters that HTTP cannot carry"),
     ],
 )
-def test_wrong_usage(run: Run, words: tuple[str, ...], sentence: str) -> None:
+def test_wrong_usage(run: Run, tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
     """Exit 2 and one line."""
+    (tmp_path / "broken.pem").write_text("-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n")
+    (tmp_path / "short.der").write_bytes(b"\x30\x03\x02\x01\x05")
     code, text = run(*words)
     assert code == 2
     assert sentence in text

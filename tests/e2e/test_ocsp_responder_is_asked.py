@@ -1,7 +1,9 @@
 """``ocsp = "leaf"`` with openssl's own responder, which answers with the certificate of a delegate."""
 
 import asyncio
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.app import App
 from tests.certificates import make_authority, make_client, make_server
-from tests.gate import Gate
+from tests.gate import ROOT, Gate
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -89,6 +91,16 @@ def test_the_responders_word_decides(gate: Gate, stage: Visitors, name: str, rea
     """Good is let in, revoked is not, and what the responder does not know neither."""
     status, headers, _ = gate.request(stage.context(name))
     assert (status, headers.get("gatekeeper-reason")) == (403 if reason else 200, reason)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("alice", None), ("mallory", "revoked"), ("carol", "revocation_unknown")])
+def test_explain_asks_too(gate: Gate, name: str, reason: str | None) -> None:
+    """It could not say what the gate does otherwise."""
+    command = [sys.executable, "-m", "gatekeeper", "explain", "-c", gate.folder / "gatekeeper.toml", "--json"]
+    shown = ["--cert", gate.folder / f"{name}.crt", "GET", "/"]
+    done = subprocess.run([*command, *shown], cwd=ROOT, capture_output=True, check=False)
+    assert json.loads(done.stdout)["reason"] == reason
+    assert done.returncode == (1 if reason else 0)
 
 
 def test_an_answer_is_remembered(gate: Gate, stage: Visitors, responder: Responder) -> None:

@@ -10,6 +10,7 @@ import pytest
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.wire.presets import PRESETS
 from gatekeeper.wire.presets.encoding import encoded, listed
+from tests.certificates import make_client
 from tests.people import ALICE
 
 PLAIN_SERVER = replace(ALICE, uris=())
@@ -74,6 +75,15 @@ def test_the_chain_is_a_list_of_byte_sequences() -> None:
     one, other = (b64encode(der).decode() for der in (b"one", b"other"))
     assert headers("rfc9440", chain=(b"one", b"other"))["Client-Cert-Chain"] == f":{one}:, :{other}:"
     assert headers("rfc9440")["Client-Cert-Chain"] == ""
+
+
+def test_traefik_is_not_told_of_what_nobody_can_read() -> None:
+    """A visitor may send anything along, here a certificate of version 2: Traefik lets no such client in."""
+    mine, other = make_client("alice", None).der, make_client("other", None).der
+    odd = other.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01")
+    assert headers("traefik", chain=(odd, b"no certificate", other), der=mine) == headers(
+        "traefik", chain=(other,), der=mine
+    )
 
 
 def test_users_mail_and_groups() -> None:

@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.wire.presets.pem import base64
 
@@ -26,13 +26,23 @@ _SINGLE_PARTS = (("SN", NameOID.SERIAL_NUMBER), ("CN", NameOID.COMMON_NAME))
 
 
 def headers(identity: Identity, _server: Certificate) -> list[tuple[str, str]]:
-    """Both cover every certificate that the client sent, its own first."""
-    sent = (identity.certificate.der, *identity.chain)
+    """Both cover every certificate that the client sent, its own first, but for those that nobody can read: Traefik
+    lets no such client in.
+    """
+    sent = (identity.certificate.der, *filter(_is_readable, identity.chain))
     info = ",".join(";".join(_fields(x509.load_der_x509_certificate(der))) for der in sent)
     return [
         ("X-Forwarded-Tls-Client-Cert", ",".join(map(base64, sent))),
         ("X-Forwarded-Tls-Client-Cert-Info", quote_plus(info)),
     ]
+
+
+def _is_readable(der: bytes) -> bool:
+    try:
+        read_certificate(der)
+    except ValueError:
+        return False
+    return True
 
 
 def _fields(certificate: x509.Certificate) -> Iterator[str]:
