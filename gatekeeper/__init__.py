@@ -10,12 +10,12 @@ The folders are the architecture, and imports point one way, downwards in this l
     what do the bytes say? The only package that knows the HTTP parser.
 ``invitations``
     what the administrator leaves in a folder, and the gate hands out once.
-``ca``
-    the certificate authority behind ``gatekeeper ca``; the running proxy never imports it.
 ``config`` (with ``source``, ``complaints``, ``checks``), ``reference``, ``starter``
     TOML to settings, every mistake at once; settings to documentation; a file to start from.
 ``tls``
     handshakes that complete for every certificate; the only place that touches OpenSSL's C side.
+``ca``
+    the certificate authority behind ``gatekeeper ca``; the running proxy never imports it.
 ``refusal``
     what a refused visitor sees.
 ``reception``

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from gatekeeper.ca.certificates import is_signed_by
 from gatekeeper.ca.keys import key_weakness
 from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, VerifyError, judge
 
@@ -54,15 +55,6 @@ def admission(certificate: x509.Certificate, trust: Trust) -> Admission:
         return Admission(Reason.REVOKED, "The certificate was revoked.")
     until = min(certificate.not_valid_after_utc, trust.authority.not_valid_after_utc)
     return Admission(None, f"Until {until:%Y-%m-%d %H:%M} UTC, unless it is revoked or a route says otherwise.")
-
-
-def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether the authority's key made this signature, and the names fit."""
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _chain(certificate: x509.Certificate, authority: x509.Certificate) -> tuple[VerifyError, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -118,20 +119,10 @@ def make_authority(
     return authority_from_key(make_key(key_type), holder(name).name, lifetime=lifetime, now=now)
 
 
-def authority_from_key(
-    key: PrivateKey,
-    name: x509.Name,
-    *,
-    identifier: x509.SubjectKeyIdentifier | None = None,
-    lifetime: timedelta = YEAR,
-    now: datetime,
-) -> Authority:
-    """A self-signed CA certificate for a key there already is: also how an authority is renewed.
-
-    ``identifier`` is the SKI, by default the hash of the key; what was signed before refers to it.
-    """
+def authority_from_key(key: PrivateKey, name: x509.Name, *, lifetime: timedelta = YEAR, now: datetime) -> Authority:
+    """A self-signed CA certificate for a key there already is."""
     public = key.public_key()
-    identifier = identifier or x509.SubjectKeyIdentifier.from_public_key(public)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
     builder = (
         _builder(name, name, public, lifetime, now)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -139,6 +130,23 @@ def authority_from_key(
         .add_extension(identifier, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
     )
+    return Authority(builder.sign(key, signature_hash(key)), key)
+
+
+def renewed_authority(authority: Authority, *, lifetime: timedelta = YEAR, now: datetime) -> Authority:
+    """The authority's own certificate anew: same name, same key, so everything it signed stays good.
+
+    What an adopted one says of itself (path length, name constraints, its SKI) is kept, for others hold to it. One
+    without extensions, of version 1, becomes one like ours.
+    """
+    old, key = authority.certificate, authority.key
+    if old.version is x509.Version.v1:
+        return authority_from_key(key, old.subject, lifetime=lifetime, now=now)
+    builder = _builder(old.subject, old.subject, key.public_key(), lifetime, now)
+    for extension in old.extensions:
+        own = isinstance(extension.value, x509.AuthorityKeyIdentifier)  # it may name the old serial
+        value = issuer_identifier(old) if own else extension.value
+        builder = builder.add_extension(value, extension.critical)
     return Authority(builder.sign(key, signature_hash(key)), key)
 
 
@@ -264,6 +272,15 @@ def _sign_leaf(
         names = x509.SubjectAlternativeName(bearer.alternatives)
         builder = builder.add_extension(names, critical=not list(bearer.name))
     return builder.sign(authority.key, signature_hash(authority.key))
+
+
+def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the authority's key made this signature, and the names fit."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:

@@ -19,6 +19,7 @@ from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
 from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import UNREADABLE, check_request, requested_holder
+from gatekeeper.ca.revocation import is_list_of, number_of
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.names import rfc2253
@@ -144,7 +145,7 @@ def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: d
         ("Issuer", rfc2253(crl.issuer)),
         ("Made", f"{crl.last_update_utc:%Y-%m-%d %H:%M} UTC"),
         ("Next due", f"{following:%Y-%m-%d %H:%M} UTC ({_distance(following, now)})" if following else "never"),
-        ("Number", _crl_number(crl)),
+        ("Number", str(number_of(crl) or "none")),
         ("Revoked", str(len(crl)) + (f", the first {_FEW} of which are" if len(crl) > _FEW else "")),
         *(
             ("", f"{serial_hex(one.serial_number)} since {one.revocation_date_utc:%Y-%m-%d}")
@@ -154,7 +155,7 @@ def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: d
     remark = ""
     if following is not None and following <= now:
         remark = "It is overdue, and a gate that goes by it lets nobody in. Write it anew: gatekeeper ca crl"
-    if trust is not None and not _is_crl_of(crl, trust.authority):
+    if trust is not None and not is_list_of(crl, trust.authority):
         remark = "It was not signed by this authority, so a gate that trusts this authority does not take it."
     return Explanation("A revocation list (CRL)", tuple(facts), remark=remark)
 
@@ -272,17 +273,3 @@ def _signature(signed: x509.Certificate | x509.CertificateSigningRequest) -> str
     except UnsupportedAlgorithm:
         return f"{signed.signature_algorithm_oid.dotted_string}, not known here"
     return "EdDSA" if algorithm is None else f"made with {algorithm.name.upper().replace('SHA', 'SHA-', 1)}"
-
-
-def _crl_number(crl: x509.CertificateRevocationList) -> str:
-    try:
-        return str(crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number)
-    except (x509.ExtensionNotFound, ValueError):
-        return "none"
-
-
-def _is_crl_of(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
-    try:
-        return crl.issuer == authority.subject and crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False

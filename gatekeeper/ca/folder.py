@@ -88,6 +88,14 @@ class Folder:
             except FileNotFoundError:
                 return None
 
+    def names(self, folder: str = ".") -> list[str]:
+        """The names of what is in a folder of it, sorted; none if there is no such folder."""
+        with _sentence(self.path):
+            try:
+                return sorted(os.listdir(self.path / folder))
+            except FileNotFoundError:
+                return []
+
     def _prepare(self, changes: Mapping[str, Content]) -> None:
         for name, content in changes.items():
             path = self.path / name

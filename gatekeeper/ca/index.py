@@ -1,6 +1,7 @@
 """The index: what was issued, and what of it no longer counts. Frozen values, and JSON at the edge."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -8,13 +9,20 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gatekeeper.ca.names import same_name
-from gatekeeper.ca.revocation import CRL_LIFETIME, Revocation, RevocationReason
+from gatekeeper.ca.names import check_name, same_name
+from gatekeeper.ca.revocation import CRL_LIFETIME, Revocation, RevocationReason, number_of, revocations_of
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate, serial_hex
 
 _VERSION = 1
+
+# RFC 5280, 4.1.2.2: up to 20 octets, and not zero.
+_SERIAL = re.compile(r"0*[1-9A-Fa-f][0-9A-Fa-f]{0,39}", re.ASCII)
+
+# The seconds of a hundred years, which is as long as a revocation list can be told to hold.
+_LONGEST = 36525 * 86400
 
 
 class Kind(StrEnum):
@@ -108,6 +116,13 @@ class Index:
             return self
         return replace(self, revocations=(*self.revocations, revocation))
 
+    def with_list(self, crl: x509.CertificateRevocationList) -> "Index":
+        """The index with every revocation of a list that the authority signed, and numbers that go on after its own."""
+        known = {one.serial for one in self.revocations}
+        more = tuple(one for one in revocations_of(crl) if one.serial not in known)
+        number = max(self.crl_number, number_of(crl) or 0)
+        return replace(self, revocations=(*self.revocations, *more), crl_number=number)
+
 
 def entry_of(certificate: x509.Certificate, name: str, kind: Kind, *, holds_key: bool) -> Entry:
     """The index's line for a certificate."""
@@ -122,6 +137,15 @@ def entry_of(certificate: x509.Certificate, name: str, kind: Kind, *, holds_key:
         read.spki_sha256,
         holds_key,
     )
+
+
+def kind_of(certificate: x509.Certificate) -> Kind:
+    """What a certificate is for, by its extended key usage; one that does not say is a client's."""
+    try:
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return Kind.CLIENT
+    return Kind.SERVER if ExtendedKeyUsageOID.SERVER_AUTH in usage else Kind.CLIENT
 
 
 def write_index(index: Index) -> bytes:
@@ -153,19 +177,14 @@ def read_index(content: bytes, source: str) -> Index:
     """Read what `write_index` wrote; AuthorityError if it is anything else, for a guess would revive the revoked."""
     try:
         document = json.loads(content)
-        if document["version"] != _VERSION:
-            raise AuthorityError(f"{source} was written by a newer gatekeeper (version {document['version']})")
-        return Index(
-            tuple(_entry(part) for part in document["certificates"]),
-            tuple(
-                Revocation(int(part["serial"], 16), _time(part["at"]), RevocationReason(part["reason"]))
-                for part in document["revocations"]
-            ),
-            int(document["crl"]["number"]),
-            timedelta(seconds=int(document["crl"]["seconds"])),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise AuthorityError(f"{source} is damaged ({error}); bring it back from a backup") from error
+        if document["version"] == _VERSION:
+            return _index(document)
+    except (ValueError, KeyError, TypeError, AuthorityError) as error:
+        raise AuthorityError(
+            f"{source} is damaged ({error}); bring it back from a backup, or move it away and make it anew from the "
+            f"other files: gatekeeper ca --dir DIR init --adopt DIR/ca.crt DIR/ca.key"
+        ) from error
+    raise AuthorityError(f"{source} was written by a newer gatekeeper (version {document['version']})")
 
 
 def iso(moment: datetime) -> str:
@@ -173,21 +192,55 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"the time {text} has no zone")
-    return moment
+def _index(document: dict[str, Any]) -> Index:
+    entries = tuple(_entry(part) for part in document["certificates"])
+    if len({entry.serial for entry in entries}) < len(entries):
+        raise ValueError("a serial is there twice")
+    return Index(
+        entries,
+        tuple(
+            Revocation(_serial(part["serial"]), _time(part["at"]), RevocationReason(part["reason"]))
+            for part in document["revocations"]
+        ),
+        _number(document["crl"]["number"], 1 << 63),
+        timedelta(seconds=_number(document["crl"]["seconds"], _LONGEST)),
+    )
 
 
 def _entry(part: dict[str, Any]) -> Entry:
     return Entry(
-        int(part["serial"], 16),
-        part["name"],
+        _serial(part["serial"]),
+        check_name(_text(part["name"])),
         Kind(part["kind"]),
-        part["subject"],
+        _text(part["subject"]),
         _time(part["not_before"]),
         _time(part["not_after"]),
-        part["key_sha256"],
+        _text(part["key_sha256"]),
         bool(part["holds_key"]),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _serial(value: object) -> int:
+    if not _SERIAL.fullmatch(_text(value)):
+        raise ValueError(f"{value!r} is no serial")
+    return int(_text(value), 16)
+
+
+def _number(value: object, most: int) -> int:
+    if not isinstance(value, int) or not 1 <= value <= most:
+        raise ValueError(f"{value!r} is no number from 1 to {most}")
+    return value
+
+
+def _time(value: object) -> datetime:
+    moment = datetime.fromisoformat(_text(value))
+    # RFC 5280, 4.1.2.5.1: earlier dates cannot be written into a certificate or a list.
+    if moment.tzinfo is None or moment.year < 1950:
+        raise ValueError(f"{value!r} is no time since 1950 with its zone")
+    return moment

@@ -14,9 +14,8 @@ from gatekeeper.ca.certificates import (
     YEAR,
     Authority,
     Holder,
-    authority_from_key,
     holder,
-    key_identifier,
+    renewed_authority,
     server_holder,
 )
 from gatekeeper.ca.change import BundleWish, Change, changing
@@ -191,9 +190,7 @@ class Issuer:
         if old.subject != old.issuer:
             raise AuthorityError("this authority was signed by another one, which must renew it")
         with self._change(now) as change:
-            self._authority = authority_from_key(
-                self._authority.key, old.subject, identifier=key_identifier(old), lifetime=lifetime, now=now
-            )
+            self._authority = renewed_authority(self._authority, lifetime=lifetime, now=now)
             change.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
         return self._authority.certificate
 

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
+    load_der_private_key,
     load_pem_private_key,
 )
 
@@ -32,6 +33,10 @@ MINIMUM_PASSPHRASE = 4
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
 _STRONG_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+
+# EncryptedPrivateKeyInfo begins with a SEQUENCE, a key in clear with the INTEGER of its version (RFC 5958, 2 and 3).
+_ENCRYPTED_DER = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..)\x30", re.DOTALL)
+
 _RSA = re.compile(r"rsa:([0-9]{1,5})", re.ASCII)
 _KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521 or ed25519"
 
@@ -67,26 +72,29 @@ def key_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
-def key_is_encrypted(pem: bytes) -> bool:
-    """Whether a PEM private key asks for a passphrase: PKCS #8, or the older form with ``Proc-Type`` (RFC 1421)."""
-    return b"BEGIN ENCRYPTED PRIVATE KEY" in pem or b"Proc-Type: 4,ENCRYPTED" in pem
+def key_is_encrypted(content: bytes) -> bool:
+    """Whether a private key asks for a passphrase: PKCS #8, PEM or DER, or the older form (RFC 1421)."""
+    if b"-----BEGIN" not in content:
+        return bool(_ENCRYPTED_DER.match(content))
+    return b"BEGIN ENCRYPTED PRIVATE KEY" in content or b"Proc-Type: 4,ENCRYPTED" in content
 
 
-def load_key(pem: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
-    """Read a PEM private key; AuthorityError in one sentence if the passphrase or the file is wrong.
+def load_key(content: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
+    """Read a private key, PEM or DER; AuthorityError in one sentence if the passphrase or the file is wrong.
 
     ``source`` names the file in that sentence. A passphrase for a key that has none is not used. Whether the key is
     strong enough is asked of `key_weakness`.
     """
-    encrypted = key_is_encrypted(pem)
+    encrypted = key_is_encrypted(content)
+    load = load_pem_private_key if b"-----BEGIN" in content else load_der_private_key
     if encrypted and passphrase is None:
         raise AuthorityError(f"{source} is encrypted: its passphrase is needed")
     try:
-        key = load_pem_private_key(pem, passphrase if encrypted else None)
+        key = load(content, passphrase if encrypted else None)
     except (ValueError, TypeError) as error:
         if encrypted:
             raise AuthorityError(f"wrong passphrase for {source}, or the file is damaged") from error
-        raise AuthorityError(f"{source} holds no private key that can be read (PEM is expected)") from error
+        raise AuthorityError(f"{source} holds no private key that can be read") from error
     except UnsupportedAlgorithm as error:
         raise AuthorityError(f"{source} holds a private key of a kind that cannot be used; take {_KINDS}") from error
     return usable_key(key, source)

@@ -1,11 +1,12 @@
 """Revocation lists: CRLs (RFC 5280, 5), signed by the authority itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from gatekeeper.ca.certificates import BACKDATE, Authority, issuer_identifier
 from gatekeeper.ca.keys import signature_hash
@@ -64,6 +65,34 @@ def make_crl(
     for revocation in revocations:
         builder = builder.add_revoked_certificate(_entry(revocation))
     return builder.sign(authority.key, signature_hash(authority.key))
+
+
+def revocations_of(crl: x509.CertificateRevocationList) -> Iterator[Revocation]:
+    """What a list revokes; a reason that is not one of ours counts as none."""
+    words = {flag: reason for reason, flag in _FLAGS.items()}
+    for one in crl:
+        try:
+            flag = one.extensions.get_extension_for_class(x509.CRLReason).value.reason
+        except (x509.ExtensionNotFound, ValueError):
+            flag = x509.ReasonFlags.unspecified
+        reason = words.get(flag, RevocationReason.UNSPECIFIED)
+        yield Revocation(one.serial_number, one.revocation_date_utc, reason)
+
+
+def number_of(crl: x509.CertificateRevocationList) -> int | None:
+    """The list's CRL number (RFC 5280, 5.2.3), None if it has none."""
+    try:
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+
+
+def is_list_of(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
+    """Whether this authority signed the list."""
+    try:
+        return crl.issuer == authority.subject and crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _entry(revocation: Revocation) -> x509.RevokedCertificate:

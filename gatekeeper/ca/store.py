@@ -4,16 +4,19 @@ The folder holds ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``ind
 ``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its serial.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import YEAR, Authority, make_authority
+from gatekeeper.ca.certificates import YEAR, Authority, common_name, is_signed_by, make_authority
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, go_on, make_folder
-from gatekeeper.ca.index import Entry, Index, read_index, write_index
+from gatekeeper.ca.index import Entry, Index, entry_of, kind_of, read_index, write_index
 from gatekeeper.ca.keys import (
     DEFAULT_KEY_TYPE,
     MINIMUM_PASSPHRASE,
@@ -22,9 +25,11 @@ from gatekeeper.ca.keys import (
     key_weakness,
     load_key,
 )
+from gatekeeper.ca.names import check_name
 from gatekeeper.ca.requests import check_common_name
-from gatekeeper.ca.revocation import CRL_LIFETIME, make_crl
+from gatekeeper.ca.revocation import CRL_LIFETIME, is_list_of, make_crl
 from gatekeeper.errors import AuthorityError
+from gatekeeper.tls.files import not_an_authority
 
 KEY = "ca.key"
 CERTIFICATE = "ca.crt"
@@ -47,8 +52,38 @@ class Store:
             return self.index_while_locked()
 
     def index_while_locked(self) -> Index:
-        """The index, for who holds the lock."""
-        return read_index(self._must_read(INDEX), str(self.path / INDEX))
+        """The index, for who holds the lock, with what the revocation list beside it knows.
+
+        An index from a backup is older than the list, and the next list made from it alone would revive the revoked.
+        """
+        index, authority = read_index(self._must_read(INDEX), str(self.path / INDEX)), self.certificate()
+        with suppress(AuthorityError):  # lost or damaged, and written anew from the index by the next command
+            index = index.with_list(self.crl())
+        return self.with_copies(index, authority)
+
+    def with_copies(self, index: Index, authority: x509.Certificate) -> Index:
+        """The index with every certificate in ``issued`` that it does not know: one from a backup may be older."""
+        forgotten = tuple(self._forgotten(index, authority))
+        if not forgotten:
+            return index
+        return replace(index, entries=tuple(sorted((*index.entries, *forgotten), key=attrgetter("not_before"))))
+
+    def _forgotten(self, index: Index, authority: x509.Certificate) -> Iterator[Entry]:
+        known = {issued_file(entry.serial_hex) for entry in index.entries}
+        for file in (f"{ISSUED}/{name}" for name in self.folder.names(ISSUED) if name.endswith(".crt")):
+            if file in known:
+                continue
+            with suppress(AuthorityError):  # no certificate, or called what nothing is called here
+                pem = self._must_read(file)
+                certificate = read_certificate_pem(pem, file)
+                if is_signed_by(certificate, authority):
+                    yield self._entry_again(certificate, pem)
+
+    def _entry_again(self, certificate: x509.Certificate, pem: bytes) -> Entry:
+        here = self.folder.names()
+        current = [name for name in here if name.endswith(".crt") and self.folder.read(name) == pem]
+        name = check_name(current[0].removesuffix(".crt") if current else common_name(certificate.subject))
+        return entry_of(certificate, name, kind_of(certificate), holds_key=bool(current) and f"{name}.key" in here)
 
     def certificate(self) -> x509.Certificate:
         """The authority's own certificate."""
@@ -57,12 +92,7 @@ class Store:
 
     def crl(self) -> x509.CertificateRevocationList:
         """The revocation list as it lies in the folder."""
-        try:
-            return x509.load_pem_x509_crl(self.folder.read(CRL) or b"")
-        except ValueError as error:
-            raise AuthorityError(
-                f"{self.path / CRL} is missing or damaged; write it anew: gatekeeper ca crl"
-            ) from error
+        return read_list(self.folder.read(CRL) or b"", str(self.path / CRL), self.certificate())
 
     def issued(self, entry: Entry) -> x509.Certificate:
         """The certificate behind a line of the index."""
@@ -118,7 +148,7 @@ def create_store(
     _must_be_free(path)
     make_folder(path)
     authority = make_authority(name, key_type=key_type, lifetime=lifetime, now=now)
-    return _first_files(path, authority, passphrase, crl_lifetime, now, before)
+    return _first_files(path, authority, passphrase, Index(crl_lifetime=crl_lifetime), now, before)
 
 
 def adopt_store(
@@ -127,23 +157,28 @@ def adopt_store(
     key: Path,
     passphrase: bytes,
     *,
+    crl: Path | None = None,
     crl_lifetime: timedelta = CRL_LIFETIME,
     now: datetime,
     before: Callable[[str], None] = go_on,
 ) -> Store:
     """Take over an authority that was made elsewhere, by openssl for one; its files may already lie in the folder.
 
-    The key is written anew as PKCS #8 with AES-256 under the same passphrase. What the authority signed before stays
-    good and is not in the index: it can be revoked by its file or its serial.
+    The key is written anew as PKCS #8 with AES-256 under the same passphrase. What it revoked in ``crl``, or in a
+    ``ca.crl`` that lies in the folder, stays revoked. What it signed stays good and is not in the index: it can be
+    revoked by its file or its serial.
     """
     check_passphrase(passphrase)
     _must_be_free(path, adopted=True)
     found = read_certificate_pem(read_file(certificate), str(certificate))
     signer = load_key(read_file(key), passphrase, str(key))
     _must_be_able_to_sign(found, str(certificate))
+    index = Index(crl_lifetime=crl_lifetime)
+    if crl is not None:
+        index = index.with_list(read_list(read_file(crl), str(crl), found))
     make_folder(path)
     authority = Authority(found, _matching(signer, found, str(key)))
-    return _first_files(path, authority, passphrase, crl_lifetime, now, before)
+    return _first_files(path, authority, passphrase, index, now, before)
 
 
 def check_passphrase(passphrase: bytes) -> None:
@@ -164,19 +199,36 @@ def read_certificate_pem(content: bytes, source: str) -> x509.Certificate:
         raise AuthorityError(f"{source} holds no certificate that can be read") from error
 
 
+def read_list(content: bytes, source: str, authority: x509.Certificate) -> x509.CertificateRevocationList:
+    """A revocation list of this authority, PEM or DER; AuthorityError if it is none."""
+    read = x509.load_pem_x509_crl if b"-----BEGIN" in content else x509.load_der_x509_crl
+    try:
+        crl = read(content)
+    except ValueError as error:
+        raise AuthorityError(
+            f"{source} is missing or damaged; if it is yours, write it anew: gatekeeper ca crl"
+        ) from error
+    if not is_list_of(crl, authority):
+        raise AuthorityError(f"{source} is not a revocation list of {common_name(authority.subject)}; move it away")
+    return crl
+
+
 def _first_files(
     path: Path,
     authority: Authority,
     passphrase: bytes,
-    crl_lifetime: timedelta,
+    index: Index,
     now: datetime,
     before: Callable[[str], None],
 ) -> Store:
     store = Store(path, before)
     with store.folder.locked():
         _must_be_free(path, adopted=True)
-        index = Index(crl_number=1, crl_lifetime=crl_lifetime)
-        crl = make_crl(authority, (), now=now, lifetime=crl_lifetime, number=1)
+        index = store.with_copies(index, authority.certificate)
+        if (there := store.folder.read(CRL)) is not None:
+            index = index.with_list(read_list(there, str(path / CRL), authority.certificate))
+        index = replace(index, crl_number=index.crl_number + 1)
+        crl = make_crl(authority, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
         store.folder.commit(
             {
                 KEY: Content(key_pem(authority.key, passphrase), SECRET),
@@ -190,7 +242,7 @@ def _first_files(
 
 def _must_be_free(path: Path, *, adopted: bool = False) -> None:
     """An authority's key cannot be had back, so nothing is ever made on top of one."""
-    for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE):
+    for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE, CRL):
         if (path / name).exists():
             raise AuthorityError(
                 f"there is an authority in {path} already ({name}); choose another folder, or take it over: "
@@ -201,22 +253,14 @@ def _must_be_free(path: Path, *, adopted: bool = False) -> None:
 
 
 def _must_be_able_to_sign(certificate: x509.Certificate, source: str) -> None:
-    try:
-        extensions = certificate.extensions
-        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (x509.ExtensionNotFound, ValueError):
-        constraints = None
-    if constraints is None or not constraints.ca:
+    for complaint in not_an_authority(certificate):
         raise AuthorityError(
-            f"{source} is not the certificate of an authority (no CA:TRUE), and no gate would trust what it signs; "
+            f"{source} {complaint}, and no gate would trust what it signs; "
             "make one: openssl req -new -x509 -days 365 -key ca.key -out ca.crt"
         )
-    try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        usage = None
-    if usage is not None and not (usage.key_cert_sign and usage.crl_sign):
-        raise AuthorityError(f"{source} may not sign certificates and revocation lists, says its own keyUsage")
+    with suppress(x509.ExtensionNotFound):
+        if not certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign:
+            raise AuthorityError(f"{source} must not sign revocation lists (its key usage lacks cRLSign)")
     if weakness := key_weakness(certificate.public_key()):
         raise AuthorityError(f"{source} is refused: {weakness}")
 

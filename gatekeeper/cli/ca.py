@@ -98,6 +98,9 @@ def _init(add: _Add) -> None:
     )
     _add_days(parser)
     _add_key(parser)
+    parser.add_argument(
+        "--crl", type=Path, metavar="FILE", help="with --adopt: its last revocation list, to go on from"
+    )
     parser.add_argument("--crl-days", type=_days, metavar="DAYS", help="how long a revocation list holds (30)")
 
 

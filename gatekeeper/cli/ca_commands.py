@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gatekeeper.ca.admission import Trust, is_signed_by
+from gatekeeper.ca.admission import Trust
 from gatekeeper.ca.bundle import make_bundle, make_password
-from gatekeeper.ca.certificates import common_name
+from gatekeeper.ca.certificates import common_name, is_signed_by
 from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.explain import Explanation, explain, explain_certificate
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new, write_over
@@ -44,8 +44,11 @@ def _init(args: argparse.Namespace) -> int:
     crl_lifetime = timedelta(days=args.crl_days or 30)
     if args.adopt:
         certificate, key = args.adopt
-        passphrase = existing_passphrase(_passphrase_file(args), str(key))
-        store = adopt_store(folder, certificate, key, passphrase, crl_lifetime=crl_lifetime, now=now)
+        of_key = existing_passphrase if key_is_encrypted(read_file(key)) else new_passphrase
+        passphrase = of_key(_passphrase_file(args), str(key))
+        store = adopt_store(folder, certificate, key, passphrase, crl=args.crl, crl_lifetime=crl_lifetime, now=now)
+    elif args.crl:
+        raise UsageError("--crl belongs to --adopt; a new authority has revoked nothing")
     else:
         check_key_type(args.key)
         passphrase = new_passphrase(_passphrase_file(args), str(folder / KEY))

@@ -49,7 +49,7 @@ class Files:
         """The certificates of a bundle of client CAs, each of which OpenSSL would accept as an authority."""
         found = self.certificates(AUTHORITIES, path)
         for certificate in found:
-            for complaint in _not_an_authority(x509.load_der_x509_certificate(certificate.der)):
+            for complaint in not_an_authority(x509.load_der_x509_certificate(certificate.der)):
                 self._wrong(AUTHORITIES, f"{path}: {certificate.subject or 'a certificate without a name'} {complaint}")
         return found
 
@@ -127,7 +127,7 @@ def _instead(content: bytes) -> str:
     return "; it looks like DER or PKCS#12, which has to be converted to PEM" if content[:1] == b"\x30" else ""
 
 
-def _not_an_authority(certificate: x509.Certificate) -> Iterator[str]:
+def not_an_authority(certificate: x509.Certificate) -> Iterator[str]:
     """What keeps OpenSSL from taking it as an issuer of client certificates (check_ca, check_purpose_ssl_client)."""
     constraints = _extension(certificate, x509.BasicConstraints)
     usage = _extension(certificate, x509.KeyUsage)

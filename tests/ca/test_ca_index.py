@@ -41,6 +41,46 @@ def test_a_damaged_index_stops_everything(content: bytes) -> None:
         read_index(content, "index.json")
 
 
+@pytest.mark.parametrize(
+    ("part", "key", "value"),
+    [
+        ("certificates", "serial", 5),
+        ("certificates", "serial", "-5"),
+        ("certificates", "serial", "0"),
+        ("certificates", "serial", "F" * 41),
+        ("certificates", "name", 5),
+        ("certificates", "name", "../../x"),
+        ("certificates", "subject", None),
+        ("certificates", "key_sha256", 7),
+        ("certificates", "not_after", "2030-01-01"),
+        ("certificates", "kind", "king"),
+        ("revocations", "serial", "00"),
+        ("revocations", "at", "1900-01-01T00:00:00Z"),
+        ("revocations", "reason", "boredom"),
+        ("crl", "number", -5),
+        ("crl", "number", "5"),
+        ("crl", "seconds", 0),
+        ("crl", "seconds", 10**18),
+    ],
+)
+def test_a_value_that_cannot_be_stops_everything(part: str, key: str, value: object, alice: Entry) -> None:
+    """An index changed by hand is read strictly: what it says goes into file names, lists and certificates."""
+    index = Index((alice,), (Revocation(7, alice.not_before),), 1)
+    document = json.loads(write_index(index))
+    meant = document[part] if part == "crl" else document[part][0]
+    meant[key] = value
+    with pytest.raises(AuthorityError, match=r"index\.json is damaged"):
+        read_index(json.dumps(document).encode(), "index.json")
+
+
+def test_a_serial_that_is_there_twice_stops_everything(alice: Entry) -> None:
+    """Two lines for one certificate cannot both be right."""
+    document = json.loads(write_index(Index((alice,), crl_number=1)))
+    document["certificates"] *= 2
+    with pytest.raises(AuthorityError, match="a serial is there twice"):
+        read_index(json.dumps(document).encode(), "index.json")
+
+
 def test_a_newer_index_is_left_alone(alice: Entry) -> None:
     """What a later version wrote may mean something that this one would lose."""
     document = json.loads(write_index(Index((alice,))))

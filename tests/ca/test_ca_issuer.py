@@ -342,6 +342,34 @@ def test_the_authority_renews_itself(issuer: Issuer, store: Store) -> None:
     assert issue(issuer, "bob", now=NOW + 301 * DAY, lifetime=364 * DAY).entry.not_after == NOW + 665 * DAY
 
 
+def test_a_renewed_authority_says_of_itself_what_it_said(tmp_path: Path, openssl: Callable[..., str]) -> None:
+    """Path length and name constraints of an adopted authority stay: intermediates and limits hold to them."""
+    openssl("genrsa", "-aes256", "-passout", "pass:open sesame", "-out", tmp_path / "ca.key", "2048")
+    openssl("req", "-new", "-x509", "-key", tmp_path / "ca.key", "-passin", "pass:open sesame", "-subj", "/CN=Home CA",
+            "-addext", "basicConstraints=critical,CA:TRUE,pathlen:1", "-addext", "keyUsage=keyCertSign,cRLSign",
+            "-addext", "nameConstraints=permitted;email:example.com", "-addext", "subjectKeyIdentifier=DE:AD",
+            "-addext", "authorityKeyIdentifier=keyid,issuer:always", "-out", tmp_path / "ca.crt")  # fmt: skip
+    store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+    old = store.certificate().extensions
+    new = Issuer(store, PASSPHRASE).renew_authority(now=NOW).extensions
+    for kind in (x509.BasicConstraints, x509.KeyUsage, x509.NameConstraints, x509.SubjectKeyIdentifier):
+        assert new.get_extension_for_class(kind) == old.get_extension_for_class(kind)
+    own = new.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    assert (own.key_identifier, own.authority_cert_serial_number) == (b"\xde\xad", None)
+
+
+def test_a_renewed_authority_of_version_1_has_extensions(tmp_path: Path, openssl: Callable[..., str]) -> None:
+    """The old form says nothing of itself; its successor says that it is an authority."""
+    openssl("genrsa", "-aes256", "-passout", "pass:open sesame", "-out", tmp_path / "ca.key", "2048")
+    password = ("-passin", "pass:open sesame")
+    openssl("req", "-new", "-key", tmp_path / "ca.key", *password, "-subj", "/CN=Old", "-out", tmp_path / "ca.csr")
+    openssl("x509", "-req", "-in", tmp_path / "ca.csr", "-signkey", tmp_path / "ca.key", *password,
+            "-out", tmp_path / "ca.crt")  # fmt: skip
+    store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+    new = Issuer(store, PASSPHRASE).renew_authority(now=NOW).extensions
+    assert new.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
 # Bundles
 
 

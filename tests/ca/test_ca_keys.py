@@ -2,7 +2,7 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from gatekeeper.ca.keys import (
     DEFAULT_KEY_TYPE,
@@ -73,6 +73,16 @@ def test_a_wrong_passphrase_is_a_sentence() -> None:
     pem = key_pem(make_key("ec:p256"), b"right")
     with pytest.raises(AuthorityError, match=r"^wrong passphrase for ca\.key, or the file is damaged$"):
         load_key(pem, b"wrong", "ca.key")
+
+
+@pytest.mark.parametrize("passphrase", [None, b"open sesame"])
+def test_der_is_read_too(passphrase: bytes | None) -> None:
+    """`openssl pkcs8 -outform DER`, in clear and encrypted."""
+    key = make_key("rsa:2048")
+    encryption = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    der = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, encryption)
+    assert key_is_encrypted(der) is bool(passphrase)
+    assert load_key(der, passphrase, "a.key").private_numbers() == key.private_numbers()
 
 
 def test_a_missing_passphrase_is_a_sentence() -> None:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,16 +15,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.bundle import read_bundle
-from gatekeeper.ca.certificates import make_authority, self_signed
+from gatekeeper.ca.certificates import Authority, make_authority, self_signed
 from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.folder import Content, Folder
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import key_pem, load_key
+from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl, number_of
 from gatekeeper.ca.store import Store, adopt_store, create_store
 from gatekeeper.errors import AuthorityError
 from tests.ca.conftest import NOW, PASSPHRASE
 
 ROOT = Path(__file__).parents[2]
+DAY = timedelta(days=1)
 
 
 def snapshot(path: Path) -> dict[str, bytes]:
@@ -158,7 +161,7 @@ def test_what_is_no_authority_is_not_adopted(tmp_path: Path) -> None:
     alone = self_signed("alice", key_type="ec:p256", now=NOW)
     (tmp_path / "a.crt").write_bytes(alone.certificate_pem)
     (tmp_path / "a.key").write_bytes(alone.key_pem())
-    with pytest.raises(AuthorityError, match="no CA:TRUE"):
+    with pytest.raises(AuthorityError, match="CA:FALSE"):
         adopt_store(tmp_path / "ca", tmp_path / "a.crt", tmp_path / "a.key", PASSPHRASE, now=NOW)
 
 
@@ -168,8 +171,102 @@ def test_an_authority_that_may_not_sign_lists_is_not_adopted(
     """Without cRLSign no gate takes its revocation lists."""
     openssl("req", "-new", "-x509", "-key", recipe / "ca.key", "-passin", "pass:open sesame", "-subj", "/CN=x",
             "-addext", "keyUsage=critical,keyCertSign", "-out", tmp_path / "x.crt")  # fmt: skip
-    with pytest.raises(AuthorityError, match="keyUsage"):
+    with pytest.raises(AuthorityError, match="lacks cRLSign"):
         adopt_store(tmp_path / "ca", tmp_path / "x.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
+
+
+def test_an_authority_of_version_1_is_adopted(recipe: Path, tmp_path: Path, openssl: Callable[..., str]) -> None:
+    """`openssl x509 -req -signkey` makes one without extensions; gates take it, so it is taken here."""
+    password = ("-passin", "pass:open sesame")
+    openssl("req", "-new", "-key", recipe / "ca.key", *password, "-subj", "/CN=Old CA", "-out", tmp_path / "ca.csr")
+    openssl("x509", "-req", "-in", tmp_path / "ca.csr", "-signkey", recipe / "ca.key", *password, "-days", "99",
+            "-out", tmp_path / "v1.crt")  # fmt: skip
+    store = adopt_store(tmp_path / "ca", tmp_path / "v1.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
+    assert store.certificate().version is x509.Version.v1
+    assert store.crl().is_signature_valid(store.certificate().public_key())
+
+
+def list_of(recipe: Path, *revocations: Revocation, number: int = 10) -> x509.CertificateRevocationList:
+    certificate = x509.load_pem_x509_certificate((recipe / "ca.crt").read_bytes())
+    key = load_key((recipe / "ca.key").read_bytes(), PASSPHRASE, "ca.key")
+    return make_crl(Authority(certificate, key), revocations, now=NOW, number=number)
+
+
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+def test_adopting_revives_nobody(recipe: Path, tmp_path: Path, encoding: Encoding) -> None:
+    """Who is on the list that openssl wrote stays revoked, since when and why; the numbers of the lists go on."""
+    revoked = (Revocation(5, NOW - DAY, RevocationReason.KEY_COMPROMISE), Revocation(6, NOW))
+    octets = list_of(recipe, *revoked).public_bytes(encoding)
+    (tmp_path / "old.crl").write_bytes(octets)
+    store = adopt_store(
+        tmp_path / "ca", recipe / "ca.crt", recipe / "ca.key", PASSPHRASE, crl=tmp_path / "old.crl", now=NOW
+    )
+    assert store.index().revocations == revoked
+    assert number_of(store.crl()) == 11
+    (recipe / "ca.crl").write_bytes(octets)
+    store = adopt_store(recipe, recipe / "ca.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
+    assert [one.serial_number for one in store.crl()] == [5, 6]
+
+
+def test_a_list_of_another_is_not_overwritten(recipe: Path, home: Authority) -> None:
+    """A ca.crl that cannot be gone on from stops the adoption, and stays; and so it stops a new authority."""
+    (recipe / "ca.crl").write_bytes(make_crl(home, (), now=NOW).public_bytes(Encoding.PEM))
+    before = snapshot(recipe)
+    with pytest.raises(AuthorityError, match=r"ca\.crl is not a revocation list of Home CA"):
+        adopt_store(recipe, recipe / "ca.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
+    assert snapshot(recipe) | {".lock": b""} == before | {".lock": b""}
+    (recipe / "ca.crt").unlink()
+    (recipe / "ca.key").unlink()
+    with pytest.raises(AuthorityError, match=r"ca\.crl"):
+        create_store(recipe, "Home CA", PASSPHRASE, key_type="ec:p256", now=NOW)
+
+
+# An index from a backup, or none
+
+
+def test_an_older_index_revives_nobody(store: Store, issuer: Issuer) -> None:
+    """Restored from last week, the index does not know what was issued and revoked since; list and copies do."""
+    old = (store.path / "index.json").read_bytes()
+    first = issuer.issue("alice", key_type="ec:p256", now=NOW).entry
+    second = issuer.issue_server("localhost", ("localhost",), key_type="ec:p256", now=NOW + DAY).entry
+    issuer.revoke((first.serial,), RevocationReason.KEY_COMPROMISE, now=NOW + DAY)
+    before = store.index()
+    (store.path / "index.json").write_bytes(old)
+    assert store.index() == before
+    assert store.index().entries == (first, second)
+    issuer.rewrite_crl(now=NOW + 2 * DAY)
+    assert [one.serial_number for one in store.crl()] == [first.serial]
+    assert number_of(store.crl()) == before.crl_number + 1
+
+
+def test_a_lost_index_is_made_anew_from_the_other_files(store: Store, issuer: Issuer) -> None:
+    """Adopting the authority where it lies brings everything back but the life of the lists."""
+    issuer.issue("alice", key_type="ec:p256", now=NOW)
+    bob = issuer.issue("bob", key_type="ec:p256", now=NOW + DAY).entry
+    issuer.revoke((bob.serial, 77), RevocationReason.SUPERSEDED, now=NOW + DAY)
+    before = store.index()
+    (store.path / "index.json").unlink()
+    again = adopt_store(store.path, store.path / "ca.crt", store.path / "ca.key", PASSPHRASE, now=NOW)
+    assert replace(again.index(), crl_number=before.crl_number) == before
+    assert again.index().crl_number == before.crl_number + 1
+
+
+def test_what_is_no_copy_of_ours_is_passed_over(store: Store, issuer: Issuer, home: Authority) -> None:
+    """A stranger's certificate, or no certificate, in issued/ is nobody's, and stops nothing."""
+    issuer.issue("alice", key_type="ec:p256", now=NOW)
+    (store.path / "issued" / "01.crt").write_bytes(home.certificate_pem)
+    (store.path / "issued" / "02.crt").write_bytes(b"x")
+    assert [entry.name for entry in store.index().entries] == ["alice"]
+
+
+def test_a_damaged_list_is_written_anew(store: Store, issuer: Issuer) -> None:
+    """The index is enough to make it again."""
+    issuer.revoke((77,), RevocationReason.UNSPECIFIED, now=NOW)
+    (store.path / "ca.crl").write_bytes(b"x")
+    with pytest.raises(AuthorityError, match="write it anew: gatekeeper ca crl"):
+        store.crl()
+    issuer.rewrite_crl(now=NOW)
+    assert [one.serial_number for one in store.crl()] == [77]
 
 
 # Killed at any moment

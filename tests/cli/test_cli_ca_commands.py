@@ -84,6 +84,16 @@ def test_a_foreign_certificate_is_not_ours_to_revoke(tmp_path: Path, ca: Command
     assert "is not the key of" in ca("p12", "x", "--key", "one/alice.key", "--certificate", "one/ca.crt", code=1)
 
 
+def test_a_list_goes_with_an_adoption_only(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """What an authority revoked before is taken along from the list it names; a new one has revoked nothing."""
+    ca("init", "--dir", "one", "--cn", "CA", *EC)
+    ca("revoke", "--dir", "one", "05", "--unlisted")
+    files = ("one/ca.crt", "one/ca.key", "--crl", "one/ca.crl")
+    assert "belongs to --adopt" in ca("init", "--dir", "two", "--cn", "CA", "--crl", "one/ca.crl", *EC, code=2)
+    ca("init", "--dir", "two", "--adopt", *files)
+    assert [line["serial"] for line in ca_json("list", "--dir", "two")] == ["05"]
+
+
 def test_revoking_twice_says_so(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
     """A name without a certificate in force cannot be revoked; nobody is left believing that something was."""
     ca("init", "--cn", "CA", *EC)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gatekeeper.ca.keys import key_pem, make_key
 from tests.e2e.authority import PASSPHRASE, ca, ca_on_terminal
 
 EC = ("--key", "ec:p256")
@@ -21,6 +22,18 @@ def test_the_passphrase_is_asked_for_and_never_seen(tmp_path: Path) -> None:
     assert "Passphrase of ca/ca.key: " in screen
     assert PASSPHRASE not in screen
     assert "my password" not in screen
+
+
+def test_a_key_in_clear_that_is_adopted_gets_a_new_passphrase(tmp_path: Path) -> None:
+    """It has none to be opened with, so what is typed is a new one, and a slip of the finger would lock it."""
+    (tmp_path / "other.key").write_bytes(key_pem(make_key("ec:p256")))
+    (tmp_path / "other.crt").touch()
+    code, screen = ca_on_terminal(
+        tmp_path, "init", "--adopt", "other.crt", "other.key", answers=("one two\n", "one tow\n")
+    )
+    assert code == 2
+    assert "New passphrase for other.key: " in screen
+    assert "the two differ" in screen
 
 
 def test_two_different_entries_make_nothing(tmp_path: Path) -> None:
