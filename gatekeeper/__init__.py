@@ -22,7 +22,7 @@ The folders are the architecture, and imports point one way, downwards in this l
     what the gate itself answers, to who has no certificate yet.
 ``proxy``
     move it along: connections, exchanges, tunnels.
-``metrics``, ``access_log``, ``status``, ``admin``
+``crowd``, ``metrics``, ``access_log``, ``status``, ``admin``
     count, write down, tell.
 ``refresh``, ``privileges``, ``messages``, ``systemd``, ``worker``, ``crew``, ``supervisor``, ``cli``
     run it.

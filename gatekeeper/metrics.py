@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from gatekeeper.crowd import CELLS, Crowd, in_all
 from gatekeeper.gate.verdict import Reason
 
 # Seconds; the buckets that Prometheus' own client libraries begin with. One more counts what is longer.
@@ -28,7 +29,8 @@ _NAMED = _STATUSES * _SLOTS
 _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
 _INVITED = _HANDSHAKE + 8
-_ROW = (_INVITED + 16 + 511) // 512 * 512  # whole pages
+_CROWD = (_INVITED + 16 + 511) // 512 * 512  # whole pages
+_ROW = _CROWD + CELLS
 # More are not counted: a number that large says enough.
 MAX_EXPIRING_CLIENTS = 10_000
 
@@ -60,14 +62,15 @@ class State(IntEnum):
 
 
 class Metrics:
-    """One worker's row. Without ``memory`` it is a row that nobody else sees."""
+    """One worker's row. Without ``memory`` it is a row that nobody else sees. ``crowd`` is who it is connected to."""
 
-    __slots__ = ("_counts", "_reals", "duration_sum", "expiring_clients")
+    __slots__ = ("_counts", "_reals", "crowd", "duration_sum", "expiring_clients")
 
     def __init__(self, memory: memoryview | None = None) -> None:
         row = memory if memory is not None else memoryview(bytearray(_ROW * 8))
         self._counts = row.cast("B").cast("Q")
         self._reals = row.cast("B").cast("d")
+        self.crowd = Crowd(self._counts[_CROWD:])
         # Published by `beat`: adding to shared memory would double the cost of `answered`.
         self.duration_sum = self._reals[Cell.DURATION_SUM]
         self.expiring_clients: set[str] = set()
@@ -125,6 +128,7 @@ class Metrics:
     def end(self) -> None:
         """The worker is gone."""
         self._counts[Cell.CONNECTIONS] = self._counts[Cell.TUNNELS] = 0
+        self.crowd.clear()
         self._counts[Cell.PID] = 0
         self._counts[Cell.STATE] = State.NONE
 
@@ -232,6 +236,10 @@ class Ledger:
     def connections(self) -> int:
         """The open connections of all workers."""
         return sum(row.count(Cell.CONNECTIONS) for row in self.rows)
+
+    def connections_from(self, address: str) -> int:
+        """The open connections from one address, to all workers."""
+        return in_all((row.crowd for row in self.rows), address)
 
     def totals(self) -> Totals:
         """Add everything up."""

@@ -429,7 +429,7 @@ class LimitsSettings(Table):
     )
     connections_per_ip: Count = Field(
         default=0,
-        description="Open connections from one address to each worker; above, new ones are closed; 0 sets no bound.",
+        description="Open connections from one address; above, new ones are closed; 0 sets no bound.",
     )
 
 

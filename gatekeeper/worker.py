@@ -135,7 +135,12 @@ class _Worker:
             become(post.account)
         ledger = post.ledger
         self._proxy = proxy = Proxy(
-            world, loop=loop, log=log, metrics=self._metrics, connections_in_all=lambda: ledger.connections
+            world,
+            loop=loop,
+            log=log,
+            metrics=self._metrics,
+            connections_in_all=lambda: ledger.connections,
+            connections_from=ledger.connections_from,
         )
         self._acceptor = Acceptor(proxy, post.visitors, shared=post.shared)
         self._admin = Admin(Status(proxy, ledger), lambda: proxy.world.documents)

@@ -42,8 +42,9 @@ class Reload:
 class Proxy:
     """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall.
 
-    ``last_reload`` is None until the first one, and ``connections_in_all`` counts those of the other processes too.
-    ``unsent`` is how many bytes of a connection were not acknowledged yet, None if nobody knows.
+    ``last_reload`` is None until the first one. ``connections_in_all`` and ``connections_from``, of an address, count
+    those of the other processes too. ``unsent`` is how many bytes of a connection were not acknowledged yet, None if
+    nobody knows.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Proxy:
         metrics: Metrics,
         wall: Callable[[], float] = time.time,
         connections_in_all: Callable[[], int] | None = None,
+        connections_from: Callable[[str], int] | None = None,
         unsent: Callable[[asyncio.BaseTransport], int | None] = unsent_bytes,
     ) -> None:
         self.world = world
@@ -72,6 +74,7 @@ class Proxy:
         self.announced: set[Announced] = set()
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
         self._by_address: dict[str, int] = {}
+        self._connections_from = connections_from or metrics.crowd.count
         self.idle = asyncio.Event()
         self.idle.set()
         for pool in world.upstreams.values():
@@ -125,7 +128,7 @@ class Proxy:
     def opened(self, downstream: "Downstream") -> None:
         """A client connected."""
         self.connections.add(downstream)
-        self._by_address[downstream.address] = self._by_address.get(downstream.address, 0) + 1
+        self._count_from(downstream.address, 1)
         self.metrics.change(Cell.CONNECTIONS, 1)
         self.idle.clear()
 
@@ -133,13 +136,15 @@ class Proxy:
         """A client's connection is closed."""
         self.connections.discard(downstream)
         self.expiry.forget(downstream, downstream.ends)
-        left = self._by_address[downstream.address] - 1
-        if left:
-            self._by_address[downstream.address] = left
-        else:
-            del self._by_address[downstream.address]
+        self._count_from(downstream.address, -1)
         self.metrics.change(Cell.CONNECTIONS, -1)
         self._settle()
+
+    def _count_from(self, address: str, by: int) -> None:
+        count = self._by_address.pop(address, 0) + by
+        if count:
+            self._by_address[address] = count
+        self.metrics.crowd.note(address, count)
 
     def expecting(self, announced: "Announced") -> None:
         """A load balancer connected, and is to say for whom."""
@@ -162,7 +167,9 @@ class Proxy:
     def is_crowded(self, address: str) -> bool:
         """Whether ``limits.connections_per_ip`` forbids one more from there. A Unix socket is not an address."""
         most = self.world.settings.limits.connections_per_ip
-        return most > 0 and address != "unix" and self._by_address.get(address, 0) >= most
+        if most == 0 or address == "unix":
+            return False
+        return max(self._by_address.get(address, 0), self._connections_from(address)) >= most
 
     def handshake_done(self, downstream: "Downstream") -> None:
         """TLS is established, whatever the certificate is worth."""

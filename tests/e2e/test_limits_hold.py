@@ -43,11 +43,12 @@ def test_connections_in_all(folder: Path, visitors: Visitors, workers: int) -> N
             one.close()
 
 
-def test_connections_from_one_address(folder: Path, visitors: Visitors) -> None:
+@pytest.mark.parametrize("workers", [1, 3])
+def test_connections_from_one_address(folder: Path, visitors: Visitors, workers: int) -> None:
     """limits.connections_per_ip: one more is closed at once, and that is logged; another address is not affected."""
     alice = visitors.context("alice")
     tables = "[limits]\nconnections_per_ip = 3"
-    with App() as behind, Gate(folder, behind.url, tables=tables) as gate:
+    with App() as behind, Gate(folder, behind.url, server=f"workers = {workers}", tables=tables) as gate:
         held = [gate.connect(alice) for _ in range(3)]
         with pytest.raises((OSError, ssl.SSLError)):
             gate.connect(alice)

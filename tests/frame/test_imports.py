@@ -22,7 +22,7 @@ LAYERS = (
     {"ca"},
     {"refusal"},
     {"reception"},
-    {"access_log", "metrics"},
+    {"access_log", "crowd", "metrics"},
     {"proxy"},
     {"crew", "embedded", "listeners", "messages", "privileges", "systemd"},
     {"refresh", "status"},
