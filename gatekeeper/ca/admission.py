@@ -1,34 +1,32 @@
-"""Would a gate that trusts this authority let a certificate in? Asked without a handshake, answered by its judge."""
+"""Would a gate that trusts this authority let a certificate in? Asked of OpenSSL and of the gate's own judge."""
 
+import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gatekeeper.ca.certificates import is_signed_by
-from gatekeeper.ca.keys import key_weakness
-from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, VerifyError, judge
+from gatekeeper.errors import BindingError
+from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.revocation import Revocations, read_lists
+from gatekeeper.gate.verdict import Policy, Reason, Refuse, judge
+from gatekeeper.tls.context import ServerContext, new_ssl_context
+from gatekeeper.tls.openssl import OpenSSL
+from gatekeeper.tls.proof import reach_and_prove
 
-# X509_V_ERR_… of openssl/x509_vfy.h, with OpenSSL's words.
-_SIGNATURE_FAILURE = VerifyError(7, 0, "certificate signature failure")
-_SELF_SIGNED = VerifyError(18, 0, "self-signed certificate")
-_NO_LOCAL_ISSUER = VerifyError(20, 0, "unable to get local issuer certificate")
-_INVALID_PURPOSE = VerifyError(26, 0, "unsuitable certificate purpose")
-_UNKNOWN_CRITICAL = VerifyError(34, 0, "unhandled critical extension")
-_KEY_TOO_SMALL = VerifyError(66, 0, "EE certificate key too weak")
-_HASH_TOO_WEAK = VerifyError(68, 0, "CA signature digest algorithm too weak")
+# X509_V_FLAG_NO_CHECK_TIME: dates are the judge's, who is told what time it is.
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a gate goes by: the authority it trusts, the serials that are revoked, and the time."""
+    """A gate that trusts this authority alone and has this revocation list of it, at the moment ``now``."""
 
     authority: x509.Certificate
-    revoked: frozenset[int]
+    tls: ServerContext
+    policy: Policy
     now: datetime
 
 
@@ -40,68 +38,37 @@ class Admission:
     detail: str
 
 
-def admission(certificate: x509.Certificate, trust: Trust) -> Admission:
-    """Judge a certificate as a gate would that trusts only this authority and has its latest revocation list.
+def trusting(authority: x509.Certificate, crl: x509.CertificateRevocationList | None, *, now: datetime) -> Trust:
+    """The trust in an authority. Without a list, or with one that a gate does not take, it lets nobody in."""
+    own = read_certificate(authority.public_bytes(Encoding.DER))
+    context = new_ssl_context()
+    context.verify_flags |= _NO_CHECK_TIME
+    context.load_verify_locations(cadata=own.der)
+    openssl, reason = _openssl()
+    tls = ServerContext(context, openssl, certificate=own, authorities=(own,), reason=reason)
+    try:
+        lists = read_lists(crl.public_bytes(Encoding.DER), (own,)) if crl is not None else []
+    except ValueError:
+        lists = []
+    return Trust(authority, tls, Policy(revocations=Revocations.of(lists)), now)
 
-    Not looked at: routes, which may still refuse it, and intermediates between it and the authority.
+
+def admission(certificate: x509.Certificate, trust: Trust, sent: Sequence[x509.Certificate] = ()) -> Admission:
+    """What the gate says of who shows this certificate and sends others along, as `gatekeeper explain` finds it.
+
+    Not looked at: routes, which may still refuse it. BindingError where OpenSSL cannot be asked.
     """
-    der = certificate.public_bytes(Encoding.DER)
-    above = trust.authority.public_bytes(Encoding.DER)
-    errors = _chain(certificate, trust.authority) + _strength(certificate) + _extensions(certificate)
-    verdict = judge(Peer(der, verified=(above,), errors=errors), trust.now.timestamp(), Policy())
+    leaf, *chain = (one.public_bytes(Encoding.DER) for one in (certificate, *sent))
+    peer = trust.tls.verify(leaf, chain)
+    verdict = judge(peer, trust.now.timestamp(), trust.policy)
     if isinstance(verdict, Refuse):
         return Admission(verdict.reason, verdict.detail)
-    if certificate.serial_number in trust.revoked:
-        return Admission(Reason.REVOKED, "The certificate was revoked.")
-    until = min(certificate.not_valid_after_utc, trust.authority.not_valid_after_utc)
+    until = datetime.fromtimestamp(min(read_certificate(one).not_after for one in (leaf, *peer.verified)), UTC)
     return Admission(None, f"Until {until:%Y-%m-%d %H:%M} UTC, unless it is revoked or a route says otherwise.")
 
 
-def _chain(certificate: x509.Certificate, authority: x509.Certificate) -> tuple[VerifyError, ...]:
-    if certificate == authority or is_signed_by(certificate, authority):
-        return ()
-    if certificate.issuer == authority.subject and _hash_is_weak(certificate):
-        return ()  # cryptography does not verify such a signature; _strength refuses it
-    if certificate.issuer == authority.subject and certificate.issuer != certificate.subject:
-        return (_SIGNATURE_FAILURE,)
-    return (_SELF_SIGNED if certificate.issuer == certificate.subject else _NO_LOCAL_ISSUER,)
-
-
-def _strength(certificate: x509.Certificate) -> tuple[VerifyError, ...]:
-    """What OpenSSL's security level 2 refuses, which Debian and others set."""
+def _openssl() -> tuple[OpenSSL | None, str]:
     try:
-        weak_key = key_weakness(certificate.public_key()) is not None
-    except (UnsupportedAlgorithm, ValueError):
-        weak_key = True
-    return (_HASH_TOO_WEAK,) * _hash_is_weak(certificate) + (_KEY_TOO_SMALL,) * weak_key
-
-
-def _hash_is_weak(certificate: x509.Certificate) -> bool:
-    try:
-        return isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5)
-    except UnsupportedAlgorithm:
-        return True
-
-
-def _extensions(certificate: x509.Certificate) -> tuple[VerifyError, ...]:
-    """What is there must allow clients (OpenSSL's ``check_purpose_ssl_client``); what is not there forbids nothing.
-
-    RFC 5280, 4.2: a critical extension that is not understood refuses the certificate.
-    """
-    try:
-        extensions = certificate.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return (_INVALID_PURPOSE,)
-    for extension in extensions:
-        value = extension.value
-        if extension.critical and isinstance(value, x509.UnrecognizedExtension):
-            return (_UNKNOWN_CRITICAL,)
-        if isinstance(value, x509.ExtendedKeyUsage) and not _allows_clients(value):
-            return (_INVALID_PURPOSE,)
-        if isinstance(value, x509.KeyUsage) and not (value.digital_signature or value.key_agreement):
-            return (_INVALID_PURPOSE,)
-    return ()
-
-
-def _allows_clients(usage: x509.ExtendedKeyUsage) -> bool:
-    return ExtendedKeyUsageOID.CLIENT_AUTH in usage
+        return reach_and_prove(), ""
+    except BindingError as error:
+        return None, str(error)

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from itertools import islice
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.admission import Admission, Trust, admission
@@ -19,10 +19,11 @@ from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
 from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import UNREADABLE, check_request, requested_holder
-from gatekeeper.ca.revocation import is_list_of, number_of
-from gatekeeper.errors import AuthorityError
+from gatekeeper.ca.revocation import number_of
+from gatekeeper.errors import AuthorityError, BindingError
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.names import rfc2253
+from gatekeeper.gate.revocation import read_lists
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
@@ -79,7 +80,8 @@ def explain(
     """
     blocks = list(_BLOCK.finditer(content))
     if blocks:
-        return tuple(_explain_block(block[1].decode(), block[0], source, trust, now) for block in blocks)
+        sent = _certificates(content)
+        return tuple(_explain_block(block[1].decode(), block[0], source, trust, sent, now) for block in blocks)
     if _PFX.match(content):
         return tuple(_explain_bundle(content, source, trust, ask_password(), now))
     readers: tuple[Callable[[], Explanation], ...] = (
@@ -93,8 +95,17 @@ def explain(
     raise AuthorityError(f"{source} is neither a certificate nor a request, revocation list, .p12 or key")
 
 
-def explain_certificate(certificate: x509.Certificate, trust: Trust | None, now: datetime) -> Explanation:
-    """Explain a certificate; with an authority at hand, also whether its gate lets the bearer in."""
+def _certificates(content: bytes) -> Sequence[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(content)
+    except ValueError:  # none, or a damaged one, which is told where its block is explained
+        return ()
+
+
+def explain_certificate(
+    certificate: x509.Certificate, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()
+) -> Explanation:
+    """Explain a certificate; with an authority at hand, also whether its gate lets in who sends these others along."""
     facts = [
         ("Subject", rfc2253(certificate.subject) or "(empty)"),
         ("Issuer", rfc2253(certificate.issuer) or "(empty)"),
@@ -112,7 +123,10 @@ def explain_certificate(certificate: x509.Certificate, trust: Trust | None, now:
         remark = "This is the authority itself: the gate trusts what it signs."
         return Explanation("The certificate of this authority", tuple(facts), remark=remark)
     title = "The certificate of an authority (CA)" if _is_authority(certificate) else "A certificate"
-    return Explanation(title, tuple(facts), admission(certificate, trust) if trust else None)
+    try:
+        return Explanation(title, tuple(facts), admission(certificate, trust, sent) if trust else None)
+    except BindingError as error:
+        return Explanation(title, tuple(facts), remark=f"Whether the gate lets it in cannot be told here: {error}.")
 
 
 def explain_request(request: x509.CertificateSigningRequest, source: str) -> Explanation:
@@ -155,16 +169,26 @@ def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: d
     remark = ""
     if following is not None and following <= now:
         remark = "It is overdue, and a gate that goes by it lets nobody in. Write it anew: gatekeeper ca crl"
-    if trust is not None and not is_list_of(crl, trust.authority):
-        remark = "It was not signed by this authority, so a gate that trusts this authority does not take it."
+    if trust is not None and (complaint := _not_taken(crl, trust)):
+        remark = f"A gate that trusts this authority does not take it: {complaint}."
     return Explanation("A revocation list (CRL)", tuple(facts), remark=remark)
 
 
-def _explain_block(label: str, pem: bytes, source: str, trust: Trust | None, now: datetime) -> Explanation:
+def _not_taken(crl: x509.CertificateRevocationList, trust: Trust) -> str:
+    try:
+        read_lists(crl.public_bytes(Encoding.DER), trust.tls.authorities)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _explain_block(
+    label: str, pem: bytes, source: str, trust: Trust | None, sent: Sequence[x509.Certificate], now: datetime
+) -> Explanation:
     try:
         match label:
             case "CERTIFICATE" | "X509 CERTIFICATE":
-                return explain_certificate(x509.load_pem_x509_certificate(pem), trust, now)
+                return explain_certificate(x509.load_pem_x509_certificate(pem), trust, now, sent)
             case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
                 return explain_request(x509.load_pem_x509_csr(pem), source)
             case "X509 CRL":
@@ -208,7 +232,7 @@ def _explain_bundle(
     )
     yield Explanation("A bundle of key and certificates (PKCS #12)", facts, remark=remark)
     for certificate in filter(None, (opened.certificate, *opened.others)):
-        yield explain_certificate(certificate, trust, now)
+        yield explain_certificate(certificate, trust, now, opened.others)
 
 
 def _span(start: datetime, end: datetime, now: datetime) -> str:

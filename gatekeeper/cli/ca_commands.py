@@ -4,12 +4,13 @@ import argparse
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 
-from gatekeeper.ca.admission import Trust
+from gatekeeper.ca.admission import Trust, trusting
 from gatekeeper.ca.bundle import make_bundle, make_password
 from gatekeeper.ca.certificates import common_name, is_signed_by
 from gatekeeper.ca.change import BundleWish
@@ -191,7 +192,7 @@ def _show(args: argparse.Namespace) -> int:
     now = _now()
     store = _store_if_any(args)
     index = store.index() if store else Index()
-    trust = Trust(store.certificate(), frozenset(one.serial for one in index.revocations), now) if store else None
+    trust = _trust(store, now) if store else None
     if store and (certificate := _certificate(store, index, args.what)):
         found: tuple[Explanation, ...] = (explain_certificate(certificate, trust, now),)
     elif Path(args.what).exists():
@@ -260,6 +261,14 @@ def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | No
     digits = what.replace(":", "")
     serial = int(digits, 16) if _SERIAL.fullmatch(digits) else None
     return next((store.issued(entry) for entry in index.entries if entry.serial == serial), None)
+
+
+def _trust(store: Store, now: datetime) -> Trust:
+    """That of a gate which has the folder's own list, lost or damaged as it may be."""
+    crl = None
+    with suppress(AuthorityError):
+        crl = store.crl()
+    return trusting(store.certificate(), crl, now=now)
 
 
 def _folder(args: argparse.Namespace) -> Path:

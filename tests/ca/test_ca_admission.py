@@ -1,21 +1,27 @@
-"""gatekeeper.ca.admission: the same answer as a gate, without a handshake."""
+"""gatekeeper.ca.admission: the same answer as a gate; tests/cli/test_cli_ca_commands.py compares the two."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.admission import Trust, admission
+from gatekeeper.ca.admission import Trust, admission, trusting
 from gatekeeper.ca.certificates import (
     Authority,
+    holder,
     issue_client,
     issue_server,
     make_authority,
     self_signed,
 )
+from gatekeeper.ca.keys import load_key, make_key
+from gatekeeper.ca.revocation import Revocation, make_crl
+from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Reason
 
 DAY = timedelta(days=1)
@@ -24,7 +30,14 @@ EC = "ec:p256"
 
 @pytest.fixture(scope="module")
 def trust(home: Authority, now: datetime) -> Trust:
-    return Trust(home.certificate, frozenset({4711}), now)
+    return trusting(home.certificate, make_crl(home, [Revocation(4711, now)], now=now), now=now)
+
+
+def trust_in(folder: Path, now: datetime, *revoked: Revocation) -> Trust:
+    """In the authority that openssl made in this folder."""
+    certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+    key = load_key((folder / "ca.key").read_bytes(), None, "ca.key")
+    return trusting(certificate, make_crl(Authority(certificate, key), revoked, now=now), now=now)
 
 
 def test_a_good_one_is_let_in(home: Authority, trust: Trust, now: datetime) -> None:
@@ -70,7 +83,7 @@ def test_an_expired_authority_lets_nobody_in(home: Authority, now: datetime) -> 
     """The path is as valid as its oldest part."""
     later = now + 366 * DAY
     alice = issue_client(home, "alice", key_type=EC, now=later).certificate
-    answer = admission(alice, Trust(home.certificate, frozenset(), later))
+    answer = admission(alice, trusting(home.certificate, make_crl(home, (), now=later), now=later))
     assert answer.reason is Reason.EXPIRED
     assert "authority" in answer.detail
 
@@ -88,11 +101,11 @@ def test_the_recipes_v1_certificate_is_let_in(tmp_path: Path, openssl: Callable[
             "-keyout", tmp_path / "u.key", "-out", tmp_path / "u.csr")  # fmt: skip
     openssl("x509", "-req", "-days", "9", "-in", tmp_path / "u.csr", "-CA", tmp_path / "ca.crt",
             "-CAkey", tmp_path / "ca.key", "-set_serial", "01", "-out", tmp_path / "u.crt")  # fmt: skip
-    authority, user = (x509.load_pem_x509_certificate((tmp_path / name).read_bytes()) for name in ("ca.crt", "u.crt"))
+    user = x509.load_pem_x509_certificate((tmp_path / "u.crt").read_bytes())
     now = user.not_valid_before_utc + timedelta(hours=1)
     assert user.version is x509.Version.v1
-    assert admission(user, Trust(authority, frozenset(), now)).reason is None
-    assert admission(user, Trust(authority, frozenset({1}), now)).reason is Reason.REVOKED
+    assert admission(user, trust_in(tmp_path, now)).reason is None
+    assert admission(user, trust_in(tmp_path, now, Revocation(1, now))).reason is Reason.REVOKED
 
 
 @pytest.mark.parametrize(
@@ -108,9 +121,46 @@ def test_what_openssl_finds_too_weak_is_refused(
             "-keyout", tmp_path / "u.key", "-out", tmp_path / "u.csr")  # fmt: skip
     openssl("x509", "-req", *sign_options, "-in", tmp_path / "u.csr", "-CA", tmp_path / "ca.crt",
             "-CAkey", tmp_path / "ca.key", "-set_serial", "01", "-out", tmp_path / "u.crt")  # fmt: skip
-    authority, user = (x509.load_pem_x509_certificate((tmp_path / name).read_bytes()) for name in ("ca.crt", "u.crt"))
-    trust = Trust(authority, frozenset(), user.not_valid_before_utc + timedelta(hours=1))
+    user = x509.load_pem_x509_certificate((tmp_path / "u.crt").read_bytes())
+    trust = trust_in(tmp_path, user.not_valid_before_utc + timedelta(hours=1))
     assert admission(user, trust).reason is Reason.INVALID_CERTIFICATE
+
+
+def intermediate(home: Authority, now: datetime) -> Authority:
+    key = make_key(EC)
+    certificate = (
+        x509.CertificateBuilder(home.certificate.subject, holder("Between").name, key.public_key(), 5)
+        .not_valid_before(now - DAY)
+        .not_valid_after(now + DAY)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(home.key, hashes.SHA256())
+    )
+    return Authority(certificate, key)
+
+
+def test_what_lies_between_counts_where_it_is_sent_along(home: Authority, trust: Trust, now: datetime) -> None:
+    """OpenSSL builds the path: without the intermediate there is none; with it, our path length of 0 is exceeded."""
+    between = intermediate(home, now)
+    alice = issue_client(between, "alice", key_type=EC, now=now, lifetime=DAY).certificate
+    assert admission(alice, trust).reason is Reason.UNTRUSTED_ISSUER
+    answer = admission(alice, trust, (between.certificate,))
+    assert answer.reason is Reason.INVALID_CERTIFICATE
+    assert "path length constraint exceeded" in answer.detail
+
+
+def test_without_a_list_in_force_nobody_is_let_in(home: Authority, now: datetime) -> None:
+    """As a gate that is told to go by the list: one that is lost, overdue or another's leaves it unknown."""
+    alice = issue_client(home, "alice", key_type=EC, now=now).certificate
+    other = make_authority("Home CA", key_type=EC, now=now)
+    for crl in (None, make_crl(home, (), now=now - 40 * DAY), make_crl(other, (), now=now)):
+        assert admission(alice, trusting(home.certificate, crl, now=now)).reason is Reason.REVOCATION_UNKNOWN
+
+
+def test_where_openssl_cannot_be_asked_nothing_is_said(home: Authority, trust: Trust, now: datetime) -> None:
+    """A Python that hides its OpenSSL gets no guess."""
+    blind = replace(trust, tls=replace(trust.tls, openssl=None, reason="there is none"))
+    with pytest.raises(BindingError, match="there is none"):
+        admission(issue_client(home, "alice", key_type=EC, now=now).certificate, blind)
 
 
 def test_an_unknown_critical_extension_is_refused(home: Authority, trust: Trust, now: datetime) -> None:

@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.admission import Trust
+from gatekeeper.ca.admission import Trust, trusting
 from gatekeeper.ca.certificates import Authority, Credential, holder, issue_client, make_authority
 from gatekeeper.ca.explain import Explanation, explain
 from gatekeeper.ca.keys import key_pem, make_key
@@ -29,7 +29,7 @@ def alice(home: Authority) -> Credential:
 
 @pytest.fixture(scope="module")
 def trust(home: Authority) -> Trust:
-    return Trust(home.certificate, frozenset(), NOW)
+    return trusting(home.certificate, make_crl(home, (), now=NOW), now=NOW)
 
 
 def tell(
@@ -144,7 +144,7 @@ def test_a_foreign_list_is_a_warning(trust: Trust) -> None:
     for name in ("Home CA", "Other CA"):
         other = make_authority(name, key_type="ec:p256", now=NOW)
         (one,) = tell(make_crl(other, (), now=NOW).public_bytes(Encoding.PEM), trust)
-        assert "not signed by this authority" in one.remark
+        assert "does not take it" in one.remark
 
 
 def test_a_long_list_is_cut(home: Authority, trust: Trust) -> None:

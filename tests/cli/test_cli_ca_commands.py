@@ -1,12 +1,15 @@
 """gatekeeper.cli.ca_commands: from words to certificates and back."""
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography import x509
 
+from gatekeeper.cli import main
 from tests.cli.conftest import Command
 from tests.tools import needs
 
@@ -60,6 +63,32 @@ def test_mistakes_are_one_line_each(tmp_path: Path, ca: Command, ca_json: Callab
     assert "empty password" in ca("issue", "alice", "--password-file", "empty", *EC, code=1)
     assert "none: No such file" in ca("crl", "--passphrase-file", "none", code=1)
     assert ca_json("list") == []
+
+
+def test_show_and_explain_agree(
+    tmp_path: Path, ca: Command, ca_json: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `ca show` says of a certificate is what a gate that reads the authority's own files says of it."""
+    for folder in (".", "elsewhere"):
+        ca("init", "--dir", f"{folder}/ca", "--cn", "Home CA", *EC)
+        ca("issue", "--dir", f"{folder}/ca", "alice", *EC)
+    ca("server", "localhost", *EC)
+    ca("issue", "bob", *EC)
+    ca("revoke", "bob")
+    Path("chain.pem").write_bytes(Path("ca/alice.crt").read_bytes() + Path("ca/ca.crt").read_bytes())
+    Path("gatekeeper.toml").write_text(
+        '[server]\ncertificate = "ca/localhost.crt"\nkey = "ca/localhost.key"\n'
+        '[client_auth]\nca = "ca/ca.crt"\ncrl = ["ca/ca.crl"]\n[upstream]\nurl = "http://127.0.0.1:1"\n'
+    )
+    found = {}
+    for file in ("ca/alice.crt", "chain.pem", "ca/bob.crt", "ca/localhost.crt", "elsewhere/ca/alice.crt"):
+        shown = ca_json("show", file)[0]
+        main(["explain", "--json", "--cert", file, "GET", "/"])
+        explained = json.loads(capsys.readouterr().out)
+        assert (shown["reason"], shown["let_in"]) == (explained["reason"], explained["verdict"] == "admitted")
+        assert shown["let_in"] or shown["detail"] == explained["detail"]
+        found[file] = shown["reason"]
+    assert list(found.values()) == [None, None, "revoked", "wrong_purpose", "untrusted_issuer"]
 
 
 def test_showing_needs_no_authority(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
