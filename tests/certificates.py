@@ -8,10 +8,10 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
 NOW = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
 DAY = datetime.timedelta(days=1)
@@ -64,6 +64,7 @@ def make(
     ends: datetime.datetime = NOW + 30 * DAY,
     extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
     chain: tuple[x509.Certificate, ...] = (),
+    serial: int | None = None,
 ) -> Holder:
     """A certificate by ``issuer``, by its own key if there is none; with exactly these extensions."""
     key = key or new_key()
@@ -71,7 +72,7 @@ def make(
         issuer.certificate.subject if issuer else subject,
         subject,
         key.public_key(),
-        x509.random_serial_number(),
+        x509.random_serial_number() if serial is None else serial,
         starts,
         ends,
     )

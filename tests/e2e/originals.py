@@ -6,11 +6,13 @@ import ssl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from http.client import HTTPException, HTTPSConnection
 from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
@@ -27,6 +29,8 @@ def subject(*parts: Part) -> x509.Name:
     return x509.Name([x509.NameAttribute(*part) for part in parts])
 
 
+# Go cannot read it, so neither Traefik nor Caddy lets it in.
+UNIVERSAL = "UniversalString"
 # What makes names hard to write: characters that separate, quote, escape and end them, other alphabets and encodings.
 SUBJECTS: Mapping[str, x509.Name] = {
     "plain": subject((NameOID.COUNTRY_NAME, "DE"), (O, "Example Ltd"), (OU, "ops"), (CN, "alice")),
@@ -53,6 +57,20 @@ SUBJECTS: Mapping[str, x509.Name] = {
     "other encodings": subject(
         (O, "Zoë", _ASN1Type.BMPString), (OU, "printable", _ASN1Type.PrintableString), (CN, "al")
     ),
+    # T61String in ASCII: the gate refuses other letters in it, which are in ISO 8859-1 or not, nobody knows.
+    "older encodings": subject((O, "Home", _ASN1Type.T61String), (OU, "1 2", _ASN1Type.NumericString), (CN, "al")),
+    UNIVERSAL: subject((O, "Zoë 😀", _ASN1Type.UniversalString), (CN, "al")),
+    "attributes that few have": subject(
+        (x509.ObjectIdentifier("2.5.4.51"), "house, 1"),
+        (NameOID.ORGANIZATION_IDENTIFIER, "VATDE-123"),
+        (NameOID.JURISDICTION_COUNTRY_NAME, "DE"),
+        (NameOID.DN_QUALIFIER, "q"),
+        (NameOID.PSEUDONYM, "p"),
+        (NameOID.GIVEN_NAME, "Al"),
+        (CN, "alice"),
+    ),
+    "nothing in some": subject((O, ""), (OU, ""), (OU, "ops"), (CN, "alice")),
+    "signs in a row": subject((OU, ',+"\\<>;='), (OU, "##"), (OU, "  "), (CN, "\\,\\")),
     "an attribute without a name": subject((x509.ObjectIdentifier("1.3.6.1.4.1.55555.1.2"), "what"), (CN, "alice")),
     "two in one": x509.Name(
         [x509.RelativeDistinguishedName([x509.NameAttribute(CN, "alice"), x509.NameAttribute(OU, "ops")])]
@@ -70,6 +88,10 @@ ALTERNATIVES = x509.SubjectAlternativeName(
 )
 
 
+# RFC 5280, 4.1.2.5: no end at all.
+FOREVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
 class Cast:
     """An authority, an intermediate one below it, a server, and holders of all the subjects; as files in ``folder``."""
 
@@ -85,6 +107,15 @@ class Cast:
         for name, one in SUBJECTS.items():
             extensions = [(ALTERNATIVES, False), (x509.ExtendedKeyUsage([CLIENT]), False)]
             self._write(name, make(one, home, extensions=extensions, starts=NOW - 3 * DAY, ends=NOW + 100 * DAY))
+        plain = SUBJECTS["plain"]
+        purpose = (x509.ExtendedKeyUsage([CLIENT]), False)
+        self._write("serial 1", make(plain, home, serial=1, extensions=[purpose]))
+        self._write("serial of 20 bytes", make(plain, home, serial=(1 << 159) - 1, extensions=[purpose]))
+        self._write("until 9999", make(plain, home, ends=FOREVER, extensions=[purpose]))
+        self._write("RSA", make(plain, home, key=rsa.generate_private_key(65537, 2048), extensions=[purpose]))
+        self._write("Ed25519", make(plain, home, key=ed25519.Ed25519PrivateKey.generate(), extensions=[purpose]))
+        many = [x509.DNSName(f"host-{number}.example.com") for number in range(200)]
+        self._write("200 names", make(plain, home, extensions=[(x509.SubjectAlternativeName(many), False), purpose]))
         self._write("below", make(SUBJECTS["plain"], between, chain=(between.certificate,)))
         self._write(
             "below with its root", make(SUBJECTS["plain"], between, chain=(between.certificate, home.certificate))
@@ -102,7 +133,9 @@ class Cast:
         return context
 
 
-VISITORS = ("v1", *SUBJECTS, "below", "below with its root")
+KINDS = ("v1", "serial 1", "serial of 20 bytes", "until 9999", "RSA", "Ed25519", "200 names")
+VISITORS_OF_GO = (*KINDS, *(name for name in SUBJECTS if name != UNIVERSAL), "below", "below with its root")
+VISITORS = (*VISITORS_OF_GO, UNIVERSAL)
 
 IDENTITY = '[identity]\nheaders = ["nginx", "rfc9440", "remote-user", "xfcc", "traefik"]\nexpiry_warning = "off"\n'
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.e2e.originals import VISITORS, Cast, asked, free_port, gate, original
+from tests.e2e.originals import VISITORS_OF_GO, Cast, asked, free_port, gate, original
 from tests.tools import needs
 
 CONFIGURATION = """\
@@ -46,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cast, App,
             yield cast, app, ours, theirs
 
 
-@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize("visitor", VISITORS_OF_GO)
 def test_certificate_fingerprint_and_serial(stage: tuple[Cast, App, int, int], visitor: str) -> None:
     """RFC 9440's header, the hash that Envoy's holds, and the serial in Caddy's decimal."""
     cast, app, ours, theirs = stage

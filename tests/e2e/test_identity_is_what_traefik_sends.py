@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.e2e.originals import VISITORS, Cast, asked, free_port, gate, original
+from tests.e2e.originals import VISITORS_OF_GO, Cast, asked, free_port, gate, original
 from tests.tools import needs
 
 STATIC = """\
@@ -55,7 +55,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cast, App,
             yield cast, app, ours, theirs
 
 
-@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize("visitor", VISITORS_OF_GO)
 def test_both_headers_are_the_same(stage: tuple[Cast, App, int, int], visitor: str) -> None:
     """The cut PEM of every certificate that was sent, and what Traefik writes about each."""
     cast, app, ours, theirs = stage
