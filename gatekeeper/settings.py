@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
 
 from gatekeeper.addresses import UpstreamURL, parse_listen
 from gatekeeper.kinds import (
@@ -306,9 +306,20 @@ class RouteSettings(Table):
 class JWTSettings(Table):
     """A signed assertion of who the visitor is, in the header Gatekeeper-Assertion."""
 
-    key: File = Field(examples=["jwt.pem"], description="The private key that signs: EC P-256, PEM.")
+    key: Annotated[tuple[File, ...], Field(min_length=1), OneOrMany] = Field(
+        examples=["jwt.pem"],
+        description="The private key that signs: EC P-256, PEM. Of a list the first signs, and all can be looked up.",
+    )
     audience: Text = Field(examples=["my-app"], description="Whom the assertion is for; the app must compare it.")
-    lifetime: Duration = Field(default=300.0, description="How long an assertion is good.")
+    lifetime: Duration = Field(default=300.0, description='How long an assertion is good; "10s" at least.')
+
+    @field_validator("lifetime")
+    @classmethod
+    def _long_enough_to_be_read(cls, seconds: float) -> float:
+        """Dates are whole seconds, and half of the time is for the app."""
+        if seconds < 10:
+            raise ValueError('must be "10s" at least')
+        return seconds
 
 
 class IdentitySettings(Table):

@@ -27,7 +27,9 @@ def files_of(settings: Settings) -> Iterator[Path]:
     """Every file that these settings name and that is read when they are loaded."""
     server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
     yield from (server.certificate, server.key, *auth.ca, *auth.crl)
-    for optional in (server.key_passphrase_file, settings.refusal.template, jwt.key if jwt is not None else None):
+    if jwt is not None:
+        yield from jwt.key
+    for optional in (server.key_passphrase_file, settings.refusal.template):
         if optional is not None:
             yield optional
     for upstream in settings.every_upstream.values():

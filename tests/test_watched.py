@@ -17,7 +17,7 @@ EVERY_FILE: dict[str, Any] = {
     "upstream": {"url": "http://127.0.0.1:1"},
     "upstreams": {"api": {"url": "https://127.0.0.1:1", "ca": "up-ca", "certificate": "up-crt", "key": "up-key"}},
     "refusal": {"template": "template"},
-    "identity": {"jwt": {"key": "jwt-key", "audience": "app"}},
+    "identity": {"jwt": {"key": ["jwt-key", "jwt-old"], "audience": "app"}},
 }
 
 
@@ -26,7 +26,7 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
     settings = Settings.model_validate(EVERY_FILE, context=Loading(tmp_path))
     watched = {path.name for path in files_of(settings)}
     assert watched == {"certificate", "key", "key_passphrase_file", "ca", "crl", "crl2"} | {
-        *("up-ca", "up-crt", "up-key", "template", "jwt-key")
+        *("up-ca", "up-crt", "up-key", "template", "jwt-key", "jwt-old")
     }
 
 

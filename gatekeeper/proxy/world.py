@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.revocation import alarms
@@ -168,12 +171,14 @@ def _ocsp_policy(settings: ClientAuthSettings) -> OCSPPolicy | None:
 def _assertions(settings: JWTSettings | None) -> Assertions | None:
     if settings is None:
         return None
+    return Assertions([_signing_key(path) for path in settings.key], settings.audience, settings.lifetime)
+
+
+def _signing_key(path: Path) -> EllipticCurvePrivateKey:
     try:
-        key = read_signing_key(settings.key.read_bytes())
+        return read_signing_key(path.read_bytes())
     except OSError as error:
         why = f"cannot be read: {(error.strerror or str(error)).lower()}"
     except ValueError as error:
         why = str(error)
-    else:
-        return Assertions(key, settings.audience, settings.lifetime)
-    raise ConfigurationError(Mistake("identity.jwt.key", f"{settings.key} {why}"))
+    raise ConfigurationError(Mistake("identity.jwt.key", f"{path} {why}"))

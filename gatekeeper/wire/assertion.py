@@ -6,6 +6,7 @@ app takes the public key from the JWKS (RFC 7517) and must compare ``aud``; it n
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -51,14 +52,16 @@ class Assertion:
 class Assertions:
     """Signs, and remembers for each certificate what it signed; ``lifetime`` is in seconds.
 
+    The first of the keys signs. The others are published beside it: the next one before it signs, so that apps know it
+    by then, and the last one while what it signed is still good.
     A token is sent during the first half of its life, so whoever gets one has the other half to look at it.
     """
 
-    def __init__(self, key: EllipticCurvePrivateKey, audience: str, lifetime: float) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[EllipticCurvePrivateKey], audience: str, lifetime: float) -> None:
+        self._key = keys[0]
         self._audience = audience
         self._lifetime = lifetime
-        self._jwk = _public_jwk(key)
+        self._jwks = [_public_jwk(key) for key in keys]
         self._made: dict[bytes, Assertion] = {}
 
     def assertion(self, identity: Identity, now: float) -> Assertion:
@@ -72,8 +75,8 @@ class Assertions:
         return known
 
     def jwks(self) -> bytes:
-        """The public key, as an app fetches it (RFC 7517, 5)."""
-        return json.dumps({"keys": [self._jwk]}, separators=(",", ":")).encode("ascii")
+        """The public keys, as an app fetches them (RFC 7517, 5)."""
+        return json.dumps({"keys": self._jwks}, separators=(",", ":")).encode("ascii")
 
     def _sign(self, certificate: Certificate, now: float) -> Assertion:
         issued = int(now)
@@ -86,7 +89,7 @@ class Assertions:
             **_claims(certificate),
             "cnf": {"x5t#S256": _base64url(sha256(certificate.der).digest())},
         }
-        token = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._jwk["kid"]})
+        token = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._jwks[0]["kid"]})
         return Assertion(token, min(issued + self._lifetime / 2, expires), expires)
 
 

@@ -69,6 +69,10 @@ def test_a_value_where_a_table_belongs(tmp_path: Path, table: str) -> None:
             "identity.custom.X_A: should be the name of a header, without",
         ),
         (MINIMAL + "[identity]\njwt = 1\n", "identity.jwt: should be a table; got 1"),
+        (
+            MINIMAL + '[identity]\njwt = { key = "k", audience = "a", lifetime = "9s" }\n',
+            'identity.jwt.lifetime: must be "10s" at least',
+        ),
         (MINIMAL + "[limits]\nconnections = '1'\n", 'limits.connections: should be a whole number; got "1"'),
         (MINIMAL + "[limits]\nconnections_per_ip = -1\n", "limits.connections_per_ip: should be at least 0; got -1"),
         (MINIMAL + "[refusal]\ndetail = 'some'\n", 'refusal.detail: should be "full" or "minimal"; got "some"'),

@@ -21,7 +21,7 @@ IDENTITY = Identity(ALICE)
 
 @pytest.fixture
 def assertions() -> Assertions:
-    return Assertions(KEY, "my-app", 300.0)
+    return Assertions([KEY], "my-app", 300.0)
 
 
 def claims(assertions: Assertions, token: str, audience: str = "my-app") -> dict[str, Any]:
@@ -116,9 +116,9 @@ def test_the_memory_is_bounded() -> None:
             self.signed += 1
             return super()._sign(ALICE, now) if self.signed == 1 else replace_assertion
 
-    first = Assertions(KEY, "a", 300.0).assertion(IDENTITY, NOW)
+    first = Assertions([KEY], "a", 300.0).assertion(IDENTITY, NOW)
     replace_assertion = first
-    quick = Quick(KEY, "a", 300.0)
+    quick = Quick([KEY], "a", 300.0)
     for number in range(REMEMBERED_ASSERTIONS + 1):
         quick.assertion(Identity(replace(ALICE, der=number.to_bytes(4, "big"))), NOW)
     assert len(quick._made) == 1
@@ -131,6 +131,16 @@ def test_the_jwks_holds_the_public_key_and_nothing_else(assertions: Assertions) 
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("EC", "P-256", "sig", "ES256")
     text = f'{{"crv":"P-256","kty":"EC","x":"{key["x"]}","y":"{key["y"]}"}}'
     assert key["kid"] == urlsafe_b64encode(sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def test_a_key_is_changed_without_an_app_that_has_not_heard_of_it() -> None:
+    """RFC 7517, 4.5: the first signs, all are published, so an app that keeps the set knows the next key before."""
+    other = ec.generate_private_key(ec.SECP256R1())
+    before, after = Assertions([KEY, other], "my-app", 300.0), Assertions([other, KEY], "my-app", 300.0)
+    first, second = (one.assertion(IDENTITY, NOW).token for one in (before, after))
+    assert jwt.get_unverified_header(first)["kid"] != jwt.get_unverified_header(second)["kid"]
+    for published in (before, after):
+        assert claims(published, first)["sub"] == claims(published, second)["sub"] == "alice"
 
 
 def test_keys_in_both_pem_forms() -> None:

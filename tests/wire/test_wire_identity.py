@@ -108,7 +108,7 @@ def test_another_warning_time_and_none() -> None:
 
 def test_the_assertion_is_the_last_line_and_bounds_the_others() -> None:
     """Lines with an assertion hold until it is to be renewed."""
-    assertions = Assertions(ec.generate_private_key(ec.SECP256R1()), "app", 300.0)
+    assertions = Assertions([ec.generate_private_key(ec.SECP256R1())], "app", 300.0)
     lines = writer(assertions).lines(IDENTITY, NOW)
     token = assertions.assertion(IDENTITY, NOW).token.encode()
     assert lines.request.endswith(b"\r\nGatekeeper-Assertion: " + token + b"\r\n")
