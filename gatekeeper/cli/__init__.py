@@ -3,7 +3,6 @@
 Each module adds one command, or a family of them, to the parser, and carries it out.
 """
 
-import argparse
 import os
 import signal
 import sys
@@ -11,11 +10,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from gatekeeper import __version__
+from gatekeeper.cli.parser import WRONG_USAGE, Parser
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
 # Each is a module here. A command loads its own alone: a container asks ``healthcheck`` every few seconds.
 COMMANDS = ("serve", "check", "explain", "healthcheck", "demo", "init", "ca", "completion")
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+FAILED, INTERRUPTED = 1, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if named == ["serve"]:
             _hold_signals()
-        options = make_parser(named or COMMANDS).parse_args(words)
+        options = make_parser(named or COMMANDS).parse(words)
         code: int = options.run(options)
         sys.stdout.flush()
         return code
@@ -62,14 +62,14 @@ def _hold_signals() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def make_parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+def make_parser(names: Sequence[str] = COMMANDS) -> Parser:
     """The parser of these commands, by default of all."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="gatekeeper",
         description="A gate in front of your app: who has a good client certificate is let in, others learn why not.",
     )
     parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_commands()
     for name in names:
         import_module(f"gatekeeper.cli.{name}").add_command(commands)
     return parser

@@ -6,7 +6,8 @@ So the running proxy, which shares this command line, never loads the authority.
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from textwrap import fill
+
+from gatekeeper.cli.parser import Commands, Parser
 
 _PASSPHRASES = """\
 The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key
@@ -29,7 +30,7 @@ _EXAMPLES = {
 }
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``ca`` with its subcommands; each leaves ``run`` in the namespace, which returns the exit code."""
     common = _common()
     parser = commands.add_parser(
@@ -41,19 +42,20 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         allow_abbrev=False,
         parents=[common],
     )
-    parser.set_defaults(run=_run)
-    words = parser.add_subparsers(dest="ca_command", required=True, metavar="WORD")
+    words = parser.add_commands()
 
     def add(word: str, summary: str) -> argparse.ArgumentParser:
-        return words.add_parser(
+        parser = words.add_parser(
             word,
             help=summary,
-            description=fill(f"{summary[:1].upper()}{summary[1:]}.", 79),
+            description=f"{summary[:1].upper()}{summary[1:]}.",
             epilog=f"example: {_EXAMPLES[word]}\n\n{_PASSPHRASES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,  # --password SECRET would be taken for --password-file
             parents=[common],
         )
+        parser.set_defaults(run=_run, ca_command=word)
+        return parser
 
     for add_word in (_init, _issue, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _list, _show):
         add_word(add)
@@ -78,9 +80,9 @@ def _run(args: argparse.Namespace) -> int:
     return COMMANDS[args.ca_command](args)
 
 
-def _common() -> argparse.ArgumentParser:
+def _common() -> Parser:
     """What may stand before and after the word; SUPPRESS, so that the later parser does not undo the earlier."""
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument("--dir", type=Path, default=argparse.SUPPRESS, help="the authority's folder")
     common.add_argument(
         "--passphrase-file", type=Path, metavar="FILE", default=argparse.SUPPRESS, help="read the passphrase from FILE"
@@ -157,7 +159,7 @@ def _server(add: _Add) -> None:
 
 
 def _renew(add: _Add) -> None:
-    parser = add("renew", "make the next certificate of a client or a server, or (NAME ca) of the authority itself")
+    parser = add("renew", "make the next certificate of a client, a server, or (NAME ca) the authority")
     parser.add_argument("name", metavar="NAME")
     parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it holds (as long as the one before)")
     parser.add_argument(
@@ -185,7 +187,7 @@ def _list(add: _Add) -> None:
 
 
 def _show(add: _Add) -> None:
-    parser = add("show", "explain a certificate, request, revocation list, .p12 or key, and whether it is let in")
+    parser = add("show", "explain a certificate, request, CRL, .p12 or key, and whether it is let in")
     parser.add_argument("what", metavar="NAME|SERIAL|FILE")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.cli.parser import Commands
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
@@ -18,7 +19,7 @@ from gatekeeper.settings import Settings
 from gatekeeper.worker import prove
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``check`` to the command line."""
     parser = commands.add_parser(
         "check",

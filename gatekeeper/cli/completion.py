@@ -1,15 +1,19 @@
-"""``gatekeeper completion``: a script that makes the shell complete commands and options."""
+"""``gatekeeper completion``: a script that makes the shell complete commands, options and files."""
 
 import argparse
+from collections.abc import Iterator
 
-SHELLS = ("bash", "zsh", "tcsh")
+from gatekeeper.cli.parser import Commands
+
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+_FOLDERS = ("DIR", "FOLDER")
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``completion`` to the command line."""
     parser = commands.add_parser(
         "completion",
-        help="print a script for the completion of bash, zsh or tcsh",
+        help="print a script for the completion of bash, zsh, fish or tcsh",
         description="Print a script that makes the shell complete commands and options.",
         epilog="example: gatekeeper completion bash > ~/.local/share/bash-completion/completions/gatekeeper",
     )
@@ -22,5 +26,20 @@ def _print(options: argparse.Namespace) -> int:
 
     from gatekeeper.cli import make_parser
 
-    print(shtab.complete(make_parser(), options.shell))
+    parser = make_parser()
+    for argument in _arguments(parser):
+        if (argument.metavar or argument.dest.upper()) in _FOLDERS:
+            argument.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        elif "FILE" in str(argument.metavar):
+            argument.complete = shtab.FILE  # type: ignore[attr-defined]
+    print(shtab.complete(parser, options.shell))
     return 0
+
+
+def _arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Every option and word, of every command."""
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _arguments(command)

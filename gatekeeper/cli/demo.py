@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gatekeeper.addresses import parse_listen, parse_upstream
+from gatekeeper.cli.parser import Commands
 from gatekeeper.embedded.demo import demo_app
 from gatekeeper.errors import StartError, UsageError
 
@@ -33,7 +34,7 @@ TIMEOUT_SECONDS = 10.0
 _READY = re.compile(r"listening on https://(\S+):(\d+)$")
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``demo`` to the command line."""
     parser = commands.add_parser(
         "demo",

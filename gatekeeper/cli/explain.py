@@ -13,6 +13,7 @@ from typing import Any
 
 from gatekeeper.cli.check import certificate_line
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.cli.parser import Commands
 from gatekeeper.errors import BindingError, MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
@@ -46,7 +47,7 @@ _CHECKS = {
 }
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``explain`` to the command line."""
     parser = commands.add_parser(
         "explain",

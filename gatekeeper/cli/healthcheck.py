@@ -8,13 +8,14 @@ import sys
 
 from gatekeeper.addresses import Address, ListenAddress, SocketPath
 from gatekeeper.cli.configuration import add_config_option, load_configuration
+from gatekeeper.cli.parser import Commands
 from gatekeeper.errors import GatekeeperError, UsageError
 
 TIMEOUT_SECONDS = 5.0
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``healthcheck`` to the command line."""
     parser = commands.add_parser(
         "healthcheck",

@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
+from gatekeeper.cli.parser import Commands
 from gatekeeper.config import NAME
 from gatekeeper.config.starter import starter
 from gatekeeper.errors import GatekeeperError, UsageError
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``init`` to the command line."""
     parser = commands.add_parser(
         "init",

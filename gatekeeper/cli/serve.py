@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.cli.parser import Commands
 from gatekeeper.listeners import open_listener, shown_address
 from gatekeeper.messages import announce, log_to_stderr
 from gatekeeper.privileges import account_of
@@ -15,7 +16,7 @@ from gatekeeper.supervisor import Supervisor
 from gatekeeper.worker import prove
 
 
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_command(commands: Commands) -> None:
     """Add ``serve`` to the command line."""
     parser = commands.add_parser(
         "serve",

@@ -1,6 +1,8 @@
 """The scripts that complete what is typed."""
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +10,18 @@ from gatekeeper.cli import main
 from gatekeeper.cli.completion import SHELLS
 from tests.tools import needs
 
-ASK = """
+ASK = {
+    "bash": """
 {script}
-COMP_WORDS=({words}) COMP_CWORD={index} COMP_LINE="{line}" COMP_POINT={point} COMP_TYPE=9
+COMP_WORDS=({typed}) COMP_CWORD={index} COMP_LINE="{typed}" COMP_POINT={length} COMP_TYPE=9
 _shtab_gatekeeper
 printf '%s\\n' "${{COMPREPLY[@]}}"
-"""
+""",
+    "fish": """
+{script}
+complete --do-complete "{typed}"
+""",
+}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -23,11 +31,27 @@ def test_every_shell_gets_a_script(shell: str, capsys: pytest.CaptureFixture[str
     assert "healthcheck" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("typed", "offered"), [("gatekeeper he", "healthcheck"), ("gatekeeper ca rev", "revoke")])
-def test_bash_completes(typed: str, offered: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Bash itself, asked what it would offer."""
-    needs("bash")
-    main(["completion", "bash"])
-    ask = ASK.format(script=capsys.readouterr().out, words=typed, line=typed, point=len(typed), index=typed.count(" "))
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, timeout=20)
-    assert done.stdout.split() == [offered], done.stderr
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("gatekeeper he", ["healthcheck"]),
+        ("gatekeeper ca rev", ["revoke"]),
+        ("gatekeeper check -c ", ["gatekeeper.toml", "home"]),
+        ("gatekeeper ca --dir ", ["home"]),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_shells_complete(
+    shell: str, typed: str, offered: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shell itself, asked what it would offer: commands, and files or folders where those are meant."""
+    needs(shell)
+    (tmp_path / "gatekeeper.toml").touch()
+    (tmp_path / "home").mkdir()
+    main(["completion", shell])
+    ask = ASK[shell].format(script=capsys.readouterr().out, typed=typed, length=len(typed), index=typed.count(" "))
+    done = subprocess.run(
+        [shell, "-c", ask], capture_output=True, text=True, timeout=20, cwd=tmp_path, env=os.environ | {"HOME": "home"}
+    )
+    shown = [line.partition("\t")[0].strip("/") for line in done.stdout.splitlines()]
+    assert sorted(shown) == offered, done.stderr

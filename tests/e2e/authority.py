@@ -38,7 +38,7 @@ def ca(folder: Path, *words: object, code: int = 0, passphrase: str | None = PAS
         assert done.stderr == ""
         return done.stdout
     assert "Traceback" not in done.stderr
-    assert len(done.stderr.splitlines()) == 1 or done.stderr.startswith("usage:")
+    assert len(done.stderr.splitlines()) == 1
     return done.stderr
 
 

@@ -1,0 +1,66 @@
+"""The parser of the command line: it complains in one plain line, and says what was probably meant."""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+from gatekeeper.errors import UsageError
+
+WRONG_USAGE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Every command has one. Where argparse would print its usage and end the process, UsageError is raised."""
+
+    def error(self, message: str) -> NoReturn:
+        """Something is missing, or has a wrong value."""
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+    def add_commands(self) -> "Commands":
+        """Let a command follow. Whoever types none is not wrong but asking: they get the help, and exit code 2."""
+        self.set_defaults(run=self._asked)
+        return self.add_subparsers(title="commands", metavar="COMMAND")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """What ``words`` ask for; UsageError in one line otherwise."""
+        options, unknown = self.parse_known_args(words)
+        if unknown:
+            _parser_of(self, words)._refuse(unknown[0])
+        return options
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = action.option_strings[-1] if action.option_strings else str(action.metavar or action.dest).lower()
+            raise UsageError(f"unknown {what} {value!r} of {self.prog}{_meant(value, map(str, action.choices))}")
+
+    def _refuse(self, word: str) -> NoReturn:
+        """Nothing here takes ``word``. What follows its = is not repeated: it may be a secret."""
+        if not word.startswith("-"):
+            raise UsageError(f"{word!r} is one word too many; see {self.prog} --help")
+        name = word.partition("=")[0]
+        known = (name for action in self._actions for name in action.option_strings)
+        raise UsageError(f"unknown option {name!r} of {self.prog}{_meant(name, known)}")
+
+    def _asked(self, _options: argparse.Namespace) -> int:
+        self.print_help(sys.stderr)
+        return WRONG_USAGE
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def _parser_of(parser: Parser, words: Iterable[str]) -> Parser:
+    """The parser of the command that ``words`` name."""
+    for word in words:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction) and word in action.choices:
+                parser = action.choices[word]
+    return parser
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    close = [name for name in names if name.startswith(word)] or difflib.get_close_matches(word, names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"

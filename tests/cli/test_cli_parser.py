@@ -1,0 +1,38 @@
+"""gatekeeper.cli.parser: what it says to somebody who mistyped."""
+
+import pytest
+
+from gatekeeper.cli import main
+
+WRONG = {
+    "srve": "unknown command 'srve' of gatekeeper; did you mean 'serve'?",
+    "ca isue": "unknown command 'isue' of gatekeeper ca; did you mean 'issue'?",
+    "completion ksh": "unknown shell 'ksh' of gatekeeper completion; did you mean 'zsh'?",
+    "ca revoke alice --reason boredom": "unknown --reason 'boredom' of gatekeeper ca revoke; known: unspecified, key",
+    "serve --confg x": "unknown option '--confg' of gatekeeper serve; did you mean '--config'?",
+    "ca issue a --password=123": "unknown option '--password' of gatekeeper ca issue; did you mean '--password-file'?",
+    "serve -d": "unknown option '-d' of gatekeeper serve; known: -h, --help, -c, --config",
+    "check gatekeeper.toml": "'gatekeeper.toml' is one word too many; see gatekeeper check --help",
+    "explain GET": "the following arguments are required: URL; see gatekeeper explain --help",
+    "ca list --expiring soon": "argument --expiring: a time such as 30d, 2w or 12h, not 'soon'; see",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_slip_is_answered_in_one_line(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was wrong, and what was probably meant, or what there is; exit 2. What may be a secret is not repeated."""
+    assert main(words.split()) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith(f"gatekeeper: {WRONG[words]}")
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", ["", "ca"])
+def test_without_a_command_there_is_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who types a name alone asks what there is; standard output stays empty, for scripts that forgot the command."""
+    assert main(words.split()) == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert error.startswith("usage: gatekeeper")
+    assert "\ncommands:\n" in error
