@@ -16,6 +16,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.metrics import DURATION_BUCKETS, Cell, Ledger, State, Totals
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.world import World
 
 # An app that takes longer to accept a connection is as good as gone.
 REACH_SECONDS = 2.0
@@ -88,8 +89,8 @@ class Status:
             "workers": list(self._workers(now)),
             "worker_restarts": totals.restarts,
             "last_reload": self._last_reload(),
-            "certificates": list(self._certificates(now)),
-            "crls": list(self._lists(now)),
+            "certificates": list(told_certificates(world, now)),
+            "crls": list(told_lists(world, now)),
             "upstreams": [
                 {"name": name, "up": upstreams.get(name, False), "places": [str(one) for one in pool.settings.places]}
                 for name, pool in world.upstreams.items()
@@ -122,31 +123,6 @@ class Status:
         ok = not own.count(Cell.RELOAD_FAILED)
         return {"time": _iso(own.time(Cell.RELOADED)), "ok": ok, "message": "" if ok else "the log says why"}
 
-    def _certificates(self, now: float) -> Iterator[dict[str, Any]]:
-        for kind, certificate in self._certificates_by_kind():
-            yield {
-                "kind": kind,
-                "subject": certificate.subject,
-                "not_after": _iso(certificate.not_after),
-                "days_left": int((certificate.not_after - now) // _DAY),
-            }
-
-    def _certificates_by_kind(self) -> Iterator[tuple[str, Certificate]]:
-        tls = self._proxy.world.tls
-        yield "server", tls.certificate
-        for authority in tls.authorities:
-            yield "client_ca", authority
-
-    def _lists(self, now: float) -> Iterator[dict[str, Any]]:
-        revocations = self._proxy.world.policy.revocations
-        for one in revocations.every if revocations is not None else ():
-            yield {
-                "issuer": one.issuer[0],
-                "next_update": _iso(one.next_update),
-                "days_left": int((one.next_update - now) // _DAY),
-                "revoked": len(one.serials),
-            }
-
     # -- /metrics
 
     async def metrics(self) -> str:
@@ -172,7 +148,7 @@ class Status:
         up = [(name, int(is_up)) for name, is_up in upstreams.items()]
         yield from _family("gatekeeper_upstream_up", "gauge", "Whether the app takes connections.", "upstream", up)
         ends: dict[str, float] = {}
-        for kind, certificate in self._certificates_by_kind():
+        for kind, certificate in _certificates_by_kind(self._proxy.world):
             ends[kind] = min(ends.get(kind, certificate.not_after), certificate.not_after)
         name, text = "gatekeeper_certificate_not_after_seconds", "When the first certificate of a kind ends, Unix time."
         yield from _family(name, "gauge", text, "kind", ends.items())
@@ -192,6 +168,35 @@ class Status:
         yield from _family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])
         text = "When the gate started, Unix time."
         yield from _single("gatekeeper_start_time_seconds", "gauge", text, self._ledger.started)
+
+
+def told_certificates(world: World, now: float) -> Iterator[dict[str, Any]]:
+    """The server's and the trusted authorities' certificates, with the days that are left, as JSON can hold them."""
+    for kind, certificate in _certificates_by_kind(world):
+        yield {
+            "kind": kind,
+            "subject": certificate.subject,
+            "not_after": _iso(certificate.not_after),
+            "days_left": int((certificate.not_after - now) // _DAY),
+        }
+
+
+def told_lists(world: World, now: float) -> Iterator[dict[str, Any]]:
+    """The revocation lists, with the days until the next one is due, as JSON can hold them."""
+    revocations = world.policy.revocations
+    for one in revocations.every if revocations is not None else ():
+        yield {
+            "issuer": one.issuer[0],
+            "next_update": _iso(one.next_update),
+            "days_left": int((one.next_update - now) // _DAY),
+            "revoked": len(one.serials),
+        }
+
+
+def _certificates_by_kind(world: World) -> Iterator[tuple[str, Certificate]]:
+    yield "server", world.tls.certificate
+    for authority in world.tls.authorities:
+        yield "client_ca", authority
 
 
 def _durations(totals: Totals) -> Iterator[str]:

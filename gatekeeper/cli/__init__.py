@@ -3,6 +3,7 @@
 Each module adds one command, or a family of them, to the parser, and carries it out.
 """
 
+import io
 import os
 import signal
 import sys
@@ -38,8 +39,17 @@ def main(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read us has gone (``gatekeeper ca list | head``); nothing more can be said, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _speak_no_more()
         return FAILED
+    except OSError as error:
+        # A full disk under standard output; what the commands themselves open they speak of in their own words.
+        _speak_no_more()
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(GatekeeperError(where + (error.strerror or str(error)).lower()), FAILED)
+
+
+def _speak_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_standard_files() -> None:
@@ -51,6 +61,9 @@ def _open_standard_files() -> None:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  as long as the process
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name may hold letters that the terminal's encoding lacks; stderr writes them like that by itself.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _hold_signals() -> None:

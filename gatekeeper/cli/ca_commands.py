@@ -4,7 +4,7 @@ import argparse
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from gatekeeper.ca.store import (
 )
 from gatekeeper.cli import ca_print as out
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase, new_passphrase, open_password
+from gatekeeper.cli.terminal import working
 from gatekeeper.errors import AuthorityError, UsageError
 
 FOLDER_VARIABLE = "GATEKEEPER_CA"
@@ -53,15 +54,16 @@ def _init(args: argparse.Namespace) -> int:
     else:
         check_key_type(args.key)
         passphrase = new_passphrase(_passphrase_file(args), str(folder / KEY))
-        store = create_store(
-            folder,
-            args.cn,
-            passphrase,
-            key_type=args.key,
-            lifetime=timedelta(days=args.days),
-            crl_lifetime=crl_lifetime,
-            now=now,
-        )
+        with _making_a_key(args.key):
+            store = create_store(
+                folder,
+                args.cn,
+                passphrase,
+                key_type=args.key,
+                lifetime=timedelta(days=args.days),
+                crl_lifetime=crl_lifetime,
+                now=now,
+            )
     out.authority_made(store.certificate(), folder, adopted=bool(args.adopt), as_json=_json(args))
     return 0
 
@@ -70,9 +72,11 @@ def _issue(args: argparse.Namespace) -> int:
     check_name(args.name)
     check_key_type(args.key)
     wish = _bundle_wish(args)
-    issued = _issuer(args).issue(
-        args.name, _grant(args), bundle=wish, key_type=args.key, lifetime=timedelta(days=args.days), now=_now()
-    )
+    issuer = _issuer(args)
+    with _making_a_key(args.key):
+        issued = issuer.issue(
+            args.name, _grant(args), bundle=wish, key_type=args.key, lifetime=timedelta(days=args.days), now=_now()
+        )
     out.client_issued(issued, compat=args.compat, as_json=_json(args))
     return 0
 
@@ -87,7 +91,8 @@ def _csr(args: argparse.Namespace) -> int:
     if not args.no_passphrase:
         passphrase = new_passphrase(_passphrase_file(args), str(key_path))
         check_passphrase(passphrase)
-    key = make_key(args.key)
+    with _making_a_key(args.key):
+        key = make_key(args.key)
     request = make_request(key, bearer)
     write_new(key_path, Content(key_pem(key, passphrase), SECRET))
     write_over(request_path, Content(request.public_bytes(out.PEM), PUBLIC))
@@ -143,9 +148,11 @@ def _p12_of_files(args: argparse.Namespace) -> int:
 def _server(args: argparse.Namespace) -> int:
     hosts = (*args.dns, *args.ip) or (args.name,)
     check_key_type(args.key)
-    issued = _issuer(args).issue_server(
-        args.name, hosts, key_type=args.key, lifetime=timedelta(days=args.days), now=_now()
-    )
+    issuer = _issuer(args)
+    with _making_a_key(args.key):
+        issued = issuer.issue_server(
+            args.name, hosts, key_type=args.key, lifetime=timedelta(days=args.days), now=_now()
+        )
     out.server_issued(issued, hosts, _folder(args), as_json=_json(args))
     return 0
 
@@ -159,9 +166,11 @@ def _renew(args: argparse.Namespace) -> int:
     if args.new_key:
         check_key_type(args.new_key)
     wish = _bundle_wish(args)
-    issued = _issuer(args).renew(
-        args.name, bundle=wish, new_key_type=args.new_key, keep_old=args.keep_old, lifetime=lifetime, now=_now()
-    )
+    issuer = _issuer(args)
+    with _making_a_key(args.new_key) if args.new_key else nullcontext():
+        issued = issuer.renew(
+            args.name, bundle=wish, new_key_type=args.new_key, keep_old=args.keep_old, lifetime=lifetime, now=_now()
+        )
     out.renewed(issued, compat=args.compat, as_json=_json(args))
     return 0
 
@@ -269,6 +278,11 @@ def _trust(store: Store, now: datetime) -> Trust:
     with suppress(AuthorityError):
         crl = store.crl()
     return trusting(store.certificate(), crl, now=now)
+
+
+def _making_a_key(key_type: str) -> AbstractContextManager[None]:
+    """RSA takes a second or two, on a small machine ten."""
+    return working(f"Making a key, {key_type}")
 
 
 def _folder(args: argparse.Namespace) -> Path:

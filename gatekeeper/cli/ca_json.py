@@ -1,7 +1,5 @@
 """What ``gatekeeper ca … --json`` prints: the same facts as the prose, for scripts. Names here are kept."""
 
-import json
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -91,9 +89,3 @@ def explained_fields(one: Explanation) -> dict[str, Any]:
 def days_left(entry: Entry, now: datetime) -> int:
     """Whole days until a certificate ends, 0 if it has."""
     return max(0, (entry.not_after - now).days)
-
-
-def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
-    print()

@@ -9,7 +9,6 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,9 +23,9 @@ from gatekeeper.cli.ca_json import (
     entry_fields,
     explained_fields,
     issued_fields,
-    print_json,
     unlisted_fields,
 )
+from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.names import rfc2253
 
@@ -142,7 +141,7 @@ def request_signed(issued: Issued, folder: Path, *, as_json: bool) -> None:
     _notes(issued)
     if issued.not_granted:
         more = f" and {len(issued.not_granted) - _FEW} more" if len(issued.not_granted) > _FEW else ""
-        _show(Text(f"Asked for and not granted: {', '.join(issued.not_granted[:_FEW])}{more}."))
+        show(Text(f"Asked for and not granted: {', '.join(issued.not_granted[:_FEW])}{more}."))
         _say("Routes may decide by such names. To grant them: --ou, --email, --dns, --uri,")
         _say("or --as-requested for all.")
     _say()
@@ -238,11 +237,11 @@ def listing(
         print_json([entry_fields(index, entry, now) for entry in entries] + unlisted)
         return
     if entries or unlisted:
-        _show(_table(index, entries, unlisted, now))
+        show(_table(index, entries, unlisted, now), at_least=80)
     else:
         _say("Nothing was issued yet." if within is None else f"Nothing ends within {within.days} days.")
     for warning in _warnings(authority, crl, now):
-        _show(Text(warning, style="yellow"))
+        show(Text(warning, style="yellow"))
 
 
 def explanations(found: Iterable[Explanation], folder: Path | None, *, as_json: bool) -> None:
@@ -261,20 +260,20 @@ def explanations(found: Iterable[Explanation], folder: Path | None, *, as_json: 
 
 
 def _explain(one: Explanation) -> None:
-    _show(Text(one.title, style="bold"))
+    show(Text(one.title, style="bold"))
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in one.facts:
         table.add_row(Text(f"  {label}"), Text(value))
-    _show(table)
+    show(table)
     if one.judged is not None:
         letting_in = one.judged.reason is None
         answer = "This gate lets it in." if letting_in else f"This gate does not let it in: {one.judged.reason}."
-        _show(Text(f"  {answer}", style="green" if letting_in else "red"))
-        _show(Padding(Text(one.judged.detail), (0, 0, 0, 2)))
+        show(Text(f"  {answer}", style="green" if letting_in else "red"))
+        show(Padding(Text(one.judged.detail), (0, 0, 0, 2)))
     if one.remark:
-        _show(Padding(Text(one.remark), (0, 0, 0, 2)))
+        show(Padding(Text(one.remark), (0, 0, 0, 2)))
 
 
 def _table(index: Index, entries: list[Entry], unlisted: list[dict[str, Any]], now: datetime) -> Table:
@@ -322,7 +321,7 @@ def _password(path: Path, password: str | None) -> None:
     if password is None:
         return
     _say()
-    _show(Text(f"Password of {path.name}: ").append(password, style="bold"))
+    show(Text(f"Password of {path.name}: ").append(password, style="bold"))
     _say("It is shown this once and kept nowhere. Send it by another way than the file.")
 
 
@@ -335,7 +334,7 @@ def _how_to_import(bundle: Path, *, compat: bool) -> None:
     table.add_column()
     for where, how in _IMPORT:
         table.add_row(f"  {where}", Text(how))
-    _show(table)
+    show(table)
     _say()
     _say(f"  curl --cert-type P12 --cert {_quoted(bundle)}:PASSWORD https://your.host/")
     if not compat:
@@ -378,21 +377,6 @@ def _command(folder: Path) -> str:
 
 def _quoted(word: object) -> str:
     return shlex.quote(str(word))
-
-
-def _show(what: RenderableType) -> None:
-    """Print in colour on a terminal, plain and without rich's trailing blanks elsewhere.
-
-    The console is made anew each time, because it remembers whether standard output is a terminal.
-    """
-    console = Console(highlight=False, markup=False, emoji=False)
-    if console.is_terminal:
-        console.print(what)
-        return
-    with console.capture() as capture:
-        console.print(what)
-    for line in capture.get().splitlines():
-        print(line.rstrip())
 
 
 def _say(line: str = "") -> None:

@@ -4,18 +4,22 @@ import argparse
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
-from gatekeeper.cli.parser import Commands
+from gatekeeper.cli.parser import WRONG_USAGE, Commands
+from gatekeeper.cli.terminal import print_json, show, working
+from gatekeeper.errors import ConfigurationError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
 from gatekeeper.privileges import account_of
 from gatekeeper.proxy.world import World
 from gatekeeper.settings import Settings
+from gatekeeper.status import told_certificates, told_lists
 from gatekeeper.worker import prove
 
 
@@ -28,22 +32,72 @@ def add_command(commands: Commands) -> None:
         epilog="example: gatekeeper check -c gatekeeper.toml",
     )
     add_config_option(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, the mistakes too")
     parser.set_defaults(run=_check)
 
 
 def _check(options: argparse.Namespace) -> int:
-    configuration = load_configuration(options)
-    settings = configuration.settings
-    with naming_lines(configuration):
-        account_of(settings.server)
-        world = prove(settings)
+    try:
+        path, settings, world = _load(options)
+    except ConfigurationError as error:
+        if not options.json:
+            raise
+        print_json(_mistakes(error))
+        return WRONG_USAGE
     now = time.time()
-    console = Console(highlight=False)
-    console.print(_summary(configuration.source.path, settings, world, now))
+    if options.json:
+        print_json(_as_json(path, settings, world, now))
+        return 0
+    show(_summary(path, settings, world, now))
     for warning in world.warnings(now):
-        console.print(f"warning: {warning}", style="yellow", markup=False)
-    console.print("The configuration is right.", style="green")
+        show(Text(f"warning: {warning}", style="yellow"))
+    show(Text("The configuration is right.", style="green"))
     return 0
+
+
+def _load(options: argparse.Namespace) -> tuple[Path, Settings, World]:
+    with working("Loading what the gate would load"):
+        configuration = load_configuration(options)
+        with naming_lines(configuration):
+            account_of(configuration.settings.server)
+            return configuration.source.path, configuration.settings, prove(configuration.settings)
+
+
+def _mistakes(error: ConfigurationError) -> dict[str, Any]:
+    return {
+        "ok": False,
+        "configuration": error.source or None,
+        "mistakes": [{"key": one.key or None, "line": one.line, "message": one.message} for one in error.mistakes],
+    }
+
+
+def _as_json(path: Path, settings: Settings, world: World, now: float) -> dict[str, Any]:
+    """What `_summary` says; certificates, lists, upstreams and warnings as ``/status`` has them."""
+    return {
+        "ok": True,
+        "configuration": str(path),
+        "listen": [f"https://{address}" for address in settings.server.listen],
+        "admin": f"http://{settings.admin.listen}" if settings.admin.listen else None,
+        "certificates": list(told_certificates(world, now)),
+        "crls": list(told_lists(world, now)),
+        "upstreams": [
+            {"name": name, "places": [str(place) for place in upstream.places]}
+            for name, upstream in settings.every_upstream.items()
+        ],
+        "routes": [_route_fields(route) for route in world.routes.all],
+        "warnings": world.warnings(now),
+    }
+
+
+def _route_fields(route: Route) -> dict[str, Any]:
+    return {
+        "route": route.text,
+        "methods": sorted(method.decode() for method in route.methods),
+        "upstream": route.upstream,
+        "public": route.public,
+        "allow": [rule.text for rule in route.allow],
+        "deny": [rule.text for rule in route.deny],
+    }
 
 
 def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:

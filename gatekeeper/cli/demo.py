@@ -13,16 +13,18 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gatekeeper.addresses import parse_listen, parse_upstream
 from gatekeeper.cli.parser import Commands
+from gatekeeper.cli.terminal import print_json, show, working
 from gatekeeper.embedded.demo import demo_app
 from gatekeeper.errors import StartError, UsageError
 
@@ -49,6 +51,7 @@ def add_command(commands: Commands) -> None:
         action="store_true",
         help="play every kind of visitor, print what each got, and end; 0 if all is well",
     )
+    parser.add_argument("--json", action="store_true", help="with --check: print JSON")
     parser.set_defaults(run=_demo)
 
 
@@ -66,10 +69,11 @@ def _demo(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="gatekeeper-demo-") as name, _ended_by_sigterm():
         folder = Path(name)
         socket = folder / "app.sock"
-        stage = set_stage(folder, listen, options.upstream or f"unix:{socket}", datetime.now(UTC))
+        with working("Making an authority and certificates"):
+            stage = set_stage(folder, listen, options.upstream or f"unix:{socket}", datetime.now(UTC))
         with _app(socket), _gate(stage) as (process, port):
             if options.check:
-                return _play(stage, port)
+                return _report(list(_play(stage, port)), as_json=options.json)
             _explain(stage, port)
             process.wait()
     return 0
@@ -166,17 +170,37 @@ Ctrl-C ends the demo.""")
     sys.stdout.flush()
 
 
-def _play(stage: "Stage", port: int) -> int:
-    table = Table("visitor", "TLS", "should get", "got", box=None, padding=(0, 2, 0, 0))
-    all_well = True
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What a player should get over a version of TLS, and got."""
+
+    visitor: str
+    tls: str
+    expected: str
+    got: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether these are the same."""
+        return self.expected == self.got
+
+
+def _play(stage: "Stage", port: int) -> Iterator[Visit]:
     for player in stage.players:
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
-            expected, got = _shown(player.refused), _visit(stage, player, version, port)
-            well = expected == got
-            all_well = all_well and well
-            got = got if well else f"[red]{got}[/red]"
-            table.add_row(player.title, version.name[-3:].replace("_", "."), expected, got)
-    Console(highlight=False).print(table)
+            tls = version.name[-3:].replace("_", ".")
+            yield Visit(player.title, tls, _shown(player.refused), _visit(stage, player, version, port))
+
+
+def _report(visits: list[Visit], *, as_json: bool) -> int:
+    all_well = all(visit.ok for visit in visits)
+    if as_json:
+        print_json({"ok": all_well, "visits": [{**asdict(visit), "ok": visit.ok} for visit in visits]})
+        return 0 if all_well else 1
+    table = Table("visitor", "TLS", "should get", "got", box=None, padding=(0, 2, 0, 0))
+    for visit in visits:
+        table.add_row(visit.visitor, visit.tls, visit.expected, Text(visit.got, style="" if visit.ok else "red"))
+    show(table, at_least=70)
     print("Everybody got what they should." if all_well else "Somebody got what they should not.")
     return 0 if all_well else 1
 

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 import re
 import time
 from base64 import b64decode
@@ -14,6 +13,7 @@ from typing import Any
 from gatekeeper.cli.check import certificate_line
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import Commands
+from gatekeeper.cli.terminal import print_json, working
 from gatekeeper.errors import BindingError, MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
@@ -106,12 +106,12 @@ class Explanation:
 def _explain(options: argparse.Namespace) -> int:
     configuration = load_configuration(options)
     now = time.time()
-    with naming_lines(configuration):
+    with naming_lines(configuration), working("Loading what the gate would load"):
         world = build_world(configuration.settings, {}, now)
     peer = _peer(world, options.cert) if options.cert is not None else Peer()
     explanation = explain(world, peer, options.method, options.url, options.header, options.address, now)
     if options.json:
-        print(json.dumps(_as_json(explanation), indent=2, ensure_ascii=False))
+        print_json(_as_json(explanation))
     else:
         print(_as_text(explanation, now))
     return 0 if explanation.verdict == "admitted" else 1

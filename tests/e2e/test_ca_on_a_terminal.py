@@ -67,3 +67,12 @@ def test_colours_on_a_terminal_unless_unwanted(tmp_path: Path) -> None:
     ca(tmp_path, "issue", "alice", *EC)
     assert "\x1b[32mvalid" in ca_on_terminal(tmp_path, "list")[1]
     assert "\x1b[32m" not in ca_on_terminal(tmp_path, "list", NO_COLOR="1")[1]
+
+
+def test_what_takes_long_is_said(tmp_path: Path) -> None:
+    """An RSA key may take seconds: a line says so while it does, and goes away."""
+    ca(tmp_path, "init", "--cn", "Home CA", *EC)
+    code, screen = ca_on_terminal(tmp_path, "issue", "alice", *EC, GATEKEEPER_CA_PASSPHRASE=PASSPHRASE)
+    assert code == 0
+    assert "Making a key, ec:p256" in screen
+    assert screen.index("\x1b[2K") < screen.index("alice can sign in")

@@ -1,5 +1,6 @@
 """``gatekeeper check``, on real files: right is 0 and a summary, wrong is 2 and each mistake with its line."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,8 @@ import pytest
 from tests.gate import configure
 
 
-def check(configuration: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gatekeeper", "check", "-c", str(configuration)]
+def check(configuration: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gatekeeper", "check", "-c", str(configuration), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -43,3 +44,20 @@ def test_what_serve_would_refuse_is_refused(folder: Path, parts: dict[str, str],
     assert done.returncode == 2
     assert line in done.stderr
     assert all(": line " in said for said in done.stderr.splitlines())
+
+
+def test_scripts_get_json(folder: Path) -> None:
+    """The same facts under the names of /status; mistakes too, with key and line, and standard error stays empty."""
+    done = check(configure(folder, tables='[[routes]]\npath = "/hook"\nallow = [{ ou = "ops" }]'), "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = json.loads(done.stdout)
+    assert told["ok"] is True
+    assert [one["kind"] for one in told["certificates"]] == ["server", "client_ca"]
+    assert told["upstreams"] == [{"name": "default", "places": ["http://127.0.0.1:8000"]}]
+    assert told["routes"][0]["allow"] == ['allow[0]: ou = "ops"']
+    done = check(configure(folder, app="max_conections = 3"), "--json")
+    assert (done.returncode, done.stderr) == (2, "")
+    told = json.loads(done.stdout)
+    assert told["ok"] is False
+    assert told["mistakes"][0]["key"] == "upstream.max_conections"
+    assert isinstance(told["mistakes"][0]["line"], int)
