@@ -51,7 +51,7 @@ def test_no_letter_ends_a_command(tmp_path: Path) -> None:
     command = [*GATEKEEPER, "check", "--json", "-c", "gatekeeper.toml"]
     told = subprocess.run(command, cwd=tmp_path, env=ASCII, capture_output=True, text=True, timeout=20)
     assert (told.returncode, told.stderr) == (2, "")
-    assert json.loads(told.stdout)["mistakes"][0]["key"] == "Zoë"
+    assert '"Zoë"' in [one["key"] for one in json.loads(told.stdout)["mistakes"]]
     named = subprocess.run([*GATEKEEPER, "init", "Zoë"], cwd=tmp_path, env=ASCII, capture_output=True, timeout=20)
     assert (named.returncode, named.stderr) == (0, b"")
     assert b"Wrote Zo\\xeb/gatekeeper.toml" in named.stdout
