@@ -135,7 +135,7 @@ class TLSConnection:
 
     @property
     def resumed(self) -> bool:
-        """Whether the visitor came with a ticket; its certificate was verified anew all the same."""
+        """Whether the visitor came with a ticket; its certificate was verified all the same."""
         return bool(self._ssl.session_reused)
 
     def verify_anew(self, context: ServerContext) -> None:
@@ -239,7 +239,7 @@ class TLSConnection:
 def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
     """What the finished handshake tells.
 
-    A resumed session has no path and the verdict of another day, so its certificate is verified anew. In the fallback
+    A resumed session has no path and the verdict of another day, so its certificate is verified again. In the fallback
     that cannot be done, but there a session only begins with a certificate that is good, and ends with the context.
     """
     leaf = connection.getpeercert(True)
@@ -255,7 +255,7 @@ def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: S
 def _resumed(leaf: bytes, context: ServerContext) -> Peer:
     """Fails closed: where nobody can verify it, OpenSSL's word of another day does not count."""
     try:
-        return context.verify(leaf)
+        return context.recognise(leaf)
     except BindingError as error:
         return Peer(leaf, errors=(VerifyError(1, 0, f"a resumed session cannot be verified: {error}"),))
 

@@ -1,11 +1,13 @@
-"""Session tickets: for whom, over which TLS, read by whom; and a resumed session is verified anew."""
+"""Session tickets: for whom, over which TLS, read by whom; and whose certificate is verified when a session resumes."""
 
 import ssl
 import time
 from contextlib import suppress
+from dataclasses import replace
 
+from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, judge
 from gatekeeper.tls.connection import TLSConnection
-from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.context import REMEMBERED_PEERS, REMEMBERED_SECONDS, ServerContext
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -116,6 +118,54 @@ def test_a_resumed_session_is_verified_by_todays_date(scene: Scene) -> None:
     assert server.resumed
     assert server.peer == context.verify(brief.der)
     assert time.time() < (NOW + DAY).timestamp()
+
+
+def test_who_was_recognised_is_still_judged_by_the_date(scene: Scene) -> None:
+    """A good certificate is verified once for many resumed sessions; that it has ended is seen at each request."""
+    brief = make_client("brief", scene.authority, starts=NOW - DAY, ends=NOW + DAY)
+    context = gate(scene)
+    peer = context.recognise(brief.der)
+    assert context.recognise(brief.der) is peer
+    verdict = judge(peer, (NOW + 2 * DAY).timestamp(), Policy())
+    assert isinstance(verdict, Refuse)
+    assert verdict.reason is Reason.EXPIRED
+
+
+def test_a_bad_certificate_is_verified_each_time(scene: Scene) -> None:
+    """What is wrong with it may be over by the next time."""
+    early = make_client("early", scene.authority, starts=NOW + DAY, ends=NOW + 2 * DAY)
+    context = gate(scene)
+    peer = context.recognise(early.der)
+    assert peer.errors
+    assert context.recognise(early.der) is not peer
+
+
+def test_other_authorities_recognise_nobody(scene: Scene) -> None:
+    """Who was good yesterday is a stranger after a change of the authorities."""
+    alice, context, other = make_client("alice", scene.authority).der, gate(scene), make_authority("Other CA")
+    assert not context.recognise(alice).errors
+    assert gate(scene, other).recognise(alice).errors
+    changed = replace(context, ssl_context=gate(scene, other).ssl_context)
+    assert changed.recognise(alice).errors
+
+
+def test_nobody_is_remembered_for_long(scene: Scene) -> None:
+    """An authority may have ended meanwhile, and a renewed one be found."""
+    alice, context = make_client("alice", scene.authority).der, gate(scene)
+    peer, until = context.recognise(alice), time.monotonic() + REMEMBERED_SECONDS
+    ((remembered, end),) = context._good.values()
+    assert remembered is peer
+    assert end <= until
+    context._good[alice] = peer, time.monotonic()
+    assert context.recognise(alice) is not peer
+
+
+def test_few_are_remembered(scene: Scene) -> None:
+    """A full memory is emptied."""
+    alice, context = make_client("alice", scene.authority).der, gate(scene)
+    context._good.update((b"%d" % number, (Peer(), 0.0)) for number in range(REMEMBERED_PEERS))
+    context.recognise(alice)
+    assert list(context._good) == [alice]
 
 
 def test_a_ticket_may_come_in_pieces_with_the_visitors_next_words(scene: Scene) -> None:
