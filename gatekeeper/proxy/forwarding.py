@@ -61,10 +61,11 @@ def whole_head(head: RequestHead, headers: bytes, authority: bytes, request_id: 
         headers += b"Host: " + authority + b"\r\n"
     if head.upgrade:
         headers += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
-    return b"%b %b HTTP/1.1\r\n%b%bX-Request-Id: %b\r\n\r\n" % (
+    return b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n" % (
         head.method,
         head.target,
         head.block.forward,
+        head.cookie,
         headers,
         request_id.encode("latin-1"),
     )

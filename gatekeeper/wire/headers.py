@@ -67,7 +67,7 @@ FORBIDDEN_TRAILERS = frozenset(
     }
 )
 
-# What the gate itself acts on, may believe from a trusted proxy, or writes into the log.
+# What the gate itself acts on, may believe from a trusted proxy, or writes into the log; and whether there is a cookie.
 _NOTED_IN_REQUESTS = frozenset(
     {
         b"accept",
@@ -75,6 +75,7 @@ _NOTED_IN_REQUESTS = frozenset(
         b"access-control-request-method",
         b"connection",
         b"content-length",
+        b"cookie",
         b"expect",
         b"forwarded",
         b"host",

@@ -8,7 +8,7 @@ when they are remembered, 8 µs with a new cookie, 24 µs when every line is new
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,9 +60,10 @@ _PLAIN_OPTIONS = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b
 REMEMBERED_HEADS = 512
 REMEMBERED_BLOCKS = 512
 REMEMBERED_FIELDS = 2048
+REMEMBERED_COOKIES = 512
 # Longer ones are read anew each time. An entry holds its text about twice more, so the memory stays below 512 * 4 KiB
-# * 3 for blocks and 2048 * 1 KiB * 3 for lines: 12 MiB if somebody who was let in fills it on purpose, 1 MiB with
-# browsers.
+# * 3 each for heads and blocks, 2048 * 1 KiB * 3 for lines and 512 * 1 KiB * 3 for cookies: 20 MiB if somebody who was
+# let in fills it on purpose, 2 MiB with browsers.
 REMEMBERED_BLOCK_BYTES = 4096
 REMEMBERED_FIELD_BYTES = 1024
 
@@ -72,13 +73,14 @@ class Block:
     """What a header block says; it is shared between requests and never changed.
 
     ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is the
-    line that repeats Host for apps behind several proxies. ``options`` are the tokens of Connection. ``said`` holds
-    the fields that mean something to the gate itself, by their lower-case names, ``stripped`` what no trailer may be
-    called either.
+    line that repeats Host for apps behind several proxies. ``lines`` is how many came. ``options`` are the tokens of
+    Connection. ``said`` holds the fields that mean something to the gate itself, by their lower-case names,
+    ``stripped`` what no trailer may be called either.
     """
 
     forward: bytes
     forwarded_host: bytes
+    lines: int
     host: bytes
     framing: Framing
     length: int
@@ -110,7 +112,8 @@ class RequestHead:
 
     ``ready`` is the whole of it for the upstream, without what the gate itself says of the visitor, where nothing about
     it is out of the ordinary: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive. It
-    is b"" for every other request, and only ever leads to shortcuts.
+    is b"" for every other request, and only ever leads to shortcuts. ``cookie`` is the line of the cookie for the
+    upstream, where it was read apart; the block then knows nothing of it.
     """
 
     method: bytes
@@ -118,6 +121,7 @@ class RequestHead:
     minor: int
     block: Block
     ready: bytes = b""
+    cookie: bytes = b""
 
     @property
     def keep_alive(self) -> bool:
@@ -162,7 +166,11 @@ class RequestReader:
             partial(read_block, fields, stripped, limits.count), REMEMBERED_BLOCKS, REMEMBERED_BLOCK_BYTES
         )
         self.remembered = Memory(self._read_whole, REMEMBERED_HEADS, REMEMBERED_BLOCK_BYTES)
-        """`read` with ``remember=True``, by the bytes of a complete head, blank line included: 0.1 µs instead of 1."""
+        """As `read` for an admitted visitor, by the bytes of a complete head, blank line included: 0.1 µs instead of 1.
+
+        A cookie may stand behind the other lines here, and apart from the block; nothing else differs.
+        """
+        self._cookies = Memory(partial(read_cookie, read_field), REMEMBERED_COOKIES, REMEMBERED_FIELD_BYTES)
 
     def read(self, line: bytes, block: bytes, *, remember: bool) -> RequestHead:
         """Read a complete head: the request line without its CRLF, and all that follows, the blank line included.
@@ -185,8 +193,30 @@ class RequestReader:
         return head
 
     def _read_whole(self, text: bytes) -> RequestHead:
-        line_end = text.find(b"\r\n")
-        return self.read(text[:line_end], text[line_end + 2 :], remember=True)
+        head = self._read_in_two(text)
+        if head is None:
+            line_end = text.find(b"\r\n")
+            head = self.read(text[:line_end], text[line_end + 2 :], remember=True)
+        return head
+
+    def _read_in_two(self, text: bytes) -> RequestHead | None:
+        """The cookie, which may be new in each request, and all the rest, which then is not: 6 µs instead of 13.
+
+        None for a head that is not plain, or for which it makes a difference that its lines are one block: no line may
+        change its place before or after another of its name (RFC 9110, 5.3), and limits hold for the whole.
+        """
+        if not text.startswith(b"GET "):  # hardly any other method is plain
+            return None
+        start = text.find(_COOKIE)
+        end = text.find(b"\r\n", start + 2)
+        if start < 0 or text.find(_COOKIE, end) >= 0 or len(text) > self.limits.head:
+            return None
+        rest = self.remembered[text[:start] + text[end:]]
+        block = rest.block
+        if not rest.ready or block.lines >= self.limits.count or b"cookie" in block.said:
+            return None
+        cookie = self._cookies[text[start + 2 : end]]
+        return RequestHead(rest.method, rest.target, rest.minor, block, rest.ready + cookie, cookie)
 
     def incomplete(self, held: bytes, already: int = 0) -> None:
         """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right.
@@ -212,6 +242,7 @@ class RequestReader:
 
 
 _SLASH = 0x2F
+_COOKIE = b"\r\nCookie: "  # as browsers spell it
 
 
 def without_empty_lines(held: bytes) -> bytes:
@@ -243,10 +274,17 @@ def read_block(fields: Mapping[bytes, Field], stripped: frozenset[bytes], limit:
     _ask_llhttp(block)
     forward = b"".join([field.line for field in known])
     if host is None:
-        return Block(forward + framing_line, b"", b"", framing, length, options, said, stripped)
+        return Block(forward + framing_line, b"", len(lines), b"", framing, length, options, said, stripped)
     forward = b"Host: %b\r\n%b%b" % (host, forward, framing_line)
     forwarded_host = b"X-Forwarded-Host: %b\r\n" % host
-    return Block(forward, forwarded_host, host, framing, length, options, said, stripped)
+    return Block(forward, forwarded_host, len(lines), host, framing, length, options, said, stripped)
+
+
+def read_cookie(read_field: Callable[[bytes], Field], line: bytes) -> bytes:
+    """The line of a cookie for the upstream; both judges are asked, as they are about a block."""
+    passing = read_field(line).line
+    _ask_llhttp(line + b"\r\n\r\n")
+    return passing
 
 
 _NO_OPTIONS = frozenset[bytes]()
@@ -314,7 +352,7 @@ def unreadable_head(data: bytes) -> RequestHead:
     line = data.partition(b"\r\n")[0]
     method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
     said = {name.lower(): value for name, value in reversed(_WISHES.findall(data))}
-    block = Block(b"", b"", b"", NONE, 0, _NO_OPTIONS, said, frozenset())
+    block = Block(b"", b"", 0, b"", NONE, 0, _NO_OPTIONS, said, frozenset())
     return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, block)
 
 

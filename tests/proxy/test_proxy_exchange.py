@@ -863,6 +863,13 @@ def test_a_trusted_proxy_is_believed_and_appended_to(behind_a_proxy: Scene) -> N
     assert behind_a_proxy.log.records[0]["request_id"] == "abc-123"
 
 
+def test_a_cookie_passes_through_both_proxies(behind_a_proxy: Scene) -> None:
+    """It is read apart from the other lines."""
+    alice = behind_a_proxy.alice()
+    alice.send(get("/", "Cookie: a=b"))
+    assert b"\r\nCookie: a=b\r\n" in behind_a_proxy.app.last.read()
+
+
 def test_a_trusted_proxy_that_says_nothing_is_the_client(behind_a_proxy: Scene) -> None:
     """Nothing is made up."""
     proxy = behind_a_proxy.alice()

@@ -251,6 +251,86 @@ def test_remembered_and_fresh_reading_say_the_same(message: object) -> None:
 WARM = RequestReader(HeadLimits())
 
 
+# -- a cookie is read apart
+
+ORDINARY = b"GET / HTTP/1.1\r\nHost: x\r\nAccept: a\r\nCookie: one=1\r\nX-Last: z\r\n\r\n"
+
+
+def meaning(reader: RequestReader, text: bytes, *, remember: bool) -> object:
+    """What becomes of a complete head: everything that the gate acts on, and the lines for the upstream, sorted."""
+    line, _, block = text.partition(b"\r\n")
+    try:
+        head = reader.remembered[text] if remember else reader.read(line, block, remember=False)
+    except MessageError as error:
+        return str(error)
+    known = head.block
+    said = {name: value for name, value in known.said.items() if name != b"cookie"}
+    lines = sorted((known.forward + head.cookie).split(b"\r\n")), sorted(head.ready.split(b"\r\n"))
+    return head.method, head.target, head.minor, known.host, known.framing, known.length, known.options, said, lines
+
+
+@pytest.mark.parametrize("cookie", [b"", b"Cookie: a=b; c=d\r\n"])
+@pytest.mark.parametrize("message", requests(), ids=lambda message: message.name)
+def test_a_head_in_two_parts_means_the_same(message: object, cookie: bytes) -> None:
+    """The whole corpus, as it is and with a cookie in the first place: first, second and unremembered."""
+    sent: bytes = without_empty_lines(message.sent)  # type: ignore[attr-defined]
+    line, _, rest = sent[: sent.find(b"\r\n\r\n") + 4].partition(b"\r\n")
+    text = line + b"\r\n" + cookie + rest
+    fresh = meaning(RequestReader(HeadLimits()), text, remember=False)
+    assert [meaning(WARM, text, remember=True) for _ in range(2)] == [fresh, fresh]
+
+
+def test_a_new_cookie_leaves_the_block_as_it_was() -> None:
+    """That is what saves the time; and each request has its own cookie."""
+    reader = RequestReader(HeadLimits())
+    first, second = (reader.remembered[ORDINARY.replace(b"one=1", value)] for value in (b"one=1", b"two=2"))
+    assert first.block is second.block
+    assert (first.cookie, second.cookie) == (b"Cookie: one=1\r\n", b"Cookie: two=2\r\n")
+    assert first.ready.endswith(first.cookie)
+    assert second.ready.endswith(second.cookie)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Cookie: a\r\nCookie: b\r\n",
+        b"Cookie: a\r\ncookie: b\r\n",
+        b"COOKIE: a\r\nX: y\r\nCookie: b\r\n",
+    ],
+)
+def test_several_cookies_keep_their_order(lines: bytes) -> None:
+    """RFC 9110, 5.3: a proxy must not change the order of lines of one name."""
+    text = b"GET / HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n"
+    assert lines in RequestReader(HeadLimits()).remembered[text].ready
+
+
+@pytest.mark.parametrize("value", [b"a\x7f", b"a\x01b", b"a\nb", b"a\rb", b"a\r"])
+def test_a_cookie_is_judged_as_any_other_line(value: bytes) -> None:
+    """Beside a block that is known to be good."""
+    reader = RequestReader(HeadLimits())
+    assert reader.remembered[ORDINARY].ready
+    with pytest.raises(MessageError):
+        reader.remembered[ORDINARY.replace(b"one=1", value)]
+
+
+def test_a_cookie_counts_for_the_limits() -> None:
+    """Of lines, and of bytes."""
+    fits = RequestReader(HeadLimits(count=4, head=len(ORDINARY)))
+    assert fits.remembered[ORDINARY].cookie
+    for limits in (HeadLimits(count=3), HeadLimits(head=len(ORDINARY) - 1)):
+        with pytest.raises(MessageError):
+            RequestReader(limits).remembered[ORDINARY]
+
+
+def test_a_cookie_that_only_the_gate_may_set_does_not_pass() -> None:
+    """``[identity] custom`` may name it."""
+    head = RequestReader(HeadLimits(), frozenset({b"cookie"})).remembered[ORDINARY]
+    assert b"one=1" not in head.ready + head.block.forward + head.cookie
+
+
+# -- what is remembered
+
+
 def test_a_remembered_block_is_not_read_again() -> None:
     """It is the same object."""
     reader = RequestReader(HeadLimits())
