@@ -20,7 +20,7 @@ from gatekeeper.settings import UpstreamSettings
 # A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
 KEEP_SECONDS = 30.0
-MAX_IDLE = 256
+MAX_IDLE = 1024
 # RFC 8305, 5: how long one address of a name is waited for before the next is tried beside it.
 NEXT_ADDRESS_SECONDS = 0.25
 # The gate itself has no room for another connection; that says nothing about the place.
