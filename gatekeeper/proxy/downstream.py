@@ -18,7 +18,7 @@ from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preflight import read_preflight
-from gatekeeper.wire.request import RequestHead, unreadable_head, without_empty_lines
+from gatekeeper.wire.request import REMEMBERED_BLOCK_BYTES, RequestHead, unreadable_head, without_empty_lines
 from gatekeeper.wire.response import own_response
 
 # What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
@@ -287,7 +287,9 @@ class Downstream(asyncio.Protocol):
             data, self._held = self._held + data, b""
         if data[0] == _CR:
             data = without_empty_lines(data)
-        end = data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
+        # A head that is known ends where it ends: asking for it takes 0.02 µs, looking for the empty line 0.4.
+        known = self._until and len(data) <= REMEMBERED_BLOCK_BYTES and data in self.world.reader.remembered
+        end = len(data) if known else data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
         if end < 4:
             self._incomplete(data, already)
             return False
@@ -436,7 +438,8 @@ class Downstream(asyncio.Protocol):
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
         if not self._id_prefix:
             self._id_prefix = os.urandom(12).hex()
-        return f"{self._id_prefix}{self._requests:08x}"
+        # Formatting the number takes 0.18 µs, this 0.1.
+        return self._id_prefix + (self._requests & 0xFFFFFFFF).to_bytes(4, "big").hex()
 
     def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
         """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""

@@ -24,6 +24,7 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"
 # One 100 and a handful of 103 are use, more is an upstream gone wild.
 MAX_INTERIM_RESPONSES = 16
 
+_END = b"\r\n\r\n"
 _RESPONSE_HEADER, _STREAM, _TUNNEL = Wait.RESPONSE_HEADER, Wait.STREAM, Wait.TUNNEL
 
 
@@ -71,11 +72,8 @@ class Exchange:
         elif rest:
             self.downstream.keep(rest)
         if self.head.ready and not self.downstream.trusted:
-            self._request = b"%b%bX-Request-Id: %b\r\n\r\n" % (
-                self.head.ready,
-                self.downstream.headers,
-                self.request_id.encode("ascii"),
-            )
+            request_id = self.request_id.encode("ascii")
+            self._request = b"".join((self.head.ready, self.downstream.headers, b"X-Request-Id: ", request_id, _END))
         else:
             self._request = self._head_for_upstream()
         upstream = self._pool.take()

@@ -206,24 +206,28 @@ class TLSConnection:
     # -- bulk, and what the quick way leaves over
 
     def _receive_slices(self, data: memoryview) -> bytes:
-        pieces = []
+        pieces: list[bytes] = []
         for start in range(0, len(data), SLICE):
             self._feed(data[start : start + SLICE])
-            pieces.append(self._receive_more(b""))
+            self._read_all(pieces)
         return b"".join(pieces)
 
     def _receive_more(self, plaintext: bytes) -> bytes:
-        """Read until the incoming buffer is empty; what is left of a record then waits inside OpenSSL."""
         pieces = [plaintext]
+        self._read_all(pieces)
+        return b"".join(pieces)
+
+    def _read_all(self, pieces: list[bytes]) -> None:
+        """Read until the incoming buffer is empty; what is left of a record then waits inside OpenSSL."""
+        read, incoming = self._read, self._incoming
         try:
-            while self._incoming.pending:
-                pieces.append(self._read(RECORD))
-                if not pieces[-1]:
+            while incoming.pending:
+                pieces.append(plaintext := read(RECORD))
+                if not plaintext:
                     self.received_eof = True
                     break
         except ssl.SSLError as error:
             self._nothing_read(error)
-        return b"".join(pieces)
 
     def _nothing_read(self, error: ssl.SSLError) -> bytes:
         if isinstance(error, ssl.SSLZeroReturnError):
