@@ -19,7 +19,7 @@ IMAGE ?= gatekeeper:latest
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check style types reference-current bench format reference docs man image dist release clean
+.PHONY: help demo test check style types reference-current bench instructions format reference docs man image dist release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ reference: $(VENV)/.installed ## the reference of configuration and commands, wr
 
 bench: $(VENV)/.installed-dev ## the speed of gatekeeper, nginx, HAProxy, Caddy and Traefik in one table
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+instructions: $(VENV)/.installed-dev ## whether an exchange became dearer, counted by valgrind
+	$(BIN)/python -m benchmarks.instructions
 
 format: $(VENV)/.installed-dev ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
