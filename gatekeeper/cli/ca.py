@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatekeeper.cli.parser import Commands, Parser
+from gatekeeper.units import parse_duration
 
 _PASSPHRASES = """\
 The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key
@@ -18,6 +19,7 @@ for. It is never an argument: others can see those in the list of processes."""
 _EXAMPLES = {
     "init": 'gatekeeper ca init --cn "Home CA"',
     "issue": "gatekeeper ca issue alice --email alice@example.com",
+    "invite": "gatekeeper ca invite alice --url https://gate.example.com",
     "csr": "gatekeeper ca csr alice",
     "sign": "gatekeeper ca sign alice.csr",
     "p12": "gatekeeper ca p12 alice --compat",
@@ -57,7 +59,7 @@ def add_command(commands: Commands) -> None:
         parser.set_defaults(run=_run, ca_command=word)
         return parser
 
-    for add_word in (_init, _issue, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _list, _show):
+    for add_word in (_init, _issue, _invite, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _list, _show):
         add_word(add)
 
 
@@ -113,6 +115,27 @@ def _issue(add: _Add) -> None:
     _add_key(parser)
     _add_grant(parser)
     _add_bundle(parser)
+
+
+def _invite(add: _Add) -> None:
+    parser = add("invite", "make a certificate, and a link (QR code) that brings it onto a device")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the person or the device")
+    parser.add_argument("--valid", type=_wait, default="24h", metavar="TIME", help="how long the link works (24h)")
+    parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
+    parser.add_argument("--invitations", type=Path, metavar="FOLDER", help="the folder that the gate reads")
+    parser.add_argument(
+        "-c", "--config", type=Path, metavar="FILE", help="the gate's configuration, which names both, if it is here"
+    )
+    parser.add_argument("--qr", action="store_true", help="print the QR code even where no terminal is")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="list the invitations, and what became of them")
+    instead.add_argument(
+        "--cancel", metavar="NAME|ID", help="take an invitation back: destroy what waits, revoke its certificate"
+    )
+    _add_days(parser)
+    _add_key(parser)
+    _add_grant(parser)
+    _add_password(parser)
 
 
 def _csr(add: _Add) -> None:
@@ -215,6 +238,10 @@ def _add_grant(parser: argparse.ArgumentParser) -> None:
 
 def _add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compat", action="store_true", help="a .p12 for importers that know only 3DES and SHA-1")
+    _add_password(parser)
+
+
+def _add_password(parser: argparse.ArgumentParser) -> None:
     password = parser.add_mutually_exclusive_group()
     password.add_argument("--password-file", type=Path, metavar="FILE", help="take the .p12's password from FILE")
     password.add_argument("--ask-password", action="store_true", help="ask for the .p12's password")
@@ -225,6 +252,17 @@ def _days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 36525:
         raise argparse.ArgumentTypeError(f"a number of days, 1 to 36525, not {text!r}")
     return int(text)
+
+
+def _wait(text: str) -> float:
+    """Seconds of ``24h``, ``90m`` or ``7d``: a minute at least, and no longer than anybody remembers a link."""
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        seconds = 0.0
+    if not 60 <= seconds <= 30 * 86400:
+        raise argparse.ArgumentTypeError(f"a time from 1m to 30d, such as 24h, not {text!r}")
+    return seconds
 
 
 def _span(text: str) -> float:

@@ -31,6 +31,7 @@ from gatekeeper.ca.store import (
     read_certificate_pem,
     read_file,
 )
+from gatekeeper.cli import ca_invite
 from gatekeeper.cli import ca_print as out
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase, new_passphrase, open_password
 from gatekeeper.cli.terminal import working
@@ -78,6 +79,48 @@ def _issue(args: argparse.Namespace) -> int:
             args.name, _grant(args), bundle=wish, key_type=args.key, lifetime=timedelta(days=args.days), now=_now()
         )
     out.client_issued(issued, compat=args.compat, as_json=_json(args))
+    return 0
+
+
+def _invite(args: argparse.Namespace) -> int:
+    way = ca_invite.Way(args)
+    if args.list:
+        ca_invite.listing(way.folder(), as_json=_json(args))
+        return 0
+    if args.cancel:
+        return _cancel(args, way)
+    if args.name is None:
+        raise UsageError("say whom to invite: gatekeeper ca invite NAME; or --list, or --cancel NAME")
+    check_name(args.name)
+    check_key_type(args.key)
+    # Whatever could be wrong is found before anything is issued.
+    folder, gate, wish = way.folder(), way.gate(), _bundle_wish(args)
+    issuer = _issuer(args)
+    with _making_a_key(args.key):
+        issued = issuer.issue(
+            args.name, _grant(args), bundle=wish, key_type=args.key, lifetime=timedelta(days=args.days), now=_now()
+        )
+    password = issued.password or wish.password or ""
+    one = ca_invite.put(folder, gate, issued, password, timedelta(seconds=args.valid))
+    made = issued.password is not None
+    ca_invite.invited(issued, one, password if made else None, qr=args.qr, as_json=_json(args))
+    return 0
+
+
+def _cancel(args: argparse.Namespace, way: ca_invite.Way) -> int:
+    """First the files, which needs no passphrase; then the certificate, which somebody may have by now."""
+    cancelled = ca_invite.cancel(way.folder(), args.cancel)
+    store = Store(_folder(args))
+    revoked: tuple[int, ...] = ()
+    if store.exists():
+        index, now = store.index(), _now()
+        wanted = {one.invitation.serial for one in cancelled}
+        names = {one.invitation.name for one in cancelled}
+        in_force = (entry for name in names for entry in index.in_force(name, now))
+        revoked = tuple(entry.serial for entry in in_force if entry.serial_hex in wanted)
+    if revoked:
+        Issuer(store, _passphrase(args)).revoke(revoked, RevocationReason("unspecified"), now=_now())
+    ca_invite.taken_back(cancelled, revoked, as_json=_json(args))
     return 0
 
 
@@ -221,6 +264,7 @@ def _show(args: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "init": _init,
     "issue": _issue,
+    "invite": _invite,
     "csr": _csr,
     "sign": _sign,
     "p12": _p12,
@@ -322,7 +366,7 @@ def _bundle_wish(args: argparse.Namespace) -> BundleWish:
     password = bundle_password(args.password_file, ask=args.ask_password, what=f"{args.name}.p12")
     if password is not None and not password.strip():
         raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
-    return BundleWish(password, args.compat)
+    return BundleWish(password, getattr(args, "compat", False))
 
 
 def _must_not_exist(path: Path) -> None:

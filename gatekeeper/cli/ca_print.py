@@ -86,7 +86,7 @@ def client_issued(issued: Issued, *, compat: bool, as_json: bool) -> None:
         print_json(issued_fields(issued))
         return
     _say(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}.")
-    _notes(issued)
+    notes(issued)
     _say()
     _files(*((path, _what(path)) for path in sorted(issued.files, key=_order)))
     bundle = next(path for path in issued.files if path.suffix == ".p12")
@@ -103,7 +103,7 @@ def renewed(issued: Issued, *, compat: bool, as_json: bool) -> None:
         print_json(issued_fields(issued))
         return
     _say(f"{issued.entry.name} has a new certificate, valid until {issued.entry.not_after:%Y-%m-%d}.")
-    _notes(issued)
+    notes(issued)
     _say()
     _files(*((path, _what(path)) for path in sorted(issued.files, key=_order)))
     _say()
@@ -138,7 +138,7 @@ def request_signed(issued: Issued, folder: Path, *, as_json: bool) -> None:
         print_json(issued_fields(issued))
         return
     _say(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}, as {issued.entry.subject}.")
-    _notes(issued)
+    notes(issued)
     if issued.not_granted:
         more = f" and {len(issued.not_granted) - _FEW} more" if len(issued.not_granted) > _FEW else ""
         show(Text(f"Asked for and not granted: {', '.join(issued.not_granted[:_FEW])}{more}."))
@@ -169,7 +169,7 @@ def server_issued(issued: Issued, hosts: tuple[str, ...], folder: Path, *, as_js
         print_json(issued_fields(issued))
         return
     _say(f"A server certificate for {', '.join(hosts)} is made, valid until {issued.entry.not_after:%Y-%m-%d}.")
-    _notes(issued)
+    notes(issued)
     _say()
     certificate, key = _file(issued, ".crt"), _file(issued, ".key")
     _files((certificate, "the certificate"), (key, "its private key, NOT encrypted: the server starts with it"))
@@ -310,7 +310,8 @@ def _ends_within(index: Index, entry: Entry, now: datetime, within: timedelta) -
     return index.status(entry, now) is Status.VALID and entry.not_after - now <= within
 
 
-def _notes(issued: Issued) -> None:
+def notes(issued: Issued) -> None:
+    """What a person should know about what was issued, beside what was asked for."""
     if issued.shortened:
         _say("That is as long as the authority's own certificate holds; to go on: gatekeeper ca renew ca")
     for entry in issued.superseded:

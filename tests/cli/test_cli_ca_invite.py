@@ -1,0 +1,174 @@
+"""gatekeeper.cli.ca_invite: from a name to a link, and back again."""
+
+import hashlib
+import re
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatekeeper.ca.bundle import read_bundle
+from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.issuer import Issuer
+from gatekeeper.ca.store import Store
+from gatekeeper.cli.ca_invite import put
+from gatekeeper.errors import InvitationError
+from gatekeeper.invitations.folder import Invitations
+from gatekeeper.invitations.invitation import FILES, Profile
+from gatekeeper.invitations.state import Stage, State, over
+from tests.cli.conftest import Command
+
+EC = ("--key", "ec:p256")
+GATE = "https://gate.example.com"
+HERE = ("--invitations", "invitations", "--url", GATE)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, ca: Command) -> Path:
+    """An authority, and a folder that a gate reads."""
+    ca("init", "--cn", "Home CA", *EC)
+    path = tmp_path / "invitations"
+    path.mkdir(0o700)
+    return path
+
+
+def test_an_invitation_is_a_link_to_encrypted_files(folder: Path, ca_json: Callable[..., Any]) -> None:
+    """The gate finds it by the hash of the token; all that lies there opens with the password only."""
+    made = ca_json("invite", "alice", "--ou", "ops", "--valid", "90m", *EC, *HERE)
+    assert re.fullmatch(GATE + r"/\.gatekeeper/invite/[A-Za-z0-9_-]{43}", made["link"])
+    digest = hashlib.sha256(made["link"].rpartition("/")[2].encode()).hexdigest()
+    found = Invitations(folder).find(digest)
+    assert found is not None
+    assert found.state == State()
+    assert found.invitation.name == "alice"
+    assert found.invitation.serial == made["serial"]
+    assert found.invitation.ends - found.invitation.made == 90 * 60
+    for profile in (Profile.MODERN, Profile.COMPAT):
+        octets = Invitations(folder).read(found, FILES[profile])
+        assert octets is not None
+        assert read_bundle(octets, made["password"], "x").key is not None
+
+
+def test_neither_token_nor_password_nor_a_key_is_in_the_folder(folder: Path, ca_json: Callable[..., Any]) -> None:
+    """Whoever takes the gate's disk has neither links nor what opens the files, and nobody else may look."""
+    made = ca_json("invite", "alice", *EC, *HERE)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert {path.name for path in files} == {*FILES.values(), "invitation.json"}
+    for path in files:
+        octets = path.read_bytes()
+        assert made["password"].encode() not in octets
+        assert made["link"].rpartition("/")[2].encode() not in octets
+        assert b"PRIVATE KEY" not in octets
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_is_printed_is_all_that_somebody_needs(folder: Path, ca: Command) -> None:
+    """Link, password and until when; the QR code only for eyes, or when it is asked for."""
+    printed = ca("invite", "alice", *EC, *HERE)
+    assert f"{GATE}/.gatekeeper/invite/" in printed
+    assert re.search(r"^Password of the certificate: \S{20,}$", printed, re.MULTILINE)
+    assert "The link works once, until 20" in printed
+    assert "▀" not in printed
+    assert "▀" in ca("invite", "bob", "--qr", *EC, *HERE)
+
+
+def test_a_password_of_ones_own_is_not_printed(tmp_path: Path, folder: Path, ca: Command) -> None:
+    """Who gave it knows it."""
+    (tmp_path / "password").write_text("my own password\n")
+    printed = ca("invite", "alice", "--password-file", "password", *EC, *HERE)
+    assert "my own password" not in printed
+    assert "Password" not in printed
+
+
+def test_the_list_says_what_became_of_each(folder: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """Waiting, used, cancelled, over; never the link."""
+    assert ca("invite", "--list", *HERE) == "Nobody is invited.\n"
+    links = [ca_json("invite", name, *EC, *HERE)["link"] for name in ("alice", "bob")]
+    invitations = Invitations(folder)
+    used = next(one for one in invitations.all() if one.invitation.name == "bob")
+    assert invitations.move(used, over(Stage.USED, datetime.now(UTC).timestamp()))
+    table = ca("invite", "--list", *HERE)
+    assert re.search(r"^alice +waits", table, re.MULTILINE)
+    assert re.search(r"^bob +used", table, re.MULTILINE)
+    assert {one["name"]: one["state"] for one in ca_json("invite", "--list", *HERE)} == {"alice": "open", "bob": "used"}
+    assert not any(link.rpartition("/")[2] in table for link in links)
+
+
+def test_cancelling_destroys_the_files_and_revokes_the_certificate(
+    folder: Path, ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """A link that went astray must be worth nothing, even if somebody was quicker; and the name is free again."""
+    made = ca_json("invite", "alice", *EC, *HERE)
+    printed = ca("invite", "--cancel", "alice", *HERE)
+    assert "its files are destroyed" in printed
+    assert f"({made['serial']}) is revoked" in printed
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["invitation.json"]
+    assert [line["status"] for line in ca_json("list")] == ["revoked"]
+    assert "there is nothing to take back" in ca("invite", "--cancel", "alice", *HERE, code=1)
+    again = ca_json("invite", "alice", *EC, *HERE)
+    assert again["serial"] != made["serial"]
+    identifier = ca_json("invite", "--list", *HERE)[-1]["id"]
+    assert ca_json("invite", "--cancel", identifier[:8], *HERE) == {
+        "cancelled": [identifier],
+        "revoked": [again["serial"]],
+    }
+
+
+def test_where_no_authority_is_cancelling_says_what_is_left_to_do(
+    folder: Path, ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """On the gate's machine there is none; the files are destroyed all the same."""
+    made = ca_json("invite", "alice", *EC, *HERE)
+    printed = ca("invite", "--cancel", "alice", "--dir", "elsewhere", *HERE)
+    assert f"gatekeeper ca revoke {made['serial']}" in printed
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["invitation.json"]
+
+
+def test_mistakes_are_found_before_anything_is_issued(
+    tmp_path: Path, folder: Path, ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """A certificate without a link is a nuisance to whoever tries again."""
+    there, gate = ("--invitations", "invitations"), ("--url", GATE)
+    assert "mkdir -m 700" in ca("invite", "alice", "--invitations", "nowhere", *gate, code=1)
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    assert "chmod o-w" in ca("invite", "alice", "--invitations", "open", *gate, code=1)
+    for url in ("http://gate.example.com", "https://gate.example.com/app", "gate.example.com", "https://a@b/"):
+        assert "--url is the gate's address" in ca("invite", "alice", *there, "--url", url, code=2)
+    assert "--url https://" in ca("invite", "alice", *there, code=2)
+    assert "name it by --invitations" in ca("invite", "alice", *gate, code=2)
+    assert "say whom to invite" in ca("invite", *HERE, code=2)
+    assert "nobody called 'bob'" in ca("invite", "--cancel", "bob", *HERE, code=1)
+    assert ca_json("list") == []
+    assert list(folder.iterdir()) == []
+
+
+def test_folder_and_address_are_taken_from_the_configuration(
+    tmp_path: Path, folder: Path, ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """Where the gate's configuration is at hand, nothing has to be said twice."""
+    ca("server", "gate.example.com", *EC)
+    text = (
+        '[server]\nlisten = "127.0.0.1:8443"\n'
+        'certificate = "ca/gate.example.com.crt"\nkey = "ca/gate.example.com.key"\n'
+        '[client_auth]\nca = "ca/ca.crt"\n[upstream]\nurl = "http://127.0.0.1:1"\n'
+        '[invitations]\nfolder = "invitations"\n'
+    )
+    (tmp_path / "gatekeeper.toml").write_text(text)
+    assert ca_json("invite", "alice", *EC)["link"].startswith(f"{GATE}:8443/.gatekeeper/invite/")
+    assert [one["name"] for one in ca_json("invite", "--list")] == ["alice"]
+    (tmp_path / "elsewhere.toml").write_text(text.replace(":8443", ":443"))
+    assert ca_json("invite", "bob", "-c", "elsewhere.toml", *EC)["link"].startswith(f"{GATE}/.gatekeeper/invite/")
+
+
+def test_a_folder_that_fails_half_way_leaves_the_certificate_and_says_what_to_do(folder: Path) -> None:
+    """The certificate is made before it is put there: nothing is lost, no invitation is left, and a person goes on."""
+    issuer = Issuer(Store(Path("ca")), b"open sesame")
+    issued = issuer.issue("alice", bundle=BundleWish("a password"), key_type="ec:p256", now=datetime.now(UTC))
+    folder.rmdir()
+    with pytest.raises(InvitationError, match=r"nobody is invited.*gatekeeper ca p12 alice"):
+        put(Invitations(folder), GATE, issued, "a password", timedelta(hours=1))
+    assert not folder.exists()
