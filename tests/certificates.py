@@ -1,14 +1,14 @@
 """Certificates for the tests: an authority, and holders of everything that can be right or wrong with a certificate."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
@@ -50,6 +50,11 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
+def digest_for(key: Key) -> hashes.SHA256 | None:
+    """What ``key`` signs; Ed25519 signs no digest."""
+    return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+
+
 def named(common_name: str | None, unit: str | None = None) -> x509.Name:
     parts = ((NameOID.ORGANIZATIONAL_UNIT_NAME, unit), (NameOID.COMMON_NAME, common_name))
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts if value is not None])
@@ -78,7 +83,8 @@ def make(
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical)
-    return Holder(key, builder.sign(issuer.key if issuer else key, hashes.SHA256()), chain)
+    signer = issuer.key if issuer else key
+    return Holder(key, builder.sign(signer, digest_for(signer)), chain)
 
 
 def make_authority(name: str = "Test CA", issuer: Holder | None = None, **more: Any) -> Holder:
@@ -128,3 +134,16 @@ def _length(content: bytes) -> bytes:
         return bytes((size,))
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes((0x80 | len(octets),)) + octets
+
+
+_SHA256_RSA, _SHA1_RSA = (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" + last for last in (b"\x0b", b"\x05"))
+
+
+def with_sha1(content: bytes, signed: Callable[[bytes], tuple[bytes, bytes]], key: rsa.RSAPrivateKey) -> bytes:
+    """Signed anew with SHA-1, which `cryptography` will not do. ``signed`` takes out what is signed, and the signature.
+
+    A certificate, a list or an answer, as DER, that ``key`` has signed with SHA-256.
+    """
+    changed = content.replace(_SHA256_RSA, _SHA1_RSA)
+    body, signature = signed(changed)
+    return changed.replace(signature, key.sign(body, padding.PKCS1v15(), hashes.SHA1()))

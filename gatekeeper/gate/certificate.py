@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID, NameOID
 
@@ -49,6 +50,15 @@ class Certificate:
 # A certificate of 100 KiB can be shown by anybody; a thousand of them must not stay in memory.
 REMEMBERED_BYTES = 8192
 
+ODDITIES = (
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` raises, beside ValueError, for a certificate, a list or an answer that it cannot parse."""
+
 
 def read_certificate(der: bytes) -> Certificate:
     """Parse one DER certificate; ValueError if it cannot be parsed whole.
@@ -62,13 +72,7 @@ def read_certificate(der: bytes) -> Certificate:
 def _read_whole(der: bytes) -> Certificate:
     try:
         return _read(der)
-    except (
-        ValueError,
-        TypeError,
-        x509.InvalidVersion,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-    ) as error:
+    except (ValueError, *ODDITIES) as error:
         raise ValueError(f"the certificate cannot be parsed: {error}") from error
 
 

@@ -1,17 +1,17 @@
 """OCSP (RFC 6960): what to ask about a certificate, and whether an answer can be relied on. No socket, no clock."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from gatekeeper.gate.certificate import ODDITIES
 from gatekeeper.gate.revocation import Answer, Standing
 
 CLOCK_SKEW = 300.0
@@ -30,7 +30,7 @@ def responder_of(leaf: bytes) -> str | None:
         access = x509.load_der_x509_certificate(leaf).extensions.get_extension_for_class(
             x509.AuthorityInformationAccess
         )
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (ValueError, x509.ExtensionNotFound, *ODDITIES):
         return None
     for description in access.value:
         url = description.access_location.value
@@ -45,9 +45,12 @@ def make_request(leaf: bytes, issuer: bytes) -> bytes:
 
     SHA-1 only finds the issuer here, and is the one hash that every responder knows (RFC 5019, 2.1.1).
     """
+    return _question(leaf, issuer, hashes.SHA1()).public_bytes(Encoding.DER)  # noqa: S303
+
+
+def _question(leaf: bytes, issuer: bytes, algorithm: hashes.HashAlgorithm) -> ocsp.OCSPRequest:
     certificates = (x509.load_der_x509_certificate(leaf), x509.load_der_x509_certificate(issuer))
-    builder = ocsp.OCSPRequestBuilder().add_certificate(*certificates, hashes.SHA1())  # noqa: S303
-    return builder.build().public_bytes(Encoding.DER)
+    return ocsp.OCSPRequestBuilder().add_certificate(*certificates, algorithm).build()
 
 
 def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> Answer:
@@ -60,15 +63,18 @@ def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> Ans
         response = ocsp.load_der_ocsp_response(content)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             raise ValueError(f"it says {response.response_status.name.lower().replace('_', ' ')}")
-        authority = x509.load_der_x509_certificate(issuer)
-        _check_signature(response, authority, now)
-        serial = x509.load_der_x509_certificate(leaf).serial_number
+        _check_signature(response, x509.load_der_x509_certificate(issuer), now)
         for single in response.responses:
-            if single.serial_number == serial and _is_about(single, authority):
+            if _identified(single) == _identified(_question(leaf, issuer, single.hash_algorithm)):
                 return _answer(single, now)
-    except (UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, TypeError) as error:
+    except ODDITIES as error:
         raise ValueError(f"it cannot be read: {error}") from error
     raise ValueError("it is about another certificate")
+
+
+def _identified(asked: ocsp.OCSPRequest | ocsp.OCSPSingleResponse) -> tuple[bytes, bytes, int]:
+    """RFC 6960, 4.1.1: a serial means something only together with its issuer."""
+    return asked.issuer_name_hash, asked.issuer_key_hash, asked.serial_number
 
 
 def _answer(single: ocsp.OCSPSingleResponse, now: float) -> Answer:
@@ -85,37 +91,6 @@ def _answer(single: ocsp.OCSPSingleResponse, now: float) -> Answer:
             return Answer(Standing.REVOKED, until)
         case _:
             return Answer(Standing.UNKNOWN, until, "The OCSP responder does not know it")
-
-
-def _is_about(single: ocsp.OCSPSingleResponse, authority: x509.Certificate) -> bool:
-    """RFC 6960, 4.1.1: a serial means something only together with its issuer."""
-    algorithm = single.hash_algorithm.name
-    name = hashlib.new(algorithm, authority.subject.public_bytes(), usedforsecurity=False).digest()
-    key = hashlib.new(algorithm, _key_bits(authority), usedforsecurity=False).digest()
-    return single.issuer_name_hash == name and single.issuer_key_hash == key
-
-
-def _key_bits(certificate: x509.Certificate) -> bytes:
-    """The public key's BIT STRING without its header, as x509's own SubjectKeyIdentifier hashes it, but not hashed."""
-    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return _last_bit_string(spki)
-
-
-def _last_bit_string(spki: bytes) -> bytes:
-    """SubjectPublicKeyInfo is SEQUENCE { SEQUENCE algorithm, BIT STRING key } (RFC 5280, 4.1)."""
-    at = _content(spki, 0)[0]
-    start, size = _content(spki, at)
-    start, size = _content(spki, start + size)
-    return spki[start + 1 : start + size]
-
-
-def _content(der: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the element at ``at`` starts, and its length (X.690, 8.1.3)."""
-    size, start = der[at + 1], at + 2
-    if size & 0x80:
-        octets = size & 0x7F
-        size, start = int.from_bytes(der[start : start + octets], "big"), start + octets
-    return start, size
 
 
 def _check_signature(response: ocsp.OCSPResponse, authority: x509.Certificate, now: float) -> None:
@@ -145,8 +120,7 @@ def _is_named(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
     """RFC 6960, 4.2.2.3: the responder says by name or by the SHA-1 of its key who it is."""
     if response.responder_name is not None:
         return response.responder_name == signer.subject
-    digest = hashlib.sha1(_key_bits(signer), usedforsecurity=False).digest()
-    return response.responder_key_hash == digest
+    return response.responder_key_hash == x509.SubjectKeyIdentifier.from_public_key(signer.public_key()).digest
 
 
 def _verifies(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:

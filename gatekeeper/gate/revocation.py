@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
-from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.certificate import ODDITIES, Certificate
 from gatekeeper.gate.names import rfc2253
 
 WARN_BEFORE = 7 * 86400.0
@@ -126,9 +126,9 @@ def alarms(revocations: Revocations, authorities: Iterable[Certificate], now: fl
 # -- reading
 
 _PEM = re.compile(rb"-----BEGIN X509 CRL-----(.+?)-----END X509 CRL-----", re.DOTALL)
-# RFC 5280, 5.3.3: certificateIssuer, which must be critical, says that an entry is about another authority's
-# certificate. Its encoding is looked for in the whole list: asking each of a million entries takes another second.
-_OTHER_ISSUER = bytes.fromhex("0603551d1d0101ff")
+# An extension that is critical says TRUE before the OCTET STRING that holds its value (RFC 5280, 4.1). That is looked
+# for in the whole list first: asking each of a million entries for its extensions takes two seconds.
+_CRITICAL = b"\x01\x01\xff\x04"
 _DAMAGED = "cannot be read as a CRL; it is damaged, or something else"
 _WEAK = (hashes.MD5, hashes.SHA1)
 
@@ -154,24 +154,38 @@ def read_lists(content: bytes, authorities: Iterable[Certificate]) -> list[Revoc
 def _read(der: bytes, authorities: tuple[Certificate, ...]) -> RevocationList:
     try:
         crl = x509.load_der_x509_crl(der)
-        name, extensions, next_update = rfc2253(crl.issuer), list(crl.extensions), crl.next_update_utc
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        name, digest = rfc2253(crl.issuer), crl.signature_hash_algorithm
+        extensions, next_update = list(crl.extensions), crl.next_update_utc
+    except (ValueError, *ODDITIES) as error:
         raise ValueError(_DAMAGED) from error
+    if isinstance(digest, _WEAK):
+        raise ValueError(f"the CRL of {name} is signed with {digest.name}, which is broken")
     signer = _signer(crl, name, authorities)
     for extension in extensions:
         _says_all(extension)
     if next_update is None:
         raise ValueError(f"the CRL of {name} does not say when the next one comes (nextUpdate)")
     serials = frozenset(entry.serial_number for entry in crl)
-    if serials and _OTHER_ISSUER in der:
-        raise ValueError(f"the CRL of {name} is an indirect one, which is not supported")
+    if der.count(_CRITICAL) > sum(extension.critical for extension in extensions):
+        _check_entries(crl)
     return RevocationList(issuer_of(signer), crl.last_update_utc.timestamp(), next_update.timestamp(), serials)
+
+
+def _check_entries(crl: x509.CertificateRevocationList) -> None:
+    """RFC 5280, 5.3: a list with a critical extension that is not understood must not be used, whatever its entry."""
+    try:
+        found = {extension.oid: extension for entry in crl for extension in entry.extensions if extension.critical}
+    except (ValueError, *ODDITIES) as error:
+        raise ValueError(_DAMAGED) from error
+    for extension in found.values():
+        if isinstance(extension.value, x509.CertificateIssuer):  # 5.3.3: of another authority
+            raise ValueError("is an indirect CRL, which is not supported")
+        if not isinstance(extension.value, x509.CRLReason | x509.InvalidityDate):
+            raise ValueError(_not_understood(extension))
 
 
 def _signer(crl: x509.CertificateRevocationList, name: str, authorities: tuple[Certificate, ...]) -> Certificate:
     """RFC 5280, 6.3.3 (f), (g): the authority whose key verifies the list, and that may sign lists."""
-    if isinstance(crl.signature_hash_algorithm, _WEAK):
-        raise ValueError(f"the CRL of {name} is signed with {crl.signature_hash_algorithm.name}, which is broken")
     namesakes = [one for one in authorities if one.subject == name]
     if not namesakes:
         raise ValueError(f"is a CRL of {name}, which is none of the authorities in client_auth.ca")
@@ -211,4 +225,8 @@ def _says_all(extension: x509.Extension[x509.ExtensionType]) -> None:
         if value.only_some_reasons or value.full_name or value.relative_name:
             raise ValueError("is a partial CRL (its issuing distribution point says so); name a complete one")
     elif extension.critical:
-        raise ValueError(f"is a CRL with a critical extension that is not understood ({extension.oid.dotted_string})")
+        raise ValueError(_not_understood(extension))
+
+
+def _not_understood(extension: x509.Extension[x509.ExtensionType]) -> str:
+    return f"is a CRL with a critical extension that is not understood ({extension.oid.dotted_string})"

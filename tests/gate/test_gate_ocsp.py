@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
@@ -14,7 +15,7 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.ocsp import WITHOUT_NEXT_UPDATE, make_request, read_response, responder_of
 from gatekeeper.gate.revocation import Answer, Standing
 from gatekeeper.gate.verdict import Admit, Identity, OCSPPolicy, Reason, Refuse, confirm
-from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named
+from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named, with_sha1
 
 HOME = make_authority("Home CA")
 ALICE = make_client("alice", HOME)
@@ -110,6 +111,7 @@ def test_an_answer_of_a_delegate_counts(by: Any) -> None:
 
 
 OTHER = make_authority("Other CA")
+RSA: Any = make_authority("RSA CA", key=rsa.generate_private_key(65537, 2048))
 INNER = make_authority("Inner CA", HOME)
 STRANGERS = {
     "another authority": OTHER,
@@ -128,6 +130,33 @@ def test_an_answer_of_anybody_else_does_not_count(who: str) -> None:
     signer = STRANGERS[who]
     with pytest.raises(ValueError, match="neither by the authority nor"):
         read(respond(signer=signer, sends=(signer,)))
+
+
+def by_sha1(delegate: bool) -> bytes:
+    """An answer where the authority's signature on it, or on its delegate, is one with SHA-1."""
+    if not delegate:
+        return with_sha1(respond(issuer=RSA, signer=RSA), tbs_of_response, RSA.key)
+    honest = make_client("ocsp", RSA, purposes=SIGNING)
+    forged = x509.load_der_x509_certificate(with_sha1(honest.der, tbs_of_certificate, RSA.key))
+    signer = Holder(honest.key, forged)
+    return respond(issuer=RSA, signer=signer, sends=(signer,))
+
+
+def tbs_of_response(content: bytes) -> tuple[bytes, bytes]:
+    response = ocsp.load_der_ocsp_response(content)
+    return response.tbs_response_bytes, response.signature
+
+
+def tbs_of_certificate(content: bytes) -> tuple[bytes, bytes]:
+    certificate = x509.load_der_x509_certificate(content)
+    return certificate.tbs_certificate_bytes, certificate.signature
+
+
+@pytest.mark.parametrize("delegate", [False, True])
+def test_a_signature_with_sha1_does_not_count(delegate: bool) -> None:
+    """Two contents can be made that fit one such signature."""
+    with pytest.raises(ValueError, match=r"neither by|which is broken"):
+        read(by_sha1(delegate), issuer=RSA)
 
 
 def test_a_changed_answer_does_not_count() -> None:

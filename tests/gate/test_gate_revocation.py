@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import Answer, Revocations, Standing, alarms, read_lists
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, judge
-from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named
+from tests.certificates import DAY, NOW, Holder, digest_for, make, make_authority, make_client, named, with_sha1
 
 HOME = make_authority("Home CA")
 INNER = make_authority("Inner CA", HOME)
@@ -44,7 +44,7 @@ def make_crl(
         for extension, critical in entries:
             entry = entry.add_extension(extension, critical)
         builder = builder.add_revoked_certificate(entry.build())
-    return builder.sign(issuer.key, hashes.SHA256())
+    return builder.sign(issuer.key, digest_for(issuer.key))
 
 
 def der(crl: x509.CertificateRevocationList) -> bytes:
@@ -108,6 +108,13 @@ def test_a_namesake_of_the_issuer_has_another_list() -> None:
     revocations = read(make_crl(BOB, issuer=namesake), authorities=(HOME, namesake))
     assert standing(revocations, BOB) is Standing.UNKNOWN
     assert standing(revocations, BOB, namesake) is Standing.REVOKED
+
+
+@pytest.mark.parametrize("key", [ed25519.Ed25519PrivateKey.generate(), rsa.generate_private_key(65537, 2048)])
+def test_every_kind_of_key_may_sign(key: Any) -> None:
+    """Ed25519 has no hash of its own; RSA signs as the plain recipe does."""
+    home = make_authority("Home CA", key=key)
+    assert standing(read(make_crl(BOB, issuer=home), authorities=(home,)), BOB, home) is Standing.REVOKED
 
 
 def test_a_renewed_authority_with_the_same_key_keeps_its_list() -> None:
@@ -239,6 +246,24 @@ def test_an_entry_about_another_issuers_certificate_is_refused() -> None:
         read(make_crl(BOB, entries=[(other, True)]))
 
 
+def test_an_entry_that_is_not_understood_is_refused() -> None:
+    """RFC 5280, 5.3: where it is critical the whole list must not be used, not even what it says of others."""
+    strange = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+    with pytest.raises(ValueError, match=r"not understood \(1.2.3.4\)"):
+        read(make_crl(BOB, entries=[(strange, True)], extensions=[(scope(only_contains_user_certs=True), True)]))
+    with pytest.raises(ValueError, match="cannot be read as a CRL"):
+        read(make_crl(BOB, entries=[(x509.UnrecognizedExtension(x509.CRLReason.oid, b"\x05\x00"), True)]))
+    assert standing(read(make_crl(BOB, entries=[(strange, False)])), BOB) is Standing.REVOKED
+
+
+@pytest.mark.parametrize("critical", [False, True])
+@pytest.mark.parametrize("reason", list(x509.ReasonFlags)[1:])
+def test_on_the_list_is_revoked_whatever_the_reason(reason: x509.ReasonFlags, critical: bool) -> None:
+    """certificateHold too; and removeFromCRL, which has no meaning in a complete list (RFC 5280, 5.3.1)."""
+    listed = make_crl(BOB, entries=[(x509.CRLReason(reason), critical)])
+    assert standing(read(listed), BOB) is Standing.REVOKED
+
+
 def test_a_list_by_a_stranger_is_refused() -> None:
     """Whoever can write the file but has no CA key can neither free nor lock out anybody."""
     with pytest.raises(ValueError, match="Other CA, which is none of the authorities"):
@@ -255,6 +280,19 @@ def test_a_changed_list_is_refused() -> None:
     assert forged != content
     with pytest.raises(ValueError, match="not by the authority"):
         read_lists(forged, AUTHORITIES)
+
+
+def signed(content: bytes) -> tuple[bytes, bytes]:
+    crl = x509.load_der_x509_crl(content)
+    return crl.tbs_certlist_bytes, crl.signature
+
+
+def test_a_list_signed_with_sha1_is_refused() -> None:
+    """Two contents can be made that fit one such signature."""
+    home: Any = make_authority("Home CA", key=rsa.generate_private_key(65537, 2048))
+    content = with_sha1(der(make_crl(BOB, issuer=home)), signed, home.key)
+    with pytest.raises(ValueError, match="signed with sha1, which is broken"):
+        read_lists(content, [read_certificate(home.der)])
 
 
 def test_an_authority_that_must_not_sign_lists_is_refused() -> None:
@@ -287,6 +325,9 @@ def test_an_authority_that_must_not_sign_lists_is_refused() -> None:
         b"-----BEGIN X509 CRL-----\nA\n-----END X509 CRL-----\n",
         pem(make_crl())[:-40],
         der(make_crl())[:-1],
+        der(make_crl()).replace(b"\x02\x01\x01", b"\x02\x01\x07", 1),  # a version that is not known
+        der(make_crl()).replace(b"\xce\x3d\x04\x03\x02", b"\xce\x3d\x04\x03\x7f"),  # an algorithm likewise
+        der(make_crl()).replace(b"\x55\x04\x03\x0c\x07", b"\x55\x04\x03\x03\x07", 1),  # a name of bits
     ],
 )
 def test_what_is_no_list_is_refused(content: bytes) -> None:
