@@ -69,7 +69,8 @@ docs: $(VENV)/.installed-docs ## the documentation as a site, in site/
 man: $(VENV)/.installed-docs ## the manual page, build/gatekeeper.1
 	mkdir -p build
 	$(BIN)/argparse-manpage --module gatekeeper.cli --function make_parser --prog gatekeeper \
-	  --project-name gatekeeper --description 'a gate that asks for client certificates' --output build/gatekeeper.1
+	  --project-name gatekeeper --description 'a gate that asks for client certificates' \
+	  --manual-title 'User commands' --include config/man/sections.roff --output build/gatekeeper.1
 
 image: ## the container image, by docker, podman or buildah
 	@test -n "$(ENGINE)" || { echo "make image needs docker, podman or buildah" >&2; exit 2; }

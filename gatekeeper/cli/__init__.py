@@ -80,8 +80,9 @@ def make_parser(names: Sequence[str] = COMMANDS) -> Parser:
     parser = Parser(
         prog="gatekeeper",
         description="A gate in front of your app: who has a good client certificate is let in, others learn why not.",
+        epilog="to see it work: gatekeeper demo\nto begin: gatekeeper init, and the next step stands there",
     )
-    parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}")
+    parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}", help="print the version")
     commands = parser.add_commands()
     for name in names:
         import_module(f"gatekeeper.cli.{name}").add_command(commands)

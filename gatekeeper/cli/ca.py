@@ -40,8 +40,6 @@ def add_command(commands: Commands) -> None:
         help="the certificate authority: make, sign, renew and revoke certificates",
         description="The certificate authority: from nothing to a certificate on a phone.",
         epilog=f"example: gatekeeper ca --dir ca issue alice\n\n{_PASSPHRASES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
         parents=[common],
     )
     words = parser.add_commands()
@@ -52,8 +50,6 @@ def add_command(commands: Commands) -> None:
             help=summary,
             description=f"{summary[:1].upper()}{summary[1:]}.",
             epilog=f"example: {_EXAMPLES[word]}\n\n{_PASSPHRASES}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,  # --password SECRET would be taken for --password-file
             parents=[common],
         )
         parser.set_defaults(run=_run, ca_command=word)

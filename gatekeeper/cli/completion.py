@@ -15,7 +15,9 @@ def add_command(commands: Commands) -> None:
         "completion",
         help="print a script for the completion of bash, zsh, fish or tcsh",
         description="Print a script that makes the shell complete commands and options.",
-        epilog="example: gatekeeper completion bash > ~/.local/share/bash-completion/completions/gatekeeper",
+        epilog="example: gatekeeper completion bash > ~/.local/share/bash-completion/completions/gatekeeper\n"
+        'example: gatekeeper completion zsh > "${fpath[1]}/_gatekeeper"\n'
+        "example: gatekeeper completion fish > ~/.config/fish/completions/gatekeeper.fish",
     )
     parser.add_argument("shell", choices=SHELLS)
     parser.set_defaults(run=_print)

@@ -11,8 +11,25 @@ from gatekeeper.errors import UsageError
 WRONG_USAGE = 2
 
 
+class Help(argparse.HelpFormatter):
+    """Examples stay as they are written, for copying, and names of commands stand in one column."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        as_it_is = "\n" in text or text.startswith("example: ")
+        return text if as_it_is else super()._fill_text(text, width, indent)
+
+    def _format_action(self, action: argparse.Action) -> str:
+        if not isinstance(action, argparse._SubParsersAction):
+            return super()._format_action(action)
+        return "".join(super(Help, self)._format_action(command) for command in action._get_subactions())
+
+
 class Parser(argparse.ArgumentParser):
     """Every command has one. Where argparse would print its usage and end the process, UsageError is raised."""
+
+    def __init__(self, **settings: Any) -> None:
+        # No abbreviations: --password SECRET would be taken for --password-file.
+        super().__init__(**{"formatter_class": Help, "allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
         """Something is missing, or has a wrong value."""

@@ -1,8 +1,13 @@
 """gatekeeper.cli.parser: what it says to somebody who mistyped."""
 
+import argparse
+import shlex
+from collections.abc import Iterator
+
 import pytest
 
-from gatekeeper.cli import main
+from gatekeeper.cli import main, make_parser
+from gatekeeper.cli.parser import Parser
 
 WRONG = {
     "srve": "unknown command 'srve' of gatekeeper; did you mean 'serve'?",
@@ -36,3 +41,25 @@ def test_without_a_command_there_is_help(words: str, capsys: pytest.CaptureFixtu
     assert out == ""
     assert error.startswith("usage: gatekeeper")
     assert "\ncommands:\n" in error
+
+
+def _commands(parser: Parser) -> Iterator[Parser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield command
+                yield from _commands(command)
+
+
+@pytest.mark.parametrize("command", list(_commands(make_parser())), ids=lambda command: str(command.prog))
+def test_every_command_has_an_example(command: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which the parser itself takes; and help fits into 80 columns, but for an example, which is never broken."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = command.format_help().splitlines()
+    examples = [line.removeprefix("example: gatekeeper ") for line in lines if line.startswith("example: gatekeeper ")]
+    assert examples
+    for example in examples:
+        words = shlex.split(example.partition(" > ")[0])
+        assert command.prog.split()[1:] == words[: len(command.prog.split()) - 1] or command.prog == "gatekeeper ca"
+        make_parser().parse(words)
+    assert all(len(line) <= 80 for line in lines if not line.startswith("example: "))
