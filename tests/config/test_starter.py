@@ -28,3 +28,14 @@ def test_it_fits_a_terminal() -> None:
     """120 columns at most, plain ASCII, so that any editor shows it as it is."""
     assert starter().isascii()
     assert max(map(len, starter().splitlines())) <= 120
+
+
+def test_what_the_authority_made_is_named(tmp_path: Path) -> None:
+    """After ca init and ca server in this folder it is right as it is; half of a pair is not taken for one."""
+    path = tmp_path / "gatekeeper.toml"
+    made = ["ca/ca.crt", "ca/ca.crl", "ca/localhost.crt", "ca/localhost.key"]
+    path.write_text(starter(made), encoding="utf-8")
+    settings = load(path).settings
+    named = (*settings.client_auth.ca, *settings.client_auth.crl, settings.server.certificate, settings.server.key)
+    assert [str(one.relative_to(tmp_path)) for one in named] == made
+    assert starter(["ca/ca.crt", "ca/localhost.crt"]) == starter()
