@@ -27,6 +27,8 @@ _log = logging.getLogger("gatekeeper")
 BATCH = 16
 # While there is no room, look again this often (seconds): other processes share the limit, and say nothing.
 PAUSE_SECONDS = 0.05
+# Say at most once in so many seconds why accepting pauses: at a limit it does so at each connection.
+SILENT_SECONDS = 60.0
 # From the first SYN that is dropped to the close: connections that are half made by then become whole.
 CLOSING_SECONDS = 0.2
 # Descriptors for everything but connections: log, listeners, the loop, libraries, files being read.
@@ -46,7 +48,8 @@ class Acceptor:
         self._batch = 1 if shared else BATCH
         self._coming: set[asyncio.Task[None]] = set()
         self._retry: asyncio.TimerHandle | None = None
-        self._said = False
+        self._silent_until = 0.0
+        # Each needs a descriptor, and one towards the app.
         self._most = _descriptors() // 2
 
     def open(self) -> None:
@@ -81,29 +84,32 @@ class Acceptor:
         if self._coming:
             await asyncio.wait(self._coming)
 
-    @property
-    def most(self) -> int:
-        """How many connections this process can hold: each needs a descriptor, and one towards the app."""
-        return self._most
-
     # -- one connection
 
     def _readable(self, listener: socket.socket) -> None:
         for _ in range(self._batch):
-            if not self._has_room():
-                self._wait_for_room()
+            if full := self._full():
+                self._wait_for_room(full)
                 return
             if not self._accept(listener):
                 return
-        self._said = False
 
-    def _has_room(self) -> bool:
+    def _full(self) -> str:
+        """Why nobody can be taken now; empty if somebody can."""
         coming = len(self._coming)
-        return self._proxy.has_room(coming) and len(self._proxy.connections) + coming < self._most
+        if not self._proxy.has_room(coming):
+            return "as many are open as limits.connections allows"
+        if len(self._proxy.connections) + coming >= self._most:
+            return f"a worker has file descriptors for {self._most} connections and no more (LimitNOFILE, ulimit -n)"
+        return ""
 
-    def _wait_for_room(self) -> None:
+    def _wait_for_room(self, why: str) -> None:
         self.pause()
         self._retry = self._loop.call_later(PAUSE_SECONDS, self.open)
+        now = self._loop.time()
+        if now >= self._silent_until:
+            _log.warning("accepting pauses: %s", why)
+            self._silent_until = now + SILENT_SECONDS
 
     def _accept(self, listener: socket.socket) -> bool:
         """Take one connection; False if there is none, or none can be had."""
@@ -114,10 +120,7 @@ class Acceptor:
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 return True  # it was closed while it waited (accept(2)); the next one is not to blame
-            if not self._said:
-                _log.warning("accepting pauses: %s", (error.strerror or str(error)).lower())
-            self._said = True
-            self._wait_for_room()
+            self._wait_for_room((error.strerror or str(error)).lower())
             return False
         self._take(connection, peername)
         return True

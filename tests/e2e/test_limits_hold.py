@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import socket
 import ssl
 from pathlib import Path
@@ -23,7 +24,7 @@ def connections(gate: Gate) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_connections_in_all(folder: Path, visitors: Visitors, workers: int) -> None:
-    """limits.connections, over all workers: one more waits, and is served as soon as one leaves."""
+    """limits.connections, over all workers: one more waits, which is said once, and is served as soon as one leaves."""
     alice = visitors.context("alice")
     tables = "[limits]\nconnections = 8"
     with App() as behind, Gate(folder, behind.url, server=f"workers = {workers}", tables=tables) as gate:
@@ -34,9 +35,30 @@ def test_connections_in_all(folder: Path, visitors: Visitors, workers: int) -> N
         with pytest.raises(TimeoutError):
             client.do_handshake()
         assert connections(gate) == 8
+        assert gate.wait_for(lambda line: "accepting pauses: as many are open as limits.connections allows" in line)
         held.pop().close()
         client.settimeout(20)
         client.do_handshake()
+        client.sendall(GET)
+        assert client.recv(12) == b"HTTP/1.1 200"
+        for one in (*held, client):
+            one.close()
+        assert sum("accepting pauses" in line for line in gate.said) <= workers
+
+
+def test_fewer_descriptors_than_connections(folder: Path, visitors: Visitors) -> None:
+    """Who may open few files holds few connections: one more waits, and the log says what to raise."""
+    alice = visitors.context("alice")
+    with App() as behind, Gate(folder, behind.url) as gate:
+        (worker,) = gate.workers()
+        resource.prlimit(gate.process.pid, resource.RLIMIT_NOFILE, (84, 84))  # for its successor
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: gate.workers() not in ([], [worker]))
+        held = [gate.connect(alice) for _ in range(10)]
+        waiting = socket.create_connection(("127.0.0.1", gate.port), timeout=20)
+        assert gate.wait_for(lambda line: "file descriptors for 10 connections and no more (LimitNOFILE" in line)
+        held.pop().close()
+        client = alice.wrap_socket(waiting, server_hostname="localhost")
         client.sendall(GET)
         assert client.recv(12) == b"HTTP/1.1 200"
         for one in (*held, client):
