@@ -32,6 +32,8 @@ headers = ["nginx"]
 listen = "127.0.0.1:0"
 [log]
 access = "{folder}/access.log"
+[timeouts]
+handshake = "60s"
 [limits]
 connections = {connections}
 """
