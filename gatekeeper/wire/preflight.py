@@ -3,7 +3,6 @@
 import re
 
 from gatekeeper.gate.decision import Preflight
-from gatekeeper.wire.framing import Framing
 from gatekeeper.wire.headers import TOKEN
 from gatekeeper.wire.request import RequestHead
 
@@ -17,7 +16,7 @@ def read_preflight(head: RequestHead) -> Preflight | None:
 
     A real one is OPTIONS with one origin and one method, and brings no body.
     """
-    if head.method != b"OPTIONS" or head.block.framing is not Framing.NONE:
+    if head.method != b"OPTIONS" or head.body() is not None:
         return None
     origin, method = head.block.remark(b"origin"), head.block.remark(b"access-control-request-method")
     if _ORIGIN.fullmatch(origin) is None or _METHOD.fullmatch(method) is None:

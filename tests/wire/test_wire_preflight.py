@@ -21,6 +21,11 @@ def test_a_preflight() -> None:
     assert preflight("OPTIONS", "Origin: null", METHOD) == Preflight(b"null", b"PUT")
 
 
+def test_a_length_of_nothing_is_no_body() -> None:
+    """Some load balancers write Content-Length: 0 into every request without a body."""
+    assert preflight("OPTIONS", ORIGIN, METHOD, "Content-Length: 0")
+
+
 @pytest.mark.parametrize(
     "lines",
     [
