@@ -7,7 +7,9 @@ desk
 question
     both as values.
 invite
-    an invitation: the page about it, and the download.
+    an invitation: who may look at it or download it, and the download.
+page
+    what is shown about it, in the visitor's language and for the visitor's device.
 guesses
     how often somebody may be wrong.
 """

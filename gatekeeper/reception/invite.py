@@ -11,13 +11,18 @@ from gatekeeper.invitations.folder import Found
 from gatekeeper.invitations.invitation import FILES, Kind, Profile
 from gatekeeper.invitations.state import Stage, mark_of, may_take
 from gatekeeper.invitations.token import digest_of
+from gatekeeper.reception.page import page
 from gatekeeper.reception.question import Event, Question, Reply, failure
 
 _TYPES = {".p12": "application/x-pkcs12", ".mobileconfig": "application/x-apple-aspen-config"}
-# What fetches links on its own: previews of messengers, search engines. Each says so in its User-Agent.
+# What fetches links on its own: previews of messengers, search engines. Each says so in its User-Agent; a phone made by
+# Cubot says so of itself, and is none.
 _PROGRAMS = re.compile(
-    r"bot\b|bot/|crawl|spider|preview|facebookexternalhit|whatsapp|skypeuri|embedly|slurp", re.IGNORECASE
+    r"(?<!cu)bot\b|crawl|spider|preview|facebookexternalhit|whatsapp|skypeuri|embedly|slurp|iframely|mastodon|vkshare",
+    re.IGNORECASE,
 )
+# How browsers say that nobody has asked yet: Fetch (Sec-Purpose), older Chrome and Safari, older Firefox.
+_AHEAD = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
 
 _OVER = {
     Stage.USED: (410, "The invitation was used already.", "invitation_used"),
@@ -44,18 +49,13 @@ def answer(question: Question, token: bytes) -> Reply:
     if question.method == b"POST":
         return _download(question, found, mark)
     if question.method in (b"GET", b"HEAD"):
-        return _page(question, found)
+        return page(question, found.invitation)
     return failure(question, 405, "An invitation is looked at and downloaded.", extra=(("Allow", "GET, HEAD, POST"),))
 
 
 def _busy(question: Question) -> Reply:
     detail = "The invitation is being downloaded, or was begun to be from another address."
     return failure(question, 409, detail, topic="invitation_busy", event=Event.REFUSED)
-
-
-def _page(question: Question, found: Found) -> Reply:
-    body = b"<!doctype html><title>Invitation</title><form method=post><button>Download</button></form>"
-    return Reply(200, (("Content-Type", "text/html; charset=utf-8"),), body, Event.SHOWN)
 
 
 def _download(question: Question, found: Found, mark: str) -> Reply:
@@ -75,7 +75,7 @@ def _download(question: Question, found: Found, mark: str) -> Reply:
 
 def _objection(question: Question) -> str:
     """Why this POST is none that a person made on the page, "" if it may be."""
-    if question.said(b"sec-purpose") or question.said(b"purpose") or _PROGRAMS.search(question.said(b"user-agent")):
+    if any(map(question.said, _AHEAD)) or _PROGRAMS.search(question.said(b"user-agent")):
         return "Programs that only look do not get the certificate."
     if question.said(b"sec-fetch-site") not in ("", "same-origin", "none"):
         return "The download must be begun on the page of the invitation."

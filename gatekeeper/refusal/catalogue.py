@@ -62,6 +62,29 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """The page of an invitation. ``ios`` and ``android`` are steps of their own, because the file is opened where it
+    was downloaded; the other devices do what `Platform` says.
+    """
+
+    what: str
+    todo: str
+    button: str
+    once: str
+    until: str
+    steps: str
+    others: str
+    others_text: str
+    modern: str
+    compat: str
+    apple: str
+    go: str
+    go_text: str
+    ios: tuple[str, ...]
+    android: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """One language. ``tag`` is its BCP 47 tag, for ``lang`` and ``Content-Language``."""
 
@@ -69,6 +92,7 @@ class Catalogue:
     words: Words
     topics: MappingProxyType[str, Topic]
     platforms: tuple[Platform, ...]
+    invitation: Invitation
 
 
 @cache
@@ -90,4 +114,10 @@ def _catalogue(table: dict[str, Any]) -> Catalogue:
         words=Words(**table["words"]),
         topics=MappingProxyType({name: Topic(**topic) for name, topic in table["topics"].items()}),
         platforms=tuple(Platform(one["key"], one["name"], tuple(one["steps"])) for one in table["platforms"]),
+        invitation=_invitation(table["invitation"]),
     )
+
+
+def _invitation(table: dict[str, Any]) -> Invitation:
+    steps = {name: tuple(table[name]) for name in ("ios", "android")}
+    return Invitation(**table | steps)

@@ -74,19 +74,27 @@ def blame(error: Exception) -> str:
     return f"line {lines[-1] if lines else 1}: {error}"
 
 
+def stylesheet() -> str:
+    """The style of the built-in page, for the other pages of the gate."""
+    return _styles(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))[0]
+
+
 def _content_security_policy(pages: list[str]) -> str:
     """Nothing from outside, no script, no frame, no form; the styles seen in ``pages``, by their hash (CSP 3).
 
     A ``data:`` image is allowed so that the icon can be empty: a browser that has to ask for ``/favicon.ico`` is
     refused twice for each page.
     """
-    styles = sorted({style for page in pages for style in _styles(page)})
-    digests = [base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() for style in styles]
-    sources = " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
+    sources = " ".join(map(style_source, sorted({style for page in pages for style in _styles(page)}))) or "'none'"
     return (
         f"default-src 'none'; style-src {sources}; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
+
+
+def style_source(style: str) -> str:
+    """What allows one style element in a policy, and no other (CSP 3, 2.3.1)."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
 def _styles(page: str) -> list[str]:

@@ -93,6 +93,8 @@ _NOTED_IN_REQUESTS = frozenset(
         b"x-forwarded-port",
         b"x-forwarded-prefix",
         b"x-forwarded-proto",
+        b"x-moz",
+        b"x-purpose",
         b"x-real-ip",
         b"x-request-id",
     }

@@ -324,10 +324,15 @@ def test_a_client_that_leaves_in_the_middle_uses_nothing_up(inviting: Inviting) 
         "Sec-Purpose: prefetch",
         "Sec-Purpose: prefetch;prerender",
         "Purpose: prefetch",
+        "X-Purpose: preview",
+        "X-Moz: prefetch",
         "User-Agent: Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)",
         "User-Agent: Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
         "User-Agent: WhatsApp/2.23.20.0",
         "User-Agent: facebookexternalhit/1.1",
+        "User-Agent: Twitterbot/1.0",
+        "User-Agent: Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",
+        "User-Agent: LinkedInBot/1.0 (compatible; Mozilla/5.0; Apache-HttpClient +http://www.linkedin.com)",
         "User-Agent: TelegramBot (like TwitterBot)",
         "User-Agent: Mozilla/5.0 (Windows NT 6.1) SkypeUriPreview Preview/0.5",
     ],
@@ -337,6 +342,12 @@ def test_programs_that_only_look_do_not_use_it_up(inviting: Inviting, line: str)
     assert status(inviting.ask(line)) == 200
     assert status(inviting.begin(line)[1]) == 403
     assert inviting.stage is Stage.OPEN
+
+
+def test_a_phone_that_is_called_like_a_program_is_none(inviting: Inviting) -> None:
+    """Cubot makes phones, which name themselves in their User-Agent."""
+    line = "User-Agent: Mozilla/5.0 (Linux; Android 13; CUBOT P80) AppleWebKit/537.36 Chrome/130.0.0.0 Mobile"
+    assert status(inviting.begin(line)[1]) == 200
 
 
 def test_head_does_not_use_it_up(inviting: Inviting) -> None:

@@ -17,7 +17,9 @@ def every_text(catalogue: Catalogue) -> list[str]:
         text for topic in catalogue.topics.values() for text in (topic.what, topic.todo, *filter(None, [topic.mark]))
     ]
     steps = [text for platform in catalogue.platforms for text in (platform.name, *platform.steps)]
-    return [*asdict(catalogue.words).values(), *topics, *steps]
+    invitation = asdict(catalogue.invitation)
+    steps += [*invitation.pop("ios"), *invitation.pop("android")]
+    return [*asdict(catalogue.words).values(), *topics, *steps, *invitation.values()]
 
 
 def test_there_are_five_languages() -> None:

@@ -1,0 +1,110 @@
+"""gatekeeper.reception.page: the right file and the right steps for whoever looks, and nothing from elsewhere."""
+
+import re
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.invitations.folder import Invitations
+from gatekeeper.invitations.invitation import FILES, Invitation, Kind
+from gatekeeper.reception.page import page, platform_of
+from gatekeeper.reception.question import Question, Reply
+from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.refusal.catalogue import catalogues
+from gatekeeper.wire.headers import read_request_field
+from gatekeeper.wire.memory import Memory
+from gatekeeper.wire.request import read_block
+
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36"
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Safari/604.1"
+CHROME_IOS = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 CriOS/130.0 Safari/604.1"
+ANDROID = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/130.0.0.0 Mobile Safari/537.36"
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18.1 Safari/605.1.15"
+LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36"
+CHROMEOS = "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36"
+
+
+def invitation(name: str = "alice", kind: Kind = Kind.BUNDLE) -> Invitation:
+    return Invitation(name, "0" * 64, 1.0, 2_000_000_000.0, kind, {str(one): file for one, file in FILES.items()})
+
+
+def shown(*lines: str, about: Invitation | None = None) -> Reply:
+    text = "".join(f"{line}\r\n" for line in ("Host: gate.example.com", *lines)).encode() + b"\r\n"
+    block = read_block(Memory(partial(read_request_field, frozenset()), 64, 1024), frozenset(), 64, text)
+    question = Question(
+        b"GET", b"/", block, b"", "192.0.2.7", None, "id", 5.0, Invitations(Path("nowhere")), RefusalPages()
+    )
+    return page(question, about or invitation())
+
+
+@pytest.mark.parametrize(
+    ("agent", "platform", "profile"),
+    [
+        (IPHONE, "ios", "apple"),
+        (CHROME_IOS, "ios", "apple"),
+        (ANDROID, "android", "compat"),
+        (MAC, "mac", "compat"),
+        (WINDOWS, "windows", "modern"),
+        (FIREFOX, "firefox", "modern"),
+        (LINUX, "linux", "modern"),
+        (CHROMEOS, "linux", "modern"),
+        ("something else", "", "modern"),
+    ],
+)
+def test_one_button_downloads_what_the_device_opens(agent: str, platform: str, profile: str) -> None:
+    """Its own steps are open and first; the other files are folded away."""
+    text = shown(f"User-Agent: {agent}").body.decode()
+    assert platform_of(agent, "") == platform
+    assert re.findall(r'<button name="profile" value="(\w+)"', text)[0] == profile
+    assert set(re.findall(r'<button name="profile" value="(\w+)"', text)) == set(FILES)
+    assert text.count("<details open>") == (1 if platform else 0)
+    first = re.search(r"<details( open)?>\s*<summary>([^<]+)", text)
+    assert first is not None
+    names = {one.key: one.name for one in catalogues()["en"].platforms}
+    assert not platform or first[2] == names[platform]
+
+
+def test_a_hint_says_more_than_a_frozen_user_agent() -> None:
+    """Chromium's User-Agent says the same on ever more systems; the hint says which one it is."""
+    assert platform_of(LINUX, '"Android"') == "android"
+    assert platform_of(WINDOWS, '"Chrome OS"') == "linux"
+    assert platform_of(WINDOWS, '"Fuchsia"') == "windows"
+
+
+@pytest.mark.parametrize("language", sorted(catalogues()))
+def test_it_speaks_the_visitors_language(language: str) -> None:
+    """All five."""
+    reply = shown(f"Accept-Language: {language}")
+    assert catalogues()[language].invitation.what in reply.body.decode()
+    assert dict(reply.headers)["Content-Language"] == catalogues()[language].tag
+
+
+def test_it_loads_and_runs_nothing_and_is_kept_nowhere() -> None:
+    """The address is a secret: no cache, no index, no Referer, no script, no frame, and no form to elsewhere."""
+    reply = shown()
+    headers = dict(reply.headers)
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["X-Robots-Tag"] == "noindex"
+    policy = headers["Content-Security-Policy"]
+    for part in ("default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"):
+        assert part in policy
+    assert "unsafe" not in policy
+    assert "script" not in policy
+    text = reply.body.decode()
+    assert "<script" not in text
+    assert re.findall(r'(?:src|href|action)="([^"]*)"', text) == ["data:,", "/"]
+
+
+def test_a_name_is_no_markup() -> None:
+    """Names come from the administrator's command line, and from requests."""
+    text = shown(about=invitation("<b>x</b>")).body.decode()
+    assert "<b>" not in text
+    assert "&lt;b&gt;x" in text
+
+
+def test_without_a_bundle_there_is_no_button() -> None:
+    """Whoever is to send a request has nothing to download."""
+    assert b"<button" not in shown(about=invitation(kind=Kind.REQUEST)).body
