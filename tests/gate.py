@@ -209,8 +209,8 @@ class Gate:
         return sorted(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split())
 
     def memory(self) -> int:
-        """The most memory that a worker ever had, in bytes (VmHWM, proc(5))."""
-        return max(_most_memory(pid) for pid in self.workers())
+        """The most memory that its workers ever had, in bytes (VmHWM, proc(5))."""
+        return sum(_most_memory(pid) for pid in self.workers())
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
