@@ -22,7 +22,7 @@ _STATUSES = 1000
 _REASONS = tuple(reason.value for reason in Reason)
 _HANDSHAKES = ("ok", "failed", "refused")
 # As in `gatekeeper.reception.question.Event`, which stands above this module.
-_INVITATIONS = ("shown", "downloaded", "interrupted", "refused", "unknown", "limited")
+_INVITATIONS = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
 _NAMED = _STATUSES * _SLOTS

@@ -23,7 +23,7 @@ from gatekeeper.ca.folder import PUBLIC, Content
 from gatekeeper.ca.index import Entry, Index, Kind
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, make_key
 from gatekeeper.ca.names import check_name, printable
-from gatekeeper.ca.requests import check_request, make_request, read_request, requested_holder
+from gatekeeper.ca.requests import check_request, check_strength, make_request, read_request, requested_holder
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.ca.store import CERTIFICATE, Store
 from gatekeeper.errors import AuthorityError
@@ -117,6 +117,7 @@ class Issuer:
         grant: Grant | None = None,
         *,
         name: str | None = None,
+        common_name: str | None = None,
         as_requested: bool = False,
         replace_older: bool = False,
         lifetime: timedelta = YEAR,
@@ -125,10 +126,14 @@ class Issuer:
         """A client certificate for a request from elsewhere.
 
         Only key and common name are taken from it, because routes decide by the rest; ``as_requested`` takes its whole
-        subject and its alternative names. ``name`` is what the files are called, the common name if None.
+        subject and its alternative names. ``name`` is what the files are called, the common name if None. With a
+        ``common_name``, the one in the request does not count: the operator has said whom it is for.
         """
         asked = read_request(request, source)
-        common_name = check_request(asked, source)
+        if common_name is None:
+            common_name = check_request(asked, source)
+        else:
+            check_strength(asked, source)
         name = check_name(name) if name else _file_name(common_name)
         wanted = requested_holder(asked)
         bearer = wanted if as_requested else (grant or Grant()).holder(common_name)

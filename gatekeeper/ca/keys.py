@@ -4,7 +4,7 @@ import re
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -17,22 +17,17 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gatekeeper.errors import AuthorityError, UsageError
+from gatekeeper.gate.keys import MAXIMUM_RSA_BITS, MINIMUM_RSA_BITS
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 # What the recipe makes: `openssl genrsa 4096`.
 DEFAULT_KEY_TYPE = "rsa:4096"
 
-# NIST SP 800-57 part 1, 5.6.2: below 2048 bits RSA protects nothing any more.
-MINIMUM_RSA_BITS = 2048
-# More costs seconds a handshake and protects nobody better; some clients refuse it.
-MAXIMUM_RSA_BITS = 8192
-
 # openssl asks for at least four characters, so a key with a shorter one could not be used with it.
 MINIMUM_PASSPHRASE = 4
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
-_STRONG_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 # EncryptedPrivateKeyInfo begins with a SEQUENCE, a key in clear with the INTEGER of its version (RFC 5958, 2 and 3).
 _ENCRYPTED_DER = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..)\x30", re.DOTALL)
@@ -83,7 +78,7 @@ def load_key(content: bytes, passphrase: bytes | None, source: str) -> PrivateKe
     """Read a private key, PEM or DER; AuthorityError in one sentence if the passphrase or the file is wrong.
 
     ``source`` names the file in that sentence. A passphrase for a key that has none is not used. Whether the key is
-    strong enough is asked of `key_weakness`.
+    strong enough is asked of `gatekeeper.gate.keys.key_weakness`.
     """
     encrypted = key_is_encrypted(content)
     load = load_pem_private_key if b"-----BEGIN" in content else load_der_private_key
@@ -105,26 +100,6 @@ def usable_key(key: PrivateKeyTypes | None, source: str) -> PrivateKey:
     if not isinstance(key, PrivateKey):
         raise AuthorityError(f"{source} holds a private key of a kind that cannot be used; take {_KINDS}")
     return key
-
-
-def key_weakness(key: object) -> str | None:
-    """Why a public key must not be certified, as half a sentence; None where it may be."""
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < MINIMUM_RSA_BITS:
-            return f"its RSA key has {key.key_size} bits, {MINIMUM_RSA_BITS} is the least"
-        if key.key_size > 2 * MAXIMUM_RSA_BITS:
-            return f"its RSA key has {key.key_size} bits, which only slows every handshake"
-        # An exponent of 1 makes every signature fit; 3 is old and forgeable by sloppy verifiers (CVE-2006-4339).
-        return None if key.public_numbers().e >= 65537 else "its RSA exponent is smaller than 65537"
-    if isinstance(key, ec.EllipticCurvePublicKey):
-        return (
-            None
-            if isinstance(key.curve, _STRONG_CURVES)
-            else f"its curve {key.curve.name} is not one of p256, p384, p521"
-        )
-    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        return None
-    return "its key is of a kind that TLS clients do not use"
 
 
 def describe_key(key: object) -> str:

@@ -1,14 +1,12 @@
 """Certificate signing requests (PKCS #10, RFC 2986): made here, or taken from elsewhere and judged."""
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from gatekeeper.ca.certificates import Holder
-from gatekeeper.ca.keys import PrivateKey, key_weakness, signature_hash
+from gatekeeper.ca.keys import PrivateKey, signature_hash
 from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.keys import request_weakness
 
 # RFC 5280, appendix A: ub-common-name.
 MAXIMUM_COMMON_NAME = 64
@@ -16,8 +14,6 @@ MAXIMUM_COMMON_NAME = 64
 # What *cryptography* raises for names and extensions that it does not understand: text that is not in the alphabet
 # it claims, a number for a name, the same extension twice.
 UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-
-_STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
 
 # The kinds of alternative names that are taken over when the operator grants what a request asks for.
 _GRANTABLE = (x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier, x509.IPAddress)
@@ -55,8 +51,7 @@ def check_request(request: x509.CertificateSigningRequest, source: str) -> str:
     Checked: strength of hash and key, the signature (whoever asks holds the key), exactly one common name, which is
     not blank, printable and not too long. Not checked: who sent it. That is the operator's part.
     """
-    if weakness := _weakness(request):
-        raise AuthorityError(f"{source} is refused: {weakness}; make a new key and a new request")
+    check_strength(request, source)
     names = [str(attribute.value) for attribute in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if not any(name.strip() for name in names):
         raise AuthorityError(
@@ -66,6 +61,12 @@ def check_request(request: x509.CertificateSigningRequest, source: str) -> str:
     if len(names) > 1:
         raise AuthorityError(f"{source} has {len(names)} common names (CN); a gate lets in certificates with one")
     return check_common_name(names[0])
+
+
+def check_strength(request: x509.CertificateSigningRequest, source: str) -> None:
+    """AuthorityError for a request whose key or signature is too weak, or whose signature is not by its key."""
+    if weakness := request_weakness(request):
+        raise AuthorityError(f"{source} is refused: {weakness}; make a new key and a new request")
 
 
 def check_common_name(name: str) -> str:
@@ -92,23 +93,3 @@ def _alternatives(request: x509.CertificateSigningRequest) -> x509.SubjectAltern
         return request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
-
-
-def _weakness(request: x509.CertificateSigningRequest) -> str | None:
-    try:
-        public_key, algorithm = request.public_key(), request.signature_hash_algorithm
-        if algorithm is not None and not isinstance(algorithm, _STRONG_HASHES):
-            return f"it is signed with {algorithm.name.upper()}, which can be forged"
-        if weakness := key_weakness(public_key):
-            return weakness
-        if (
-            public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            not in request.tbs_certrequest_bytes
-        ):
-            # RFC 4055, 1.2: a key for RSASSA-PSS alone; as an ordinary one it would not be its holder's any more.
-            return "its key is restricted to RSA-PSS, which would be lost"
-        return (
-            None if request.is_signature_valid else "its signature does not fit its key, so it was changed on the way"
-        )
-    except (UnsupportedAlgorithm, InvalidSignature, ValueError):
-        return "its key or its signature is of a kind that cannot be checked"

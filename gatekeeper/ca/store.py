@@ -22,13 +22,13 @@ from gatekeeper.ca.keys import (
     MINIMUM_PASSPHRASE,
     PrivateKey,
     key_pem,
-    key_weakness,
     load_key,
 )
 from gatekeeper.ca.names import check_name
 from gatekeeper.ca.requests import check_common_name
 from gatekeeper.ca.revocation import CRL_LIFETIME, is_list_of, make_crl
 from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.keys import key_weakness
 from gatekeeper.tls.files import not_an_authority
 
 KEY = "ca.key"

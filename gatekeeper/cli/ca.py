@@ -20,6 +20,7 @@ _EXAMPLES = {
     "init": 'gatekeeper ca init --cn "Home CA"',
     "issue": "gatekeeper ca issue alice --email alice@example.com",
     "invite": "gatekeeper ca invite alice --url https://gate.example.com",
+    "approve": "gatekeeper ca approve backup-server",
     "csr": "gatekeeper ca csr alice",
     "sign": "gatekeeper ca sign alice.csr",
     "p12": "gatekeeper ca p12 alice --compat",
@@ -55,7 +56,7 @@ def add_command(commands: Commands) -> None:
         parser.set_defaults(run=_run, ca_command=word)
         return parser
 
-    for add_word in (_init, _issue, _invite, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _list, _show):
+    for add_word in (_init, _issue, _invite, _approve, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _list, _show):
         add_word(add)
 
 
@@ -118,9 +119,9 @@ def _invite(add: _Add) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?", help="the person or the device")
     parser.add_argument("--valid", type=_wait, default="24h", metavar="TIME", help="how long the link works (24h)")
     parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
-    parser.add_argument("--invitations", type=Path, metavar="FOLDER", help="the folder that the gate reads")
+    _add_folder(parser)
     parser.add_argument(
-        "-c", "--config", type=Path, metavar="FILE", help="the gate's configuration, which names both, if it is here"
+        "--csr", action="store_true", help="no certificate yet: a computer makes its own key by gatekeeper enroll LINK"
     )
     parser.add_argument("--qr", action="store_true", help="print the QR code even where no terminal is")
     instead = parser.add_mutually_exclusive_group()
@@ -132,6 +133,18 @@ def _invite(add: _Add) -> None:
     _add_key(parser)
     _add_grant(parser)
     _add_password(parser)
+
+
+def _approve(add: _Add) -> None:
+    parser = add("approve", "sign the request that came to an invitation (ca invite --csr)")
+    parser.add_argument("name", metavar="NAME", help="who was invited, or the id in ca invite --list")
+    sure = parser.add_mutually_exclusive_group()
+    sure.add_argument("--fingerprint", metavar="SHA256", help="sign if the key is this one, as gatekeeper enroll says")
+    sure.add_argument("--yes", action="store_true", help="sign without being asked, whoever sent it")
+    _add_folder(parser)
+    _add_days(parser)
+    _add_grant(parser)
+    parser.set_defaults(url=None, list=False, cancel=None)
 
 
 def _csr(add: _Add) -> None:
@@ -209,6 +222,13 @@ def _show(add: _Add) -> None:
     parser = add("show", "explain a certificate, request, CRL, .p12 or key, and whether it is let in")
     parser.add_argument("what", metavar="NAME|SERIAL|FILE")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--invitations", type=Path, metavar="FOLDER", help="the folder that the gate reads")
+    parser.add_argument(
+        "-c", "--config", type=Path, metavar="FILE", help="the gate's configuration, which names it, if it is here"
+    )
 
 
 def _add_days(parser: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ from gatekeeper.ca.store import (
     read_certificate_pem,
     read_file,
 )
-from gatekeeper.cli import ca_invite
+from gatekeeper.cli import ca_approve, ca_invite
 from gatekeeper.cli import ca_print as out
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase, new_passphrase, open_password
 from gatekeeper.cli.terminal import working
@@ -92,6 +92,10 @@ def _invite(args: argparse.Namespace) -> int:
     if args.name is None:
         raise UsageError("say whom to invite: gatekeeper ca invite NAME; or --list, or --cancel NAME")
     check_name(args.name)
+    if args.csr:
+        one = ca_invite.put_for_request(way.folder(), way.gate(), args.name, timedelta(seconds=args.valid))
+        ca_invite.invited_computer(one, as_json=_json(args))
+        return 0
     check_key_type(args.key)
     # Whatever could be wrong is found before anything is issued.
     folder, gate, wish = way.folder(), way.gate(), _bundle_wish(args)
@@ -104,6 +108,29 @@ def _invite(args: argparse.Namespace) -> int:
     one = ca_invite.put(folder, gate, issued, password, timedelta(seconds=args.valid))
     made = issued.password is not None
     ca_invite.invited(issued, one, password if made else None, qr=args.qr, as_json=_json(args))
+    return 0
+
+
+def _approve(args: argparse.Namespace) -> int:
+    folder = ca_invite.Way(args).folder()
+    waiting = ca_approve.waiting(folder, args.name)
+    ca_approve.must_be_sure(waiting, args.fingerprint, yes=args.yes)
+    issuer, name = _issuer(args), check_name(waiting.found.invitation.name)
+    issued = issuer.sign(
+        waiting.request.pem.encode(),
+        f"the request of {name}",
+        _grant(args),
+        name=name,
+        common_name=name,
+        lifetime=timedelta(days=args.days),
+        now=_now(),
+    )
+    store = Store(_folder(args))
+    chain = (store.issued(issued.entry), store.certificate())
+    if not folder.sign(waiting.found, b"".join(one.public_bytes(out.PEM) for one in chain), _now().timestamp()):
+        issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=_now())
+        raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked")
+    ca_approve.approved(issued, waiting, as_json=_json(args))
     return 0
 
 
@@ -265,6 +292,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "init": _init,
     "issue": _issue,
     "invite": _invite,
+    "approve": _approve,
     "csr": _csr,
     "sign": _sign,
     "p12": _p12,

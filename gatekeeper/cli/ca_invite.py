@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,8 +28,8 @@ from gatekeeper.cli.qr import code_width, half_blocks
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
 from gatekeeper.gate.certificate import serial_hex
-from gatekeeper.invitations.folder import Found, Invitations, complaint
-from gatekeeper.invitations.invitation import FILES, Invitation
+from gatekeeper.invitations.folder import CHAIN, Found, Invitations, complaint
+from gatekeeper.invitations.invitation import FILES, Invitation, Kind
 from gatekeeper.invitations.state import Stage, now_is
 from gatekeeper.invitations.token import link, make_token
 from gatekeeper.settings import Settings
@@ -133,6 +133,30 @@ def put(invitations: Invitations, gate: str, issued: Issued, password: str, vali
     return Invited(invitation, link(gate, token))
 
 
+def put_for_request(invitations: Invitations, gate: str, name: str, valid: timedelta) -> Invited:
+    """Invite a computer that makes its own key: nothing is issued, and no file lies in the folder."""
+    token, now = make_token(), datetime.now(UTC).timestamp()
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    invitation = Invitation(name, digest, made=now, ends=now + valid.total_seconds(), kind=Kind.REQUEST)
+    invitations.add(invitation, {})
+    return Invited(invitation, link(gate, token))
+
+
+def invited_computer(one: Invited, *, as_json: bool) -> None:
+    """Print the link of ``--csr``, and the two commands that follow."""
+    name, ends = one.invitation.name, datetime.fromtimestamp(one.invitation.ends, UTC)
+    if as_json:
+        print_json({"name": name, "link": one.link, "link_ends": iso(ends)})
+        return
+    print(f"{name} is invited, until {ends:%Y-%m-%d %H:%M} UTC. Run on that computer, which makes its own key:")
+    print()
+    print(f"  gatekeeper enroll {one.link}")
+    print()
+    print("It says the fingerprint of its key, and waits. Then run here, and compare it:")
+    print()
+    print(f"  gatekeeper ca approve {shlex.quote(name)}")
+
+
 def invited(issued: Issued, one: Invited, password: str | None, *, qr: bool, as_json: bool) -> None:
     """Print what a person sends on: the link, its QR code, and the password unless it was given."""
     ends = datetime.fromtimestamp(one.invitation.ends, UTC)
@@ -172,11 +196,20 @@ def _print_code(text: str) -> None:
 
 # -- what became of them
 
-_STYLES = {Stage.OPEN: "green", Stage.TAKEN: "yellow", Stage.LEFT: "yellow", Stage.CANCELLED: "red", Stage.LOST: "red"}
+_STYLES = {
+    Stage.OPEN: "green",
+    Stage.ASKED: "yellow",
+    Stage.TAKEN: "yellow",
+    Stage.LEFT: "yellow",
+    Stage.CANCELLED: "red",
+    Stage.LOST: "red",
+}
 _WORDS = {
     Stage.OPEN: "waits",
     Stage.TAKEN: "is being downloaded",
     Stage.LEFT: "broke off, may be repeated",
+    Stage.ASKED: "asked, to be approved",
+    Stage.SIGNED: "approved, to be fetched",
     Stage.USED: "used",
     Stage.LOST: "broke off, destroyed",
     Stage.ENDED: "ended unused",
@@ -235,10 +268,10 @@ def _table(every: Iterable[Found]) -> Table:
 def cancel(invitations: Invitations, what: str) -> list[Found]:
     """``--cancel``: take back all that wait for a name, or the one of an id; InvitationError if there is none."""
     now = datetime.now(UTC).timestamp()
-    named = [one for one in invitations.all() if what == one.invitation.name or _is_id(what, one)]
+    named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
     if not named:
         raise InvitationError(f"nobody called {what!r} is invited, and no invitation has this id")
-    named = [invitations.aged(one, now) for one in named]
+    named = [_with_serial(invitations, invitations.aged(one, now)) for one in named]
     cancelled = [one for one in named if invitations.cancel(one, now)]
     if not cancelled:
         last = max(named, key=lambda one: one.invitation.made)
@@ -247,6 +280,18 @@ def cancel(invitations: Invitations, what: str) -> list[Found]:
             "to end the certificate: gatekeeper ca revoke"
         )
     return cancelled
+
+
+def _with_serial(invitations: Invitations, one: Found) -> Found:
+    """A computer's, with the serial of the certificate that lies there for it: it may have been fetched."""
+    chain = invitations.read(one, CHAIN) if one.state.stage is Stage.SIGNED else None
+    if chain is None:
+        return one
+    try:
+        serial = serial_hex(x509.load_pem_x509_certificate(chain).serial_number)
+    except ValueError:
+        return one
+    return Found(replace(one.invitation, serial=serial), one.state)
 
 
 def taken_back(cancelled: list[Found], revoked: tuple[int, ...], *, as_json: bool) -> None:
@@ -265,7 +310,8 @@ def taken_back(cancelled: list[Found], revoked: tuple[int, ...], *, as_json: boo
             print(f"where the authority is: gatekeeper ca revoke {one.invitation.serial}")
 
 
-def _is_id(what: str, one: Found) -> bool:
+def is_id(what: str, one: Found) -> bool:
+    """Whether it is the beginning of an invitation's id, long enough to mean one."""
     return len(what) >= 8 and one.identifier.startswith(what.lower())
 
 

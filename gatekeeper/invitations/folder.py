@@ -21,6 +21,7 @@ from gatekeeper.invitations.state import Stage, State, may_take, now_is, over, r
 from gatekeeper.invitations.token import identifier_of
 
 RECORD = "invitation.json"
+CHAIN = "certificate.pem"
 _ASIDE = ".new-"
 # What is over is told to whoever opens the link, and listed, for so long.
 KEPT_SECONDS = 14 * 86400
@@ -79,6 +80,11 @@ class Invitations:
                 return True
             found = self._look(self._folder(found.invitation)) or found
         return False
+
+    def sign(self, found: Found, chain: bytes, now: float) -> bool:
+        """Put the certificate (PEM, with what is above it) to the request; False if it was cancelled meanwhile."""
+        state = State(Stage.SIGNED, int(now), mark=found.state.mark)
+        return self._put(found, CHAIN, chain) and self.move(found, state)
 
     # -- by everybody
 
@@ -139,6 +145,16 @@ class Invitations:
         """A download is at its end. One that is whole destroys what there was; it may have been cancelled meanwhile."""
         self.move(found, settled(found.state, whole=whole, now=now))
 
+    def ask(self, found: Found, mark: str, content: bytes, now: float) -> Found | None:
+        """Leave a certificate request; None if another one came first. ``mark`` stands for its key.
+
+        It lies under a name of its own before the rename, and the state says which one won.
+        """
+        state = State(Stage.ASKED, int(now), mark=mark)
+        if found.state.stage is not Stage.OPEN or not self._put(found, request_name(state), content):
+            return None
+        return Found(found.invitation, state) if self.move(found, state) else None
+
     def aged(self, found: Found, now: float) -> Found:
         """The invitation as it is now, after whatever time has done to it was carried out."""
         state = now_is(found.state, found.invitation.ends, now)
@@ -158,6 +174,23 @@ class Invitations:
                     shutil.rmtree(folder, ignore_errors=True)
                 elif not state.alive:
                     _empty(folder / state.name)  # a process may have been killed between rename and unlink
+
+    def _put(self, found: Found, name: str, content: bytes) -> bool:
+        """Write a file into an invitation, whole; False if the invitation has moved on meanwhile."""
+        folder = self._folder(found.invitation) / found.state.name
+        aside = folder / f"{_ASIDE}{secrets.token_hex(8)}"
+        with _sentence(folder):
+            access = _Access.of(self.path)
+            try:
+                access.write(aside, content)
+                aside.rename(folder / name)
+                _flush_folder(folder)
+            except FileNotFoundError:
+                return False
+            except BaseException:
+                aside.unlink(missing_ok=True)
+                raise
+        return True
 
     def _folder(self, invitation: Invitation) -> Path:
         return self.path / identifier_of(invitation.digest)
@@ -203,6 +236,11 @@ class _Access:
             file.write(octets)
             file.flush()
             os.fsync(descriptor)
+
+
+def request_name(state: State) -> str:
+    """The file of the request that an invitation in this state is about."""
+    return f"request-{state.mark}.json"
 
 
 def complaint(path: Path) -> str:

@@ -7,7 +7,9 @@
       │      ▼   │                   broke off: the same address may try again
       │      left ──► lost           nobody did within ten minutes: destroyed
       ├──► ended                     its time has passed
-      └──► cancelled                 by the administrator; taken and left can be cancelled too
+      ├──► cancelled                 by the administrator; whatever is not over can be cancelled
+      └──► asked ──► signed ──► used     a request came, was signed, and the time to fetch has passed
+             └──► ended                  nobody signed it in time
 """
 
 import hashlib
@@ -19,6 +21,8 @@ from enum import StrEnum
 REPEAT_SECONDS = 600
 # Whoever is handing a file out is done, one way or the other, long before this. One who is not was killed.
 LEASE_SECONDS = 120
+# Who keeps the key may fetch the certificate for so long after it was signed, even if the invitation ends before.
+FETCH_SECONDS = 86400
 
 
 class Stage(StrEnum):
@@ -27,24 +31,26 @@ class Stage(StrEnum):
     OPEN = "open"  # nobody has come
     TAKEN = "taken"  # a download is under way
     LEFT = "left"  # a download broke off
-    USED = "used"  # a download was whole
+    ASKED = "asked"  # a certificate request came, and waits for the administrator
+    SIGNED = "signed"  # the certificate waits to be fetched
+    USED = "used"  # a download was whole, or the time to fetch a certificate has passed
     LOST = "lost"  # a download broke off and was not repeated in time
     ENDED = "ended"  # its time has passed, and nobody came
     CANCELLED = "cancelled"  # the administrator took it back
 
 
-ALIVE = frozenset({Stage.OPEN, Stage.TAKEN, Stage.LEFT})
+ALIVE = frozenset({Stage.OPEN, Stage.TAKEN, Stage.LEFT, Stage.ASKED, Stage.SIGNED})
 
 _NAME = re.compile(
-    r"(open)|(taken)-([0-9]{1,12})-([0-9]{1,12})-([0-9a-f]{32})|(left)-([0-9]{1,12})-([0-9a-f]{32})|"
+    r"(open)|(taken)-([0-9]{1,12})-([0-9]{1,12})-([0-9a-f]{32})|(left|asked|signed)-([0-9]{1,12})-([0-9a-f]{32})|"
     r"(used|lost|ended|cancelled)-([0-9]{1,12})"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``since`` is when it was first taken or when it was over, ``again`` when it was taken last (seconds since the
-    epoch); ``mark`` stands for the address that took it, see `mark_of`."""
+    """``since`` is when it was first taken, asked, signed or over, ``again`` when it was taken last (seconds since the
+    epoch); ``mark`` stands for the address that took it, see `mark_of`, or for the key that is to be certified."""
 
     stage: Stage = Stage.OPEN
     since: int = 0
@@ -59,14 +65,14 @@ class State:
                 return "open"
             case Stage.TAKEN:
                 return f"taken-{self.since}-{self.again}-{self.mark}"
-            case Stage.LEFT:
-                return f"left-{self.since}-{self.mark}"
+            case Stage.LEFT | Stage.ASKED | Stage.SIGNED:
+                return f"{self.stage}-{self.since}-{self.mark}"
             case _:
                 return f"{self.stage}-{self.since}"
 
     @property
     def alive(self) -> bool:
-        """Whether there still is something to download."""
+        """Whether it is not over: there is, or may come, something to hand out."""
         return self.stage in ALIVE
 
 
@@ -80,7 +86,7 @@ def read_state(name: str) -> State | None:
     if match[2]:
         return State(Stage.TAKEN, int(match[3]), int(match[4]), match[5])
     if match[6]:
-        return State(Stage.LEFT, int(match[7]), mark=match[8])
+        return State(Stage(match[6]), int(match[7]), mark=match[8])
     return State(Stage(match[9]), int(match[10]))
 
 
@@ -95,8 +101,10 @@ def now_is(state: State, ends: float, now: float) -> State:
         state = State(Stage.LEFT, state.since, mark=state.mark)
     if state.stage is Stage.LEFT and now >= state.since + REPEAT_SECONDS:
         return State(Stage.LOST, int(now))
-    if state.stage is Stage.OPEN and now >= ends:
+    if state.stage in (Stage.OPEN, Stage.ASKED) and now >= ends:
         return State(Stage.ENDED, int(now))
+    if state.stage is Stage.SIGNED and now >= max(ends, state.since + FETCH_SECONDS):
+        return State(Stage.USED, int(now))
     return state
 
 

@@ -10,6 +10,8 @@ invite
     an invitation: who may look at it or download it, and the download.
 page
     what is shown about it, in the visitor's language and for the visitor's device.
+enrolment
+    an invitation for a computer that keeps its key: the request, and the certificate.
 guesses
     how often somebody may be wrong.
 """

@@ -11,8 +11,10 @@ from gatekeeper.invitations.folder import Found
 from gatekeeper.invitations.invitation import FILES, Kind, Profile
 from gatekeeper.invitations.state import Stage, mark_of, may_take
 from gatekeeper.invitations.token import digest_of
+from gatekeeper.reception import enrolment
 from gatekeeper.reception.page import page
 from gatekeeper.reception.question import Event, Question, Reply, failure
+from gatekeeper.refusal.negotiation import prefers_page
 
 _TYPES = {".p12": "application/x-pkcs12", ".mobileconfig": "application/x-apple-aspen-config"}
 # What fetches links on its own: previews of messengers, search engines. Each says so in its User-Agent; a phone made by
@@ -33,8 +35,9 @@ _OVER = {
 
 
 def answer(question: Question, token: bytes) -> Reply:
-    """The page (GET, HEAD) or the download (POST) of the invitation with this token."""
-    digest = digest_of(token)
+    """The page (GET, HEAD) or the download (POST) of the invitation with this token, or what is below it."""
+    token, _, below = token.partition(b"/")
+    digest = digest_of(token) if below in (b"", enrolment.CERTIFICATE) else None
     found = question.invitations.find(digest) if digest is not None else None
     if found is None:
         detail = "There is no invitation at this address."
@@ -43,14 +46,27 @@ def answer(question: Question, token: bytes) -> Reply:
     if found.state.stage in _OVER:
         status, detail, topic = _OVER[found.state.stage]
         return failure(question, status, detail, topic=topic, event=Event.REFUSED)
+    if found.invitation.kind is Kind.REQUEST:
+        objection = _objection(question) if question.method == b"POST" else ""
+        if objection:
+            return failure(question, 403, objection, event=Event.REFUSED)
+        return enrolment.answer(question, found, below)
+    if below:
+        return failure(question, 404, "There is nothing here.")
     mark = mark_of(question.address, found.invitation.digest)
     if not may_take(found.state, mark):
         return _busy(question)
     if question.method == b"POST":
         return _download(question, found, mark)
     if question.method in (b"GET", b"HEAD"):
-        return page(question, found.invitation)
+        return page(question, found.invitation) if not _wants_json(question) else enrolment.describe(question, found)
     return failure(question, 405, "An invitation is looked at and downloaded.", extra=(("Allow", "GET, HEAD, POST"),))
+
+
+def _wants_json(question: Question) -> bool:
+    """Whether it is a program that says so; who says nothing gets the page."""
+    accept = question.said(b"accept")
+    return "json" in accept and not prefers_page(accept)
 
 
 def _busy(question: Question) -> Reply:
@@ -64,7 +80,7 @@ def _download(question: Question, found: Found, mark: str) -> Reply:
         return failure(question, 403, objection, event=Event.REFUSED)
     profile = _profile(question.body)
     name = found.invitation.files.get(profile or "")
-    if found.invitation.kind is not Kind.BUNDLE or profile is None or name is None:
+    if profile is None or name is None:
         return failure(question, 400, "The invitation has no such file.", event=Event.REFUSED)
     taken = question.invitations.take(found, mark, question.now)
     content = question.invitations.read(taken, name) if taken is not None else None

@@ -14,6 +14,7 @@ class Event(StrEnum):
 
     SHOWN = "shown"  # somebody looked at the page
     DOWNLOADED = "downloaded"  # whole, and destroyed here
+    REQUESTED = "requested"  # a certificate request came, and waits
     INTERRUPTED = "interrupted"  # the download broke off
     REFUSED = "refused"  # used, ended, cancelled or under way, or asked for by a program that only looks
     UNKNOWN = "unknown"  # no invitation has this token

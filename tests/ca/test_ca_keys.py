@@ -10,11 +10,11 @@ from gatekeeper.ca.keys import (
     describe_key,
     key_is_encrypted,
     key_pem,
-    key_weakness,
     load_key,
     make_key,
 )
 from gatekeeper.errors import AuthorityError, UsageError
+from gatekeeper.gate.keys import key_weakness
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import pytest
 
 from gatekeeper.invitations.state import (
+    ALIVE,
+    FETCH_SECONDS,
     LEASE_SECONDS,
     REPEAT_SECONDS,
     Stage,
@@ -20,9 +22,11 @@ HERE, ELSEWHERE = mark_of("192.0.2.7", "d"), mark_of("192.0.2.8", "d")
 BEGUN = taken(State(), HERE, 1000.9)
 BROKEN = settled(BEGUN, whole=False, now=1010)
 AGAIN = taken(BROKEN, HERE, 1100)
+ASKED, SIGNED = (State(stage, 1000, mark="0" * 32) for stage in (Stage.ASKED, Stage.SIGNED))
+OVER = [stage for stage in Stage if stage not in ALIVE]
 
 
-@pytest.mark.parametrize("state", [State(), BEGUN, BROKEN, AGAIN, *(over(stage, 5) for stage in list(Stage)[3:])])
+@pytest.mark.parametrize("state", [State(), BEGUN, BROKEN, AGAIN, ASKED, SIGNED, *(over(stage, 5) for stage in OVER)])
 def test_a_state_is_the_name_of_a_folder(state: State) -> None:
     """And the name is the state."""
     assert read_state(state.name) == state
@@ -92,3 +96,24 @@ def test_what_is_over_stays_over(stage: Stage) -> None:
     """No time brings it back."""
     assert now_is(over(stage, 5), 10, 1e9) == over(stage, 5)
     assert not may_take(over(stage, 5), HERE)
+
+
+def test_a_request_waits_as_long_as_the_invitation_holds() -> None:
+    """Then nobody signs it any more."""
+    assert now_is(ASKED, 5000, 4999.9) is ASKED
+    assert now_is(ASKED, 5000, 5000) == over(Stage.ENDED, 5000)
+
+
+def test_a_certificate_waits_a_day_or_longer() -> None:
+    """A day after it was signed, or until the end of the invitation if that is later."""
+    for ends in (1001, 1000 + 2 * FETCH_SECONDS):
+        end = max(ends, 1000 + FETCH_SECONDS)
+        assert now_is(SIGNED, ends, end - 0.1) is SIGNED
+        assert now_is(SIGNED, ends, end) == over(Stage.USED, end)
+
+
+@pytest.mark.parametrize("state", [ASKED, SIGNED])
+def test_what_a_computer_has_asked_for_is_no_download(state: State) -> None:
+    """Not for the address that asked either."""
+    assert state.alive
+    assert not may_take(state, state.mark)

@@ -1,0 +1,106 @@
+"""``gatekeeper ca approve``: look at the request of a computer, and be sure whose it is, before it is signed.
+
+The gate can write into the folder, and whoever has the link can send a request: so the names that are granted come
+from the command line here, and a person, or a script that was told it, compares the key.
+"""
+
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gatekeeper.ca.issuer import Issued
+from gatekeeper.ca.keys import describe_key
+from gatekeeper.ca.names import printable
+from gatekeeper.cli.ca_invite import is_id
+from gatekeeper.cli.ca_json import issued_fields
+from gatekeeper.cli.ca_print import notes
+from gatekeeper.cli.terminal import print_json
+from gatekeeper.errors import AuthorityError, InvitationError, UsageError
+from gatekeeper.invitations.folder import Found, Invitations, request_name
+from gatekeeper.invitations.request import Request, mark_of_key, read_csr, read_request, spki_sha256
+from gatekeeper.invitations.state import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that waits: ``key`` is its kind in words, ``spki`` the SHA-256 of the public key in hex."""
+
+    found: Found
+    request: Request
+    key: str
+    spki: str
+
+
+def waiting(invitations: Invitations, what: str) -> Waiting:
+    """The one request that waits for a name, or for an id; InvitationError if it is not one."""
+    now = datetime.now(UTC).timestamp()
+    named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
+    asked = [one for one in (invitations.aged(one, now) for one in named) if one.state.stage is Stage.ASKED]
+    if not asked:
+        why = "no request came yet" if any(one.state.stage is Stage.OPEN for one in named) else "nothing waits for it"
+        raise InvitationError(f"there is nothing to approve for {what!r}: {why}; see gatekeeper ca invite --list")
+    if len(asked) > 1:
+        ids = ", ".join(one.identifier[:8] for one in asked)
+        raise InvitationError(f"several requests wait for {what!r}; say which by its id: {ids}")
+    return _read(invitations, asked[0])
+
+
+def _read(invitations: Invitations, found: Found) -> Waiting:
+    content = invitations.read(found, request_name(found.state))
+    if content is None:
+        raise InvitationError(f"the request of {found.invitation.name} is not there any more")
+    request = read_request(content, request_name(found.state))
+    try:
+        csr = read_csr(request.pem.encode())
+    except ValueError as error:
+        raise InvitationError(f"the request of {found.invitation.name} cannot be signed: {error}") from error
+    spki = spki_sha256(csr)
+    if mark_of_key(spki) != found.state.mark:
+        raise InvitationError(f"the request of {found.invitation.name} was exchanged in the folder; cancel it")
+    return Waiting(found, request, describe_key(csr.public_key()), spki)
+
+
+def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:
+    """AuthorityError if the key is not the one that was told, or a person says no; UsageError if nobody can."""
+    if fingerprint is not None:
+        told = fingerprint.lower().removeprefix("sha256:").replace(":", "")
+        if told != one.spki:
+            name = shlex.quote(one.found.invitation.name)
+            raise AuthorityError(
+                f"the key of the request is another one, {one.spki}; nothing was signed. "
+                f"Somebody else may have the link: gatekeeper ca invite --cancel {name}"
+            )
+        return
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("compare the key: --fingerprint SHA256, as gatekeeper enroll says it; or --yes")
+    for line in described(one):
+        print(line, file=sys.stderr)
+    print("Is this the fingerprint that the computer shows? Sign it? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise AuthorityError("nothing was signed; the request still waits")
+
+
+def described(one: Waiting) -> tuple[str, ...]:
+    """What a person compares."""
+    came = datetime.fromtimestamp(one.request.came, UTC)
+    return (
+        f"Name:        {printable(one.found.invitation.name)}",
+        f"Key:         {one.key}",
+        f"Fingerprint: {one.spki}",
+        f"Came from:   {printable(one.request.address)}, {came:%Y-%m-%d %H:%M:%S} UTC, {printable(one.request.agent)}",
+    )
+
+
+def approved(issued: Issued, one: Waiting, *, as_json: bool) -> None:
+    """After it was signed."""
+    if as_json:
+        print_json(issued_fields(issued) | {"spki": one.spki, "address": one.request.address})
+        return
+    for line in described(one):
+        print(line)
+    print()
+    print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}; gatekeeper enroll fetches it now.")
+    notes(issued)

@@ -1,0 +1,50 @@
+"""``gatekeeper enroll``: a certificate for a computer without a browser, whose key never leaves it."""
+
+import argparse
+from pathlib import Path
+
+from gatekeeper.cli.parser import Commands
+from gatekeeper.units import parse_duration
+
+_EPILOG = """\
+example: gatekeeper enroll - --out /etc/backup
+
+Whoever has the link can ask in your name, and others can see arguments in the
+list of processes: with - it is read from standard input. Interrupted, run it
+again: it goes on with the key that is there."""
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``enroll`` to the command line."""
+    parser = commands.add_parser(
+        "enroll",
+        help="make a key here, and get a certificate for it by a link",
+        description="Make a key here, send a request by the link of ca invite --csr, wait, and fetch the certificate.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("link", metavar="LINK", help="the link, or - to read it from standard input")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where NAME.key and NAME.crt go (.)")
+    parser.add_argument(
+        "--key", default="ec:p256", metavar="TYPE", help="ec:p256 (the default), ec:p384, ec:p521, ed25519 or rsa:4096"
+    )
+    parser.add_argument(
+        "--cacert", type=Path, metavar="FILE", help="who vouches for the gate's server (the system's authorities)"
+    )
+    parser.add_argument("--timeout", type=_wait, default="24h", metavar="TIME", help="how long to wait (24h)")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, for scripts; a line when it waits, one at the end"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gatekeeper.cli.enrolling import enroll
+
+    return enroll(args)
+
+
+def _wait(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

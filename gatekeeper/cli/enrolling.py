@@ -1,0 +1,212 @@
+"""What ``gatekeeper enroll`` does: the key first, then the request, then waiting, then the certificate.
+
+The gate's own certificate is verified, always: whoever stands between could put a request of their own in the place
+of ours. Redirects are not followed, as the token would go where they lead.
+"""
+
+import argparse
+import http.client
+import json
+import re
+import ssl
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gatekeeper import __version__
+from gatekeeper.ca.certificates import Holder
+from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new
+from gatekeeper.ca.keys import PrivateKey, check_key_type, key_pem, load_key, make_key
+from gatekeeper.ca.names import check_name, printable
+from gatekeeper.ca.requests import make_request
+from gatekeeper.ca.store import read_file
+from gatekeeper.cli.terminal import working
+from gatekeeper.errors import InvitationError, UsageError
+from gatekeeper.invitations.request import spki_sha256
+
+_PATH = re.compile(r"/\.gatekeeper/invite/[A-Za-z0-9_-]{43}/?")
+# An answer of the gate is a few KiB, a chain of large keys a few more.
+_LARGEST_ANSWER = 1 << 18
+_CONNECT_SECONDS = 30.0
+_SHORTEST_WAIT, _LONGEST_WAIT = 1, 60
+# What passes: the gate restarts, a file server is away, too many ask.
+_PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the gate said; ``retry_after`` in seconds."""
+
+    status: int
+    body: bytes
+    retry_after: int
+
+    def fields(self) -> dict[str, Any]:
+        """The JSON in it; InvitationError for anything else."""
+        try:
+            found = json.loads(self.body)
+            if isinstance(found, dict):
+                return found
+        except ValueError:
+            pass
+        raise InvitationError(f"what answers there is no gate with invitations (status {self.status})")
+
+
+class Gate:
+    """The gate behind a link, verified at each connection."""
+
+    def __init__(self, link: str, cacert: Path | None) -> None:
+        parts = urlsplit(link)
+        if parts.scheme != "https" or not parts.hostname or not _PATH.fullmatch(parts.path) or parts.username:
+            raise UsageError("this is no link of an invitation: https://GATE/.gatekeeper/invite/ and 43 characters")
+        try:
+            self._host, self._port = parts.hostname, parts.port or 443
+            self._context = ssl.create_default_context(cafile=cacert)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{cacert or 'the link'} cannot be used: {error}") from error
+        self.path = parts.path.rstrip("/")
+        self.address = f"https://{parts.netloc}"
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+        """One request; OSError or HTTPException if nobody answers."""
+        connection = http.client.HTTPSConnection(
+            self._host, self._port, context=self._context, timeout=_CONNECT_SECONDS
+        )
+        headers = {"Accept": "application/json", "User-Agent": f"gatekeeper-enroll/{__version__}"}
+        if body is not None:
+            headers["Content-Type"] = "application/pkcs10"
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            text = response.getheader("Retry-After", "")
+            wait = int(text) if text.isascii() and text.isdigit() else _SHORTEST_WAIT
+            return Answer(response.status, response.read(_LARGEST_ANSWER), wait)
+        finally:
+            connection.close()
+
+
+def enroll(args: argparse.Namespace) -> int:
+    """From a link to NAME.key and NAME.crt; the exit code."""
+    check_key_type(args.key)
+    gate = Gate(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
+    deadline = time.monotonic() + args.timeout
+    said = _patiently(lambda: gate.ask("GET", gate.path), time.monotonic())  # a slip in the link is said at once
+    _must_be_fine(said)
+    name = _name_in(said.fields())
+    key_path, certificate_path = args.out / f"{name}.key", args.out / f"{name}.crt"
+    if certificate_path.exists():
+        raise InvitationError(f"{certificate_path} is there already; move it away, or choose another folder by --out")
+    key = _key(key_path, args.key)
+    request = make_request(key, Holder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])))
+    answer = _patiently(lambda: gate.ask("POST", gate.path, request.public_bytes(Encoding.PEM)), deadline)
+    _must_be_fine(answer)
+    spki = spki_sha256(request)
+    if answer.status == 202:
+        _say_what_to_compare(name, spki, key_path, as_json=args.json)
+        with working("Waiting for the administrator"):
+            answer = _wait_for_certificate(gate, answer, deadline)
+    chain = answer.body
+    _must_fit(chain, key)
+    write_new(certificate_path, Content(chain, PUBLIC))
+    _say_where(name, key_path, certificate_path, gate, spki, as_json=args.json)
+    return 0
+
+
+def _name_in(fields: dict[str, Any]) -> str:
+    """For whom the invitation is, fit to be a file name here, whatever the gate says."""
+    if fields.get("kind") != "request":
+        raise InvitationError("this invitation is for a browser: open the link on the device that is to get it")
+    return check_name(str(fields.get("name")))
+
+
+def _key(path: Path, key_type: str) -> PrivateKey:
+    """The key that an earlier attempt made, or a new one, on the disk before anybody hears of it."""
+    if path.exists():
+        return load_key(read_file(path), None, str(path))
+    with working(f"Making a key, {key_type}"):
+        key = make_key(key_type)
+    write_new(path, Content(key_pem(key), SECRET))
+    return key
+
+
+def _patiently(ask: Callable[[], Answer], deadline: float) -> Answer:
+    """Ask until there is an answer that will not pass; InvitationError if the gate cannot be believed, or is away."""
+    wait = float(_SHORTEST_WAIT)
+    while True:
+        try:
+            answer = ask()
+            if answer.status not in _PASSING:
+                return answer
+            trouble, wait = f"status {answer.status}", float(answer.retry_after)
+        except ssl.SSLCertVerificationError as error:
+            raise InvitationError(
+                f"the gate's certificate is not vouched for: {error.verify_message}; "
+                "name who does by --cacert, and do not go on otherwise"
+            ) from error
+        except (OSError, http.client.HTTPException) as error:
+            trouble, wait = str(error) or type(error).__name__, min(2 * wait, _LONGEST_WAIT)
+        _sleep(wait, deadline, f"the gate does not answer: {trouble}")
+
+
+def _wait_for_certificate(gate: Gate, answer: Answer, deadline: float) -> Answer:
+    while answer.status == 202:
+        _sleep(answer.retry_after, deadline, "nobody has approved the request yet; run this again to go on waiting")
+        answer = _patiently(lambda: gate.ask("GET", f"{gate.path}/certificate"), deadline)
+    _must_be_fine(answer)
+    return answer
+
+
+def _sleep(seconds: float, deadline: float, trouble: str) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise InvitationError(trouble)
+    time.sleep(min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT, left))
+
+
+def _must_be_fine(answer: Answer) -> None:
+    if answer.status in (200, 202):
+        return
+    if 300 <= answer.status < 400:
+        raise InvitationError("the gate leads elsewhere; redirects are not followed, as the link is a secret")
+    detail = printable(str(answer.fields().get("detail", "")))[:300]
+    raise InvitationError(f"the gate refuses ({answer.status}): {detail}")
+
+
+def _must_fit(chain: bytes, key: PrivateKey) -> None:
+    """The certificate is for our key and for a client; the key stays, so that nothing is lost if it is not."""
+    try:
+        certificate = x509.load_pem_x509_certificates(chain)[0]
+        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        fits = certificate.public_key() == key.public_key()
+    except (ValueError, x509.ExtensionNotFound) as error:
+        raise InvitationError("what came is no certificate for a client") from error
+    if not fits:
+        raise InvitationError("the certificate that came is for another key; tell the administrator")
+    if ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
+        raise InvitationError("the certificate that came is not for a client; tell the administrator")
+
+
+def _say_what_to_compare(name: str, spki: str, key_path: Path, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"state": "asked", "name": name, "spki": spki, "key": str(key_path)}), flush=True)
+        return
+    print(f"The request for {printable(name)} is sent; its key is {key_path} and stays here.")
+    print(f"Fingerprint: {spki}")
+    print("Tell it to the administrator, who compares it by: gatekeeper ca approve NAME", flush=True)
+
+
+def _say_where(name: str, key_path: Path, path: Path, gate: Gate, spki: str, *, as_json: bool) -> None:
+    if as_json:
+        done = {"state": "enrolled", "name": name, "spki": spki, "key": str(key_path), "certificate": str(path)}
+        print(json.dumps(done))
+        return
+    print(f"{path} is there, with the authority that signed it.")
+    print(f"Try it: curl --cert {path} --key {key_path} {gate.address}/")

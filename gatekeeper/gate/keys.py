@@ -1,0 +1,58 @@
+"""Which public keys are strong enough to be certified, and whether who asks for a certificate holds the key."""
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+# NIST SP 800-57 part 1, 5.6.2: below 2048 bits RSA protects nothing any more.
+MINIMUM_RSA_BITS = 2048
+# More costs seconds a handshake and protects nobody better; some clients refuse it.
+MAXIMUM_RSA_BITS = 8192
+
+_STRONG_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
+
+
+def key_weakness(key: object) -> str | None:
+    """Why a public key must not be certified, as half a sentence; None where it may be."""
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < MINIMUM_RSA_BITS:
+            return f"its RSA key has {key.key_size} bits, {MINIMUM_RSA_BITS} is the least"
+        if key.key_size > 2 * MAXIMUM_RSA_BITS:
+            return f"its RSA key has {key.key_size} bits, which only slows every handshake"
+        # An exponent of 1 makes every signature fit; 3 is old and forgeable by sloppy verifiers (CVE-2006-4339).
+        return None if key.public_numbers().e >= 65537 else "its RSA exponent is smaller than 65537"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return (
+            None
+            if isinstance(key.curve, _STRONG_CURVES)
+            else f"its curve {key.curve.name} is not one of p256, p384, p521"
+        )
+    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return None
+    return "its key is of a kind that TLS clients do not use"
+
+
+def request_weakness(request: x509.CertificateSigningRequest) -> str | None:
+    """Why a request (PKCS #10) must not be signed, as half a sentence: its key, its hash, or a signature that is not
+    by its key; None where it may be. Names are not looked at.
+    """
+    try:
+        public_key, algorithm = request.public_key(), request.signature_hash_algorithm
+        if algorithm is not None and not isinstance(algorithm, _STRONG_HASHES):
+            return f"it is signed with {algorithm.name.upper()}, which can be forged"
+        if weakness := key_weakness(public_key):
+            return weakness
+        if (
+            public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            not in request.tbs_certrequest_bytes
+        ):
+            # RFC 4055, 1.2: a key for RSASSA-PSS alone; as an ordinary one it would not be its holder's any more.
+            return "its key is restricted to RSA-PSS, which would be lost"
+        return (
+            None if request.is_signature_valid else "its signature does not fit its key, so it was changed on the way"
+        )
+    except (UnsupportedAlgorithm, InvalidSignature, ValueError):
+        return "its key or its signature is of a kind that cannot be checked"

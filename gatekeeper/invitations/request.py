@@ -1,0 +1,72 @@
+"""A certificate request that came to an invitation: from anybody who has the link, so judged before it is kept."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gatekeeper.errors import InvitationError
+from gatekeeper.gate.keys import request_weakness
+
+# As many digits as `gatekeeper.invitations.state` takes: nobody finds a second key with the same 128 bits.
+_MARK_DIGITS = 32
+# Of a User-Agent, enough to recognise it by.
+_LONGEST_AGENT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``pem`` is the request (PKCS #10); where it came from, and when, is for the administrator to compare."""
+
+    pem: str
+    address: str
+    agent: str
+    came: float
+
+
+def read_csr(content: bytes) -> x509.CertificateSigningRequest:
+    """A request, PEM or DER, whose key is strong and which is signed by it; ValueError says why it is none.
+
+    Names and extensions are not parsed: nothing of them is used, as the invitation says whom it is for.
+    """
+    read = x509.load_pem_x509_csr if b"-----BEGIN" in content else x509.load_der_x509_csr
+    try:
+        request = read(content)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise ValueError("there is no certificate signing request (PKCS #10, PEM or DER)") from error
+    if weakness := request_weakness(request):
+        raise ValueError(f"the request is refused: {weakness}")
+    return request
+
+
+def spki_sha256(request: x509.CertificateSigningRequest) -> str:
+    """The SHA-256 of the public key in hex, by which a person compares it: as ``spki`` in the rules of routes."""
+    der = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def mark_of_key(spki: str) -> str:
+    """What stands for a key in the name of a state."""
+    return spki[:_MARK_DIGITS]
+
+
+def write_request(request: x509.CertificateSigningRequest, address: str, agent: str, now: float) -> bytes:
+    """As JSON."""
+    kept = Request(request.public_bytes(Encoding.PEM).decode(), address, agent[:_LONGEST_AGENT], now)
+    return json.dumps(asdict(kept), indent=2).encode() + b"\n"
+
+
+def read_request(content: bytes, source: str) -> Request:
+    """What `write_request` wrote; InvitationError for anything else."""
+    try:
+        record: dict[str, Any] = json.loads(content)
+        found = Request(**record)
+        if not all(isinstance(text, str) for text in (found.pem, found.address, found.agent)):
+            raise ValueError
+        return Request(found.pem, found.address, found.agent, float(found.came))
+    except (ValueError, TypeError):
+        raise InvitationError(f"{source} is damaged") from None
