@@ -16,7 +16,7 @@ from gatekeeper.settings import (
     ServerSettings,
     UpstreamSettings,
 )
-from gatekeeper.wire.headers import folded, is_reserved
+from gatekeeper.wire.headers import folded, may_be_custom
 
 Found = Iterator[tuple[KeyPath, str]]
 
@@ -101,7 +101,7 @@ def _identity_headers(identity: IdentitySettings) -> Found:
     seen: dict[bytes, str] = {}
     for name in identity.custom:
         plain = folded(name.lower().encode("ascii"))
-        if is_reserved(plain):
+        if not may_be_custom(plain):
             yield ("identity", "custom", name), "is a header that gatekeeper itself sets or removes; take another name"
         elif plain in seen:
             yield ("identity", "custom", name), f'is "{seen[plain]}" to many apps, which is there already'

@@ -30,19 +30,26 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
+# What Authelia and the like say beside ``Remote-User``, which apps that know that one believe as well. No preset sets
+# them; ``identity.custom`` may.
+_SAID_BY_OTHER_GATES = frozenset({b"remote-email", b"remote-groups", b"remote-name"})
 # What the gate writes itself, and what it says to an app about the visitor: none of it is ever taken over from a
 # client. ``Proxy`` is no field at all, but CGI turns it into HTTP_PROXY (CVE-2016-5385).
-_NEVER_COPIED = HOP_BY_HOP | {
-    b"client-cert",
-    b"client-cert-chain",
-    b"content-length",
-    b"forwarded",
-    b"host",
-    b"proxy",
-    b"remote-user",
-    b"x-real-ip",
-    b"x-request-id",
-}
+_NEVER_COPIED = (
+    HOP_BY_HOP
+    | _SAID_BY_OTHER_GATES
+    | {
+        b"client-cert",
+        b"client-cert-chain",
+        b"content-length",
+        b"forwarded",
+        b"host",
+        b"proxy",
+        b"remote-user",
+        b"x-real-ip",
+        b"x-request-id",
+    }
+)
 _NEVER_COPIED_PREFIXES = (b"x-ssl-client-", b"x-forwarded-", b"gatekeeper-")
 # Names are compared after every character that is neither letter nor digit became "-", because CGI and WSGI fold such
 # characters together: X_SSL.Client-Verify is HTTP_X_SSL_CLIENT_VERIFY to one app or another.
@@ -157,6 +164,11 @@ def is_reserved(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
     return (
         _UNDERSCORE in name or plain in _NEVER_COPIED or plain in stripped or plain.startswith(_NEVER_COPIED_PREFIXES)
     )
+
+
+def may_be_custom(name: bytes) -> bool:
+    """Whether ``identity.custom`` may set a field of this name, as `folded` gives it."""
+    return name in _SAID_BY_OTHER_GATES or not is_reserved(name)
 
 
 def passes_as_trailer(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:

@@ -90,7 +90,8 @@ def requests_that_pass(draw: st.DrawFn) -> Meant:
 def should_pass(name: bytes, *, hop: bool) -> bool:
     """The rules for names, said once more and in other words than the gate's."""
     spelled = "".join(char if char.isalnum() else "-" for char in name.decode("ascii").lower())
-    never = {"forwarded", "x-real-ip", "x-request-id", "client-cert", "client-cert-chain", "remote-user", "proxy", "te"}
+    never = {"forwarded", "x-real-ip", "x-request-id", "client-cert", "client-cert-chain", "proxy", "te"}
+    never |= {"remote-user", "remote-groups", "remote-email", "remote-name"}
     never |= {"keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "http2-settings"}
     never |= {"connection", "host", "content-length", "transfer-encoding", "upgrade"}
     ours = spelled.startswith(("x-ssl-client-", "x-forwarded-", "gatekeeper-")) or spelled in never

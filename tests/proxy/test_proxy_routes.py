@@ -131,6 +131,9 @@ LIES = [
     "Client-Cert-Chain: :AAAA:",
     "Remote-User: root",
     "REMOTE_USER: root",
+    "Remote-Groups: root",
+    "Remote-Email: root@example.com",
+    "Remote-Name: root",
     "X-Forwarded-User: root",
     "X-Forwarded-Email: root@example.com",
     "X-Forwarded-Groups: wheel",
@@ -175,6 +178,16 @@ def test_public_routes_tell_the_app_who_is_there_if_somebody_is(scene: Scene) ->
     assert b"\r\nRemote-User: alice\r\n" in head
     assert b"root" not in head
     assert len(identities(head)) == 8 + 1 + 2 + 1 + 2 + 1
+
+
+def test_an_app_hears_of_groups_from_the_gate_or_from_nobody(make_scene: Make) -> None:
+    """What Authelia says beside Remote-User: no preset sets it, custom headers do, a visitor never does."""
+    lies = ("Remote-Groups: root", "Remote-Email: root@example.com", "Remote-Name: root", "Remote-User: root")
+    for custom, said in (({}, []), ({"Remote-Groups": "of {cn}"}, [b"Remote-Groups: of alice"])):
+        scene = make_scene(identity={"headers": [], "custom": custom})
+        scene.alice().send(get("/", *lies))
+        lines = scene.app.last.read().split(b"\r\n")
+        assert [line for line in lines if line.lower().startswith(b"remote")] == said
 
 
 def test_a_stranger_may_do_everything_on_a_public_route(scene: Scene) -> None:

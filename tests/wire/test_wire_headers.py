@@ -10,6 +10,7 @@ from gatekeeper.wire.headers import (
     Field,
     folded,
     is_reserved,
+    may_be_custom,
     passes_as_trailer,
     read_length,
     read_request_field,
@@ -99,6 +100,9 @@ def test_a_claim_is_noted_but_does_not_pass() -> None:
         b"Client-Cert",
         b"Client-Cert-Chain",
         b"Remote-User",
+        b"Remote-Groups",
+        b"Remote-Email",
+        b"Remote-Name",
         b"Gatekeeper-Reason",
         b"x-ssl-client-verify",
         b"X.SSL.Client.Verify",
@@ -119,6 +123,18 @@ def test_names_that_are_only_similar_pass(name: bytes) -> None:
     """The near misses."""
     assert read_request_field(NOTHING, name + b": x").line == name + b": x\r\n"
     assert not is_reserved(name.lower())
+
+
+@pytest.mark.parametrize("name", [b"X-Device", b"Remote-Groups", b"Remote.Email", b"remote-name"])
+def test_a_custom_header_may_have_this_name(name: bytes) -> None:
+    """One of the visitor's own, and what no preset says though only the gate may."""
+    assert may_be_custom(folded(name))
+
+
+@pytest.mark.parametrize("name", [b"Remote-User", b"Host", b"Content-Length", b"Connection", b"X-Forwarded-User"])
+def test_a_custom_header_may_not_have_this_name(name: bytes) -> None:
+    """What the gate sets or removes."""
+    assert not may_be_custom(folded(name))
 
 
 def test_further_names_can_be_the_gates_own() -> None:
