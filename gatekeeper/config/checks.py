@@ -16,7 +16,7 @@ from gatekeeper.settings import (
     ServerSettings,
     UpstreamSettings,
 )
-from gatekeeper.wire.headers import folded, may_be_custom
+from gatekeeper.wire.headers import folded, is_left_to_custom, is_of_the_request
 
 Found = Iterator[tuple[KeyPath, str]]
 
@@ -94,15 +94,17 @@ def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Found:
 
 
 def _identity_headers(identity: IdentitySettings) -> Found:
-    """No header is set twice, and none of the gate's own is left to a certificate."""
+    """No header is set twice, and none that means something else is left to a certificate."""
     for index, preset in enumerate(identity.headers):
         if preset in identity.headers[:index]:
             yield ("identity", "headers", index), f'"{preset}" is there already'
     seen: dict[bytes, str] = {}
     for name in identity.custom:
         plain = folded(name.lower().encode("ascii"))
-        if not may_be_custom(plain):
+        if not is_left_to_custom(plain):
             yield ("identity", "custom", name), "is a header that gatekeeper itself sets or removes; take another name"
+        elif is_of_the_request(plain):
+            yield ("identity", "custom", name), "would replace what the request says of itself; take another name"
         elif plain in seen:
             yield ("identity", "custom", name), f'is "{seen[plain]}" to many apps, which is there already'
         seen[plain] = name

@@ -35,21 +35,18 @@ HOP_BY_HOP = frozenset(
 _SAID_BY_OTHER_GATES = frozenset({b"remote-email", b"remote-groups", b"remote-name"})
 # What the gate writes itself, and what it says to an app about the visitor: none of it is ever taken over from a
 # client. ``Proxy`` is no field at all, but CGI turns it into HTTP_PROXY (CVE-2016-5385).
-_NEVER_COPIED = (
-    HOP_BY_HOP
-    | _SAID_BY_OTHER_GATES
-    | {
-        b"client-cert",
-        b"client-cert-chain",
-        b"content-length",
-        b"forwarded",
-        b"host",
-        b"proxy",
-        b"remote-user",
-        b"x-real-ip",
-        b"x-request-id",
-    }
-)
+_NEVER_COPIED = HOP_BY_HOP | {
+    *_SAID_BY_OTHER_GATES,
+    b"client-cert",
+    b"client-cert-chain",
+    b"content-length",
+    b"forwarded",
+    b"host",
+    b"proxy",
+    b"remote-user",
+    b"x-real-ip",
+    b"x-request-id",
+}
 _NEVER_COPIED_PREFIXES = (b"x-ssl-client-", b"x-forwarded-", b"gatekeeper-")
 # Names are compared after every character that is neither letter nor digit became "-", because CGI and WSGI fold such
 # characters together: X_SSL.Client-Verify is HTTP_X_SSL_CLIENT_VERIFY to one app or another.
@@ -73,6 +70,21 @@ FORBIDDEN_TRAILERS = frozenset(
         b"www-authenticate",
     }
 )
+
+# What says something of the request and not of its sender. A custom header takes the place of the visitor's own, so one
+# of these would leave every app without cookies, or with bodies of an unknown type. ``Authorization`` and ``From``
+# (RFC 9110, 10.1.2) do name who asks.
+_OF_THE_REQUEST = (FORBIDDEN_TRAILERS - {b"authorization"}) | {
+    b"accept",
+    b"date",
+    b"origin",
+    b"pragma",
+    b"prefer",
+    b"referer",
+    b"user-agent",
+    b"via",
+}
+_OF_THE_REQUEST_PREFIXES = (b"accept-", b"access-control-", b"content-", b"if-", b"sec-")
 
 # What the gate itself acts on, may believe from a trusted proxy, or writes into the log; and whether there is a cookie.
 _NOTED_IN_REQUESTS = frozenset(
@@ -166,9 +178,14 @@ def is_reserved(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
     )
 
 
-def may_be_custom(name: bytes) -> bool:
-    """Whether ``identity.custom`` may set a field of this name, as `folded` gives it."""
+def is_left_to_custom(name: bytes) -> bool:
+    """Whether the gate sets no field of this name, as `folded` gives it, so that ``identity.custom`` may."""
     return name in _SAID_BY_OTHER_GATES or not is_reserved(name)
+
+
+def is_of_the_request(name: bytes) -> bool:
+    """Whether a field of this name, as `folded` gives it, is for the visitor alone to say: it tells nobody's name."""
+    return name in _OF_THE_REQUEST or name.startswith(_OF_THE_REQUEST_PREFIXES)
 
 
 def passes_as_trailer(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:

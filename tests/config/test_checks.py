@@ -118,6 +118,13 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
             'line 9: identity.custom."x-ssl.client-verify": is a header that gatekeeper itself sets or removes; '
             "take another name",
         ),
+        *(
+            (
+                MINIMAL + f'[identity.custom]\nX-Device = "{{cn}}"\n{name} = "{{cn}}"\n',
+                f"line 10: identity.custom.{name}: would replace what the request says of itself; take another name",
+            )
+            for name in ("Cookie", "Content-Type", "Range", "Sec-WebSocket-Protocol")
+        ),
         (
             MINIMAL + '[identity.custom]\n"X-Device" = "{cn}"\n"x.device" = "{ou}"\n',
             'line 10: identity.custom."x.device": is "X-Device" to many apps, which is there already',
@@ -133,5 +140,5 @@ def test_what_goes_together_is_not_complained_about() -> None:
     """Routes to every upstream, and revocation keys with what they need."""
     text = SERVER + 'user = "u"\ngroup = "g"\n' + CLIENT_AUTH + 'crl = "a"\ncrl_stale = "allow"\nocsp = "leaf"\n'
     text += 'ocsp_responder = "http://a"\nocsp_on_failure = "allow"\n[upstreams.api]\nurl = "http://a"\n'
-    text += '[[routes]]\nupstream = "api"\n'
+    text += '[[routes]]\nupstream = "api"\n[identity.custom]\nAuthorization = "Bearer {cn}"\nRemote-Groups = "{ou}"\n'
     assert list(contradictions(dict(Settings.model_validate(tomllib.loads(text))))) == []

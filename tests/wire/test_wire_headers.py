@@ -6,11 +6,13 @@ import pytest
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.headers import (
+    HOP_BY_HOP,
     USUAL_OPTIONS,
     Field,
     folded,
+    is_left_to_custom,
+    is_of_the_request,
     is_reserved,
-    may_be_custom,
     passes_as_trailer,
     read_length,
     read_request_field,
@@ -125,16 +127,32 @@ def test_names_that_are_only_similar_pass(name: bytes) -> None:
     assert not is_reserved(name.lower())
 
 
-@pytest.mark.parametrize("name", [b"X-Device", b"Remote-Groups", b"Remote.Email", b"remote-name"])
+@pytest.mark.parametrize(
+    "name", [b"X-Device", b"Remote-Groups", b"Remote.Email", b"remote-name", b"Authorization", b"From", b"Secret"]
+)
 def test_a_custom_header_may_have_this_name(name: bytes) -> None:
-    """One of the visitor's own, and what no preset says though only the gate may."""
-    assert may_be_custom(folded(name))
+    """One of the operator's own, what no preset says though only the gate may, and who asks by HTTP's own words."""
+    assert is_left_to_custom(folded(name))
+    assert not is_of_the_request(folded(name))
 
 
-@pytest.mark.parametrize("name", [b"Remote-User", b"Host", b"Content-Length", b"Connection", b"X-Forwarded-User"])
-def test_a_custom_header_may_not_have_this_name(name: bytes) -> None:
-    """What the gate sets or removes."""
-    assert not may_be_custom(folded(name))
+@pytest.mark.parametrize("name", [b"Remote-User", b"X-Forwarded-User", *sorted(HOP_BY_HOP), b"Host", b"Content-Length"])
+def test_what_the_gate_sets_or_removes_is_not_left_to_custom_headers(name: bytes) -> None:
+    """Framing and hop-by-hop fields are the worst of them: an app would see another request than the gate."""
+    assert not is_left_to_custom(folded(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"Cookie", b"Content-Type", b"content.type", b"Content-Encoding", b"Range", b"If-Range", b"If-None-Match",
+        b"Sec-WebSocket-Key", b"Sec-WebSocket-Protocol", b"Sec-Fetch-Site", b"Expect", b"Trailer", b"Accept",
+        b"Accept-Encoding", b"Cache-Control", b"Origin", b"Referer", b"User-Agent", b"Access-Control-Request-Method",
+    ],
+)  # fmt: skip
+def test_what_a_request_says_of_itself_is_not_left_to_custom_headers(name: bytes) -> None:
+    """The visitor's own would be lost: a session, the type of a body, a WebSocket."""
+    assert is_of_the_request(folded(name))
 
 
 def test_further_names_can_be_the_gates_own() -> None:
