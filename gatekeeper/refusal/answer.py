@@ -103,7 +103,7 @@ class RefusalPages:
     ) -> Answer:
         """Any other answer of the gate: a 4xx or 5xx ``status``, ``detail`` safe to show, ``retry_after`` in seconds.
 
-        ``topic`` is what the page says, where the status alone does not tell.
+        ``topic`` is what the page says, where the status alone does not tell; ``detail`` would say the same once more.
 
         ``Allow`` for a 405 and ``Upgrade`` for a 426 (RFC 9110, 15.5.6 and 15.5.22) are the proxy's to add.
         """
@@ -113,8 +113,13 @@ class RefusalPages:
             return _problem(
                 status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry
             )
-        topic = topic or topic_of_failure(status)
-        variables = self._variables(status=status, topic=topic, language=language, detail=detail, request_id=request_id)
+        variables = self._variables(
+            status=status,
+            topic=topic or topic_of_failure(status),
+            language=language,
+            detail="" if topic else detail,
+            request_id=request_id,
+        )
         return self._answer(variables, retry)
 
     def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> Variables:

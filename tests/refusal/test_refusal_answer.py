@@ -132,6 +132,16 @@ def test_minimal_leaves_out_why_something_failed(accept: str) -> None:
     assert b"Why it failed" not in failed(502, pages=RefusalPages(detail="minimal"), accept=accept).body
 
 
+def test_a_page_that_has_a_topic_of_its_own_does_not_say_it_twice() -> None:
+    """A person reads the topic, a program the detail."""
+
+    def over(accept: str) -> bytes:
+        return PAGES.failed(410, "Used.", accept=accept, language="", request_id="1", topic="invitation_used").body
+
+    assert b"Used." not in over(CHROME)
+    assert b"Used." in over(CURL)
+
+
 @pytest.mark.parametrize("accept", [CHROME, CURL])
 def test_hostile_fields_never_reach_the_header(accept: str) -> None:
     """A request id and a host full of line ends: every header value stays one line of visible ASCII."""

@@ -160,6 +160,18 @@ class Chromium:
         wanted = [{"name": name, "value": value} for name, value in features.items()]
         self._call("Emulation.setEmulatedMedia", media=medium, features=wanted)
 
+    def pretend(self, user_agent: str, platform: str = "") -> None:
+        """Be another browser, as far as it tells; ``platform`` is for its client hints, which some do not send."""
+        brands = [{"brand": "Chromium", "version": "130"}]
+        hints = {"brands": brands, "platform": platform, "platformVersion": "", "architecture": "", "model": "",
+                 "mobile": "Mobile" in user_agent} if platform else None  # fmt: skip
+        more = {"userAgentMetadata": hints} if hints else {}
+        self._call("Emulation.setUserAgentOverride", userAgent=user_agent, **more)
+
+    def keep_downloads(self, folder: Path) -> None:
+        """Put what is downloaded there, without asking."""
+        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
     def picture(self, file: Path) -> None:
         """The whole page, to its end, as a PNG."""
         width, height = self.run("[innerWidth, Math.max(innerHeight, document.documentElement.scrollHeight)]")

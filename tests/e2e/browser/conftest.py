@@ -86,7 +86,9 @@ def gate(office: Path) -> Iterator[Gate]:
     for source, target in (("ca.crt", "ca.crt"), ("localhost.crt", "server.crt"), ("localhost.key", "server.key")):
         (folder / target).write_bytes((office / "ca" / source).read_bytes())
     crl = f'crl = "{office / "ca" / "ca.crl"}"\n'
-    with App(small_app) as app, Gate(folder, app.url, client_auth=crl) as gate, certificates_chosen():
+    (office / "invitations").mkdir(0o700)
+    tables = f'[invitations]\nfolder = "{office / "invitations"}"\n'
+    with App(small_app) as app, Gate(folder, app.url, client_auth=crl, tables=tables) as gate, certificates_chosen():
         yield gate
 
 

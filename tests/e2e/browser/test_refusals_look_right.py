@@ -1,4 +1,4 @@
-"""Every refusal as a real browser shows it, on a wide screen and on a phone, in light and in dark.
+"""Every refusal and every invitation as a real browser shows it, on a wide screen and on a phone, in light and in dark.
 
 The pictures stay in artefacts/pictures for people to look at.
 """
@@ -11,10 +11,12 @@ import pytest
 from aiohttp import web
 
 from gatekeeper.gate.verdict import Reason, Refuse
+from gatekeeper.reception.question import Reply
 from gatekeeper.refusal.answer import Answer, RefusalPages
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
 from tests.app import App
 from tests.e2e.browser.chromium import Chromium, Home
+from tests.reception.test_reception_page import ANDROID, invitation, shown
 from tests.refusal.presented import CERTIFICATE, CHROME, DAY, EXPIRED, HOSTILE, NOW, refuse
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -56,15 +58,26 @@ def refused(refusal: Refuse, language: str = "en", pages: RefusalPages = PAGES) 
     )  # fmt: skip
 
 
-def failed(status: int) -> Answer:
-    return PAGES.failed(status, "What was found.", accept=CHROME, language="en", request_id=REQUEST)
+def failed(status: int, topic: str | None = None, language: str = "en") -> Answer:
+    return PAGES.failed(status, "What was found.", accept=CHROME, language=language, request_id=REQUEST, topic=topic)
 
 
-VIEWS: dict[str, Answer] = {
+def invited(language: str, name: str = "alice") -> Reply:
+    return shown(f"User-Agent: {ANDROID}", f"Accept-Language: {language}", about=invitation(name))
+
+
+OVER = [
+    topic for topic in catalogues()[DEFAULT_LANGUAGE].topics if topic.startswith("invitation_") or topic == "guessing"
+]
+VIEWS: dict[str, Answer | Reply] = {
     **{name: refused(refusal) for name, refusal in SHOWN.items()},
     **{f"{name}-{language}": refused(SHOWN[name], language)
        for language in sorted(catalogues()) if language != DEFAULT_LANGUAGE
        for name in ("no_certificate", "expired", "untrusted_issuer")},
+    **{f"invitation-{language}": invited(language) for language in catalogues()},
+    "invitation-hostile": invited("en", HOSTILE + "A" * 300),
+    **{topic: failed(410, topic) for topic in OVER},
+    "invitation_busy-de": failed(409, "invitation_busy", "de"),
     "minimal": refused(SHOWN["expired"], pages=RefusalPages(detail="minimal")),
     **{str(status): failed(status) for status in (400, 404, 413, 431, 502, 503, 504)},
 }  # fmt: skip
@@ -92,7 +105,7 @@ def test_refusals_look_right(pages: str, home: Home, pictures: Path) -> None:
     with Chromium(home) as browser:
         for name, answer in VIEWS.items():
             assert browser.go(f"{pages}/{name}") == answer.status
-            if name == "hostile":
+            if name == "hostile" or name.startswith("invitation-"):
                 browser.run("document.querySelectorAll('details').forEach(each => each.open = true)")
             assert browser.run("document.scripts.length + performance.getEntriesByType('resource').length") == 0, name
             for screen, (width, height, scheme) in SCREENS.items():

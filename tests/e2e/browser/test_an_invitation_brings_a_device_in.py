@@ -1,0 +1,86 @@
+"""Sent nothing but a QR code and a password: link, page, one button, import, and in the app.
+
+The pictures stay in artefacts/pictures for people to look at.
+"""
+
+import plistlib
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.refusal.catalogue import catalogues
+from tests.cli.test_cli_qr import seen
+from tests.e2e.authority import ca, ca_json
+from tests.e2e.browser.chromium import Chromium, Home
+from tests.e2e.browser.conftest import EC
+from tests.gate import Gate, until
+from tests.reception.test_reception_page import ANDROID, CHROMEOS, FIREFOX, IPHONE, LINUX, MAC, WINDOWS
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+PHONE, WIDE = (375, 740), (1280, 800)
+DEVICES = {
+    "iphone": (IPHONE, "", PHONE, ".mobileconfig"),
+    "android": (ANDROID, "Android", PHONE, ".p12"),
+    "mac": (MAC, "", WIDE, ".p12"),
+    "windows": (WINDOWS, "Windows", WIDE, ".p12"),
+    "firefox": (FIREFOX, "", WIDE, ".p12"),
+    "linux": (LINUX, "Linux", WIDE, ".p12"),
+    "chromeos": (CHROMEOS, "Chrome OS", WIDE, ".p12"),
+}
+BUTTON = "document.querySelector('form button')"
+HEADLINE = "document.querySelector('h1').innerText"
+FITS = "document.documentElement.scrollWidth <= innerWidth"
+
+
+def read_code(printed: str) -> str:
+    """What a camera reads on the screen of the administrator."""
+    lines = [line for line in printed.splitlines() if set(line) & set("▀▄█") and not set(line) - set("▀▄█ ")]
+    width = max(map(len, lines)) + 4
+    (link,) = seen(["", "", *lines, "", ""], width)
+    return link
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_an_invitation_brings_a_device_in(
+    device: str, office: Path, home: Home, gate: Gate, pictures: Path, tmp_path: Path
+) -> None:
+    """In well under a minute; afterwards the link is worth nothing, and no log knows it."""
+    agent, platform, (width, height), suffix = DEVICES[device]
+    folder = ("--invitations", "invitations", "--url", gate.address)
+    printed = ca(office, "invite", device, "--qr", *EC, *folder)
+    password = re.findall(r"^Password of the certificate: (\S+)$", printed, re.MULTILINE)[0]
+    began = time.monotonic()
+    link = read_code(printed)
+    with Chromium(home) as browser:
+        browser.pretend(agent, platform)
+        browser.keep_downloads(tmp_path)
+        assert browser.go(link) == 200
+        for scheme in ("light", "dark"):
+            browser.look(width, height, scheme)
+            browser.picture(pictures / f"invitation-{device}-{scheme}.png")
+            assert browser.run(FITS)
+        assert browser.run("document.scripts.length + performance.getEntriesByType('resource').length") == 0
+        assert browser.reported == []
+        browser.run(f"{BUTTON}.click()")
+        file = tmp_path / f"{device}{suffix}"
+        until(file.exists)
+        bundle = file
+        if suffix == ".mobileconfig":
+            bundle = tmp_path / "inside.p12"
+            bundle.write_bytes(plistlib.loads(file.read_bytes())["PayloadContent"][0]["PayloadContent"])
+        home.import_bundle(bundle, password)
+        browser.open_tab(private=True)
+        assert browser.go(gate.address) == 200
+        assert browser.text == f"Hello, CN={device}"
+        assert time.monotonic() - began < 60
+        until(lambda: browser.go(link) == 410)
+        assert browser.run(HEADLINE) == catalogues()["en"].topics["invitation_used"].what
+        browser.look(width, height, "light")
+        browser.picture(pictures / f"invitation-{device}-used.png")
+    states = {one["name"]: one["state"] for one in ca_json(office, "invite", "--list", *folder)}
+    assert states[device] == "used"
+    token = link.rpartition("/")[2]
+    assert token not in gate.log.read_text() + "".join(gate.said + gate.out)
