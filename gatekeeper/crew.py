@@ -33,15 +33,14 @@ class Order(Enum):
     STOP = b"s"  # the gate stops: nobody accepts after you
     RETIRE = b"r"  # others accept in your place: finish what you have
     CUT = b"c"  # end at once
+    FILES = b"f"  # with these words come copies of files, for the reload that is ordered next
     RELOAD = b"h"
     REOPEN = b"l"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start a worker of this generation."""
-
-    generation: int
+    """Start a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,6 @@ class News(Enum):
     READY = auto()  # visitors are answered, for the first time
     RELOADING = auto()
     RELOADED = auto()  # every worker has answered; each says for itself how it went
-    SWAPPED = auto()  # new workers with what is on disk now have taken over
-    NOT_SWAPPED = auto()  # they could not; the old ones go on
     REPLACED = auto()  # a worker had ended by itself
     STOPPING = auto()
 
@@ -87,7 +84,6 @@ class Worker:
     """A worker. It is killed at ``deadline``; ``tired`` is one that was asked to go, and does so when relieved."""
 
     pid: int
-    generation: int
     since: float
     deadline: float
     life: Life = Life.STARTING
@@ -106,19 +102,15 @@ class End:
 class Crew:
     """Keeps ``count`` workers serving, of which ``places`` at most exist at a time, those that leave included.
 
-    After each event, `acts` are to be carried out. ``by_replacement`` says that workers cannot read their files again,
-    so that a reload means new ones. When there is nobody left after `stop`, ``error`` says why, unless it was wanted.
+    After each event, `acts` are to be carried out. When there is nobody left after `stop`, ``error`` says why, unless
+    it was wanted.
     """
 
-    def __init__(self, count: int, *, places: int, by_replacement: bool) -> None:
+    def __init__(self, count: int, *, places: int) -> None:
         self._count = count
         self._places = places
-        self._by_replacement = by_replacement
         self._workers: dict[int, Worker] = {}
         self._acts: list[Act] = []
-        self._generation = 0
-        self._next: int | None = None  # the generation that is to take over
-        self._wanted = False  # another reload, as soon as there is room for it
         self._reloading: set[int] = set()
         self._ready = False
         self._quick = 0
@@ -149,35 +141,25 @@ class Crew:
         """Have as many workers as there should be."""
         if self.stopping:
             return
-        if self._wanted and self._next is None:
-            self._swap_begins()
-        present = sum(one.generation == self._generation and self._stays(one) for one in self._workers.values())
+        present = sum(one.life is not Life.LEAVING and not one.tired for one in self._workers.values())
         missing = self._count - present if now >= self._not_before else 0
-        self._begin(self._generation, min(missing, self._free()))
+        self._acts += [Start()] * min(missing, self._free())
 
     def next_fill(self) -> float:
         """When `fill` should be called at the latest, because a pause is over."""
         return self._not_before
 
-    def _stays(self, worker: Worker) -> bool:
-        return worker.life is not Life.LEAVING and not worker.tired
-
     def _free(self) -> int:
         return self._places - len(self._workers) - sum(isinstance(act, Start) for act in self._acts)
 
-    def _begin(self, generation: int, workers: int) -> None:
-        self._acts += [Start(generation)] * workers
-
-    def started(self, pid: int, generation: int, now: float) -> None:
+    def started(self, pid: int, now: float) -> None:
         """A worker was started."""
-        self._workers[pid] = Worker(pid, generation, now, now + START_SECONDS)
+        self._workers[pid] = Worker(pid, now, now + START_SECONDS)
 
-    def not_started(self, generation: int, end: End, now: float) -> None:
+    def not_started(self, end: End, now: float) -> None:
         """A worker ended before it served, or there could not be one."""
         failure = end.failure or f"a worker {end.how} before it was ready"
-        if generation == self._next:
-            self._swap_fails(failure)
-        elif any(one.life is Life.SERVING for one in self._workers.values()):
+        if any(one.life is Life.SERVING for one in self._workers.values()):
             for line in failure.splitlines():
                 _log.error("a worker cannot start: %s", line)
             self._quick = max(self._quick, QUICK_FREE) + 1
@@ -193,26 +175,17 @@ class Crew:
             return
         worker.life, worker.since, worker.deadline = Life.SERVING, now, float("inf")
         serving = [one for one in self._workers.values() if one.life is Life.SERVING]
-        if self._next is not None and sum(one.generation == self._next for one in serving) >= self._count:
-            self._swap()
-        elif not self._ready and len(serving) >= self._count:
+        if not self._ready and len(serving) >= self._count:
             self._ready = True
             self._acts.append(News.READY)
         else:
-            self._relieve([one for one in serving if one.generation == self._generation])
+            self._relieve(serving)
 
     def _relieve(self, serving: list[Worker]) -> None:
         """Whoever is tired may go as soon as enough others are there."""
         for worker in [one for one in serving if one.tired][: max(0, len(serving) - self._count)]:
-            self._retire(worker)
-
-    def _retire(self, worker: Worker) -> None:
-        worker.life = Life.LEAVING
-        self._acts.append(Tell(worker.pid, Order.RETIRE))
-
-    def _dismiss(self, worker: Worker) -> None:
-        worker.life = Life.LEAVING
-        self._acts.append(Kill(worker.pid))
+            worker.life = Life.LEAVING
+            self._acts.append(Tell(worker.pid, Order.RETIRE))
 
     # -- ending
 
@@ -232,14 +205,11 @@ class Crew:
         if self.stopping or worker.life is Life.LEAVING:
             return
         if worker.life is Life.STARTING:
-            self.not_started(worker.generation, end, now)
+            self.not_started(end, now)
         else:
             self._crashed(worker, end, now)
 
     def _crashed(self, worker: Worker, end: End, now: float) -> None:
-        if worker.generation == self._next:
-            self._swap_fails(f"a new worker {end.how}")
-            return
         self._quick = self._quick + 1 if now - worker.since < QUICK_SECONDS else 0
         if self._quick > QUICK_MOST:
             what = f"workers keep ending right after their start; the last one {end.how}"
@@ -297,15 +267,12 @@ class Crew:
         self._acts += [Tell(pid, Order.REOPEN) for pid in self._workers]
 
     def reload(self) -> None:
-        """What is on disk is to be loaded."""
+        """What is on disk is to be loaded, by those who are leaving too: they still have visitors."""
         if self.stopping:
+            self._acts += [Tell(pid, Order.RELOAD) for pid in self._workers]
             return
-        if self._by_replacement:
-            self._wanted = True
-            return
-        staying = [one.pid for one in self._workers.values() if one.life is not Life.LEAVING]
-        self._reloading = set(staying)
-        self._acts += [News.RELOADING, *(Tell(pid, Order.RELOAD) for pid in staying)]
+        self._reloading = set(self._workers)
+        self._acts += [News.RELOADING, *(Tell(pid, Order.RELOAD) for pid in self._workers)]
 
     def reloaded(self, pid: int) -> None:
         """A worker has loaded it, or never will."""
@@ -313,33 +280,3 @@ class Crew:
             self._reloading.discard(pid)
             if not self._reloading:
                 self._acts.append(News.RELOADED)
-
-    def _swap_begins(self) -> None:
-        """Not before there is room: the workers of the last reload may still be draining."""
-        if self._free() < self._count or not self._ready:
-            return
-        self._wanted = False
-        self._next = self._generation + 1
-        self._acts.append(News.RELOADING)
-        self._begin(self._next, self._count)
-
-    def _swap(self) -> None:
-        """The new workers are in service: the old ones finish what they have."""
-        if self._next is not None:
-            self._generation, self._next = self._next, None
-        for worker in self._workers.values():
-            if worker.generation != self._generation and worker.life is Life.SERVING:
-                self._retire(worker)
-            elif worker.generation != self._generation and worker.life is Life.STARTING:
-                self._dismiss(worker)
-        self._acts.append(News.SWAPPED)
-
-    def _swap_fails(self, failure: str) -> None:
-        """A new worker cannot start: the old ones go on."""
-        for line in failure.splitlines():
-            _log.error("not reloaded, the old state stays: %s", line)
-        for worker in self._workers.values():
-            if worker.generation == self._next:
-                self._dismiss(worker)
-        self._next = None
-        self._acts.append(News.NOT_SWAPPED)

@@ -46,10 +46,9 @@ class Cell(IntEnum):
     PID = _NAMED + 5
     STARTED = _NAMED + 6
     STATE = _NAMED + 7
-    RELOADED = _NAMED + 8
-    RELOAD_FAILED = _NAMED + 9
-    RESTARTS = _NAMED + 10
-    EXPIRING_CLIENTS = _NAMED + 11
+    RELOAD_FAILED = _NAMED + 8
+    RESTARTS = _NAMED + 9
+    EXPIRING_CLIENTS = _NAMED + 10
 
 
 class State(IntEnum):

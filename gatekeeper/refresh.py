@@ -11,10 +11,12 @@ finished world is handed to the event loop, which swaps one reference.
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gatekeeper.config import Configuration, load
+from gatekeeper.copies import Copies, close, reading
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.world import World
@@ -54,20 +56,28 @@ class Refresh:
         self._renew = renew
         self._report = report
         self._asked = threading.Event()
+        self._copies: deque[Copies] = deque()
+        self._watching = True
         self._stopped = False
         self._watch = watch or Watch((path,))
         self._watch.loading(path, *files_of(settings))
         self._reminded: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
 
-    def start(self, world: World) -> None:
-        """Begin to watch; ``world`` was made of the settings, and its warnings have been told."""
+    def start(self, world: World, *, watching: bool = True) -> None:
+        """Begin to watch, or only to wait for `reload` where somebody else watches.
+
+        ``world`` was made of the settings, and its warnings have been told.
+        """
+        self._watching = watching
         self._world = world
         self._reminded = set(world.warnings(time.time()))
         self._thread.start()
 
-    def reload(self) -> None:
-        """Load everything anew now, whether or not a file changed."""
+    def reload(self, copies: Copies | None = None) -> None:
+        """Load everything anew now, whether or not a file changed; from these copies, which it closes, where there are
+        any."""
+        self._copies.append(copies or {})
         self._asked.set()
 
     def stop(self) -> None:
@@ -82,11 +92,19 @@ class Refresh:
             self._asked.clear()
             if self._stopped:
                 return
-            if self._watch.changed() or asked:
-                self._load()
+            if asked or (self._watching and self._watch.changed()):
+                with reading(self._newest_copies()):
+                    self._load()
             if time.monotonic() >= remind:
                 remind = time.monotonic() + REMIND_SECONDS
                 self._remind()
+
+    def _newest_copies(self) -> Copies:
+        newest: Copies = {}
+        while self._copies:
+            close(newest)
+            newest = self._copies.popleft()
+        return newest
 
     def _load(self) -> None:
         self._watch.loading()

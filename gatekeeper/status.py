@@ -115,13 +115,9 @@ class Status:
 
     def _last_reload(self) -> dict[str, Any] | None:
         reload = self._proxy.last_reload
-        if reload is not None:
-            return {"time": _iso(reload.time), "ok": reload.ok, "message": reload.message}
-        own = self._ledger.own
-        if not own.time(Cell.RELOADED):
+        if reload is None:
             return None
-        ok = not own.count(Cell.RELOAD_FAILED)
-        return {"time": _iso(own.time(Cell.RELOADED)), "ok": ok, "message": "" if ok else "the log says why"}
+        return {"time": _iso(reload.time), "ok": reload.ok, "message": reload.message}
 
     # -- /metrics
 

@@ -9,7 +9,7 @@ There is always a supervisor, with a single worker too: that one can crash or ha
 container the supervisor takes care of children that are not its own. It costs about 10 MiB that are not shared.
 
 Started as root with ``server.user``, it stays root, as nginx's master does: workers read their files as root and then
-become that user. Since those could not read a key again, a reload then starts new workers and ends the old ones.
+become that user. Since those could not read a key again, it watches the files for them and sends copies to reload from.
 """
 
 import gc
@@ -20,12 +20,13 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from gatekeeper.config import Configuration, load
-from gatekeeper.crew import TICK_SECONDS, Crew, End, Kill, News, Start, Tell
+from gatekeeper.copies import Copies, close, copy, send
+from gatekeeper.crew import TICK_SECONDS, Crew, End, Kill, News, Order, Start, Tell
 from gatekeeper.errors import ConfigurationError, GatekeeperError
 from gatekeeper.metrics import Cell, Ledger, Metrics
 from gatekeeper.privileges import Account
@@ -77,7 +78,7 @@ class Supervisor:
         self._count = cores() if workers == "auto" else workers
         # Twice as many rows, because old and new workers overlap.
         self._ledger = Ledger(2 * self._count)
-        self._crew = Crew(self._count, places=2 * self._count, by_replacement=account is not None)
+        self._crew = Crew(self._count, places=2 * self._count)
         self._notice = Notice()
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, _Child] = {}
@@ -174,10 +175,13 @@ class Supervisor:
 
     def _fill(self) -> None:
         self._crew.fill(time.monotonic())
+        reloading: list[socket.socket] = []
         for act in self._crew.acts():
             match act:
-                case Start(generation):
-                    self._start(generation)
+                case Start():
+                    self._start()
+                case Tell(pid, Order.RELOAD) if pid in self._children:
+                    reloading.append(self._children[pid].line)
                 case Tell(pid, order) if pid in self._children:
                     with suppress(OSError):
                         self._children[pid].line.send(order.value)
@@ -185,6 +189,26 @@ class Supervisor:
                     _kill(pid)
                 case News():
                     self._announce(act)
+        if reloading:
+            self._have_reloaded(reloading)
+
+    def _have_reloaded(self, lines: Iterable[socket.socket]) -> None:
+        copies = self._copies()
+        for line in lines:
+            with suppress(OSError):
+                send(copies, line, Order.FILES.value)
+                line.send(Order.RELOAD.value)
+        close(copies)
+
+    def _copies(self) -> Copies:
+        """Of all that the configuration names, for workers that may be unable to read it."""
+        if self._watch is None:
+            return {}
+        with suppress(GatekeeperError):  # what is wrong is said by the workers
+            self._settings = load(self._path).settings
+        files = (self._path, *files_of(self._settings))
+        self._watch.loading(*files)
+        return copy(files)
 
     def _announce(self, news: News) -> None:
         match news:
@@ -197,9 +221,6 @@ class Supervisor:
                 )
             case News.RELOADED:
                 self._notice.send("READY=1")
-            case News.SWAPPED | News.NOT_SWAPPED:
-                self._swapped(ok=news is News.SWAPPED)
-                self._notice.send("READY=1")
             case News.REPLACED:
                 self._ledger.restarted()
             case News.STOPPING:
@@ -209,21 +230,7 @@ class Supervisor:
                 for listener in self._visitors:
                     listener.close()
 
-    def _swapped(self, *, ok: bool) -> None:
-        self._ledger.own.set(Cell.RELOAD_FAILED, not ok)
-        self._ledger.own.set_time(Cell.RELOADED, time.time())
-        if ok:
-            _log.info("reloaded %s, with new workers", self._path)
-
-    def _note_files(self) -> None:
-        """New workers are about to read the files; what is changed from now on is another reload."""
-        if self._watch is None:
-            return
-        with suppress(GatekeeperError):
-            self._settings = load(self._path).settings
-        self._watch.loading(self._path, *files_of(self._settings))
-
-    def _start(self, generation: int) -> None:
+    def _start(self) -> None:
         row = next(row for row in self._ledger.rows if not row.count(Cell.PID))
         ours, theirs = socket.socketpair()
         # Until the child has put its own handlers in place, no signal may run the ones it inherits.
@@ -235,7 +242,7 @@ class Supervisor:
         except OSError as error:
             ours.close()
             end = End("", f"a worker cannot be started: {(error.strerror or str(error)).lower()}")
-            self._crew.not_started(generation, end, time.monotonic())
+            self._crew.not_started(end, time.monotonic())
             return
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOTED)
@@ -245,7 +252,7 @@ class Supervisor:
         row.begin(pid, now, time.time())
         child = self._children[pid] = _Child(pid, row, ours)
         self._selector.register(ours, selectors.EVENT_READ, child)
-        self._crew.started(pid, generation, now)
+        self._crew.started(pid, now)
 
     def _work(self, row: Metrics, ours: socket.socket, line: socket.socket) -> None:
         """The child's life; it never returns."""

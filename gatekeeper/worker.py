@@ -21,6 +21,7 @@ from gatekeeper.access_log import FORMATS, AccessLog
 from gatekeeper.addresses import SocketPath
 from gatekeeper.admin import Admin
 from gatekeeper.config import load
+from gatekeeper.copies import receive
 from gatekeeper.crew import Order
 from gatekeeper.embedded.static import StaticSites
 from gatekeeper.errors import ConfigurationError
@@ -106,6 +107,7 @@ class _Worker:
         self._metrics = post.metrics
         self._sites = StaticSites()
         self._pools: Mapping[str, Pool] = {}
+        self._copies: dict[Path, int] = {}
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -115,8 +117,8 @@ class _Worker:
             await self._begin()
             order = await self._leaving
             self._metrics.set(Cell.STATE, State.DRAINING)
-            self._refresh.stop()
             await self._drain(order)
+            self._refresh.stop()
             await self._end()
 
     async def _begin(self) -> None:
@@ -155,9 +157,8 @@ class _Worker:
         self._metrics.set(Cell.STATE, State.SERVING)
         self._beat()
         self._tell(ready=True)
-        # Whoever gave up root may be unable to read the key again; the supervisor then starts new workers.
-        if post.account is None:
-            refresh.start(world)
+        # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
+        refresh.start(world, watching=post.account is None)
 
     async def _drain(self, order: Order) -> None:
         timeouts = self._proxy.world.settings.timeouts
@@ -192,18 +193,22 @@ class _Worker:
 
     def _hear(self) -> None:
         try:
-            heard = self._post.line.recv(64)
+            heard, copies = receive(self._post.line, 64)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            heard = b""
+            heard, copies = b"", {}
         if not heard:
             # The supervisor is gone, so nobody would ever end this process.
             self._loop.remove_reader(self._post.line.fileno())
             _log.error("the supervisor is gone; worker %d ends", os.getpid())
             self._obey(Order.RETIRE)
         for byte in heard:
-            self._obey(Order(bytes((byte,))))
+            order = Order(bytes((byte,)))
+            if order is Order.FILES:
+                self._copies |= copies
+            else:
+                self._obey(order)
 
     def _obey(self, order: Order) -> None:
         match order:
@@ -216,7 +221,8 @@ class _Worker:
                     self._leaving.set_result(order)
                 self._proxy.cut()
             case Order.RELOAD:
-                self._refresh.reload()
+                copies, self._copies = self._copies, {}
+                self._refresh.reload(copies)
             case Order.REOPEN:
                 self._access_log.reopen()
 

@@ -118,6 +118,12 @@ class Gate:
         """Where it listens, as curl takes it; the name is one of its certificate's."""
         return f"https://localhost:{self.port}"
 
+    def rests(self, counted: Callable[[list[str]], int]) -> bool:
+        """Whether what is counted in the lines on stderr stays as it is for a second, five looks at the files."""
+        with self._changed:
+            before = counted(self.said)
+            return not self._changed.wait_for(lambda: counted(self.said) != before, 1.0)
+
     def wait_for(self, matches: Callable[[str], Any]) -> Any:
         """The first line on stderr for which ``matches`` is true; what it returned."""
         with self._changed:

@@ -29,8 +29,8 @@ HANG = 10.0
 class Gate:
     """A crew, and the processes that it asks for: they get numbers from 1. ``now`` is where its clock stands."""
 
-    def __init__(self, count: int = 1, *, by_replacement: bool = False) -> None:
-        self.crew = Crew(count, places=2 * count, by_replacement=by_replacement)
+    def __init__(self, count: int = 1) -> None:
+        self.crew = Crew(count, places=2 * count)
         self.now = 1000.0
         self.last = 0
 
@@ -41,7 +41,7 @@ class Gate:
         for act in done:
             if isinstance(act, Start):
                 self.last += 1
-                self.crew.started(self.last, act.generation, self.now)
+                self.crew.started(self.last, self.now)
         return done
 
     def serve(self, *pids: int) -> list[Act]:
@@ -71,8 +71,8 @@ def one() -> Gate:
 
 @pytest.fixture
 def two() -> Gate:
-    """A gate with two workers that serve, and cannot read their files again."""
-    gate = Gate(2, by_replacement=True)
+    """A gate with two workers that serve."""
+    gate = Gate(2)
     gate.acts()
     gate.serve(1, 2)
     return gate
@@ -84,10 +84,10 @@ def two() -> Gate:
 def test_it_is_ready_when_all_serve() -> None:
     """Once."""
     gate = Gate(2)
-    assert gate.acts() == [Start(0), Start(0)]
+    assert gate.acts() == [Start(), Start()]
     assert gate.serve(1) == []
     assert gate.serve(2) == [News.READY]
-    assert gate.ended(1) == [News.REPLACED, Start(0)]
+    assert gate.ended(1) == [News.REPLACED, Start()]
     assert gate.serve(3) == []
 
 
@@ -116,20 +116,20 @@ def test_a_later_one_is_tried_again_with_pauses() -> None:
     gate = Gate(2)
     gate.acts()
     gate.serve(1, 2)
-    assert gate.ended(2) == [News.REPLACED, Start(0)]
+    assert gate.ended(2) == [News.REPLACED, Start()]
     pause, pid = FIRST_PAUSE * 2, 3
     for _ in range(10):
         assert gate.ended(pid) == []
         gate.now += pause - 0.001
         assert gate.acts() == []
         gate.now += 0.002
-        assert gate.acts() == [Start(0)]
+        assert gate.acts() == [Start()]
         pause, pid = min(pause * 2, LONGEST_PAUSE), pid + 1
 
 
 def test_one_that_could_not_be_forked_is_tried_again(two: Gate) -> None:
     """No memory, too many processes: the others go on."""
-    two.crew.not_started(0, End("", "a worker cannot be started: cannot allocate memory"), two.now)
+    two.crew.not_started(End("", "a worker cannot be started: cannot allocate memory"), two.now)
     assert two.acts() == []
     assert not two.crew.stopping
 
@@ -141,10 +141,10 @@ def test_workers_that_keep_dying_end_the_gate(one: Gate) -> None:
     """The first few are replaced at once, the next after pauses."""
     for pid in range(1, QUICK_MOST + 1):
         acts = one.ended(pid)
-        assert acts == ([News.REPLACED, Start(0)] if pid <= QUICK_FREE else [News.REPLACED])
+        assert acts == ([News.REPLACED, Start()] if pid <= QUICK_FREE else [News.REPLACED])
         if pid > QUICK_FREE:
             one.now = one.crew.next_fill()
-            assert one.acts() == [Start(0)]
+            assert one.acts() == [Start()]
         one.serve(pid + 1)
     assert one.ended(QUICK_MOST + 1) == [News.STOPPING]
     assert "keep ending right after their start" in str(one.crew.error)
@@ -154,7 +154,7 @@ def test_a_worker_that_lived_a_while_is_no_such_case(one: Gate) -> None:
     """It is replaced at once, however often that happens."""
     for pid in range(1, 20):
         one.now += QUICK_SECONDS
-        assert one.ended(pid) == [News.REPLACED, Start(0)]
+        assert one.ended(pid) == [News.REPLACED, Start()]
         one.serve(pid + 1)
 
 
@@ -199,7 +199,7 @@ def test_a_start_has_an_end() -> None:
 def test_who_is_asked_to_end_is_relieved_first(one: Gate) -> None:
     """The successor serves before the other one leaves, which is not a crash."""
     one.crew.tires(1)
-    assert one.acts() == [Start(0)]
+    assert one.acts() == [Start()]
     assert one.acts() == []
     assert one.serve(2) == [Tell(1, Order.RETIRE)]
     one.crew.leaves(1, 30.0, one.now)
@@ -213,7 +213,7 @@ def test_a_successor_that_cannot_start_relieves_nobody(one: Gate) -> None:
     assert one.ended(2) == []
     assert not one.crew.stopping
     one.now = one.crew.next_fill()
-    assert one.acts() == [Start(0)]
+    assert one.acts() == [Start()]
 
 
 def test_who_dies_before_it_is_relieved_gets_one_successor(one: Gate) -> None:
@@ -262,12 +262,12 @@ def test_who_is_still_starting_is_not_waited_for() -> None:
     assert gate.acts() == [News.STOPPING, Kill(1)]
 
 
-def test_nothing_is_reloaded_while_it_stops(one: Gate) -> None:
-    """The files may be gone already."""
+def test_whoever_still_has_visitors_reloads(one: Gate) -> None:
+    """Also while the gate stops: who is revoked now must not stay until the last download has ended."""
     one.crew.stop(one.now)
     one.acts()
     one.crew.reload()
-    assert one.acts() == []
+    assert one.acts() == [Tell(1, Order.RELOAD)]
 
 
 # -- reloading
@@ -285,54 +285,17 @@ def test_each_worker_reloads_for_itself() -> None:
     assert News.RELOADED in gate.ended(2)
 
 
+def test_a_worker_that_drains_reloads_too(two: Gate) -> None:
+    """Others accept in its place, but its visitors are judged anew as well."""
+    two.crew.leaves(1, 30.0, two.now)
+    two.acts()
+    two.crew.reload()
+    assert Tell(1, Order.RELOAD) in two.acts()
+
+
 def test_everybody_opens_the_logs_anew() -> None:
     """Who is still starting may have opened the old one."""
     gate = Gate()
     gate.acts()
     gate.crew.reopen()
     assert gate.acts() == [Tell(1, Order.REOPEN)]
-
-
-def test_new_workers_take_over_together(two: Gate) -> None:
-    """When all of them serve, the old ones finish what they have."""
-    two.crew.reload()
-    assert two.acts() == [News.RELOADING, Start(1), Start(1)]
-    assert two.serve(3) == []
-    assert two.serve(4) == [Tell(1, Order.RETIRE), Tell(2, Order.RETIRE), News.SWAPPED]
-    assert two.ended(1) == []
-    assert two.ended(4) == [News.REPLACED, Start(1)]
-
-
-def test_a_new_worker_that_cannot_start_changes_nothing(two: Gate, caplog: pytest.LogCaptureFixture) -> None:
-    """The others of its kind are ended, the old ones go on."""
-    two.crew.reload()
-    two.acts()
-    assert two.ended(3, End("ended with exit code 2", "client_auth.ca: no such file", True)) == [
-        Kill(4),
-        News.NOT_SWAPPED,
-    ]
-    assert caplog.messages == ["not reloaded, the old state stays: client_auth.ca: no such file"]
-    assert two.ended(4) == []
-    two.crew.reload()
-    assert two.acts() == [News.RELOADING, Start(1), Start(1)]
-
-
-def test_a_reload_that_comes_too_early_is_not_forgotten(two: Gate) -> None:
-    """The workers of the last one are still draining: a CRL of that moment must come into force all the same."""
-    two.crew.reload()
-    two.acts()
-    two.crew.reload()
-    assert two.acts() == []
-    two.serve(3, 4)
-    assert two.acts() == []
-    assert two.ended(1) == []
-    assert two.ended(2) == [News.RELOADING, Start(2), Start(2)]
-
-
-def test_an_old_worker_that_dies_meanwhile_is_replaced(two: Gate) -> None:
-    """By one of its own kind, and both take part in the next change."""
-    two.crew.reload()
-    two.acts()
-    assert two.ended(1) == [News.REPLACED, Start(0)]
-    assert two.serve(3) == []
-    assert two.serve(4) == [Tell(2, Order.RETIRE), Kill(5), News.SWAPPED]

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from gatekeeper.config.checks import contradictions
 from gatekeeper.config.complaints import complaint
 from gatekeeper.config.source import KeyPath, Source, dotted
+from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.kinds import Loading
 from gatekeeper.settings import Settings
@@ -96,7 +97,7 @@ def _load(path: Path, environ: Mapping[str, str]) -> Configuration:
 
 def _read(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
+        with readable(path).open("rb") as file:
             content = file.read(_LARGEST + 1)
     except (OSError, ValueError) as error:
         raise ConfigurationError(Mistake("", _unreadable(error)), source=str(path)) from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohappyeyeballs import start_connection
 
 from gatekeeper.addresses import Address, SocketPath, UpstreamURL
+from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake, UnreachableError
 from gatekeeper.proxy.health import Health
 from gatekeeper.proxy.upstream import UpstreamConnection
@@ -263,7 +264,7 @@ def upstream_tls(name: str, settings: UpstreamSettings) -> ssl.SSLContext:
     """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
     table = _table(name)
     try:
-        context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
+        context = ssl.create_default_context(cafile=str(readable(settings.ca)) if settings.ca else None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} cannot be used: {_words(error)}")) from error
     # Python 3.13 began to ask for extensions that the certificates of many private authorities lack. Which app can be
@@ -275,7 +276,8 @@ def upstream_tls(name: str, settings: UpstreamSettings) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if settings.certificate is not None:
         try:
-            context.load_cert_chain(settings.certificate, settings.key, password=_no_passphrase)
+            key = readable(settings.key) if settings.key is not None else None
+            context.load_cert_chain(readable(settings.certificate), key, password=_no_passphrase)
         except (OSError, ssl.SSLError) as error:
             sentence = f"{settings.certificate} and its key cannot be used: {_words(error)}"
             raise ConfigurationError(Mistake(f"{table}.certificate", sentence)) from error

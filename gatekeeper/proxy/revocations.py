@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, read_lists
@@ -30,7 +31,7 @@ def load_revocations(paths: Sequence[Path], authorities: Sequence[Certificate]) 
 def _content(path: Path) -> bytes:
     """ValueError with a sentence if there is none to be had."""
     try:
-        with path.open("rb") as file:
+        with readable(path).open("rb") as file:
             content = file.read(_FILE_LIMIT + 1)
     except FileNotFoundError:
         raise ValueError("does not exist") from None

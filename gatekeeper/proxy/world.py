@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
@@ -176,7 +177,7 @@ def _assertions(settings: JWTSettings | None) -> Assertions | None:
 
 def _signing_key(path: Path) -> EllipticCurvePrivateKey:
     try:
-        return read_signing_key(path.read_bytes())
+        return read_signing_key(readable(path).read_bytes())
     except OSError as error:
         why = f"cannot be read: {(error.strerror or str(error)).lower()}"
     except ValueError as error:

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 
 import jinja2
 
+from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Platform, Words, catalogues
 from gatekeeper.refusal.shown import ShownCertificate
@@ -134,7 +135,7 @@ def builtin_page() -> Page:
 def own_page(path: Path) -> Page:
     """The operator's template; ConfigurationError (``refusal.template``) if it is missing, not UTF-8 or broken."""
     try:
-        return Page(path.read_text("utf-8"))
+        return Page(readable(path).read_text("utf-8"))
     except OSError as error:
         raise _mistake(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

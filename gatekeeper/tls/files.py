@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from gatekeeper.copies import readable
 from gatekeeper.errors import Mistake
 from gatekeeper.gate.certificate import Certificate, read_certificate
 
@@ -76,7 +77,7 @@ class Files:
     def _load(self, context: ssl.SSLContext, certificate: Path, key: Path, passphrase: bytes) -> None:
         try:
             # A passphrase is always given, an empty one even: OpenSSL would ask for a missing one on the terminal.
-            context.load_cert_chain(certificate, key, password=lambda: passphrase)
+            context.load_cert_chain(readable(certificate), readable(key), password=lambda: passphrase)
         except ssl.SSLError as error:
             self._wrong(KEY, _why_not_loaded(error, certificate, key, passphrase))
         except OSError as error:
@@ -94,7 +95,7 @@ class Files:
 
     def _read(self, key: str, path: Path) -> bytes | None:
         try:
-            with path.open("rb") as file:
+            with readable(path).open("rb") as file:
                 content = file.read(_FILE_LIMIT + 1)
         except FileNotFoundError:
             self._wrong(key, f"{path} does not exist")

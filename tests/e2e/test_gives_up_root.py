@@ -3,13 +3,17 @@
 import os
 import pwd
 import signal
+import ssl
+from datetime import UTC, datetime
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
 
+from gatekeeper.ca.certificates import issue_server, make_authority
 from tests.app import App
 from tests.gate import Gate, until
-from tests.visitors import Visitors
+from tests.visitors import EC, Visitors
 
 USER = 'user = "nobody"\nworkers = 2'
 
@@ -21,6 +25,20 @@ def gate(folder: Path, app: App) -> object:
     (folder / "server.key").chmod(0o400)
     with Gate(folder, app.url, server=USER) as gate:
         yield gate
+
+
+def reloads(said: list[str]) -> int:
+    """How often a worker has reloaded."""
+    return sum("INFO: reloaded" in line for line in said)
+
+
+def answer(connection: ssl.SSLSocket) -> int:
+    """Ask, and read the status and all of the answer."""
+    connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    response = HTTPResponse(connection)
+    response.begin()
+    response.read()
+    return response.status
 
 
 def identities(pid: int) -> set[str]:
@@ -49,20 +67,55 @@ def test_a_replacement_has_the_key_too(gate: Gate, visitors: Visitors) -> None:
 
 
 @pytest.mark.parametrize("how", ["SIGHUP", "a file"])
-def test_a_reload_starts_new_workers(gate: Gate, visitors: Visitors, folder: Path, how: str) -> None:
-    """The old ones could not read the key; they finish what they have, and nobody is refused in between."""
+def test_a_reload_keeps_the_workers(gate: Gate, visitors: Visitors, folder: Path, how: str) -> None:
+    """They get copies of what only root can read, so nobody's connection has to end."""
     before = gate.workers()
-    if how == "a file":
-        configuration = folder / "gatekeeper.toml"
-        configuration.write_text(configuration.read_text() + '\n[refusal]\ncontact = "the new one"\n')
-    else:
-        gate.signal(signal.SIGHUP)
-    gate.wait_for(lambda line: "with new workers" in line)
-    until(lambda: set(gate.workers()).isdisjoint(before) and len(gate.workers()) == 2)
-    assert gate.request(visitors.context("alice"))[0] == 200
+    with gate.connect(visitors.context("alice")) as kept:
+        assert answer(kept) == 200
+        if how == "a file":
+            configuration = folder / "gatekeeper.toml"
+            configuration.write_text(configuration.read_text() + '\n[refusal]\ncontact = "the new one"\n')
+        else:
+            gate.signal(signal.SIGHUP)
+        until(lambda: reloads(gate.said) == len(before))
+        assert answer(kept) == 200
+    assert gate.workers() == before
     if how == "a file":
         assert b"the new one" in gate.request(visitors.context("nobody"), headers={"Accept": "text/html"})[2]
     assert gate.admin("/status")[1]["last_reload"]["ok"] is True
+
+
+def test_one_change_is_one_reload(gate: Gate, folder: Path) -> None:
+    """The supervisor remembers what it sent; a second change is a second one."""
+    count = len(gate.workers())
+    os.utime(folder / "server.crt")
+    until(lambda: reloads(gate.said) >= count)
+    assert gate.rests(reloads)
+    os.utime(folder / "server.key")
+    until(lambda: reloads(gate.said) >= 2 * count)
+    assert gate.rests(reloads)
+    assert reloads(gate.said) == 2 * count
+
+
+def test_keys_renewed_and_named_anew_for_root_alone_are_served(gate: Gate, folder: Path) -> None:
+    """By the same workers, and by those that come after them; no copy of them stays open."""
+    before, now = gate.workers(), datetime.now(UTC)
+    new = issue_server(make_authority("Other CA", key_type=EC, now=now), "localhost", key_type=EC, now=now)
+    for name, content in (("other.key", new.key_pem()), ("other.crt", new.chain_pem)):
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o400)
+    configuration = folder / "gatekeeper.toml"
+    configuration.write_text(
+        configuration.read_text().replace("server.key", "other.key").replace("server.crt", "other.crt")
+    )
+    until(lambda: reloads(gate.said) == len(before))
+    assert gate.workers() == before
+    for pid in before:
+        assert not [one for one in Path(f"/proc/{pid}/fd").iterdir() if "memfd:gatekeeper " in os.readlink(one)]
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: len(gate.workers()) == 2 and before[0] not in gate.workers())
+    for _ in range(4):
+        assert ssl.get_server_certificate(("127.0.0.1", gate.port)).encode() in new.chain_pem
 
 
 def test_a_reload_that_fails_changes_nothing(gate: Gate, visitors: Visitors, folder: Path) -> None:
@@ -73,21 +126,3 @@ def test_a_reload_that_fails_changes_nothing(gate: Gate, visitors: Visitors, fol
     assert gate.request(visitors.context("alice"))[0] == 200
     until(lambda: gate.workers() == before)
     assert "gatekeeper_last_reload_success 0\n" in gate.admin_text("/metrics")
-
-
-def test_a_second_change_is_not_forgotten(folder: Path, app: App, visitors: Visitors) -> None:
-    """It comes while the workers from before the first one are still draining, so it has to wait."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    with (
-        Gate(folder, app.url, server=USER, tables='[timeouts]\ndrain = "1s"') as gate,
-        gate.connect(visitors.context("alice")) as slow,
-    ):
-        slow.sendall(b"GET / HTTP/1.1\r\n")
-        gate.signal(signal.SIGHUP)
-        gate.wait_for(lambda line: "with new workers" in line)
-        assert len(gate.workers()) > 2
-        configuration = folder / "gatekeeper.toml"
-        configuration.write_text(configuration.read_text() + '\n[refusal]\ncontact = "the new one"\n')
-        nobody = visitors.context("nobody")
-        until(lambda: b"the new one" in gate.request(nobody, headers={"Accept": "text/html"})[2])

@@ -1,6 +1,8 @@
 """`gatekeeper ca revoke` locks a device out now, on every open connection it has. Nobody else notices."""
 
 import asyncio
+import os
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from tests.app import App
 from tests.e2e.authority import PASSPHRASE, ca
 from tests.e2e.clients import UPGRADE, Client, app, closed
-from tests.gate import Gate
+from tests.gate import Gate, until
 
 FILM = b"GET /film HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OTHERS = 200
@@ -34,14 +36,16 @@ def holder(home: Path, name: str) -> ssl.SSLContext:
     return context
 
 
-@pytest.fixture
-def gate(home: Path, tmp_path: Path) -> Iterator[Gate]:
+@pytest.fixture(params=["", 'user = "nobody"\nworkers = 2\n'], ids=["alone", "two that gave up root"])
+def gate(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Iterator[Gate]:
+    if request.param and os.geteuid() != 0:
+        pytest.skip("needs root")
     folder = tmp_path / "gate"
     folder.mkdir()
     for source, target in (("ca.crt", "ca.crt"), ("localhost.crt", "server.crt"), ("localhost.key", "server.key")):
         (folder / target).write_bytes((home / "ca" / source).read_bytes())
     crl = f'crl = "{home / "ca" / "ca.crl"}"\n'
-    with App(app) as behind, Gate(folder, behind.url, client_auth=crl) as gate:
+    with App(app) as behind, Gate(folder, behind.url, server=request.param, client_auth=crl) as gate:
         yield gate
 
 
@@ -83,10 +87,32 @@ async def play(home: Path, gate: Gate) -> None:
         one.close()
 
 
+def test_who_is_revoked_while_the_gate_stops_is_out_too(home: Path, gate: Gate) -> None:
+    """What runs may go on for ``timeouts.drain``, but not of somebody who must not be there."""
+    asyncio.run(play_the_end(home, gate))
+    assert gate.wait() == 0
+
+
+async def play_the_end(home: Path, gate: Gate) -> None:
+    film, theirs = [await Client.connect(name, gate.port, holder(home, name)) for name in ("alice", "mallory")]
+    tasks = [asyncio.create_task(one.listen(FILM, b"200")) for one in (film, theirs)]
+    while not (film.last and theirs.last):  # noqa: ASYNC110  nothing tells that both have begun
+        await asyncio.sleep(0.01)
+    gate.signal(signal.SIGTERM)
+    await asyncio.to_thread(ca, home, "revoke", "mallory")
+    await asyncio.wait(tasks[1:], timeout=10)
+    assert theirs.out is not None
+    assert not tasks[0].done(), "somebody else noticed"
+    tasks[0].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for one in (film, theirs):
+        one.close()
+
+
 def test_a_new_connection_of_the_revoked_is_refused(home: Path, gate: Gate) -> None:
     """And the log says who it was and why."""
     ca(home, "revoke", "mallory")
-    gate.wait_for(lambda line: "reloaded" in line)
+    until(lambda: sum("reloaded" in line for line in gate.said) == len(gate.workers()))
     status, headers, _ = gate.request(holder(home, "mallory"))
     assert (status, headers["gatekeeper-reason"]) == (403, "revoked")
     assert gate.request(holder(home, "alice"))[0] == 200

@@ -12,7 +12,7 @@ ROOT = Path(gatekeeper.__file__).parent
 
 # From the ground up. A module may import from its own layer and from those above it in this list.
 LAYERS = (
-    {"errors"},
+    {"copies", "errors"},
     {"units", "addresses", "kinds", "settings", "watched"},
     {"gate"},
     {"wire"},
