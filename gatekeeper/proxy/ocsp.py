@@ -6,6 +6,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 import aiohttp
 
@@ -78,8 +79,7 @@ class Responders:
         except Exception as error:  # whatever it is, visitors wait for an end of it
             why = "nothing came in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             _log.warning("ocsp: no answer to rely on from %s: %s", url or "nobody", why)
-            detail = "The OCSP responder gives no answer"
-            answer = Answer(Standing.UNKNOWN, self._wall() + RETRY_SECONDS, detail, stale=True)
+            answer = _without_answer(self._answers.get(question), self._wall() + RETRY_SECONDS)
         self._answers[question] = answer
         self._answers.move_to_end(question)
         while len(self._answers) > MAX_ANSWERS:
@@ -112,6 +112,13 @@ async def ask_once(peer: Peer, responder: str | None) -> Answer | None:
         return responders.answer(peer, responder, time.time())
     finally:
         await responders.close()
+
+
+def _without_answer(last: Answer | None, until: float) -> Answer:
+    """Revoked stays revoked, as on a stale list: whoever can silence the responder must not get back in by that."""
+    if last is not None and last.standing is Standing.REVOKED:
+        return replace(last, until=until)
+    return Answer(Standing.UNKNOWN, until, "The OCSP responder gives no answer", stale=True)
 
 
 def _question(peer: Peer, responder: str | None) -> Question:

@@ -22,15 +22,15 @@ PEER = Peer(ALICE.der, verified=(HOME.der,))
 HEADERS = {"Content-Type": "application/ocsp-response"}
 
 
-def good() -> bytes:
+def said(revoked: bool = False) -> bytes:
     builder = ocsp.OCSPResponseBuilder().add_response(
         cert=ALICE.certificate,
         issuer=HOME.certificate,
         algorithm=hashes.SHA1(),
-        cert_status=ocsp.OCSPCertStatus.GOOD,
+        cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD,
         this_update=NOW,
         next_update=NOW + timedelta(hours=1),
-        revocation_time=None,
+        revocation_time=NOW if revoked else None,
         revocation_reason=None,
     )
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, HOME.certificate)
@@ -46,7 +46,7 @@ class Scene:
         self.told: list[str] = []
 
     async def say_good(self, _: web.Request) -> web.StreamResponse:
-        return web.Response(body=good(), headers=HEADERS)
+        return web.Response(body=said(), headers=HEADERS)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
@@ -109,6 +109,10 @@ async def fails(_: web.Request) -> web.StreamResponse:
     return web.Response(status=503)
 
 
+async def says_revoked(_: web.Request) -> web.StreamResponse:
+    return web.Response(body=said(revoked=True), headers=HEADERS)
+
+
 async def leads_away(_: web.Request) -> web.StreamResponse:
     return web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"})
 
@@ -118,7 +122,7 @@ async def talks_nonsense(_: web.Request) -> web.StreamResponse:
 
 
 async def talks_without_end(_: web.Request) -> web.StreamResponse:
-    return web.Response(body=good() + b"x" * MAX_RESPONSE, headers=HEADERS)
+    return web.Response(body=said() + b"x" * MAX_RESPONSE, headers=HEADERS)
 
 
 async def hangs_up(request: web.Request) -> web.StreamResponse:
@@ -141,6 +145,26 @@ def test_no_answer_to_rely_on_is_unknown(answering: Any, caplog: pytest.LogCaptu
 
     play(script, answering)
     assert "no answer to rely on" in caplog.text
+
+
+def test_revoked_stays_revoked_without_an_answer() -> None:
+    """Else ``ocsp_on_failure = "allow"`` would let in who can silence the responder. A new answer counts again."""
+
+    async def script(scene: Scene) -> None:
+        for answering, standing in (
+            (says_revoked, Standing.REVOKED),
+            (fails, Standing.REVOKED),
+            (fails, Standing.REVOKED),
+            (scene.say_good, Standing.GOOD),
+            (fails, Standing.UNKNOWN),
+        ):
+            scene.answering = answering
+            await scene.ask()
+            answer = scene.known()
+            assert answer is not None
+            assert answer.standing is standing
+
+    play(script)
 
 
 def test_a_certificate_without_a_responder_is_unknown() -> None:
