@@ -117,13 +117,10 @@ def _issue(add: _Add) -> None:
 def _invite(add: _Add) -> None:
     parser = add("invite", "make a certificate, and a link (QR code) that brings it onto a device")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the person or the device")
-    parser.add_argument("--valid", type=_wait, default="24h", metavar="TIME", help="how long the link works (24h)")
-    parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
-    _add_folder(parser)
+    _add_link(parser)
     parser.add_argument(
         "--csr", action="store_true", help="no certificate yet: a computer makes its own key by gatekeeper enroll LINK"
     )
-    parser.add_argument("--qr", action="store_true", help="print the QR code even where no terminal is")
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="list the invitations, and what became of them")
     instead.add_argument(
@@ -141,6 +138,7 @@ def _approve(add: _Add) -> None:
     sure = parser.add_mutually_exclusive_group()
     sure.add_argument("--fingerprint", metavar="SHA256", help="sign if the key is this one, as gatekeeper enroll says")
     sure.add_argument("--yes", action="store_true", help="sign without being asked, whoever sent it")
+    parser.add_argument("--replace", action="store_true", help="revoke what this name has now")
     _add_folder(parser)
     _add_days(parser)
     _add_grant(parser)
@@ -198,7 +196,14 @@ def _renew(add: _Add) -> None:
         "--new-key", nargs="?", const="rsa:4096", metavar="TYPE", help="with a new key instead of the same request"
     )
     parser.add_argument("--keep-old", action="store_true", help="do not revoke the one before; it ends by itself")
+    parser.add_argument(
+        "--invite",
+        action="store_true",
+        help="bring it onto the device by a link or by /.gatekeeper/me; implies --keep-old",
+    )
+    _add_link(parser)
     _add_bundle(parser)
+    parser.set_defaults(list=False, cancel=None)
 
 
 def _revoke(add: _Add) -> None:
@@ -222,6 +227,13 @@ def _show(add: _Add) -> None:
     parser = add("show", "explain a certificate, request, CRL, .p12 or key, and whether it is let in")
     parser.add_argument("what", metavar="NAME|SERIAL|FILE")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
+
+
+def _add_link(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--valid", type=_wait, default="24h", metavar="TIME", help="how long the link works (24h)")
+    parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
+    _add_folder(parser)
+    parser.add_argument("--qr", action="store_true", help="print the QR code even where no terminal is")
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from gatekeeper.ca.admission import Trust, trusting
 from gatekeeper.ca.bundle import make_bundle, make_password
@@ -16,8 +17,8 @@ from gatekeeper.ca.certificates import common_name, is_signed_by
 from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.explain import Explanation, explain, explain_certificate
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new, write_over
-from gatekeeper.ca.index import Index
-from gatekeeper.ca.issuer import Grant, Issuer
+from gatekeeper.ca.index import Index, Kind
+from gatekeeper.ca.issuer import Grant, Issuer, latest
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted, key_pem, load_key, make_key
 from gatekeeper.ca.names import AUTHORITY_NAME, check_name, same_name
 from gatekeeper.ca.requests import make_request
@@ -122,6 +123,7 @@ def _approve(args: argparse.Namespace) -> int:
         _grant(args),
         name=name,
         common_name=name,
+        replace_older=args.replace,
         lifetime=timedelta(days=args.days),
         now=_now(),
     )
@@ -235,6 +237,8 @@ def _renew(args: argparse.Namespace) -> int:
         return 0
     if args.new_key:
         check_key_type(args.new_key)
+    if args.invite:
+        return _renew_by_invitation(args, lifetime)
     wish = _bundle_wish(args)
     issuer = _issuer(args)
     with _making_a_key(args.new_key) if args.new_key else nullcontext():
@@ -242,6 +246,29 @@ def _renew(args: argparse.Namespace) -> int:
             args.name, bundle=wish, new_key_type=args.new_key, keep_old=args.keep_old, lifetime=lifetime, now=_now()
         )
     out.renewed(issued, compat=args.compat, as_json=_json(args))
+    return 0
+
+
+def _renew_by_invitation(args: argparse.Namespace, lifetime: timedelta | None) -> int:
+    """The old one is not revoked: with it, the holder fetches the new one."""
+    way, store = ca_invite.Way(args), Store(_folder(args))
+    folder, gate, wish = way.folder(), way.gate(), _bundle_wish(args)
+    old = latest(store.index(), args.name)
+    if old.kind is not Kind.CLIENT or not old.holds_key:
+        raise AuthorityError(
+            f"the key of {old.name} is not kept here, or is a server's; for a computer that keeps its own: "
+            f"gatekeeper ca invite {old.name} --csr, then gatekeeper ca approve {old.name} --replace"
+        )
+    replaces = store.issued(old).fingerprint(SHA256()).hex()
+    issuer = _issuer(args)
+    with _making_a_key(args.new_key) if args.new_key else nullcontext():
+        issued = issuer.renew(
+            args.name, bundle=wish, new_key_type=args.new_key, keep_old=True, lifetime=lifetime, now=_now()
+        )
+    one = ca_invite.put(
+        folder, gate, issued, issued.password or wish.password or "", timedelta(seconds=args.valid), replaces=replaces
+    )
+    ca_invite.invited(issued, one, issued.password, qr=args.qr, as_json=_json(args))
     return 0
 
 

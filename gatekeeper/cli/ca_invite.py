@@ -28,10 +28,11 @@ from gatekeeper.cli.qr import code_width, half_blocks
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
 from gatekeeper.gate.certificate import serial_hex
+from gatekeeper.gate.routes import ME
 from gatekeeper.invitations.folder import CHAIN, Found, Invitations, complaint
 from gatekeeper.invitations.invitation import FILES, Invitation, Kind
 from gatekeeper.invitations.state import Stage, now_is
-from gatekeeper.invitations.token import link, make_token
+from gatekeeper.invitations.token import INVITE, link, make_token
 from gatekeeper.settings import Settings
 
 _GATE = re.compile(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", re.ASCII)
@@ -107,8 +108,10 @@ def _host_of(certificate: Path) -> str | None:
     return next(plain, None)
 
 
-def put(invitations: Invitations, gate: str, issued: Issued, password: str, valid: timedelta) -> Invited:
-    """Put what was issued into the folder in every form.
+def put(
+    invitations: Invitations, gate: str, issued: Issued, password: str, valid: timedelta, *, replaces: str = ""
+) -> Invited:
+    """Put what was issued into the folder in every form; ``replaces`` is the SHA-256 of the certificate before.
 
     InvitationError if that fails: nothing lies in the folder then, and what was issued still is at the authority's.
     """
@@ -122,6 +125,7 @@ def put(invitations: Invitations, gate: str, issued: Issued, password: str, vali
         ends=now + valid.total_seconds(),
         files={str(profile): FILES[profile] for profile in profiles},
         serial=issued.entry.serial_hex,
+        replaces=replaces,
     )
     try:
         invitations.add(invitation, {FILES[profile]: octets for profile, octets in profiles.items()})
@@ -172,6 +176,10 @@ def invited(issued: Issued, one: Invited, password: str | None, *, qr: bool, as_
     print(one.link)
     print()
     print(f"The link works once, until {ends:%Y-%m-%d %H:%M} UTC. Show the code to the camera, or send the link.")
+    if one.invitation.replaces:
+        gate = one.link.partition(INVITE.decode())[0]
+        print(f"A browser that shows the certificate of before needs no link: {gate}{ME.decode()}")
+        print("That one is not revoked, and ends by itself.")
     if password is not None:
         show(Text("Password of the certificate: ").append(password, style="bold"))
         print("It is shown this once and kept nowhere. Send it by another way than the link.")

@@ -76,13 +76,13 @@ class Passage:
     def _decide(self, found: Found) -> Decision:
         """Fails closed: without a verdict that admits, only what is public is given, and the rest not spoken of."""
         verdict = self._verdict
-        if isinstance(found, Document | Reception):
+        if isinstance(found, Document) or (isinstance(found, Reception) and found.everybody):
             return found
         if isinstance(found, Route) and found.public:
             return Forward(found.upstream, self.identity, found)
         if isinstance(verdict, Refuse):
             return Refused(verdict)
-        if isinstance(found, Nowhere):
+        if isinstance(found, Nowhere | Reception):
             return found
         return _apply(found, verdict.identity)
 
@@ -107,6 +107,11 @@ class Passage:
     def identity(self) -> Identity | None:
         """The visitor as whom everything is done; None for who is let in nowhere but where it is public."""
         return self._verdict.identity if isinstance(self._verdict, Admit) else None
+
+
+def is_open(route: Route, identity: Identity) -> bool:
+    """Whether the rules of a route let somebody through; another route may take the request before it."""
+    return route.public or isinstance(_apply(route, identity), Forward)
 
 
 def _apply(route: Route, identity: Identity) -> Forward | Refused:

@@ -23,7 +23,9 @@ REMEMBERED_REQUESTS = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """One ``[[routes]]`` table. ``text`` says which it is, for people; ``methods`` is empty where all are taken."""
+    """One ``[[routes]]`` table. ``text`` says which it is, for people; ``methods`` is empty where all are taken, and
+    ``hosts`` where every one is.
+    """
 
     text: str
     upstream: str
@@ -32,6 +34,8 @@ class Route:
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
     origins: frozenset[bytes] | None = frozenset()
+    path: str = "/*"
+    hosts: tuple[str, ...] = ()
 
     def takes(self, method: bytes) -> bool:
         """Whether the route is for this method."""
@@ -67,13 +71,19 @@ class Nowhere:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reception:
-    """The gate's own place, where it receives who has no certificate yet. Nothing below it ever reaches an upstream."""
+    """The gate's own place, where it receives who has no certificate yet. Nothing below it ever reaches an upstream.
+
+    ``everybody`` is false for what is only for who was let in.
+    """
+
+    everybody: bool = True
 
 
 Found = Route | Document | Reception | Nowhere
 
 OWN_PLACE = b"/.gatekeeper/"
-RECEPTION = Reception()
+ME = OWN_PLACE + b"me"
+RECEPTION, OF_THE_ADMITTED = Reception(), Reception(everybody=False)
 UNKNOWN = Nowhere(404, "There is nothing here.")
 AMBIGUOUS = Nowhere(400, "The path or the method can be read in more than one way.")
 NO_HOST = Nowhere(400, "There is no Host header that holds a name or an address.")
@@ -242,6 +252,8 @@ def _at_the_reception(path: bytes) -> Found | None:
         return AMBIGUOUS if leads_there else None
     if not (beginning + b"/").startswith(OWN_PLACE):
         return None
+    if path.removesuffix(b"/") == ME:
+        return OF_THE_ADMITTED
     return RECEPTION if (path + b"/").startswith(OWN_PLACE) else UNKNOWN
 
 
@@ -275,5 +287,7 @@ def compile_route(settings: RouteSettings, text: str) -> Route:
         public=settings.public,
         allow=tuple(compile_rule(rule, f"allow[{index}]") for index, rule in enumerate(settings.allow)),
         deny=tuple(compile_rule(rule, f"deny[{index}]") for index, rule in enumerate(settings.deny)),
+        path=settings.path,
+        hosts=tuple(settings.hosts),
         origins=None if preflight is True else frozenset(origin.encode("ascii") for origin in preflight or ()),
     )

@@ -151,6 +151,7 @@ class Errand:
             now=self.started,
             invitations=world.invitations,
             pages=world.pages,
+            routes=world.routes.all,
         )
         downstream.proxy.desk.ask(self._question, self._answered)
 

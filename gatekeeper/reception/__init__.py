@@ -12,6 +12,8 @@ page
     what is shown about it, in the visitor's language and for the visitor's device.
 enrolment
     an invitation for a computer that keeps its key: the request, and the certificate.
+me
+    what a visitor who was let in may know of themselves: certificate, routes, a renewal that waits.
 guesses
     how often somebody may be wrong.
 """

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from gatekeeper.errors import InvitationError
+from gatekeeper.gate.routes import ME
 from gatekeeper.invitations.folder import Found, Invitations
 from gatekeeper.invitations.token import INVITE
-from gatekeeper.reception import invite
+from gatekeeper.reception import invite, me
 from gatekeeper.reception.guesses import Guesses
 from gatekeeper.reception.question import Event, Question, Reply, failure
 
@@ -84,6 +85,8 @@ def _answer(question: Question) -> Reply:
     try:
         if question.path.startswith(INVITE):
             return invite.answer(question, question.path.removeprefix(INVITE).removesuffix(b"/"))
+        if question.path.removesuffix(b"/") == ME and question.identity is not None:
+            return me.answer(question, question.identity)
         return failure(question, 404, "There is nothing here.")
     except InvitationError as error:
         _log.error("invitations: %s", error)

@@ -57,7 +57,10 @@ def answer(question: Question, token: bytes) -> Reply:
     if not may_take(found.state, mark):
         return _busy(question)
     if question.method == b"POST":
-        return _download(question, found, mark)
+        objection = _objection(question)
+        if objection:
+            return failure(question, 403, objection, event=Event.REFUSED)
+        return download(question, found, mark)
     if question.method in (b"GET", b"HEAD"):
         return page(question, found.invitation) if not _wants_json(question) else enrolment.describe(question, found)
     return failure(question, 405, "An invitation is looked at and downloaded.", extra=(("Allow", "GET, HEAD, POST"),))
@@ -74,10 +77,8 @@ def _busy(question: Question) -> Reply:
     return failure(question, 409, detail, topic="invitation_busy", event=Event.REFUSED)
 
 
-def _download(question: Question, found: Found, mark: str) -> Reply:
-    objection = _objection(question)
-    if objection:
-        return failure(question, 403, objection, event=Event.REFUSED)
+def download(question: Question, found: Found, mark: str) -> Reply:
+    """One of the files, once. Whether the visitor may have it, and means to, was asked before."""
     profile = _profile(question.body)
     name = found.invitation.files.get(profile or "")
     if profile is None or name is None:
@@ -105,9 +106,10 @@ def _objection(question: Question) -> str:
 def _profile(body: bytes) -> Profile | None:
     """Which of the files is asked for; the modern one where nothing is said."""
     try:
-        wanted = parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=4) if body else {}
-        return Profile(wanted.get("profile", [Profile.MODERN])[0])
-    except ValueError:
+        if not body:
+            return Profile.MODERN
+        return Profile(parse_qs(body.decode("ascii"), strict_parsing=True, max_num_fields=4)["profile"][0])
+    except (ValueError, KeyError):
         return None
 
 

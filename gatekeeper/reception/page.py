@@ -25,8 +25,8 @@ _HINTS = {
     "Windows": "windows",
 }
 # What each opens. Whatever is not here opens the modern form.
-_PROFILES = {"ios": Profile.APPLE, "android": Profile.COMPAT, "mac": Profile.COMPAT}
-_BUTTONS = """
+PROFILES = {"ios": Profile.APPLE, "android": Profile.COMPAT, "mac": Profile.COMPAT}
+BUTTONS = """
 form button {
   display: block; width: 100%; margin: 1.25rem 0 .75rem; padding: .875rem 1.25rem; border: 0; border-radius: .875rem;
   color: var(--ground); background: var(--accent); font: inherit; font-weight: 650; cursor: pointer;
@@ -53,7 +53,7 @@ def page(question: Question, invitation: Invitation) -> Reply:
     catalogue = catalogues()[language]
     platform = platform_of(question.said(b"user-agent"), question.said(b"sec-ch-ua-platform"))
     there = [Profile(name) for name in invitation.files] if invitation.kind is Kind.BUNDLE else []
-    wanted = _PROFILES.get(platform, Profile.MODERN)
+    wanted = PROFILES.get(platform, Profile.MODERN)
     profile = wanted if wanted in there else next(iter(there), None)
     template, style = _template()
     body = template.render(
@@ -109,4 +109,4 @@ def _template() -> tuple[jinja2.Template, str]:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     source = resources.files("gatekeeper.reception").joinpath("page.html").read_text("utf-8")
-    return environment.from_string(source), stylesheet() + _BUTTONS
+    return environment.from_string(source), stylesheet() + BUTTONS

@@ -1,8 +1,10 @@
 """What is asked at the reception, and what is said, as values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import Found, Invitations
 from gatekeeper.refusal.answer import RefusalPages
@@ -26,7 +28,8 @@ class Question:
     """A whole request to the gate itself, and what it is to be answered from.
 
     ``path`` is without the query and begins with `gatekeeper.gate.routes.OWN_PLACE`. ``address`` is the visitor's, as
-    the gate sees it; ``identity`` is set for who was let in.
+    the gate sees it; ``identity`` is set for who was let in. ``routes`` are all that are configured, none where every
+    request goes the same way.
     """
 
     method: bytes
@@ -39,6 +42,7 @@ class Question:
     now: float
     invitations: Invitations
     pages: RefusalPages
+    routes: Sequence[Route] = ()
 
     def said(self, name: bytes) -> str:
         """A header field that the gate notes (`gatekeeper.wire.headers`), "" if it did not come."""

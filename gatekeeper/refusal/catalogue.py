@@ -85,6 +85,22 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class Me:
+    """The page for who was let in, about themselves."""
+
+    what: str
+    todo: str
+    days: str
+    allowed: str
+    everything: str
+    open: str
+    closed: str
+    renewal: str
+    renewal_text: str
+    button: str
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """One language. ``tag`` is its BCP 47 tag, for ``lang`` and ``Content-Language``."""
 
@@ -93,6 +109,7 @@ class Catalogue:
     topics: MappingProxyType[str, Topic]
     platforms: tuple[Platform, ...]
     invitation: Invitation
+    me: Me
 
 
 @cache
@@ -115,6 +132,7 @@ def _catalogue(table: dict[str, Any]) -> Catalogue:
         topics=MappingProxyType({name: Topic(**topic) for name, topic in table["topics"].items()}),
         platforms=tuple(Platform(one["key"], one["name"], tuple(one["steps"])) for one in table["platforms"]),
         invitation=_invitation(table["invitation"]),
+        me=Me(**table["me"]),
     )
 
 

@@ -9,15 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.bundle import read_bundle
+from gatekeeper.ca.certificates import Holder
 from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.issuer import Issuer
+from gatekeeper.ca.keys import make_key
+from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca_invite import put
 from gatekeeper.errors import InvitationError
 from gatekeeper.invitations.folder import Invitations
 from gatekeeper.invitations.invitation import FILES, Profile
+from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage, State, over
 from tests.cli.conftest import Command
 
@@ -172,3 +179,68 @@ def test_a_folder_that_fails_half_way_leaves_the_certificate_and_says_what_to_do
     with pytest.raises(InvitationError, match=r"nobody is invited.*gatekeeper ca p12 alice"):
         put(Invitations(folder), GATE, issued, "a password", timedelta(hours=1))
     assert not folder.exists()
+
+
+def test_a_renewal_is_an_invitation_that_says_what_it_replaces(
+    folder: Path, ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """The certificate of before stays in force: with it, the holder fetches the next at the gate."""
+    ca("issue", "alice", *EC)
+    before = x509.load_pem_x509_certificate(Path("ca/alice.crt").read_bytes()).fingerprint(SHA256()).hex()
+    printed = ca("renew", "alice", "--invite", *HERE)
+    assert f"{GATE}/.gatekeeper/invite/" in printed
+    assert f"{GATE}/.gatekeeper/me\n" in printed
+    assert re.search(r"^Password of the certificate: \S{20,}$", printed, re.MULTILINE)
+    (found,) = Invitations(folder).all()
+    assert found.invitation.replaces == before
+    assert [line["status"] for line in ca_json("list")] == ["valid", "valid"]
+
+
+def test_who_keeps_the_key_is_invited_to_ask_again(folder: Path, ca: Command) -> None:
+    """There is no bundle to renew; nothing is issued, nobody is invited."""
+    ca("csr", "backup", "--no-passphrase", *EC)
+    ca("sign", "backup.csr")
+    assert "--csr" in ca("renew", "backup", "--invite", *HERE, code=1)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_computer_is_invited_without_a_certificate(folder: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """Nothing is issued and nothing lies there but whom it is for; there is nothing to approve yet."""
+    made = ca_json("invite", "backup", "--csr", *HERE)
+    assert made["link"].startswith(f"{GATE}/.gatekeeper/invite/")
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["invitation.json"]
+    assert ca_json("list") == []
+    there = ("--invitations", "invitations")
+    assert "no request came yet" in ca("approve", "backup", "--yes", *there, code=1)
+    assert "nothing waits" in ca("approve", "other", "--yes", *there, code=1)
+
+
+def test_a_request_is_signed_for_its_own_key_and_for_whom_was_invited(
+    folder: Path, ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """Not for what it says of itself; one that was exchanged in the folder is not signed."""
+    there = ("--invitations", "invitations")
+    ca_json("invite", "backup", "--csr", *HERE)
+    key = make_key("ec:p256")
+    names = (x509.DNSName("admin.example.com"),)
+    asked = make_request(key, Holder(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "root")]), names))
+    content = write_request(asked, "192.0.2.7", "curl", 1000.0)
+    (found,) = Invitations(folder).all()
+    mark = mark_of_key(spki_sha256(asked))
+    waiting = Invitations(folder).ask(found, mark, content, datetime.now(UTC).timestamp())
+    assert waiting is not None
+    (path,) = folder.rglob("request-*")
+    other = make_request(make_key("ec:p256"), Holder(asked.subject))
+    path.write_bytes(write_request(other, "192.0.2.7", "curl", 1000.0))
+    assert "was exchanged" in ca("approve", "backup", "--yes", *there, code=1)
+    path.write_bytes(content)
+    assert "nothing was signed" in ca("approve", "backup", "--fingerprint", mark, *there, code=1)
+    spki = spki_sha256(asked)
+    made = ca_json("approve", "backup", "--fingerprint", f"SHA256:{spki.upper()}", "--ou", "ops", *there)
+    assert made["subject"] == "OU=ops,CN=backup" or made["subject"] == "CN=backup,OU=ops"
+    (chain,) = folder.rglob("certificate.pem")
+    certificate, authority = x509.load_pem_x509_certificates(chain.read_bytes())
+    assert certificate.public_key() == key.public_key()
+    assert b"admin.example.com" not in certificate.public_bytes(Encoding.DER)
+    assert b"root" not in certificate.public_bytes(Encoding.DER)
+    assert certificate.issuer == authority.subject

@@ -1,0 +1,161 @@
+"""``/.gatekeeper/me``: what a visitor who was let in may know of themselves, and their renewal, if one waits.
+
+A renewal is an invitation that says which certificate it replaces; who shows exactly that one needs no link. Of the
+rules of routes nothing is told but whether they fit this visitor.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import jinja2
+from markupsafe import Markup
+
+from gatekeeper.gate.decision import is_open
+from gatekeeper.gate.paths import read_host
+from gatekeeper.gate.verdict import Identity
+from gatekeeper.invitations.folder import Found
+from gatekeeper.invitations.invitation import Kind, Profile
+from gatekeeper.invitations.state import mark_of, may_take
+from gatekeeper.reception.invite import download
+from gatekeeper.reception.page import BUTTONS, PROFILES, platform_of
+from gatekeeper.reception.question import Event, Question, Reply, failure
+from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
+from gatekeeper.refusal.negotiation import choose_language, prefers_page
+from gatekeeper.refusal.page import style_source, stylesheet
+from gatekeeper.refusal.shown import LONGEST_NAME, header_safe, rfc3339, show, visible
+
+_DAY = 86400
+# Same-origin, so that browsers say where the form is (Fetch, 3.1): with no-referrer, Origin would be "null".
+_PRIVATE = (
+    ("Cache-Control", "no-store"),
+    ("Vary", "Accept, Accept-Language"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A route on the host that was asked, and whether it lets this visitor through."""
+
+    path: str
+    methods: tuple[str, ...]
+    open: bool
+
+
+def answer(question: Question, identity: Identity) -> Reply:
+    """The page or the JSON (GET, HEAD), or the renewal (POST)."""
+    renewal = _renewal(question, identity)
+    if question.method == b"POST":
+        return _fetch(question, renewal)
+    if question.method not in (b"GET", b"HEAD"):
+        return failure(question, 405, "There is nothing to change here.", extra=(("Allow", "GET, HEAD, POST"),))
+    ways = _ways(question, identity)
+    if prefers_page(question.said(b"accept")):
+        return _page(question, identity, ways, renewal)
+    return _fields(question, identity, ways, renewal)
+
+
+def _renewal(question: Question, identity: Identity) -> Found | None:
+    """The newest that this visitor may take now, for exactly the certificate that is shown."""
+    waiting = [
+        found
+        for found in question.invitations.all()
+        if found.invitation.replaces == identity.certificate.sha256 and found.invitation.kind is Kind.BUNDLE
+    ]
+    now = [question.invitations.aged(found, question.now) for found in waiting]
+    able = [one for one in now if may_take(one.state, mark_of(question.address, one.invitation.digest))]
+    return max(able, key=lambda one: one.invitation.made, default=None)
+
+
+def _fetch(question: Question, renewal: Found | None) -> Reply:
+    if not _is_meant(question):
+        return failure(question, 403, "The renewal must be fetched on this page.", event=Event.REFUSED)
+    if renewal is None:
+        return failure(question, 404, "No renewal waits for this certificate.")
+    return download(question, renewal, mark_of(question.address, renewal.invitation.digest))
+
+
+def _is_meant(question: Question) -> bool:
+    """Whether it is no form of another site: a browser shows the certificate for those, too (CSRF).
+
+    Sec-Fetch-Site cannot be forged by a page; browsers without it send Origin with every POST. Programs send neither.
+    """
+    site, origin = question.said(b"sec-fetch-site"), question.said(b"origin")
+    own = origin.lower() == f"https://{question.host.lower()}"
+    return site in ("", "same-origin") and (own or origin == "")
+
+
+def _ways(question: Question, identity: Identity) -> list[Way]:
+    host = read_host(question.block.host)
+    return [
+        Way(route.path, tuple(sorted(method.decode() for method in route.methods)), is_open(route, identity))
+        for route in question.routes
+        if not route.hosts or host in route.hosts
+    ]
+
+
+def _days_left(question: Question, identity: Identity) -> int:
+    return max(0, int((identity.certificate.not_after - question.now) // _DAY))
+
+
+def _fields(question: Question, identity: Identity, ways: list[Way], renewal: Found | None) -> Reply:
+    certificate = identity.certificate
+    fields = {
+        "certificate": {
+            "subject": certificate.subject,
+            "issuer": certificate.issuer,
+            "serial": certificate.serial,
+            "sha256": certificate.sha256,
+            "not_before": rfc3339(certificate.not_before),
+            "not_after": rfc3339(certificate.not_after),
+            "days_left": _days_left(question, identity),
+        },
+        "routes": [{"path": way.path, "methods": way.methods, "open": way.open} for way in ways]
+        or [{"path": "/*", "methods": [], "open": True}],
+        "renewal": {"until": rfc3339(renewal.invitation.ends)} if renewal is not None else None,
+    }
+    headers = (("Content-Type", "application/json"), *_PRIVATE)
+    return Reply(200, headers, json.dumps(fields, indent=2).encode() + b"\n")
+
+
+def _page(question: Question, identity: Identity, ways: list[Way], renewal: Found | None) -> Reply:
+    catalogue = catalogues()[choose_language(question.said(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
+    platform = platform_of(question.said(b"user-agent"), question.said(b"sec-ch-ua-platform"))
+    template, style = _template()
+    body = template.render(
+        language=catalogue.tag,
+        words=catalogue.me,
+        general=catalogue.words,
+        style=Markup(style),  # noqa: S704  ours, from the package
+        host=visible(question.host, LONGEST_NAME),
+        certificate=show(identity.certificate),
+        days=_days_left(question, identity),
+        ways=ways,
+        profile=PROFILES.get(platform, Profile.MODERN) if renewal is not None else None,
+        request_id=header_safe(question.request_id),
+    )
+    policy = (
+        f"default-src 'none'; style-src {style_source(style)}; img-src data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+    headers = (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", catalogue.tag),
+        ("Content-Security-Policy", policy),
+        *_PRIVATE,
+        ("X-Request-Id", header_safe(question.request_id)),
+    )
+    return Reply(200, headers, body.encode("utf-8", "replace"))
+
+
+@cache
+def _template() -> tuple[jinja2.Template, str]:
+    """The template, and the text of its style element."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    source = resources.files("gatekeeper.reception").joinpath("me.html").read_text("utf-8")
+    return environment.from_string(source), stylesheet() + BUTTONS
