@@ -26,9 +26,11 @@ _read_from: Copies = {}
 
 
 def readable(path: Path) -> Path:
-    """Where this process reads a file at the moment: its copy, within `reading`, else the file itself."""
-    copy = _read_from.get(path)
-    return path if copy is None else Path(f"/proc/self/fd/{copy}")
+    """Where this process reads a file at the moment: its copy, within `reading`, else the file itself.
+
+    Among copies, one that there is none of does not exist: looking for oneself would end in "permission denied".
+    """
+    return Path(f"/proc/self/fd/{_read_from.get(path, 'none')}") if _read_from else path
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class Answer:
     """What is known of a certificate's standing while the time (seconds since the epoch) is before ``until``.
 
     ``detail`` is a sentence for the visitor where it is unknown; ``stale`` tells that a list has the answer "not
-    named", but is past its nextUpdate.
+    named", but is past its nextUpdate or before its thisUpdate.
     """
 
     standing: Standing
@@ -104,7 +104,9 @@ class Revocations:
             return Answer(Standing.UNKNOWN, detail="There is no revocation list of the authority that signed it")
         fresh = [one.next_update for one in lists if one.fresh(now)]
         if not fresh:
-            return Answer(Standing.UNKNOWN, detail="The revocation list has not been renewed in time", stale=True)
+            early = all(now < one.this_update for one in lists)
+            why = "is not valid yet; is the clock right?" if early else "has not been renewed in time"
+            return Answer(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=True)
         return Answer(Standing.GOOD, until=max(fresh))
 
 

@@ -118,6 +118,13 @@ def test_keys_renewed_and_named_anew_for_root_alone_are_served(gate: Gate, folde
         assert ssl.get_server_certificate(("127.0.0.1", gate.port)).encode() in new.chain_pem
 
 
+def test_a_missing_file_is_called_missing(gate: Gate, folder: Path) -> None:
+    """Where the workers may not even look into the folder, "permission denied" would lead astray."""
+    folder.chmod(0o700)
+    (folder / "server.key").unlink()
+    gate.wait_for(lambda line: "not reloaded" in line and "server.key does not exist" in line)
+
+
 def test_a_reload_that_fails_changes_nothing(gate: Gate, visitors: Visitors, folder: Path) -> None:
     """The old workers go on, and /metrics says so."""
     before = gate.workers()

@@ -137,6 +137,14 @@ def test_a_list_speaks_from_its_this_update_until_its_next_update(now: datetime.
     assert standing(read(make_crl(BOB)), ALICE, now=now.timestamp()) is expected
 
 
+@pytest.mark.parametrize(("now", "words"), [(NOW - 2 * DAY, "not valid yet"), (NOW + 2 * DAY, "not been renewed")])
+def test_the_visitor_hears_whether_a_list_is_too_old_or_too_new(now: datetime.datetime, words: str) -> None:
+    """The operator mends one by a new list, the other by setting a clock."""
+    home, alice = read_certificate(HOME.der), read_certificate(ALICE.der)
+    answer = read(make_crl(BOB)).answer(alice, home, now.timestamp())
+    assert words in answer.detail
+
+
 def test_revoked_stays_revoked_on_a_stale_list() -> None:
     """What was taken back once is not given back because a file grew old."""
     assert standing(read(make_crl(BOB)), BOB, now=(NOW + 9 * DAY).timestamp()) is Standing.REVOKED
