@@ -31,7 +31,7 @@ DEVICES = {
     "chromeos": (CHROMEOS, "Chrome OS", WIDE, ".p12"),
 }
 BUTTON = "document.querySelector('form button')"
-HEADLINE = "document.querySelector('h1').innerText"
+HEADLINE = "document.querySelector('h1')?.innerText"
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 
@@ -41,6 +41,11 @@ def read_code(printed: str) -> str:
     width = max(map(len, lines)) + 4
     (link,) = seen(["", "", *lines, "", ""], width)
     return link
+
+
+def logged(gate: Gate, *words: str) -> list[str]:
+    """The lines of the access log with these words."""
+    return [line for line in gate.log.read_text().splitlines() if all(word in line for word in words)]
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -64,6 +69,11 @@ def test_an_invitation_brings_a_device_in(
             assert browser.run(FITS)
         assert browser.run("document.scripts.length + performance.getEntriesByType('resource').length") == 0
         assert browser.reported == []
+        browser.run("document.querySelector('main a').click()")
+        until(lambda: browser.run(HEADLINE) == catalogues()["en"].topics["no_certificate"].what)
+        until(lambda: logged(gate, agent, '"reason":"no_certificate"'))
+        assert not logged(gate, agent, '"referer"')
+        assert browser.go(link) == 200
         browser.run(f"{BUTTON}.click()")
         file = tmp_path / f"{device}{suffix}"
         until(file.exists)
