@@ -275,14 +275,18 @@ class Issuer:
 
 
 def latest(index: Index, name: str) -> Entry:
-    """The newest certificate of that name; AuthorityError if there is none or it is revoked."""
+    """The newest certificate of that name that is not revoked; AuthorityError if there is none.
+
+    A renewal may have been taken back while the certificate before it is still in use.
+    """
     known = index.named(name)
     if not known:
         raise AuthorityError(f"nothing was issued to {name!r}; see `gatekeeper ca list`")
-    if index.revocation(known[-1].serial):
+    standing = [entry for entry in known if not index.revocation(entry.serial)]
+    if not standing:
         word = "issue" if known[-1].kind is Kind.CLIENT else "server"
         raise AuthorityError(f'the certificate of {name} is revoked; make a new one: gatekeeper ca {word} "{name}"')
-    return known[-1]
+    return standing[-1]
 
 
 def _file_name(common_name: str) -> str:

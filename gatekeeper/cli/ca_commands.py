@@ -259,7 +259,8 @@ def _renew_by_invitation(args: argparse.Namespace, lifetime: timedelta | None) -
             f"the key of {old.name} is not kept here, or is a server's; for a computer that keeps its own: "
             f"gatekeeper ca invite {old.name} --csr, then gatekeeper ca approve {old.name} --replace"
         )
-    replaces = store.issued(old).fingerprint(SHA256()).hex()
+    # A renewal that was not fetched is replaced in turn: what the holder shows is the one before it.
+    replaces = ca_invite.not_fetched(folder, old.serial_hex) or store.issued(old).fingerprint(SHA256()).hex()
     issuer = _issuer(args)
     with _making_a_key(args.new_key) if args.new_key else nullcontext():
         issued = issuer.renew(

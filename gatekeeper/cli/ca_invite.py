@@ -161,6 +161,12 @@ def invited_computer(one: Invited, *, as_json: bool) -> None:
     print(f"  gatekeeper ca approve {shlex.quote(name)}")
 
 
+def not_fetched(invitations: Invitations, serial: str) -> str:
+    """What the certificate of this serial is to replace, if it is a renewal that nobody has fetched; "" otherwise."""
+    renewals = (one for one in invitations.all() if one.invitation.serial == serial)
+    return next((one.invitation.replaces for one in renewals if one.state.stage is not Stage.USED), "")
+
+
 def invited(issued: Issued, one: Invited, password: str | None, *, qr: bool, as_json: bool) -> None:
     """Print what a person sends on: the link, its QR code, and the password unless it was given."""
     ends = datetime.fromtimestamp(one.invitation.ends, UTC)

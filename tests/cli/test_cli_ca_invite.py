@@ -22,7 +22,7 @@ from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca_invite import put
 from gatekeeper.errors import InvitationError
-from gatekeeper.invitations.folder import Invitations
+from gatekeeper.invitations.folder import Found, Invitations
 from gatekeeper.invitations.invitation import FILES, Profile
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage, State, over
@@ -194,6 +194,27 @@ def test_a_renewal_is_an_invitation_that_says_what_it_replaces(
     (found,) = Invitations(folder).all()
     assert found.invitation.replaces == before
     assert [line["status"] for line in ca_json("list")] == ["valid", "valid"]
+
+
+def test_a_renewal_that_was_not_fetched_is_renewed_for_the_same_holder(folder: Path, ca: Command) -> None:
+    """They still show the certificate of before; once it was fetched, they show that one. One may be taken back."""
+    ca("issue", "alice", *EC)
+    sha256 = x509.load_pem_x509_certificate(Path("ca/alice.crt").read_bytes()).fingerprint(SHA256()).hex()
+
+    def renew() -> Found:
+        before = {one.identifier for one in Invitations(folder).all()}
+        ca("renew", "alice", "--invite", *HERE)
+        (made,) = (one for one in Invitations(folder).all() if one.identifier not in before)
+        return made
+
+    assert renew().invitation.replaces == sha256
+    second = renew()
+    assert second.invitation.replaces == sha256
+    assert Invitations(folder).move(second, over(Stage.USED, datetime.now(UTC).timestamp()))
+    third = renew()
+    assert third.invitation.replaces not in (sha256, "")
+    ca("invite", "--cancel", third.identifier, *HERE)
+    assert renew().invitation.replaces == third.invitation.replaces
 
 
 def test_who_keeps_the_key_is_invited_to_ask_again(folder: Path, ca: Command) -> None:
