@@ -31,11 +31,17 @@ Question = tuple[bytes, bytes, str | None]
 
 
 class Responders:
-    """The answers of OCSP responders, and the questions under way."""
+    """The answers of OCSP responders, and the questions under way, each for ``patience`` seconds at most."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        wall: Callable[[], float] = time.time,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._loop = loop
         self._wall = wall
+        self._patience = patience
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
         self._waiting: dict[Question, list[Callable[[], None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -51,7 +57,7 @@ class Responders:
         return answer if answer is not None and now < answer.until else None
 
     def ask(self, peer: Peer, responder: str | None, then: Callable[[], None]) -> None:
-        """Find out about a peer, and call ``then`` when there is an answer, in `PATIENCE_SECONDS` at the latest."""
+        """Find out about a peer, and call ``then`` when there is an answer, or nobody waits for it any longer."""
         question = _question(peer, responder)
         if question in self._waiting:
             self._waiting[question].append(then)
@@ -74,7 +80,7 @@ class Responders:
         try:
             if url is None:
                 raise ValueError("the certificate names no responder")
-            content = await asyncio.wait_for(self._post(url, make_request(leaf, issuer)), PATIENCE_SECONDS)
+            content = await asyncio.wait_for(self._post(url, make_request(leaf, issuer)), self._patience)
             answer = read_response(content, leaf, issuer, self._wall())
         except Exception as error:  # whatever it is, visitors wait for an end of it
             why = "nothing came in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

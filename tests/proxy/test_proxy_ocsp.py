@@ -43,6 +43,7 @@ class Scene:
     def __init__(self) -> None:
         self.answering: Callable[[web.Request], Awaitable[web.StreamResponse]] = self.say_good
         self.asked = 0
+        self.patience = 60.0
         self.told: list[str] = []
 
     async def say_good(self, _: web.Request) -> web.StreamResponse:
@@ -58,7 +59,7 @@ class Scene:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-        self.responders = Responders(asyncio.get_running_loop(), lambda: NOW.timestamp())
+        self.responders = Responders(asyncio.get_running_loop(), lambda: NOW.timestamp(), self.patience)
         try:
             await script(self)
         finally:
@@ -75,8 +76,9 @@ class Scene:
         await asyncio.wait_for(asyncio.gather(*(event.wait() for event in told)), 10)
 
 
-def play(script: Callable[[Scene], Awaitable[None]], answering: Any = None) -> Scene:
+def play(script: Callable[[Scene], Awaitable[None]], answering: Any = None, patience: float = 60.0) -> Scene:
     scene = Scene()
+    scene.patience = patience
     scene.answering = answering or scene.answering
     asyncio.run(scene.play(script))
     return scene
@@ -145,6 +147,31 @@ def test_no_answer_to_rely_on_is_unknown(answering: Any, caplog: pytest.LogCaptu
 
     play(script, answering)
     assert "no answer to rely on" in caplog.text
+
+
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_responder_that_hangs_is_not_waited_for(begins: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither before its answer nor in the midst of it: the visitor's first request waits meanwhile."""
+
+    over = asyncio.Event()
+
+    async def hangs(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=HEADERS)
+        if begins:
+            await response.prepare(request)
+            await response.write(said()[:9])
+        await over.wait()
+        return response
+
+    async def script(scene: Scene) -> None:
+        await scene.ask()
+        over.set()
+        answer = scene.known()
+        assert answer is not None
+        assert answer.stale
+
+    play(script, hangs, patience=0.05)
+    assert "nothing came in time" in caplog.text
 
 
 def test_revoked_stays_revoked_without_an_answer() -> None:
