@@ -3,10 +3,9 @@
 import platform
 import subprocess
 import sys
-from functools import cached_property
 from pathlib import Path
 
-from benchmarks.contenders.contender import Contender, Place, Setup, most_connections
+from benchmarks.contenders.contender import Contender, Place, most_connections
 from benchmarks.processes import Command
 from benchmarks.upstream import REPOSITORY
 
@@ -45,7 +44,6 @@ upstream = "app"
 [[routes]]
 path = "/*"
 """
-LIST_OF_MISSING = "from gatekeeper.config import NOT_YET; print(*NOT_YET)"
 
 
 class Gatekeeper(Contender):
@@ -55,24 +53,6 @@ class Gatekeeper(Contender):
         self.name = name
         _, _, path = name.partition("@")
         self.source = Path(path).resolve() if path else REPOSITORY
-
-    @cached_property
-    def missing(self) -> frozenset[str]:
-        """Configuration keys whose feature is still to come in that checkout."""
-        done = subprocess.run(
-            [sys.executable, "-c", LIST_OF_MISSING], cwd=self.source, capture_output=True, text=True, check=False
-        )
-        return frozenset(done.stdout.split())
-
-    def falls_short(self, setup: Setup) -> str | None:  # noqa: D102
-        needed = {
-            "server.workers": setup.workers > 1,
-            "client_auth.session_resumption": setup.tickets is True,
-            "client_auth.crl": setup.crl is not None,
-            "routes": setup.routes > 0,
-        }
-        lacking = sorted(key for key, wanted in needed.items() if wanted and key in self.missing)
-        return f"not available yet: {', '.join(lacking)}" if lacking else None
 
     def version(self) -> str | None:  # noqa: D102
         if not (self.source / "gatekeeper" / "__main__.py").exists():
@@ -93,7 +73,7 @@ class Gatekeeper(Contender):
             ca=c.ca,
             crl=f'"{place.crl}"' if place.crl else "",
             resumption="true" if setup.tickets else "false",
-            routes="" if "routes" in self.missing else routes(setup.routes),
+            routes=routes(setup.routes),
         )
         (place.folder / "gatekeeper.toml").write_text(text)
         argv = (sys.executable, "-m", "gatekeeper", "serve", "-c", str(place.folder / "gatekeeper.toml"))
