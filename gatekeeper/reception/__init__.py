@@ -14,6 +14,8 @@ enrolment
     an invitation for a computer that keeps its key: the request, and the certificate.
 me
     what a visitor who was let in may know of themselves: certificate, routes, a renewal that waits.
+sheet
+    what the pages have in common.
 guesses
     how often somebody may be wrong.
 """

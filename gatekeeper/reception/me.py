@@ -6,11 +6,6 @@ rules of routes nothing is told but whether they fit this visitor.
 
 import json
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-
-import jinja2
-from markupsafe import Markup
 
 from gatekeeper.gate.decision import is_open
 from gatekeeper.gate.paths import read_host
@@ -19,21 +14,15 @@ from gatekeeper.invitations.folder import Found
 from gatekeeper.invitations.invitation import Kind, Profile
 from gatekeeper.invitations.state import mark_of, may_take
 from gatekeeper.reception.invite import download
-from gatekeeper.reception.page import BUTTONS, PROFILES, platform_of
+from gatekeeper.reception.page import PROFILES
 from gatekeeper.reception.question import Event, Question, Reply, failure
-from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
-from gatekeeper.refusal.negotiation import choose_language, prefers_page
-from gatekeeper.refusal.page import style_source, stylesheet
-from gatekeeper.refusal.shown import LONGEST_NAME, header_safe, rfc3339, show, visible
+from gatekeeper.reception.sheet import catalogue_for, platform_of, sheet
+from gatekeeper.refusal.negotiation import prefers_page
+from gatekeeper.refusal.shown import rfc3339, show
 
 _DAY = 86400
 # Same-origin, so that browsers say where the form is (Fetch, 3.1): with no-referrer, Origin would be "null".
-_PRIVATE = (
-    ("Cache-Control", "no-store"),
-    ("Vary", "Accept, Accept-Language"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "same-origin"),
-)
+_PRIVATE = (("Vary", "Accept, Accept-Language"), ("Referrer-Policy", "same-origin"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,45 +106,25 @@ def _fields(question: Question, identity: Identity, ways: list[Way], renewal: Fo
         or [{"path": "/*", "methods": [], "open": True}],
         "renewal": {"until": rfc3339(renewal.invitation.ends)} if renewal is not None else None,
     }
-    headers = (("Content-Type", "application/json"), *_PRIVATE)
+    headers = (
+        ("Content-Type", "application/json"),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        *_PRIVATE,
+    )
     return Reply(200, headers, json.dumps(fields, indent=2).encode() + b"\n")
 
 
 def _page(question: Question, identity: Identity, ways: list[Way], renewal: Found | None) -> Reply:
-    catalogue = catalogues()[choose_language(question.said(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
-    platform = platform_of(question.said(b"user-agent"), question.said(b"sec-ch-ua-platform"))
-    template, style = _template()
-    body = template.render(
-        language=catalogue.tag,
+    catalogue = catalogue_for(question)
+    return sheet(
+        question,
+        "me.html",
+        catalogue,
+        _PRIVATE,
         words=catalogue.me,
-        general=catalogue.words,
-        style=Markup(style),  # noqa: S704  ours, from the package
-        host=visible(question.host, LONGEST_NAME),
         certificate=show(identity.certificate),
         days=_days_left(question, identity),
         ways=ways,
-        profile=PROFILES.get(platform, Profile.MODERN) if renewal is not None else None,
-        request_id=header_safe(question.request_id),
+        profile=PROFILES.get(platform_of(question), Profile.MODERN) if renewal is not None else None,
     )
-    policy = (
-        f"default-src 'none'; style-src {style_source(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    )
-    headers = (
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Content-Language", catalogue.tag),
-        ("Content-Security-Policy", policy),
-        *_PRIVATE,
-        ("X-Request-Id", header_safe(question.request_id)),
-    )
-    return Reply(200, headers, body.encode("utf-8", "replace"))
-
-
-@cache
-def _template() -> tuple[jinja2.Template, str]:
-    """The template, and the text of its style element."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    source = resources.files("gatekeeper.reception").joinpath("me.html").read_text("utf-8")
-    return environment.from_string(source), stylesheet() + BUTTONS

@@ -8,8 +8,9 @@ import pytest
 
 from gatekeeper.invitations.folder import Invitations
 from gatekeeper.invitations.invitation import FILES, Invitation, Kind
-from gatekeeper.reception.page import page, platform_of
+from gatekeeper.reception.page import page
 from gatekeeper.reception.question import Question, Reply
+from gatekeeper.reception.sheet import platform_of
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.wire.headers import read_request_field
@@ -30,13 +31,20 @@ def invitation(name: str = "alice", kind: Kind = Kind.BUNDLE) -> Invitation:
     return Invitation(name, "0" * 64, 1.0, 2_000_000_000.0, kind, {str(one): file for one, file in FILES.items()})
 
 
-def shown(*lines: str, about: Invitation | None = None) -> Reply:
+def asked(*lines: str) -> Question:
     text = "".join(f"{line}\r\n" for line in ("Host: gate.example.com", *lines)).encode() + b"\r\n"
     block = read_block(Memory(partial(read_request_field, frozenset()), 64, 1024), frozenset(), 64, text)
-    question = Question(
+    return Question(
         b"GET", b"/", block, b"", "192.0.2.7", None, "id", 5.0, Invitations(Path("nowhere")), RefusalPages()
     )
-    return page(question, about or invitation())
+
+
+def shown(*lines: str, about: Invitation | None = None) -> Reply:
+    return page(asked(*lines), about or invitation())
+
+
+def device(agent: str, hint: str = "") -> str:
+    return platform_of(asked(f"User-Agent: {agent}", *([f"Sec-CH-UA-Platform: {hint}"] if hint else ())))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,7 @@ def shown(*lines: str, about: Invitation | None = None) -> Reply:
 def test_one_button_downloads_what_the_device_opens(agent: str, platform: str, profile: str) -> None:
     """Its own steps are open and first; the other files are folded away."""
     text = shown(f"User-Agent: {agent}").body.decode()
-    assert platform_of(agent, "") == platform
+    assert device(agent) == platform
     assert re.findall(r'<button name="profile" value="(\w+)"', text)[0] == profile
     assert set(re.findall(r'<button name="profile" value="(\w+)"', text)) == set(FILES)
     assert text.count("<details open>") == (1 if platform else 0)
@@ -68,9 +76,9 @@ def test_one_button_downloads_what_the_device_opens(agent: str, platform: str, p
 
 def test_a_hint_says_more_than_a_frozen_user_agent() -> None:
     """Chromium's User-Agent says the same on ever more systems; the hint says which one it is."""
-    assert platform_of(LINUX, '"Android"') == "android"
-    assert platform_of(WINDOWS, '"Chrome OS"') == "linux"
-    assert platform_of(WINDOWS, '"Fuchsia"') == "windows"
+    assert device(LINUX, '"Android"') == "android"
+    assert device(WINDOWS, '"Chrome OS"') == "linux"
+    assert device(WINDOWS, '"Fuchsia"') == "windows"
 
 
 @pytest.mark.parametrize("language", sorted(catalogues()))

@@ -1,0 +1,102 @@
+"""What the pages of the reception have in common: head, style, policy, language, and which device reads them."""
+
+from functools import cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from gatekeeper.reception.question import Event, Question, Reply
+from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Catalogue, catalogues
+from gatekeeper.refusal.negotiation import choose_language, recognize_platform
+from gatekeeper.refusal.page import style_source, stylesheet
+from gatekeeper.refusal.shown import LONGEST_NAME, header_safe, visible
+
+# The quoted words of Sec-CH-UA-Platform (WICG, User-Agent Client Hints). Who sends none is known by the User-Agent.
+_HINTS = {
+    "Android": "android",
+    "Chrome OS": "linux",
+    "Chromium OS": "linux",
+    "iOS": "ios",
+    "Linux": "linux",
+    "macOS": "mac",
+    "Windows": "windows",
+}
+_BUTTONS = """
+form button {
+  display: block; width: 100%; margin: 1.25rem 0 .75rem; padding: .875rem 1.25rem; border: 0; border-radius: .875rem;
+  color: var(--ground); background: var(--accent); font: inherit; font-weight: 650; cursor: pointer;
+}
+form.others { padding: 0 1.125rem 1rem; }
+form.others button {
+  margin: .5rem 0 0; border: 1px solid var(--line); color: var(--ink); background: none; font-weight: 500;
+  text-align: start;
+}
+"""
+
+
+def catalogue_for(question: Question) -> Catalogue:
+    """The language that is asked for, or English."""
+    return catalogues()[choose_language(question.said(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
+
+
+def platform_of(question: Question) -> str:
+    """The kind of device, "" if it is unknown. It decides what is shown first, and nothing else.
+
+    Firefox keeps certificates of its own on computers, and sends no hint.
+    """
+    hint = _HINTS.get(question.said(b"sec-ch-ua-platform").strip('"'))
+    return hint or recognize_platform(question.said(b"user-agent"))
+
+
+def sheet(
+    question: Question,
+    template: str,
+    catalogue: Catalogue,
+    headers: tuple[tuple[str, str], ...],
+    event: Event | None = None,
+    **variables: Any,
+) -> Reply:
+    """A page, made of a template that extends base.html. It loads nothing, and its forms lead here."""
+    request_id = header_safe(question.request_id)
+    body = (
+        _templates()
+        .get_template(template)
+        .render(
+            language=catalogue.tag,
+            general=catalogue.words,
+            style=Markup(_style()),  # noqa: S704  ours, from the package
+            host=visible(question.host, LONGEST_NAME),
+            request_id=request_id,
+            **variables,
+        )
+    )
+    policy = (
+        f"default-src 'none'; style-src {style_source(_style())}; img-src data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+    common = (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Language", catalogue.tag),
+        ("Content-Security-Policy", policy),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Request-Id", request_id),
+    )
+    return Reply(200, (*common, *headers), body.encode("utf-8", "replace"), event)
+
+
+@cache
+def _style() -> str:
+    return stylesheet() + _BUTTONS
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("gatekeeper.reception", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
