@@ -105,7 +105,7 @@ class Downstream(asyncio.Protocol):
             else:
                 exchange.client_sent(plaintext)
         if tls.received_eof:
-            self._gone()
+            self._heard_all()
 
     def eof_received(self) -> bool:
         if isinstance(self.exchange, Errand):
@@ -183,6 +183,8 @@ class Downstream(asyncio.Protocol):
         held, self._held = self._held, b""  # nobody has looked at it yet
         if held:
             self._request_bytes(held)
+        if self.tls.received_eof:
+            self._heard_all()
 
     def release_held(self) -> None:
         """Give the exchange what came before its turn: it became a tunnel."""
@@ -473,8 +475,19 @@ class Downstream(asyncio.Protocol):
 
     # -- the end
 
+    def _heard_all(self) -> None:
+        """The client said close_notify, so it sends no more, but still listens (RFC 8446, 6.1): what it has asked for
+        whole is answered, and then the connection ends. Who does not listen either closes the TCP connection.
+        """
+        exchange = self.exchange
+        if exchange is None:
+            if not (self._held and (self._slow or Hold.ASKING in self.holds)):
+                self._gone()
+        elif not exchange.client_finished(last=not self._held):
+            self._gone()
+
     def _gone(self) -> None:
-        """The client said goodbye, over TLS or by closing: whoever no longer listens gets no more work done for it."""
+        """Nothing is left to be answered, or what the client asks for will never be whole."""
         if isinstance(self.exchange, Errand):
             self.exchange.client_closed()
         if not self._lingering:

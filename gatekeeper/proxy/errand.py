@@ -96,6 +96,10 @@ class Errand:
             self._body = None
             self._ask(rest)
 
+    def client_finished(self, *, last: bool) -> bool:
+        """The client sends no more; never True: what is given out once does not go to somebody who may be leaving."""
+        return False
+
     def client_closed(self) -> None:
         """The client has said that it is done; the kernel still knows what has arrived."""
         if self._step is Step.DELIVERING:

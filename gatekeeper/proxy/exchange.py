@@ -164,6 +164,31 @@ class Exchange:
             timeouts = self.downstream.world.timeouts
             self.downstream.deadline.set(Wait.RESPONSE_HEADER, timeouts.response_header)
 
+    def client_finished(self, *, last: bool) -> bool:
+        """The client sends no more; True if its request is whole, so that the answer still comes.
+
+        Where it is the ``last`` one, the answer says so.
+        """
+        behind = self._behind()
+        if behind is None or self.head.upgrade:
+            return False
+        if last and not behind:
+            self.head = self.head.as_last()
+            self._keep_alive = False
+        return True
+
+    def _behind(self) -> bytes | None:
+        """What came behind a body that waits for an upstream; None where some of the request is still to come."""
+        if self._body is None:
+            return b""
+        body = self.head.body()
+        if body is None or self.stage is not CONNECTING:
+            return None
+        try:
+            return body.feed(self._first)[1]
+        except MessageError:
+            return None
+
     def client_gone(self) -> None:
         """The client went away: the upstream's work is for nobody, so it is told by closing."""
         if self.stage is ENDED:

@@ -8,7 +8,7 @@ alert) and closes. A time limit for the handshake is the shell's business.
 import _ssl
 import ssl
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -65,7 +65,7 @@ class TLSConnection:
         outgoing = ssl.MemoryBIO()
         self._ssl = connection = context.ssl_context.wrap_bio(incoming, outgoing, server_side=True)
         # The C methods themselves: SSLObject.read and write are a Python call around them, 0.2 µs each.
-        self._feed = incoming.write
+        self._feed: Callable[[bytes | memoryview], int] = incoming.write
         self._drain = outgoing.read
         self._read = connection._sslobj.read  # type: ignore[attr-defined]
         self._write = _cannot_send
@@ -95,7 +95,7 @@ class TLSConnection:
         if plaintext and not self._incoming.pending:
             return plaintext
         if not plaintext:
-            self.received_eof = True
+            self._ended()
             return plaintext
         return self._receive_more(plaintext)
 
@@ -224,17 +224,22 @@ class TLSConnection:
             while incoming.pending:
                 pieces.append(plaintext := read(RECORD))
                 if not plaintext:
-                    self.received_eof = True
+                    self._ended()
                     break
         except ssl.SSLError as error:
             self._nothing_read(error)
 
     def _nothing_read(self, error: ssl.SSLError) -> bytes:
         if isinstance(error, ssl.SSLZeroReturnError):
-            self.received_eof = True
+            self._ended()
         elif not isinstance(error, ssl.SSLWantReadError):
             raise TLSError(_words(error)) from error
         return b""
+
+    def _ended(self) -> None:
+        """RFC 8446, 6.1: what comes behind a close_notify must be ignored. OpenSSL would leave it in the buffer."""
+        self.received_eof = True
+        self._feed = _ignore
 
     def _send_slices(self, data: memoryview) -> bytes:
         return b"".join([self.send(data[start : start + SLICE]) for start in range(0, len(data), SLICE)])
@@ -274,6 +279,10 @@ def _chains(connection: ssl.SSLObject) -> tuple[list[bytes], list[bytes]]:
 
 def _ders(chain: Iterable[Any] | None) -> list[bytes]:
     return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain or ()]
+
+
+def _ignore(_data: bytes | memoryview) -> int:
+    return 0
 
 
 def _cannot_send(_data: bytes | memoryview) -> NoReturn:

@@ -9,7 +9,7 @@ when they are remembered, 8 µs with a new cookie, 24 µs when every line is new
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import httptools
@@ -136,6 +136,11 @@ class RequestHead:
         if b"upgrade" not in block.options or block.said.get(b"upgrade", b"").lower() != b"websocket":
             return False
         return self.minor == 1 and self.method == b"GET" and self.body() is None
+
+    def as_last(self) -> "RequestHead":
+        """The same as if the client had asked for the connection to be closed behind it."""
+        block = replace(self.block, options=self.block.options | {b"close"})
+        return replace(self, block=block, ready=b"")
 
     def body(self) -> Body | None:
         """A reader for the body that follows, None if none does."""

@@ -7,7 +7,7 @@ import pytest
 
 from gatekeeper.gate.revocation import Answer, Standing
 from gatekeeper.gate.verdict import Peer
-from tests.proxy.scene import Scene, get
+from tests.proxy.scene import OK, Scene, get
 from tests.proxy.test_proxy_renew import CLOSED, tunnel
 
 GOOD, REVOKED = Standing.GOOD, Standing.REVOKED
@@ -93,6 +93,22 @@ def test_what_came_behind_the_request_is_kept(scene: Scene, responders: FakeResp
     responders.say(GOOD)
     assert scene.serve(alice).count(b"200 OK") == 1
     assert scene.serve(alice).count(b"200 OK") == 1
+
+
+@pytest.mark.parametrize(("standing", "status"), [(GOOD, b"200"), (REVOKED, b"403")])
+def test_who_says_goodbye_behind_a_request_waits_for_the_answer(
+    scene: Scene, responders: FakeResponders, standing: Standing, status: bytes
+) -> None:
+    """close_notify says that nothing more is asked, not that nobody listens."""
+    alice = scene.alice()
+    alice.tls.write(get())
+    alice.say_goodbye()
+    responders.say(standing)
+    if scene.app.connections:
+        scene.app.last.send(OK)
+    assert alice.read().startswith(b"HTTP/1.1 " + status)
+    assert alice.said_goodbye
+    assert alice.was_sent_away
 
 
 def test_a_client_that_leaves_meanwhile_is_forgotten(scene: Scene, responders: FakeResponders) -> None:

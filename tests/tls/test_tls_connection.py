@@ -164,6 +164,19 @@ def test_close_notify_alone(gate: ServerContext, version: ssl.TLSVersion) -> Non
 
 
 @both
+def test_what_comes_behind_a_goodbye_is_ignored(gate: ServerContext, version: ssl.TLSVersion) -> None:
+    """RFC 8446, 6.1; it is not kept either, or whoever goes on sending would fill the memory."""
+    visitor, server = met(gate, version)
+    with pytest.raises(ssl.SSLWantReadError):
+        visitor.tls.unwrap()
+    server.receive(visitor.outgoing.read())
+    for size in (100, SLICE, 3 * SLICE):
+        assert server.receive(b"\x17" * size) == b""
+    assert server._incoming.pending == 0
+    assert visitor.hear(server.send(b"bye")) == b"bye"
+
+
+@both
 def test_close_notify_from_the_gate(gate: ServerContext, version: ssl.TLSVersion) -> None:
     """close gives a goodbye that the visitor understands, once; then nothing can be sent."""
     visitor, server = met(gate, version)
