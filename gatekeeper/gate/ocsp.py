@@ -96,7 +96,7 @@ def _answer(single: ocsp.OCSPSingleResponse, now: float) -> Answer:
 def _check_signature(response: ocsp.OCSPResponse, authority: x509.Certificate, now: float) -> None:
     if isinstance(response.signature_hash_algorithm, _WEAK):
         raise ValueError(f"it is signed with {response.signature_hash_algorithm.name}, which is broken")
-    # Who the answer says has signed it (RFC 6960, 4.2.2.3) only helps to find the key; the signature proves whose it is.
+    # The name of the signer in the answer (RFC 6960, 4.2.2.3) only helps to find the key; the signature proves it.
     for signer in (authority, *_delegates(response, authority, now)):
         if _verifies(response, signer):
             return
