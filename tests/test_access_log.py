@@ -141,6 +141,18 @@ def test_line_ends_and_quotes_are_escaped(line: object) -> None:
     assert '"GET /admin' not in written.replace('\\"', "")
 
 
+@pytest.mark.parametrize("line", FORMATS.values())
+def test_no_format_knows_the_token_of_an_invitation(line: object) -> None:
+    """Neither as the target, nor in the place of the method, nor in a Referer."""
+    token = "Xq3_" * 10 + "abc"
+    target = f"/.gatekeeper/invite/{token}".encode()
+    referred = head(b"/", b"Referer: https://app.example.com" + target)
+    for asked in (head(target), unreadable_head(target + b" / HTTP/1.1"), referred):
+        written = line(Visitor("192.0.2.1:5000"), asked, PLAIN)  # type: ignore[operator]
+        assert "/" in written
+        assert token[:8] not in written
+
+
 # -- memory
 
 
@@ -263,7 +275,7 @@ def pipe(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 def test_a_slow_target_loses_lines_but_never_stops_traffic(
     loop: VirtualLoop, pipe: tuple[Path, int], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What does not fit is dropped, counted and said once; what was taken is whole, and later lines come through."""
+    """What does not fit is dropped, counted and said; what was taken is whole, and later lines come through."""
     path, reader = pipe
     log = AccessLog(path, a_line, loop)
     line = "/" + "x" * 8000
@@ -272,7 +284,9 @@ def test_a_slow_target_loses_lines_but_never_stops_traffic(
         write(log, *[line] * 4)
         log.flush()
     assert log.dropped > 0
-    assert caplog.messages == ["access log: the target is too slow; lines are lost"]
+    # Once for each gap: the thread may take another batch in the middle.
+    assert set(caplog.messages) == {"access log: the target is too slow; lines are lost"}
+    assert len(caplog.messages) < log.dropped / 4
     got = b""
     while got.count(b"\n") < batches * 4 - log.dropped:
         got += read_some(reader)

@@ -193,6 +193,11 @@ class Visitor:
         self.transport.peer_sends_each(records)
         self._take()
 
+    def send_and_leave(self, plaintext: bytes) -> None:
+        """FIN comes before anybody can answer."""
+        self.tls.write(plaintext)
+        self.transport.peer_sends_each([self._outgoing.read(), b""])
+
     def send_raw(self, data: bytes) -> None:
         """Send without TLS."""
         self.transport.peer_sends(data)

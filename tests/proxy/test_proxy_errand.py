@@ -139,7 +139,8 @@ def test_the_download_is_the_file_and_ends_the_connection(inviting: Inviting) ->
     assert status(answer) == 200
     assert body == CONTENTS["modern.p12"]
     assert b"\r\nConnection: close" in head
-    assert b"\r\nCache-Control: no-store" in head
+    for line in (b"Cache-Control: no-store", b"Referrer-Policy: no-referrer", b"X-Content-Type-Options: nosniff"):
+        assert line in head.split(b"\r\n")
     assert inviting.stage is Stage.TAKEN
     visitor.say_goodbye()
     assert inviting.stage is Stage.USED
@@ -203,12 +204,29 @@ def test_bytes_on_their_way_have_not_arrived(inviting: Inviting, how: str, unack
     assert inviting.stage is Stage.LEFT
 
 
+def test_bytes_that_have_not_left_have_not_arrived(inviting: Inviting) -> None:
+    """The kernel has acknowledgements of all that it was given, and was not given all."""
+    visitor = inviting.stranger()
+    visitor.transport.peer_stalls()
+    visitor.send(inviting.post())
+    inviting.scene.loop.advance(DELIVERY_SECONDS + 1)
+    assert inviting.stage is Stage.LEFT
+
+
 def test_who_vanishes_has_nothing(inviting: Inviting) -> None:
     """No packet comes any more."""
     visitor, _ = inviting.begin()
     visitor.transport.unacknowledged = 5
     inviting.scene.loop.advance(DELIVERY_SECONDS + 1)
     assert inviting.stage is Stage.LEFT
+
+
+def test_who_leaves_before_the_answer_has_nothing(inviting: Inviting) -> None:
+    """It is taken meanwhile, on another thread, and given back."""
+    inviting.stranger().send_and_leave(inviting.post())
+    assert inviting.stage is Stage.LEFT
+    assert inviting.scene.statuses == [499]
+    assert inviting.download() == 200
 
 
 def test_a_reset_breaks_it_off(inviting: Inviting) -> None:
@@ -253,6 +271,16 @@ def test_its_time_ends(inviting: Inviting) -> None:
     inviting.scene.loop.advance(3601)
     assert inviting.download() == 410
     assert not list(inviting.folder.rglob("*.p12"))
+
+
+def test_its_time_ends_before_anybody_tidies_up(inviting: Inviting) -> None:
+    """To the second: whoever asks first destroys the files."""
+    inviting.invited = invite(inviting.folder, inviting.scene.wall(), "bob", seconds=SWEEP_SECONDS + 1)
+    inviting.scene.loop.advance(SWEEP_SECONDS)
+    assert status(inviting.ask()) == 200
+    inviting.scene.loop.advance(2)
+    assert inviting.download() == 410
+    assert inviting.stage is Stage.ENDED
 
 
 def test_a_folder_that_cannot_be_read_gives_nothing(inviting: Inviting, caplog: pytest.LogCaptureFixture) -> None:
