@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -53,6 +54,8 @@ GARBAGE = 10_000
 
 # How often a worker says that it lives, at least; it is missed after ``timeouts.hang``.
 BEAT_SECONDS = 0.5
+# The event loop takes a new world within milliseconds; one that has ended never does.
+IN_FORCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +255,12 @@ class _Worker:
         return self._assemble(settings)
 
     def _renew(self, world: World) -> None:
+        """Returns when it is in force: said before, a visitor who came at that moment still met the old one."""
         self._pools = world.upstreams
+        in_force = threading.Event()
         self._call(self._proxy.renew, world)
+        self._call(in_force.set)
+        in_force.wait(IN_FORCE_SECONDS)
 
     def _report(self, reload: Reload) -> None:
         self._call(self._reloaded, reload)
