@@ -74,6 +74,7 @@ def _bind(
     try:
         openssl = binding()
         openssl.advertise(context, names)
+        openssl.send_chain_as_it_is(context)
         openssl.complete_every_handshake(context)
     except BindingError as error:
         return None, str(error)

@@ -115,6 +115,15 @@ def test_the_servers_chain_is_sent(files: Files) -> None:
     assert intermediate.der in flight
 
 
+def test_nothing_is_added_to_the_servers_chain(files: Files) -> None:
+    """The authority for clients has signed the server's certificate too, and is not shown to visitors with it."""
+    certificate, key = make_server("gate.example.com", files.authority).write(files.folder, "own")
+    gate = files.build(certificate=certificate, key=key)
+    flight = Visitor(version=VERSIONS[0]).shake_hands(TLSConnection(gate))
+    assert gate.certificate.der in flight
+    assert files.authority.der not in flight
+
+
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 def test_an_encrypted_key(files: Files, form: PrivateFormat) -> None:
     """Both PEM forms open with the first line of the passphrase file, whatever ends the line."""
