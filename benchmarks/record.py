@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from benchmarks.contenders.gatekeeper import commit
+from benchmarks.contenders.interpreter import interpreter, version_of
 from benchmarks.footprint import Footprint
 from benchmarks.processes import PROC
 from benchmarks.tournament import Cell
@@ -25,6 +26,7 @@ class Machine:
     memory_mib: int
     kernel: str
     python: str
+    """Which gatekeeper ran on."""
     openssl: str
 
 
@@ -65,7 +67,7 @@ def machine() -> Machine:
         cores=len(os.sched_getaffinity(0)),
         memory_mib=memory,
         kernel=platform.release(),
-        python=platform.python_version(),
+        python=".".join(map(str, version_of(interpreter()))),
         openssl=ssl.OPENSSL_VERSION,
     )
 

@@ -1,11 +1,10 @@
 """gatekeeper itself."""
 
-import platform
 import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.contenders.contender import Contender, Place, most_connections
+from benchmarks.contenders.interpreter import interpreter, version_of
 from benchmarks.processes import Command
 from benchmarks.upstream import REPOSITORY
 
@@ -57,7 +56,8 @@ class Gatekeeper(Contender):
     def version(self) -> str | None:  # noqa: D102
         if not (self.source / "gatekeeper" / "__main__.py").exists():
             return None
-        return f"{commit(self.source)} on Python {platform.python_version()}"
+        python = interpreter()
+        return f"{commit(self.source)} on Python {'.'.join(map(str, version_of(python)))}"
 
     def configure(self, place: Place) -> Command:  # noqa: D102
         c, setup = place.certificates, place.setup
@@ -76,7 +76,7 @@ class Gatekeeper(Contender):
             routes=routes(setup.routes),
         )
         (place.folder / "gatekeeper.toml").write_text(text)
-        argv = (sys.executable, "-m", "gatekeeper", "serve", "-c", str(place.folder / "gatekeeper.toml"))
+        argv = (str(interpreter()), "-m", "gatekeeper", "serve", "-c", str(place.folder / "gatekeeper.toml"))
         return Command(argv, place.folder / "output", {"PYTHONPATH": str(self.source)})
 
 
