@@ -140,7 +140,7 @@ class Issuer:
         with self._change(now) as change:
             older = change.index.in_force(name, now) if replace_older else ()
             change.supersede(older)
-            self._must_be_free(change.index, name, now)
+            self._must_be_free(change.index, name, now, "to revoke it, and sign this request in its place: --replace")
             entry, _ = change.sign(name, Kind.CLIENT, asked.public_key(), bearer, lifetime, holds_key=False)
             change.put_request(name, asked)
         return Issued(
@@ -253,17 +253,16 @@ class Issuer:
     def _change(self, now: datetime) -> AbstractContextManager[Change]:
         return changing(self._store, self._authority, self._passphrase, now)
 
-    def _must_be_free(self, index: Index, name: str, now: datetime) -> None:
+    def _must_be_free(self, index: Index, name: str, now: datetime, instead: str | None = None) -> None:
+        """``instead`` is what to do where the name has a certificate; by default to renew it."""
         known = index.named(name)
         if known and known[-1].name != name:
             raise AuthorityError(
                 f"there is {known[-1].name!r} already; names that differ only in case share their files"
             )
         if held := index.in_force(name, now):
-            raise AuthorityError(
-                f"{name} has a certificate until {held[-1].not_after:%Y-%m-%d}; "
-                f'make the next one with `gatekeeper ca renew "{name}"`, or revoke it first'
-            )
+            instead = instead or f'make the next one with `gatekeeper ca renew "{name}"`, or revoke it first'
+            raise AuthorityError(f"{name} has a certificate until {held[-1].not_after:%Y-%m-%d}; {instead}")
 
     def _must_not_overwrite_key(self, index: Index, name: str) -> None:
         path = self._store.path / f"{name}.key"

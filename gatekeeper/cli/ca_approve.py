@@ -83,6 +83,13 @@ def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:
         raise AuthorityError("nothing was signed; the request still waits")
 
 
+def must_still_wait(invitations: Invitations, one: Waiting) -> None:
+    """InvitationError if the request was taken back, or signed, or has ended, since `waiting` found it."""
+    if invitations.find(one.found.invitation.digest) != one.found:
+        name = one.found.invitation.name
+        raise InvitationError(f"the request of {name} does not wait any more; nothing was signed")
+
+
 def described(one: Waiting) -> tuple[str, ...]:
     """What a person compares."""
     came = datetime.fromtimestamp(one.request.came, UTC)

@@ -116,6 +116,7 @@ def _approve(args: argparse.Namespace) -> int:
     folder = ca_invite.Way(args).folder()
     waiting = ca_approve.waiting(folder, args.name)
     ca_approve.must_be_sure(waiting, args.fingerprint, yes=args.yes)
+    ca_approve.must_still_wait(folder, waiting)  # a person may have pondered, and --replace revokes
     issuer, name = _issuer(args), check_name(waiting.found.invitation.name)
     issued = issuer.sign(
         waiting.request.pem.encode(),
@@ -131,7 +132,8 @@ def _approve(args: argparse.Namespace) -> int:
     chain = (store.issued(issued.entry), store.certificate())
     if not folder.sign(waiting.found, b"".join(one.public_bytes(out.PEM) for one in chain), _now().timestamp()):
         issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=_now())
-        raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked")
+        before = ", and so is the one before" if issued.superseded else ""
+        raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked{before}")
     ca_approve.approved(issued, waiting, as_json=_json(args))
     return 0
 
