@@ -148,7 +148,7 @@ def test_where_nobody_can_be_asked_nothing_is_signed(
     """What is piped in is no person, even if it says yes."""
     ask()
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
-    with pytest.raises(UsageError, match="--fingerprint SHA256.*or --yes"):
+    with pytest.raises(UsageError, match=r"--fingerprint SHA256.*or --yes"):
         must_be_sure(waiting(folder, "backup"), None, yes=False)
 
 
