@@ -138,8 +138,11 @@ def _key(path: Path, key_type: str) -> PrivateKey:
 
 
 def _patiently(ask: Callable[[], Answer], deadline: float) -> Answer:
-    """Ask until there is an answer that will not pass; InvitationError if the gate cannot be believed, or is away."""
-    wait = float(_SHORTEST_WAIT)
+    """Ask until there is an answer that will not pass; InvitationError if the gate cannot be believed, or is away.
+
+    That it is away is said once: whoever looks would else take this for waiting for the administrator.
+    """
+    wait, said = float(_SHORTEST_WAIT), False
     while True:
         try:
             answer = ask()
@@ -152,8 +155,13 @@ def _patiently(ask: Callable[[], Answer], deadline: float) -> Answer:
                 "name who does by --cacert, and do not go on otherwise"
             ) from error
         except (OSError, http.client.HTTPException) as error:
-            trouble, wait = str(error) or type(error).__name__, min(2 * wait, _LONGEST_WAIT)
-        _sleep(wait, deadline, f"the gate does not answer: {trouble}")
+            trouble = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            wait = min(2 * wait, _LONGEST_WAIT)
+        trouble = f"the gate does not answer: {trouble}"
+        if not said and time.monotonic() < deadline:
+            print(f"gatekeeper: {trouble}; still trying, until --timeout is over", file=sys.stderr, flush=True)
+            said = True
+        _sleep(wait, deadline, trouble)
 
 
 def _wait_for_certificate(gate: Gate, answer: Answer, deadline: float) -> Answer:

@@ -1,9 +1,11 @@
 """gatekeeper enroll against a gate that lies: nothing is believed but what the key and the certificates prove."""
 
 import json
+import socket
 import ssl
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -183,6 +185,43 @@ def test_a_refusal_is_told_in_the_words_of_the_gate(gate: Gate, enroll: Callable
     error = enroll(code=1)
     assert "Somebody else has it." in error
     assert "\x1b" not in error
+
+
+def test_that_the_gate_is_away_is_said_once(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each time that it goes away, and on standard error, where no script reads."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    gate.signs()
+    sign, sent = gate.replies["POST", ""], list[bytes]()
+    posted = iter([(503, {}, b""), (429, {}, b""), (202, {}, b"{}")])
+    fetched = iter([(202, {}, b"{}"), (502, {}, b""), (502, {}, b"")])
+
+    def post(body: bytes) -> Reply:
+        sent.append(body)
+        return next(posted)
+
+    gate.replies["POST", ""] = post
+    gate.replies["GET", "/certificate"] = lambda _: next(fetched, None) or sign(sent[-1])
+    assert main(["enroll", gate.link, "--cacert", "ca.crt", "--json"]) == 0
+    out, error = capsys.readouterr()
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["asked", "enrolled"]
+    assert error.splitlines() == [
+        f"gatekeeper: the gate does not answer: status {status}; still trying, until --timeout is over"
+        for status in (503, 502)
+    ]
+    assert len(slept) == 6
+
+
+def test_at_the_first_try_nothing_is_tried_again(gate: Gate, enroll: Callable[..., str]) -> None:
+    """A slip in the link is told at once, in the words of the system."""
+    gate.replies["GET", ""] = lambda _: (503, {}, b"")
+    assert enroll(code=1) == "gatekeeper: the gate does not answer: status 503\n"
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    nobody = f"https://127.0.0.1:{port}/.gatekeeper/invite/{TOKEN}"
+    assert enroll(code=1, link=nobody) == "gatekeeper: the gate does not answer: Connection refused\n"
 
 
 def test_it_does_not_wait_for_ever(gate: Gate, enroll: Callable[..., str]) -> None:
