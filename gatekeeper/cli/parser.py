@@ -42,8 +42,13 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """What ``words`` ask for; UsageError in one line otherwise."""
-        options, unknown = self.parse_known_args(words)
+        try:
+            options, unknown = self.parse_known_args(words)
+        except UsageError:
+            _check_order(self, words)
+            raise
         if unknown:
+            _check_order(self, words)
             _parser_of(self, words)._refuse(unknown[0])
         return options
 
@@ -71,10 +76,30 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 def _parser_of(parser: Parser, words: Iterable[str]) -> Parser:
     """The parser of the command that ``words`` name."""
     for word in words:
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction) and word in action.choices:
-                parser = action.choices[word]
+        parser = _commands_of(parser).get(word, parser)
     return parser
+
+
+def _check_order(parser: Parser, words: Iterable[str]) -> None:
+    """UsageError if an option stands before the command that it belongs to: argparse takes its value for a command."""
+    early = []
+    for word in words:
+        name = word.partition("=")[0]
+        if word in _commands_of(parser):
+            parser = _commands_of(parser)[word]
+        elif name.startswith("-") and name not in parser._option_string_actions and _commands_of(parser):
+            early.append(name)
+    for name in early:
+        for command in (parser, *_commands_of(parser).values()):
+            if action := command._option_string_actions.get(name):
+                value = command._get_formatter()._format_args(action, action.dest.upper())
+                raise UsageError(f"options come after the command: {command.prog} {name} {value}".rstrip())
+
+
+def _commands_of(parser: Parser) -> dict[str, Parser]:
+    """The commands that may follow, by name."""
+    found = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return {name: command for action in found for name, command in action.choices.items()}
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
