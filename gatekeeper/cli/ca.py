@@ -201,7 +201,8 @@ def _renew(add: _Add) -> None:
         action="store_true",
         help="bring it onto the device by a link or by /.gatekeeper/me; implies --keep-old",
     )
-    _add_link(parser)
+    # As long as visitors are warned (identity.expiry_warning): whoever comes by /.gatekeeper/me comes when they are.
+    _add_link(parser, valid="14d")
     _add_bundle(parser)
     parser.set_defaults(list=False, cancel=None)
 
@@ -229,8 +230,8 @@ def _show(add: _Add) -> None:
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
 
 
-def _add_link(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--valid", type=_wait, default="24h", metavar="TIME", help="how long the link works (24h)")
+def _add_link(parser: argparse.ArgumentParser, *, valid: str = "24h") -> None:
+    parser.add_argument("--valid", type=_wait, default=valid, metavar="TIME", help=f"how long the link works ({valid})")
     parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
     _add_folder(parser)
     parser.add_argument("--qr", action="store_true", help="print the QR code even where no terminal is")

@@ -184,7 +184,7 @@ def test_a_folder_that_fails_half_way_leaves_the_certificate_and_says_what_to_do
 def test_a_renewal_is_an_invitation_that_says_what_it_replaces(
     folder: Path, ca: Command, ca_json: Callable[..., Any]
 ) -> None:
-    """The certificate of before stays in force: with it, the holder fetches the next at the gate."""
+    """The certificate of before stays in force: with it, the holder fetches the next at the gate, within two weeks."""
     ca("issue", "alice", *EC)
     before = x509.load_pem_x509_certificate(Path("ca/alice.crt").read_bytes()).fingerprint(SHA256()).hex()
     printed = ca("renew", "alice", "--invite", *HERE)
@@ -193,6 +193,7 @@ def test_a_renewal_is_an_invitation_that_says_what_it_replaces(
     assert re.search(r"^Password of the certificate: \S{20,}$", printed, re.MULTILINE)
     (found,) = Invitations(folder).all()
     assert found.invitation.replaces == before
+    assert found.invitation.ends - found.invitation.made == 14 * 86400
     assert [line["status"] for line in ca_json("list")] == ["valid", "valid"]
 
 
