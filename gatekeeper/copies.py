@@ -9,7 +9,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 # One byte more than the largest file that anybody takes, a revocation list: whoever loads it sees that it is larger.
@@ -46,11 +46,17 @@ def reading(copies: Copies) -> Iterator[None]:
 
 
 def copy(files: Iterable[Path]) -> Copies:
-    """A copy of each file that can be read; of the others none, so that who loads them says what is wrong."""
+    """A copy of each file that can be read, a folder for a folder, of the others none: who loads them says what is
+    wrong."""
     copies = {}
     for path in files:
-        with suppress(OSError, ValueError):
+        try:
             copies[path] = _copy(path)
+        except IsADirectoryError:
+            # So that it is not said to be missing: as good as any other folder, and everybody may look into it.
+            copies[path] = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
+        except (OSError, ValueError):
+            pass
     return copies
 
 

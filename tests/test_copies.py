@@ -79,9 +79,12 @@ def test_a_copy_cannot_be_changed(key: Path) -> None:
 
 
 def test_what_cannot_be_copied_is_left_to_whoever_loads_it(tmp_path: Path) -> None:
-    """To them it does not exist. A pipe does not hold up the process that is root."""
+    """To them it does not exist, but a folder is one. A pipe does not hold up the process that is root."""
     gone, pipe = tmp_path / "gone", tmp_path / "pipe"
     os.mkfifo(pipe)
     with reading(copy([gone, tmp_path, Path("nul\0l"), pipe])):
-        assert not any(readable(path).exists() for path in (gone, tmp_path))
+        assert not readable(gone).exists()
+        assert readable(tmp_path).samefile("/")  # where nothing is secret
+        with pytest.raises(IsADirectoryError):
+            readable(tmp_path).read_bytes()
         assert readable(pipe).read_bytes() == b""

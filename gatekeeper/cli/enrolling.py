@@ -70,8 +70,11 @@ class Gate:
         try:
             self._host, self._port = parts.hostname, parts.port or 443
             self._context = ssl.create_default_context(cafile=cacert)
+        except ssl.SSLError as error:
+            raise UsageError(f"{cacert} holds no certificate (PEM) of an authority") from error
         except (OSError, ValueError) as error:
-            raise UsageError(f"{cacert or 'the link'} cannot be used: {error}") from error
+            why = (getattr(error, "strerror", None) or str(error)).lower()
+            raise UsageError(f"{cacert or 'the link'} cannot be used: {why}") from error
         self.path = parts.path.rstrip("/")
         self.address = f"https://{parts.netloc}"
 

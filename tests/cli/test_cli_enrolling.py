@@ -125,6 +125,18 @@ def test_a_gate_that_nobody_vouches_for_hears_nothing(gate: Gate, enroll: Callab
     assert gate.asked == []
 
 
+def test_an_authority_that_cannot_be_read_is_told_as_it_is(gate: Gate, enroll: Callable[..., str]) -> None:
+    """Missing, a folder, or something else."""
+    Path("key.pem").write_text("nothing")
+    for path, why in (
+        ("none.crt", "cannot be used: no such file or directory"),
+        (".", "cannot be used: is a directory"),
+        ("key.pem", "holds no certificate (PEM) of an authority"),
+    ):
+        assert enroll("--cacert", path, code=2) == f"gatekeeper: {path} {why}\n"
+    assert gate.asked == []
+
+
 @pytest.mark.parametrize(
     "link",
     [

@@ -119,10 +119,12 @@ def test_keys_renewed_and_named_anew_for_root_alone_are_served(gate: Gate, folde
 
 
 def test_a_missing_file_is_called_missing(gate: Gate, folder: Path) -> None:
-    """Where the workers may not even look into the folder, "permission denied" would lead astray."""
+    """And a folder a folder, where the workers may not even look: "permission denied" would lead astray."""
     folder.chmod(0o700)
     (folder / "server.key").unlink()
     gate.wait_for(lambda line: "not reloaded" in line and "server.key does not exist" in line)
+    (folder / "server.key").mkdir()
+    gate.wait_for(lambda line: "not reloaded" in line and "server.key is a directory, not a file" in line)
 
 
 def test_a_reload_that_fails_changes_nothing(gate: Gate, visitors: Visitors, folder: Path) -> None:
