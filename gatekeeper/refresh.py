@@ -128,9 +128,10 @@ class Refresh:
             raise configuration.located(error) from None
 
     def _failed(self, message: str) -> None:
+        # Reported first, so that whoever has read the log finds it in /status.
+        self._report(Reload(time.time(), ok=False, message=message))
         for line in message.splitlines():
             _log.error("not reloaded, the old state stays: %s", line)
-        self._report(Reload(time.time(), ok=False, message=message))
 
     def _succeeded(self, settings: Settings, world: World) -> None:
         before, self._settings, self._world = self._settings, settings, world

@@ -15,7 +15,7 @@ from gatekeeper import __version__
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.metrics import DURATION_BUCKETS, Cell, Ledger, State, Totals
 from gatekeeper.proxy.pool import Pool
-from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.world import World
 
 # An app that takes longer to accept a connection is as good as gone.
@@ -115,6 +115,10 @@ class Status:
 
     def _last_reload(self) -> dict[str, Any] | None:
         reload = self._proxy.last_reload
+        if self._ledger.reload_failed and (reload is None or reload.ok):
+            # Each worker loads for itself, one a moment before the other; then the message is in that one's memory.
+            since = reload.time if reload is not None else self._ledger.started
+            reload = Reload(since, ok=False, message="another worker could not reload; the log says why")
         if reload is None:
             return None
         return {"time": _iso(reload.time), "ok": reload.ok, "message": reload.message}

@@ -147,9 +147,33 @@ def test_a_broken_configuration_keeps_the_old_state(watch: Watch, caplog: pytest
     """Every mistake is a line of its own in the log."""
     watch.path.write_text(CONFIGURATION + "[sever]\n[clinet_auth]\n")
     assert len(watch.failed().splitlines()) == 2
-    assert len([record for record in caplog.records if "not reloaded" in record.message]) == 2
     watch.path.write_text(CONFIGURATION)
     watch.reloaded()
+    assert len([record for record in caplog.records if "not reloaded" in record.message]) == 2
+
+
+def test_what_the_log_says_is_in_the_status_already(watch: Watch) -> None:
+    """Whoever acts on a line of the log and asks then must not hear of the state before."""
+    told: Queue[tuple[str, list[bool]]] = Queue()
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.put((record.getMessage().partition(" /")[0][:12], [one.ok for one in watch.reloads.queue]))
+
+    logger, handler = logging.getLogger("gatekeeper"), Told()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        watch.path.write_text("")
+        assert told.get(timeout=PATIENCE) == ("not reloaded", [False])
+        watch.path.write_text(CONFIGURATION)
+        while (said := told.get(timeout=PATIENCE)) == ("not reloaded", [False]):
+            pass  # one line a mistake
+        assert said == ("reloaded", [False, True])
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def test_a_removed_file_keeps_the_old_state_until_it_is_back(watch: Watch) -> None:

@@ -46,3 +46,25 @@ def test_the_page_for_people(folder: Path, visitors: Visitors) -> None:
         assert "The gate is ready" in page
         assert "CN=Home CA" in page
         assert all(str(one["pid"]) in page for one in told["workers"])
+
+
+def test_a_failed_reload_is_told_at_once(folder: Path) -> None:
+    """From the first line in the log on, whichever worker is asked, and until each has loaded what is right."""
+
+    def count(word: str) -> int:
+        return sum(f": {word}" in line for line in gate.said)
+
+    with Gate(folder, "http://127.0.0.1:1", server="workers = 2") as gate:
+        right = (folder / "ca.crt").read_bytes()
+        for done in (1, 2):
+            (folder / "ca.crt").write_text("nonsense")
+            until(lambda done=done: count("not reloaded") > 2 * done - 2)
+            while True:
+                every = count("not reloaded") >= 2 * done
+                assert gate.admin("/status")[1]["last_reload"]["ok"] is False
+                assert "gatekeeper_last_reload_success 0\n" in gate.admin_text("/metrics")
+                if every:
+                    break
+            (folder / "ca.crt").write_bytes(right)
+            until(lambda done=done: count("reloaded") >= 2 * done)
+            assert gate.admin("/status")[1]["last_reload"]["ok"] is True
