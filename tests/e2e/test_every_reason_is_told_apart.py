@@ -77,14 +77,15 @@ def test_curl_is_told(gate: Gate, recorder: App, visitors: Visitors, name: str, 
 def test_who_has_a_good_certificate_is_let_in(
     gate: Gate, recorder: App, visitors: Visitors, version: ssl.TLSVersion
 ) -> None:
-    """By Python, and by curl, with PEM files and with the .p12."""
+    """By Python, and by curl, with PEM files and with the .p12, whose password comes as `gatekeeper ca` says."""
     needs("curl")
     status, _, body = gate.request(visitors.context("alice", version), target="/hello")
     assert (status, body) == (200, b"GET /hello: 0 bytes\n")
     assert recorder.asked[-1].header("X-SSL-Client-S-DN") == "CN=alice"
-    bundle = ["--cert-type", "P12", "--cert", f"{visitors.folder / 'alice.p12'}:{visitors.password}"]
+    bundle = ["-K", "-", "--cert-type", "P12", "--cert", visitors.folder / "alice.p12"]
+    typed = f'pass="{visitors.password}"\n'.encode()
     for options in (visitors.curl("alice", version), [*visitors.curl("nobody", version), *bundle]):
-        done = subprocess.run(["curl", *options, f"{gate.address}/hello"], capture_output=True, timeout=30)
+        done = subprocess.run(["curl", *options, f"{gate.address}/hello"], input=typed, capture_output=True, timeout=30)
         assert (done.returncode, done.stdout) == (0, b"GET /hello: 0 bytes\n"), done.stderr
 
 
