@@ -1,5 +1,6 @@
 """The gate's own configuration in each way to run it: read by the gate's own reader."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import yaml
 
 from gatekeeper import config
 from gatekeeper.errors import ConfigurationError
+from tests.config.test_reference import validator
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -28,7 +30,7 @@ def test_all_are_found():
 
 @pytest.mark.parametrize("name", found())
 def test_the_gate_takes_the_configuration(name, tmp_path):
-    """No unknown key, no bad value, no contradiction."""
+    """No unknown key, no bad value, no contradiction; and an editor's schema says the same."""
     file = tmp_path / "gatekeeper.toml"
     file.write_text(found()[name])
     try:
@@ -36,3 +38,4 @@ def test_the_gate_takes_the_configuration(name, tmp_path):
     except ConfigurationError as error:
         wrong = [mistake for mistake in error.mistakes if "is not available yet" not in mistake.message]
         assert wrong == []
+    assert list(validator().iter_errors(tomllib.loads(found()[name]))) == []
