@@ -118,6 +118,23 @@ def test_requests_that_are_refused_for_themselves(run: Run, words: tuple[str, ..
     assert json.loads(text)["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("GET", "/admin/"), "status reason detail check"),  # no certificate: no route is asked
+        (("--cert", "alice.crt", "GET", "/x/../admin"), "status detail check certificate"),
+        (("--cert", "alice.crt", "G ET", "/"), "status detail check certificate"),
+        (("--cert", "mallory.crt", "GET", "/admin/"), "status reason detail check certificate route rule"),
+        (("--cert", "alice.crt", "GET", "/x"), "certificate route upstream"),
+    ],
+)
+def test_what_there_is_nothing_to_say_about_is_null(run: Run, words: tuple[str, ...], known: str) -> None:
+    """As docs/routes.md has it, for scripts."""
+    said = json.loads(run("--json", *words)[1])
+    always = {"request", "verdict", "in_handshake", "headers", "response_headers"}
+    assert {key for key, value in said.items() if value is not None} == {*known.split()} | always
+
+
 def test_it_reads_well_on_80_columns(run: Run, authority: Holder, tmp_path: Path) -> None:
     """Long names are wrapped, long headers cut; JSON has all of it."""
     units = [
