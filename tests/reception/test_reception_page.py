@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,13 @@ def test_a_name_is_no_markup() -> None:
 def test_without_a_bundle_there_is_no_button() -> None:
     """Whoever is to send a request has nothing to download."""
     assert b"<button" not in shown(about=invitation(kind=Kind.REQUEST)).body
+
+
+def test_the_steps_stand_as_on_the_page_of_a_refusal() -> None:
+    """The one place where two templates say the same: a refusal's is a single file, as an operator's own is."""
+    reception, refusal = (
+        files(f"gatekeeper.{one}").joinpath("page.html").read_text() for one in ("reception", "refusal")
+    )
+    steps = re.compile(r"{% for device in platforms %}.*?</details>\n{% endfor %}", re.DOTALL)
+    assert steps.findall(reception) == steps.findall(refusal)
+    assert len(steps.findall(refusal)) == 1
