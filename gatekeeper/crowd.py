@@ -19,24 +19,31 @@ _KEYS = (1 << 64 - _COUNT_BITS) - 1
 class Crowd:
     """One worker's table, in ``cells``, a view of `CELLS` unsigned 64-bit integers."""
 
-    __slots__ = ("_cells",)
+    __slots__ = ("_cells", "_own")
 
     def __init__(self, cells: memoryview) -> None:
         self._cells = cells
+        self._own: dict[str, tuple[int, int]] = {}  # cell and key of each address that has a place
 
     def note(self, address: str, count: int) -> None:
-        """This worker has so many connections from there."""
+        """This worker has so many connections from there; nobody else may note anything here."""
+        place = self._own.get(address) or self._take_place(address)
+        if place is None:
+            return
+        at, key = place
+        if count:
+            self._cells[at] = key << _COUNT_BITS | (count if count < _MOST else _MOST)
+        else:
+            self._cells[at] = 0
+            del self._own[address]
+
+    def _take_place(self, address: str) -> tuple[int, int] | None:
         start, key = _place(address)
-        cells = self._cells[start : start + PLACES].tolist()
-        free = None
-        for index, cell in enumerate(cells):
-            if cell >> _COUNT_BITS == key and cell:
-                free = index
-                break
-            if free is None and not cell:
-                free = index
-        if free is not None:
-            self._cells[start + free] = key << _COUNT_BITS | min(count, _MOST) if count else 0
+        try:
+            place = self._own[address] = start + self._cells[start : start + PLACES].tolist().index(0), key
+        except ValueError:
+            return None
+        return place
 
     def count(self, address: str) -> int:
         """What was noted last."""
@@ -45,6 +52,7 @@ class Crowd:
 
     def clear(self) -> None:
         """The worker is gone, and so are its connections."""
+        self._own.clear()
         self._cells.cast("B")[:] = bytes(len(self._cells) * 8)
 
 

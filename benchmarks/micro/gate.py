@@ -67,7 +67,7 @@ class Transport(asyncio.Transport):
     """Takes everything at once."""
 
     def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 50000)})
+        super().__init__()
         self.got: list[Any] = []
         self._closing = False
 
@@ -150,7 +150,7 @@ class Visitor:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self.transport = Transport()
-        self.downstream = Downstream(gate.proxy)
+        self.downstream = Downstream(gate.proxy, "127.0.0.1:50000", "127.0.0.1")
         self.downstream.connection_made(self.transport)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = gate.visitors_tls.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")

@@ -5,6 +5,7 @@ pauses for a second and logs a traceback, libuv's accepts and closes whatever wa
 can empty the kernel's queue before it closes.
 """
 
+import _socket
 import asyncio
 import errno
 import logging
@@ -36,6 +37,18 @@ SPARE_DESCRIPTORS = 64
 
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; missing from the module socket
+
+
+class _Accepted(socket.socket):
+    """A connection whose family and type are plain numbers. ``socket.socket`` makes enums of them at each look, and
+    uvloop looks three times for each connection: 1.7 µs instead of 0.1.
+    """
+
+    family = _socket.socket.family  # type: ignore[assignment]
+    type = _socket.socket.type  # type: ignore[assignment]
+
+
+_family = _socket.socket.family.__get__
 
 
 class Acceptor:
@@ -114,7 +127,7 @@ class Acceptor:
     def _accept(self, listener: socket.socket) -> bool:
         """Take one connection; False if there is none, or none can be had."""
         try:
-            connection, peername = listener.accept()
+            descriptor, peername = listener._accept()  # type: ignore[attr-defined]  # accept() would make a plain socket
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as error:
@@ -122,7 +135,7 @@ class Acceptor:
                 return True  # it was closed while it waited (accept(2)); the next one is not to blame
             self._wait_for_room((error.strerror or str(error)).lower())
             return False
-        self._take(connection, peername)
+        self._take(_Accepted(_family(listener), socket.SOCK_STREAM, listener.proto, descriptor), peername)
         return True
 
     def _take(self, connection: socket.socket, peername: object) -> None:
@@ -136,7 +149,7 @@ class Acceptor:
             connection.close()
             return
         else:
-            protocol = Downstream(proxy)
+            protocol = Downstream(proxy, client, address)
         task = self._loop.create_task(self._connect(connection, protocol))
         self._coming.add(task)
         task.add_done_callback(self._coming.discard)

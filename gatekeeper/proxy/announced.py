@@ -52,14 +52,13 @@ class Announced(asyncio.Protocol):
         self.transport.abort()
 
     def _hand_over(self, header: ProxyHeader) -> None:
-        peername = header.client or self.transport.get_extra_info("peername")
-        client, address = client_address(peername)
+        client, address = client_address(header.client or self.transport.get_extra_info("peername"))
         if self._proxy.is_crowded(address):
             _log.info("closed at once: %s: too many connections from this address", client)
             self._forget()
             self.transport.abort()
             return
-        downstream = Downstream(self._proxy, peername)
+        downstream = Downstream(self._proxy, client, address)
         self.transport.set_protocol(downstream)
         downstream.connection_made(self.transport)
         self._forget()

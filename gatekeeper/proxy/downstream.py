@@ -12,7 +12,7 @@ from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.errand import Errand
 from gatekeeper.proxy.exchange import Exchange
-from gatekeeper.proxy.forwarding import address_headers, client_address
+from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.life import Hold
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
@@ -45,20 +45,19 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: Proxy, peername: object = None) -> None:
-        """``peername`` is the client's, where a load balancer announced it; else it is the transport's."""
+    def __init__(self, proxy: Proxy, client: str, address: str) -> None:
+        """``client`` and ``address`` are who connected, as `client_address` tells."""
         # The connection's.
         self.proxy = proxy
         self.world = proxy.world
         self.tls = TLSConnection(self.world.tls, self._refuse_handshake if self.world.refuses_in_handshake else None)
         self._refused: Refuse | None = None  # in the handshake
         self.deadline = Deadline(proxy.loop, self._expired)
-        self.client = ""
-        self.address = ""
+        self.client = client
+        self.address = address
         self.trusted = False
         self.headers = b""
-        self.visitor = Visitor("")
-        self._peername = peername
+        self.visitor = Visitor(client)
         self._id_prefix = ""
         self._requests = 0
         self.warning = b""
@@ -79,8 +78,6 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self.client, self.address = client_address(self._peername or self.transport.get_extra_info("peername"))
-        self.visitor = Visitor(self.client)
         self.proxy.opened(self)
         self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
 

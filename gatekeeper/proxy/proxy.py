@@ -141,9 +141,10 @@ class Proxy:
         self._settle()
 
     def _count_from(self, address: str, by: int) -> None:
-        count = self._by_address.pop(address, 0) + by
-        if count:
-            self._by_address[address] = count
+        by_address = self._by_address
+        count = by_address[address] = by_address.get(address, 0) + by
+        if not count:
+            del by_address[address]
         self.metrics.crowd.note(address, count)
 
     def expecting(self, announced: "Announced") -> None:

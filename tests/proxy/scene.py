@@ -17,6 +17,7 @@ from gatekeeper.access_log import Visitor as LoggedVisitor
 from gatekeeper.kinds import Loading
 from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.proxy import Proxy
@@ -164,8 +165,8 @@ class Visitor:
 
     def __init__(self, scene: Scene, address: Any) -> None:
         self.scene = scene
-        self.downstream = Downstream(scene.proxy)
-        self.transport = FakeTransport(scene.loop, self.downstream, {"peername": address})
+        self.downstream = Downstream(scene.proxy, *client_address(address))
+        self.transport = FakeTransport(scene.loop, self.downstream)
         self.downstream.connection_made(self.transport)
         self.said_goodbye = False
         """Whether the gate said close_notify: what came before it is whole."""
