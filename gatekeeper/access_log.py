@@ -6,7 +6,6 @@ that is not visible ASCII, and the quote and backslash, as ``\\xHH`` (as nginx d
 Nobody can read the token of an invitation in it: `without_token` cuts it out, whatever became of the request.
 """
 
-import json
 import logging
 import os
 import re
@@ -20,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quoted  # as json.dumps, in a third of the time
 from pathlib import Path
 from queue import Full, Queue
 from select import PIPE_BUF
@@ -241,14 +241,14 @@ def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
 
 def _json_request(method: bytes, target: bytes) -> str:
     method, target = without_token(method), without_token(target)
-    return f'"method":{json.dumps(method.decode("latin-1"))},"target":{json.dumps(target.decode("latin-1"))}'
+    return f'"method":{_quoted(method.decode("latin-1"))},"target":{_quoted(target.decode("latin-1"))}'
 
 
 def _json_visitor(visitor: Visitor) -> str:
-    text = f',"client":{json.dumps(visitor.client)}'
+    text = f',"client":{_quoted(visitor.client)}'
     certificate = visitor.certificate
     if certificate is not None:
-        text += f',"subject":{json.dumps(certificate.subject)},"issuer":{json.dumps(certificate.issuer)}'
+        text += f',"subject":{_quoted(certificate.subject)},"issuer":{_quoted(certificate.issuer)}'
         text += f',"serial":"{certificate.serial}","fingerprint":"{certificate.sha256}"'
     return text
 
@@ -258,8 +258,10 @@ def _json_block(block: Block) -> str:
 
 
 def _json_fields(host: bytes, agent: bytes, referer: bytes) -> str:
-    fields = {"host": host, "user_agent": agent, "referer": without_token(referer)}
-    return "".join(f',"{name}":{json.dumps(value.decode("latin-1"))}' for name, value in fields.items() if value)
+    text = f',"host":{_quoted(host.decode("latin-1"))}' if host else ""
+    if agent:
+        text += f',"user_agent":{_quoted(agent.decode("latin-1"))}'
+    return f'{text},"referer":{_quoted(without_token(referer).decode("latin-1"))}' if referer else text
 
 
 _fields_remembered = lru_cache(REMEMBERED)(_json_fields)
@@ -281,7 +283,7 @@ _REMEMBERED: _Writers = (
 
 def _json_refusal(outcome: Outcome) -> str:
     reason = f',"reason":"{outcome.reason}"' if outcome.reason else ""
-    return f'{reason},"detail":{json.dumps(outcome.detail)}'
+    return f'{reason},"detail":{_quoted(outcome.detail)}'
 
 
 def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:

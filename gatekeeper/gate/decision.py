@@ -59,7 +59,11 @@ class Passage:
         self.admitted = isinstance(verdict, Admit)
         self._find = routes.find if self.admitted else routes.look
         self._known: dict[Found, Decision] = {}  # no larger than the number of routes
-        self.always = self._decide(routes.everywhere) if routes.everywhere is not None else None
+        self.always: Decision | None = None
+        if routes.everywhere is not None:
+            self.always = self._decide(routes.everywhere)
+        elif isinstance(verdict, Refuse) and not routes.opens_anything:
+            self.always = Refused(verdict)
 
     def decide(self, method: bytes, host: bytes, target: bytes, preflight: Preflight | None = None) -> Decision:
         """What becomes of a request with this method, Host header and target (in origin-form, or ``*``)."""

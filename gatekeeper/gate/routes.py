@@ -95,6 +95,8 @@ class Routes:
     """All routes of a configuration. ``everywhere`` is set where each request goes the same way, so none needs be
     looked at.
 
+    ``opens_anything`` tells whether there is anything for who is not let in.
+
     ``documents`` are paths of which the gate itself has something to give, to everybody. ``reception`` tells that
     everything below `OWN_PLACE` is the gate's as well. ``stripped`` are the header names by which some apps let a
     client say that it asks for something else than it does. ``all`` are the routes in the order of the file.
@@ -117,6 +119,7 @@ class Routes:
         self.stripped = _hiding(settings, reception=reception)
         self.everywhere = None if routes or self._documents or reception else EVERYTHING
         self._everything = None if routes else EVERYTHING
+        self.opens_anything = bool(self._documents or reception or any(map(_opens_anything, routes)))
         self.find: Callable[[bytes, bytes, bytes], Found] = lru_cache(REMEMBERED_REQUESTS)(self.look)
         """What `look` says, remembered. For visitors who were let in; others could wash the memory out."""
 
@@ -154,6 +157,10 @@ class Routes:
         if found is not _first(tables, method.upper(), folded(path), lower=True):
             return AMBIGUOUS
         return found or UNKNOWN
+
+
+def _opens_anything(route: Route) -> bool:
+    return route.public or route.origins is None or bool(route.origins)
 
 
 def _doubt(issuer: str | None, known: Mapping[str, int]) -> str | None:

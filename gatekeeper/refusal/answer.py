@@ -17,13 +17,17 @@ from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
 _log = logging.getLogger(__name__)
 
 _PAGE_TYPE = "text/html; charset=utf-8"
-_PROBLEM_TYPE = "application/problem+json"
-_PROBLEM_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _EVERY_ANSWER = (
     ("Cache-Control", "no-store"),
     ("Vary", "Accept, Accept-Language"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
+)
+_EVERY_PROBLEM = (
+    ("Content-Type", "application/problem+json"),
+    ("Content-Language", DEFAULT_LANGUAGE),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    *_EVERY_ANSWER,
 )
 
 
@@ -31,7 +35,8 @@ _EVERY_ANSWER = (
 class Answer:
     """An answer of the gate itself, without framing, ``Connection`` and ``Date``, which the proxy adds.
 
-    Every header value is visible ASCII and spaces. To HEAD, the proxy leaves the body out.
+    Every header value is visible ASCII and spaces; only the last, the request's id, is another in each answer. To HEAD,
+    the proxy leaves the body out.
     """
 
     status: int
@@ -173,12 +178,4 @@ class RefusalPages:
 
 
 def _problem(status: int, body: bytes, request_id: str, extra: tuple[tuple[str, str], ...]) -> Answer:
-    headers = (
-        ("Content-Type", _PROBLEM_TYPE),
-        ("Content-Language", DEFAULT_LANGUAGE),
-        ("Content-Security-Policy", _PROBLEM_POLICY),
-        *_EVERY_ANSWER,
-        *extra,
-        ("X-Request-Id", request_id),
-    )
-    return Answer(status, headers, body)
+    return Answer(status, (*_EVERY_PROBLEM, *extra, ("X-Request-Id", request_id)), body)

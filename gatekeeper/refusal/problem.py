@@ -3,9 +3,8 @@
 Everything beyond ASCII is written as ``\\u…``, so that no certificate's name can steer the terminal of who runs curl.
 """
 
-import json
-from collections.abc import Mapping
 from http import HTTPStatus
+from json.encoder import encode_basestring_ascii as _quoted  # as json.dumps, in a third of the time
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Reason, Refuse
@@ -55,27 +54,33 @@ _TEXTS: dict[Reason, tuple[str, str]] = {
 
 def refusal(refused: Refuse, request_id: str, *, minimal: bool) -> bytes:
     """The body of a 403; ``minimal`` leaves out the certificate and everything that was found in it."""
-    title, advice = _TEXTS[refused.reason]
-    members: dict[str, object] = {
-        "type": f"urn:gatekeeper:refusal:{refused.reason}",
-        "title": title,
-        "status": 403,
-        "detail": advice if minimal else f"{_cut(refused.detail)} {advice}",
-        "reason": refused.reason,
-        "request_id": request_id,
-    }
-    if refused.certificate is not None and not minimal:
-        members["certificate"] = _certificate(refused.certificate)
-    return _write(members).encode("ascii") + b"\n"
+    reason = refused.reason
+    title, advice = _TEXTS[reason]
+    detail = advice if minimal else f"{_cut(refused.detail)} {advice}"
+    certificate = "" if refused.certificate is None or minimal else _certificate(refused.certificate)
+    return (
+        "{\n"
+        f'  "type": "urn:gatekeeper:refusal:{reason}",\n'
+        f'  "title": "{title}",\n'
+        '  "status": 403,\n'
+        f'  "detail": {_quoted(detail)},\n'
+        f'  "reason": "{reason}",\n'
+        f'  "request_id": {_quoted(request_id)}{certificate}\n'
+        "}\n"
+    ).encode("ascii")
 
 
 def failure(status: int, detail: str, request_id: str, *, minimal: bool) -> bytes:
     """The body of any other answer of the gate itself: the status says it all, so the type is about:blank (4.2.1)."""
-    members: dict[str, object] = {"type": "about:blank", "title": phrase(status), "status": status}
-    if not minimal:
-        members["detail"] = _cut(detail)
-    members["request_id"] = request_id
-    return _write(members).encode("ascii") + b"\n"
+    why = "" if minimal else f'  "detail": {_quoted(_cut(detail))},\n'
+    return (
+        "{\n"
+        '  "type": "about:blank",\n'
+        f'  "title": "{phrase(status)}",\n'
+        f'  "status": {status},\n'
+        f'{why}  "request_id": {_quoted(request_id)}\n'
+        "}\n"
+    ).encode("ascii")
 
 
 def phrase(status: int) -> str:
@@ -83,25 +88,18 @@ def phrase(status: int) -> str:
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
-def _certificate(certificate: Certificate) -> dict[str, object]:
-    return {
-        "subject": _cut(certificate.subject),
-        "issuer": _cut(certificate.issuer),
-        "serial": _cut(certificate.serial),
-        "not_before": rfc3339(certificate.not_before),
-        "not_after": rfc3339(certificate.not_after),
-        "sha256": certificate.sha256,
-    }
+def _certificate(certificate: Certificate) -> str:
+    return (
+        ',\n  "certificate": {\n'
+        f'    "subject": {_quoted(_cut(certificate.subject))},\n'
+        f'    "issuer": {_quoted(_cut(certificate.issuer))},\n'
+        f'    "serial": {_quoted(_cut(certificate.serial))},\n'
+        f'    "not_before": "{rfc3339(certificate.not_before)}",\n'
+        f'    "not_after": "{rfc3339(certificate.not_after)}",\n'
+        f'    "sha256": "{certificate.sha256}"\n'
+        "  }"
+    )
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"
-
-
-def _write(members: Mapping[str, object], indent: str = "") -> str:
-    """One member a line. ``json.dumps(indent=2)`` writes the same and takes three times as long."""
-    lines = (
-        f'{indent}  "{name}": {_write(value, indent + "  ") if isinstance(value, Mapping) else json.dumps(value)}'
-        for name, value in members.items()
-    )
-    return "{\n" + ",\n".join(lines) + f"\n{indent}}}"

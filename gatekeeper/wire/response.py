@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 import httptools
@@ -178,14 +179,32 @@ def own_response(
 ) -> bytes:
     """A response of the gate itself, complete; HEAD gets the head alone (RFC 9110, 9.3.2). ``now`` is for its Date.
 
-    Header values that could break the head (control characters) are a bug here, not the peer's, and raise ValueError.
+    The last of ``headers`` may hold what is new in each response; the others are remembered. Values that could break
+    the head (control characters) are a bug here, not the peer's, and raise ValueError.
     """
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers]
-    lines += [f"Date: {formatdate(now, usegmt=True)}", f"Content-Length: {len(body)}"]
-    if close:
-        lines.append("Connection: close")
-    if not all(map(str.isprintable, lines)):
-        raise ValueError("a header of the gate's own response holds a control character")
-    head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
+    head = b"%b%b%bContent-Length: %d\r\n%b\r\n" % (
+        _own_beginning(status, headers[:-1]),
+        b"".join(map(_own_line, headers[-1:])),
+        _date_line(int(now)),
+        len(body),
+        b"Connection: close\r\n" if close else b"",
+    )
     return head if method == b"HEAD" else head + body
+
+
+@lru_cache(64)
+def _own_beginning(status: int, headers: tuple[tuple[str, str], ...]) -> bytes:
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+    return line.encode("ascii") + b"".join(map(_own_line, headers))
+
+
+def _own_line(header: tuple[str, str]) -> bytes:
+    line = f"{header[0]}: {header[1]}"
+    if not line.isprintable():
+        raise ValueError("a header of the gate's own response holds a control character")
+    return line.encode("latin-1", "replace") + b"\r\n"
+
+
+@lru_cache(4)
+def _date_line(second: int) -> bytes:
+    return b"Date: %b\r\n" % formatdate(second, usegmt=True).encode("ascii")

@@ -31,7 +31,10 @@ def decide(
     preflight: Preflight | None = None,
 ) -> Decision:
     routes = Routes([RouteSettings.model_validate(table) for table in tables])
-    return Passage(verdict, routes).decide(method.encode(), b"x.example", target.encode(), preflight)
+    passage = Passage(verdict, routes)
+    decision = passage.decide(method.encode(), b"x.example", target.encode(), preflight)
+    assert passage.always in (None, decision)
+    return decision
 
 
 def test_without_routes_whoever_is_admitted_is_forwarded() -> None:
@@ -47,6 +50,13 @@ def test_without_routes_nobody_else_is(verdict: Refuse) -> None:
     passage = Passage(verdict, Routes([]))
     assert passage.always == Refused(verdict)
     assert passage.decide(b"GET", b"x", b"/") == Refused(verdict)
+
+
+def test_a_refused_visitor_is_refused_everywhere_at_once() -> None:
+    """Where no route opens anything, none is looked for."""
+    routes = Routes([RouteSettings.model_validate({"path": "/api/*"})])
+    assert Passage(NOBODY, routes).always == Refused(NOBODY)
+    assert Passage(admitted(), routes).always is None
 
 
 def test_a_route_without_rules_lets_every_verified_visitor_through() -> None:
