@@ -6,6 +6,8 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +37,15 @@ class Place:
         return str(told["link"])
 
     def enroll(self, link: str, *words: str) -> "subprocess.Popen[str]":
-        out = self.folder / "computer"
+        process = self.start("computer", *words)
+        tell(process, link)
+        return process
+
+    def start(self, name: str, *words: str) -> "subprocess.Popen[str]":
+        """It waits for the link."""
+        out = self.folder / name
         out.mkdir(exist_ok=True)
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [
                 sys.executable,
                 "-m",
@@ -58,11 +66,19 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert process.stdin is not None
-        process.stdin.write(link + "\n")
-        process.stdin.close()
-        process.stdin = None
-        return process
+
+
+def tell(process: "subprocess.Popen[str]", link: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(link + "\n")
+    process.stdin.close()
+    process.stdin = None
+
+
+def furnish(authority: Path, folder: Path) -> None:
+    """Put there what a gate needs."""
+    for source, target in (("ca.crt", "ca.crt"), ("localhost.crt", "server.crt"), ("localhost.key", "server.key")):
+        (folder / target).write_bytes((authority / "ca" / source).read_bytes())
 
 
 @pytest.fixture
@@ -70,8 +86,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     ca(tmp_path, "init", "--cn", "Home CA", *EC)
     ca(tmp_path, "server", "localhost", *EC)
     (tmp_path / "invitations").mkdir(0o700)
-    for source, target in (("ca.crt", "ca.crt"), ("localhost.crt", "server.crt"), ("localhost.key", "server.key")):
-        (tmp_path / target).write_bytes((tmp_path / "ca" / source).read_bytes())
+    furnish(tmp_path, tmp_path)
     tables = '[invitations]\nfolder = "invitations"\n'
     with App(app) as behind, Gate(tmp_path, behind.url, tables=tables, server="workers = 2") as gate:
         yield Place(tmp_path, gate, behind.url)
@@ -79,10 +94,15 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 def asked(process: "subprocess.Popen[str]") -> str:
     """The fingerprint that it shows while it waits."""
-    assert process.stdout is not None
-    line = process.stdout.readline()
+    line = first_line(process)
     assert line, process.communicate()
     return str(json.loads(line)["spki"])
+
+
+def first_line(process: "subprocess.Popen[str]") -> str:
+    """What it says first; "" if it ends without a word."""
+    assert process.stdout is not None
+    return process.stdout.readline()
 
 
 def test_a_computer_is_enrolled(place: Place) -> None:
@@ -137,3 +157,36 @@ def test_one_link_enrolls_one_computer(place: Place) -> None:
     assert "taken back" in error
     assert "nothing waits" in place.ca("approve", "backup", "--yes", code=1)
     assert not (place.folder / "computer" / "backup.crt").exists()
+
+
+def test_one_of_twenty_computers_with_one_link_is_enrolled(place: Place) -> None:
+    """Twenty processes at two gates on one folder: one request waits, and the others hear that they came too late."""
+    link, other = place.invite(), place.folder / "other"
+    other.mkdir()
+    furnish(place.folder, other)
+    tables = f'[invitations]\nfolder = "{place.folder / "invitations"}"\n'
+    with Gate(other, place.url, tables=tables, server="workers = 2") as second, ExitStack() as started:
+        links = (link, link.replace(place.gate.address, second.address))
+        assert links[0] != links[1]
+        computers = {}
+        for number in range(20):
+            process = place.start(f"computer-{number}")
+            started.callback(process.communicate)
+            started.callback(process.kill)
+            computers[f"computer-{number}"] = process
+        for process, its_link in zip(computers.values(), links * 10, strict=True):
+            tell(process, its_link)
+        with ThreadPoolExecutor(20) as pool:
+            lines = dict(zip(computers, pool.map(first_line, computers.values()), strict=True))
+        (winner,) = (name for name, line in lines.items() if line)
+        spki = str(json.loads(lines[winner])["spki"])
+        place.ca("approve", "backup", "--fingerprint", spki)
+        out, error = computers[winner].communicate(timeout=60)
+        assert (computers[winner].returncode, error) == (0, "")
+        assert json.loads(out)["spki"] == spki
+        for name, process in computers.items():
+            if name != winner:
+                said = process.communicate()
+                assert (process.returncode, said[0]) == (1, "")
+                assert "somebody else has it" in said[1]
+        assert list(place.folder.glob("computer-*/backup.crt")) == [place.folder / winner / "backup.crt"]
