@@ -155,9 +155,14 @@ class Downstream(asyncio.Protocol):
         if len(self._held) > MAX_HELD_BYTES:
             self.hold(Hold.AHEAD)
 
-    def exchange_ended(self, *, keep_alive: bool) -> None:
-        """The exchange is over and its response written; go on with the next request or say goodbye."""
+    def exchange_ended(self, *, keep_alive: bool, last: bytes = b"") -> None:
+        """The exchange is over, its response written but for ``last``: go on with the next request or say goodbye."""
         self.exchange = None
+        if not keep_alive:
+            self.linger(last)
+            return
+        if last:
+            self.write(last)
         if self._goes_on(keep_alive=keep_alive) and (self._held or self._slow):
             self._next()
 
@@ -204,14 +209,16 @@ class Downstream(asyncio.Protocol):
         self.write(own_response(answer.status, answer.headers, answer.body, method=head.method, close=close, now=now))
         return len(answer.body)
 
-    def linger(self) -> None:
-        """Say goodbye, and give the client time to read what was said. What it still sends is thrown away unread."""
+    def linger(self, last: bytes = b"") -> None:
+        """Say ``last`` and goodbye, in one piece: a second one would cost both sides 5 µs. Then give the client time to
+        read what was said; what it still sends is thrown away unread.
+        """
         if self._lingering or self.transport.is_closing():
             return
         self._lingering = True
         self._held = b""
         self.holds.clear()
-        self.transport.write(self.tls.close())
+        self.transport.write(self.tls.close(last))
         self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
@@ -408,9 +415,9 @@ class Downstream(asyncio.Protocol):
         self.proxy.shut_out(exchange, refusal)
         if exchange.cut():
             return
-        answer = self._refusal(exchange.head, refusal, now, exchange.request_id)
+        answer, said = self._refusal(exchange.head, refusal, now, exchange.request_id)
         exchange.end_with(answer.status, len(answer.body))
-        self.linger()
+        self.linger(said)
 
     def _withdrawn(self, exchange: Exchange, now: float) -> Refuse | None:
         """Why this exchange would not be begun any more, None if it would.
@@ -443,11 +450,12 @@ class Downstream(asyncio.Protocol):
     def _refuse(self, head: RequestHead, refusal: Refuse, now: float) -> None:
         """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
         request_id = self.next_request_id()
-        answer = self._refusal(head, refusal, now, request_id)
+        answer, said = self._refusal(head, refusal, now, request_id)
+        self.linger(said)
         self.proxy.refused(self, head, refusal, len(answer.body), request_id, now)
-        self.linger()
 
-    def _refusal(self, head: RequestHead, refusal: Refuse, now: float, request_id: str) -> Answer:
+    def _refusal(self, head: RequestHead, refusal: Refuse, now: float, request_id: str) -> tuple[Answer, bytes]:
+        """The 403, and the whole of what is to be said."""
         block = head.block
         answer = self.world.pages.refused(
             refusal,
@@ -459,8 +467,7 @@ class Downstream(asyncio.Protocol):
             now=now,
         )
         said = own_response(answer.status, answer.headers, answer.body, method=head.method, close=True, now=now)
-        self.write(said)
-        return answer
+        return answer, said
 
     def _bad_request(self, error: MessageError, data: bytes, now: float) -> None:
         """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""

@@ -284,8 +284,7 @@ class Exchange:
     def _response_cut(self, error: Exception | None) -> None:
         response = self._response
         if error is None and response.framing is Framing.UNTIL_CLOSE:
-            self.downstream.write(last_chunk() if self._chunked else b"")
-            self._complete(b"")
+            self._complete(b"", last_chunk() if self._chunked else b"")
         else:
             self.fail(502, "The response is incomplete.")
 
@@ -325,8 +324,7 @@ class Exchange:
         start = self._head_for_client(response, body)
         rest = data[end:]
         if body is None:
-            downstream.write(start)
-            self._complete(rest)
+            self._complete(rest, start)
             return
         try:
             content, left = self._response_fed(rest)
@@ -334,11 +332,11 @@ class Exchange:
             downstream.write(start)
             self.fail(502, f"The app's response is malformed: {error.detail}")
             return
-        downstream.write(start + content)
         if left is None:
+            downstream.write(start + content)
             self._touch(Wait.STREAM)
         else:
-            self._complete(left)
+            self._complete(left, start + content)
 
     def _head_for_client(self, response: ResponseHead, body: Body | None) -> bytes:
         keep_alive = self._keep_alive = self._keeps_alive(response, body)
@@ -405,13 +403,13 @@ class Exchange:
         except MessageError as error:
             self.fail(502, f"The app's response is malformed: {error.detail}")
             return
-        if content:
-            self.downstream.write(content)
         if left is not None:
-            self._complete(left)
+            self._complete(left, content)
+        elif content:
+            self.downstream.write(content)
 
-    def _complete(self, left: bytes) -> None:
-        """The response is whole. The upstream's connection is kept only if nobody can be in doubt where it stands."""
+    def _complete(self, left: bytes, last: bytes) -> None:
+        """The response is whole with ``last``. The upstream's connection is kept only if nobody can doubt its state."""
         upstream = self.upstream
         if upstream is not None and upstream.place.health.failures:
             upstream.place.health.answered()
@@ -421,7 +419,7 @@ class Exchange:
             upstream.exchange = None
             self._pool.give_back(upstream)
         self._end()
-        self.downstream.exchange_ended(keep_alive=self._keep_alive)
+        self.downstream.exchange_ended(keep_alive=self._keep_alive, last=last)
 
     # -- the end
 

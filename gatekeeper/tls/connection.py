@@ -113,12 +113,13 @@ class TLSConnection:
         """What OpenSSL wants to say by itself: its side of the handshake, alerts, answers to KeyUpdate."""
         return self._drain()
 
-    def close(self) -> bytes:
-        """Say close_notify, once, and return what is to be written; nothing can be sent afterwards."""
+    def close(self, last: bytes = b"") -> bytes:
+        """Send ``last``, say close_notify, once, and return what is to be written; nothing can be sent afterwards."""
+        said = self.send(last) if last else b""
         # The visitor has not said it too, or the handshake was never done, or the connection has failed before.
         with suppress(ssl.SSLError):
             self._ssl.unwrap()
-        return self._drain()
+        return said + self._drain()
 
     def give_ticket(self) -> None:
         """Let the visitor resume this session later; for those who were let in, once.

@@ -112,6 +112,19 @@ def test_a_client_that_does_not_read_what_the_gate_says_itself_is_held(make_scen
     assert alice.read().count(b"HTTP/1.1 404 ") == 3000
 
 
+@pytest.mark.parametrize("let_in", [True, False])
+def test_the_last_answer_and_the_goodbye_are_one_piece(scene: Scene, let_in: bool) -> None:
+    """Whoever is told to connect anew, and whoever is refused, wakes once."""
+    visitor = scene.visitor(scene.files.alice if let_in else None)
+    before = visitor.transport.pieces
+    visitor.send(get("/", "Connection: close"))
+    if let_in:
+        scene.app.last.send(OK)
+    assert visitor.transport.pieces == before + 1
+    assert visitor.read().startswith(b"HTTP/1.1 200 " if let_in else b"HTTP/1.1 403 ")
+    assert visitor.said_goodbye
+
+
 def test_connection_close_ends_the_connection_after_the_answer(scene: Scene) -> None:
     """RFC 9112, 9.6: the answer says so too, and what is pipelined behind it is not executed."""
     alice = scene.alice()

@@ -122,6 +122,8 @@ class FakeTransport(asyncio.Transport):
         self.lost = False
         self.unacknowledged: int | None = 0
         """What the kernel says of the bytes on their way to the peer; None where it can say nothing."""
+        self.pieces = 0
+        """How many times something was written: each is a system call, and wakes the peer."""
         self.peer_got = bytearray()
         self.peer_got_eof = False
         """Whether the peer sees the end: of what was sent, or of the connection."""
@@ -132,6 +134,7 @@ class FakeTransport(asyncio.Transport):
         assert isinstance(data, (bytes, bytearray, memoryview)), f"a transport does not take {type(data)}"
         assert not self.closing, "written to a closing transport"
         assert not self._eof, "written after write_eof"
+        self.pieces += 1
         self._buffer += data
         self._flush()
         if len(self._buffer) > self._high and not self._write_paused:

@@ -178,9 +178,10 @@ def test_what_comes_behind_a_goodbye_is_ignored(gate: ServerContext, version: ss
 
 @both
 def test_close_notify_from_the_gate(gate: ServerContext, version: ssl.TLSVersion) -> None:
-    """close gives a goodbye that the visitor understands, once; then nothing can be sent."""
+    """close gives the last words and a goodbye that the visitor understands, once; then nothing can be sent."""
     visitor, server = met(gate, version)
-    visitor.incoming.write(server.close())
+    visitor.incoming.write(server.close(b"last"))
+    assert visitor.tls.read(10) == b"last"
     assert visitor.tls.read(10) == b""
     assert server.close() == b""
     with pytest.raises(TLSError):
