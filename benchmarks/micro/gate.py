@@ -117,7 +117,7 @@ class Gate:
             name: Pool(upstream, make_places(name, upstream, {}), self.loop)
             for name, upstream in settings.every_upstream.items()
         }
-        log = AccessLog(Path("/dev/null"), FORMATS["json"], self.loop)
+        log = AccessLog(folder / "access.log", FORMATS["json"], self.loop)
         world = build_world(settings, pools, time.time())
         self.proxy = Proxy(world, loop=self.loop, log=log, metrics=Metrics(), wall=count(time.time(), TICK).__next__)
         self.app = Transport()
