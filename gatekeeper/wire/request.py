@@ -3,12 +3,12 @@
 A head is a pure function of its bytes, so it is remembered: whole header blocks and single lines, because where a
 block is new (a fresh cookie) most of its lines are not. That is safe because the key is the exact bytes and the value
 depends on nothing else: identity, address and time are added afterwards. Only admitted visitors may fill the memory,
-entries are bounded in number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.8 µs
-when they are remembered, 8 µs with a new cookie, 24 µs when every line is new.
+entries are bounded in number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.1 µs
+when they are remembered, 3.5 µs with a new cookie, 18 µs when every line is new.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,9 +21,11 @@ from gatekeeper.wire.headers import (
     TOKEN,
     USUAL_OPTIONS,
     Field,
+    is_reserved,
     read_length,
     read_request_field,
     said_by,
+    split_field,
     tokens,
 )
 from gatekeeper.wire.memory import Memory
@@ -175,7 +177,8 @@ class RequestReader:
 
         A cookie may stand behind the other lines here, and apart from the block; nothing else differs.
         """
-        self._cookies = Memory(partial(read_cookie, read_field), REMEMBERED_COOKIES, REMEMBERED_FIELD_BYTES)
+        self._cookies = Memory(read_cookie, REMEMBERED_COOKIES, REMEMBERED_FIELD_BYTES)
+        self._cookie_passes = not is_reserved(b"cookie", stripped)
 
     def read(self, line: bytes, block: bytes, *, remember: bool) -> RequestHead:
         """Read a complete head: the request line without its CRLF, and all that follows, the blank line included.
@@ -205,12 +208,12 @@ class RequestReader:
         return head
 
     def _read_in_two(self, text: bytes) -> RequestHead | None:
-        """The cookie, which may be new in each request, and all the rest, which then is not: 6 µs instead of 13.
+        """The cookie, which may be new in each request, and all the rest, which then is not: 3.5 µs instead of 12.
 
         None for a head that is not plain, or for which it makes a difference that its lines are one block: no line may
         change its place before or after another of its name (RFC 9110, 5.3), and limits hold for the whole.
         """
-        if not text.startswith(b"GET "):  # hardly any other method is plain
+        if not text.startswith(b"GET ") or not self._cookie_passes:  # hardly any other method is plain
             return None
         start = text.find(_COOKIE)
         end = text.find(b"\r\n", start + 2)
@@ -285,11 +288,9 @@ def read_block(fields: Mapping[bytes, Field], stripped: frozenset[bytes], limit:
     return Block(forward, forwarded_host, len(lines), host, framing, length, options, said, stripped)
 
 
-def read_cookie(read_field: Callable[[bytes], Field], line: bytes) -> bytes:
-    """The line of a cookie for the upstream; both judges are asked, as they are about a block."""
-    passing = read_field(line).line
-    _ask_llhttp(line + b"\r\n\r\n")
-    return passing
+def read_cookie(line: bytes) -> bytes:
+    """The line of a cookie for the upstream. llhttp is not asked, which takes the same bytes in a value (0.9 µs)."""
+    return b"Cookie: %b\r\n" % split_field(line)[1]
 
 
 _NO_OPTIONS = frozenset[bytes]()
