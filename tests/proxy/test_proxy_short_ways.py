@@ -2,9 +2,10 @@
 
 import pytest
 
+from gatekeeper.proxy.health import MANY_UNANSWERED
 from gatekeeper.proxy.tunnel import Frames
 from gatekeeper.wire.request import HeadLimits, RequestReader
-from tests.proxy.scene import Scene, get
+from tests.proxy.scene import Scene, get, request
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: app\r\nContent-Length: 5\r\nX-A: b\r\n\r\n"
 
@@ -41,6 +42,23 @@ def test_a_whole_response_does_not_lose_the_warning_of_an_ending_certificate(sce
     alice.send(get("/a"))
     alice.downstream.warning = b"Gatekeeper-Certificate-Expires: soon\r\n"
     assert b"\r\nGatekeeper-Certificate-Expires: soon\r\n" in scene.serve(alice, HEAD + b"hello")
+
+
+@pytest.mark.parametrize("pieces", [(HEAD + b"hello",), (HEAD, b"hello")])
+def test_failures_with_an_answer_between_them_are_not_in_a_row(scene: Scene, pieces: tuple[bytes, ...]) -> None:
+    """Or a place would be left alone for the third request in its life that times out."""
+    (place,) = scene.places
+    for _ in range(MANY_UNANSWERED):
+        alice = scene.alice()
+        alice.send(request("POST", "/"))
+        scene.app.last.close()
+        assert alice.read().startswith(b"HTTP/1.1 502 ")
+        assert place.health.up(scene.loop.time())
+        alice.send(get("/"))
+        for piece in pieces:
+            scene.app.last.send(piece)
+        assert alice.read().endswith(b"hello")
+        scene.app.last.close()  # that a kept connection ends says nothing
 
 
 def test_a_whole_response_while_the_gate_stops_ends_the_connection(scene: Scene) -> None:
