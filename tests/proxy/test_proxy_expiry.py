@@ -65,6 +65,16 @@ def test_a_clock_that_is_set_is_noticed(clock: Clock) -> None:
     assert clock.ended == ["a"]
 
 
+def test_a_clock_that_is_set_back_ends_nothing_early(clock: Clock) -> None:
+    """The moment counts, not the seconds until then; and it is not missed when the wall comes to it again."""
+    clock.note("a", 10)
+    clock.offset -= 5000
+    clock.loop.advance(5000)
+    assert clock.ended == []
+    clock.loop.advance(10 + LONGEST_WAIT)
+    assert clock.ended == ["a"]
+
+
 def test_a_verdict_may_be_noted_while_others_end(clock: Clock) -> None:
     """Judged anew and let in again: it ends at the new moment."""
     clock.expiry._ended = lambda name: clock.ended.append(name) or (name == "a" and clock.note("b", 7))
