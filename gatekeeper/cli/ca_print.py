@@ -338,7 +338,8 @@ def _how_to_import(bundle: Path, *, compat: bool) -> None:
     show(table)
     _say()
     # By standard input: arguments stand in the list of processes until curl has blanked them.
-    _say(f"  echo 'pass=\"PASSWORD\"' | curl -K - --cert-type P12 --cert {_quoted(bundle)} https://your.host/")
+    _say("  echo 'pass=\"PASSWORD\"' |")
+    _say(f"  curl -K - --cert-type P12 --cert {_quoted(bundle)} https://your.host/")
     if not compat:
         _say()
         _say("A device that calls the right password wrong needs the older form:")

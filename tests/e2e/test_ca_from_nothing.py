@@ -31,7 +31,7 @@ def test_three_lines_make_an_authority_a_server_and_a_client(tmp_path: Path) -> 
     for where in ("Windows", "macOS", "Linux", "Firefox", "iOS", "Android"):
         assert where in said
     password = said.split("Password of alice.p12: ")[1].split()[0]
-    assert """echo 'pass="PASSWORD"' | curl -K - --cert-type P12 --cert ca/alice.p12 https:""" in said
+    assert """  echo 'pass="PASSWORD"' |\n  curl -K - --cert-type P12 --cert ca/alice.p12 https:""" in said
     check = ("verify", "-CAfile", tmp_path / "ca/ca.crt", "-crl_check", "-CRLfile", tmp_path / "ca/ca.crl")
     assert "OK" in openssl(*check, "-purpose", "sslclient", tmp_path / "ca/alice.crt")
     assert "OK" in openssl(*check, "-purpose", "sslserver", tmp_path / "ca/localhost.crt")
