@@ -16,7 +16,7 @@ from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.life import Hold
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
-from gatekeeper.tls.connection import TLSConnection
+from gatekeeper.tls.connection import SLICE, TLSConnection
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import REMEMBERED_BLOCK_BYTES, RequestHead, unreadable_head, without_empty_lines
 from gatekeeper.wire.response import own_response
@@ -133,8 +133,12 @@ class Downstream(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send plaintext to the client; nothing happens if it has gone."""
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if len(data) <= SLICE:
             self.transport.write(self.tls.send(data))
+        else:
+            self.transport.writelines(self.tls.send_slices(data))
 
     def hold(self, why: Hold) -> None:
         """Read no more from the client until every reason for it is gone."""

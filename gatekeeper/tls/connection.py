@@ -102,12 +102,17 @@ class TLSConnection:
     def send(self, data: bytes | memoryview) -> bytes:
         """Encrypt ``data``; the result is to be written to the socket, and holds what `pending_output` would return."""
         if len(data) > SLICE:
-            return self._send_slices(memoryview(data))
+            return b"".join(self.send_slices(data))
         try:
             self._write(data)  # all of it: Python leaves SSL_MODE_ENABLE_PARTIAL_WRITE off (SSL_write(3))
         except ssl.SSLError as error:
             raise TLSError(_words(error)) from error
         return self._drain()
+
+    def send_slices(self, data: bytes | memoryview) -> list[bytes]:
+        """As `send`, in pieces: to put 256 KiB together is 7 of 92 µs, and writev(2) takes them as they are."""
+        view = memoryview(data)
+        return [self.send(view[start : start + SLICE]) for start in range(0, len(view), SLICE)]
 
     def pending_output(self) -> bytes:
         """What OpenSSL wants to say by itself: its side of the handshake, alerts, answers to KeyUpdate."""
@@ -241,9 +246,6 @@ class TLSConnection:
         """RFC 8446, 6.1: what comes behind a close_notify must be ignored. OpenSSL would leave it in the buffer."""
         self.received_eof = True
         self._feed = _ignore
-
-    def _send_slices(self, data: memoryview) -> bytes:
-        return b"".join([self.send(data[start : start + SLICE]) for start in range(0, len(data), SLICE)])
 
 
 def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
