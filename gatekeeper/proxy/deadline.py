@@ -3,6 +3,7 @@
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from enum import Enum
+from math import inf
 
 
 class Wait(Enum):
@@ -35,7 +36,7 @@ class Deadline:
         self._time = loop.time
         self._expired = expired
         self._handle: TimerHandle | None = None
-        self._armed = 0.0
+        self._armed = inf  # when the handle fires
         self._due = 0.0
         self.wait = Wait.HANDSHAKE
 
@@ -43,7 +44,7 @@ class Deadline:
         """Wait for ``wait`` from now on, at most ``seconds``; what was set before is forgotten."""
         self.wait = wait
         self._due = due = self._time() + seconds
-        if self._handle is None or due < self._armed:
+        if due < self._armed:
             self._arm()
 
     def cancel(self) -> None:
@@ -51,6 +52,7 @@ class Deadline:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+            self._armed = inf
 
     def end(self) -> None:
         """Never expire again. Whom to tell is forgotten: a closed connection is freed at once, not by the collector."""
@@ -64,6 +66,7 @@ class Deadline:
 
     def _fire(self) -> None:
         self._handle = None
+        self._armed = inf
         if self._loop.time() < self._due:
             self._arm()
         else:

@@ -242,7 +242,9 @@ class Exchange:
         """More from the upstream: head, body, or bytes of the tunnel."""
         stage = self.stage
         if stage is WAITING:
-            self._response_head(self._held + data if self._held else data)
+            if self._held:
+                data, self._held = self._held + data, b""
+            self._response_head(data)
         elif stage is STREAMING:
             self._touch(_STREAM)
             self._response_content(data)
@@ -299,8 +301,6 @@ class Exchange:
                 self._held = data
                 return
             response = read_response(data if end == len(data) else data[:end])
-            if self._held:
-                self._held = b""
             if response.status < 200:
                 self._interim_response(response, data[end:])
                 return
@@ -319,7 +319,8 @@ class Exchange:
             self.sent = response.whole
             downstream.write(response.ready + data[end:])
             self._give_back(upstream)
-            self._end()
+            self._move(ENDED)
+            downstream.proxy.exchange_ended(self)
             downstream.exchange_ended(keep_alive=True)
             return
         self._move(STREAMING)
