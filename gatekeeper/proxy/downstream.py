@@ -299,11 +299,9 @@ class Downstream(asyncio.Protocol):
         if self._until and len(data) <= REMEMBERED_BLOCK_BYTES and data in self.world.reader.remembered:
             text, rest = data, b""
         else:
-            if data[0] == _CR:
-                data = without_empty_lines(data)
             text, rest = _split_head(data, already)
             if not text:
-                self._incomplete(data, already)
+                self._incomplete(rest, already)
                 return False
         self._requests += 1
         now = self.proxy.wall()
@@ -536,9 +534,11 @@ class Downstream(asyncio.Protocol):
 
 
 def _split_head(data: bytes, already: int) -> tuple[bytes, bytes]:
-    """A request head, blank line included, and what comes behind it; b"" if it is not whole. The first ``already``
-    bytes were looked at before.
+    """A request head, blank line included, and what comes behind it; b"" and what is there of it if it is not whole.
+    The first ``already`` bytes were looked at before.
     """
+    if data[0] == _CR:
+        data = without_empty_lines(data)
     end = data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
     return (data[:end], data[end:]) if end >= 4 else (b"", data)
 
