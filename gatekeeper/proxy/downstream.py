@@ -62,6 +62,7 @@ class Downstream(asyncio.Protocol):
         self._requests = 0
         self.warning = b""
         self._passage: Passage | None = None
+        self._judged = 0.0  # seconds since the epoch, as the next one
         self._until = 0.0
         self.ends = 0.0  # when the verdict does
         self._authorities = proxy.world.tls.authorities  # by which OpenSSL judged the peer
@@ -375,9 +376,12 @@ class Downstream(asyncio.Protocol):
         self._held = held
 
     def _judge(self, now: float) -> Passage:
-        """What the visitor may do, now. The last verdict is used again while it holds and nothing was reloaded."""
-        if now < self._until and self.world is self.proxy.world and self._passage is not None:
+        """What the visitor may do, now. The last verdict is used again while it holds and nothing was reloaded; not
+        where the clock was set back, to when a certificate may not have been valid yet.
+        """
+        if self._judged <= now < self._until and self.world is self.proxy.world and self._passage is not None:
             return self._passage
+        self._judged = now
         world = self.world = self.proxy.world
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities

@@ -257,6 +257,17 @@ def test_dates_are_judged_at_each_request(scene: Scene) -> None:
     assert b"/2" not in scene.app.last.read()
 
 
+def test_a_clock_that_is_set_back_has_everybody_judged_anew(scene: Scene) -> None:
+    """To before the certificate's notBefore: the verdict from after it does not count."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    assert scene.serve(alice).startswith(b"HTTP/1.1 200 ")
+    scene.started -= 400 * 86400
+    alice.send(get("/"))
+    assert alice.read().startswith(b"HTTP/1.1 403 ")
+    assert scene.log.records[-1]["reason"] == "not_yet_valid"
+
+
 def test_a_request_that_waited_for_its_turn_is_judged_when_its_turn_comes(scene: Scene) -> None:
     """Pipelining does not carry a verdict over."""
     alice = scene.visitor(make_client("alice", scene.files.authority))
