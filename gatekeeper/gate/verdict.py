@@ -54,6 +54,10 @@ class Peer:
     errors: tuple[VerifyError, ...] = ()
 
 
+NO_PEER = Peer()
+"""Nothing is known of the other side, or it has no certificate."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A visitor who was let in: its certificate, and the chain it sent along (DER, leaf excluded).

@@ -8,7 +8,7 @@ from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere, Reception
-from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict
+from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.errand import Errand
 from gatekeeper.proxy.exchange import Exchange
@@ -386,24 +386,16 @@ class Downstream(asyncio.Protocol):
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities
             self.tls.verify_anew(world.tls)
-        verdict = self.proxy.judge(self.tls.peer, now)
-        self._passage = passage = Passage(verdict, world.routes)
-        self._note_end(verdict)
+        judgement = self.proxy.judgement(self.tls.peer, now)
+        self._passage, self._until, self.warning = judgement.passage, judgement.until, judgement.warning
+        self._note_end(judgement.ends)
         self.trusted = world.trusts(self.address)
-        self.headers = address_headers(self.address, trusted=self.trusted)
-        if isinstance(verdict, Admit):
-            certificate = verdict.identity.certificate
-            lines = world.identity.lines(verdict.identity, now)
-            self._until = min(verdict.until, lines.until)
-            self.headers += lines.request
-            self.warning = lines.response
-            if lines.response:
-                self.proxy.metrics.expiring(certificate.sha256)
-            self.visitor = Visitor(self.client, certificate)
-        else:
-            self._until, self.warning = 0.0, b""
-            self.visitor = Visitor(self.client, verdict.certificate)
-        return passage
+        self.headers = address_headers(self.address, trusted=self.trusted) + judgement.lines
+        if judgement.warning and judgement.certificate is not None:
+            self.proxy.metrics.expiring(judgement.certificate.sha256)
+        if judgement.certificate is not self.visitor.certificate:
+            self.visitor = Visitor(self.client, judgement.certificate)
+        return judgement.passage
 
     def judge_anew(self) -> None:
         """The world or the time has changed: end what is under way if its visitor is no longer let in.
@@ -440,12 +432,13 @@ class Downstream(asyncio.Protocol):
         decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
         return decision.refusal if isinstance(decision, Refused) else None
 
-    def _note_end(self, verdict: Verdict) -> None:
-        self.proxy.expiry.forget(self, self.ends)
-        self.ends = 0.0
-        if isinstance(verdict, Admit):
-            self.ends = verdict.until
-            self.proxy.expiry.note(self, self.ends)
+    def _note_end(self, ends: float) -> None:
+        """When the verdict does; 0 for who is not let in."""
+        if self.ends:
+            self.proxy.expiry.forget(self, self.ends)
+        self.ends = ends
+        if ends:
+            self.proxy.expiry.note(self, ends)
             self.tls.give_ticket()
 
     def next_request_id(self) -> str:

@@ -14,7 +14,7 @@ from gatekeeper.metrics import Cell, Metrics
 from gatekeeper.proxy.errand import unsent_bytes
 from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.ocsp import Responders
-from gatekeeper.proxy.world import World
+from gatekeeper.proxy.world import Judgement, World
 from gatekeeper.reception.desk import Desk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
@@ -87,6 +87,20 @@ class Proxy:
         if policy is None or isinstance(verdict, Refuse):
             return verdict
         return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
+
+    def judgement(self, peer: Peer, now: float) -> Judgement:
+        """The verdict and what follows from it. It is the same for each connection of who was let in, so it is
+        remembered: 1 µs instead of 10. Not where an OCSP responder may say something new.
+        """
+        world = self.world
+        if peer.leaf is None:
+            return world.nobody
+        judgement = world.recall(peer, now)
+        if judgement is None:
+            judgement = world.consequences(self.judge(peer, now), now)
+            if judgement.passage.admitted and world.policy.ocsp is None:
+                world.remember(peer, judgement)
+        return judgement
 
     def since(self, moment: float) -> float:
         """Seconds since then; none if the clock on the wall was set back meanwhile: sums must not go backwards."""

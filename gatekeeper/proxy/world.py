@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.decision import Passage
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
-from gatekeeper.gate.verdict import OCSPPolicy, Peer, Policy, Verdict, judge
+from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, complaint
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
@@ -37,6 +39,28 @@ class Timeouts:
     tunnel_idle: float
 
 
+# Visitors who were let in, at some 5 KiB each.
+REMEMBERED_JUDGEMENTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, and what follows from it for each connection of the peer.
+
+    ``lines`` tell the app who it is, ``warning`` tells the visitor that the certificate is about to end. It may be used
+    again from ``since`` until before ``until``; ``ends`` is when the verdict itself does (seconds since the epoch). Who
+    is not let in has no such time, and is judged at each request.
+    """
+
+    passage: Passage
+    certificate: Certificate | None
+    since: float = 0.0
+    until: float = 0.0
+    ends: float = 0.0
+    lines: bytes = b""
+    warning: bytes = b""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """What a request meets: settings, TLS, who is trusted, where requests go, how heads are read, where the apps are.
@@ -56,8 +80,14 @@ class World:
     upstreams: Mapping[str, Pool]
     invitations: Invitations | None = None
     timeouts: Timeouts = field(init=False)
+    nobody: Judgement = field(init=False)
+    """Of a peer without a certificate: it depends on nothing else."""
+    _judgements: dict[bytes | None, tuple[Peer, Judgement]] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "nobody", self.consequences(self.judge(NO_PEER, 0.0), 0.0))
         configured = self.settings.timeouts
         object.__setattr__(
             self, "timeouts", Timeouts(**{one.name: getattr(configured, one.name) for one in fields(Timeouts)})
@@ -66,6 +96,30 @@ class World:
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded."""
         return judge(peer, now, self.policy)
+
+    def consequences(self, verdict: Verdict, now: float) -> Judgement:
+        """What follows from a verdict that was made at the moment ``now``."""
+        passage = Passage(verdict, self.routes)
+        if isinstance(verdict, Refuse):
+            return Judgement(passage, verdict.certificate)
+        lines = self.identity.lines(verdict.identity, now)
+        until = min(verdict.until, lines.until)
+        certificate = verdict.identity.certificate
+        return Judgement(passage, certificate, now, until, verdict.until, lines.request, lines.response)
+
+    def recall(self, peer: Peer, now: float) -> Judgement | None:
+        """What was remembered of the same certificates, if it holds at the moment ``now``."""
+        remembered = self._judgements.get(peer.leaf)
+        if remembered is None:
+            return None
+        judged, judgement = remembered
+        return judgement if judgement.since <= now < judgement.until and judged == peer else None
+
+    def remember(self, peer: Peer, judgement: Judgement) -> None:
+        """Keep the judgement of who was let in for further connections. A world that is loaded anew knows none."""
+        if len(self._judgements) >= REMEMBERED_JUDGEMENTS:
+            self._judgements.clear()
+        self._judgements[peer.leaf] = peer, judgement
 
     @property
     def refuses_in_handshake(self) -> bool:

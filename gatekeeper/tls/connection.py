@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
-from gatekeeper.gate.verdict import Peer, VerifyError
+from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.openssl import Refuse
 from gatekeeper.tls.proxy_protocol import begins_like_one
@@ -73,7 +73,7 @@ class TLSConnection:
         self._handshake_bytes = 0
         self._ticketed = False
         self.established = False
-        self.peer = Peer()
+        self.peer = NO_PEER
         self.received_eof = False
 
     def receive(self, data: bytes | memoryview) -> bytes:
@@ -256,7 +256,7 @@ def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: S
     """
     leaf = connection.getpeercert(True)
     if leaf is None:
-        return Peer()
+        return NO_PEER
     if connection.session_reused:
         return Peer(leaf, errors=errors) if context.openssl is None else _resumed(leaf, context)
     sent, path = _chains(connection)

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.verdict import Peer, VerifyError
+from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.openssl import TICKET_KEYS, OpenSSL
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -38,7 +38,7 @@ _SECRET = os.urandom(64)
 # Certificates of visitors who resumed, at some 3 KiB each.
 REMEMBERED_PEERS = 1024
 REMEMBERED_SECONDS = 60.0
-_NOBODY = (Peer(), 0.0)
+_NOBODY = (NO_PEER, 0.0)
 
 _NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
 

@@ -1,0 +1,108 @@
+"""A judgement that is used again: for the same certificates, at no other time, and in no other world."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.verdict import NO_PEER, Peer, Reason, VerifyError
+from gatekeeper.proxy.world import REMEMBERED_JUDGEMENTS
+from tests.proxy.scene import Scene, get
+
+
+def alice(scene: Scene) -> Peer:
+    return scene.alice().downstream.tls.peer
+
+
+def reason(scene: Scene, peer: Peer, now: float) -> Reason | None:
+    refusal = scene.proxy.judgement(peer, now).passage.refusal
+    return refusal.reason if refusal else None
+
+
+def test_who_was_let_in_is_not_judged_again(scene: Scene) -> None:
+    """Each connection brings the same certificate, as other bytes objects."""
+    peer, now = alice(scene), scene.wall()
+    judgement = scene.proxy.judgement(peer, now)
+    assert judgement.passage.admitted
+    assert scene.proxy.judgement(alice(scene), now + 1) is judgement
+
+
+def test_not_after_the_end(scene: Scene) -> None:
+    """Nobody gets in by having been in before: at the very moment when the certificate expires, it has."""
+    peer, now = alice(scene), scene.wall()
+    judgement = scene.proxy.judgement(peer, now)
+    assert scene.proxy.judgement(peer, judgement.until - 0.001) is judgement
+    assert scene.proxy.judgement(peer, judgement.until) is not judgement
+    assert reason(scene, peer, judgement.ends) is Reason.EXPIRED
+
+
+def test_not_before_it_was_made(scene: Scene) -> None:
+    """The clock on the wall may be set back, to before the certificate begins."""
+    peer, now = alice(scene), scene.wall()
+    assert scene.proxy.judgement(peer, now).passage.admitted
+    assert reason(scene, peer, now - 20 * 365 * 86400) is Reason.NOT_YET_VALID
+
+
+@pytest.mark.parametrize(
+    "different", [{"errors": (VerifyError(10, 0, "certificate has expired"),)}, {"sent": (b"another",)}]
+)
+def test_not_for_another_peer(scene: Scene, different: dict[str, object]) -> None:
+    """The same certificate is another peer where OpenSSL does not vouch for it, or where others came along."""
+    peer, now = alice(scene), scene.wall()
+    judgement = scene.proxy.judgement(peer, now)
+    other = scene.proxy.judgement(replace(peer, **different), now)  # type: ignore[arg-type]
+    assert other is not judgement
+    assert other.passage.admitted is ("errors" not in different)
+
+
+def test_not_in_another_world(scene: Scene) -> None:
+    """What was loaded anew may say something else: a revocation, another route, another name of a header."""
+    peer, now = alice(scene), scene.wall()
+    scene.proxy.judgement(peer, now)
+    assert scene.world.recall(peer, now) is not None
+    assert replace(scene.world).recall(peer, now) is None
+
+
+def test_who_is_refused_is_not_remembered(scene: Scene) -> None:
+    """Strangers could wash the memory out."""
+    peer = replace(alice(scene), errors=(VerifyError(18, 0, "self-signed certificate"),))
+    assert reason(scene, peer, scene.wall()) is Reason.UNTRUSTED_ISSUER
+    assert scene.world.recall(peer, scene.wall()) is None
+    assert not scene.world._judgements
+
+
+def test_not_where_a_responder_is_asked(make_scene: Callable[..., Scene]) -> None:
+    """It may say something else to the next connection."""
+    scene = make_scene(client_auth={"ca": "ca.crt", "ocsp": "leaf"})
+    answers = [Answer(Standing.GOOD, scene.wall() + 600), Answer(Standing.REVOKED, scene.wall() + 600)]
+    scene.proxy.responders.answer = lambda *_: answers.pop(0)  # type: ignore[method-assign]
+    peer, now = alice(scene), scene.wall()
+    assert reason(scene, peer, now) is None
+    assert reason(scene, peer, now) is Reason.REVOKED
+
+
+def test_memory_is_bounded(scene: Scene) -> None:
+    """By the number of certificates; each is there once, whatever it is sent along with."""
+    peer, now = alice(scene), scene.wall()
+    judgement = scene.proxy.judgement(peer, now)
+    for number in range(REMEMBERED_JUDGEMENTS + 10):
+        scene.world.remember(Peer(b"%d" % number), judgement)
+        scene.world.remember(Peer(b"0", sent=(b"%d" % number,)), judgement)
+    assert len(scene.world._judgements) <= REMEMBERED_JUDGEMENTS
+
+
+def test_nobody_is_nobody(scene: Scene) -> None:
+    """Without a certificate there is nothing to judge."""
+    assert reason(scene, NO_PEER, scene.wall()) is Reason.NO_CERTIFICATE
+    assert scene.proxy.judgement(NO_PEER, scene.wall()).until == 0.0
+
+
+def test_each_connection_of_who_was_let_in_is_served_and_logged_as_theirs(scene: Scene) -> None:
+    """What is remembered is told to the app and to the log in each."""
+    for _ in range(2):
+        visitor = scene.alice()
+        visitor.send(get())
+        assert b"X-SSL-Client-S-DN: CN=alice\r\n" in scene.app.last.read()
+        scene.serve(visitor)
+    assert [record["subject"] for record in scene.log.records] == ["CN=alice", "CN=alice"]
