@@ -13,6 +13,8 @@ from gatekeeper.wire.framing import ChunkedBody, Framing, LengthBody
 from gatekeeper.wire.request import (
     LOGGED_LINE_BYTES,
     REMEMBERED_BLOCK_BYTES,
+    REMEMBERED_STRANGER_BYTES,
+    REMEMBERED_STRANGERS,
     Block,
     HeadLimits,
     RequestHead,
@@ -258,7 +260,7 @@ def test_remembered_and_fresh_reading_say_the_same(message: object) -> None:
     line, _, rest = without_empty_lines(message.sent).partition(b"\r\n")  # type: ignore[attr-defined]
     block = rest[: rest.find(b"\r\n\r\n") + 4] if not rest.startswith(b"\r\n") else b"\r\n"
     fresh = said(RequestReader(HeadLimits()), line, block, remember=False)
-    assert [said(WARM, line, block, remember=True) for _ in range(2)] == [fresh, fresh]
+    assert [said(WARM, line, block, remember=remember) for remember in (True, True, False, False)] == [fresh] * 4
 
 
 WARM = RequestReader(HeadLimits())
@@ -383,6 +385,20 @@ def test_whoever_is_not_let_in_leaves_nothing_in_the_memory() -> None:
     assert stranger.block is not admitted.block
     other = read(b"Host: y", reader=reader, remember=False)
     assert read(b"Host: y", reader=reader).block is not other.block
+
+
+def test_strangers_have_a_small_memory_of_their_own() -> None:
+    """Whatever they send takes 64 KiB of blocks, and nothing from who was let in."""
+    reader = RequestReader(HeadLimits())
+    admitted = read(b"Host: x", reader=reader)
+    again = read(b"Host: y", reader=reader, remember=False)
+    assert read(b"Host: y", reader=reader, remember=False).block is again.block
+    for number in range(10 * REMEMBERED_STRANGERS):
+        read(b"Host: x", b"A: %d" % number, reader=reader, remember=False)
+        read(b"Host: x", b"A: %b%d" % (b"a" * REMEMBERED_STRANGER_BYTES, number), reader=reader, remember=False)
+    assert len(reader._strangers) <= REMEMBERED_STRANGERS
+    assert max(map(len, reader._strangers)) <= REMEMBERED_STRANGER_BYTES
+    assert read(b"Host: x", reader=reader).block is admitted.block
 
 
 def test_a_large_block_is_not_remembered() -> None:
