@@ -100,21 +100,18 @@ class Acceptor:
     # -- one connection
 
     def _readable(self, listener: socket.socket) -> None:
-        for _ in range(self._batch):
-            if full := self._full():
-                self._wait_for_room(full)
-                return
-            if not self._accept(listener):
-                return
-
-    def _full(self) -> str:
-        """Why nobody can be taken now; empty if somebody can."""
         coming = len(self._coming)
-        if not self._proxy.has_room(coming):
-            return "as many are open as limits.connections allows"
-        if len(self._proxy.connections) + coming >= self._most:
-            return f"a worker has file descriptors for {self._most} connections and no more (LimitNOFILE, ulimit -n)"
-        return ""
+        allowed = self._proxy.room(coming)
+        descriptors = self._most - len(self._proxy.connections) - coming
+        if allowed > 0 and descriptors > 0:
+            for _ in range(min(self._batch, allowed, descriptors)):
+                if not self._accept(listener):
+                    break
+        elif allowed <= 0:
+            self._wait_for_room("as many are open as limits.connections allows")
+        else:
+            limit = "a worker has file descriptors for {} connections and no more (LimitNOFILE, ulimit -n)"
+            self._wait_for_room(limit.format(self._most))
 
     def _wait_for_room(self, why: str) -> None:
         self.pause()

@@ -45,34 +45,35 @@ class Downstream(asyncio.Protocol):
 
     transport: asyncio.Transport
 
+    # What most connections never change, or not before they are judged, stands on the class, as in `Exchange`.
+    trusted = False
+    headers = b""
+    warning = b""
+    ends = 0.0  # when the verdict does
+    _refused: Refuse | None = None  # in the handshake
+    _id_prefix = ""
+    _requests = 0
+    _passage: Passage | None = None
+    _judged = 0.0  # seconds since the epoch, as the next one
+    _until = 0.0
+    _lingering = False
+    _slow = False
+    _unsent = 0
+    # The request's.
+    exchange: Exchange | Errand | None = None
+    _held = b""
+
     def __init__(self, proxy: Proxy, client: str, address: str) -> None:
         """``client`` and ``address`` are who connected, as `client_address` tells."""
-        # The connection's.
         self.proxy = proxy
-        self.world = proxy.world
-        self.tls = TLSConnection(self.world.tls, self._refuse_handshake if self.world.refuses_in_handshake else None)
-        self._refused: Refuse | None = None  # in the handshake
+        self.world = world = proxy.world
+        self.tls = TLSConnection(world.tls, self._refuse_handshake if world.refuses_in_handshake else None)
         self.deadline = Deadline(proxy.loop, self._expired)
         self.client = client
         self.address = address
-        self.trusted = False
-        self.headers = b""
         self.visitor = Visitor(client)
-        self._id_prefix = ""
-        self._requests = 0
-        self.warning = b""
-        self._passage: Passage | None = None
-        self._judged = 0.0  # seconds since the epoch, as the next one
-        self._until = 0.0
-        self.ends = 0.0  # when the verdict does
-        self._authorities = proxy.world.tls.authorities  # by which OpenSSL judged the peer
         self.holds: set[Hold] = set()
-        self._lingering = False
-        self._slow = False
-        self._unsent = 0
-        # The request's.
-        self.exchange: Exchange | Errand | None = None
-        self._held = b""
+        self._authorities = world.tls.authorities  # by which OpenSSL judged the peer
 
     # -- called by the transport
 
@@ -222,9 +223,10 @@ class Downstream(asyncio.Protocol):
             return
         self._lingering = True
         self._held = b""
-        self.holds.clear()
+        if self.holds:
+            self.holds.clear()
+            self.transport.resume_reading()
         self.transport.write(self.tls.close(last))
-        self.transport.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._await_the_end(self.world.timeouts.stream_idle)

@@ -175,9 +175,9 @@ class Proxy:
         if not self.connections and not self.announced:
             self.idle.set()
 
-    def has_room(self, coming: int) -> bool:
-        """Whether ``limits.connections`` allows one more than are open and on their way in."""
-        return self._connections_in_all() + coming + len(self.announced) < self.world.settings.limits.connections
+    def room(self, coming: int) -> int:
+        """How many more ``limits.connections`` allows than are open and on their way in."""
+        return self.world.settings.limits.connections - self._connections_in_all() - coming - len(self.announced)
 
     def is_crowded(self, address: str) -> bool:
         """Whether ``limits.connections_per_ip`` forbids one more from there. A Unix socket is not an address."""

@@ -8,7 +8,7 @@ alert) and closes. A time limit for the handshake is the shell's business.
 import _ssl
 import ssl
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NoReturn
@@ -26,6 +26,9 @@ SLICE = 64 * 1024
 """How much goes through OpenSSL's memory buffers at once. They never shrink: 64 KiB costs a connection 170 KiB after
 its first large bodies, where 256 KiB at once would keep 700. Measured for 256 KiB (one core, CPython 3.11): in, 106 µs
 in slices, 101 at once, 121 record by record; out, 94, 87 and 102."""
+
+_HANDSHAKE = b"\x16"
+"""The first byte of a record that carries the handshake (RFC 8446, 5.1)."""
 
 HANDSHAKE_LIMIT = 256 * 1024
 """How much a visitor may send before the handshake is done. OpenSSL takes a ClientHello of 128 KiB at most and a
@@ -121,9 +124,12 @@ class TLSConnection:
     def close(self, last: bytes = b"") -> bytes:
         """Send ``last``, say close_notify, once, and return what is to be written; nothing can be sent afterwards."""
         said = self.send(last) if last else b""
-        # The visitor has not said it too, or the handshake was never done, or the connection has failed before.
-        with suppress(ssl.SSLError):
-            self._ssl.unwrap()
+        if self._context.openssl is not None:
+            self._context.openssl.say_goodbye(self._ssl)
+        else:
+            # The visitor has not said it too, or the handshake was never done, or the connection has failed before.
+            with suppress(ssl.SSLError):
+                self._ssl.unwrap()
         return said + self._drain()
 
     def give_ticket(self) -> None:
@@ -181,10 +187,8 @@ class TLSConnection:
     # -- the handshake
 
     def _receive_handshake(self, data: bytes | memoryview) -> bytes:
-        if not self._handshake_bytes and begins_like_one(data):
-            raise TLSError("it begins with a PROXY header, and server.proxy_protocol_from does not list it")
-        if not self._handshake_bytes and bytes(data[:1]).isalpha():
-            raise PlainHTTPError
+        if not self._handshake_bytes and data[:1] != _HANDSHAKE:
+            _what_else(data)
         self._feed(data)
         try:
             self._shake_hands()
@@ -248,6 +252,14 @@ class TLSConnection:
         self._feed = _ignore
 
 
+def _what_else(data: bytes | memoryview) -> None:
+    """What comes first is no handshake; TLSError if it can be said what it is. All else is for OpenSSL to say."""
+    if begins_like_one(data):
+        raise TLSError("it begins with a PROXY header, and server.proxy_protocol_from does not list it")
+    if bytes(data[:1]).isalpha():
+        raise PlainHTTPError
+
+
 def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
     """What the finished handshake tells.
 
@@ -260,7 +272,7 @@ def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: S
     if connection.session_reused:
         return Peer(leaf, errors=errors) if context.openssl is None else _resumed(leaf, context)
     sent, path = _chains(connection)
-    peer = Peer(leaf, sent=tuple(sent[1:]), verified=() if errors else tuple(path[1:]), errors=errors)
+    peer = Peer(leaf, sent=tuple(sent), verified=() if errors else tuple(path[1:]), errors=errors)
     return context.insist_on_path(peer, path)
 
 
@@ -273,15 +285,16 @@ def _resumed(leaf: bytes, context: ServerContext) -> Peer:
 
 
 def _chains(connection: ssl.SSLObject) -> tuple[list[bytes], list[bytes]]:
-    """The certificates as they were sent, and OpenSSL's path; DER, both with the leaf first."""
+    """What was sent behind the leaf, and OpenSSL's path, leaf first; both as DER."""
     if sys.version_info >= (3, 13):
-        return connection.get_unverified_chain(), connection.get_verified_chain()
+        return connection.get_unverified_chain()[1:], connection.get_verified_chain()
     inner = connection._sslobj  # type: ignore[attr-defined]
-    return _ders(inner.get_unverified_chain()), _ders(inner.get_verified_chain())
+    # None: no certificate, or none that leads anywhere.
+    return _ders((inner.get_unverified_chain() or [])[1:]), _ders(inner.get_verified_chain() or [])
 
 
-def _ders(chain: Iterable[Any] | None) -> list[bytes]:
-    return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain or ()]
+def _ders(chain: Sequence[Any]) -> list[bytes]:
+    return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain]
 
 
 def _ignore(_data: bytes | memoryview) -> int:

@@ -57,6 +57,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("OPENSSL_sk_free", None, (c_void_p,)),
     ("SSL_get0_param", c_void_p, (c_void_p,)),
     ("SSL_get_security_level", c_int, (c_void_p,)),
+    ("SSL_shutdown", c_int, (c_void_p,)),
     ("SSL_version", c_int, (c_void_p,)),
     ("SSL_set_options", c_uint64, (c_void_p, c_uint64)),
     ("SSL_CTX_get_cert_store", c_void_p, (c_void_p,)),
@@ -182,6 +183,14 @@ class OpenSSL:
             found.append(VerifyError(result, 0, self._words(result)))
         self._call["ERR_clear_error"]()
         return tuple(found)
+
+    def say_goodbye(self, connection: ssl.SSLObject) -> None:
+        """Say close_notify, if that can be said (SSL_shutdown(3)).
+
+        ``connection.unwrap()`` would then ask for the visitor's, and raise that it has not come: 4 µs more.
+        """
+        self._call["SSL_shutdown"](self._connection_pointer(connection))
+        self._call["ERR_clear_error"]()
 
     def verify(self, context: ssl.SSLContext, leaf: bytes, chain: Sequence[bytes]) -> Peer:
         """What a handshake on ``context`` would find out about a client that shows ``leaf`` and sends ``chain`` along.
