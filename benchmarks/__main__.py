@@ -41,8 +41,8 @@ def parser() -> argparse.ArgumentParser:
         default=",".join(NAMES),
         help="comma separated; gatekeeper@PATH is another checkout of it",
     )
-    made.add_argument("--rounds", type=int, default=3)
-    made.add_argument("--seconds", type=float, default=1.5, help="length of one measurement")
+    made.add_argument("--rounds", type=int, default=5)
+    made.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
     made.add_argument("--quick", action="store_true", help="one round of half a second each, few idle connections")
     made.add_argument("--growth", action="store_true", help="measure how cost grows with connections, routes, ...")
     made.add_argument(

@@ -44,9 +44,10 @@ def count(name: str, folder: Path) -> int:
 
 def build() -> str:
     """What the figures depend on beside the code. From patch to patch they change by less than 1 %."""
-    optimized = "optimized" if "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "") else "plain"
+    options: str = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    made = "distribution" if sys.base_prefix == "/usr" else "optimized" if "--enable-opt" in options else "plain"
     python, openssl = platform.python_version_tuple()[:2], ssl.OPENSSL_VERSION_INFO[:2]
-    return f"Python {'.'.join(python)} ({optimized}), OpenSSL {openssl[0]}.{openssl[1]}, {platform.machine()}"
+    return f"Python {'.'.join(python)} ({made}), OpenSSL {openssl[0]}.{openssl[1]}, {platform.machine()}"
 
 
 def verdict(name: str, counted: int, reference: int | None) -> tuple[str, bool]:
