@@ -16,7 +16,7 @@ import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted  # as json.dumps, in a third of the time
@@ -45,12 +45,16 @@ REMEMBERED_BYTES = 4096
 _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Visitor:
-    """Who a connection belongs to: the address and port, and the certificate that was presented, if one was."""
+    """Who a connection belongs to: the address and port, and the certificate that was presented, if one was.
+
+    Never changed. ``written`` is what `json_line` says of it in each of its lines, "" before the first.
+    """
 
     client: str
     certificate: Certificate | None = None
+    written: str = field(default="", init=False)
 
 
 class Outcome(Protocol):
@@ -227,7 +231,8 @@ def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     """One JSON object; what is not known is left out. What repeats is remembered as text: 2 µs a line instead of 9."""
     # Lines of refused visitors are not: what strangers send must not stay in memory.
     known = not outcome.detail and len(head.target) + len(head.block.forward) <= REMEMBERED_BYTES
-    request, who, block = _REMEMBERED if known else _WRITTEN
+    request, block = _REMEMBERED if known else _WRITTEN
+    who = visitor.written or _json_visitor(visitor)
     upstream_time = outcome.upstream_time
     extra = "" if upstream_time is None else f',"upstream_time":{_seconds(int(upstream_time * 1e6))}'
     if outcome.detail:
@@ -235,7 +240,7 @@ def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     return (
         f'{{"time":"{_iso_time(int(outcome.started * 1000))}","request_id":"{outcome.request_id}",'
         f'{request(head.method, head.target)},"status":{outcome.status},"bytes":{outcome.sent},'
-        f'"duration":{_seconds(int(outcome.duration * 1e6))}{extra}{who(visitor)}{block(head.block)}}}'
+        f'"duration":{_seconds(int(outcome.duration * 1e6))}{extra}{who}{block(head.block)}}}'
     )
 
 
@@ -245,11 +250,13 @@ def _json_request(method: bytes, target: bytes) -> str:
 
 
 def _json_visitor(visitor: Visitor) -> str:
+    """Kept there and not in a memory of so many: with more connections than that, each line would be made anew."""
     text = f',"client":{_quoted(visitor.client)}'
     certificate = visitor.certificate
     if certificate is not None:
         text += f',"subject":{_quoted(certificate.subject)},"issuer":{_quoted(certificate.issuer)}'
         text += f',"serial":"{certificate.serial}","fingerprint":"{certificate.sha256}"'
+    visitor.written = text
     return text
 
 
@@ -272,13 +279,9 @@ def _json_known_block(block: Block) -> str:
     return _fields_remembered(block.host, block.remark(b"user-agent"), block.remark(b"referer"))
 
 
-_Writers = tuple[Callable[[bytes, bytes], str], Callable[[Visitor], str], Callable[[Block], str]]
-_WRITTEN: _Writers = (_json_request, _json_visitor, _json_block)
-_REMEMBERED: _Writers = (
-    lru_cache(REMEMBERED)(_json_request),
-    lru_cache(REMEMBERED)(_json_visitor),
-    lru_cache(REMEMBERED)(_json_known_block),
-)
+_Writers = tuple[Callable[[bytes, bytes], str], Callable[[Block], str]]
+_WRITTEN: _Writers = (_json_request, _json_block)
+_REMEMBERED: _Writers = (lru_cache(REMEMBERED)(_json_request), lru_cache(REMEMBERED)(_json_known_block))
 
 
 def _json_refusal(outcome: Outcome) -> str:
