@@ -23,30 +23,33 @@ class Crowd:
 
     def __init__(self, cells: memoryview) -> None:
         self._cells = cells
-        self._own: dict[str, tuple[int, int]] = {}  # cell and key of each address that has a place
+        # Count, cell and key of each address. Who found no place has no cell: -1.
+        self._own: dict[str, tuple[int, int, int]] = {}
 
-    def note(self, address: str, count: int) -> None:
-        """This worker has so many connections from there; nobody else may note anything here."""
-        place = self._own.get(address) or self._take_place(address)
-        if place is None:
-            return
-        at, key = place
+    def change(self, address: str, by: int) -> None:
+        """This worker has so many connections more from there; nobody else may say so here."""
+        count, at, key = self._own.get(address) or (0, *self._find_place(address))
+        count += by
         if count:
-            self._cells[at] = key << _COUNT_BITS | (count if count < _MOST else _MOST)
+            self._own[address] = count, at, key
         else:
-            self._cells[at] = 0
-            del self._own[address]
+            self._own.pop(address, None)
+        if at >= 0:
+            self._cells[at] = key << _COUNT_BITS | min(count, _MOST) if count else 0
 
-    def _take_place(self, address: str) -> tuple[int, int] | None:
+    def _find_place(self, address: str) -> tuple[int, int]:
         start, key = _place(address)
         try:
-            place = self._own[address] = start + self._cells[start : start + PLACES].tolist().index(0), key
+            return start + self._cells[start : start + PLACES].tolist().index(0), key
         except ValueError:
-            return None
-        return place
+            return -1, key
+
+    def own(self, address: str) -> int:
+        """How many this worker has from there, in the table or not. Only it may ask."""
+        return self._own[address][0] if address in self._own else 0
 
     def count(self, address: str) -> int:
-        """What was noted last."""
+        """How many there are from there, as far as the table knows."""
         start, key = _place(address)
         return sum(cell & _MOST for cell in self._cells[start : start + PLACES].tolist() if cell >> _COUNT_BITS == key)
 

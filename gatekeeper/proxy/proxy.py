@@ -73,10 +73,8 @@ class Proxy:
         self.connections: set[Downstream] = set()
         self.announced: set[Announced] = set()
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
-        self._by_address: dict[str, int] = {}
         self._connections_from = connections_from or metrics.crowd.count
-        self.idle = asyncio.Event()
-        self.idle.set()
+        self._drained = asyncio.Event()
         for pool in world.upstreams.values():
             pool.start()
         self.desk.open()
@@ -142,38 +140,36 @@ class Proxy:
     def opened(self, downstream: "Downstream") -> None:
         """A client connected."""
         self.connections.add(downstream)
-        self._count_from(downstream.address, 1)
+        self.metrics.crowd.change(downstream.address, 1)
         self.metrics.change(Cell.CONNECTIONS, 1)
-        self.idle.clear()
 
     def closed(self, downstream: "Downstream") -> None:
         """A client's connection is closed."""
         self.connections.discard(downstream)
         self.expiry.forget(downstream, downstream.ends)
-        self._count_from(downstream.address, -1)
+        self.metrics.crowd.change(downstream.address, -1)
         self.metrics.change(Cell.CONNECTIONS, -1)
-        self._settle()
-
-    def _count_from(self, address: str, by: int) -> None:
-        by_address = self._by_address
-        count = by_address[address] = by_address.get(address, 0) + by
-        if not count:
-            del by_address[address]
-        self.metrics.crowd.note(address, count)
+        if self.draining:
+            self._settle()
 
     def expecting(self, announced: "Announced") -> None:
         """A load balancer connected, and is to say for whom."""
         self.announced.add(announced)
-        self.idle.clear()
 
     def expected(self, announced: "Announced") -> None:
         """It has said so, or never will."""
         self.announced.discard(announced)
-        self._settle()
+        if self.draining:
+            self._settle()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody is connected."""
+        return not self.connections and not self.announced
 
     def _settle(self) -> None:
-        if not self.connections and not self.announced:
-            self.idle.set()
+        if self.idle:
+            self._drained.set()
 
     def room(self, coming: int) -> int:
         """How many more ``limits.connections`` allows than are open and on their way in."""
@@ -184,7 +180,7 @@ class Proxy:
         most = self.world.settings.limits.connections_per_ip
         if most == 0 or address == "unix":
             return False
-        return max(self._by_address.get(address, 0), self._connections_from(address)) >= most
+        return max(self.metrics.crowd.own(address), self._connections_from(address)) >= most
 
     def handshake_done(self, downstream: "Downstream") -> None:
         """TLS is established, whatever the certificate is worth."""
@@ -217,8 +213,9 @@ class Proxy:
         self.draining = True
         for downstream in list(self.connections):
             downstream.go_away()
+        self._settle()
         try:
-            await asyncio.wait_for(self.idle.wait(), seconds)
+            await asyncio.wait_for(self._drained.wait(), seconds)
         except TimeoutError:
             self.cut()
 

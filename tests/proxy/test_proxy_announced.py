@@ -107,7 +107,7 @@ def test_a_header_that_never_comes_leaves_nothing_behind(scene: Scene, how: str)
     """Half of one, byte by byte: whatever ends it, nobody is waited for afterwards, and nothing was said."""
     balanced = Balanced(scene, b"")
     balanced.transport.peer_sends_each([bytes([byte]) for byte in NAMED["version 1"][:20]])
-    assert not scene.proxy.idle.is_set()
+    assert not scene.proxy.idle
     match how:
         case "leave":
             balanced.leave()
@@ -122,7 +122,7 @@ def test_a_header_that_never_comes_leaves_nothing_behind(scene: Scene, how: str)
     scene.loop.settle()
     assert balanced.is_gone
     assert balanced.transport.peer_got == b""
-    assert scene.proxy.idle.is_set()
+    assert scene.proxy.idle
     scene.loop.advance(3600)
 
 
