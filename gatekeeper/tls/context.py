@@ -68,7 +68,11 @@ class ServerContext:
     reason: str = ""
     resumes: bool = False
     warnings: tuple[str, ...] = ()
+    _known: frozenset[bytes] = field(init=False, compare=False, repr=False)
     _good: dict[bytes, tuple[Peer, float]] = field(init=False, default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_known", frozenset(authority.der for authority in self.authorities))
 
     @property
     def mode(self) -> Mode:
@@ -77,8 +81,7 @@ class ServerContext:
 
     def knows(self, certificates: Iterable[bytes]) -> bool:
         """Whether all of these (DER) are in ``authorities``."""
-        known = {authority.der for authority in self.authorities}
-        return known.issuperset(certificates)
+        return self._known.issuperset(certificates)
 
     def verify(self, leaf: bytes, sent: Sequence[bytes] = ()) -> Peer:
         """The peer that a handshake would give for a client that shows ``leaf`` and sends ``sent`` along (all DER).
@@ -111,7 +114,7 @@ class ServerContext:
 
     def insist_on_path(self, peer: Peer, path: Sequence[bytes]) -> Peer:
         """Fail closed: where nothing was found wrong, ``path`` must lead from the leaf to an authority."""
-        home = bool(path) and path[0] == peer.leaf and any(path[-1] == authority.der for authority in self.authorities)
+        home = bool(path) and path[0] == peer.leaf and path[-1] in self._known
         return peer if peer.errors or home else replace(peer, verified=(), errors=(_NO_PATH,))
 
 
