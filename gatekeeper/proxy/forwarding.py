@@ -29,8 +29,10 @@ def client_address(peername: object) -> tuple[str, str]:
     """``"192.0.2.1:50000"`` for the log, and ``"192.0.2.1"``; "unix" twice where the client came by a Unix socket."""
     if not isinstance(peername, tuple) or len(peername) < 2:
         return "unix", "unix"
-    host = str(peername[0]).partition("%")[0].removeprefix("::ffff:")
-    return (f"[{host}]:{peername[1]}" if ":" in host else f"{host}:{peername[1]}"), host
+    host, port = str(peername[0]), peername[1]
+    if ":" in host:
+        host = host.partition("%")[0].removeprefix("::ffff:")
+    return (f"[{host}]:{port}" if ":" in host else f"{host}:{port}"), host
 
 
 def address_headers(address: str, *, trusted: bool) -> bytes:
