@@ -56,7 +56,7 @@ _NEVER_PER_CONNECTION = frozenset(
         b"transfer-encoding",
     }
 )
-_KEEP_ALIVE = frozenset({b"keep-alive"})
+_ABOUT_THE_CONNECTION = frozenset({b"close", b"keep-alive"})
 # Options that name no field which passes.
 _PLAIN_OPTIONS = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"})
 
@@ -95,8 +95,8 @@ class Block:
 
     @property
     def plain(self) -> bool:
-        """Whether there is no body, and nothing in Connection but keep-alive; Expect announces a body."""
-        return self.framing is Framing.NONE and self.options <= _KEEP_ALIVE and b"expect" not in self.said
+        """Whether there is no body, and nothing in Connection but keep-alive or close; Expect announces a body."""
+        return self.framing is Framing.NONE and self.options <= _ABOUT_THE_CONNECTION and b"expect" not in self.said
 
     def remark(self, name: bytes) -> bytes:
         """The value of Accept, User-Agent, X-Forwarded-For or another field that interests the gate, b"" if none came.
@@ -116,8 +116,9 @@ class RequestHead:
     """One request's head. ``target`` is in origin-form or ``*``; ``minor`` is the x in HTTP/1.x.
 
     ``ready`` is the whole of it for the upstream, without what the gate itself says of the visitor, where nothing about
-    it is out of the ordinary: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive. It
-    is b"" for every other request, and only ever leads to shortcuts. ``cookie`` is the line of the cookie for the
+    it is out of the ordinary: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive or
+    close. It is b"" for every other request, and only ever leads to shortcuts; ``closes`` is for these, and tells that
+    no further request follows. ``cookie`` is the line of the cookie for the
     upstream, where it was read apart; the block then knows nothing of it.
     """
 
@@ -127,6 +128,7 @@ class RequestHead:
     block: Block
     ready: bytes = b""
     cookie: bytes = b""
+    closes: bool = False
 
     @property
     def keep_alive(self) -> bool:
@@ -202,6 +204,7 @@ class RequestReader:
             _judge_target(head)
         elif known.plain and method != b"HEAD":
             head.ready = b"%b\r\n%b%b" % (line, known.forward, known.forwarded_host)
+            head.closes = b"close" in known.options
         return head
 
     def _read_whole(self, text: bytes) -> RequestHead:
@@ -228,7 +231,7 @@ class RequestReader:
         if not rest.ready or block.lines >= self.limits.count or b"cookie" in block.said:
             return None
         cookie = self._cookies[text[start + 2 : end]]
-        return RequestHead(rest.method, rest.target, rest.minor, block, rest.ready + cookie, cookie)
+        return RequestHead(rest.method, rest.target, rest.minor, block, rest.ready + cookie, cookie, rest.closes)
 
     def incomplete(self, held: bytes, already: int = 0) -> None:
         """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right.

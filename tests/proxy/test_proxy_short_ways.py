@@ -10,16 +10,19 @@ from tests.proxy.scene import Scene, get, request
 HEAD = b"HTTP/1.1 200 OK\r\nServer: app\r\nContent-Length: 5\r\nX-A: b\r\n\r\n"
 
 
-def test_a_response_in_one_piece_and_in_two_are_the_same_to_everybody(scene: Scene) -> None:
+@pytest.mark.parametrize("lines", [(), ("Connection: close",)])
+def test_a_response_in_one_piece_and_in_two_are_the_same_to_everybody(scene: Scene, lines: tuple[str, ...]) -> None:
     """To the client, in the log, and for the upstream's connection."""
     got, connections = [], []
     for pieces in ((HEAD + b"hello",), (HEAD, b"hello"), (HEAD[:20], HEAD[20:] + b"hello")):
         alice = scene.alice()
-        alice.send(get("/a"))
+        alice.send(get("/a", *lines))
         for piece in pieces:
             scene.app.last.send(piece)
         got.append(alice.read())
         connections.append(len(scene.app.connections))
+        assert alice.was_sent_away is bool(lines)
+    assert got[0].count(b"\r\nConnection: close\r\n") == len(lines)
     assert got[0].endswith(b"\r\n\r\nhello")
     assert got == [got[0]] * 3
     assert connections == [1, 1, 1]
@@ -78,7 +81,7 @@ def test_a_whole_response_while_the_gate_stops_ends_the_connection(scene: Scene)
         (b"OPTIONS * HTTP/1.1", b""),
         (b"POST / HTTP/1.1", b"Content-Length: 1\r\n"),
         (b"POST / HTTP/1.1", b"Transfer-Encoding: chunked\r\n"),
-        (b"GET / HTTP/1.1", b"Connection: close\r\n"),
+        (b"GET / HTTP/1.1", b"Connection: close, X-A\r\n"),
         (b"GET / HTTP/1.1", b"Connection: X-A\r\n"),
         (b"GET / HTTP/1.1", b"Expect: 100-continue\r\n"),
         (b"GET / HTTP/1.1", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"),
@@ -89,6 +92,19 @@ def test_only_plain_requests_go_the_short_way(line: bytes, block: bytes) -> None
     reader = RequestReader(HeadLimits())
     assert reader.read(b"GET / HTTP/1.1", b"Host: app.example.com\r\n\r\n", remember=False).ready
     assert not reader.read(line, b"Host: app.example.com\r\n" + block + b"\r\n", remember=False).ready
+
+
+@pytest.mark.parametrize("cookie", [b"", b"Cookie: a=b\r\n"])
+@pytest.mark.parametrize("option", [b"close", b"keep-alive, close", b"Close"])
+def test_a_last_request_is_told_from_the_others(option: bytes, cookie: bytes) -> None:
+    """The app hears nothing of it: its own connection goes on."""
+    reader = RequestReader(HeadLimits())
+    head = b"GET / HTTP/1.1\r\nHost: app.example.com\r\n"
+    ordinary = reader.remembered[head + cookie + b"\r\n"]
+    last = reader.remembered[head + b"Connection: " + option + b"\r\n" + cookie + b"\r\n"]
+    assert (ordinary.closes, last.closes) == (False, True)
+    assert last.ready == ordinary.ready
+    assert not last.keep_alive
 
 
 def test_a_remembered_head_is_read_as_a_fresh_one() -> None:
