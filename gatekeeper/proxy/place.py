@@ -72,7 +72,12 @@ class Place:
     @property
     def has_room(self) -> bool:
         """Whether one more exchange can go there: on an idle connection, or on one that may still be made."""
-        return not self.limit or bool(self._idle) or len(self._connecting) + len(self._open) < self.limit
+        return bool(self._idle) or self.may_open
+
+    @property
+    def may_open(self) -> bool:
+        """Whether one more connection may be made."""
+        return not self.limit or len(self._connecting) + len(self._open) < self.limit
 
     def take(self) -> UpstreamConnection | None:
         """An idle connection that is still open, None if there is none."""

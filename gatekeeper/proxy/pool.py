@@ -188,6 +188,9 @@ class Pool:
 
     def _begin(self, exchange: "Exchange", place: Place, seconds: float) -> None:
         self._chosen(place)
+        if not place.may_open and (kept := place.take()) is not None:
+            exchange.connected(kept)
+            return
         # Counted from now on, not from when the task runs: the next plan is made before that.
         connection = place.expect()
         task = self._loop.create_task(self._connect(exchange, connection, seconds))
@@ -207,9 +210,12 @@ class Pool:
                     failure = error
                 exchange.tried = (*exchange.tried, place)
                 another = self._choose(exchange.tried)
+                connection = None
                 if another is not None:
                     self._chosen(another)
-                connection = another.expect() if another is not None else None
+                    if not another.may_open and (connection := another.take()) is not None:
+                        break
+                    connection = another.expect()
         finally:
             self._connecting.pop(exchange, None)
         if connection is not None:

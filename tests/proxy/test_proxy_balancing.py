@@ -195,6 +195,21 @@ def test_other_requests_do_not(make_scene: MakeScene, asked: bytes, answered: by
     assert len(scene.app.attempts) == 1
 
 
+def test_a_second_try_keeps_to_max_connections(make_scene: MakeScene) -> None:
+    """On the idle connection of a place that may have no other."""
+    scene = places(make_scene, max_connections=1)
+    for _ in range(2):
+        scene.serve(ask(scene))
+    one, two = scene.app.connections
+    visitor = ask(scene)
+    assert one.read()
+    one.close()
+    assert two.read()
+    two.send(OK)
+    assert visitor.read() == OK
+    assert scene.app.attempts == [ONE, TWO]
+
+
 def test_a_request_that_is_not_answered_in_time_is_not_sent_again(make_scene: MakeScene) -> None:
     """It may well be the request; it would block one place after the other."""
     scene = places(make_scene)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.proxy.place import Place, make_places
@@ -184,6 +184,7 @@ EVENTS = [
 
 
 @settings(max_examples=150)
+@example(1, [("ask", 0), ("answer", 0), ("goes_down", 1), ("ask", 0)])  # the other place is full, and idle
 @given(st.sampled_from([0, 1, 2]), st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 30)), max_size=60))
 def test_counts_are_right_whatever_happens(limit: int, events: list[tuple[str, int]]) -> None:
     """Busy and idle are what is open or being opened, never above the bound; nobody is forgotten or told twice."""
