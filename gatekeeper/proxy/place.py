@@ -275,6 +275,8 @@ def upstream_tls(name: str, settings: UpstreamSettings) -> ssl.SSLContext:
     # Python 3.13 began to ask for extensions that the certificates of many private authorities lack. Which app can be
     # reached must not hang on the version of Python; the chain, the dates and the name are verified either way.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # On by default up to CPython 3.11.2 (Debian 12; issue 95494): what was cut off would be taken for whole.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.set_alpn_protocols(["http/1.1"])
     if settings.unsafe_skip_verify:
         context.check_hostname = False

@@ -6,6 +6,7 @@ import ssl
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from gatekeeper.errors import ConfigurationError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
-from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.context import ServerContext, new_ssl_context
 from tests.certificates import (
     CLIENT,
     DAY,
@@ -162,6 +163,15 @@ def test_warnings(files: Files) -> None:
 
 
 # -- what is switched off
+
+
+def test_a_connection_that_is_cut_off_was_not_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever Python begins with: up to 3.11.2 it does not tell the two apart."""
+    careless = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    careless.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
+    module = SimpleNamespace(**vars(ssl) | {"SSLContext": lambda _: careless})
+    monkeypatch.setattr("gatekeeper.tls.context.ssl", module)
+    assert not new_ssl_context().options & ssl.OP_IGNORE_UNEXPECTED_EOF
 
 
 def test_the_settings_of_the_context(gate: ServerContext) -> None:
