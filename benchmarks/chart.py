@@ -78,10 +78,10 @@ def scale(height: int) -> Iterator[str]:
     """The rules and what they mean."""
     for tick in TICKS:
         x = across(tick)
-        label = f"≥ {tick:g}×" if tick == TICKS[-1] else f"{tick:g}×"
+        beyond = {TICKS[0]: "≤ ", TICKS[-1]: "≥ "}.get(tick, "")
         kind = "one" if tick == 1 else "grid"
         yield f'<line class="{kind}" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 4}" y2="{height - 52}"/>'
-        yield f'<text class="soft mid" x="{x:.1f}" y="{TOP - 10}">{label}</text>'
+        yield f'<text class="soft mid" x="{x:.1f}" y="{TOP - 10}">{beyond}{tick:g}×</text>'
     yield f'<text class="soft end" x="{WIDTH - 18}" y="{TOP - 26}">{OURS}</text>'
     yield f'<text class="soft" x="{LEFT}" y="{height - 34}">← cheaper than nginx</text>'
     yield f'<text class="soft end" x="{WIDTH - RIGHT}" y="{height - 34}">dearer →</text>'
