@@ -4,8 +4,8 @@ A head is a pure function of its bytes, so it is remembered: whole header blocks
 block is new (a fresh cookie) most of its lines are not. That is safe because the key is the exact bytes and the value
 depends on nothing else: identity, address and time are added afterwards. Only admitted visitors may fill the memory
 (what others sent last has a small one apart, which they can wash out for each other alone), entries are bounded in
-number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.1 µs
-when they are remembered, 3.5 µs with a new cookie, 18 µs when every line is new.
+number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.1 µs when they are remembered,
+3.5 µs with a new cookie, 18 µs when every line is new.
 """
 
 import re
@@ -118,8 +118,8 @@ class RequestHead:
     ``ready`` is the whole of it for the upstream, without what the gate itself says of the visitor, where nothing about
     it is out of the ordinary: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive or
     close. It is b"" for every other request, and only ever leads to shortcuts; ``closes`` is for these, and tells that
-    no further request follows. ``cookie`` is the line of the cookie for the
-    upstream, where it was read apart; the block then knows nothing of it.
+    no further request follows. ``cookie`` is the line of the cookie for the upstream, where it was read apart; the
+    block then knows nothing of it.
     """
 
     method: bytes
