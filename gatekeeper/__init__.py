@@ -1,16 +1,18 @@
-"""A gate in front of an app: TLS with client certificates, 403 and the reason for who has none that is good.
+"""A gate in front of an app: TLS with client certificates, 403 with the reason for everyone without a valid one.
 
-The folders are the architecture, and imports point one way, downwards in this list to upwards:
+The folders are the architecture. A module imports from its own package and from those above it in this list:
 
-``errors``, ``settings`` (with ``units``, ``addresses``, ``kinds``, ``watched``)
-    what can go wrong, and what can be configured.
+``errors``
+    what can go wrong.
+``settings``
+    what can be configured.
 ``gate``
     may they in? Values in, verdict out: no socket, no clock, no asyncio.
 ``wire``
     what do the bytes say? The only package that knows the HTTP parser.
 ``invitations``
     what the administrator leaves in a folder, and the gate hands out once.
-``config`` (with ``source``, ``complaints``, ``checks``), ``reference``, ``starter``
+``config``
     TOML to settings, every mistake at once; settings to documentation; a file to start from.
 ``tls``
     handshakes that complete for every certificate; the only place that touches OpenSSL's C side.
@@ -19,13 +21,19 @@ The folders are the architecture, and imports point one way, downwards in this l
 ``refusal``
     what a refused visitor sees.
 ``reception``
-    what the gate itself answers, to who has no certificate yet.
+    what the gate itself answers, to visitors without a certificate and about one's own.
+``telemetry``
+    access log and counters.
 ``proxy``
-    move it along: connections, exchanges, tunnels.
-``crowd``, ``metrics``, ``access_log``, ``status``, ``admin``
-    count, write down, tell.
-``refresh``, ``privileges``, ``messages``, ``systemd``, ``worker``, ``crew``, ``supervisor``, ``cli``
-    run it.
+    moves it along: connections, exchanges, tunnels.
+``embedded``
+    the apps that come with the gate: static files, the demo.
+``admin``
+    health, metrics and status for operators.
+``process``
+    supervisor and workers, reload, privileges.
+``cli``
+    the command line; the only package that prints.
 """
 
 __version__ = "0.1.0"

@@ -10,15 +10,15 @@ from typing import Any
 
 from benchmarks.certificates import make_certificates
 from gatekeeper import config
-from gatekeeper.access_log import FORMATS, AccessLog
-from gatekeeper.metrics import Metrics
+from gatekeeper.process.worker import new_event_loop
 from gatekeeper.proxy.downstream import Downstream
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.upstream import UpstreamConnection
 from gatekeeper.proxy.world import build_world
-from gatekeeper.worker import new_event_loop
+from gatekeeper.telemetry.access_log import FORMATS, AccessLog
+from gatekeeper.telemetry.metrics import Metrics
 
 BROWSER = (
     b"GET /bench HTTP/1.1\r\nHost: localhost:8443\r\n"

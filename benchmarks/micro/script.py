@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.micro.gate import BROWSER, Gate
-from gatekeeper.worker import GARBAGE
+from gatekeeper.process.worker import GARBAGE
 
 WARM_UP = 50
 """Until memories are filled and the interpreter has specialised its code (PEP 659)."""

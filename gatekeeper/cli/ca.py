@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gatekeeper.cli.parser import Commands, Parser
-from gatekeeper.units import parse_duration
+from gatekeeper.settings.units import parse_duration
 
 _PASSPHRASES = """\
 The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key

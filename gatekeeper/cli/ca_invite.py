@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from gatekeeper import config
-from gatekeeper.addresses import Address
 from gatekeeper.ca.index import iso
 from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.profiles import all_profiles
@@ -33,7 +32,8 @@ from gatekeeper.invitations.folder import CHAIN, Found, Invitations, complaint
 from gatekeeper.invitations.invitation import FILES, Invitation, Kind
 from gatekeeper.invitations.state import Stage, now_is
 from gatekeeper.invitations.token import INVITE, link, make_token
-from gatekeeper.settings import Settings
+from gatekeeper.settings.addresses import Address
+from gatekeeper.settings.tables import Settings
 
 _GATE = re.compile(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", re.ASCII)
 _WHERE = "name it by --invitations, or the gate's configuration by -c"

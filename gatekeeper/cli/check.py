@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from gatekeeper.admin.status import told_certificates, told_lists
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import WRONG_USAGE, Commands
 from gatekeeper.cli.terminal import print_json, show, working
@@ -16,11 +17,10 @@ from gatekeeper.errors import ConfigurationError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
-from gatekeeper.privileges import account_of
+from gatekeeper.process.privileges import account_of
+from gatekeeper.process.worker import prove
 from gatekeeper.proxy.world import World
-from gatekeeper.settings import Settings
-from gatekeeper.status import told_certificates, told_lists
-from gatekeeper.worker import prove
+from gatekeeper.settings.tables import Settings
 
 
 def add_command(commands: Commands) -> None:

@@ -22,11 +22,11 @@ from aiohttp import web
 from rich.table import Table
 from rich.text import Text
 
-from gatekeeper.addresses import parse_listen, parse_upstream
 from gatekeeper.cli.parser import Commands
 from gatekeeper.cli.terminal import print_json, show, working
 from gatekeeper.embedded.demo import demo_app
 from gatekeeper.errors import StartError, UsageError
+from gatekeeper.settings.addresses import parse_listen, parse_upstream
 
 if TYPE_CHECKING:
     from gatekeeper.embedded.stage import Player, Stage

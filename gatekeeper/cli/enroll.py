@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gatekeeper.cli.parser import Commands
-from gatekeeper.units import parse_duration
+from gatekeeper.settings.units import parse_duration
 
 _EPILOG = """\
 example: gatekeeper enroll - --out /etc/backup

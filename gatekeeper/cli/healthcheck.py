@@ -6,10 +6,10 @@ import json
 import socket
 import sys
 
-from gatekeeper.addresses import Address, ListenAddress, SocketPath
 from gatekeeper.cli.configuration import add_config_option, load_configuration
 from gatekeeper.cli.parser import Commands
 from gatekeeper.errors import GatekeeperError, UsageError
+from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
 
 TIMEOUT_SECONDS = 5.0
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import Commands
-from gatekeeper.listeners import open_listener, shown_address
-from gatekeeper.messages import announce, log_to_stderr
-from gatekeeper.privileges import account_of
-from gatekeeper.supervisor import Supervisor
-from gatekeeper.worker import prove
+from gatekeeper.process.listeners import open_listener, shown_address
+from gatekeeper.process.privileges import account_of
+from gatekeeper.process.stderr_log import announce, log_to_stderr
+from gatekeeper.process.supervisor import Supervisor
+from gatekeeper.process.worker import prove
 
 
 def add_command(commands: Commands) -> None:

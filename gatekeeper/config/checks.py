@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from gatekeeper.addresses import Address, ListenAddress
 from gatekeeper.config.reach import unreached
 from gatekeeper.config.source import KeyPath
-from gatekeeper.settings import (
+from gatekeeper.settings.addresses import Address, ListenAddress
+from gatekeeper.settings.tables import (
     AdminSettings,
     ClientAuthSettings,
     IdentitySettings,

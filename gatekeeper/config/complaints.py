@@ -5,8 +5,8 @@ import difflib
 from pydantic_core import ErrorDetails
 
 from gatekeeper.config.source import KeyPath
-from gatekeeper.kinds import shown
-from gatekeeper.settings import Settings, Table, table_at
+from gatekeeper.settings.tables import Settings, Table, table_at
+from gatekeeper.settings.types import shown
 
 
 def complaint(error: ErrorDetails) -> tuple[KeyPath, str]:

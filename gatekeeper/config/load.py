@@ -18,10 +18,10 @@ from pydantic import TypeAdapter, ValidationError
 from gatekeeper.config.checks import contradictions
 from gatekeeper.config.complaints import complaint
 from gatekeeper.config.source import KeyPath, Source, dotted
-from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
-from gatekeeper.kinds import Loading
-from gatekeeper.settings import Settings
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+from gatekeeper.settings.tables import Settings
+from gatekeeper.settings.types import Loading
 
 VARIABLE = "GATEKEEPER_CONFIG"
 NAME = "gatekeeper.toml"
@@ -29,6 +29,12 @@ SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
 
 # A thousand routes are a twentieth of this. What is larger is a device or the wrong file.
 _LARGEST = 4 << 20
+# What a sentence of `UnreadableFileError` means for a configuration file.
+_HINTS = {
+    "does not exist": "there is no such file",
+    "is empty": "is empty; `gatekeeper init` writes a file to start from",
+    "is too large": f"is larger than {_LARGEST >> 20} MiB, so it is hardly a configuration",
+}
 
 _REFERENCE = re.compile(r"\$(?:\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)", re.ASCII)
 _SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
@@ -73,16 +79,16 @@ def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     )
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Configuration:
+def load(path: Path, environ: Mapping[str, str] = os.environ, files: FileReader = OPEN_DIRECTLY) -> Configuration:
     """Read and check a configuration file; ConfigurationError lists all that is wrong with it, in the file's order."""
     try:
-        return _load(path, environ)
+        return _load(path, environ, files)
     except RecursionError:
         raise ConfigurationError(Mistake("", "is nested too deeply"), source=str(path)) from None
 
 
-def _load(path: Path, environ: Mapping[str, str]) -> Configuration:
-    text = _read(path)
+def _load(path: Path, environ: Mapping[str, str], files: FileReader) -> Configuration:
+    text = _read(path, files)
     document = _parse(path, text)
     source = Source(path, text)
     unfilled: list[Found] = []
@@ -95,40 +101,17 @@ def _load(path: Path, environ: Mapping[str, str]) -> Configuration:
     return Configuration(settings, source)
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, files: FileReader) -> str:
     try:
-        with readable(path).open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(Mistake("", _unreadable(error)), source=str(path)) from None
-    message = ""
-    if len(content) > _LARGEST:
-        message = f"is larger than {_LARGEST >> 20} MiB, so it is hardly a configuration"
-    elif content.startswith(b"\xef\xbb\xbf"):
-        message = "begins with a byte order mark (BOM); save it as UTF-8 without one"
-    elif not content.strip():
-        message = "is empty; `gatekeeper init` writes a file to start from"
-    try:
-        text = content.decode()
+        content = files.read(path, _LARGEST)
+        if content.startswith(b"\xef\xbb\xbf"):
+            raise UnreadableFileError("begins with a byte order mark (BOM); save it as UTF-8 without one")
+        return content.decode()
+    except UnreadableFileError as error:
+        message = _HINTS.get(str(error), str(error))
     except UnicodeDecodeError:
-        message = message or "is not UTF-8 text"
-    if message:
-        raise ConfigurationError(Mistake("", message), source=str(path))
-    return text
-
-
-def _unreadable(error: Exception) -> str:
-    match error:
-        case FileNotFoundError():
-            return "there is no such file"
-        case IsADirectoryError():
-            return "is a directory, not a file"
-        case PermissionError():
-            return "is not readable for this user"
-        case OSError(strerror=str(words)):
-            return f"cannot be read: {words}"
-        case _:
-            return "cannot be the name of a file"
+        message = "is not UTF-8 text"
+    raise ConfigurationError(Mistake("", message), source=str(path)) from None
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

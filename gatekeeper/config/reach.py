@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from gatekeeper.settings import RouteSettings
+from gatekeeper.settings.tables import RouteSettings
 
 
 def unreached(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:

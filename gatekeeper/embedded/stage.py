@@ -7,11 +7,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.addresses import ListenAddress
 from gatekeeper.ca.bundle import make_password
 from gatekeeper.ca.certificates import Authority, Credential, issue_client, issue_server, make_authority, self_signed
 from gatekeeper.ca.revocation import Revocation, make_crl
 from gatekeeper.gate.verdict import Reason
+from gatekeeper.settings.addresses import ListenAddress
 
 _KEY = "ec:p256"  # quick to make; nobody will attack these
 _DAY = timedelta(days=1)

@@ -13,8 +13,8 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from gatekeeper.addresses import SocketPath
-from gatekeeper.settings import UpstreamSettings
+from gatekeeper.settings.addresses import SocketPath
+from gatekeeper.settings.tables import UpstreamSettings
 
 
 class StaticSites:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings import RuleSettings
+from gatekeeper.settings.tables import RuleSettings
 
 Fits = Callable[[Certificate], bool]
 

@@ -4,8 +4,8 @@ import aiohttp
 from yarl import URL
 
 from gatekeeper import __version__
-from gatekeeper.addresses import SocketPath
 from gatekeeper.proxy.place import Place
+from gatekeeper.settings.addresses import SocketPath
 
 
 async def ask(place: Place, path: str, seconds: float) -> str:

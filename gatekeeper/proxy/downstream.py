@@ -4,7 +4,6 @@ import asyncio
 import os
 from typing import cast
 
-from gatekeeper.access_log import Visitor
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Forward, Passage, Refused
 from gatekeeper.gate.routes import Document, Nowhere, Reception
@@ -16,6 +15,7 @@ from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.life import Hold
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
+from gatekeeper.telemetry.access_log import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import REMEMBERED_BLOCK_BYTES, RequestHead, unreadable_head, without_empty_lines

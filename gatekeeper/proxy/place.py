@@ -11,12 +11,12 @@ from pathlib import Path
 
 from aiohappyeyeballs import start_connection
 
-from gatekeeper.addresses import Address, SocketPath, UpstreamURL
-from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake, UnreachableError
 from gatekeeper.proxy.health import Health
 from gatekeeper.proxy.upstream import UpstreamConnection
-from gatekeeper.settings import UpstreamSettings
+from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
+from gatekeeper.settings.tables import UpstreamSettings
 
 # A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
@@ -228,10 +228,12 @@ def _reason(error: OSError) -> str:
 # -- from the settings
 
 
-def make_places(name: str, settings: UpstreamSettings, folders: Mapping[Path, SocketPath]) -> list[Place]:
+def make_places(
+    name: str, settings: UpstreamSettings, folders: Mapping[Path, SocketPath], files: FileReader = OPEN_DIRECTLY
+) -> list[Place]:
     """The places of an upstream; ``folders`` says where static folders are served. ConfigurationError for bad files."""
     encrypted = any(url.scheme == "https" for url in settings.places)
-    tls = upstream_tls(name, settings) if encrypted else None
+    tls = upstream_tls(name, settings, files) if encrypted else None
     return [_make_place(name, settings, url, tls, folders) for url in settings.places]
 
 
@@ -265,11 +267,11 @@ def _table(name: str) -> str:
     return "upstream" if name == "default" else f"upstreams.{name}"
 
 
-def upstream_tls(name: str, settings: UpstreamSettings) -> ssl.SSLContext:
+def upstream_tls(name: str, settings: UpstreamSettings, files: FileReader = OPEN_DIRECTLY) -> ssl.SSLContext:
     """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
     table = _table(name)
     try:
-        context = ssl.create_default_context(cafile=str(readable(settings.ca)) if settings.ca else None)
+        context = ssl.create_default_context(cafile=str(files.locate(settings.ca)) if settings.ca else None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} cannot be used: {_words(error)}")) from error
     # Python 3.13 began to ask for extensions that the certificates of many private authorities lack. Which app can be
@@ -283,8 +285,8 @@ def upstream_tls(name: str, settings: UpstreamSettings) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if settings.certificate is not None:
         try:
-            key = readable(settings.key) if settings.key is not None else None
-            context.load_cert_chain(readable(settings.certificate), key, password=_no_passphrase)
+            key = files.locate(settings.key) if settings.key is not None else None
+            context.load_cert_chain(files.locate(settings.certificate), key, password=_no_passphrase)
         except (OSError, ssl.SSLError) as error:
             sentence = f"{settings.certificate} and its key cannot be used: {_words(error)}"
             raise ConfigurationError(Mistake(f"{table}.certificate", sentence)) from error

@@ -6,12 +6,12 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from gatekeeper.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.errors import UnreachableError
 from gatekeeper.proxy.place import KEEP_SECONDS, Place, make_places
 from gatekeeper.proxy.upstream import UpstreamConnection
-from gatekeeper.settings import UpstreamSettings
-from gatekeeper.watched import Mark, marks, upstream_files
+from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
+from gatekeeper.settings.tables import UpstreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,7 +50,7 @@ class Pool:
         settings: UpstreamSettings,
         places: Iterable[Place],
         loop: asyncio.AbstractEventLoop,
-        made_of: Mapping[Path, Mark] | None = None,
+        made_of: Mapping[Path, FileStamp] | None = None,
     ) -> None:
         self.settings = settings
         self.made_of = made_of or {}
@@ -302,6 +302,7 @@ def make_pools(
     folders: Mapping[Path, SocketPath],
     loop: asyncio.AbstractEventLoop,
     before: Mapping[str, Pool],
+    files: FileReader = OPEN_DIRECTLY,
 ) -> dict[str, Pool]:
     """A pool for each upstream; the one of ``before``, with its connections, where nothing about it has changed.
 
@@ -309,9 +310,12 @@ def make_pools(
     """
     pools = {}
     for name, settings in upstreams.items():
-        made_of, old = marks(upstream_files(settings)), before.get(name)
+        made_of, old = stat_all(upstream_files(settings)), before.get(name)
         unchanged = old is not None and old.settings == settings and old.made_of == made_of
-        pools[name] = old if old and unchanged else Pool(settings, make_places(name, settings, folders), loop, made_of)
+        if old is not None and unchanged:
+            pools[name] = old
+        else:
+            pools[name] = Pool(settings, make_places(name, settings, folders, files), loop, made_of)
     return pools
 
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gatekeeper.access_log import AccessLog, OwnAnswer
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
-from gatekeeper.metrics import Cell, Metrics
 from gatekeeper.proxy.errand import unsent_bytes
 from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.ocsp import Responders
 from gatekeeper.proxy.world import Judgement, World
 from gatekeeper.reception.desk import Desk
+from gatekeeper.telemetry.access_log import AccessLog, OwnAnswer
+from gatekeeper.telemetry.metrics import Cell, Metrics
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
 

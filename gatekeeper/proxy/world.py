@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Passage
@@ -18,7 +17,8 @@ from gatekeeper.invitations.folder import Invitations, complaint
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.refusal.answer import RefusalPages
-from gatekeeper.settings import ClientAuthSettings, InvitationsSettings, JWTSettings, Settings
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+from gatekeeper.settings.tables import ClientAuthSettings, InvitationsSettings, JWTSettings, Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
@@ -38,6 +38,9 @@ class Timeouts:
     stream_idle: float
     tunnel_idle: float
 
+
+# An RSA key of 16,384 bits is 12 KiB in PEM.
+_KEY_LIMIT = 1 << 20
 
 # Visitors who were let in, at some 5 KiB each.
 REMEMBERED_JUDGEMENTS = 1024
@@ -160,7 +163,9 @@ def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool
     return any(node in network for network in networks)
 
 
-def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -> World:
+def build_world(
+    settings: Settings, upstreams: Mapping[str, Pool], now: float, files: FileReader = OPEN_DIRECTLY
+) -> World:
     """Load every file that the settings name; ConfigurationError with all that is wrong."""
     server, client_auth = settings.server, settings.client_auth
     tls = build_context(
@@ -172,14 +177,17 @@ def build_world(settings: Settings, upstreams: Mapping[str, Pool], now: float) -
         advertise_ca=client_auth.advertise_ca,
         session_resumption=client_auth.session_resumption,
         now=now,
+        reader=files,
     )
-    return make_world(settings, tls, upstreams)
+    return make_world(settings, tls, upstreams, files)
 
 
-def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, Pool]) -> World:
+def make_world(
+    settings: Settings, tls: ServerContext, upstreams: Mapping[str, Pool], files: FileReader = OPEN_DIRECTLY
+) -> World:
     """The world around TLS that is loaded already; ConfigurationError if another file cannot be used."""
     client_auth, limits, refusal = settings.client_auth, settings.limits, settings.refusal
-    assertions = _assertions(settings.identity.jwt)
+    assertions = _assertions(settings.identity.jwt, files)
     identity = IdentityWriter(settings.identity, tls.certificate, assertions)
     documents = {JWKS_PATH: assertions.jwks()} if assertions is not None else {}
     invitations = _invitations(settings.invitations)
@@ -189,7 +197,7 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
         tls=tls,
         policy=Policy(
             require_common_name=client_auth.require_common_name,
-            revocations=load_revocations(client_auth.crl, tls.authorities),
+            revocations=load_revocations(client_auth.crl, tls.authorities, files),
             stale_counts=client_auth.crl_stale == "allow",
             ocsp=_ocsp_policy(client_auth),
             authorities=tls.authorities,
@@ -201,7 +209,9 @@ def make_world(settings: Settings, tls: ServerContext, upstreams: Mapping[str, P
             HeadLimits(limits.request_header, limits.request_line, limits.header_count),
             identity.stripped | routes.stripped,
         ),
-        pages=RefusalPages(detail=refusal.detail, contact=refusal.contact or "", template=refusal.template),
+        pages=RefusalPages(
+            detail=refusal.detail, contact=refusal.contact or "", template=refusal.template, files=files
+        ),
         upstreams=upstreams,
         invitations=invitations,
     )
@@ -223,17 +233,14 @@ def _ocsp_policy(settings: ClientAuthSettings) -> OCSPPolicy | None:
     return OCSPPolicy(str(responder) if responder else None, settings.ocsp_on_failure == "allow")
 
 
-def _assertions(settings: JWTSettings | None) -> Assertions | None:
+def _assertions(settings: JWTSettings | None, files: FileReader) -> Assertions | None:
     if settings is None:
         return None
-    return Assertions([_signing_key(path) for path in settings.key], settings.audience, settings.lifetime)
+    return Assertions([_signing_key(path, files) for path in settings.key], settings.audience, settings.lifetime)
 
 
-def _signing_key(path: Path) -> EllipticCurvePrivateKey:
+def _signing_key(path: Path, files: FileReader) -> EllipticCurvePrivateKey:
     try:
-        return read_signing_key(readable(path).read_bytes())
-    except OSError as error:
-        why = f"cannot be read: {(error.strerror or str(error)).lower()}"
-    except ValueError as error:
-        why = str(error)
-    raise ConfigurationError(Mistake("identity.jwt.key", f"{path} {why}"))
+        return read_signing_key(files.read(path, _KEY_LIMIT))
+    except (UnreadableFileError, ValueError) as error:
+        raise ConfigurationError(Mistake("identity.jwt.key", f"{path} {error}")) from error

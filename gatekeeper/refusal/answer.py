@@ -13,6 +13,7 @@ from gatekeeper.refusal.negotiation import choose_language, prefers_page, recogn
 from gatekeeper.refusal.page import Page, Variables, blame, builtin_page, contact_link, own_page
 from gatekeeper.refusal.shown import LONGEST_NAME, LONGEST_PARAGRAPH, header_safe, minutes, show, visible
 from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 
 _log = logging.getLogger(__name__)
 
@@ -53,12 +54,17 @@ class RefusalPages:
     """
 
     def __init__(
-        self, *, detail: Literal["full", "minimal"] = "full", contact: str = "", template: Path | None = None
+        self,
+        *,
+        detail: Literal["full", "minimal"] = "full",
+        contact: str = "",
+        template: Path | None = None,
+        files: FileReader = OPEN_DIRECTLY,
     ) -> None:
         self._minimal = detail == "minimal"
         self._contact = contact.strip()
         self._contact_link = contact_link(self._contact)
-        self._page = own_page(template) if template else builtin_page()
+        self._page = own_page(template, files) if template else builtin_page()
 
     def refused(
         self,

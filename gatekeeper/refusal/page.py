@@ -17,13 +17,15 @@ from urllib.parse import quote, urlsplit
 
 import jinja2
 
-from gatekeeper.copies import readable
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Platform, Words, catalogues
 from gatekeeper.refusal.shown import ShownCertificate
 from gatekeeper.refusal.topic import Layout, layout
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 
 _KEY = "refusal.template"
+# A page with its pictures inside.
+_TEMPLATE_LIMIT = 16 << 20
 _MAIL_ADDRESS = re.compile(r"[^\s@<>\"?&#%]+@[^\s@<>\"?&#%]+")
 
 
@@ -132,12 +134,12 @@ def builtin_page() -> Page:
     return Page(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))
 
 
-def own_page(path: Path) -> Page:
+def own_page(path: Path, files: FileReader = OPEN_DIRECTLY) -> Page:
     """The operator's template; ConfigurationError (``refusal.template``) if it is missing, not UTF-8 or broken."""
     try:
-        return Page(readable(path).read_text("utf-8"))
-    except OSError as error:
-        raise _mistake(f"{path}: {error.strerror or error}") from error
+        return Page(files.read(path, _TEMPLATE_LIMIT).decode())
+    except UnreadableFileError as error:
+        raise _mistake(f"{path} {error}") from error
     except UnicodeDecodeError as error:
         raise _mistake(f"{path} is not UTF-8 text (byte {error.start})") from error
     except Exception as error:  # a template is a program and may raise anything

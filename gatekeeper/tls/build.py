@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gatekeeper.errors import BindingError, ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.tls.context import ServerContext, new_ssl_context, resume_sessions
 from gatekeeper.tls.files import AUTHORITIES, Files
 from gatekeeper.tls.openssl import OpenSSL
@@ -23,6 +24,7 @@ def build_context(
     session_resumption: bool = False,
     now: float,
     binding: Callable[[], OpenSSL] = reach_and_prove,
+    reader: FileReader = OPEN_DIRECTLY,
 ) -> ServerContext:
     """Read the files and make the TLS of a listener. ConfigurationError with every mistake that was found.
 
@@ -31,7 +33,7 @@ def build_context(
     (seconds since the epoch) is for warnings only. Where ``binding`` raises BindingError, the result is in the
     mode ALERTS_ONLY.
     """
-    files, context = Files(), new_ssl_context(min_tls)
+    files, context = Files(reader), new_ssl_context(min_tls)
     authorities = [authority for path in ca for authority in files.authorities(path)]
     chain = files.server(context, certificate, key, key_passphrase_file)
     if not authorities and not files.mistakes:

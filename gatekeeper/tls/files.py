@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gatekeeper.copies import readable
 from gatekeeper.errors import Mistake
 from gatekeeper.gate.certificate import Certificate, read_certificate
+from gatekeeper.settings.files import FileReader, UnreadableFileError
 
 CERTIFICATE, KEY, PASSPHRASE = "server.certificate", "server.key", "server.key_passphrase_file"
 AUTHORITIES = "client_auth.ca"
@@ -28,8 +28,9 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 class Files:
     """Reads files, and keeps a list of what is wrong with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: FileReader) -> None:
         self.mistakes: list[Mistake] = []
+        self._reader = reader
 
     def certificates(self, key: str, path: Path) -> list[Certificate]:
         """Every certificate in a PEM file, in order; empty if a mistake was found."""
@@ -77,7 +78,8 @@ class Files:
     def _load(self, context: ssl.SSLContext, certificate: Path, key: Path, passphrase: bytes) -> None:
         try:
             # A passphrase is always given, an empty one even: OpenSSL would ask for a missing one on the terminal.
-            context.load_cert_chain(readable(certificate), readable(key), password=lambda: passphrase)
+            locate = self._reader.locate
+            context.load_cert_chain(locate(certificate), locate(key), password=lambda: passphrase)
         except ssl.SSLError as error:
             self._wrong(KEY, _why_not_loaded(error, certificate, key, passphrase))
         except OSError as error:
@@ -95,19 +97,10 @@ class Files:
 
     def _read(self, key: str, path: Path) -> bytes | None:
         try:
-            with readable(path).open("rb") as file:
-                content = file.read(_FILE_LIMIT + 1)
-        except FileNotFoundError:
-            self._wrong(key, f"{path} does not exist")
-        except IsADirectoryError:
-            self._wrong(key, f"{path} is a directory, not a file")
-        except (OSError, ValueError) as error:
-            self._wrong(key, f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
-        else:
-            if content.strip() and len(content) <= _FILE_LIMIT:
-                return content
-            self._wrong(key, f"{path} is {'too large' if content.strip() else 'empty'}")
-        return None
+            return self._reader.read(path, _FILE_LIMIT)
+        except UnreadableFileError as error:
+            self._wrong(key, f"{path} {error}")
+            return None
 
     def _wrong(self, key: str, message: str) -> None:
         self.mistakes.append(Mistake(key, message))

@@ -56,7 +56,7 @@ def test_spans_are_written_short(text: str, days: float) -> None:
     assert parse("list", "--expiring", text).expiring == days
 
 
-@pytest.mark.parametrize("module", ["gatekeeper.cli", "gatekeeper.worker"])
+@pytest.mark.parametrize("module", ["gatekeeper.cli", "gatekeeper.process.worker"])
 def test_the_running_proxy_never_loads_the_authority(module: str) -> None:
     """Neither the command line nor a worker imports gatekeeper.ca."""
     code = f"import sys, {module}; print([name for name in sys.modules if name.startswith('gatekeeper.ca')])"

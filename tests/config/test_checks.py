@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.config.checks import contradictions
-from gatekeeper.settings import Settings
+from gatekeeper.settings.tables import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.settings import Settings, table_at
+from gatekeeper.settings.tables import Settings, table_at
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, mistakes
 
 PLAIN = (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gatekeeper.config import SYSTEM_WIDE, Configuration, find, load
 from gatekeeper.errors import ConfigurationError, Mistake
-from gatekeeper.settings import Settings
+from gatekeeper.settings.tables import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 
 # One folder serves all examples of a property: each writes its file anew.

@@ -7,7 +7,7 @@ import pytest
 
 from gatekeeper.config.reach import unreached
 from gatekeeper.gate.routes import Routes
-from gatekeeper.settings import RouteSettings
+from gatekeeper.settings.tables import RouteSettings
 
 
 def found(*tables: dict[str, Any]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 
 from gatekeeper.cli.reference import main
 from gatekeeper.config import load, reference
-from gatekeeper.settings import Settings, table_at
+from gatekeeper.settings.tables import Settings, table_at
 from tests.configurations import MINIMAL, mistakes
 
 ROOT = Path(__file__).parents[2]

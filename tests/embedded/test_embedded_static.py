@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gatekeeper.addresses import parse_upstream
 from gatekeeper.embedded.static import StaticSites, static_app
-from gatekeeper.settings import UpstreamSettings
+from gatekeeper.settings.addresses import parse_upstream
+from gatekeeper.settings.tables import UpstreamSettings
 
 PATIENCE = 20.0
 

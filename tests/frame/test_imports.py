@@ -12,8 +12,8 @@ ROOT = Path(gatekeeper.__file__).parent
 
 # From the ground up. A module may import from its own layer and from those above it in this list.
 LAYERS = (
-    {"copies", "errors"},
-    {"units", "addresses", "kinds", "settings", "watched"},
+    {"errors"},
+    {"settings"},
     {"gate"},
     {"wire"},
     {"invitations"},
@@ -22,13 +22,11 @@ LAYERS = (
     {"ca"},
     {"refusal"},
     {"reception"},
-    {"access_log", "crowd", "metrics"},
+    {"telemetry"},
     {"proxy"},
-    {"crew", "embedded", "listeners", "messages", "privileges", "systemd"},
-    {"refresh", "status"},
+    {"embedded"},
     {"admin"},
-    {"worker"},
-    {"supervisor"},
+    {"process"},
     {"cli"},
     {"__main__"},
 )

@@ -11,7 +11,7 @@ import gatekeeper
 from gatekeeper.gate.decision import Decision, Forward, Passage, Preflight, Refused
 from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, UNKNOWN, Document, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
-from gatekeeper.settings import RouteSettings
+from gatekeeper.settings.tables import RouteSettings
 from tests.people import ALICE
 
 BOB = replace(ALICE, common_names=("bob",), organizational_units=("ops",), sha256="ef" * 32)

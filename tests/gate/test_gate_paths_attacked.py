@@ -12,7 +12,7 @@ import pytest
 from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
 from gatekeeper.gate.routes import Nowhere, Reception, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse
-from gatekeeper.settings import RouteSettings
+from gatekeeper.settings.tables import RouteSettings
 from tests.people import ALICE
 
 TABLE = tomllib.loads(Path(__file__).with_name("path_attacks.toml").read_text(encoding="utf-8"))

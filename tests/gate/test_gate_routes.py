@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, NO_HOST, RECEPTION, UNKNOWN, Document, Found, Route, Routes
-from gatekeeper.settings import RouteSettings
+from gatekeeper.settings.tables import RouteSettings
 from tests.people import ALICE
 
 

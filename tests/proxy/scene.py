@@ -12,17 +12,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gatekeeper.access_log import Outcome, json_line
-from gatekeeper.access_log import Visitor as LoggedVisitor
-from gatekeeper.kinds import Loading
-from gatekeeper.metrics import Metrics
 from gatekeeper.proxy.downstream import Downstream
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.world import World, make_world
-from gatekeeper.settings import Settings
+from gatekeeper.settings.tables import Settings
+from gatekeeper.settings.types import Loading
+from gatekeeper.telemetry.access_log import Outcome, json_line
+from gatekeeper.telemetry.access_log import Visitor as LoggedVisitor
+from gatekeeper.telemetry.metrics import Metrics
 from gatekeeper.wire.request import RequestHead
 from tests.certificates import Holder, make_authority, make_client, make_server
 from tests.proxy.virtual import FakeTransport, VirtualLoop

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gatekeeper.addresses import parse_upstream
 from gatekeeper.proxy.check import ask
 from gatekeeper.proxy.place import Place, make_places
-from gatekeeper.settings import UpstreamSettings
+from gatekeeper.settings.addresses import parse_upstream
+from gatekeeper.settings.tables import UpstreamSettings
 from tests.certificates import make_authority, make_client, make_server
 from tests.proxy.test_proxy_upstream import place_at
 

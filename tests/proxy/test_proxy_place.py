@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.addresses import SocketPath
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.proxy.place import make_places, upstream_tls
-from gatekeeper.settings import UpstreamSettings
+from gatekeeper.settings.addresses import SocketPath
+from gatekeeper.settings.tables import UpstreamSettings
 from tests.proxy.scene import OK, Files, Scene, get
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gatekeeper.proxy.place import Place, make_places
 from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.upstream import UpstreamConnection
-from gatekeeper.settings import UpstreamSettings
+from gatekeeper.settings.tables import UpstreamSettings
 from tests.proxy.scene import App
 from tests.proxy.virtual import VirtualLoop
 

@@ -1,6 +1,6 @@
 """What one process knows of its exchanges: how long they took."""
 
-from gatekeeper.metrics import Cell
+from gatekeeper.telemetry.metrics import Cell
 from tests.proxy.scene import Scene, get
 
 

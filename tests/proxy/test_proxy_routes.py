@@ -347,8 +347,9 @@ def test_the_warning_can_be_switched_off(make_scene: Make) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "cannot be read: no such file or directory"),
-        (b"", "holds no PEM private key"),
+        (None, "does not exist"),
+        (b"", "is empty"),
+        (b"-", "holds no PEM private key"),
         ("rsa", "is not an EC key on the curve P-256, which ES256 signs with"),
         ("p384", "is not an EC key on the curve P-256, which ES256 signs with"),
         ("encrypted", "is encrypted; the key must be without a passphrase"),

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.addresses import parse_upstream
 from gatekeeper.errors import UnreachableError
+from gatekeeper.process.worker import new_event_loop as uvloop_or_asyncio
 from gatekeeper.proxy.place import Place, make_places
-from gatekeeper.settings import UpstreamSettings
-from gatekeeper.worker import new_event_loop as uvloop_or_asyncio
+from gatekeeper.settings.addresses import parse_upstream
+from gatekeeper.settings.tables import UpstreamSettings
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client, make_server
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "as in a worker": uvloop_or_asyncio}

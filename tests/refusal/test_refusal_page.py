@@ -222,7 +222,7 @@ def test_a_broken_template_is_a_mistake_of_the_configuration(tmp_path: Path, tem
 
 def test_a_missing_template_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
     """No page of the gate's own steps in silently."""
-    with pytest.raises(ConfigurationError, match=r"refusal\.template: .*none\.html: No such file or directory"):
+    with pytest.raises(ConfigurationError, match=r"refusal\.template: .*none\.html does not exist"):
         own_page(tmp_path / "none.html")
 
 

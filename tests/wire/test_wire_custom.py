@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gatekeeper.kinds import PLACEHOLDERS
+from gatekeeper.settings.types import PLACEHOLDERS
 from gatekeeper.wire.custom import _VALUES, fill
 from tests.people import ALICE
 

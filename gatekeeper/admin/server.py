@@ -1,0 +1,180 @@
+"""The listener for operators and orchestrators: plain HTTP, meant for the machine itself."""
+
+import asyncio
+import base64
+import hashlib
+import logging
+import re
+import socket
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol
+
+import jinja2
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from gatekeeper.admin.status import Check
+
+SHUTDOWN_SECONDS = 0.5
+# An answer ends its connection. One that takes longer than this, or is older than so many others, is not meant to be
+# answered: it would keep a descriptor that a visitor needs.
+CONNECTION_SECONDS = 10.0
+MOST_CONNECTIONS = 32
+
+
+# A request that cannot be read is no news, and aiohttp would tell it with a traceback.
+_quiet = logging.getLogger("gatekeeper.admin")
+_quiet.setLevel(logging.CRITICAL)
+
+
+class Says(Protocol):
+    """What the listener tells; `gatekeeper.admin.status.Status` is one."""
+
+    async def checks(self) -> Mapping[str, Check]:
+        """The conditions of being ready."""
+
+    async def report(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+
+    async def metrics(self) -> str:
+        """Prometheus' text format."""
+
+
+Documents = Callable[[], Mapping[bytes, bytes]]
+
+
+class Admin:
+    """Serves ``/healthz``, ``/readyz``, ``/status`` and ``/metrics``, each from what ``status`` says at the moment.
+
+    ``documents`` are what visitors get by the same paths (the JWKS), path to JSON.
+    """
+
+    def __init__(self, status: Says, documents: Documents = dict, seconds: float = CONNECTION_SECONDS) -> None:
+        self._status = status
+        self._documents = documents
+        self._seconds = seconds
+        self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Begin to answer on a listening socket."""
+        app = web.Application(middlewares=[_private])
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/status", self._show_status)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/.well-known/{path:.+}", self._document)
+        self._runner = web.AppRunner(app, access_log=None, logger=_quiet, shutdown_timeout=SHUTDOWN_SECONDS)
+        await self._runner.setup()
+        self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener)
+
+    def leave(self) -> None:
+        """Take no new connections; other processes answer on the same socket."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        self.leave()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def _connection(self) -> asyncio.Protocol:
+        """The protocol of a new connection. The oldest makes room for it: whoever only wants to occupy must hurry."""
+        if self._runner is None or self._runner.server is None:
+            raise AssertionError("connections come only while the server runs")
+        server = self._runner.server
+        for oldest in server.connections[: max(0, len(server.connections) + 1 - MOST_CONNECTIONS)]:
+            oldest.force_close()
+        connection = server()
+        asyncio.get_running_loop().call_later(self._seconds, connection.force_close)
+        return connection
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _document(self, request: web.Request) -> web.Response:
+        document = self._documents().get(request.raw_path.encode("ascii", "replace"))
+        if document is None:
+            raise web.HTTPNotFound
+        return web.Response(body=document, content_type="application/json")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        checks = await self._status.checks()
+        ready = all(check.ok for check in checks.values())
+        body = {
+            "status": "ready" if ready else "not ready",
+            "checks": {name: {"ok": check.ok, "detail": check.detail} for name, check in checks.items()},
+        }
+        return web.json_response(body, status=200 if ready else 503)
+
+    async def _show_status(self, request: web.Request) -> web.Response:
+        report = await self._status.report()
+        if "text/html" not in request.headers.get("Accept", ""):
+            return web.json_response(report, headers={"Vary": "Accept"})
+        headers = {"Content-Security-Policy": _policy(), "Vary": "Accept"}
+        return web.Response(text=page(report), content_type="text/html", headers=headers)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        text = await self._status.metrics()
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=text.encode(), headers=headers)
+
+
+@web.middleware
+async def _private(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        response = await handler(request)
+    except web.HTTPException as no:
+        no.force_close()
+        raise
+    response.force_close()
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def page(report: dict[str, Any]) -> str:
+    """The status for people. Everything in it is escaped: names in certificates are whatever somebody wrote there."""
+    return _template().render(report)
+
+
+@cache
+def _source() -> str:
+    return resources.files("gatekeeper.admin").joinpath("status.html").read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["span"] = span
+    return environment.from_string(_source())
+
+
+@cache
+def _policy() -> str:
+    """Nothing may be loaded or run; the one style sheet is named by its hash."""
+    style = re.search(r"<style>(.*?)</style>", _source(), re.DOTALL)
+    if style is None:
+        raise AssertionError("the page has no style")
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    )
+
+
+def span(seconds: float) -> str:
+    """A duration as people say it, in its two largest units: ``3 d 4 h``."""
+    parts: list[str] = []
+    left = int(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])

@@ -1,0 +1,239 @@
+"""What a running gate says of itself: whether it is ready, how it fares, and its numbers for Prometheus.
+
+Any worker can be asked: what all of them do is in the ledger, and what one of them has loaded all have.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Any
+
+from gatekeeper import __version__
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.proxy.pool import Pool
+from gatekeeper.proxy.proxy import Proxy, Reload
+from gatekeeper.proxy.world import World
+from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, State, Totals
+
+# An app that takes longer to accept a connection is as good as gone.
+REACH_SECONDS = 2.0
+# Whoever asks more often gets the last answer.
+REACH_AGAIN_SECONDS = 1.0
+
+_DAY = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of being ready, and a sentence where it is not met."""
+
+    ok: bool
+    detail: str = ""
+
+
+class Status:
+    """Puts together what is asked for, from the world in force and the ledger of all workers."""
+
+    def __init__(self, proxy: Proxy, ledger: Ledger) -> None:
+        self._proxy = proxy
+        self._ledger = ledger
+        self._reached: dict[str, tuple[float, bool]] = {}
+
+    # -- /readyz
+
+    async def checks(self) -> Mapping[str, Check]:
+        """The conditions of being ready."""
+        upstreams = await self._upstreams()
+        down = [name for name, up in upstreams.items() if not up]
+        locked_out = self._proxy.world.policy.locked_out(time.time())
+        stopping = self._ledger.stopping
+        serving = any(row.count(Cell.STATE) == State.SERVING for row in self._ledger.workers)
+        return {
+            "listening": _check(serving and not stopping, "no worker accepts connections"),
+            # One app of several that is down is no reason to keep visitors from the others.
+            "upstream": _check(len(down) < len(upstreams), f"no connection to {', '.join(down)}"),
+            "crl": _check(not locked_out, f"the CRL of {'; '.join(locked_out)} is stale"),
+            "draining": _check(not stopping, "the gate is stopping"),
+        }
+
+    async def _upstreams(self) -> dict[str, bool]:
+        """Whether each app takes connections, tried now or a moment ago."""
+        pools = self._proxy.world.upstreams
+        answers = await asyncio.gather(*(self._reach(name, pool) for name, pool in pools.items()))
+        return dict(zip(pools, answers, strict=True))
+
+    async def _reach(self, name: str, pool: Pool) -> bool:
+        now = time.monotonic()
+        tried, up = self._reached.get(name, (float("-inf"), False))
+        if now - tried >= REACH_AGAIN_SECONDS:
+            up = await pool.is_reachable(REACH_SECONDS)
+            self._reached[name] = now, up
+        return up
+
+    # -- /status
+
+    async def report(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it."""
+        now, totals = time.time(), self._ledger.totals()
+        checks, upstreams = await self.checks(), await self._upstreams()
+        world = self._proxy.world
+        return {
+            "version": __version__,
+            "ready": all(check.ok for check in checks.values()),
+            "checks": {name: {"ok": check.ok, "detail": check.detail} for name, check in checks.items()},
+            "uptime_seconds": round(now - self._ledger.started, 3),
+            "tls": {"mode": world.tls.mode.value, "reason": world.tls.reason},
+            "workers": list(self._workers(now)),
+            "worker_restarts": totals.restarts,
+            "last_reload": self._last_reload(),
+            "certificates": list(told_certificates(world, now)),
+            "crls": list(told_lists(world, now)),
+            "upstreams": [
+                {"name": name, "up": upstreams.get(name, False), "places": [str(one) for one in pool.settings.places]}
+                for name, pool in world.upstreams.items()
+            ],
+            "warnings": world.warnings(now),
+            "connections": totals.connections,
+            "tunnels": totals.tunnels,
+            "requests": sum(totals.requests.values()),
+            "refusals": dict(totals.refusals),
+            "handshakes": dict(totals.handshakes),
+            "access_log_lost": totals.lost_lines,
+        }
+
+    def _workers(self, now: float) -> Iterator[dict[str, Any]]:
+        for row in self._ledger.workers:
+            yield {
+                "pid": row.count(Cell.PID),
+                "state": State(row.count(Cell.STATE)).name.lower(),
+                "uptime_seconds": round(now - row.time(Cell.STARTED), 3),
+                "connections": row.count(Cell.CONNECTIONS),
+            }
+
+    def _last_reload(self) -> dict[str, Any] | None:
+        reload = self._proxy.last_reload
+        if self._ledger.reload_failed and (reload is None or reload.ok):
+            # Each worker loads for itself, one a moment before the other; then the message is in that one's memory.
+            since = reload.time if reload is not None else self._ledger.started
+            reload = Reload(since, ok=False, message="another worker could not reload; the log says why")
+        if reload is None:
+            return None
+        return {"time": _iso(reload.time), "ok": reload.ok, "message": reload.message}
+
+    # -- /metrics
+
+    async def metrics(self) -> str:
+        """Prometheus' text format, version 0.0.4."""
+        upstreams = await self._upstreams()
+        return "".join(f"{line}\n" for line in self._lines(self._ledger.totals(), upstreams))
+
+    def _lines(self, totals: Totals, upstreams: Mapping[str, bool]) -> Iterator[str]:
+        requests = sorted(totals.requests.items())
+        yield from _family("gatekeeper_requests_total", "counter", "Answers by status code.", "code", requests)
+        yield from _family(
+            "gatekeeper_refusals_total", "counter", "Refusals by reason.", "reason", totals.refusals.items()
+        )
+        yield from _durations(totals)
+        yield from _family(
+            "gatekeeper_handshakes_total", "counter", "TLS handshakes by result.", "result", totals.handshakes.items()
+        )
+        if self._proxy.world.invitations is not None:
+            name, text = "gatekeeper_invitations_total", "What happened to invitations."
+            yield from _family(name, "counter", text, "event", totals.invitations.items())
+        yield from _single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
+        yield from _single("gatekeeper_tunnels", "gauge", "Open WebSockets and other tunnels.", totals.tunnels)
+        up = [(name, int(is_up)) for name, is_up in upstreams.items()]
+        yield from _family("gatekeeper_upstream_up", "gauge", "Whether the app takes connections.", "upstream", up)
+        ends: dict[str, float] = {}
+        for kind, certificate in _certificates_by_kind(self._proxy.world):
+            ends[kind] = min(ends.get(kind, certificate.not_after), certificate.not_after)
+        name, text = "gatekeeper_certificate_not_after_seconds", "When the first certificate of a kind ends, Unix time."
+        yield from _family(name, "gauge", text, "kind", ends.items())
+        revocations = self._proxy.world.policy.revocations
+        if revocations is not None and revocations.lists:
+            first = min(max(one.next_update for one in lists) for lists in revocations.lists.values())
+            text = "When the first CRL must be replaced, Unix time."
+            yield from _single("gatekeeper_crl_next_update_seconds", "gauge", text, first)
+        text = "Whether the state in force is the one on disk."
+        yield from _single("gatekeeper_last_reload_success", "gauge", text, int(not self._ledger.reload_failed))
+        text = "Workers that ended by themselves and were replaced."
+        yield from _single("gatekeeper_worker_restarts_total", "counter", text, totals.restarts)
+        text = "Clients with a certificate that ends soon, seen by each worker since its start."
+        yield from _single("gatekeeper_expiring_clients", "gauge", text, totals.expiring_clients)
+        text = "Lines that the access log's target did not take."
+        yield from _single("gatekeeper_access_log_lost_lines_total", "counter", text, totals.lost_lines)
+        yield from _family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])
+        text = "When the gate started, Unix time."
+        yield from _single("gatekeeper_start_time_seconds", "gauge", text, self._ledger.started)
+
+
+def told_certificates(world: World, now: float) -> Iterator[dict[str, Any]]:
+    """The server's and the trusted authorities' certificates, with the days that are left, as JSON can hold them."""
+    for kind, certificate in _certificates_by_kind(world):
+        yield {
+            "kind": kind,
+            "subject": certificate.subject,
+            "not_after": _iso(certificate.not_after),
+            "days_left": int((certificate.not_after - now) // _DAY),
+        }
+
+
+def told_lists(world: World, now: float) -> Iterator[dict[str, Any]]:
+    """The revocation lists, with the days until the next one is due, as JSON can hold them."""
+    revocations = world.policy.revocations
+    for one in revocations.every if revocations is not None else ():
+        yield {
+            "issuer": one.issuer[0],
+            "next_update": _iso(one.next_update),
+            "days_left": int((one.next_update - now) // _DAY),
+            "revoked": len(one.serials),
+        }
+
+
+def _certificates_by_kind(world: World) -> Iterator[tuple[str, Certificate]]:
+    yield "server", world.tls.certificate
+    for authority in world.tls.authorities:
+        yield "client_ca", authority
+
+
+def _durations(totals: Totals) -> Iterator[str]:
+    name = "gatekeeper_request_duration_seconds"
+    yield from _head(name, "histogram", "From the head of a request to the end of its answer.")
+    bounds = [*(f"{bound:g}" for bound in DURATION_BUCKETS), "+Inf"]
+    so_far = list(accumulate(totals.durations))
+    for bound, count in zip(bounds, so_far, strict=True):
+        yield f'{name}_bucket{{le="{bound}"}} {count}'
+    yield f"{name}_sum {totals.duration_sum:.6f}"
+    yield f"{name}_count {so_far[-1]}"
+
+
+def _head(name: str, kind: str, text: str) -> Iterator[str]:
+    yield f"# HELP {name} {text}"
+    yield f"# TYPE {name} {kind}"
+
+
+def _single(name: str, kind: str, text: str, value: float) -> Iterator[str]:
+    yield from _head(name, kind, text)
+    yield f"{name} {_number(value)}"
+
+
+def _family(name: str, kind: str, text: str, label: str, values: Any) -> Iterator[str]:
+    yield from _head(name, kind, text)
+    for key, value in values:
+        escaped = str(key).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+        yield f'{name}{{{label}="{escaped}"}} {_number(value)}'
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+def _check(ok: bool, detail: str) -> Check:
+    return Check(ok, "" if ok else detail)
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

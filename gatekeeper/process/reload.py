@@ -1,0 +1,172 @@
+"""Load everything anew when a file changes or SIGHUP asks for it, on a thread of its own; all of it or nothing.
+
+Files are looked at a few times a second by stat(2), links followed. This sees a change in place, a rename and the swap
+of a link above (Kubernetes), on every file system and in every container; inotify would have to watch each folder on
+the way to each file, and misses what another machine does on NFS. Ten files cost 30 µs a look.
+
+The thread reads files and checks signatures, which may take seconds for a large CRL, while traffic goes on. Only the
+finished world is handed to the event loop, which swaps one reference.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gatekeeper.config import Configuration, load
+from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.sealed_files import SealedFiles, close
+from gatekeeper.process.watch import Watch
+from gatekeeper.proxy.proxy import Reload
+from gatekeeper.proxy.world import World
+from gatekeeper.settings.files import FileReader, files_of
+from gatekeeper.settings.tables import Settings
+
+_log = logging.getLogger("gatekeeper")
+
+# Whoever is revoked is out within a second: one look sees a change, the next one that it is over.
+LOOK_SECONDS = 0.2
+# Lists and certificates grow old without any file changing.
+REMIND_SECONDS = 60.0
+
+
+class Refresh:
+    """Watches the files of a configuration and makes new worlds of them.
+
+    To be made before the files of ``settings`` are read, so that no change is missed. ``build``, ``renew`` (which gets
+    each new world) and ``report`` (how each reload went) are called on the thread; ``build`` may raise
+    ConfigurationError. ``watch`` is of the configuration alone, from before it was read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: Settings,
+        *,
+        build: Callable[[Settings, FileReader], World],
+        renew: Callable[[World], None],
+        report: Callable[[Reload], None],
+        watch: Watch | None = None,
+    ) -> None:
+        self._path = path
+        self._settings = settings
+        self._world: World | None = None
+        self._build = build
+        self._renew = renew
+        self._report = report
+        self._asked = threading.Event()
+        self._sealed: deque[SealedFiles] = deque()
+        self._watching = True
+        self._stopped = False
+        self._watch = watch or Watch((path,))
+        self._watch.loading(path, *files_of(settings))
+        self._reminded: set[str] = set()
+        self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
+
+    def start(self, world: World, *, watching: bool = True) -> None:
+        """Begin to watch, or only to wait for `reload` where somebody else watches.
+
+        ``world`` was made of the settings, and its warnings have been told.
+        """
+        self._watching = watching
+        self._world = world
+        self._reminded = set(world.warnings(time.time()))
+        self._thread.start()
+
+    def reload(self, sealed: SealedFiles | None = None) -> None:
+        """Load everything anew now, whether or not a file has changed; from ``sealed``, which is closed afterwards, if
+        it is not empty."""
+        self._sealed.append(sealed or {})
+        self._asked.set()
+
+    def stop(self) -> None:
+        """Watch no more. A reload under way is not waited for."""
+        self._stopped = True
+        self._asked.set()
+
+    def _run(self) -> None:
+        remind = time.monotonic() + REMIND_SECONDS
+        while True:
+            asked = self._asked.wait(LOOK_SECONDS)
+            self._asked.clear()
+            if self._stopped:
+                return
+            if asked or (self._watching and self._watch.changed()):
+                sealed = self._newest_sealed()
+                try:
+                    self._load(FileReader(sealed))
+                finally:
+                    close(sealed)
+            if time.monotonic() >= remind:
+                remind = time.monotonic() + REMIND_SECONDS
+                self._remind()
+
+    def _newest_sealed(self) -> SealedFiles:
+        newest: SealedFiles = {}
+        while self._sealed:
+            close(newest)
+            newest = self._sealed.popleft()
+        return newest
+
+    def _load(self, files: FileReader) -> None:
+        self._watch.loading()
+        try:
+            configuration = load(self._path, files=files)
+            settings = configuration.settings
+            self._watch.loading(self._path, *files_of(settings), *files_of(self._settings))
+            world = self._build_from(configuration, files)
+        except ConfigurationError as error:
+            self._failed(str(error))
+        except Exception as error:  # nothing may end the watch, whatever a file or a library comes up with
+            _log.exception("the reload failed in an unexpected way")
+            self._failed(f"{type(error).__name__}: {error}")
+        else:
+            self._succeeded(settings, world)
+
+    def _build_from(self, configuration: Configuration, files: FileReader) -> World:
+        try:
+            return self._build(configuration.settings, files)
+        except ConfigurationError as error:
+            raise configuration.located(error) from None
+
+    def _failed(self, message: str) -> None:
+        # Reported first, so that whoever has read the log finds it in /status.
+        self._report(Reload(time.time(), ok=False, message=message))
+        for line in message.splitlines():
+            _log.error("not reloaded, the old state stays: %s", line)
+
+    def _succeeded(self, settings: Settings, world: World) -> None:
+        before, self._settings, self._world = self._settings, settings, world
+        self._watch.loading(self._path, *files_of(settings))
+        self._renew(world)
+        self._report(Reload(time.time(), ok=True))
+        _log.info("reloaded %s", self._path)
+        for key in needing_a_restart(before, settings):
+            _log.warning("%s was changed; that takes effect at the next start", key)
+        self._remind()
+
+    def _remind(self) -> None:
+        """Say what should be looked at, once for as long as it lasts."""
+        found = self._world.warnings(time.time()) if self._world is not None else []
+        for warning in found:
+            if warning not in self._reminded:
+                _log.warning("%s", warning)
+        self._reminded = set(found)
+
+
+# Ports are opened, users changed and logs opened once, before the first visitor comes.
+_AT_START = {
+    "server": ("listen", "workers", "user", "group"),
+    "admin": ("listen",),
+    "log": ("access", "format", "level"),
+}
+
+
+def needing_a_restart(old: Settings, new: Settings) -> Iterator[str]:
+    """The keys that were changed, but are used only at the start."""
+    for table, keys in _AT_START.items():
+        for key in keys:
+            if getattr(getattr(old, table), key) != getattr(getattr(new, table), key):
+                yield f"{table}.{key}"

@@ -1,0 +1,276 @@
+"""A worker process: an event loop, the proxy, and a share of the listening sockets. The supervisor starts it.
+
+The supervisor speaks to it by single bytes on a socket pair (`Order`), and it answers in lines of JSON. It needs no
+signals, so a Ctrl-C, which reaches every process of a terminal, is not taken for two.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gatekeeper.admin.server import Admin
+from gatekeeper.admin.status import Status
+from gatekeeper.config import load
+from gatekeeper.embedded.static import StaticSites
+from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.privileges import Account, become
+from gatekeeper.process.reload import Refresh
+from gatekeeper.process.sealed_files import receive
+from gatekeeper.process.watch import Watch
+from gatekeeper.process.workers import Order
+from gatekeeper.proxy.acceptor import Acceptor
+from gatekeeper.proxy.place import make_places
+from gatekeeper.proxy.pool import Pool, make_pools
+from gatekeeper.proxy.proxy import Proxy, Reload
+from gatekeeper.proxy.world import World, build_world
+from gatekeeper.settings.addresses import SocketPath
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
+from gatekeeper.settings.tables import Settings
+from gatekeeper.telemetry.access_log import FORMATS, AccessLog
+from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, State
+from gatekeeper.tls.openssl import keep_large_buffers
+
+try:
+    import uvloop
+
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+except ImportError:  # no uvloop on this platform
+    new_event_loop = asyncio.new_event_loop
+
+_log = logging.getLogger("gatekeeper")
+
+# The collector looks for cycles when so many more objects were made than freed. Closed connections leave none behind,
+# so it would look in vain: at Python's 700, for a tenth of the instructions that Python spends on a new connection.
+GARBAGE = 10_000
+
+# How often a worker says that it lives, at least; it is missed after ``timeouts.hang``.
+BEAT_SECONDS = 0.5
+# The event loop takes a new world within milliseconds; one that has ended never does.
+IN_FORCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Where a worker works: its sockets, the ledger and its own row there, its line to the supervisor.
+
+    ``account`` is whom to become, ``shared`` whether other workers accept on the same sockets.
+    """
+
+    visitors: Sequence[socket.socket]
+    admin: socket.socket | None
+    ledger: Ledger
+    metrics: Metrics
+    line: socket.socket
+    account: Account | None
+    shared: bool
+
+
+def prove(settings: Settings) -> World:
+    """Load all that a worker would load, before any is started; ConfigurationError with everything that is wrong.
+
+    The world is only to be looked at: it has no upstreams.
+    """
+    world = build_world(settings, {}, time.time())
+    for name, upstream in settings.every_upstream.items():
+        make_places(name, upstream, {place.path: SocketPath(place.path) for place in upstream.places if place.path})
+    return world
+
+
+def run_worker(path: Path, post: Post) -> None:
+    """Serve until told to stop. GatekeeperError if that cannot begin.
+
+    The files are read here and not inherited: a worker that replaces another one must not bring back a state from
+    before the last reload, in which somebody was not revoked yet.
+    """
+    keep_large_buffers()
+    watch = Watch((path,))
+    configuration = load(path)
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        try:
+            runner.run(_Worker(path, configuration.settings, post, watch).run())
+        except ConfigurationError as error:
+            raise configuration.located(error) from None
+
+
+class _Worker:
+    def __init__(self, path: Path, settings: Settings, post: Post, watch: Watch) -> None:
+        self._watch = watch
+        self._path = path
+        self._settings = settings
+        self._post = post
+        self._metrics = post.metrics
+        self._sites = StaticSites()
+        self._pools: Mapping[str, Pool] = {}
+        self._sealed: dict[Path, int] = {}
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._leaving: asyncio.Future[Order] = self._loop.create_future()
+        self._cut = asyncio.Event()
+        async with self._sites:
+            await self._begin()
+            order = await self._leaving
+            self._metrics.set(Cell.STATE, State.DRAINING)
+            await self._drain(order)
+            self._refresh.stop()
+            await self._end()
+
+    async def _begin(self) -> None:
+        settings, post, loop = self._settings, self._post, self._loop
+        refresh = Refresh(
+            self._path, settings, watch=self._watch, build=self._build, renew=self._renew, report=self._report
+        )
+        self._refresh = refresh
+        await self._sites.serve(settings.every_upstream)
+        world = self._assemble(settings, OPEN_DIRECTLY)
+        self._pools = world.upstreams
+        self._access_log = log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
+        if post.account is not None:
+            self._sites.hand_over(post.account.own)
+            log.hand_over(post.account.own_file)
+            become(post.account)
+        ledger = post.ledger
+        self._proxy = proxy = Proxy(
+            world,
+            loop=loop,
+            log=log,
+            metrics=self._metrics,
+            connections_in_all=lambda: ledger.connections,
+            connections_from=ledger.connections_from,
+        )
+        self._acceptor = Acceptor(proxy, post.visitors, shared=post.shared)
+        self._admin = Admin(Status(proxy, ledger), lambda: proxy.world.documents)
+        if post.admin is not None:
+            await self._admin.start(post.admin)
+        # What exists now lives as long as the process; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
+        self._listen_to_the_supervisor()
+        self._acceptor.open()
+        self._metrics.set(Cell.STATE, State.SERVING)
+        self._beat()
+        self._tell(ready=True)
+        # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
+        refresh.start(world, watching=post.account is None)
+
+    async def _drain(self, order: Order) -> None:
+        timeouts = self._proxy.world.settings.timeouts
+        delay = timeouts.drain_delay if order is Order.STOP else 0.0
+        self._tell(leaving=delay + timeouts.drain)
+        if delay:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._cut.wait(), delay)
+        if order is not Order.STOP:
+            self._admin.leave()
+        await self._acceptor.close(last=order is Order.STOP and not self._cut.is_set())
+        if self._cut.is_set():
+            self._proxy.cut()
+        await self._proxy.drain(timeouts.drain)
+
+    async def _end(self) -> None:
+        await self._proxy.responders.close()
+        self._proxy.desk.close()
+        await self._admin.stop()
+        for pool in self._proxy.world.upstreams.values():
+            pool.close()
+        self._access_log.close()
+        self._publish()
+
+    # -- the supervisor
+
+    def _listen_to_the_supervisor(self) -> None:
+        self._post.line.setblocking(False)
+        self._loop.add_reader(self._post.line.fileno(), self._hear)
+        # For whoever ends a worker by hand: its successor serves before it leaves.
+        self._loop.add_signal_handler(signal.SIGTERM, self._tire)
+
+    def _hear(self) -> None:
+        try:
+            heard, sealed = receive(self._post.line, 64)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            heard, sealed = b"", {}
+        if not heard:
+            # The supervisor is gone, so nobody would ever end this process.
+            self._loop.remove_reader(self._post.line.fileno())
+            _log.error("the supervisor is gone; worker %d ends", os.getpid())
+            self._obey(Order.RETIRE)
+        for byte in heard:
+            order = Order(bytes((byte,)))
+            if order is Order.FILES:
+                self._sealed |= sealed
+            else:
+                self._obey(order)
+
+    def _obey(self, order: Order) -> None:
+        match order:
+            case Order.STOP | Order.RETIRE:
+                if not self._leaving.done():
+                    self._leaving.set_result(order)
+            case Order.CUT:
+                self._cut.set()
+                if not self._leaving.done():
+                    self._leaving.set_result(order)
+                self._proxy.cut()
+            case Order.RELOAD:
+                sealed, self._sealed = self._sealed, {}
+                self._refresh.reload(sealed)
+            case Order.REOPEN:
+                self._access_log.reopen()
+
+    def _tire(self) -> None:
+        self._tell(tired=True)
+
+    def _tell(self, **what: object) -> None:
+        with suppress(OSError):
+            self._post.line.send(json.dumps(what).encode() + b"\n")
+
+    def _beat(self) -> None:
+        self._publish()
+        self._loop.call_later(min(BEAT_SECONDS, self._proxy.world.settings.timeouts.hang / 4), self._beat)
+
+    def _publish(self) -> None:
+        self._metrics.beat(time.monotonic())
+        self._metrics.change(Cell.LOST_LINES, self._access_log.take_lost())
+
+    # -- reload: `_build`, `_renew` and `_report` are called by the refresh, on its thread
+
+    def _assemble(self, settings: Settings, files: FileReader) -> World:
+        pools = make_pools(settings.every_upstream, self._sites.addresses, self._loop, self._pools, files)
+        return build_world(settings, pools, time.time(), files)
+
+    def _build(self, settings: Settings, files: FileReader) -> World:
+        asyncio.run_coroutine_threadsafe(self._sites.serve(settings.every_upstream), self._loop).result()
+        return self._assemble(settings, files)
+
+    def _renew(self, world: World) -> None:
+        """Returns when it is in force: said before, a visitor who came at that moment still met the old one."""
+        self._pools = world.upstreams
+        in_force = threading.Event()
+        self._call(self._proxy.renew, world)
+        self._call(in_force.set)
+        in_force.wait(IN_FORCE_SECONDS)
+
+    def _report(self, reload: Reload) -> None:
+        self._call(self._reloaded, reload)
+
+    def _reloaded(self, reload: Reload) -> None:
+        self._proxy.last_reload = reload
+        self._metrics.set(Cell.RELOAD_FAILED, not reload.ok)
+        self._tell(reloaded=reload.ok)
+
+    def _call(self, what: Callable[..., object], *arguments: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the gate has stopped
+            self._loop.call_soon_threadsafe(what, *arguments)

@@ -1,0 +1,92 @@
+"""The files that settings name: which ones there are, what each is at the moment, and how they are read."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatekeeper.settings.tables import Settings, UpstreamSettings
+
+FileStamp = tuple[int, ...] | None
+"""A file as stat(2) sees it, links followed: device, inode, size, times of content and entry. None if there is none."""
+
+
+class UnreadableFileError(Exception):
+    """A file could not be read, or is empty or too large. The text continues a sentence that begins with its path."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """Reads files by their configured paths.
+
+    ``descriptors`` are open copies of files that this process may not open itself (`process.sealed_files`). Where
+    there are any, a file without a copy does not exist: opening it anyway would end in "permission denied".
+    """
+
+    descriptors: Mapping[Path, int] = field(default_factory=dict)
+
+    def locate(self, path: Path) -> Path:
+        """The path to open in place of ``path``, for libraries that open files themselves."""
+        return Path(f"/proc/self/fd/{self.descriptors.get(path, 'none')}") if self.descriptors else path
+
+    def read(self, path: Path, limit: int) -> bytes:
+        """The content of a file of at most ``limit`` bytes that is not blank; else UnreadableFileError."""
+        try:
+            with self.locate(path).open("rb") as file:
+                content = file.read(limit + 1)
+        except (OSError, ValueError) as error:
+            raise UnreadableFileError(_reason(error)) from error
+        if not content.strip():
+            raise UnreadableFileError("is empty")
+        if len(content) > limit:
+            raise UnreadableFileError("is too large")
+        return content
+
+
+OPEN_DIRECTLY = FileReader()
+"""Opens every file at its configured path."""
+
+
+def _reason(error: OSError | ValueError) -> str:
+    match error:
+        case FileNotFoundError():
+            return "does not exist"
+        case IsADirectoryError():
+            return "is a directory, not a file"
+        case PermissionError():
+            return "is not readable for this user"
+        case OSError(strerror=str(words)):
+            return f"cannot be read: {words}"
+        case _:  # a NUL in the name
+            return "cannot be the name of a file"
+
+
+def stat_all(files: Iterable[Path]) -> dict[Path, FileStamp]:
+    """The current stamp of each file."""
+    return {path: _stamp(path) for path in files}
+
+
+def _stamp(path: Path) -> FileStamp:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def files_of(settings: Settings) -> Iterator[Path]:
+    """Every file that these settings name and that is read when they are loaded."""
+    server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
+    yield from (server.certificate, server.key, *auth.ca, *auth.crl)
+    if jwt is not None:
+        yield from jwt.key
+    for optional in (server.key_passphrase_file, settings.refusal.template):
+        if optional is not None:
+            yield optional
+    for upstream in settings.every_upstream.values():
+        yield from upstream_files(upstream)
+
+
+def upstream_files(upstream: UpstreamSettings) -> Iterator[Path]:
+    """The files of one upstream."""
+    yield from (path for path in (upstream.ca, upstream.certificate, upstream.key) if path is not None)

@@ -1,0 +1,503 @@
+"""What can be configured: one class for each table of ``gatekeeper.toml``, each field with its default and its meaning.
+
+The meanings are the one source of ``config/gatekeeper.toml``, ``docs/configuration.md`` and the JSON Schema. Settings
+are frozen and read when something starts, never for each request. In code durations are float seconds, sizes int bytes,
+paths absolute (when they come from ``config.load``).
+
+What spans several tables, or needs the files that are named here, is not checked by these classes.
+"""
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
+
+from gatekeeper.settings.addresses import UpstreamURL, parse_listen
+from gatekeeper.settings.types import (
+    URL,
+    DNSPattern,
+    Duration,
+    DurationOrOff,
+    EmailPattern,
+    File,
+    Fingerprint,
+    Folder,
+    HeaderName,
+    HostName,
+    Listen,
+    ListenOrOff,
+    LogTarget,
+    Method,
+    Network,
+    OneOrMany,
+    Origins,
+    Pin,
+    RequestPath,
+    RoutePath,
+    Serial,
+    Size,
+    SizeOrUnlimited,
+    Template,
+    Text,
+    UpstreamName,
+    URIPattern,
+    Wait,
+    WebURL,
+    Workers,
+)
+
+Count = Annotated[StrictInt, Field(ge=0)]
+HeaderPreset = Literal["nginx", "rfc9440", "remote-user", "xfcc", "traefik"]
+
+
+class Table(BaseModel):
+    """A table: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+class ServerSettings(Table):
+    """The listener: where visitors connect, and the ordinary HTTPS certificate they see."""
+
+    listen: Annotated[tuple[Listen, ...], Field(min_length=1), OneOrMany] = Field(
+        default_factory=lambda: (parse_listen("0.0.0.0:8443"),),
+        description='Where to listen: an address, or a list of them; port 0 picks one, "unix:/path" is a Unix socket.',
+    )
+    certificate: File = Field(
+        examples=["fullchain.pem"],
+        description="The HTTPS certificate that visitors see, PEM, with its chain; from Let's Encrypt or elsewhere.",
+    )
+    key: File = Field(examples=["privkey.pem"], description="The private key of that certificate, PEM.")
+    key_passphrase_file: File | None = Field(
+        default=None,
+        examples=["key-passphrase.txt"],
+        description="A file whose first line is the passphrase of the key.",
+    )
+    min_tls: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS version that is accepted.")
+    workers: Workers = Field(default=1, description='How many worker processes; "auto" is one for each core.')
+    proxy_protocol_from: tuple[Network, ...] = Field(
+        default=(),
+        examples=[["10.0.0.5/32"]],
+        description="Load balancers that must send a PROXY v1 or v2 header; from anyone else one is refused.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        examples=[["10.0.0.0/8"]],
+        description="Proxies whose X-Forwarded-*, Forwarded and X-Request-Id are believed and appended to.",
+    )
+    user: Text | None = Field(
+        default=None,
+        examples=["gatekeeper"],
+        description="The user to become after the ports are open, when started as root.",
+    )
+    group: Text | None = Field(
+        default=None, examples=["gatekeeper"], description="The group to become; without it, the user's own."
+    )
+
+
+class ClientAuthSettings(Table):
+    """Who is let in: the authorities whose client certificates are good, and how strictly they are judged."""
+
+    ca: Annotated[tuple[File, ...], Field(min_length=1), OneOrMany] = Field(
+        examples=["client-ca.crt"],
+        description="The authorities whose client certificates are let in: a PEM bundle, or a list of them.",
+    )
+    crl: Annotated[tuple[File, ...], OneOrMany] = Field(
+        default=(), examples=[["client-ca.crl"]], description="Lists of revoked certificates (CRLs), PEM or DER."
+    )
+    crl_stale: Literal["deny", "allow"] = Field(
+        default="deny",
+        description='What a CRL past its nextUpdate means: "deny" lets nobody in on it, "allow" goes on with an alarm.',
+    )
+    ocsp: Literal["off", "leaf"] = Field(
+        default="off", description='"leaf" asks the OCSP responder whether the visitor\'s certificate was revoked.'
+    )
+    ocsp_responder: WebURL | None = Field(
+        default=None,
+        examples=["http://ocsp.example.com"],
+        description="The OCSP responder to ask instead of the one that the certificate names.",
+    )
+    ocsp_on_failure: Literal["deny", "allow"] = Field(
+        default="deny", description='What no answer from the OCSP responder means: "deny", or "allow" with an alarm.'
+    )
+    require_common_name: StrictBool = Field(
+        default=True, description="Whether a certificate with a blank or missing common name (CN) is refused."
+    )
+    advertise_ca: StrictBool = Field(
+        default=True,
+        description="Whether the handshake names the authorities, so that browsers offer only what can work.",
+    )
+    session_resumption: StrictBool = Field(
+        default=False,
+        description="Whether who was let in gets a ticket to resume the TLS session; each request is judged anew.",
+    )
+    on_refusal: Literal["page", "handshake"] = Field(
+        default="page",
+        description='How a bad certificate is refused: "page" answers HTTP 403, "handshake" sends a TLS alert.',
+    )
+
+
+class UpstreamSettings(Table):
+    """An app behind the gate, and how it is reached."""
+
+    url: URL | None = Field(
+        default=None,
+        examples=["http://127.0.0.1:8000"],
+        description="Where the app is: http://host:port, https://host:port, unix:/path/to/socket or static:/folder.",
+    )
+    urls: tuple[URL, ...] = Field(
+        default=(),
+        examples=[["http://10.0.0.1:8000", "http://10.0.0.2:8000"]],
+        description="Several places of the same app instead of url; a request goes where the fewest are under way.",
+    )
+    ca: File | None = Field(
+        default=None,
+        examples=["upstream-ca.crt"],
+        description="The authorities that an https upstream's certificate must come from; without it, the system's.",
+    )
+    certificate: File | None = Field(
+        default=None, examples=["gate.crt"], description="A client certificate to show to an https upstream, PEM."
+    )
+    key: File | None = Field(
+        default=None,
+        examples=["gate.key"],
+        description="The private key of that client certificate, PEM, without a passphrase.",
+    )
+    server_name: HostName | None = Field(
+        default=None,
+        examples=["app.internal"],
+        description="The name that an https upstream's certificate must carry; without it, the host of the URL.",
+    )
+    unsafe_skip_verify: StrictBool = Field(
+        default=False,
+        description="Whether to take any certificate from an https upstream: anyone in between can pose as it.",
+    )
+    max_connections: Count = Field(
+        default=0,
+        description="How many connections to each place at most, for each worker; 0 sets no bound of its own.",
+    )
+    queue_timeout: Duration = Field(
+        default=10.0, description="How long a request waits for one of max_connections before it is answered 503."
+    )
+    health_path: RequestPath | None = Field(
+        default=None,
+        examples=["/healthz"],
+        description="A path to ask regularly; a place that does not answer 2xx or 3xx gets no requests until it does.",
+    )
+    health_interval: Duration = Field(default=10.0, description="How often health_path is asked.")
+    slow_start: Wait = Field(
+        default=10.0, description="How long a place that came back is given fewer requests than the others."
+    )
+
+    @property
+    def places(self) -> tuple[UpstreamURL, ...]:
+        """Where the app is: one URL or several."""
+        return (self.url,) if self.url is not None else self.urls
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _one_of_url_and_urls(self)
+        _only_for_https(self)
+        return self
+
+
+def _one_of_url_and_urls(upstream: UpstreamSettings) -> None:
+    if upstream.url is not None and upstream.urls:
+        raise ValueError("holds both url and urls; keep one of them")
+    if not upstream.places:
+        raise ValueError('names no place; write url = "http://127.0.0.1:8000" or wherever the app is')
+    if len(upstream.places) > 1 and any(place.scheme == "static" for place in upstream.places):
+        raise ValueError("lists static: among several urls; a folder can only stand alone, as url")
+
+
+def _only_for_https(upstream: UpstreamSettings) -> None:
+    if (upstream.certificate is None) != (upstream.key is None):
+        raise ValueError("needs certificate and key together, or neither of them")
+    if any(place.scheme == "https" for place in upstream.places):
+        return
+    for name in ("ca", "certificate", "server_name", "unsafe_skip_verify"):
+        if getattr(upstream, name):
+            raise ValueError(f"has {name}, which only means something for an https:// upstream")
+
+
+class RuleSettings(Table):
+    """What a certificate must say; every key that is written must match, and of a repeated attribute any one."""
+
+    cn: Text | None = Field(default=None, examples=["alice"], description="The subject's common name.")
+    o: Text | None = Field(default=None, examples=["Example Ltd"], description="An organization of the subject.")
+    ou: Text | None = Field(default=None, examples=["ops"], description="An organizational unit of the subject.")
+    email: EmailPattern | None = Field(
+        default=None,
+        examples=["alice@example.com"],
+        description="An e-mail address, from the subject or its alternative names; *@example.com is any address there.",
+    )
+    dns: DNSPattern | None = Field(
+        default=None,
+        examples=["laptop.example.com"],
+        description="A DNS name among the alternative names; *.example.com is any with one label more.",
+    )
+    uri: URIPattern | None = Field(
+        default=None,
+        examples=["spiffe://example.com/app"],
+        description="A URI among the alternative names; one that ends in /* is any that goes on behind the slash.",
+    )
+    issuer: Text | None = Field(
+        default=None, examples=["Home CA"], description="The common name of the authority that signed the certificate."
+    )
+    serial: Serial | None = Field(default=None, examples=["0a1b"], description="The serial number, in hex.")
+    sha256: Fingerprint | None = Field(
+        default=None, examples=["9f86d081…"], description="The certificate's SHA-256 fingerprint, in hex."
+    )
+    spki: Pin | None = Field(
+        default=None,
+        examples=["sha256/…"],
+        description="The SHA-256 of the public key, in hex or as sha256/ and base64.",
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("is empty, so it would match everybody")
+        return self
+
+
+class RouteSettings(Table):
+    """Which requests go to which upstream, and who may send them; the first route that matches decides."""
+
+    path: RoutePath = Field(
+        default="/*", description='An exact path, or everything below one: a prefix that ends in "/*".'
+    )
+    hosts: Annotated[tuple[HostName, ...], Field(min_length=1), OneOrMany] = Field(
+        default=(),
+        examples=[["admin.example.com"]],
+        description="The names in the Host header; none written, every name.",
+    )
+    methods: Annotated[tuple[Method, ...], Field(min_length=1), OneOrMany] = Field(
+        default=(), examples=[["GET", "POST"]], description="The request methods; none written, every method."
+    )
+    upstream: UpstreamName = Field(
+        default="default", description='The upstream by name; "default" is the [upstream] table.'
+    )
+    allow: Annotated[tuple[RuleSettings, ...], Field(min_length=1)] = Field(
+        default=(),
+        examples=[[{"ou": "ops"}, {"cn": "alice", "issuer": "Home CA"}]],
+        description="Who may: any table suffices, within a table all must match; none written, every verified visitor.",
+    )
+    deny: tuple[RuleSettings, ...] = Field(
+        default=(), examples=[[{"serial": "0a1b"}]], description="Who may not, in the same form; wins over allow."
+    )
+    public: StrictBool = Field(
+        default=False,
+        description="Whether no certificate is needed (webhooks, manifests); identity headers are still removed.",
+    )
+    cors_preflight: Origins = Field(
+        default=False,
+        description="Whether CORS preflights pass without a certificate: true, or a list of the origins that may.",
+    )
+
+    @model_validator(mode="after")
+    def _public_or_not(self) -> Self:
+        if self.public and (self.allow or self.deny):
+            raise ValueError("is public, so it cannot ask who the visitor is; take public or allow and deny out")
+        return self
+
+
+class JWTSettings(Table):
+    """A signed assertion of who the visitor is, in the header Gatekeeper-Assertion."""
+
+    key: Annotated[tuple[File, ...], Field(min_length=1), OneOrMany] = Field(
+        examples=["jwt.pem"],
+        description="The private key that signs: EC P-256, PEM. Of a list the first signs, and all can be looked up.",
+    )
+    audience: Text = Field(examples=["my-app"], description="Whom the assertion is for; the app must compare it.")
+    lifetime: Duration = Field(default=300.0, description='How long an assertion is good; "10s" at least.')
+
+    @field_validator("lifetime")
+    @classmethod
+    def _long_enough_to_be_read(cls, seconds: float) -> float:
+        """Dates are whole seconds, and half of the time is for the app."""
+        if seconds < 10:
+            raise ValueError('must be "10s" at least')
+        return seconds
+
+
+class IdentitySettings(Table):
+    """How the app learns who the visitor is: headers that are removed from every request, then set by the gate."""
+
+    headers: tuple[HeaderPreset, ...] = Field(
+        default=("nginx",),
+        description="Which sets of headers are sent to the app; the reference of headers lists each.",
+    )
+    custom: Mapping[HeaderName, Template] = Field(
+        default_factory=dict,
+        examples=[{"X-Device": "{cn}"}],
+        description="Headers of your own; filled in are {cn}, {o}, {ou}, {email}, {dns}, {uri}, {serial}, {sha256}, "
+        "{issuer} and {not_after}.",
+    )
+    jwt: JWTSettings | None = Field(
+        default=None,
+        examples=[{"key": "jwt.pem", "audience": "my-app"}],
+        description="Signs an assertion for apps that do not want to trust the network.",
+    )
+    expiry_warning: DurationOrOff = Field(
+        default=14 * 86400.0,
+        description='How long before its end a certificate is warned of, in headers to visitor and app; or "off".',
+    )
+
+
+class RefusalSettings(Table):
+    """What a refused visitor is shown."""
+
+    detail: Literal["full", "minimal"] = Field(
+        default="full",
+        description='Whether the page says why and shows the certificate ("full") or only that it is refused.',
+    )
+    contact: Text | None = Field(
+        default=None, examples=["you@example.com"], description="Whom to ask, shown on the page."
+    )
+    template: File | None = Field(
+        default=None,
+        examples=["refusal.html"],
+        description="A page of your own instead of the built-in one, a Jinja template.",
+    )
+
+
+class InvitationsSettings(Table):
+    """Links that carry a certificate onto a device; off unless this table is written."""
+
+    folder: Folder = Field(
+        examples=["/var/lib/gatekeeper/invitations"],
+        description="Where `gatekeeper ca invite` puts invitations and the gate finds them.",
+    )
+
+
+class AdminSettings(Table):
+    """The listener for operators: plain HTTP with /healthz, /readyz, /metrics and /status. Keep it private."""
+
+    listen: ListenOrOff = Field(
+        default_factory=lambda: parse_listen("127.0.0.1:9000"),
+        description='Where to listen; "off" switches it off, and `gatekeeper healthcheck` with it.',
+    )
+
+
+class LogSettings(Table):
+    """What is written down, where, and how."""
+
+    access: LogTarget = Field(
+        default="stdout", description='Where one line for each exchange goes: "stdout", "stderr", "off" or a file.'
+    )
+    format: Literal["json", "combined", "text"] = Field(
+        default="json",
+        description="How access lines are written: as JSON, as Apache and nginx do (combined), or for the eye.",
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least important messages that are still written to stderr."
+    )
+
+
+class TimeoutsSettings(Table):
+    """How long the gate waits for what. All are enforced."""
+
+    handshake: Duration = Field(default=10.0, description="The TLS handshake, from the connection to its end.")
+    request_header: Duration = Field(
+        default=10.0, description="The head of a request, from its first byte to its last."
+    )
+    idle: Duration = Field(default=75.0, description="A kept-alive connection between two requests.")
+    connect: Duration = Field(default=5.0, description="Connecting to an upstream, its TLS handshake included.")
+    response_header: Duration = Field(
+        default=60.0, description="The head of the upstream's answer, after the whole request was sent."
+    )
+    stream_idle: Duration = Field(default=60.0, description="A body, either way, in which not one byte moves.")
+    tunnel_idle: Duration = Field(
+        default=3600.0, description="A WebSocket or other tunnel in which not one byte moves."
+    )
+    hang: Duration = Field(
+        default=10.0, description="A worker process that does not react; it is then ended and replaced."
+    )
+    drain: Duration = Field(
+        default=30.0, description="What is still running when the gate stops, before it is cut off."
+    )
+    drain_delay: Wait = Field(
+        default=0.0,
+        description="The time between /readyz saying no and the end of accepting, for load balancers to notice.",
+    )
+
+
+class LimitsSettings(Table):
+    """How much of anything is accepted."""
+
+    request_header: Size = Field(default=32 << 10, description="The head of a request, all lines together; above: 431.")
+    header_count: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=100, description="The number of header lines of a request; above: 431."
+    )
+    request_line: Size = Field(default=8 << 10, description="The first line of a request; above: 414.")
+    request_body: SizeOrUnlimited = Field(
+        default=None, description='The body of a request; above: 413; or "unlimited".'
+    )
+    connections: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=10000, description="Open connections in all workers together; above, new ones wait to be accepted."
+    )
+    connections_per_ip: Count = Field(
+        default=0,
+        description="Open connections from one address; above, new ones are closed; 0 sets no bound.",
+    )
+
+
+class Settings(Table):
+    """The whole file. ``server`` and ``client_auth`` must be written; ``upstream`` is the app named "default"."""
+
+    server: ServerSettings
+    client_auth: ClientAuthSettings
+    upstream: UpstreamSettings | None = None
+    upstreams: Mapping[UpstreamName, UpstreamSettings] = Field(default_factory=dict)
+    routes: tuple[RouteSettings, ...] = ()
+    identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    refusal: RefusalSettings = Field(default_factory=RefusalSettings)
+    invitations: InvitationsSettings | None = None
+    admin: AdminSettings = Field(default_factory=AdminSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    timeouts: TimeoutsSettings = Field(default_factory=TimeoutsSettings)
+    limits: LimitsSettings = Field(default_factory=LimitsSettings)
+
+    @property
+    def every_upstream(self) -> Mapping[str, UpstreamSettings]:
+        """All upstreams by name, the one of ``[upstream]`` as "default"."""
+        return ({"default": self.upstream} if self.upstream is not None else {}) | dict(self.upstreams)
+
+
+def table_at(path: tuple[str | int, ...]) -> type[Table] | None:
+    """The class of the table at a path of keys and indexes (which may be left out), None where there is none."""
+    annotation: Any = Settings
+    for step in path:
+        if _is_list(annotation):
+            annotation = _entry(annotation)
+            if isinstance(step, int):
+                continue
+        if _is_table(annotation):
+            field = annotation.model_fields.get(str(step))
+            annotation = _without_none(field.annotation) if field is not None else None
+        else:
+            annotation = _entry(annotation)
+    annotation = _entry(annotation) if _is_list(annotation) else annotation
+    return annotation if _is_table(annotation) else None
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Table)
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_args(annotation)[1:] == (...,)
+
+
+def _entry(annotation: Any) -> Any:
+    """What a list or a mapping holds."""
+    inner = [one for one in get_args(annotation) if one is not ...]
+    return inner[-1] if inner else None
+
+
+def _without_none(annotation: Any) -> Any:
+    """``X`` of ``X | None``."""
+    inner = get_args(annotation)
+    return next(one for one in inner if one is not NoneType) if NoneType in inner else annotation

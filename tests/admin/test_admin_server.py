@@ -1,0 +1,182 @@
+"""What operators and orchestrators ask."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, page, span
+from gatekeeper.admin.status import Check
+from gatekeeper.process.listeners import open_listener
+from gatekeeper.settings.addresses import parse_listen
+
+REPORT: dict[str, Any] = {
+    "version": "1.2.3",
+    "ready": False,
+    "checks": {"upstream": {"ok": False, "detail": "no connection to default"}},
+    "uptime_seconds": 90061.0,
+    "tls": {"mode": "every_certificate", "reason": ""},
+    "workers": [{"pid": 42, "state": "serving", "uptime_seconds": 5.0, "connections": 7}],
+    "worker_restarts": 1,
+    "last_reload": {"time": "2027-01-01T00:00:00Z", "ok": False, "message": "no <b>CA</b>"},
+    "certificates": [
+        {"kind": "client_ca", "subject": "CN=<script>alert(1)</script>", "not_after": "2027", "days_left": 3}
+    ],
+    "crls": [{"issuer": "CN=Home CA", "next_update": "2027", "days_left": 2, "revoked": 5}],
+    "upstreams": [{"name": "default", "up": False, "places": ["http://127.0.0.1:8000"]}],
+    "warnings": ["the CRL of CN=<i>x</i> is stale"],
+    "connections": 7,
+    "tunnels": 1,
+    "requests": 1000,
+    "refusals": {"expired": 3, "revoked": 0},
+    "handshakes": {"ok": 1, "failed": 0},
+    "access_log_lost": 2,
+}
+
+
+class Says:
+    """A status that is told what to say."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = checks
+
+    async def checks(self) -> Mapping[str, Check]:
+        return self._checks
+
+    async def report(self) -> dict[str, Any]:
+        return REPORT
+
+    async def metrics(self) -> str:
+        return "gatekeeper_connections 7\n"
+
+
+def ask(checks: Mapping[str, Check], path: str, method: str = "GET", accept: str = "*/*") -> tuple[int, Any]:
+    status, text, _ = ask_whole(checks, path, method, accept)
+    return status, json.loads(text) if text.startswith("{") else text
+
+
+def ask_whole(checks: Mapping[str, Check], path: str, method: str, accept: str) -> tuple[int, str, Mapping[str, str]]:
+    async def talk() -> tuple[int, str, Mapping[str, str]]:
+        listener = open_listener(parse_listen("127.0.0.1:0"))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}{path}"
+        admin = Admin(Says(checks))
+        await admin.start(listener)
+        try:
+            async with (
+                ClientSession(headers={"Accept": accept}) as session,
+                session.request(method, url) as answer,
+            ):
+                return answer.status, await answer.text(), dict(answer.headers)
+        finally:
+            await admin.stop()
+
+    return asyncio.run(talk())
+
+
+def test_metrics_are_prometheus_text() -> None:
+    """The content type names the format's version, which Prometheus insists on."""
+    status, text, headers = ask_whole({}, "/metrics", "GET", "*/*")
+    assert (status, text) == (200, "gatekeeper_connections 7\n")
+    assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_status_is_json_unless_a_page_is_asked_for() -> None:
+    """curl gets JSON, a browser the page."""
+    assert ask({}, "/status") == (200, REPORT)
+    status, text, headers = ask_whole({}, "/status", "GET", "text/html,*/*;q=0.8")
+    assert status == 200
+    assert text.startswith("<!doctype html>")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_nothing_on_the_page_is_markup_but_the_page_itself() -> None:
+    """A certificate's subject is whatever somebody wrote there."""
+    text = page(REPORT)
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "no &lt;b&gt;CA&lt;/b&gt;" in text
+    assert "<i>x" not in text
+
+
+def test_the_page_loads_nothing() -> None:
+    """No outside resources."""
+    assert "http" not in page(REPORT | {"upstreams": []}).replace('http-equiv="refresh"', "")
+
+
+def test_a_duration_has_two_units() -> None:
+    """The two largest."""
+    assert [span(seconds) for seconds in (0, 59, 61, 90061, 86400)] == ["0 s", "59 s", "1 min 1 s", "1 d 1 h", "1 d"]
+
+
+def test_healthz_says_that_the_process_lives() -> None:
+    """Whatever its checks say: a restart would not help."""
+    assert ask({"upstream": Check(False, "is down")}, "/healthz") == (200, {"status": "ok"})
+
+
+def test_readyz_names_each_check() -> None:
+    """200 only if all are fine."""
+    assert ask({"listening": Check(True)}, "/readyz") == (
+        200,
+        {"status": "ready", "checks": {"listening": {"ok": True, "detail": ""}}},
+    )
+    status, told = ask({"listening": Check(True), "draining": Check(False, "the gate is stopping")}, "/readyz")
+    assert status == 503
+    assert told["status"] == "not ready"
+    assert told["checks"]["draining"] == {"ok": False, "detail": "the gate is stopping"}
+
+
+def test_other_paths_are_not_there() -> None:
+    """Nor other methods."""
+    assert ask({}, "/")[0] == 404
+    assert ask({}, "/healthz", "POST")[0] == 405
+
+
+def test_an_answer_ends_its_connection() -> None:
+    """So that nobody keeps a descriptor of a worker, and the next question may reach another one."""
+    assert ask_whole({}, "/healthz", "GET", "*/*")[2]["Connection"] == "close"
+    assert ask_whole({}, "/nowhere", "GET", "*/*")[2]["Connection"] == "close"
+
+
+def play(seconds: float, connections: int) -> tuple[bytes, bytes]:
+    """What the first of so many connections, none of which ends its request, and a newcomer are answered."""
+
+    async def talk() -> tuple[bytes, bytes]:
+        listener = open_listener(parse_listen("127.0.0.1:0"))
+        admin = Admin(Says({}), seconds=seconds)
+        await admin.start(listener)
+        port = listener.getsockname()[1]
+        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections)]
+        for _, writer in held:
+            writer.write(b"GET /healthz HTTP/1.1\r\n")
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        answers = await held[0][0].read(), await reader.read()
+        for _, each in (*held, (reader, writer)):
+            each.close()
+        await admin.stop()
+        return answers
+
+    return asyncio.run(asyncio.wait_for(talk(), 20))
+
+
+@pytest.mark.parametrize(("seconds", "connections"), [(0.1, 1), (1000.0, MOST_CONNECTIONS)])
+def test_nobody_can_occupy_it(seconds: float, connections: int) -> None:
+    """A request that is never finished is given a time, and one of too many is the first to go."""
+    first, newcomer = play(seconds, connections)
+    assert first == b""
+    assert newcomer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_nonsense_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """A scanner on the admin listener must not fill the log, least of all with tracebacks."""
+    assert ask({}, "/" + "a" * 10_000)[0] == 400
+    assert caplog.text == ""
+
+
+def test_an_admin_listener_that_was_never_started_can_be_stopped() -> None:
+    """`admin.listen = "off"`."""
+    asyncio.run(Admin(Says({})).stop())

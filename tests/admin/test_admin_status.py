@@ -1,0 +1,32 @@
+"""gatekeeper.admin.status: what one worker says of all of them."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gatekeeper.admin.status import Status
+from gatekeeper.proxy.proxy import Reload
+from gatekeeper.telemetry.metrics import Cell, Ledger
+
+FINE, BROKEN = Reload(1800000000.0, ok=True), Reload(1800000000.0, ok=False, message="no CA")
+
+
+@pytest.mark.parametrize(
+    ("own", "others_failed", "told"),
+    [
+        (None, False, None),
+        (FINE, False, (True, "")),
+        (BROKEN, True, (False, "no CA")),
+        (None, True, (False, "another worker could not reload; the log says why")),
+        (FINE, True, (False, "another worker could not reload; the log says why")),
+    ],
+)
+def test_one_worker_that_could_not_reload_is_enough(own: Reload | None, others_failed: bool, told: Any) -> None:
+    """As in the metric: whichever is asked, what is in force is not what is on disk."""
+    ledger = Ledger(2)
+    for pid, row in enumerate(ledger.rows, 1):
+        row.begin(pid, 0.0, 0.0)
+    ledger.rows[1].set(Cell.RELOAD_FAILED, others_failed)
+    found = Status(SimpleNamespace(last_reload=own), ledger)._last_reload()  # type: ignore[arg-type]
+    assert (found and (found["ok"], found["message"])) == told

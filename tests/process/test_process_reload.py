@@ -1,0 +1,218 @@
+"""Loading anew: when, from which files, and what stays when something is wrong."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gatekeeper.config import load
+from gatekeeper.process.reload import Refresh, needing_a_restart
+from gatekeeper.proxy.proxy import Reload
+from gatekeeper.proxy.world import World, build_world
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
+from gatekeeper.settings.tables import Settings
+from tests.certificates import Holder, make_authority, make_server
+
+PATIENCE = 10.0
+QUIET = 1.0  # five looks
+
+CONFIGURATION = """\
+[server]
+certificate = "server.crt"
+key = "server.key"
+
+[client_auth]
+ca = "ca.crt"
+
+[upstream]
+url = "http://127.0.0.1:8000"
+"""
+
+
+class Watch:
+    """A refresh of real files, and what comes out of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "gatekeeper.toml"
+        self.worlds: Queue[World] = Queue()
+        self.reloads: Queue[Reload] = Queue()
+        settings = load(self.path).settings
+        self.refresh = Refresh(self.path, settings, build=self._build, renew=self.worlds.put, report=self.reloads.put)
+        self.refresh.start(self._build(settings))
+
+    def _build(self, settings: Settings, files: FileReader = OPEN_DIRECTLY) -> World:
+        return build_world(settings, {}, 0.0, files)
+
+    def reloaded(self) -> World:
+        """The next reload, which must succeed."""
+        result = self.reloads.get(timeout=PATIENCE)
+        assert result.ok, result.message
+        return self.worlds.get_nowait()
+
+    def failed(self) -> str:
+        """What was wrong with the next reload; there is no new world."""
+        result = self.reloads.get(timeout=PATIENCE)
+        assert not result.ok
+        assert self.worlds.empty()
+        return result.message
+
+    def rests(self) -> bool:
+        """Whether nothing is reloaded for a while."""
+        try:
+            return not self.reloads.get(timeout=QUIET)
+        except Empty:
+            return True
+
+
+def replace(path: Path, content: bytes) -> None:
+    """As certbot and ``gatekeeper ca`` do: a new file beside it, then a rename."""
+    new = path.with_name(path.name + ".new")
+    new.write_bytes(content)
+    os.replace(new, path)
+
+
+@pytest.fixture
+def home() -> Holder:
+    return make_authority("Home CA")
+
+
+@pytest.fixture
+def watch(tmp_path: Path, home: Holder) -> Iterator[Watch]:
+    make_server("gate.example.com", home).write(tmp_path, "server")
+    (tmp_path / "ca.crt").write_bytes(home.certificate_pem)
+    (tmp_path / "gatekeeper.toml").write_text(CONFIGURATION)
+    watch = Watch(tmp_path)
+    yield watch
+    watch.refresh.stop()
+    watch.refresh._thread.join(PATIENCE)
+    assert not watch.refresh._thread.is_alive()
+
+
+def test_asked_it_loads_although_nothing_changed(watch: Watch) -> None:
+    """SIGHUP. And without being asked, it does nothing."""
+    assert watch.rests()
+    watch.refresh.reload()
+    watch.reloaded()
+    assert watch.rests()
+
+
+def test_a_certificate_renewed_by_rename_is_loaded_once(watch: Watch, home: Holder) -> None:
+    """Certificate, then key: one reload for both, when they have come to rest."""
+    new = make_server("new.example.com", home)
+    replace(watch.folder / "server.crt", new.certificate_pem)
+    replace(watch.folder / "server.key", new.key_pem())
+    assert watch.reloaded().tls.certificate.dns_names == ("new.example.com",)
+    assert watch.rests()
+
+
+def test_a_file_rewritten_in_place_is_loaded(watch: Watch) -> None:
+    """The configuration itself is watched too."""
+    watch.path.write_text(CONFIGURATION + '[refusal]\ncontact = "you@example.com"\n')
+    assert watch.reloaded().settings.refusal.contact == "you@example.com"
+
+
+def test_a_half_written_file_keeps_the_old_state_until_it_is_whole(
+    watch: Watch, home: Holder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Told once, with file, line and key; tried again at the next change, not before."""
+    whole = make_server("new.example.com", home, key=load_key(watch)).certificate_pem
+    (watch.folder / "server.crt").write_bytes(whole[: len(whole) // 2])
+    message = watch.failed()
+    assert f"{watch.path}: line 2: server.certificate: " in message
+    assert watch.rests()
+    assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
+    (watch.folder / "server.crt").write_bytes(whole)
+    assert watch.reloaded().tls.certificate.dns_names == ("new.example.com",)
+
+
+def load_key(watch: Watch) -> Any:
+    return load_pem_private_key((watch.folder / "server.key").read_bytes(), None)
+
+
+def test_a_key_that_does_not_match_keeps_the_old_state(watch: Watch, home: Holder) -> None:
+    """Until the certificate comes that it belongs to."""
+    new = make_server("new.example.com", home)
+    replace(watch.folder / "server.key", new.key_pem())
+    assert "is not the key of the first certificate" in watch.failed()
+    replace(watch.folder / "server.crt", new.certificate_pem)
+    watch.reloaded()
+
+
+def test_a_broken_configuration_keeps_the_old_state(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    """Every mistake is a line of its own in the log."""
+    watch.path.write_text(CONFIGURATION + "[sever]\n[clinet_auth]\n")
+    assert len(watch.failed().splitlines()) == 2
+    watch.path.write_text(CONFIGURATION)
+    watch.reloaded()
+    assert len([record for record in caplog.records if "not reloaded" in record.message]) == 2
+
+
+def test_what_the_log_says_is_in_the_status_already(watch: Watch) -> None:
+    """Whoever acts on a line of the log and asks then must not hear of the state before."""
+    told: Queue[tuple[str, list[bool]]] = Queue()
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.put((record.getMessage().partition(" /")[0][:12], [one.ok for one in watch.reloads.queue]))
+
+    logger, handler = logging.getLogger("gatekeeper"), Told()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        watch.path.write_text("")
+        assert told.get(timeout=PATIENCE) == ("not reloaded", [False])
+        watch.path.write_text(CONFIGURATION)
+        while (said := told.get(timeout=PATIENCE)) == ("not reloaded", [False]):
+            pass  # one line a mistake
+        assert said == ("reloaded", [False, True])
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def test_a_removed_file_keeps_the_old_state_until_it_is_back(watch: Watch) -> None:
+    """A missing CA is not an empty one."""
+    content = (watch.folder / "ca.crt").read_bytes()
+    (watch.folder / "ca.crt").unlink()
+    assert "ca.crt does not exist" in watch.failed()
+    (watch.folder / "ca.crt").write_bytes(content)
+    watch.reloaded()
+
+
+def test_files_that_a_new_configuration_names_are_watched(watch: Watch) -> None:
+    """Also those of a configuration that failed, so that mending the file is enough."""
+    watch.path.write_text(CONFIGURATION.replace("ca.crt", "new-ca.crt"))
+    assert "new-ca.crt does not exist" in watch.failed()
+    (watch.folder / "new-ca.crt").write_bytes(make_authority("New CA").certificate_pem)
+    assert [one.subject for one in watch.reloaded().tls.authorities] == ["CN=New CA"]
+    (watch.folder / "ca.crt").unlink()  # nobody needs it any more
+    assert watch.rests()
+
+
+def test_an_unexpected_exception_does_not_end_the_watch(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    """It is a failed reload like any other, with its traceback in the log."""
+    build, watch.refresh._build = watch.refresh._build, lambda settings, files: 1 / 0  # type: ignore[assignment,return-value]
+    watch.refresh.reload()
+    assert watch.failed() == "ZeroDivisionError: division by zero"
+    assert caplog.records[0].exc_info
+    watch.refresh._build = build
+    watch.refresh.reload()
+    watch.reloaded()
+
+
+def test_what_takes_effect_at_the_next_start_is_named(watch: Watch) -> None:
+    """Ports are open already."""
+    old = load(watch.path).settings
+    watch.path.write_text(
+        CONFIGURATION.replace("[server]", '[server]\nlisten = "127.0.0.1:1"')
+        + '[log]\nlevel = "error"\n[timeouts]\nidle = "1s"\n'
+    )
+    assert list(needing_a_restart(old, load(watch.path).settings)) == ["server.listen", "log.level"]
+    watch.reloaded()

@@ -1,0 +1,72 @@
+"""How configured files are read: what is wrong with one, in words that go on from its path."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+
+
+def reason(path: Path, limit: int = 8) -> str:
+    with pytest.raises(UnreadableFileError) as caught:
+        OPEN_DIRECTLY.read(path, limit)
+    return str(caught.value)
+
+
+def test_without_descriptors_the_file_itself_is_read(tmp_path: Path) -> None:
+    """As wherever the process may open its own files."""
+    path = tmp_path / "key"
+    path.write_bytes(b"secret")
+    assert OPEN_DIRECTLY.locate(path) == path
+    assert OPEN_DIRECTLY.read(path, 6) == b"secret"
+
+
+def test_a_file_over_its_limit_is_rejected(tmp_path: Path) -> None:
+    """A device never ends, and a wrong path may lead to gigabytes."""
+    (tmp_path / "large").write_bytes(b"123456789")
+    assert reason(tmp_path / "large") == "is too large"
+
+
+def test_a_blank_file_is_rejected(tmp_path: Path) -> None:
+    """An empty list of authorities or revocations would mean something; a file that was cut off must not."""
+    (tmp_path / "blank").write_bytes(b" \r\n")
+    assert reason(tmp_path / "blank") == "is empty"
+
+
+def test_what_cannot_be_opened_has_the_reason_in_words(tmp_path: Path) -> None:
+    """Missing, a directory, a name with NUL, a link to itself."""
+    (tmp_path / "loop").symlink_to("loop")
+    assert reason(tmp_path / "none") == "does not exist"
+    assert reason(tmp_path) == "is a directory, not a file"
+    assert reason(Path("a\0b")) == "cannot be the name of a file"
+    assert reason(tmp_path / "loop") == f"cannot be read: {os.strerror(errno.ELOOP)}"
+
+
+def test_a_file_of_another_user_is_not_readable(tmp_path: Path) -> None:
+    """Root may read everything, so as root the question is asked as somebody else."""
+    path = tmp_path / "secret"
+    path.write_bytes(b"secret")
+    path.chmod(0)
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        assert reason(path) == "is not readable for this user"
+    finally:
+        os.seteuid(user)
+
+
+def test_among_descriptors_a_file_without_one_does_not_exist(tmp_path: Path) -> None:
+    """A process that was given copies must not open the file itself: that would end in "permission denied"."""
+    path, other = tmp_path / "key", tmp_path / "other"
+    path.write_bytes(b"secret")
+    other.write_bytes(b"another")
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        reader = FileReader({path: descriptor})
+        assert reader.read(path, 6) == b"secret"
+        with pytest.raises(UnreadableFileError, match=r"^does not exist$"):
+            reader.read(other, 8)
+    finally:
+        os.close(descriptor)

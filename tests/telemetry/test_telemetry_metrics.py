@@ -1,0 +1,107 @@
+"""What is counted, in memory that all processes share."""
+
+import os
+
+import pytest
+
+from gatekeeper.gate.verdict import Reason
+from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, Metrics, State
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slot"), [(0.0, 0), (0.005, 0), (0.0051, 1), (10.0, len(DURATION_BUCKETS) - 1), (11.0, -1)]
+)
+def test_durations_fall_into_the_bucket_that_holds_them(seconds: float, slot: int) -> None:
+    """A bucket's bound belongs to it, as Prometheus has it (le)."""
+    metrics = Metrics()
+    metrics.answered(200, seconds)
+    ((status, slots),) = metrics.answers()
+    assert status == 200
+    assert slots[slot] == 1
+    assert sum(slots) == 1
+    assert metrics.duration_sum == seconds
+
+
+def test_requests_are_counted_by_status() -> None:
+    """Each for itself, up to the largest that HTTP can write."""
+    metrics = Metrics()
+    for status in (200, 200, 404, 999):
+        metrics.answered(status, 0.1)
+    assert {status: sum(slots) for status, slots in metrics.answers()} == {200: 2, 404: 1, 999: 1}
+
+
+def test_every_reason_and_result_has_a_place_of_its_own() -> None:
+    """None is counted as another."""
+    metrics = Metrics()
+    for count, reason in enumerate(Reason, 1):
+        for _ in range(count):
+            metrics.refused(reason)
+    metrics.shook_hands("ok")
+    assert metrics.refusals == {reason.value: count for count, reason in enumerate(Reason, 1)}
+    assert metrics.handshakes == {"ok": 1}
+
+
+def test_all_rows_are_added_up() -> None:
+    """Each process has one."""
+    ledger = Ledger(2)
+    for row in ledger.rows:
+        row.answered(200, 0.5)
+        row.answered(200, 3.0)
+        row.refused(Reason.EXPIRED)
+        row.shook_hands("failed")
+        row.change(Cell.CONNECTIONS, 2)
+        row.beat(1.0)
+    totals = ledger.totals()
+    assert totals.requests == {200: 4}
+    assert sum(totals.durations) == 4
+    assert totals.duration_sum == pytest.approx(7.0)
+    assert totals.refusals["expired"] == 2
+    assert totals.refusals["revoked"] == 0
+    assert totals.handshakes == {"ok": 0, "failed": 2, "refused": 0}
+    assert totals.connections == ledger.connections == 4
+
+
+def test_a_replacement_goes_on_counting() -> None:
+    """What was counted stays; what was open is gone with the process that held it."""
+    ledger = Ledger(1)
+    row = ledger.rows[0]
+    row.begin(41, 1.0, 1.0)
+    row.answered(200, 0.5)
+    row.change(Cell.CONNECTIONS, 3)
+    row.beat(2.0)
+    row.end()
+    assert list(ledger.workers) == []
+    assert ledger.connections == 0
+    successor = ledger.rows[0]
+    successor.begin(42, 3.0, 3.0)
+    successor.answered(200, 0.5)
+    successor.beat(4.0)
+    assert ledger.totals().requests == {200: 2}
+    assert ledger.totals().duration_sum == 1.0
+    assert [row.count(Cell.PID) for row in ledger.workers] == [42]
+
+
+def test_another_process_counts_in_the_same_memory() -> None:
+    """Also one that is killed a moment later."""
+    ledger = Ledger(1)
+    pid = os.fork()
+    if pid == 0:
+        ledger.rows[0].answered(200, 0.1)
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert ledger.totals().requests == {200: 1}
+
+
+def test_the_ledger_knows_the_state_of_the_gate() -> None:
+    """Stopping, a reload that failed, restarts."""
+    ledger = Ledger(1)
+    assert not ledger.stopping
+    assert not ledger.reload_failed
+    ledger.rows[0].begin(42, 1.0, 1.0)
+    ledger.rows[0].set(Cell.RELOAD_FAILED, 1)
+    assert ledger.reload_failed
+    ledger.restarted()
+    ledger.stop()
+    assert ledger.stopping
+    assert ledger.totals().restarts == 1
+    assert ledger.rows[0].count(Cell.STATE) == State.STARTING
