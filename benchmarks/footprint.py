@@ -48,7 +48,7 @@ def footprint(stage: Stage, contender: Contender, connections: int, say: Callabl
 
 
 def idle_kib(fresh: Gate, stage: Stage, connections: int) -> float:
-    """Memory that the connections added, for each of them."""
+    """Cache that the connections added, for each of them."""
     with contextlib.ExitStack() as stack:
         before = memory_kib(fresh.pid)
         still = stack.enter_context(client("idle", fresh.place.port, stage.certificates, connections, 0))

@@ -27,7 +27,7 @@ class Stage:
     gates: dict[tuple[str, Setup], Gate | BenchmarkError] = field(default_factory=dict)
 
     def gate(self, contender: Contender, setup: Setup) -> Gate:
-        """The running gate, started when first asked for; an error is remembered and raised again."""
+        """The running gate, started when first asked for; an error is cached and raised again."""
         key = contender.name, setup
         if key not in self.gates:
             folder = self.folder / f"{len(self.gates)}-{contender.name.partition('@')[0]}"

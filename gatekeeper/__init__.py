@@ -20,7 +20,7 @@ The folders are the architecture. A module imports from its own package and from
     the certificate authority behind ``gatekeeper ca``; the running proxy never imports it.
 ``refusal``
     what a refused visitor sees.
-``reception``
+``local``
     what the gate itself answers, to visitors without a certificate and about one's own.
 ``telemetry``
     access log and counters.

@@ -37,25 +37,25 @@ def reader() -> RequestReader:
 # -- parse
 
 
-def test_request_head_remembered(benchmark: Any, reader: RequestReader) -> None:
+def test_request_head_cached(benchmark: Any, reader: RequestReader) -> None:
     """The same head again."""
-    assert benchmark(reader.remembered.__getitem__, HEAD).ready
+    assert benchmark(reader.cached.__getitem__, HEAD).wire_head
 
 
 def test_request_head_with_a_new_cookie(benchmark: Any, reader: RequestReader) -> None:
     """Eleven lines are known, one is not."""
     numbers = count()
-    assert benchmark(lambda: reader.remembered[BROWSER % next(numbers)]).ready
+    assert benchmark(lambda: reader.cached[BROWSER % next(numbers)]).wire_head
 
 
 def test_request_head_fresh(benchmark: Any, reader: RequestReader) -> None:
     """Nothing is known, as for visitors who are refused."""
-    assert benchmark(reader.read, LINE, BLOCK, remember=False).ready
+    assert benchmark(reader.read, LINE, BLOCK, remember=False).wire_head
 
 
-def test_response_head_remembered(benchmark: Any) -> None:
+def test_response_head_cached(benchmark: Any) -> None:
     """The same head again."""
-    assert benchmark(read_response, RESPONSE[:-100]).whole == 100
+    assert benchmark(read_response, RESPONSE[:-100]).content_length == 100
 
 
 def test_response_head_with_a_new_line(benchmark: Any) -> None:
@@ -96,7 +96,7 @@ def test_chunked_body(benchmark: Any) -> None:
 
 
 def test_judge(benchmark: Any, gate: Gate) -> None:
-    """A good certificate, its text remembered."""
+    """A good certificate, its text cached."""
     peer = gate.shake_hands().downstream.tls.peer
     world = gate.proxy.world
     now = gate.proxy.wall()
@@ -113,7 +113,7 @@ def test_log_line(benchmark: Any, gate: Gate, reader: RequestReader) -> None:
     """JSON, for a visitor and a head that were seen before."""
     visitor = gate.shake_hands()
     visitor.exchange(visitor.encrypt(HEAD))
-    head = reader.remembered[HEAD]
+    head = reader.cached[HEAD]
     exchange = _Outcome()
     assert benchmark(json_line, visitor.downstream.visitor, head, exchange).startswith('{"time":')
 

@@ -14,7 +14,7 @@ from gatekeeper.gate.revocation import Revocations, read_lists
 from gatekeeper.gate.verdict import Policy, Reason, Refuse, judge
 from gatekeeper.tls.context import ServerContext, new_ssl_context
 from gatekeeper.tls.openssl import OpenSSL
-from gatekeeper.tls.proof import reach_and_prove
+from gatekeeper.tls.proof import load_and_prove
 
 # X509_V_FLAG_NO_CHECK_TIME: dates are the judge's, who is told what time it is.
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
@@ -69,6 +69,6 @@ def admission(certificate: x509.Certificate, trust: Trust, sent: Sequence[x509.C
 
 def _openssl() -> tuple[OpenSSL | None, str]:
     try:
-        return reach_and_prove(), ""
+        return load_and_prove(), ""
     except BindingError as error:
         return None, str(error)

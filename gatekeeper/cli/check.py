@@ -18,7 +18,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
 from gatekeeper.process.privileges import account_of
-from gatekeeper.process.worker import prove
+from gatekeeper.process.worker import dry_run
 from gatekeeper.proxy.world import World
 from gatekeeper.settings.tables import Settings
 
@@ -60,7 +60,7 @@ def _load(options: argparse.Namespace) -> tuple[Path, Settings, World]:
         configuration = load_configuration(options)
         with naming_lines(configuration):
             account_of(configuration.settings.server)
-            return configuration.source.path, configuration.settings, prove(configuration.settings)
+            return configuration.source.path, configuration.settings, dry_run(configuration.settings)
 
 
 def _mistakes(error: ConfigurationError) -> dict[str, Any]:

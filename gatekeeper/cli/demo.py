@@ -29,7 +29,7 @@ from gatekeeper.errors import StartError, UsageError
 from gatekeeper.settings.addresses import parse_listen, parse_upstream
 
 if TYPE_CHECKING:
-    from gatekeeper.embedded.stage import Player, Stage
+    from gatekeeper.embedded.fixture import DemoFixture, Player
 
 DEFAULT_LISTEN = "127.0.0.1:8443"
 TIMEOUT_SECONDS = 10.0
@@ -56,7 +56,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from gatekeeper.embedded.stage import set_stage  # brings the authority, which the running proxy never loads
+    from gatekeeper.embedded.fixture import set_stage  # brings the authority, which the running proxy never loads
 
     # For a check any free port will do.
     default = "127.0.0.1:0" if options.check else DEFAULT_LISTEN
@@ -108,7 +108,7 @@ def _app(socket: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _gate(stage: "Stage") -> Iterator[tuple[subprocess.Popen[str], int]]:
+def _gate(stage: "DemoFixture") -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The gate as its users start it, and the port that it really listens on."""
     command = [sys.executable, "-m", "gatekeeper", "serve", "-c", str(stage.configuration)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
@@ -140,7 +140,7 @@ def _pass_on(gate: "subprocess.Popen[str]") -> None:
             print(line, end="", file=sys.stderr)
 
 
-def _explain(stage: "Stage", port: int) -> None:
+def _explain(stage: "DemoFixture", port: int) -> None:
     url = f"https://localhost:{port}/"
     certificate, key = stage.files("alice")
     print(f"""\
@@ -185,7 +185,7 @@ class Visit:
         return self.expected == self.got
 
 
-def _play(stage: "Stage", port: int) -> Iterator[Visit]:
+def _play(stage: "DemoFixture", port: int) -> Iterator[Visit]:
     for player in stage.players:
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             tls = version.name[-3:].replace("_", ".")
@@ -209,7 +209,7 @@ def _shown(reason: str | None) -> str:
     return "200, let in" if reason is None else f"403 {reason}"
 
 
-def _visit(stage: "Stage", player: "Player", version: ssl.TLSVersion, port: int) -> str:
+def _visit(stage: "DemoFixture", player: "Player", version: ssl.TLSVersion, port: int) -> str:
     """What this visitor gets: ``200, let in``, ``403 expired`` …, or what went wrong."""
     context = ssl.create_default_context(cafile=str(stage.authority))
     context.minimum_version = context.maximum_version = version

@@ -16,8 +16,8 @@ from gatekeeper.cli.parser import Commands
 from gatekeeper.cli.terminal import print_json, working
 from gatekeeper.errors import BindingError, MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
-from gatekeeper.gate.routes import Document, Reception, Route
+from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward
+from gatekeeper.gate.routes import LocalRoute, Route, StaticDocument
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict, confirm
 from gatekeeper.proxy.forwarding import address_headers, visitor_headers, whole_head
 from gatekeeper.proxy.ocsp import ask_once
@@ -131,8 +131,8 @@ def explain(
         head = _head(world, method, url, header)
     except MessageError as error:
         return Explanation(request, certificate, error.status, detail=error.detail, check="syntax of the request")
-    passage = Passage(verdict, world.routes)
-    decision = passage.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
+    authorizer = Authorizer(verdict, world.routes)
+    decision = authorizer.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
     return _told(world, request, certificate, head, decision, address, now)
 
 
@@ -152,7 +152,7 @@ def _told(
     address: str,
     now: float,
 ) -> Explanation:
-    if isinstance(decision, Refused):
+    if isinstance(decision, Denied):
         refusal = decision.refusal
         return Explanation(
             request,
@@ -164,9 +164,9 @@ def _told(
             route=decision.route.text if decision.route else "",
             rule=_rule(decision),
         )
-    if isinstance(decision, Document):
+    if isinstance(decision, StaticDocument):
         return Explanation(request, certificate, 200, detail="The gate itself has this for everybody.")
-    if isinstance(decision, Reception):
+    if isinstance(decision, LocalRoute):
         return Explanation(request, certificate, 200, detail="The gate itself answers here, and no app is asked.")
     if not isinstance(decision, Forward):
         return Explanation(request, certificate, decision.status, detail=decision.detail, check="routes")
@@ -187,10 +187,10 @@ def _route(route: Route) -> str:
     return f"{route.text} (public)" if route.public else route.text
 
 
-def _rule(decision: Forward | Refused) -> str:
+def _rule(decision: Forward | Denied) -> str:
     if decision.rule is not None:
         return decision.rule.text
-    return "none under allow fits" if isinstance(decision, Refused) and decision.route is not None else ""
+    return "none under allow fits" if isinstance(decision, Denied) and decision.route is not None else ""
 
 
 def _upstream(world: World, name: str) -> str:

@@ -13,7 +13,7 @@ from gatekeeper.process.listeners import open_listener, shown_address
 from gatekeeper.process.privileges import account_of
 from gatekeeper.process.stderr_log import announce, log_to_stderr
 from gatekeeper.process.supervisor import Supervisor
-from gatekeeper.process.worker import prove
+from gatekeeper.process.worker import dry_run
 
 
 def add_command(commands: Commands) -> None:
@@ -38,7 +38,7 @@ def _serve(options: argparse.Namespace) -> int:
         where = settings.admin.listen
         admin = opened.enter_context(open_listener(where)) if where is not None else None
         with naming_lines(configuration):
-            warnings = prove(settings).warnings(time.time())
+            warnings = dry_run(settings).warnings(time.time())
             account = account_of(settings.server)
         ready = _announcement(visitors, admin, warnings)
         Supervisor(configuration, visitors, admin, account, ready).run()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from gatekeeper.config.reach import unreached
+from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.config.source import KeyPath
 from gatekeeper.settings.addresses import Address, ListenAddress
 from gatekeeper.settings.tables import (
@@ -18,17 +18,17 @@ from gatekeeper.settings.tables import (
 )
 from gatekeeper.wire.headers import folded, is_left_to_custom, is_of_the_request
 
-Found = Iterator[tuple[KeyPath, str]]
+Problems = Iterator[tuple[KeyPath, str]]
 
 
-def contradictions(tables: Mapping[str, Any]) -> Found:
+def contradictions(tables: Mapping[str, Any]) -> Problems:
     """What is wrong across keys and tables. A check is left out where a table it needs has mistakes of its own."""
     for needs, check in _CHECKS:
         if all(name in tables for name in needs):
             yield from check(*(tables[name] for name in needs))
 
 
-def _listeners(server: ServerSettings, admin: AdminSettings) -> Found:
+def _listeners(server: ServerSettings, admin: AdminSettings) -> Problems:
     for first, second in combinations(server.listen, 2):
         if _collide(first, second):
             yield ("server", "listen"), f"{first} and {second} cannot both be listened on"
@@ -48,12 +48,12 @@ def _collide(first: ListenAddress, second: ListenAddress) -> bool:
     return len(hosts) == 1 or (not family_apart and bool(hosts & {"0.0.0.0", "::"}))  # noqa: S104  compared, not bound
 
 
-def _group_without_user(server: ServerSettings) -> Found:
+def _group_without_user(server: ServerSettings) -> Problems:
     if server.group is not None and server.user is None:
         yield ("server", "group"), "means nothing without server.user"
 
 
-def _revocation(auth: ClientAuthSettings) -> Found:
+def _revocation(auth: ClientAuthSettings) -> Problems:
     if auth.crl_stale == "allow" and not auth.crl:
         yield ("client_auth", "crl_stale"), "means nothing without client_auth.crl"
     if auth.ocsp == "off":
@@ -65,21 +65,21 @@ def _revocation(auth: ClientAuthSettings) -> Found:
 
 def _some_upstream(
     upstream: UpstreamSettings | None, upstreams: Mapping[str, UpstreamSettings], routes: tuple[RouteSettings, ...]
-) -> Found:
+) -> Problems:
     if upstream is None and not upstreams:
         yield ("upstream",), 'is missing; write [upstream] and below it, for example: url = "http://127.0.0.1:8000"'
     elif upstream is None and not routes:
         yield ("upstream",), "is missing; without [[routes]] it is where every visitor goes"
 
 
-def _default_is_upstream(upstreams: Mapping[str, UpstreamSettings]) -> Found:
+def _default_is_upstream(upstreams: Mapping[str, UpstreamSettings]) -> Problems:
     if "default" in upstreams:
         yield ("upstreams", "default"), "is written as [upstream]"
 
 
 def _routes_lead_somewhere(
     upstream: UpstreamSettings | None, upstreams: Mapping[str, UpstreamSettings], routes: tuple[RouteSettings, ...]
-) -> Found:
+) -> Problems:
     names = [*upstreams, *(["default"] if upstream is not None else [])]
     for index, route in enumerate(routes):
         if route.upstream not in names:
@@ -88,12 +88,12 @@ def _routes_lead_somewhere(
             yield ("routes", index, "upstream"), f'there is no upstream named "{route.upstream}"{hint}'
 
 
-def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Found:
-    for index, taker in unreached(routes):
+def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Problems:
+    for index, taker in shadowed_routes(routes):
         yield ("routes", index), f"is never reached: routes[{taker}] stands above it and takes all that it would take"
 
 
-def _identity_headers(identity: IdentitySettings) -> Found:
+def _identity_headers(identity: IdentitySettings) -> Problems:
     """No header is set twice, and none that means something else is left to a certificate."""
     for index, preset in enumerate(identity.headers):
         if preset in identity.headers[:index]:
@@ -110,7 +110,7 @@ def _identity_headers(identity: IdentitySettings) -> Found:
         seen[plain] = name
 
 
-_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Found]], ...] = (
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Problems]], ...] = (
     (("server", "admin"), _listeners),
     (("server",), _group_without_user),
     (("client_auth",), _revocation),

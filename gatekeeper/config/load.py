@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gatekeeper.config.checks import contradictions
-from gatekeeper.config.complaints import complaint
+from gatekeeper.config.messages import message_for
 from gatekeeper.config.source import KeyPath, Source, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
@@ -39,7 +39,7 @@ _HINTS = {
 _REFERENCE = re.compile(r"\$(?:\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)", re.ASCII)
 _SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
-Found = tuple[KeyPath, str]
+Problem = tuple[KeyPath, str]
 """Where something is wrong, and what."""
 
 
@@ -91,12 +91,12 @@ def _load(path: Path, environ: Mapping[str, str], files: FileReader) -> Configur
     text = _read(path, files)
     document = _parse(path, text)
     source = Source(path, text)
-    unfilled: list[Found] = []
+    unfilled: list[Problem] = []
     settings, wrong = _settle(_filled(document, (), environ, unfilled), Loading(Path(os.path.abspath(path)).parent))
     places = {where for where, _ in unfilled}
-    found = unfilled + [(where, what) for where, what in wrong if where not in places]
-    if settings is None or found:
-        mistakes = [source.mistake(dotted(where), what) for where, what in found]
+    problems = unfilled + [(where, what) for where, what in wrong if where not in places]
+    if settings is None or problems:
+        mistakes = [source.mistake(dotted(where), what) for where, what in problems]
         raise ConfigurationError(*sorted(mistakes, key=lambda mistake: mistake.line or 0), source=str(path))
     return Configuration(settings, source)
 
@@ -126,7 +126,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise ConfigurationError(Mistake("", message, line), source=str(path)) from None
 
 
-def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[Found]) -> Any:
+def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[Problem]) -> Any:
     """The value with ``${NAME}`` filled in wherever it holds strings; what cannot be filled is added to ``wrong``."""
     if isinstance(value, dict):
         return {key: _filled(below, (*where, key), environ, wrong) for key, below in value.items()}
@@ -149,15 +149,15 @@ def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[
     return _REFERENCE.sub(fill, value)
 
 
-def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Found]]:
+def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Problem]]:
     """The settings, if the tables are right one by one, and all that is wrong."""
     document = {"server": {}, "client_auth": {}} | document  # so that each missing key in them is named
     try:
         settings = Settings.model_validate(document, context=loading)
     except ValidationError as error:
-        found = [complaint(one) for one in error.errors(include_url=False)]
-        tables = _sound_tables(document, {where[0] for where, _ in found if where}, loading)
-        return None, [*found, *contradictions(tables)]
+        problems = [message_for(one) for one in error.errors(include_url=False)]
+        tables = _sound_tables(document, {where[0] for where, _ in problems if where}, loading)
+        return None, [*problems, *contradictions(tables)]
     return settings, list(contradictions(dict(settings)))
 
 

@@ -11,7 +11,7 @@ verdict
 route
     which requests go to which upstream, and who may send them; rules say what a certificate must say.
 decision
-    what becomes of one request: `Forward`, `Refused`, or an answer of the gate's own. A passage makes them for a
+    what becomes of one request: `Forward`, `Denied`, or an answer of the gate's own. An authorizer makes them for a
     visitor while one verdict holds; nothing is forwarded without one.
 reason
     why a peer is refused, from a closed list that the page, the log, the metrics and the docs share.

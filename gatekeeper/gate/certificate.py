@@ -48,7 +48,7 @@ class Certificate:
 
 
 # A certificate of 100 KiB can be shown by anybody; a thousand of them must not stay in memory.
-REMEMBERED_BYTES = 8192
+CACHED_BYTES = 8192
 
 ODDITIES = (
     TypeError,
@@ -66,7 +66,7 @@ def read_certificate(der: bytes) -> Certificate:
     Nothing is verified: neither signature nor dates nor purpose. Remembered, because the certificates of a gate are few
     and come back with every connection.
     """
-    return _remembered(der) if len(der) <= REMEMBERED_BYTES else _read_whole(der)
+    return _cached(der) if len(der) <= CACHED_BYTES else _read_whole(der)
 
 
 def _read_whole(der: bytes) -> Certificate:
@@ -76,7 +76,7 @@ def _read_whole(der: bytes) -> Certificate:
         raise ValueError(f"the certificate cannot be parsed: {error}") from error
 
 
-_remembered = lru_cache(maxsize=1024)(_read_whole)
+_cached = lru_cache(maxsize=1024)(_read_whole)
 
 
 def _read(der: bytes) -> Certificate:

@@ -1,4 +1,4 @@
-"""The decision: what becomes of a request. Nothing reaches an upstream without a `Forward`, and only `Passage` makes
+"""The decision: what becomes of a request. Nothing reaches an upstream without a `Forward`, and only `Authorizer` makes
 one.
 
 The server asks here at each request, and ``gatekeeper explain`` asks here too.
@@ -6,7 +6,7 @@ The server asks here at each request, and ``gatekeeper explain`` asks here too.
 
 from dataclasses import dataclass
 
-from gatekeeper.gate.routes import Document, Found, Nowhere, Reception, Route, Routes
+from gatekeeper.gate.routes import LocalRoute, NoRoute, Route, RouteMatch, Routes, StaticDocument
 from gatekeeper.gate.rules import Rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 
@@ -25,7 +25,7 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Denied:
     """403. ``route`` and ``rule`` are set where they, and not the certificate alone, are the reason."""
 
     refusal: Refuse
@@ -33,7 +33,7 @@ class Refused:
     rule: Rule | None = None
 
 
-Decision = Forward | Refused | Document | Reception | Nowhere
+Decision = Forward | Denied | StaticDocument | LocalRoute | NoRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +44,26 @@ class Preflight:
     method: bytes
 
 
-class Passage:
+class Authorizer:
     """What a visitor may do while one verdict holds.
 
-    ``always`` is the decision for every request where all go the same way, None where each must be asked for.
+    ``fixed_decision`` is the decision for every request where all go the same way, None where each must be asked for.
     ``admitted`` tells whether the visitor's certificate is good.
     """
 
-    __slots__ = ("_find", "_known", "_routes", "_verdict", "admitted", "always")
+    __slots__ = ("_find", "_known", "_routes", "_verdict", "admitted", "fixed_decision")
 
     def __init__(self, verdict: Verdict, routes: Routes) -> None:
         self._verdict = verdict
         self._routes = routes
         self.admitted = isinstance(verdict, Admit)
         self._find = routes.find if self.admitted else routes.look
-        self._known: dict[Found, Decision] = {}  # no larger than the number of routes
-        self.always: Decision | None = None
+        self._known: dict[RouteMatch, Decision] = {}  # no larger than the number of routes
+        self.fixed_decision: Decision | None = None
         if routes.everywhere is not None:
-            self.always = self._decide(routes.everywhere)
+            self.fixed_decision = self._decide(routes.everywhere)
         elif isinstance(verdict, Refuse) and not routes.opens_anything:
-            self.always = Refused(verdict)
+            self.fixed_decision = Denied(verdict)
 
     def decide(self, method: bytes, host: bytes, target: bytes, preflight: Preflight | None = None) -> Decision:
         """What becomes of a request with this method, Host header and target (in origin-form, or ``*``)."""
@@ -77,16 +77,16 @@ class Passage:
             decision = self._known[found] = self._decide(found)
         return decision
 
-    def _decide(self, found: Found) -> Decision:
+    def _decide(self, found: RouteMatch) -> Decision:
         """Fails closed: without a verdict that admits, only what is public is given, and the rest not spoken of."""
         verdict = self._verdict
-        if isinstance(found, Document) or (isinstance(found, Reception) and found.everybody):
+        if isinstance(found, StaticDocument) or (isinstance(found, LocalRoute) and found.everybody):
             return found
         if isinstance(found, Route) and found.public:
             return Forward(found.upstream, self.identity, found)
         if isinstance(verdict, Refuse):
-            return Refused(verdict)
-        if isinstance(found, Nowhere | Reception):
+            return Denied(verdict)
+        if isinstance(found, NoRoute | LocalRoute):
             return found
         return _apply(found, verdict.identity)
 
@@ -118,12 +118,12 @@ def is_open(route: Route, identity: Identity) -> bool:
     return route.public or isinstance(_apply(route, identity), Forward)
 
 
-def _apply(route: Route, identity: Identity) -> Forward | Refused:
+def _apply(route: Route, identity: Identity) -> Forward | Denied:
     """The rules of the route: deny wins, and where something is allowed, nothing else is."""
     certificate = identity.certificate
     denied = route.denies(certificate)
     allowed = route.allows(identity)
     if denied is not None or (route.allow and allowed is None):
         refusal = Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", certificate)
-        return Refused(refusal, route, denied)
+        return Denied(refusal, route, denied)
     return Forward(route.upstream, identity, route, allowed)

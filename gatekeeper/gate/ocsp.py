@@ -12,7 +12,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from gatekeeper.gate.certificate import ODDITIES
-from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.revocation import RevocationStatus, Standing
 
 CLOCK_SKEW = 300.0
 """Seconds that the responder's clock may be ahead."""
@@ -45,15 +45,15 @@ def make_request(leaf: bytes, issuer: bytes) -> bytes:
 
     SHA-1 only finds the issuer here, and is the one hash that every responder knows (RFC 5019, 2.1.1).
     """
-    return _question(leaf, issuer, hashes.SHA1()).public_bytes(Encoding.DER)  # noqa: S303
+    return _request(leaf, issuer, hashes.SHA1()).public_bytes(Encoding.DER)  # noqa: S303
 
 
-def _question(leaf: bytes, issuer: bytes, algorithm: hashes.HashAlgorithm) -> ocsp.OCSPRequest:
+def _request(leaf: bytes, issuer: bytes, algorithm: hashes.HashAlgorithm) -> ocsp.OCSPRequest:
     certificates = (x509.load_der_x509_certificate(leaf), x509.load_der_x509_certificate(issuer))
     return ocsp.OCSPRequestBuilder().add_certificate(*certificates, algorithm).build()
 
 
-def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> Answer:
+def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> RevocationStatus:
     """What a responder says about ``leaf``; ValueError with a sentence if its answer cannot be relied on.
 
     RFC 6960, 3.2: it is about this certificate, signed by the issuer or by a delegate that the issuer itself certified
@@ -65,7 +65,7 @@ def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> Ans
             raise ValueError(f"it says {response.response_status.name.lower().replace('_', ' ')}")
         _check_signature(response, x509.load_der_x509_certificate(issuer), now)
         for single in response.responses:
-            if _identified(single) == _identified(_question(leaf, issuer, single.hash_algorithm)):
+            if _identified(single) == _identified(_request(leaf, issuer, single.hash_algorithm)):
                 return _answer(single, now)
     except ODDITIES as error:
         raise ValueError(f"it cannot be read: {error}") from error
@@ -77,7 +77,7 @@ def _identified(asked: ocsp.OCSPRequest | ocsp.OCSPSingleResponse) -> tuple[byte
     return asked.issuer_name_hash, asked.issuer_key_hash, asked.serial_number
 
 
-def _answer(single: ocsp.OCSPSingleResponse, now: float) -> Answer:
+def _answer(single: ocsp.OCSPSingleResponse, now: float) -> RevocationStatus:
     if single.this_update_utc.timestamp() > now + CLOCK_SKEW:
         raise ValueError("it is from the future; is the clock right?")
     following = single.next_update_utc
@@ -86,11 +86,11 @@ def _answer(single: ocsp.OCSPSingleResponse, now: float) -> Answer:
         raise ValueError("it is out of date")
     match single.certificate_status:
         case ocsp.OCSPCertStatus.GOOD:
-            return Answer(Standing.GOOD, until)
+            return RevocationStatus(Standing.GOOD, until)
         case ocsp.OCSPCertStatus.REVOKED:
-            return Answer(Standing.REVOKED, until)
+            return RevocationStatus(Standing.REVOKED, until)
         case _:
-            return Answer(Standing.UNKNOWN, until, "The OCSP responder does not know it")
+            return RevocationStatus(Standing.UNKNOWN, until, "The OCSP responder does not know it")
 
 
 def _check_signature(response: ocsp.OCSPResponse, authority: x509.Certificate, now: float) -> None:

@@ -35,7 +35,7 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RevocationStatus:
     """What is known of a certificate's standing while the time (seconds since the epoch) is before ``until``.
 
     ``detail`` is a sentence for the visitor where it is unknown; ``stale`` tells that a list has the answer "not
@@ -94,20 +94,22 @@ class Revocations:
         """The lists, in the order in which they were loaded, issuer by issuer."""
         return [one for lists in self.lists.values() for one in lists]
 
-    def answer(self, certificate: Certificate, issuer: Certificate, now: float) -> Answer:
+    def answer(self, certificate: Certificate, issuer: Certificate, now: float) -> RevocationStatus:
         """The standing of a certificate that ``issuer`` signed. Revoked stays revoked, on a stale list too."""
         lists = self.lists.get(issuer_of(issuer), ())
         serial = int(certificate.serial, 16)
         if any(serial in one.serials for one in lists):
-            return Answer(Standing.REVOKED)
+            return RevocationStatus(Standing.REVOKED)
         if not lists:
-            return Answer(Standing.UNKNOWN, detail="There is no revocation list of the authority that signed it")
+            return RevocationStatus(
+                Standing.UNKNOWN, detail="There is no revocation list of the authority that signed it"
+            )
         fresh = [one.next_update for one in lists if one.fresh(now)]
         if not fresh:
             early = all(now < one.this_update for one in lists)
             why = "is not valid yet; is the clock right?" if early else "has not been renewed in time"
-            return Answer(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=True)
-        return Answer(Standing.GOOD, until=max(fresh))
+            return RevocationStatus(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=True)
+        return RevocationStatus(Standing.GOOD, until=max(fresh))
 
 
 def alarms(revocations: Revocations, authorities: Iterable[Certificate], now: float) -> Iterator[str]:

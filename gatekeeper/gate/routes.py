@@ -1,7 +1,7 @@
 """Routes: which requests go where, and who may send them.
 
 Compiled once, so that a thousand routes cost a request no more than a few: exact paths and prefixes are looked up in
-dictionaries, and what was found for a method, host and target is remembered.
+dictionaries, and what was found for a method, host and target is cached.
 """
 
 from bisect import bisect_right
@@ -18,7 +18,7 @@ from gatekeeper.settings.tables import RouteSettings
 
 # What was found is kept for so many different requests. An entry is about as large as its target: 0.2 MiB in all with
 # those of browsers, 8 MiB if somebody who was let in fills it on purpose.
-REMEMBERED_REQUESTS = 1024
+CACHED_REQUESTS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,14 +55,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Document:
+class StaticDocument:
     """Something that the gate itself has for everybody: what is asked for by this path."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Nowhere:
+class NoRoute:
     """No route takes the request; ``status`` and ``detail`` answer whoever was let in."""
 
     status: int
@@ -70,7 +70,7 @@ class Nowhere:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reception:
+class LocalRoute:
     """The gate's own place, where it receives who has no certificate yet. Nothing below it ever reaches an upstream.
 
     ``everybody`` is false for what is only for who was let in.
@@ -79,14 +79,14 @@ class Reception:
     everybody: bool = True
 
 
-Found = Route | Document | Reception | Nowhere
+RouteMatch = Route | StaticDocument | LocalRoute | NoRoute
 
-OWN_PLACE = b"/.gatekeeper/"
-ME = OWN_PLACE + b"me"
-RECEPTION, OF_THE_ADMITTED = Reception(), Reception(everybody=False)
-UNKNOWN = Nowhere(404, "There is nothing here.")
-AMBIGUOUS = Nowhere(400, "The path or the method can be read in more than one way.")
-NO_HOST = Nowhere(400, "There is no Host header that holds a name or an address.")
+LOCAL_PREFIX = b"/.gatekeeper/"
+ME = LOCAL_PREFIX + b"me"
+LOCAL, LOCAL_ADMITTED = LocalRoute(), LocalRoute(everybody=False)
+UNKNOWN = NoRoute(404, "There is nothing here.")
+AMBIGUOUS = NoRoute(400, "The path or the method can be read in more than one way.")
+NO_HOST = NoRoute(400, "There is no Host header that holds a name or an address.")
 # Where no routes are written.
 EVERYTHING = Route("every request", "default")
 
@@ -97,16 +97,16 @@ class Routes:
 
     ``opens_anything`` tells whether there is anything for who is not let in.
 
-    ``documents`` are paths of which the gate itself has something to give, to everybody. ``reception`` tells that
-    everything below `OWN_PLACE` is the gate's as well. ``stripped`` are the header names by which some apps let a
+    ``documents`` are paths of which the gate itself has something to give, to everybody. ``local`` tells that
+    everything below `LOCAL_PREFIX` is the gate's as well. ``stripped`` are the header names by which some apps let a
     client say that it asks for something else than it does. ``all`` are the routes in the order of the file.
     """
 
     def __init__(
-        self, settings: Sequence[RouteSettings], documents: Iterable[bytes] = (), *, reception: bool = False
+        self, settings: Sequence[RouteSettings], documents: Iterable[bytes] = (), *, local: bool = False
     ) -> None:
-        self._reception = reception
-        self._documents: Mapping[bytes, Document] = {path: Document(path) for path in documents}
+        self._local = local
+        self._documents: Mapping[bytes, StaticDocument] = {path: StaticDocument(path) for path in documents}
         self._any_host = _Table()
         self._hosts: dict[str, _Table] = defaultdict(_Table)
         routes = [compile_route(one, f"routes[{index}]") for index, one in enumerate(settings)]
@@ -116,12 +116,12 @@ class Routes:
         for table in (self._any_host, *self._hosts.values()):
             table.finish()
         self.all = tuple(routes)
-        self.stripped = _hiding(settings, reception=reception)
-        self.everywhere = None if routes or self._documents or reception else EVERYTHING
+        self.stripped = _hiding(settings, local=local)
+        self.everywhere = None if routes or self._documents or local else EVERYTHING
         self._everything = None if routes else EVERYTHING
-        self.opens_anything = bool(self._documents or reception or any(map(_opens_anything, routes)))
-        self.find: Callable[[bytes, bytes, bytes], Found] = lru_cache(REMEMBERED_REQUESTS)(self.look)
-        """What `look` says, remembered. For visitors who were let in; others could wash the memory out."""
+        self.opens_anything = bool(self._documents or local or any(map(_opens_anything, routes)))
+        self.find: Callable[[bytes, bytes, bytes], RouteMatch] = lru_cache(CACHED_REQUESTS)(self.look)
+        """What `look` says, cached. For visitors who were let in; others could wash the memory out."""
 
     def doubts(self, authorities: Sequence[Certificate]) -> Iterator[str]:
         """What is doubtful about the rules under ``allow`` where these are trusted: a sentence for each.
@@ -136,13 +136,13 @@ class Routes:
                 if doubt is not None:
                     yield f"{route.text}, {rule.text} {doubt}"
 
-    def look(self, method: bytes, host: bytes, target: bytes) -> Found:
+    def look(self, method: bytes, host: bytes, target: bytes) -> RouteMatch:
         """Where a request goes, by its method, Host header and target (in origin-form, or ``*``)."""
         path = target.partition(b"?")[0]
         document = self._documents.get(path)
         if document is not None and method in (b"GET", b"HEAD"):
             return document
-        if self._reception and (own := _at_the_reception(path)) is not None:
+        if self._local and (own := _local_route(path)) is not None:
             return own
         if self._everything is not None:
             return self._everything
@@ -181,9 +181,9 @@ _OTHER_PATH = frozenset({b"x-original-url", b"x-rewrite-url"})
 _OTHER_METHOD = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 
 
-def _hiding(settings: Sequence[RouteSettings], *, reception: bool) -> frozenset[bytes]:
+def _hiding(settings: Sequence[RouteSettings], *, local: bool) -> frozenset[bytes]:
     """The headers by which a rule for a path or a method could be talked around, where there is such a rule."""
-    paths = _OTHER_PATH if reception or any(one.path != "/*" for one in settings) else frozenset[bytes]()
+    paths = _OTHER_PATH if local or any(one.path != "/*" for one in settings) else frozenset[bytes]()
     return paths | (_OTHER_METHOD if any(one.methods for one in settings) else frozenset[bytes]())
 
 
@@ -248,20 +248,20 @@ class _Table:
                 break
 
 
-def _at_the_reception(path: bytes) -> Found | None:
-    """What the gate itself says to a path that is below `OWN_PLACE` in any reading; None if it is in none."""
+def _local_route(path: bytes) -> RouteMatch | None:
+    """What the gate itself says to a path that is below `LOCAL_PREFIX` in any reading; None if it is in none."""
     length = sure_length(path)
     if length < 0:
         return AMBIGUOUS
     beginning = path[:length].lower()
     if length < len(path):
-        leads_there = OWN_PLACE.startswith(beginning) or beginning.startswith(OWN_PLACE)
+        leads_there = LOCAL_PREFIX.startswith(beginning) or beginning.startswith(LOCAL_PREFIX)
         return AMBIGUOUS if leads_there else None
-    if not (beginning + b"/").startswith(OWN_PLACE):
+    if not (beginning + b"/").startswith(LOCAL_PREFIX):
         return None
     if path.removesuffix(b"/") == ME:
-        return OF_THE_ADMITTED
-    return RECEPTION if (path + b"/").startswith(OWN_PLACE) else UNKNOWN
+        return LOCAL_ADMITTED
+    return LOCAL if (path + b"/").startswith(LOCAL_PREFIX) else UNKNOWN
 
 
 def _is_sure(tables: list[_Table], path: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.gate.names import is_blank
-from gatekeeper.gate.revocation import Answer, Revocations, Standing
+from gatekeeper.gate.revocation import Revocations, RevocationStatus, Standing
 
 
 class Reason(StrEnum):
@@ -158,7 +158,7 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     return Admit(identity, until=min(answer.until, *(one.not_after + 1 for one in path)))
 
 
-def confirm(verdict: Verdict, answer: Answer | None, policy: OCSPPolicy) -> Verdict:
+def confirm(verdict: Verdict, answer: RevocationStatus | None, policy: OCSPPolicy) -> Verdict:
     """The verdict with an OCSP responder's answer, None if it has not been asked yet.
 
     Only who is let in by everything else is asked about. "Unknown" as an answer lets nobody in, whatever the policy
@@ -171,7 +171,7 @@ def confirm(verdict: Verdict, answer: Answer | None, policy: OCSPPolicy) -> Verd
         detail = "Nobody has said yet whether the certificate was revoked."
         return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate, pending=True)
     if answer.stale and policy.failure_counts:
-        answer = Answer(Standing.GOOD, answer.until)
+        answer = RevocationStatus(Standing.GOOD, answer.until)
     refusal = _revocation_says(answer, certificate)
     return refusal or Admit(verdict.identity, until=min(verdict.until, answer.until))
 
@@ -237,18 +237,18 @@ def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
     return None
 
 
-def _list_says(path: list[Certificate], now: float, policy: Policy) -> Answer:
+def _list_says(path: list[Certificate], now: float, policy: Policy) -> RevocationStatus:
     """RFC 5280, 6.3, for the visitor's own certificate. Where the path is only that, it may have signed itself."""
     if policy.revocations is None:
-        return Answer(Standing.GOOD)
+        return RevocationStatus(Standing.GOOD)
     certificate, issuer = path[0], path[min(1, len(path) - 1)]
     if issuer is certificate and certificate.issuer != certificate.subject:
-        return Answer(Standing.UNKNOWN, detail="The authority that signed it is not known")
+        return RevocationStatus(Standing.UNKNOWN, detail="The authority that signed it is not known")
     answer = policy.revocations.answer(certificate, issuer, now)
-    return Answer(Standing.GOOD) if answer.stale and policy.stale_counts else answer
+    return RevocationStatus(Standing.GOOD) if answer.stale and policy.stale_counts else answer
 
 
-def _revocation_says(answer: Answer, certificate: Certificate) -> Refuse | None:
+def _revocation_says(answer: RevocationStatus, certificate: Certificate) -> Refuse | None:
     match answer.standing:
         case Standing.GOOD:
             return None

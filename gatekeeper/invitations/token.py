@@ -4,9 +4,9 @@ import hashlib
 import re
 import secrets
 
-from gatekeeper.gate.routes import OWN_PLACE
+from gatekeeper.gate.routes import LOCAL_PREFIX
 
-INVITE = OWN_PLACE + b"invite/"
+INVITE = LOCAL_PREFIX + b"invite/"
 """Below it, a path is a token."""
 
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{43}")

@@ -27,12 +27,12 @@ from gatekeeper.settings.tables import Settings
 _log = logging.getLogger("gatekeeper")
 
 # Whoever is revoked is out within a second: one look sees a change, the next one that it is over.
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 # Lists and certificates grow old without any file changing.
 REMIND_SECONDS = 60.0
 
 
-class Refresh:
+class Reloader:
     """Watches the files of a configuration and makes new worlds of them.
 
     To be made before the files of ``settings`` are read, so that no change is missed. ``build``, ``renew`` (which gets
@@ -89,7 +89,7 @@ class Refresh:
     def _run(self) -> None:
         remind = time.monotonic() + REMIND_SECONDS
         while True:
-            asked = self._asked.wait(LOOK_SECONDS)
+            asked = self._asked.wait(POLL_SECONDS)
             self._asked.clear()
             if self._stopped:
                 return

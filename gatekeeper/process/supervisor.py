@@ -1,6 +1,6 @@
 """The first process: it opens the ports, starts workers by fork, watches them, replaces them, and ends them.
 
-It has no event loop and no threads, because it forks for as long as it lives: a fork sealed the one thread that calls
+It has no event loop and no threads, because it forks for as long as it lives: a fork copies the one thread that calls
 it, and every lock that another thread holds stays locked in the child. Fork and not spawn, because a replacement is
 there in a tenth of the time, shares the memory of all that was imported, and is the same program even if the package on
 disk was changed meanwhile.
@@ -9,7 +9,8 @@ There is always a supervisor, with a single worker too: that one can crash or ha
 container the supervisor takes care of children that are not its own. It costs about 10 MiB that are not shared.
 
 Started as root with ``server.user``, it stays root, as nginx's master does: workers read their files as root and then
-become that user. Since those could not read a key again, it watches the files for them and sends sealed to reload from.
+become that user. Since those could not read a key again, it watches the files for them and sends sealed copies
+to reload from.
 """
 
 import gc
@@ -27,12 +28,12 @@ from dataclasses import dataclass
 from gatekeeper.config import Configuration, load
 from gatekeeper.errors import ConfigurationError, GatekeeperError
 from gatekeeper.process.privileges import Account
-from gatekeeper.process.reload import LOOK_SECONDS
+from gatekeeper.process.reload import POLL_SECONDS
 from gatekeeper.process.sd_notify import Notice
 from gatekeeper.process.sealed_files import SealedFiles, close, seal, send
 from gatekeeper.process.watch import Watch
-from gatekeeper.process.worker import Post, run_worker
-from gatekeeper.process.workers import TICK_SECONDS, Crew, End, Kill, News, Order, Start, Tell
+from gatekeeper.process.worker import WorkerContext, run_worker
+from gatekeeper.process.workers import TICK_SECONDS, Command, End, Event, Kill, Start, Tell, WorkerSet
 from gatekeeper.settings.files import files_of
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
 
@@ -48,7 +49,7 @@ class _Child:
 
     pid: int
     row: Metrics
-    line: socket.socket
+    channel: socket.socket
     heard: bytes = b""
     failure: str = ""
     code: int = FAILED
@@ -58,7 +59,7 @@ class Supervisor:
     """Runs the gate on these sockets until it is told to stop; ``ready`` is called once, when visitors are answered.
 
     ``account`` is whom the workers become, if this process is root and they should not be. Which workers there are to
-    be is decided by the `Crew`; here it is done.
+    be is decided by the `WorkerSet`; here it is done.
     """
 
     def __init__(
@@ -79,19 +80,19 @@ class Supervisor:
         self._count = cores() if workers == "auto" else workers
         # Twice as many rows, because old and new workers overlap.
         self._ledger = Ledger(2 * self._count)
-        self._crew = Crew(self._count, places=2 * self._count)
+        self._worker_set = WorkerSet(self._count, slots=2 * self._count)
         self._notice = Notice()
         self._selector = selectors.DefaultSelector()
         self._children: dict[int, _Child] = {}
         self._noted: list[int] = []
         # Where the workers gave up root; else they watch the files themselves.
         self._watch: Watch | None = None
-        self._looked = 0.0
+        self._last_check = 0.0
 
     def run(self) -> None:
         """Run until stopped; GatekeeperError if it ends for another reason."""
         self._ledger.started = time.time()
-        crew = self._crew
+        worker_set = self._worker_set
         with self._noting_signals():
             if self._account is not None:
                 self._watch = Watch((self._path, *files_of(self._settings)))
@@ -99,13 +100,13 @@ class Supervisor:
             gc.freeze()  # so that no collection writes to memory that is shared with the workers
             try:
                 self._fill()
-                while not crew.over:
+                while not worker_set.over:
                     self._turn()
             finally:
                 for child in self._children.values():
                     _kill(child.pid)
-        if crew.error is not None:
-            raise crew.error
+        if worker_set.error is not None:
+            raise worker_set.error
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(self._patience()):
@@ -118,8 +119,8 @@ class Supervisor:
         for number in noted:
             self._on_signal(number)
         self._reap()
-        beats = {child.pid: child.row.time(Cell.BEAT) for child in self._children.values()}
-        self._crew.look(time.monotonic(), beats, self._settings.timeouts.hang)
+        heartbeats = {child.pid: child.row.time(Cell.BEAT) for child in self._children.values()}
+        self._worker_set.check(time.monotonic(), heartbeats, self._settings.timeouts.hang)
         self._look_at_files()
         self._fill()
         if self._notice.watchdog_seconds is not None:
@@ -127,20 +128,20 @@ class Supervisor:
 
     def _patience(self) -> float:
         tick = min(
-            LOOK_SECONDS if self._watch else TICK_SECONDS,
+            POLL_SECONDS if self._watch else TICK_SECONDS,
             self._settings.timeouts.hang / 4,
             (self._notice.watchdog_seconds or 60.0) / 3,
         )
-        pause = self._crew.next_fill() - time.monotonic()
+        pause = self._worker_set.next_fill() - time.monotonic()
         return min(tick, pause) if pause > 0 else tick
 
     def _look_at_files(self) -> None:
         now = time.monotonic()
-        if self._watch is None or now - self._looked < LOOK_SECONDS:
+        if self._watch is None or now - self._last_check < POLL_SECONDS:
             return
-        self._looked = now
+        self._last_check = now
         if self._watch.changed():
-            self._crew.reload()
+            self._worker_set.reload()
 
     # -- signals: the handlers only note
 
@@ -166,30 +167,30 @@ class Supervisor:
 
     def _on_signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
-            self._crew.stop(time.monotonic())
+            self._worker_set.stop(time.monotonic())
         elif number == signal.SIGHUP:
-            self._crew.reload()
+            self._worker_set.reload()
         elif number == signal.SIGUSR1:
-            self._crew.reopen()
+            self._worker_set.reopen()
 
-    # -- doing what the crew decides
+    # -- doing what the worker_set decides
 
     def _fill(self) -> None:
-        self._crew.fill(time.monotonic())
+        self._worker_set.fill(time.monotonic())
         reloading: list[socket.socket] = []
-        for act in self._crew.acts():
-            match act:
+        for action in self._worker_set.actions():
+            match action:
                 case Start():
                     self._start()
-                case Tell(pid, Order.RELOAD) if pid in self._children:
-                    reloading.append(self._children[pid].line)
-                case Tell(pid, order) if pid in self._children:
+                case Tell(pid, Command.RELOAD) if pid in self._children:
+                    reloading.append(self._children[pid].channel)
+                case Tell(pid, command) if pid in self._children:
                     with suppress(OSError):
-                        self._children[pid].line.send(order.value)
+                        self._children[pid].channel.send(command.value)
                 case Kill(pid) if pid in self._children:
                     _kill(pid)
-                case News():
-                    self._announce(act)
+                case Event():
+                    self._announce(action)
         if reloading:
             self._have_reloaded(reloading)
 
@@ -197,8 +198,8 @@ class Supervisor:
         sealed = self._seal_files()
         for line in lines:
             with suppress(OSError):
-                send(sealed, line, Order.FILES.value)
-                line.send(Order.RELOAD.value)
+                send(sealed, line, Command.FILES.value)
+                line.send(Command.RELOAD.value)
         close(sealed)
 
     def _seal_files(self) -> SealedFiles:
@@ -211,20 +212,20 @@ class Supervisor:
         self._watch.loading(*files)
         return seal(files)
 
-    def _announce(self, news: News) -> None:
-        match news:
-            case News.READY:
+    def _announce(self, event: Event) -> None:
+        match event:
+            case Event.READY:
                 self._ready()
                 self._notice.send("READY=1")
-            case News.RELOADING:
+            case Event.RELOADING:
                 self._notice.send(
                     "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
                 )
-            case News.RELOADED:
+            case Event.RELOADED:
                 self._notice.send("READY=1")
-            case News.REPLACED:
+            case Event.REPLACED:
                 self._ledger.restarted()
-            case News.STOPPING:
+            case Event.STOPPING:
                 self._ledger.stop()
                 self._notice.send("STOPPING=1")
                 # Workers have their own descriptors of the same sockets; the port closes with the last of them.
@@ -243,7 +244,7 @@ class Supervisor:
         except OSError as error:
             ours.close()
             end = End("", f"a worker cannot be started: {(error.strerror or str(error)).lower()}")
-            self._crew.not_started(end, time.monotonic())
+            self._worker_set.not_started(end, time.monotonic())
             return
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOTED)
@@ -253,7 +254,7 @@ class Supervisor:
         row.begin(pid, now, time.time())
         child = self._children[pid] = _Child(pid, row, ours)
         self._selector.register(ours, selectors.EVENT_READ, child)
-        self._crew.started(pid, now)
+        self._worker_set.started(pid, now)
 
     def _work(self, row: Metrics, ours: socket.socket, line: socket.socket) -> None:
         """The child's life; it never returns."""
@@ -266,10 +267,12 @@ class Supervisor:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOTED)
             # An end that stayed open here would keep the other workers from noticing that the supervisor is gone.
-            for end in (ours, self._woken, self._wakes, *(child.line for child in self._children.values())):
+            for end in (ours, self._woken, self._wakes, *(child.channel for child in self._children.values())):
                 end.close()
             shared = self._count > 1
-            run_worker(self._path, Post(self._visitors, self._admin, self._ledger, row, line, self._account, shared))
+            run_worker(
+                self._path, WorkerContext(self._visitors, self._admin, self._ledger, row, line, self._account, shared)
+            )
             code = 0
         except GatekeeperError as error:
             code = WRONG_CONFIGURATION if isinstance(error, ConfigurationError) else FAILED
@@ -283,11 +286,11 @@ class Supervisor:
 
     def _hear(self, child: _Child) -> None:
         try:
-            heard = child.line.recv(65536)
+            heard = child.channel.recv(65536)
         except OSError:
             heard = b""
         if not heard:
-            self._selector.unregister(child.line)
+            self._selector.unregister(child.channel)
             return
         *lines, child.heard = (child.heard + heard).split(b"\n")
         for line in lines:
@@ -299,15 +302,15 @@ class Supervisor:
                 self._take(child, said)
 
     def _take(self, child: _Child, said: dict[str, object]) -> None:
-        crew, now = self._crew, time.monotonic()
+        worker_set, now = self._worker_set, time.monotonic()
         if said.get("ready"):
-            crew.serves(child.pid, now)
-        elif said.get("tired"):
-            crew.tires(child.pid)
+            worker_set.serves(child.pid, now)
+        elif said.get("retiring"):
+            worker_set.asked_to_retire(child.pid)
         elif isinstance(seconds := said.get("leaving"), int | float):
-            crew.leaves(child.pid, seconds, now)
+            worker_set.leaves(child.pid, seconds, now)
         elif "reloaded" in said:
-            crew.reloaded(child.pid)
+            worker_set.reloaded(child.pid)
         elif "failed" in said:
             child.failure = str(said["failed"])
             child.code = WRONG_CONFIGURATION if said.get("code") == WRONG_CONFIGURATION else FAILED
@@ -337,15 +340,15 @@ class Supervisor:
             os.waitpid(found.si_pid, 0)
 
     def _ended(self, child: _Child, code: int) -> None:
-        if child.line.fileno() in self._selector.get_map():
+        if child.channel.fileno() in self._selector.get_map():
             self._hear(child)
-        if child.line.fileno() in self._selector.get_map():
-            self._selector.unregister(child.line)
-        child.line.close()
+        if child.channel.fileno() in self._selector.get_map():
+            self._selector.unregister(child.channel)
+        child.channel.close()
         del self._children[child.pid]
         child.row.end()
         end = End(_how(code), child.failure, child.code == WRONG_CONFIGURATION)
-        self._crew.ended(child.pid, end, time.monotonic())
+        self._worker_set.ended(child.pid, end, time.monotonic())
 
 
 def cores() -> int:

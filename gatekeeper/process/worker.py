@@ -1,6 +1,6 @@
 """A worker process: an event loop, the proxy, and a share of the listening sockets. The supervisor starts it.
 
-The supervisor speaks to it by single bytes on a socket pair (`Order`), and it answers in lines of JSON. It needs no
+The supervisor speaks to it by single bytes on a socket pair (`Command`), and it answers in lines of JSON. It needs no
 signals, so a Ctrl-C, which reaches every process of a terminal, is not taken for two.
 """
 
@@ -24,10 +24,10 @@ from gatekeeper.config import load
 from gatekeeper.embedded.static import StaticSites
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.process.privileges import Account, become
-from gatekeeper.process.reload import Refresh
+from gatekeeper.process.reload import Reloader
 from gatekeeper.process.sealed_files import receive
 from gatekeeper.process.watch import Watch
-from gatekeeper.process.workers import Order
+from gatekeeper.process.workers import Command
 from gatekeeper.proxy.acceptor import Acceptor
 from gatekeeper.proxy.place import make_places
 from gatekeeper.proxy.pool import Pool, make_pools
@@ -60,7 +60,7 @@ IN_FORCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class WorkerContext:
     """Where a worker works: its sockets, the ledger and its own row there, its line to the supervisor.
 
     ``account`` is whom to become, ``shared`` whether other workers accept on the same sockets.
@@ -70,12 +70,12 @@ class Post:
     admin: socket.socket | None
     ledger: Ledger
     metrics: Metrics
-    line: socket.socket
+    channel: socket.socket
     account: Account | None
     shared: bool
 
 
-def prove(settings: Settings) -> World:
+def dry_run(settings: Settings) -> World:
     """Load all that a worker would load, before any is started; ConfigurationError with everything that is wrong.
 
     The world is only to be looked at: it has no upstreams.
@@ -86,7 +86,7 @@ def prove(settings: Settings) -> World:
     return world
 
 
-def run_worker(path: Path, post: Post) -> None:
+def run_worker(path: Path, context: WorkerContext) -> None:
     """Serve until told to stop. GatekeeperError if that cannot begin.
 
     The files are read here and not inherited: a worker that replaces another one must not bring back a state from
@@ -97,49 +97,49 @@ def run_worker(path: Path, post: Post) -> None:
     configuration = load(path)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
-            runner.run(_Worker(path, configuration.settings, post, watch).run())
+            runner.run(_Worker(path, configuration.settings, context, watch).run())
         except ConfigurationError as error:
             raise configuration.located(error) from None
 
 
 class _Worker:
-    def __init__(self, path: Path, settings: Settings, post: Post, watch: Watch) -> None:
+    def __init__(self, path: Path, settings: Settings, context: WorkerContext, watch: Watch) -> None:
         self._watch = watch
         self._path = path
         self._settings = settings
-        self._post = post
-        self._metrics = post.metrics
+        self._context = context
+        self._metrics = context.metrics
         self._sites = StaticSites()
         self._pools: Mapping[str, Pool] = {}
         self._sealed: dict[Path, int] = {}
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._leaving: asyncio.Future[Order] = self._loop.create_future()
+        self._leaving: asyncio.Future[Command] = self._loop.create_future()
         self._cut = asyncio.Event()
         async with self._sites:
             await self._begin()
-            order = await self._leaving
+            command = await self._leaving
             self._metrics.set(Cell.STATE, State.DRAINING)
-            await self._drain(order)
-            self._refresh.stop()
+            await self._drain(command)
+            self._reloader.stop()
             await self._end()
 
     async def _begin(self) -> None:
-        settings, post, loop = self._settings, self._post, self._loop
-        refresh = Refresh(
+        settings, context, loop = self._settings, self._context, self._loop
+        reloader = Reloader(
             self._path, settings, watch=self._watch, build=self._build, renew=self._renew, report=self._report
         )
-        self._refresh = refresh
+        self._reloader = reloader
         await self._sites.serve(settings.every_upstream)
         world = self._assemble(settings, OPEN_DIRECTLY)
         self._pools = world.upstreams
         self._access_log = log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
-        if post.account is not None:
-            self._sites.hand_over(post.account.own)
-            log.hand_over(post.account.own_file)
-            become(post.account)
-        ledger = post.ledger
+        if context.account is not None:
+            self._sites.hand_over(context.account.own)
+            log.hand_over(context.account.own_file)
+            become(context.account)
+        ledger = context.ledger
         self._proxy = proxy = Proxy(
             world,
             loop=loop,
@@ -148,10 +148,10 @@ class _Worker:
             connections_in_all=lambda: ledger.connections,
             connections_from=ledger.connections_from,
         )
-        self._acceptor = Acceptor(proxy, post.visitors, shared=post.shared)
+        self._acceptor = Acceptor(proxy, context.visitors, shared=context.shared)
         self._admin = Admin(Status(proxy, ledger), lambda: proxy.world.documents)
-        if post.admin is not None:
-            await self._admin.start(post.admin)
+        if context.admin is not None:
+            await self._admin.start(context.admin)
         # What exists now lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -162,25 +162,25 @@ class _Worker:
         self._beat()
         self._tell(ready=True)
         # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
-        refresh.start(world, watching=post.account is None)
+        reloader.start(world, watching=context.account is None)
 
-    async def _drain(self, order: Order) -> None:
+    async def _drain(self, command: Command) -> None:
         timeouts = self._proxy.world.settings.timeouts
-        delay = timeouts.drain_delay if order is Order.STOP else 0.0
+        delay = timeouts.drain_delay if command is Command.STOP else 0.0
         self._tell(leaving=delay + timeouts.drain)
         if delay:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._cut.wait(), delay)
-        if order is not Order.STOP:
+        if command is not Command.STOP:
             self._admin.leave()
-        await self._acceptor.close(last=order is Order.STOP and not self._cut.is_set())
+        await self._acceptor.close(last=command is Command.STOP and not self._cut.is_set())
         if self._cut.is_set():
             self._proxy.cut()
         await self._proxy.drain(timeouts.drain)
 
     async def _end(self) -> None:
         await self._proxy.responders.close()
-        self._proxy.desk.close()
+        self._proxy.local.close()
         await self._admin.stop()
         for pool in self._proxy.world.upstreams.values():
             pool.close()
@@ -190,52 +190,52 @@ class _Worker:
     # -- the supervisor
 
     def _listen_to_the_supervisor(self) -> None:
-        self._post.line.setblocking(False)
-        self._loop.add_reader(self._post.line.fileno(), self._hear)
+        self._context.channel.setblocking(False)
+        self._loop.add_reader(self._context.channel.fileno(), self._hear)
         # For whoever ends a worker by hand: its successor serves before it leaves.
-        self._loop.add_signal_handler(signal.SIGTERM, self._tire)
+        self._loop.add_signal_handler(signal.SIGTERM, self._retire)
 
     def _hear(self) -> None:
         try:
-            heard, sealed = receive(self._post.line, 64)
+            heard, sealed = receive(self._context.channel, 64)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
             heard, sealed = b"", {}
         if not heard:
             # The supervisor is gone, so nobody would ever end this process.
-            self._loop.remove_reader(self._post.line.fileno())
+            self._loop.remove_reader(self._context.channel.fileno())
             _log.error("the supervisor is gone; worker %d ends", os.getpid())
-            self._obey(Order.RETIRE)
+            self._obey(Command.RETIRE)
         for byte in heard:
-            order = Order(bytes((byte,)))
-            if order is Order.FILES:
+            command = Command(bytes((byte,)))
+            if command is Command.FILES:
                 self._sealed |= sealed
             else:
-                self._obey(order)
+                self._obey(command)
 
-    def _obey(self, order: Order) -> None:
-        match order:
-            case Order.STOP | Order.RETIRE:
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Command.STOP | Command.RETIRE:
                 if not self._leaving.done():
-                    self._leaving.set_result(order)
-            case Order.CUT:
+                    self._leaving.set_result(command)
+            case Command.CUT:
                 self._cut.set()
                 if not self._leaving.done():
-                    self._leaving.set_result(order)
+                    self._leaving.set_result(command)
                 self._proxy.cut()
-            case Order.RELOAD:
+            case Command.RELOAD:
                 sealed, self._sealed = self._sealed, {}
-                self._refresh.reload(sealed)
-            case Order.REOPEN:
+                self._reloader.reload(sealed)
+            case Command.REOPEN:
                 self._access_log.reopen()
 
-    def _tire(self) -> None:
-        self._tell(tired=True)
+    def _retire(self) -> None:
+        self._tell(retiring=True)
 
     def _tell(self, **what: object) -> None:
         with suppress(OSError):
-            self._post.line.send(json.dumps(what).encode() + b"\n")
+            self._context.channel.send(json.dumps(what).encode() + b"\n")
 
     def _beat(self) -> None:
         self._publish()
@@ -245,7 +245,7 @@ class _Worker:
         self._metrics.beat(time.monotonic())
         self._metrics.change(Cell.LOST_LINES, self._access_log.take_lost())
 
-    # -- reload: `_build`, `_renew` and `_report` are called by the refresh, on its thread
+    # -- reload: `_build`, `_renew` and `_report` are called by the reloader, on its thread
 
     def _assemble(self, settings: Settings, files: FileReader) -> World:
         pools = make_pools(settings.every_upstream, self._sites.addresses, self._loop, self._pools, files)

@@ -1,6 +1,6 @@
 """The workers as the supervisor sees them: which there are, which there should be, and what is to be done about it.
 
-Events go in, acts come out: no process, no socket, no clock. ``now`` is seconds of the monotonic clock.
+Events go in, actions come out: no process, no socket, no clock. ``now`` is seconds of the monotonic clock.
 """
 
 import logging
@@ -16,7 +16,7 @@ _log = logging.getLogger("gatekeeper")
 START_SECONDS = 60.0
 # A worker that ends as it should may take this much longer than it said.
 GRACE_SECONDS = 5.0
-# After the order to end at once.
+# After the command to end at once.
 CUT_SECONDS = 2.0
 # A worker that lived shorter than this ended "quickly". After a few in a row there is a pause before the next, which
 # doubles; after many, the gate gives up.
@@ -27,7 +27,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 TICK_SECONDS = 0.5
 
 
-class Order(Enum):
+class Command(Enum):
     """What a worker is told, each a byte."""
 
     STOP = b"s"  # the gate stops: nobody accepts after you
@@ -45,10 +45,10 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Give an order to a worker."""
+    """Give an command to a worker."""
 
     pid: int
-    order: Order
+    command: Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Kill:
     pid: int
 
 
-class News(Enum):
+class Event(Enum):
     """What others want to hear."""
 
     READY = auto()  # visitors are answered, for the first time
@@ -68,10 +68,10 @@ class News(Enum):
     STOPPING = auto()
 
 
-Act = Start | Tell | Kill | News
+Action = Start | Tell | Kill | Event
 
 
-class Life(Enum):
+class WorkerState(Enum):
     """Where a worker stands."""
 
     STARTING = auto()
@@ -81,13 +81,13 @@ class Life(Enum):
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A worker. It is killed at ``deadline``; ``tired`` is one that was asked to go, and does so when relieved."""
+    """A worker. It is killed at ``deadline``; ``retiring`` is one that was asked to go, and does so when relieved."""
 
     pid: int
     since: float
     deadline: float
-    life: Life = Life.STARTING
-    tired: bool = False
+    state: WorkerState = WorkerState.STARTING
+    retiring: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +99,23 @@ class End:
     wrong_configuration: bool = False
 
 
-class Crew:
-    """Keeps ``count`` workers serving, of which ``places`` at most exist at a time, those that leave included.
+class WorkerSet:
+    """Keeps ``count`` workers serving, of which ``slots`` at most exist at a time, those that leave included.
 
-    After each event, `acts` are to be carried out. When there is nobody left after `stop`, ``error`` says why, unless
-    it was wanted.
+    After each event the caller carries out `actions`. When no worker is left after `stop`, ``error`` says why, unless
+    the stop was asked for.
     """
 
-    def __init__(self, count: int, *, places: int) -> None:
+    def __init__(self, count: int, *, slots: int) -> None:
         self._count = count
-        self._places = places
+        self._slots = slots
         self._workers: dict[int, Worker] = {}
-        self._acts: list[Act] = []
+        self._actions: list[Action] = []
         self._reloading: set[int] = set()
         self._ready = False
         self._quick = 0
         self._not_before = 0.0
-        self._looked: float | None = None
+        self._last_check: float | None = None
         self._patient_until = 0.0
         self.stopping = False
         self.error: GatekeeperError | None = None
@@ -130,10 +130,10 @@ class Crew:
         """The workers that exist."""
         return tuple(self._workers)
 
-    def acts(self) -> Iterator[Act]:
+    def actions(self) -> Iterator[Action]:
         """What is to be done now, and whatever follows from doing it."""
-        while self._acts:
-            yield self._acts.pop(0)
+        while self._actions:
+            yield self._actions.pop(0)
 
     # -- starting
 
@@ -141,16 +141,16 @@ class Crew:
         """Have as many workers as there should be."""
         if self.stopping:
             return
-        present = sum(one.life is not Life.LEAVING and not one.tired for one in self._workers.values())
+        present = sum(one.state is not WorkerState.LEAVING and not one.retiring for one in self._workers.values())
         missing = self._count - present if now >= self._not_before else 0
-        self._acts += [Start()] * min(missing, self._free())
+        self._actions += [Start()] * min(missing, self._free())
 
     def next_fill(self) -> float:
         """When `fill` should be called at the latest, because a pause is over."""
         return self._not_before
 
     def _free(self) -> int:
-        return self._places - len(self._workers) - sum(isinstance(act, Start) for act in self._acts)
+        return self._slots - len(self._workers) - sum(isinstance(action, Start) for action in self._actions)
 
     def started(self, pid: int, now: float) -> None:
         """A worker was started."""
@@ -159,7 +159,7 @@ class Crew:
     def not_started(self, end: End, now: float) -> None:
         """A worker ended before it served, or there could not be one."""
         failure = end.failure or f"a worker {end.how} before it was ready"
-        if any(one.life is Life.SERVING for one in self._workers.values()):
+        if any(one.state is WorkerState.SERVING for one in self._workers.values()):
             for line in failure.splitlines():
                 _log.error("a worker cannot start: %s", line)
             self._quick = max(self._quick, QUICK_FREE) + 1
@@ -171,40 +171,40 @@ class Crew:
     def serves(self, pid: int, now: float) -> None:
         """A worker says that it accepts visitors."""
         worker = self._workers[pid]
-        if worker.life is not Life.STARTING:
+        if worker.state is not WorkerState.STARTING:
             return
-        worker.life, worker.since, worker.deadline = Life.SERVING, now, float("inf")
-        serving = [one for one in self._workers.values() if one.life is Life.SERVING]
+        worker.state, worker.since, worker.deadline = WorkerState.SERVING, now, float("inf")
+        serving = [one for one in self._workers.values() if one.state is WorkerState.SERVING]
         if not self._ready and len(serving) >= self._count:
             self._ready = True
-            self._acts.append(News.READY)
+            self._actions.append(Event.READY)
         else:
             self._relieve(serving)
 
     def _relieve(self, serving: list[Worker]) -> None:
-        """Whoever is tired may go as soon as enough others are there."""
-        for worker in [one for one in serving if one.tired][: max(0, len(serving) - self._count)]:
-            worker.life = Life.LEAVING
-            self._acts.append(Tell(worker.pid, Order.RETIRE))
+        """Whoever is retiring may go as soon as enough others are there."""
+        for worker in [one for one in serving if one.retiring][: max(0, len(serving) - self._count)]:
+            worker.state = WorkerState.LEAVING
+            self._actions.append(Tell(worker.pid, Command.RETIRE))
 
     # -- ending
 
-    def tires(self, pid: int) -> None:
+    def asked_to_retire(self, pid: int) -> None:
         """Somebody asked a worker to end; its successor comes first."""
-        self._workers[pid].tired = True
+        self._workers[pid].retiring = True
 
     def leaves(self, pid: int, seconds: float, now: float) -> None:
         """A worker accepts no more, and will need this long at most for what it has."""
         worker = self._workers[pid]
-        worker.life, worker.deadline = Life.LEAVING, now + seconds + GRACE_SECONDS
+        worker.state, worker.deadline = WorkerState.LEAVING, now + seconds + GRACE_SECONDS
 
     def ended(self, pid: int, end: End, now: float) -> None:
         """A worker is gone."""
         worker = self._workers.pop(pid)
         self.reloaded(pid)
-        if self.stopping or worker.life is Life.LEAVING:
+        if self.stopping or worker.state is WorkerState.LEAVING:
             return
-        if worker.life is Life.STARTING:
+        if worker.state is WorkerState.STARTING:
             self.not_started(end, now)
         else:
             self._crashed(worker, end, now)
@@ -216,45 +216,51 @@ class Crew:
             self._give_up(StartError(f"{what}; the gate gives up"), now)
             return
         _log.error("worker %d %s; it is replaced", worker.pid, end.how)
-        self._acts.append(News.REPLACED)
+        self._actions.append(Event.REPLACED)
         self._pause(now)
 
     def _pause(self, now: float) -> None:
         times = self._quick - QUICK_FREE
         self._not_before = now + (min(FIRST_PAUSE * 2.0 ** min(times, 16), LONGEST_PAUSE) if times > 0 else 0.0)
 
-    def look(self, now: float, beats: Mapping[int, float], hang: float) -> None:
-        """End whoever does not react (``beats`` says when each did) or does not end. Those that were stopped together
-        with the supervisor are not to blame."""
-        if self._looked is not None and now - self._looked > max(hang / 2, 2 * TICK_SECONDS):
+    def check(self, now: float, heartbeats: Mapping[int, float], hang: float) -> None:
+        """Kill workers that no longer react (``heartbeats`` says when each last did) or that do not end in time.
+
+        Workers that were suspended together with the supervisor are given time to react first.
+        """
+        if self._last_check is not None and now - self._last_check > max(hang / 2, 2 * TICK_SECONDS):
             self._patient_until = now + hang
-        self._looked = now
+        self._last_check = now
         for worker in self._workers.values():
-            silent = worker.life is not Life.STARTING and now - beats[worker.pid] > hang and now > self._patient_until
+            silent = (
+                worker.state is not WorkerState.STARTING
+                and now - heartbeats[worker.pid] > hang
+                and now > self._patient_until
+            )
             if now <= worker.deadline and not silent:
                 continue
-            if worker.life is Life.STARTING:
+            if worker.state is WorkerState.STARTING:
                 _log.error("worker %d was not ready within %g s; it is ended", worker.pid, START_SECONDS)
             elif silent:
                 _log.error("worker %d has not reacted for %g s; it is ended", worker.pid, hang)
             worker.deadline = now + GRACE_SECONDS
-            self._acts.append(Kill(worker.pid))
+            self._actions.append(Kill(worker.pid))
 
     # -- stopping
 
     def stop(self, now: float, *, successor: bool = False) -> None:
-        """In order the first time, at once the second. A ``successor`` accepts on the same sockets."""
+        """In command the first time, at once the second. A ``successor`` accepts on the same sockets."""
         again, self.stopping = self.stopping, True
         if not again:
-            self._acts.append(News.STOPPING)
+            self._actions.append(Event.STOPPING)
         for worker in self._workers.values():
-            if worker.life is Life.STARTING:
-                self._acts.append(Kill(worker.pid))
+            if worker.state is WorkerState.STARTING:
+                self._actions.append(Kill(worker.pid))
             elif again:
-                self._acts.append(Tell(worker.pid, Order.CUT))
+                self._actions.append(Tell(worker.pid, Command.CUT))
                 worker.deadline = now + CUT_SECONDS
             else:
-                self._acts.append(Tell(worker.pid, Order.RETIRE if successor else Order.STOP))
+                self._actions.append(Tell(worker.pid, Command.RETIRE if successor else Command.STOP))
 
     def _give_up(self, error: GatekeeperError, now: float) -> None:
         self.error = error
@@ -264,19 +270,19 @@ class Crew:
 
     def reopen(self) -> None:
         """Log files are to be opened anew. Who is not listening yet hears of it then: it may have the old one."""
-        self._acts += [Tell(pid, Order.REOPEN) for pid in self._workers]
+        self._actions += [Tell(pid, Command.REOPEN) for pid in self._workers]
 
     def reload(self) -> None:
         """What is on disk is to be loaded, by those who are leaving too: they still have visitors."""
         if self.stopping:
-            self._acts += [Tell(pid, Order.RELOAD) for pid in self._workers]
+            self._actions += [Tell(pid, Command.RELOAD) for pid in self._workers]
             return
         self._reloading = set(self._workers)
-        self._acts += [News.RELOADING, *(Tell(pid, Order.RELOAD) for pid in self._workers)]
+        self._actions += [Event.RELOADING, *(Tell(pid, Command.RELOAD) for pid in self._workers)]
 
     def reloaded(self, pid: int) -> None:
         """A worker has loaded it, or never will."""
         if pid in self._reloading:
             self._reloading.discard(pid)
             if not self._reloading:
-                self._acts.append(News.RELOADED)
+                self._actions.append(Event.RELOADED)

@@ -5,8 +5,8 @@ import os
 from typing import cast
 
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
-from gatekeeper.gate.decision import Forward, Passage, Refused
-from gatekeeper.gate.routes import Document, Nowhere, Reception
+from gatekeeper.gate.decision import Authorizer, Denied, Forward
+from gatekeeper.gate.routes import LocalRoute, NoRoute, StaticDocument
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.deadline import Deadline, Wait
 from gatekeeper.proxy.errand import Errand
@@ -18,7 +18,7 @@ from gatekeeper.refusal.answer import Answer
 from gatekeeper.telemetry.access_log import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
 from gatekeeper.wire.preflight import read_preflight
-from gatekeeper.wire.request import REMEMBERED_BLOCK_BYTES, RequestHead, unreadable_head, without_empty_lines
+from gatekeeper.wire.request import CACHED_BLOCK_BYTES, RequestHead, unreadable_head, without_empty_lines
 from gatekeeper.wire.response import own_response
 
 # What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
@@ -54,7 +54,7 @@ class Downstream(asyncio.Protocol):
     _refused: Refuse | None = None  # in the handshake
     _id_prefix = ""
     _requests = 0
-    _passage: Passage | None = None
+    _authorizer: Authorizer | None = None
     _judged = 0.0  # seconds since the epoch, as the next one
     _until = 0.0
     _unsent = 0
@@ -206,8 +206,8 @@ class Downstream(asyncio.Protocol):
         answer = self.world.pages.failed(
             status,
             detail,
-            accept=head.block.remark(b"accept").decode("latin-1"),
-            language=head.block.remark(b"accept-language").decode("latin-1"),
+            accept=head.block.get(b"accept").decode("latin-1"),
+            language=head.block.get(b"accept-language").decode("latin-1"),
             request_id=request_id,
             retry_after=1 if status == 503 else None,
         )
@@ -299,7 +299,7 @@ class Downstream(asyncio.Protocol):
         if already:
             data, self._held = self._held + data, b""
         # A head that is known ends where it ends: asking for it takes 0.02 µs, looking for the empty line 0.4.
-        if self._until and len(data) <= REMEMBERED_BLOCK_BYTES and data in self.world.reader.remembered:
+        if self._until and len(data) <= CACHED_BLOCK_BYTES and data in self.world.reader.cached:
             text, rest = data, b""
         else:
             text, rest = _split_head(data, already)
@@ -308,32 +308,32 @@ class Downstream(asyncio.Protocol):
                 return False
         self._requests += 1
         now = self.proxy.wall()
-        passage = self._judge(now)
-        if not passage.admitted and passage.pending:
+        authorizer = self._judge(now)
+        if not authorizer.admitted and authorizer.pending:
             self._wait_for_answer(data)
             return False
         try:
-            if passage.admitted:
-                head = self.world.reader.remembered[text]
+            if authorizer.admitted:
+                head = self.world.reader.cached[text]
             else:
                 line, _, block = text.partition(b"\r\n")
                 head = self.world.reader.read(line, block, remember=False)
         except MessageError as error:
             self._bad_request(error, data, now)
             return False
-        decision = passage.always
+        decision = authorizer.fixed_decision
         if decision is None:
             preflight = read_preflight(head) if head.method == b"OPTIONS" else None
-            decision = passage.decide(head.method, head.block.host, head.target, preflight)
+            decision = authorizer.decide(head.method, head.block.host, head.target, preflight)
         if isinstance(decision, Forward):
             if decision.identity is None:
                 self.visitor = Visitor(self.client)  # a certificate that is not good is not who asked
             exchange = self.exchange = Exchange(self, head, decision, now)
             exchange.begin(rest)
-        elif isinstance(decision, Refused):
+        elif isinstance(decision, Denied):
             self._refuse(head, decision.refusal, now)
-        elif isinstance(decision, Reception):
-            errand = self.exchange = Errand(self, head, passage.identity, now)
+        elif isinstance(decision, LocalRoute):
+            errand = self.exchange = Errand(self, head, authorizer.identity, now)
             errand.begin(rest)
         else:
             self._answer(head, decision, now)
@@ -341,11 +341,11 @@ class Downstream(asyncio.Protocol):
             return self._goes_on(keep_alive=head.keep_alive and head.body() is None)
         return False
 
-    def _answer(self, head: RequestHead, decision: Document | Nowhere, now: float) -> None:
+    def _answer(self, head: RequestHead, decision: StaticDocument | NoRoute, now: float) -> None:
         """What the gate itself has to say to a request that it takes."""
         request_id = self.next_request_id()
         close = not head.keep_alive or head.body() is not None
-        if isinstance(decision, Document):
+        if isinstance(decision, StaticDocument):
             status, detail, body = 200, "", self.world.documents[decision.path]
             self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close, now=now))
             sent = len(body)
@@ -377,19 +377,19 @@ class Downstream(asyncio.Protocol):
             self.deadline.set(Wait.REQUEST_HEADER, self.world.timeouts.request_header)
         self._held = held
 
-    def _judge(self, now: float) -> Passage:
+    def _judge(self, now: float) -> Authorizer:
         """What the visitor may do, now. The last verdict is used again while it holds and nothing was reloaded; not
         where the clock was set back, to when a certificate may not have been valid yet.
         """
-        if self._judged <= now < self._until and self.world is self.proxy.world and self._passage is not None:
-            return self._passage
+        if self._judged <= now < self._until and self.world is self.proxy.world and self._authorizer is not None:
+            return self._authorizer
         self._judged = now
         world = self.world = self.proxy.world
         if world.tls.authorities != self._authorities:
             self._authorities = world.tls.authorities
             self.tls.verify_anew(world.tls)
         judgement = self.proxy.judgement(self.tls.peer, now)
-        self._passage, self._until, self.warning = judgement.passage, judgement.until, judgement.warning
+        self._authorizer, self._until, self.warning = judgement.authorizer, judgement.until, judgement.warning
         self._note_end(judgement.ends)
         self.trusted = world.trusts(self.address)
         self.headers = address_headers(self.address, trusted=self.trusted) + judgement.lines
@@ -397,7 +397,7 @@ class Downstream(asyncio.Protocol):
             self.proxy.metrics.expiring(judgement.certificate.sha256)
         if judgement.certificate is not self.visitor.certificate:
             self.visitor = Visitor(self.client, judgement.certificate)
-        return judgement.passage
+        return judgement.authorizer
 
     def judge_anew(self) -> None:
         """The world or the time has changed: end what is under way if its visitor is no longer let in.
@@ -426,13 +426,15 @@ class Downstream(asyncio.Protocol):
 
         Who was let in by name on a public route is still told to the app by that name, so that must hold too.
         """
-        passage, head = self._judge(now), exchange.head
+        authorizer, head = self._judge(now), exchange.head
         if exchange.forward.identity is None:
             self.visitor = Visitor(self.client)
-        elif passage.refusal is not None:
-            return passage.refusal
-        decision = passage.always or passage.decide(head.method, head.block.host, head.target, read_preflight(head))
-        return decision.refusal if isinstance(decision, Refused) else None
+        elif authorizer.refusal is not None:
+            return authorizer.refusal
+        decision = authorizer.fixed_decision or authorizer.decide(
+            head.method, head.block.host, head.target, read_preflight(head)
+        )
+        return decision.refusal if isinstance(decision, Denied) else None
 
     def _note_end(self, ends: float) -> None:
         """When the verdict does; 0 for who is not let in."""
@@ -462,9 +464,9 @@ class Downstream(asyncio.Protocol):
         block = head.block
         answer = self.world.pages.refused(
             refusal,
-            accept=block.remark(b"accept").decode("latin-1"),
-            language=block.remark(b"accept-language").decode("latin-1"),
-            user_agent=block.remark(b"user-agent").decode("latin-1"),
+            accept=block.get(b"accept").decode("latin-1"),
+            language=block.get(b"accept-language").decode("latin-1"),
+            user_agent=block.get(b"user-agent").decode("latin-1"),
             request_id=request_id,
             host=block.host.decode("latin-1"),
             now=now,

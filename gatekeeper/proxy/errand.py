@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Identity
+from gatekeeper.local.question import Event, Question, Reply
 from gatekeeper.proxy.deadline import Wait
 from gatekeeper.proxy.forwarding import visitor_address
-from gatekeeper.reception.question import Event, Question, Reply
 from gatekeeper.wire.framing import Body
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
@@ -40,13 +40,13 @@ class Step(Enum):
     """Where an errand stands."""
 
     READING = auto()  # the body is not here yet
-    ASKING = auto()  # the desk looks for the answer
+    ASKING = auto()  # the answer is being looked up
     DELIVERING = auto()  # something that is given out once is on its way
     ENDED = auto()
 
 
 class Errand:
-    """One request at the reception, for the connection in the place of an `Exchange`. It has no upstream."""
+    """One request that the gate itself answers, to the connection in the place of an `Exchange`. It has no upstream."""
 
     upstream: "UpstreamConnection | None" = None
 
@@ -143,7 +143,7 @@ class Errand:
         self._step = Step.ASKING
         downstream.deadline.set(Wait.REPLY, REPLY_SECONDS)
         if world.invitations is None:
-            raise AssertionError("there is no reception without invitations")
+            raise AssertionError("there are no local requests without invitations")
         self._question = Question(
             method=self.head.method,
             path=self.head.target.partition(b"?")[0],
@@ -157,7 +157,7 @@ class Errand:
             pages=world.pages,
             routes=world.routes.all,
         )
-        downstream.proxy.desk.ask(self._question, self._answered)
+        downstream.proxy.local.ask(self._question, self._answered)
 
     def _answered(self, reply: Reply) -> None:
         self._reply = reply
@@ -198,14 +198,14 @@ class Errand:
             return
         event = Event.DOWNLOADED if whole else Event.INTERRUPTED
         proxy = self.downstream.proxy
-        proxy.desk.settle(question.invitations, reply.handing_out, whole=whole)
+        proxy.local.settle(question.invitations, reply.handing_out, whole=whole)
         proxy.metrics.invited(event)
         _log.info(
             "invitations: %s: %s by %s, %s",
             event,
             ascii(reply.handing_out.invitation.name),
             question.address,
-            ascii(question.said(b"user-agent")[:LONGEST_AGENT]),
+            ascii(question.header(b"user-agent")[:LONGEST_AGENT]),
         )
         if self._step is not Step.ENDED:
             self._end(reply.status, len(reply.body), "" if whole else "the download broke off")

@@ -79,24 +79,24 @@ def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) 
     The chain goes on as it came, for apps that read it themselves; ``X-Real-IP`` is what the gate makes of it.
     """
     here = address.encode("ascii")
-    before = block.remark(b"x-forwarded-for")
+    before = block.get(b"x-forwarded-for")
     chain = before + b", " + here if before else here
     client = visitor_address(address, block, trusts)
-    proto = block.remark(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
+    proto = block.get(b"x-forwarded-proto").rpartition(b",")[2].strip().lower()
     lines = b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\n" % (
         client.encode("ascii"),
         chain,
         proto if proto in (b"http", b"https") else b"https",
     )
     for name, noted, wellformed in _PASSED_ON:
-        if wellformed.fullmatch(block.remark(noted)):
-            lines += b"%b: %b\r\n" % (name, block.remark(noted))
-    return lines + _forwarded(here, block.remark(b"forwarded"))
+        if wellformed.fullmatch(block.get(noted)):
+            lines += b"%b: %b\r\n" % (name, block.get(noted))
+    return lines + _forwarded(here, block.get(b"forwarded"))
 
 
 def visitor_address(address: str, block: Block, trusts: Callable[[str], bool]) -> str:
     """Who asks: the peer of the connection, or whom a trusted proxy there speaks for."""
-    return _real_client(address, block.remark(b"x-forwarded-for") or block.remark(b"x-real-ip"), trusts)
+    return _real_client(address, block.get(b"x-forwarded-for") or block.get(b"x-real-ip"), trusts)
 
 
 def _real_client(address: str, chain: bytes, trusts: Callable[[str], bool]) -> str:
@@ -138,11 +138,11 @@ def _forwarded(here: bytes, forwarded: bytes) -> bytes:
 
 def believed_host(block: Block) -> bytes:
     """The X-Forwarded-Host of a trusted proxy, b"" if it sent none that is a host."""
-    claimed = block.remark(b"x-forwarded-host")
+    claimed = block.get(b"x-forwarded-host")
     return claimed if _HOST.fullmatch(claimed) else b""
 
 
 def believed_request_id(block: Block) -> str:
     """The X-Request-Id of a trusted proxy, "" if it sent none that could stand in a log."""
-    claimed = block.remark(b"x-request-id")
+    claimed = block.get(b"x-request-id")
     return claimed.decode("ascii") if _REQUEST_ID.fullmatch(claimed) else ""

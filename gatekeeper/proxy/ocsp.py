@@ -11,7 +11,7 @@ from dataclasses import replace
 import aiohttp
 
 from gatekeeper.gate.ocsp import make_request, read_response, responder_of
-from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
 
 _log = logging.getLogger("gatekeeper")
@@ -26,7 +26,7 @@ MAX_RESPONSE = 64 * 1024
 MAX_ANSWERS = 10_000
 MAX_CONNECTIONS = 16
 
-Question = tuple[bytes, bytes, str | None]
+OCSPKey = tuple[bytes, bytes, str | None]
 """The certificate, its issuer's (both DER), and the responder that was configured, if one was."""
 
 
@@ -42,28 +42,28 @@ class Responders:
         self._loop = loop
         self._wall = wall
         self._patience = patience
-        self._answers: OrderedDict[Question, Answer] = OrderedDict()
-        self._waiting: dict[Question, list[Callable[[], None]]] = {}
+        self._answers: OrderedDict[OCSPKey, RevocationStatus] = OrderedDict()
+        self._waiting: dict[OCSPKey, list[Callable[[], None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
 
-    def answer(self, peer: Peer, responder: str | None, now: float) -> Answer | None:
+    def answer(self, peer: Peer, responder: str | None, now: float) -> RevocationStatus | None:
         """What is known about a peer whose chain is good; None if its responder is to be asked first.
 
         ``stale`` is set where nobody answered.
         """
-        question = _question(peer, responder)
-        answer = self._answers.get(question)
+        key = _key(peer, responder)
+        answer = self._answers.get(key)
         return answer if answer is not None and now < answer.until else None
 
     def ask(self, peer: Peer, responder: str | None, then: Callable[[], None]) -> None:
         """Find out about a peer, and call ``then`` when there is an answer, or nobody waits for it any longer."""
-        question = _question(peer, responder)
-        if question in self._waiting:
-            self._waiting[question].append(then)
+        key = _key(peer, responder)
+        if key in self._waiting:
+            self._waiting[key].append(then)
             return
-        self._waiting[question] = [then]
-        task = self._loop.create_task(self._find_out(question))
+        self._waiting[key] = [then]
+        task = self._loop.create_task(self._find_out(key))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -74,8 +74,8 @@ class Responders:
         if self._session is not None:
             await self._session.close()
 
-    async def _find_out(self, question: Question) -> None:
-        leaf, issuer, configured = question
+    async def _find_out(self, key: OCSPKey) -> None:
+        leaf, issuer, configured = key
         url = configured or responder_of(leaf)
         try:
             if url is None:
@@ -85,12 +85,12 @@ class Responders:
         except Exception as error:  # whatever it is, visitors wait for an end of it
             why = "nothing came in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             _log.warning("ocsp: no answer to rely on from %s: %s", url or "nobody", why)
-            answer = _without_answer(self._answers.get(question), self._wall() + RETRY_SECONDS)
-        self._answers[question] = answer
-        self._answers.move_to_end(question)
+            answer = _without_answer(self._answers.get(key), self._wall() + RETRY_SECONDS)
+        self._answers[key] = answer
+        self._answers.move_to_end(key)
         while len(self._answers) > MAX_ANSWERS:
             self._answers.popitem(last=False)
-        for then in self._waiting.pop(question):
+        for then in self._waiting.pop(key):
             then()
 
     async def _post(self, url: str, request: bytes) -> bytes:
@@ -109,7 +109,7 @@ class Responders:
             return content
 
 
-async def ask_once(peer: Peer, responder: str | None) -> Answer | None:
+async def ask_once(peer: Peer, responder: str | None) -> RevocationStatus | None:
     """What the responder says about a peer whose chain is good, for whoever keeps no answers."""
     responders, answered = Responders(asyncio.get_running_loop()), asyncio.Event()
     try:
@@ -120,14 +120,14 @@ async def ask_once(peer: Peer, responder: str | None) -> Answer | None:
         await responders.close()
 
 
-def _without_answer(last: Answer | None, until: float) -> Answer:
+def _without_answer(last: RevocationStatus | None, until: float) -> RevocationStatus:
     """Revoked stays revoked, as on a stale list: whoever can silence the responder must not get back in by that."""
     if last is not None and last.standing is Standing.REVOKED:
         return replace(last, until=until)
-    return Answer(Standing.UNKNOWN, until, "The OCSP responder gives no answer", stale=True)
+    return RevocationStatus(Standing.UNKNOWN, until, "The OCSP responder gives no answer", stale=True)
 
 
-def _question(peer: Peer, responder: str | None) -> Question:
+def _key(peer: Peer, responder: str | None) -> OCSPKey:
     if peer.leaf is None:
         raise AssertionError("nobody is asked about a visitor without a certificate")
     return peer.leaf, (peer.verified or (peer.leaf,))[0], responder

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
+from gatekeeper.local.handler import LocalHandler
 from gatekeeper.proxy.errand import unsent_bytes
 from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.ocsp import Responders
 from gatekeeper.proxy.world import Judgement, World
-from gatekeeper.reception.desk import Desk
 from gatekeeper.telemetry.access_log import AccessLog, OwnAnswer
 from gatekeeper.telemetry.metrics import Cell, Metrics
 from gatekeeper.wire.request import RequestHead
@@ -68,16 +68,16 @@ class Proxy:
         self.last_reload: Reload | None = None
         self.unsent = unsent
         self.responders = Responders(loop, wall)
-        self.desk = Desk(loop, wall, lambda: self.world.invitations)
+        self.local = LocalHandler(loop, wall, lambda: self.world.invitations)
         self.expiry = Expiry(loop, wall, _judge_anew)
         self.connections: set[Downstream] = set()
         self.announced: set[Announced] = set()
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
-        self._connections_from = connections_from or metrics.crowd.count
+        self._connections_from = connections_from or metrics.address_counts.count
         self._drained = asyncio.Event()
         for pool in world.upstreams.values():
             pool.start()
-        self.desk.open()
+        self.local.open()
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
@@ -88,7 +88,7 @@ class Proxy:
 
     def judgement(self, peer: Peer, now: float) -> Judgement:
         """The verdict and what follows from it. It is the same for each connection of who was let in, so it is
-        remembered: 1 µs instead of 10. Not where an OCSP responder may say something new.
+        cached: 1 µs instead of 10. Not where an OCSP responder may say something new.
         """
         world = self.world
         if peer.leaf is None:
@@ -96,7 +96,7 @@ class Proxy:
         judgement = world.recall(peer, now)
         if judgement is None:
             judgement = world.consequences(self.judge(peer, now), now)
-            if judgement.passage.admitted and world.policy.ocsp is None:
+            if judgement.authorizer.admitted and world.policy.ocsp is None:
                 world.remember(peer, judgement)
         return judgement
 
@@ -123,7 +123,7 @@ class Proxy:
                 pool.retire()
         for pool in world.upstreams.values():
             pool.start()
-        self.desk.open()
+        self.local.open()
         self._judge_all_anew(iter(list(self.connections)))
 
     def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:
@@ -140,14 +140,14 @@ class Proxy:
     def opened(self, downstream: "Downstream") -> None:
         """A client connected."""
         self.connections.add(downstream)
-        self.metrics.crowd.change(downstream.address, 1)
+        self.metrics.address_counts.change(downstream.address, 1)
         self.metrics.change(Cell.CONNECTIONS, 1)
 
     def closed(self, downstream: "Downstream") -> None:
         """A client's connection is closed."""
         self.connections.discard(downstream)
         self.expiry.forget(downstream, downstream.ends)
-        self.metrics.crowd.change(downstream.address, -1)
+        self.metrics.address_counts.change(downstream.address, -1)
         self.metrics.change(Cell.CONNECTIONS, -1)
         if self.draining:
             self._settle()
@@ -180,7 +180,7 @@ class Proxy:
         most = self.world.settings.limits.connections_per_ip
         if most == 0 or address == "unix":
             return False
-        return max(self.metrics.crowd.own(address), self._connections_from(address)) >= most
+        return max(self.metrics.address_counts.own(address), self._connections_from(address)) >= most
 
     def handshake_done(self, downstream: "Downstream") -> None:
         """TLS is established, whatever the certificate is worth."""

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.decision import Passage
+from gatekeeper.gate.decision import Authorizer
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
@@ -43,7 +43,7 @@ class Timeouts:
 _KEY_LIMIT = 1 << 20
 
 # Visitors who were let in, at some 5 KiB each.
-REMEMBERED_JUDGEMENTS = 1024
+CACHED_JUDGEMENTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Judgement:
     is not let in has no such time, and is judged at each request.
     """
 
-    passage: Passage
+    authorizer: Authorizer
     certificate: Certificate | None
     since: float = 0.0
     until: float = 0.0
@@ -102,25 +102,25 @@ class World:
 
     def consequences(self, verdict: Verdict, now: float) -> Judgement:
         """What follows from a verdict that was made at the moment ``now``."""
-        passage = Passage(verdict, self.routes)
+        authorizer = Authorizer(verdict, self.routes)
         if isinstance(verdict, Refuse):
-            return Judgement(passage, verdict.certificate)
+            return Judgement(authorizer, verdict.certificate)
         lines = self.identity.lines(verdict.identity, now)
         until = min(verdict.until, lines.until)
         certificate = verdict.identity.certificate
-        return Judgement(passage, certificate, now, until, verdict.until, lines.request, lines.response)
+        return Judgement(authorizer, certificate, now, until, verdict.until, lines.request, lines.response)
 
     def recall(self, peer: Peer, now: float) -> Judgement | None:
-        """What was remembered of the same certificates, if it holds at the moment ``now``."""
-        remembered = self._judgements.get(peer.leaf)
-        if remembered is None:
+        """What was cached of the same certificates, if it holds at the moment ``now``."""
+        cached = self._judgements.get(peer.leaf)
+        if cached is None:
             return None
-        judged, judgement = remembered
+        judged, judgement = cached
         return judgement if judgement.since <= now < judgement.until and judged == peer else None
 
     def remember(self, peer: Peer, judgement: Judgement) -> None:
         """Keep the judgement of who was let in for further connections. A world that is loaded anew knows none."""
-        if len(self._judgements) >= REMEMBERED_JUDGEMENTS:
+        if len(self._judgements) >= CACHED_JUDGEMENTS:
             self._judgements.clear()
         self._judgements[peer.leaf] = peer, judgement
 
@@ -191,7 +191,7 @@ def make_world(
     identity = IdentityWriter(settings.identity, tls.certificate, assertions)
     documents = {JWKS_PATH: assertions.jwks()} if assertions is not None else {}
     invitations = _invitations(settings.invitations)
-    routes = Routes(settings.routes, documents, reception=invitations is not None)
+    routes = Routes(settings.routes, documents, local=invitations is not None)
     return World(
         settings=settings,
         tls=tls,

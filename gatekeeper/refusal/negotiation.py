@@ -1,14 +1,14 @@
 """Which of the two bodies, which language (RFC 9110, 12.5), and which kind of device to explain first.
 
 The header fields come from anybody. They are read by expressions that cannot backtrack, and the answers for the few
-values that browsers really send are remembered.
+values that browsers really send are cached.
 """
 
 import re
 from collections.abc import Collection
 from functools import lru_cache
 
-# Browsers send about 140 characters. Nothing longer is read, so what is remembered stays small.
+# Browsers send about 140 characters. Nothing longer is read, so what is cached stays small.
 LONGEST_FIELD = 1024
 
 # No group is possessive: up to CPython 3.11.4 (Debian 12) one with alternatives inside matches what it should not

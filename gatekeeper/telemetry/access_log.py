@@ -41,9 +41,9 @@ FLUSH_LINES = 512
 WORDING = 64
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
 MAX_BATCHES = 64
-# How many texts are remembered of each kind, and how long a request may be for it: 8 MiB of memory at most.
-REMEMBERED = 2048
-REMEMBERED_BYTES = 4096
+# How many texts are cached of each kind, and how long a request may be for it: 8 MiB of memory at most.
+CACHED = 2048
+CACHED_BYTES = 4096
 
 _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
 
@@ -240,9 +240,9 @@ def _write(file: int, data: bytes) -> None:
 
 
 def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
-    """One JSON object; what is not known is left out. What repeats is remembered as text: 2 µs a line instead of 9."""
+    """One JSON object; what is not known is left out. What repeats is cached as text: 2 µs a line instead of 9."""
     # Lines of refused visitors are not: what strangers send must not stay in memory.
-    known = not outcome.detail and len(head.target) + len(head.block.forward) <= REMEMBERED_BYTES
+    known = not outcome.detail and len(head.target) + len(head.block.forward) <= CACHED_BYTES
     request, block = _REMEMBERED if known else _WRITTEN
     who = visitor.written or _json_visitor(visitor)
     upstream_time = outcome.upstream_time
@@ -273,7 +273,7 @@ def _json_visitor(visitor: Visitor) -> str:
 
 
 def _json_block(block: Block) -> str:
-    return _json_fields(block.host, block.remark(b"user-agent"), block.remark(b"referer"))
+    return _json_fields(block.host, block.get(b"user-agent"), block.get(b"referer"))
 
 
 def _json_fields(host: bytes, agent: bytes, referer: bytes) -> str:
@@ -283,17 +283,17 @@ def _json_fields(host: bytes, agent: bytes, referer: bytes) -> str:
     return f'{text},"referer":{_quoted(without_token(referer).decode("latin-1"))}' if referer else text
 
 
-_fields_remembered = lru_cache(REMEMBERED)(_json_fields)
+_fields_cached = lru_cache(CACHED)(_json_fields)
 
 
 def _json_known_block(block: Block) -> str:
     """A block with a fresh cookie is a new one, but says the same here: 0.4 µs instead of 4."""
-    return _fields_remembered(block.host, block.remark(b"user-agent"), block.remark(b"referer"))
+    return _fields_cached(block.host, block.get(b"user-agent"), block.get(b"referer"))
 
 
 _Writers = tuple[Callable[[bytes, bytes], str], Callable[[Block], str]]
 _WRITTEN: _Writers = (_json_request, _json_block)
-_REMEMBERED: _Writers = (lru_cache(REMEMBERED)(_json_request), lru_cache(REMEMBERED)(_json_known_block))
+_REMEMBERED: _Writers = (lru_cache(CACHED)(_json_request), lru_cache(CACHED)(_json_known_block))
 
 
 def _json_refusal(outcome: Outcome) -> str:
@@ -304,7 +304,7 @@ def _json_refusal(outcome: Outcome) -> str:
 def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     """The format that Apache and nginx call combined; the remote user is the certificate's common name."""
     user = visitor.certificate.common_name if visitor.certificate and not outcome.reason else ""
-    referer, agent = without_token(head.block.remark(b"referer")), head.block.remark(b"user-agent")
+    referer, agent = without_token(head.block.get(b"referer")), head.block.get(b"user-agent")
     return (
         f"{_host(visitor.client)} - {_plain(user) or '-'} [{_clf_time(int(outcome.started))}] "
         f'"{_plain_bytes(without_token(head.method))} {_plain_bytes(without_token(head.target))} HTTP/1.{head.minor}" '

@@ -16,7 +16,7 @@ _MOST = (1 << _COUNT_BITS) - 1
 _KEYS = (1 << 64 - _COUNT_BITS) - 1
 
 
-class Crowd:
+class AddressCounts:
     """One worker's table, in ``cells``, a view of `CELLS` unsigned 64-bit integers."""
 
     __slots__ = ("_cells", "_own")
@@ -65,6 +65,6 @@ def _place(address: str) -> tuple[int, int]:
     return number % BUCKETS * PLACES, number // BUCKETS & _KEYS
 
 
-def in_all(crowds: Iterable[Crowd], address: str) -> int:
+def in_all(tables: Iterable[AddressCounts], address: str) -> int:
     """The connections from there, to every worker."""
-    return sum(crowd.count(address) for crowd in crowds)
+    return sum(address_counts.count(address) for address_counts in tables)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from gatekeeper.gate.verdict import Reason
-from gatekeeper.telemetry.address_counts import CELLS, Crowd, in_all
+from gatekeeper.telemetry.address_counts import CELLS, AddressCounts, in_all
 
 # Seconds; the buckets that Prometheus' own client libraries begin with. One more counts what is longer.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -21,7 +21,7 @@ _SHORTEST = DURATION_BUCKETS[0]
 _STATUSES = 1000
 _REASONS = tuple(reason.value for reason in Reason)
 _HANDSHAKES = ("ok", "failed", "refused")
-# As in `gatekeeper.reception.question.Event`, which stands above this module.
+# As in `gatekeeper.local.question.Event`, which stands above this module.
 _INVITATIONS = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
@@ -61,15 +61,15 @@ class State(IntEnum):
 
 
 class Metrics:
-    """One worker's row. Without ``memory`` it is a row that nobody else sees. ``crowd`` is who it is connected to."""
+    """One worker's row; without ``memory`` nobody else sees it. ``address_counts`` are its connections by address."""
 
-    __slots__ = ("_counts", "_reals", "crowd", "duration_sum", "expiring_clients")
+    __slots__ = ("_counts", "_reals", "address_counts", "duration_sum", "expiring_clients")
 
     def __init__(self, memory: memoryview | None = None) -> None:
         row = memory if memory is not None else memoryview(bytearray(_ROW * 8))
         self._counts = row.cast("B").cast("Q")
         self._reals = row.cast("B").cast("d")
-        self.crowd = Crowd(self._counts[_CROWD:])
+        self.address_counts = AddressCounts(self._counts[_CROWD:])
         # Published by `beat`: adding to shared memory would double the cost of `answered`.
         self.duration_sum = self._reals[Cell.DURATION_SUM]
         self.expiring_clients: set[str] = set()
@@ -95,7 +95,7 @@ class Metrics:
         self._counts[_HANDSHAKE + _HANDSHAKES.index(result)] += 1
 
     def invited(self, event: str) -> None:
-        """Something happened to an invitation, see `gatekeeper.reception.question.Event`."""
+        """Something happened to an invitation, see `gatekeeper.local.question.Event`."""
         self._counts[_INVITED + _INVITATIONS.index(event)] += 1
 
     def change(self, cell: Cell, by: int) -> None:
@@ -127,7 +127,7 @@ class Metrics:
     def end(self) -> None:
         """The worker is gone."""
         self._counts[Cell.CONNECTIONS] = self._counts[Cell.TUNNELS] = 0
-        self.crowd.clear()
+        self.address_counts.clear()
         self._counts[Cell.PID] = 0
         self._counts[Cell.STATE] = State.NONE
 
@@ -238,7 +238,7 @@ class Ledger:
 
     def connections_from(self, address: str) -> int:
         """The open connections from one address, to all workers."""
-        return in_all((row.crowd for row in self.rows), address)
+        return in_all((row.address_counts for row in self.rows), address)
 
     def totals(self) -> Totals:
         """Add everything up."""

@@ -10,7 +10,7 @@ from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.tls.context import ServerContext, new_ssl_context, resume_sessions
 from gatekeeper.tls.files import AUTHORITIES, Files
 from gatekeeper.tls.openssl import OpenSSL
-from gatekeeper.tls.proof import reach_and_prove
+from gatekeeper.tls.proof import load_and_prove
 
 
 def build_context(
@@ -23,7 +23,7 @@ def build_context(
     advertise_ca: bool = True,
     session_resumption: bool = False,
     now: float,
-    binding: Callable[[], OpenSSL] = reach_and_prove,
+    binding: Callable[[], OpenSSL] = load_and_prove,
     reader: FileReader = OPEN_DIRECTLY,
 ) -> ServerContext:
     """Read the files and make the TLS of a listener. ConfigurationError with every mistake that was found.

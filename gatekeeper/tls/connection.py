@@ -208,7 +208,7 @@ class TLSConnection:
             errors: tuple[VerifyError, ...] = ()
         else:
             openssl.handshake(self._ssl, self._found, self._refuse)
-            errors = openssl.conclude(self._ssl, self._found)
+            errors = openssl.verify_result(self._ssl, self._found)
         self.peer = _peer(self._ssl, errors, self._context)
         self._write = self._ssl._sslobj.write  # type: ignore[attr-defined]
         self.established = True
@@ -273,13 +273,13 @@ def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: S
         return Peer(leaf, errors=errors) if context.openssl is None else _resumed(leaf, context)
     sent, path = _chains(connection)
     peer = Peer(leaf, sent=tuple(sent), verified=() if errors else tuple(path[1:]), errors=errors)
-    return context.insist_on_path(peer, path)
+    return context.require_path(peer, path)
 
 
 def _resumed(leaf: bytes, context: ServerContext) -> Peer:
     """Fails closed: where nobody can verify it, OpenSSL's word of another day does not count."""
     try:
-        return context.recognise(leaf)
+        return context.resume(leaf)
     except BindingError as error:
         return Peer(leaf, errors=(VerifyError(1, 0, f"a resumed session cannot be verified: {error}"),))
 

@@ -36,8 +36,8 @@ _SUITES = ":".join(
 _SECRET = os.urandom(64)
 
 # Certificates of visitors who resumed, at some 3 KiB each.
-REMEMBERED_PEERS = 1024
-REMEMBERED_SECONDS = 60.0
+CACHED_PEERS = 1024
+CACHED_SECONDS = 60.0
 _NOBODY = (NO_PEER, 0.0)
 
 _NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
@@ -93,10 +93,10 @@ class ServerContext:
         if self.openssl is None:
             raise BindingError(self.reason)
         peer = self.openssl.verify(self.ssl_context, leaf, sent)
-        return self.insist_on_path(peer, (leaf, *peer.verified))
+        return self.require_path(peer, (leaf, *peer.verified))
 
-    def recognise(self, leaf: bytes) -> Peer:
-        """The peer of a resumed session, as by `verify`, and remembered where nothing is wrong: 0.3 µs instead of 300.
+    def resume(self, leaf: bytes) -> Peer:
+        """The peer of a resumed session, as by `verify`, and cached where nothing is wrong: 0.3 µs instead of 300.
 
         What stays true of it, chain and purpose, is what a kept connection relies on too; dates and revocation are
         judged at each request anyway. Another set of authorities is another context, which remembers nobody. Not for
@@ -107,12 +107,12 @@ class ServerContext:
         if now >= end:
             peer = self.verify(leaf)
             if not peer.errors:
-                if len(self._good) >= REMEMBERED_PEERS:
+                if len(self._good) >= CACHED_PEERS:
                     self._good.clear()
-                self._good[leaf] = peer, now + REMEMBERED_SECONDS
+                self._good[leaf] = peer, now + CACHED_SECONDS
         return peer
 
-    def insist_on_path(self, peer: Peer, path: Sequence[bytes]) -> Peer:
+    def require_path(self, peer: Peer, path: Sequence[bytes]) -> Peer:
         """Fail closed: where nothing was found wrong, ``path`` must lead from the leaf to an authority."""
         home = bool(path) and path[0] == peer.leaf and path[-1] in self._known
         return peer if peer.errors or home else replace(peer, verified=(), errors=(_NO_PATH,))

@@ -92,7 +92,7 @@ class _Running(threading.local):
 
 
 class OpenSSL:
-    """The libssl of this interpreter. Made once in a process by `reach`; nothing in it is ever freed.
+    """The libssl of this interpreter. Made once in a process by `load_libssl`; nothing in it is ever freed.
 
     An ``SSL_CTX`` keeps the address of the verify callback for as long as any connection made from it lives, so the
     object must outlive all of them.
@@ -171,7 +171,7 @@ class OpenSSL:
         finally:
             self._running.found = self._running.refuse = None
 
-    def conclude(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
+    def verify_result(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
         """What is wrong with the client's certificate after a finished handshake; empty if nothing is.
 
         Two witnesses: what the callback collected and ``SSL_get_verify_result``. Nothing is wrong only if both say so.
@@ -339,7 +339,7 @@ class OpenSSL:
 
 
 @cache
-def reach() -> OpenSSL:
+def load_libssl() -> OpenSSL:
     """The one `OpenSSL` of this process. BindingError if there is none."""
     if sys.implementation.name != "cpython":
         raise BindingError(f"{sys.implementation.name} is not CPython")

@@ -24,15 +24,15 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import VERSIONS, ServerContext, new_ssl_context
-from gatekeeper.tls.openssl import OpenSSL, reach
+from gatekeeper.tls.openssl import OpenSSL, load_libssl
 
 _FLIGHTS = 4  # a full TLS 1.2 handshake takes two from each side, and one more moves the last bytes
 
 
 @cache
-def reach_and_prove(reach: Callable[[], OpenSSL] = reach) -> OpenSSL:
+def load_and_prove(load: Callable[[], OpenSSL] = load_libssl) -> OpenSSL:
     """The binding of this process, proved once. BindingError if there is none or it cannot be relied on."""
-    openssl = reach()
+    openssl = load()
     prove(openssl)
     return openssl
 

@@ -24,7 +24,7 @@ HEADER = "Gatekeeper-Assertion"
 ISSUER = "gatekeeper"
 JWKS_PATH = b"/.well-known/gatekeeper/jwks.json"
 # How many certificates' assertions are kept; each is about 1 KiB.
-REMEMBERED_ASSERTIONS = 4096
+CACHED_ASSERTIONS = 4096
 
 
 def read_signing_key(pem: bytes) -> EllipticCurvePrivateKey:
@@ -69,7 +69,7 @@ class Assertions:
         der = identity.certificate.der
         known = self._made.get(der)
         if known is None or now >= known.renew:
-            if len(self._made) >= REMEMBERED_ASSERTIONS:
+            if len(self._made) >= CACHED_ASSERTIONS:
                 self._made.clear()
             known = self._made[der] = self._sign(identity.certificate, now)
         return known

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from gatekeeper.wire.headers import passes_as_trailer, split_field
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 
 # A trailer section is a header block that came late; it gets a share of what a head may have.
 MAX_TRAILER_BYTES = 8 * 1024
@@ -92,9 +92,9 @@ class _Part(Enum):
 
 
 _BROKEN = {
-    _Part.SIZE: Rule.CHUNK_SIZE,
-    _Part.CONTENT_END: Rule.CHUNK_END,
-    _Part.TRAILERS: Rule.FIELD_LINE,
+    _Part.SIZE: MessageRule.CHUNK_SIZE,
+    _Part.CONTENT_END: MessageRule.CHUNK_END,
+    _Part.TRAILERS: MessageRule.FIELD_LINE,
 }
 
 
@@ -136,7 +136,7 @@ class ChunkedBody:
                 self._hold(data[at:])
                 return b"".join(content), None
             if end == at or data[end - 1] != _CR:
-                raise Rule.CHUNK_END.error()
+                raise MessageRule.CHUNK_END.error()
             done = self._line(data[at : end - 1])
             at = end + 1
             if done:
@@ -147,7 +147,9 @@ class ChunkedBody:
         if b"\r" in line[:-1] or (self._part is _Part.CONTENT_END and line not in (b"", b"\r")):
             raise _BROKEN[self._part].error()
         if len(line) > MAX_LINE:
-            raise (Rule.TRAILERS_TOO_LARGE if self._part is _Part.TRAILERS else Rule.CHUNK_EXTENSIONS).error()
+            raise (
+                MessageRule.TRAILERS_TOO_LARGE if self._part is _Part.TRAILERS else MessageRule.CHUNK_EXTENSIONS
+            ).error()
         self._held = line
 
     def _line(self, line: bytes) -> bool:
@@ -157,7 +159,7 @@ class ChunkedBody:
         if self._part is _Part.SIZE:
             self._size(line)
         elif line:
-            raise Rule.CHUNK_END.error()
+            raise MessageRule.CHUNK_END.error()
         else:
             self._part = _Part.SIZE
         return False
@@ -165,10 +167,10 @@ class ChunkedBody:
     def _size(self, line: bytes) -> None:
         match = self._size_line.fullmatch(line)
         if match is None:
-            raise Rule.CHUNK_SIZE.error()
+            raise MessageRule.CHUNK_SIZE.error()
         self._extension_bytes += len(line) - match.end(1)
         if self._extension_bytes > MAX_EXTENSION_BYTES or len(line) > MAX_LINE:
-            raise Rule.CHUNK_EXTENSIONS.error()
+            raise MessageRule.CHUNK_EXTENSIONS.error()
         self._left = int(match[1], 16)
         self._part = _Part.CONTENT if self._left else _Part.TRAILERS
 
@@ -177,7 +179,7 @@ class ChunkedBody:
             return True
         self._trailer_bytes += len(line) + 2
         if self._trailer_bytes > MAX_TRAILER_BYTES:
-            raise Rule.TRAILERS_TOO_LARGE.error()
+            raise MessageRule.TRAILERS_TOO_LARGE.error()
         name, value = split_field(line)
         if passes_as_trailer(name.lower(), self._stripped):
             self.trailers += b"%b: %b\r\n" % (name, value)

@@ -1,13 +1,13 @@
 """Header fields: what one line says, and which names never pass.
 
-Every rule here is a function of the bytes alone, so results may be remembered (see `gatekeeper.wire.request`).
+Every rule here is a function of the bytes alone, so results may be cached (see `gatekeeper.wire.request`).
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 
 # RFC 9110, 5.6.2 (token) and 5.5 (field-content with obs-text). No space before the colon, no line folding (RFC 9112,
 # 5.1 and 5.2), no control character but the tab.
@@ -136,7 +136,7 @@ class Field:
     noted: bool
 
 
-def split_field(line: bytes, rule: Rule = Rule.FIELD_LINE) -> tuple[bytes, bytes]:
+def split_field(line: bytes, rule: MessageRule = MessageRule.FIELD_LINE) -> tuple[bytes, bytes]:
     """Name as it came and value without the white space around it; MessageError by ``rule`` if the line is no
     field."""
     match = _FIELD.fullmatch(line)
@@ -157,7 +157,7 @@ def read_request_field(stripped: frozenset[bytes], line: bytes) -> Field:
 
 def read_response_field(line: bytes) -> Field:
     """Judge one line of a response."""
-    name, value = split_field(line, Rule.RESPONSE_FIELD_LINE)
+    name, value = split_field(line, MessageRule.RESPONSE_FIELD_LINE)
     lower = name.lower()
     passing = b"" if lower in _DROPPED_FROM_RESPONSES else b"%b: %b\r\n" % (name, value)
     return Field(lower, value, passing, lower in _NOTED_IN_RESPONSES)
@@ -193,7 +193,7 @@ def passes_as_trailer(name: bytes, stripped: frozenset[bytes] = frozenset()) -> 
     return name.translate(_FOLDED) not in FORBIDDEN_TRAILERS and not is_reserved(name, stripped)
 
 
-def said_by(fields: Iterable[Field]) -> dict[bytes, bytes]:
+def collect(fields: Iterable[Field]) -> dict[bytes, bytes]:
     """The noted fields by name; several of one name become one list (RFC 9110, 5.3).
 
     Where one value is wanted, a repeated field is thereby a malformed one: no number, coding or host holds a comma.
@@ -213,7 +213,7 @@ USUAL_OPTIONS = {
 }
 
 
-def tokens(value: bytes, rule: Rule) -> list[bytes]:
+def tokens(value: bytes, rule: MessageRule) -> list[bytes]:
     """The lower-case members of a comma-separated list of tokens (RFC 9110, 5.6.1); MessageError by ``rule`` if it is
     none.
 
@@ -225,7 +225,7 @@ def tokens(value: bytes, rule: Rule) -> list[bytes]:
     return members
 
 
-def read_length(value: bytes, rule: Rule) -> int:
+def read_length(value: bytes, rule: MessageRule) -> int:
     """Content-Length as RFC 9110, 8.6 has it: digits, nothing else. 18 of them stay below 2**63."""
     if not (value.isdigit() and len(value) <= 18):
         raise rule.error()

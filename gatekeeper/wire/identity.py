@@ -18,7 +18,7 @@ from gatekeeper.wire.headers import folded
 from gatekeeper.wire.presets import PRESETS, Header
 
 DAY = 86400.0
-REMEMBERED_IDENTITIES = 1024
+CACHED_IDENTITIES = 1024
 
 # RFC 9110, 5.5: visible characters, obs-text for UTF-8, and spaces. One at the end is what nginx sends too, for a name
 # that ends in one: ``CN=alice\ ``, which nobody takes for ``CN=alice`` whether or not the space is dropped.
@@ -48,7 +48,7 @@ class IdentityWriter:
         self._settings = settings
         self._server = server
         self._assertions = assertions
-        self._lines: Callable[[Identity], bytes] = lru_cache(REMEMBERED_IDENTITIES)(self._write)
+        self._lines: Callable[[Identity], bytes] = lru_cache(CACHED_IDENTITIES)(self._write)
         self.stripped = frozenset(folded(name.lower().encode("ascii")) for name in settings.custom)
 
     def lines(self, identity: Identity, now: float) -> IdentityLines:

@@ -18,7 +18,7 @@ def read_preflight(head: RequestHead) -> Preflight | None:
     """
     if head.method != b"OPTIONS" or head.body() is not None:
         return None
-    origin, method = head.block.remark(b"origin"), head.block.remark(b"access-control-request-method")
+    origin, method = head.block.get(b"origin"), head.block.get(b"access-control-request-method")
     if _ORIGIN.fullmatch(origin) is None or _METHOD.fullmatch(method) is None:
         return None
     return Preflight(origin, method)

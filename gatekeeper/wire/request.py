@@ -1,10 +1,10 @@
 """Request heads: bytes in, ready-made bytes for the upstream out.
 
-A head is a pure function of its bytes, so it is remembered: whole header blocks and single lines, because where a
+A head is a pure function of its bytes, so it is cached: whole header blocks and single lines, because where a
 block is new (a fresh cookie) most of its lines are not. That is safe because the key is the exact bytes and the value
 depends on nothing else: identity, address and time are added afterwards. Only admitted visitors may fill the memory
 (what others sent last has a small one apart, which they can wash out for each other alone), entries are bounded in
-number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.1 µs when they are remembered,
+number and size, and a reload makes a new reader. The twelve headers of a browser cost 0.1 µs when they are cached,
 3.5 µs with a new cookie, 18 µs when every line is new.
 """
 
@@ -16,21 +16,21 @@ from functools import partial
 import httptools
 
 from gatekeeper.errors import MessageError
+from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.framing import CHUNKED, LENGTH, NONE, Body, ChunkedBody, Framing, LengthBody
 from gatekeeper.wire.headers import (
     BROKEN_LINE_END,
     TOKEN,
     USUAL_OPTIONS,
     Field,
+    collect,
     is_reserved,
     read_length,
     read_request_field,
-    said_by,
     split_field,
     tokens,
 )
-from gatekeeper.wire.memory import Memory
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 
 # RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is never
 # sent.
@@ -60,17 +60,17 @@ _ABOUT_THE_CONNECTION = frozenset({b"close", b"keep-alive"})
 # Options that name no field which passes.
 _PLAIN_OPTIONS = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"})
 
-REMEMBERED_HEADS = 512
-REMEMBERED_BLOCKS = 512
-REMEMBERED_FIELDS = 2048
-REMEMBERED_COOKIES = 512
+CACHED_HEADS = 512
+CACHED_BLOCKS = 512
+CACHED_FIELDS = 2048
+CACHED_COOKIES = 512
 # Header blocks of who is not let in, such as a monitor or a browser that keeps asking: 200 KiB.
-REMEMBERED_STRANGERS, REMEMBERED_STRANGER_BYTES = 64, 1024
+CACHED_STRANGERS, CACHED_STRANGER_BYTES = 64, 1024
 # Longer ones are read anew each time. An entry holds its text about twice more, so the memory stays below 512 * 4 KiB
 # * 3 each for heads and blocks, 2048 * 1 KiB * 3 for lines and 512 * 1 KiB * 3 for cookies: 20 MiB if somebody who was
 # let in fills it on purpose, 2 MiB with browsers.
-REMEMBERED_BLOCK_BYTES = 4096
-REMEMBERED_FIELD_BYTES = 1024
+CACHED_BLOCK_BYTES = 4096
+CACHED_FIELD_BYTES = 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +79,7 @@ class Block:
 
     ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is the
     line that repeats Host for apps behind several proxies. ``lines`` is how many came. ``options`` are the tokens of
-    Connection. ``said`` holds the fields that mean something to the gate itself, by their lower-case names,
+    Connection. ``fields`` holds the fields that mean something to the gate itself, by their lower-case names,
     ``stripped`` what no trailer may be called either.
     """
 
@@ -90,43 +90,43 @@ class Block:
     framing: Framing
     length: int
     options: frozenset[bytes]
-    said: Mapping[bytes, bytes]
+    fields: Mapping[bytes, bytes]
     stripped: frozenset[bytes]
 
     @property
     def plain(self) -> bool:
         """Whether there is no body, and nothing in Connection but keep-alive or close; Expect announces a body."""
-        return self.framing is Framing.NONE and self.options <= _ABOUT_THE_CONNECTION and b"expect" not in self.said
+        return self.framing is Framing.NONE and self.options <= _ABOUT_THE_CONNECTION and b"expect" not in self.fields
 
-    def remark(self, name: bytes) -> bytes:
+    def get(self, name: bytes) -> bytes:
         """The value of Accept, User-Agent, X-Forwarded-For or another field that interests the gate, b"" if none came.
 
         Nothing is believed yet: only a trusted proxy may speak of whom it forwards for.
         """
-        return self.said.get(name, b"")
+        return self.fields.get(name, b"")
 
     @property
     def expects_continue(self) -> bool:
         """Whether the client waits for 100 Continue before it sends the body (RFC 9110, 10.1.1)."""
-        return b"expect" in self.said
+        return b"expect" in self.fields
 
 
 @dataclass(slots=True)
 class RequestHead:
     """One request's head. ``target`` is in origin-form or ``*``; ``minor`` is the x in HTTP/1.x.
 
-    ``ready`` is the whole of it for the upstream, without what the gate itself says of the visitor, where nothing about
-    it is out of the ordinary: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive or
-    close. It is b"" for every other request, and only ever leads to shortcuts; ``closes`` is for these, and tells that
-    no further request follows. ``cookie`` is the line of the cookie for the upstream, where it was read apart; the
-    block then knows nothing of it.
+    ``wire_head`` is the complete head for the upstream, without the headers that describe the visitor, if the request
+    is an ordinary one: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive or close.
+    It is b"" for every other request, and only ever leads to shortcuts; ``closes`` belongs to it and tells that no
+    further request follows. ``cookie`` is the cookie line for the upstream where it was read apart from the block,
+    which then does not contain it.
     """
 
     method: bytes
     target: bytes
     minor: int
     block: Block
-    ready: bytes = b""
+    wire_head: bytes = b""
     cookie: bytes = b""
     closes: bool = False
 
@@ -140,14 +140,14 @@ class RequestHead:
     def upgrade(self) -> bool:
         """Whether this is a WebSocket handshake (RFC 6455, 4.1). Every other upgrade is ignored, as it may be."""
         block = self.block
-        if b"upgrade" not in block.options or block.said.get(b"upgrade", b"").lower() != b"websocket":
+        if b"upgrade" not in block.options or block.fields.get(b"upgrade", b"").lower() != b"websocket":
             return False
         return self.minor == 1 and self.method == b"GET" and self.body() is None
 
     def as_last(self) -> "RequestHead":
         """The same as if the client had asked for the connection to be closed behind it."""
         block = replace(self.block, options=self.block.options | {b"close"})
-        return replace(self, block=block, ready=b"")
+        return replace(self, block=block, wire_head=b"")
 
     def body(self) -> Body | None:
         """A reader for the body that follows, None if none does."""
@@ -172,18 +172,16 @@ class RequestReader:
     def __init__(self, limits: HeadLimits, stripped: frozenset[bytes] = frozenset()) -> None:
         self.limits = limits
         read_field = partial(read_request_field, stripped)
-        fields = Memory(read_field, REMEMBERED_FIELDS, REMEMBERED_FIELD_BYTES)
-        read_fresh = partial(read_block, Memory(read_field, 0, -1), stripped, limits.count)
-        self._strangers = Memory(read_fresh, REMEMBERED_STRANGERS, REMEMBERED_STRANGER_BYTES)
-        self._blocks = Memory(
-            partial(read_block, fields, stripped, limits.count), REMEMBERED_BLOCKS, REMEMBERED_BLOCK_BYTES
-        )
-        self.remembered = Memory(self._read_whole, REMEMBERED_HEADS, REMEMBERED_BLOCK_BYTES)
+        fields = Cache(read_field, CACHED_FIELDS, CACHED_FIELD_BYTES)
+        read_fresh = partial(read_block, Cache(read_field, 0, -1), stripped, limits.count)
+        self._strangers = Cache(read_fresh, CACHED_STRANGERS, CACHED_STRANGER_BYTES)
+        self._blocks = Cache(partial(read_block, fields, stripped, limits.count), CACHED_BLOCKS, CACHED_BLOCK_BYTES)
+        self.cached = Cache(self._read_whole, CACHED_HEADS, CACHED_BLOCK_BYTES)
         """As `read` for an admitted visitor, by the bytes of a complete head, blank line included: 0.1 µs instead of 1.
 
         A cookie may stand behind the other lines here, and apart from the block; nothing else differs.
         """
-        self._cookies = Memory(read_cookie, REMEMBERED_COOKIES, REMEMBERED_FIELD_BYTES)
+        self._cookies = Cache(read_cookie, CACHED_COOKIES, CACHED_FIELD_BYTES)
         self._cookie_passes = not is_reserved(b"cookie", stripped)
 
     def read(self, line: bytes, block: bytes, *, remember: bool) -> RequestHead:
@@ -196,14 +194,14 @@ class RequestReader:
         if match is None or len(line) > limits.line:
             raise self._line_error(line)
         if len(block) + len(line) + 2 > limits.head:
-            raise Rule.HEAD_TOO_LARGE.error()
+            raise MessageRule.HEAD_TOO_LARGE.error()
         known = self._blocks[block] if remember else self._strangers[block]
         method, target, minor = match.groups()
         head = RequestHead(method, target, minor[0] - 0x30, known)
         if target[0] != _SLASH or not known.host or minor == b"0":
             _judge_target(head)
         elif known.plain and method != b"HEAD":
-            head.ready = b"%b\r\n%b%b" % (line, known.forward, known.forwarded_host)
+            head.wire_head = b"%b\r\n%b%b" % (line, known.forward, known.forwarded_host)
             head.closes = b"close" in known.options
         return head
 
@@ -226,12 +224,12 @@ class RequestReader:
         end = text.find(b"\r\n", start + 2)
         if start < 0 or text.find(_COOKIE, end) >= 0 or len(text) > self.limits.head:
             return None
-        rest = self.remembered[text[:start] + text[end:]]
+        rest = self.cached[text[:start] + text[end:]]
         block = rest.block
-        if not rest.ready or block.lines >= self.limits.count or b"cookie" in block.said:
+        if not rest.wire_head or block.lines >= self.limits.count or b"cookie" in block.fields:
             return None
         cookie = self._cookies[text[start + 2 : end]]
-        return RequestHead(rest.method, rest.target, rest.minor, block, rest.ready + cookie, cookie, rest.closes)
+        return RequestHead(rest.method, rest.target, rest.minor, block, rest.wire_head + cookie, cookie, rest.closes)
 
     def incomplete(self, held: bytes, already: int = 0) -> None:
         """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right.
@@ -240,20 +238,20 @@ class RequestReader:
         """
         line_end = held.find(b"\r\n")
         if (line_end < 0 and len(held) > self.limits.line) or line_end > self.limits.line:
-            raise Rule.LINE_TOO_LONG.error()
+            raise MessageRule.LINE_TOO_LONG.error()
         if len(held) > self.limits.head:
-            raise Rule.HEAD_TOO_LARGE.error()
+            raise MessageRule.HEAD_TOO_LARGE.error()
         if line_end >= 0 and _REQUEST_LINE.fullmatch(held, 0, line_end) is None:
             raise self._line_error(held[:line_end])
         if BROKEN_LINE_END.search(held, max(0, already - 1)):
-            raise (Rule.REQUEST_LINE if line_end < 0 else Rule.FIELD_LINE).error()
+            raise (MessageRule.REQUEST_LINE if line_end < 0 else MessageRule.FIELD_LINE).error()
 
     def _line_error(self, line: bytes) -> MessageError:
         if len(line) > self.limits.line:
-            return Rule.LINE_TOO_LONG.error()
+            return MessageRule.LINE_TOO_LONG.error()
         if _METHOD_LINE.fullmatch(line):
-            return Rule.METHOD.error()
-        return (Rule.VERSION if _VERSION_LINE.fullmatch(line) else Rule.REQUEST_LINE).error()
+            return MessageRule.METHOD.error()
+        return (MessageRule.VERSION if _VERSION_LINE.fullmatch(line) else MessageRule.REQUEST_LINE).error()
 
 
 _SLASH = 0x2F
@@ -274,25 +272,25 @@ def read_block(fields: Mapping[bytes, Field], stripped: frozenset[bytes], limit:
     """
     lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
     if len(lines) > limit:
-        raise Rule.FIELD_COUNT.error()
+        raise MessageRule.FIELD_COUNT.error()
     known = list(map(fields.__getitem__, lines))
-    said = said_by(known)
-    host = said.get(b"host")
+    special = collect(known)
+    host = special.get(b"host")
     if host is not None and _HOST.fullmatch(host) is None:
-        raise Rule.HOST_MALFORMED.error()
-    framing, length, framing_line = _framing(said)
-    if b"expect" in said and said[b"expect"].lower() != b"100-continue":
-        raise Rule.EXPECTATION.error()
-    options = _options(said[b"connection"]) if b"connection" in said else _NO_OPTIONS
+        raise MessageRule.HOST_MALFORMED.error()
+    framing, length, framing_line = _framing(special)
+    if b"expect" in special and special[b"expect"].lower() != b"100-continue":
+        raise MessageRule.EXPECTATION.error()
+    options = _options(special[b"connection"]) if b"connection" in special else _NO_OPTIONS
     if not options <= _PLAIN_OPTIONS:
         known = [field for field in known if field.name not in options]
     _ask_llhttp(block)
     forward = b"".join([field.line for field in known])
     if host is None:
-        return Block(forward + framing_line, b"", len(lines), b"", framing, length, options, said, stripped)
+        return Block(forward + framing_line, b"", len(lines), b"", framing, length, options, special, stripped)
     forward = b"Host: %b\r\n%b%b" % (host, forward, framing_line)
     forwarded_host = b"X-Forwarded-Host: %b\r\n" % host
-    return Block(forward, forwarded_host, len(lines), host, framing, length, options, said, stripped)
+    return Block(forward, forwarded_host, len(lines), host, framing, length, options, special, stripped)
 
 
 def read_cookie(line: bytes) -> bytes:
@@ -305,34 +303,34 @@ _NO_BODY = (NONE, 0, b"")
 _CHUNKED_BODY = (CHUNKED, 0, b"Transfer-Encoding: chunked\r\n")
 
 
-def _framing(said: Mapping[bytes, bytes]) -> tuple[Framing, int, bytes]:
+def _framing(special: Mapping[bytes, bytes]) -> tuple[Framing, int, bytes]:
     """RFC 9112, 6.1 to 6.3, without its leniences: whatever two readers could read differently is refused.
 
     Framing, length, and the line that says so to the upstream.
     """
-    coding, length = said.get(b"transfer-encoding"), said.get(b"content-length")
+    coding, length = special.get(b"transfer-encoding"), special.get(b"content-length")
     if coding is None:
         if length is None:
             return _NO_BODY
-        number = read_length(length, Rule.LENGTH_MALFORMED)
+        number = read_length(length, MessageRule.LENGTH_MALFORMED)
         return LENGTH, number, b"Content-Length: %d\r\n" % number
     if length is not None:
-        raise Rule.LENGTH_AND_CODING.error()
+        raise MessageRule.LENGTH_AND_CODING.error()
     if coding.lower() == b"chunked":
         return _CHUNKED_BODY
-    *others, last = tokens(coding, Rule.CODING_MALFORMED) or [b""]
+    *others, last = tokens(coding, MessageRule.CODING_MALFORMED) or [b""]
     if last == b"chunked" and others and b"chunked" not in others:
-        raise Rule.CODING_UNKNOWN.error()
-    raise Rule.CODING_MALFORMED.error()
+        raise MessageRule.CODING_UNKNOWN.error()
+    raise MessageRule.CODING_MALFORMED.error()
 
 
 def _options(value: bytes) -> frozenset[bytes]:
     """What Connection asks for (RFC 9110, 7.6.1)."""
     options = USUAL_OPTIONS.get(value)
     if options is None:
-        options = frozenset(tokens(value, Rule.CONNECTION_LIST))
+        options = frozenset(tokens(value, MessageRule.CONNECTION_LIST))
         if not options.isdisjoint(_NEVER_PER_CONNECTION):
-            raise Rule.CONNECTION_NAMES.error()
+            raise MessageRule.CONNECTION_NAMES.error()
     return options
 
 
@@ -340,17 +338,17 @@ def _judge_target(head: RequestHead) -> None:
     """Everything that is not a plain path with a Host: other target forms (RFC 9112, 3.2), HTTP/1.0, no Host."""
     method, target, block = head.method, head.target, head.block
     if head.minor == 0 and block.framing is CHUNKED:
-        raise Rule.CODING_IN_HTTP_1_0.error()
+        raise MessageRule.CODING_IN_HTTP_1_0.error()
     if head.minor == 1 and not block.host:
-        raise Rule.HOST_MISSING.error()
+        raise MessageRule.HOST_MISSING.error()
     if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
         return
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
-        raise Rule.TARGET_FORM.error()
+        raise MessageRule.TARGET_FORM.error()
     authority, path = absolute.groups()
     if authority.lower() != block.host.lower():
-        raise Rule.TARGET_HOST.error()
+        raise MessageRule.TARGET_HOST.error()
     if not path and method == b"OPTIONS":
         head.target = b"*"  # RFC 9112, 3.2.4
     else:
@@ -364,8 +362,8 @@ def unreadable_head(data: bytes) -> RequestHead:
     """
     line = data.partition(b"\r\n")[0]
     method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
-    said = {name.lower(): value for name, value in reversed(_WISHES.findall(data))}
-    block = Block(b"", b"", 0, b"", NONE, 0, _NO_OPTIONS, said, frozenset())
+    special = {name.lower(): value for name, value in reversed(_WISHES.findall(data))}
+    block = Block(b"", b"", 0, b"", NONE, 0, _NO_OPTIONS, special, frozenset())
     return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, block)
 
 
@@ -388,4 +386,4 @@ def _ask_llhttp(block: bytes) -> None:
     except httptools.HttpParserUpgrade:
         return
     except httptools.HttpParserError as error:
-        raise Rule.FIELD_LINE.error() from error
+        raise MessageRule.FIELD_LINE.error() from error

@@ -13,6 +13,7 @@ from http import HTTPStatus
 
 import httptools
 
+from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.framing import (
     CHUNKED,
     LENGTH,
@@ -23,17 +24,16 @@ from gatekeeper.wire.framing import (
     LengthBody,
     UntilCloseBody,
 )
-from gatekeeper.wire.headers import BROKEN_LINE_END, USUAL_OPTIONS, read_length, read_response_field, said_by, tokens
-from gatekeeper.wire.memory import Memory
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.headers import BROKEN_LINE_END, USUAL_OPTIONS, collect, read_length, read_response_field, tokens
+from gatekeeper.wire.rules import MessageRule
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
 _BEGINNING = b"HTTP/1."
 MAX_HEAD_BYTES = 64 * 1024
-REMEMBERED_HEADS = 256
-REMEMBERED_HEAD_BYTES = 4096
-REMEMBERED_FIELDS = 1024
-REMEMBERED_FIELD_BYTES = 512
+CACHED_HEADS = 256
+CACHED_HEAD_BYTES = 4096
+CACHED_FIELDS = 1024
+CACHED_FIELD_BYTES = 512
 _PLAIN_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
 
 
@@ -41,21 +41,21 @@ _PLAIN_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade"})
 class ResponseHead:
     """What a response head says; it is shared between responses and never changed.
 
-    ``fields`` are the status line and the lines that pass, without framing; ``ready`` is the whole head for the common
-    case: an HTTP/1.1 client whose connection goes on. ``whole`` is the length of the body that goes with ``ready``, -1
-    where it is not known or the upstream's connection ends: whoever holds that many bytes behind the head, asked for by
-    a plain request, has the whole response. ``reusable`` says whether the upstream's connection may be used again after
-    this response, going by its head alone.
+    ``fields`` are the status line and the lines that pass, without framing. ``wire_head`` is the complete head for the
+    common case, an HTTP/1.1 client whose connection stays open. ``content_length`` is the length of the body that goes
+    with it, -1 if it is unknown or the upstream's connection ends: that many bytes behind the head are the whole
+    response to an ordinary request. ``reusable`` says whether the upstream's connection may be used again after this
+    response, going by its head alone.
     """
 
     status: int
     fields: bytes
-    ready: bytes
+    wire_head: bytes
     framing: Framing
     length: int
     reusable: bool
     upgrade: bool
-    whole: int = -1
+    content_length: int = -1
 
     def body(self, method: bytes) -> Body | None:
         """A reader for the body that follows a request of this method, None if none does (RFC 9112, 6.3)."""
@@ -69,7 +69,7 @@ class ResponseHead:
 def read_response(head: bytes) -> ResponseHead:
     """Read a complete response head, blank line included; MessageError if no client should see it.
 
-    0.1 µs where it is remembered, 6 with a new length or Date.
+    0.1 µs where it is cached, 6 with a new length or Date.
     """
     return _HEADS[head]
 
@@ -77,34 +77,34 @@ def read_response(head: bytes) -> ResponseHead:
 def incomplete_response(held: bytes) -> None:
     """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right."""
     if held[:7] != _BEGINNING[: len(held)]:
-        raise Rule.RESPONSE_STATUS_LINE.error()
+        raise MessageRule.RESPONSE_STATUS_LINE.error()
     if len(held) > MAX_HEAD_BYTES:
-        raise Rule.RESPONSE_HEAD_TOO_LARGE.error()
+        raise MessageRule.RESPONSE_HEAD_TOO_LARGE.error()
     broken = BROKEN_LINE_END.search(held)
     if broken:
         in_fields = 0 <= held.find(b"\r\n") < broken.start()
-        raise (Rule.RESPONSE_FIELD_LINE if in_fields else Rule.RESPONSE_STATUS_LINE).error()
+        raise (MessageRule.RESPONSE_FIELD_LINE if in_fields else MessageRule.RESPONSE_STATUS_LINE).error()
 
 
 def _read(head: bytes) -> ResponseHead:
     line, *lines = head[:-4].split(b"\r\n")
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
-        raise Rule.RESPONSE_STATUS_LINE.error()
+        raise MessageRule.RESPONSE_STATUS_LINE.error()
     if len(head) > MAX_HEAD_BYTES:
-        raise Rule.RESPONSE_HEAD_TOO_LARGE.error()
+        raise MessageRule.RESPONSE_HEAD_TOO_LARGE.error()
     minor, code, reason = match.groups(b"")
     status = int(code)
     known = list(map(_FIELDS.__getitem__, lines))
-    said = said_by(known)
-    framing, length = _framing(said, minor)
-    options = _options(said[b"connection"]) if b"connection" in said else _NO_OPTIONS
+    special = collect(known)
+    framing, length = _framing(special, minor)
+    options = _options(special[b"connection"]) if b"connection" in special else _NO_OPTIONS
     if not options <= _PLAIN_OPTIONS:
         known = [field for field in known if field.name not in options]
     _ask_llhttp(head)
     fields = b"HTTP/1.1 %b %b\r\n" % (code, reason) + b"".join([field.line for field in known])
     reusable = (b"close" not in options if minor == b"1" else b"keep-alive" in options) and not _misses_a_body(
-        status, said
+        status, special
     )
     has_length = framing is Framing.LENGTH and status >= 200 and status not in (204, 304)
     return ResponseHead(
@@ -114,7 +114,7 @@ def _read(head: bytes) -> ResponseHead:
         framing,
         length,
         reusable,
-        b"upgrade" in options and said.get(b"upgrade", b"").lower() == b"websocket",
+        b"upgrade" in options and special.get(b"upgrade", b"").lower() == b"websocket",
         length if has_length and reusable else -1,
     )
 
@@ -123,24 +123,24 @@ _NO_OPTIONS = frozenset[bytes]()
 
 
 def _options(value: bytes) -> frozenset[bytes]:
-    return USUAL_OPTIONS.get(value) or frozenset(tokens(value, Rule.RESPONSE_CONNECTION))
+    return USUAL_OPTIONS.get(value) or frozenset(tokens(value, MessageRule.RESPONSE_CONNECTION))
 
 
-def _framing(said: Mapping[bytes, bytes], minor: bytes) -> tuple[Framing, int]:
+def _framing(special: Mapping[bytes, bytes], minor: bytes) -> tuple[Framing, int]:
     """RFC 9112, 6.3; what could be read in two ways is refused, from an upstream too."""
-    coding, length = said.get(b"transfer-encoding"), said.get(b"content-length")
+    coding, length = special.get(b"transfer-encoding"), special.get(b"content-length")
     if coding is not None:
         if length is not None or coding.lower() != b"chunked" or minor == b"0":
-            raise Rule.RESPONSE_CODING.error()
+            raise MessageRule.RESPONSE_CODING.error()
         return CHUNKED, 0
-    return (UNTIL_CLOSE, 0) if length is None else (LENGTH, read_length(length, Rule.RESPONSE_LENGTH))
+    return (UNTIL_CLOSE, 0) if length is None else (LENGTH, read_length(length, MessageRule.RESPONSE_LENGTH))
 
 
-def _misses_a_body(status: int, said: Mapping[bytes, bytes]) -> bool:
+def _misses_a_body(status: int, special: Mapping[bytes, bytes]) -> bool:
     """Whether the head speaks of a body where none can be (RFC 9110, 15.3.5 and 15.4.5): one may come all the same,
     and would be taken for the next response. A 304 may repeat the length that a 200 would have.
     """
-    announced = b"transfer-encoding" in said or (status == 204 and said.get(b"content-length", b"0") != b"0")
+    announced = b"transfer-encoding" in special or (status == 204 and special.get(b"content-length", b"0") != b"0")
     return status in (204, 304) and announced
 
 
@@ -166,12 +166,12 @@ def _ask_llhttp(head: bytes) -> None:
     except httptools.HttpParserUpgrade:
         return
     except httptools.HttpParserError as error:
-        raise Rule.RESPONSE_FIELD_LINE.error() from error
+        raise MessageRule.RESPONSE_FIELD_LINE.error() from error
 
 
 # An app behind the gate is trusted with this much memory: 256 * 4 KiB * 3 for heads, 1024 * 512 * 3 for lines.
-_FIELDS = Memory(read_response_field, REMEMBERED_FIELDS, REMEMBERED_FIELD_BYTES)
-_HEADS = Memory(_read, REMEMBERED_HEADS, REMEMBERED_HEAD_BYTES)
+_FIELDS = Cache(read_response_field, CACHED_FIELDS, CACHED_FIELD_BYTES)
+_HEADS = Cache(_read, CACHED_HEADS, CACHED_HEAD_BYTES)
 
 
 def own_response(
@@ -179,7 +179,7 @@ def own_response(
 ) -> bytes:
     """A response of the gate itself, complete; HEAD gets the head alone (RFC 9110, 9.3.2). ``now`` is for its Date.
 
-    The last of ``headers`` may hold what is new in each response; the others are remembered. Values that could break
+    The last of ``headers`` may hold what is new in each response; the others are cached. Values that could break
     the head (control characters) are a bug here, not the peer's, and raise ValueError.
     """
     head = b"%b%b%bContent-Length: %d\r\n%b\r\n" % (

@@ -9,7 +9,7 @@ from enum import Enum
 from gatekeeper.errors import MessageError
 
 
-class Rule(Enum):
+class MessageRule(Enum):
     """Why a message is refused. Sentences are shown to whoever sent it, and are all different."""
 
     # The request line (RFC 9112, 3).

@@ -413,7 +413,7 @@ def test_a_serial_from_before_the_adoption_can_be_revoked(issuer: Issuer, store:
     assert revoked(store) == {1}
 
 
-def test_the_lists_life_is_remembered(issuer: Issuer, store: Store) -> None:
+def test_the_lists_life_is_cached(issuer: Issuer, store: Store) -> None:
     """`ca crl --days 90` holds for the lists that other commands write later."""
     issuer.rewrite_crl(90 * DAY, now=NOW)
     issue(issuer, now=NOW + DAY)

@@ -8,7 +8,7 @@ import pytest
 
 from gatekeeper.config import load
 from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.gate.decision import Forward, Passage
+from gatekeeper.gate.decision import Authorizer, Forward
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse
 from gatekeeper.wire.identity import IdentityWriter
@@ -48,8 +48,8 @@ def test_the_app_is_told_in_the_header_that_it_reads(path: Path) -> None:
 def test_every_verified_visitor_reaches_the_app_and_nobody_else(path: Path) -> None:
     """The front page; what is public is public by name only."""
     routes = Routes(load(path, {}).settings.routes)
-    alice = Passage(Admit(Identity(ALICE), float("inf")), routes)
-    nobody = Passage(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), routes)
+    alice = Authorizer(Admit(Identity(ALICE), float("inf")), routes)
+    nobody = Authorizer(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), routes)
     assert isinstance(alice.decide(b"GET", b"app.example.com", b"/"), Forward)
     for target in (b"/", b"/login", b"/api/webhook", b"/manifest.json/x", b"/github-webhook"):
         assert not isinstance(nobody.decide(b"GET", b"app.example.com", target), Forward)

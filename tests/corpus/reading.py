@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 
 FOLDER = Path(__file__).parent
-RULES = {rule.id: rule for rule in Rule}
+RULES = {rule.id: rule for rule in MessageRule}
 _REPEATED = re.compile(r"<<(.+?)\*([0-9]+)>>", re.DOTALL)
 
 
@@ -36,7 +36,7 @@ class RequestMessage:
     closes: bool
 
     @property
-    def broken(self) -> Rule | None:
+    def broken(self) -> MessageRule | None:
         """The rule that the message breaks, None if it passes."""
         return RULES.get(self.rule)
 

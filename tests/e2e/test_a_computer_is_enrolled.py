@@ -138,7 +138,7 @@ def test_a_computer_is_enrolled(place: Place) -> None:
     )
     assert curl.stdout == "200"
     assert "is revoked" in place.ca("invite", "--cancel", "backup", "--url", place.gate.address)
-    assert link.rpartition("/")[2] not in place.gate.log.read_text() + "\n".join(place.gate.said)
+    assert link.rpartition("/")[2] not in place.gate.log.read_text() + "\n".join(place.gate.fields)
 
 
 def test_one_link_enrolls_one_computer(place: Place) -> None:

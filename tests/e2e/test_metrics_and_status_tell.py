@@ -52,7 +52,7 @@ def test_a_failed_reload_is_told_at_once(folder: Path) -> None:
     """From the first line in the log on, whichever worker is asked, and until each has loaded what is right."""
 
     def count(word: str) -> int:
-        return sum(f": {word}" in line for line in gate.said)
+        return sum(f": {word}" in line for line in gate.fields)
 
     with Gate(folder, "http://127.0.0.1:1", server="workers = 2") as gate:
         right = (folder / "ca.crt").read_bytes()

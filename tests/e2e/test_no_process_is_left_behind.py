@@ -44,7 +44,7 @@ def test_ctrl_c_is_one_signal(folder: Path) -> None:
         for pid in (*gate.workers(), gate.process.pid):
             os.kill(pid, signal.SIGINT)
         assert gate.wait() == 0
-        assert not any("replaced" in line for line in gate.said), gate.said
+        assert not any("replaced" in line for line in gate.fields), gate.fields
 
 
 # Becomes the init of a new PID namespace, in which a grandchild loses its parent.

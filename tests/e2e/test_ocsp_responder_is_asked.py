@@ -103,7 +103,7 @@ def test_explain_asks_too(gate: Gate, name: str, reason: str | None) -> None:
     assert done.returncode == (1 if reason else 0)
 
 
-def test_an_answer_is_remembered(gate: Gate, stage: Visitors, responder: Responder) -> None:
+def test_an_answer_is_cached(gate: Gate, stage: Visitors, responder: Responder) -> None:
     """Until its nextUpdate, for all connections, and also for those that come at once."""
     for _ in range(3):
         assert gate.request(stage.context("alice"))[0] == 200

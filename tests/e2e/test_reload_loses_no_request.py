@@ -26,7 +26,7 @@ def gate(folder: Path) -> Iterator[Gate]:
 
 
 def reloads(gate: Gate, word: str = "reloaded") -> int:
-    return sum(f"INFO: {word} " in line for line in gate.said)
+    return sum(f"INFO: {word} " in line for line in gate.fields)
 
 
 def test_a_hundred_reloads_lose_no_request(gate: Gate, visitors: Visitors) -> None:

@@ -113,7 +113,7 @@ def test_a_new_connection_of_the_revoked_is_refused(home: Path, gate: Gate) -> N
     """And the log says who it was and why."""
     workers = len(gate.workers())
     ca(home, "revoke", "mallory")
-    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.said) >= workers)
+    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.fields) >= workers)
     status, headers, _ = gate.request(holder(home, "mallory"))
     assert (status, headers["gatekeeper-reason"]) == (403, "revoked")
     assert gate.request(holder(home, "alice"))[0] == 200

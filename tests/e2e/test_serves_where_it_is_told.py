@@ -126,7 +126,7 @@ def test_the_log_on_a_standard_stream(folder: Path, visitors: Visitors, app: App
         gate.request(visitors.context("nobody"), target="/b")
         gate.process.terminate()
         gate.wait()
-        lines = gate.out if target == "stdout" else [line for line in gate.said if line.startswith("{")]
+        lines = gate.out if target == "stdout" else [line for line in gate.fields if line.startswith("{")]
     assert [(json.loads(line)["target"], json.loads(line)["status"]) for line in lines] == [("/a", 200), ("/b", 403)]
 
 

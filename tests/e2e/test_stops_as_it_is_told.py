@@ -53,7 +53,7 @@ def test_an_idle_gate_stops(gate: Gate, number: signal.Signals) -> None:
     """Exit code 0, and not a word."""
     gate.signal(number)
     assert gate.wait() == 0
-    assert len(gate.said) == 2, gate.said
+    assert len(gate.fields) == 2, gate.fields
 
 
 def test_what_is_under_way_ends_first(gate: Gate, slow: SlowApp, visitors: Visitors) -> None:

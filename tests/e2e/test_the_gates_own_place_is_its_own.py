@@ -12,7 +12,7 @@ from tests.gate import ROOT, Gate
 from tests.invitations.invited import invite
 from tests.visitors import Visitors
 
-ATTACKS = tomllib.loads((ROOT / "tests/gate/path_attacks.toml").read_text(encoding="utf-8"))["reception"]
+ATTACKS = tomllib.loads((ROOT / "tests/gate/path_attacks.toml").read_text(encoding="utf-8"))["local"]
 THERE = [target for row in ATTACKS if row["alice"] != "forward" for target in row["targets"]]
 PUBLIC = '[[routes]]\npath = "/*"\npublic = true\n'
 REQUESTS = (

@@ -21,7 +21,7 @@ LAYERS = (
     {"tls"},
     {"ca"},
     {"refusal"},
-    {"reception"},
+    {"local"},
     {"telemetry"},
     {"proxy"},
     {"embedded"},

@@ -3,7 +3,7 @@
 import pytest
 from cryptography.x509 import SubjectAlternativeName, UniformResourceIdentifier
 
-from gatekeeper.gate.certificate import REMEMBERED_BYTES, read_certificate
+from gatekeeper.gate.certificate import CACHED_BYTES, read_certificate
 from tests.certificates import make, make_client, named
 
 
@@ -15,7 +15,7 @@ def test_a_certificate_that_comes_again_is_not_parsed_again() -> None:
 
 def test_a_huge_certificate_is_read_but_not_kept() -> None:
     """Anybody can show one; a thousand of them would be 100 MiB."""
-    names = SubjectAlternativeName([UniformResourceIdentifier("urn:" + "x" * REMEMBERED_BYTES)])
+    names = SubjectAlternativeName([UniformResourceIdentifier("urn:" + "x" * CACHED_BYTES)])
     der = make(named("alice"), extensions=[(names, False)]).der
     assert read_certificate(der).common_name == "alice"
     assert read_certificate(der) is not read_certificate(der)

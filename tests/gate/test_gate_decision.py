@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import gatekeeper
-from gatekeeper.gate.decision import Decision, Forward, Passage, Preflight, Refused
-from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, UNKNOWN, Document, Routes
+from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward, Preflight
+from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, UNKNOWN, Routes, StaticDocument
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 from gatekeeper.settings.tables import RouteSettings
 from tests.people import ALICE
@@ -31,32 +31,32 @@ def decide(
     preflight: Preflight | None = None,
 ) -> Decision:
     routes = Routes([RouteSettings.model_validate(table) for table in tables])
-    passage = Passage(verdict, routes)
-    decision = passage.decide(method.encode(), b"x.example", target.encode(), preflight)
-    assert passage.always in (None, decision)
+    authorizer = Authorizer(verdict, routes)
+    decision = authorizer.decide(method.encode(), b"x.example", target.encode(), preflight)
+    assert authorizer.fixed_decision in (None, decision)
     return decision
 
 
 def test_without_routes_whoever_is_admitted_is_forwarded() -> None:
     """The decision is made once, for every request of the connection."""
-    passage = Passage(admitted(), Routes([]))
-    assert passage.always == Forward("default", Identity(ALICE), EVERYTHING)
-    assert passage.decide(b"GET", b"x", b"/") == passage.always
+    authorizer = Authorizer(admitted(), Routes([]))
+    assert authorizer.fixed_decision == Forward("default", Identity(ALICE), EVERYTHING)
+    assert authorizer.decide(b"GET", b"x", b"/") == authorizer.fixed_decision
 
 
 @pytest.mark.parametrize("verdict", [NOBODY, EXPIRED])
 def test_without_routes_nobody_else_is(verdict: Refuse) -> None:
     """The verdict is the answer."""
-    passage = Passage(verdict, Routes([]))
-    assert passage.always == Refused(verdict)
-    assert passage.decide(b"GET", b"x", b"/") == Refused(verdict)
+    authorizer = Authorizer(verdict, Routes([]))
+    assert authorizer.fixed_decision == Denied(verdict)
+    assert authorizer.decide(b"GET", b"x", b"/") == Denied(verdict)
 
 
 def test_a_refused_visitor_is_refused_everywhere_at_once() -> None:
     """Where no route opens anything, none is looked for."""
     routes = Routes([RouteSettings.model_validate({"path": "/api/*"})])
-    assert Passage(NOBODY, routes).always == Refused(NOBODY)
-    assert Passage(admitted(), routes).always is None
+    assert Authorizer(NOBODY, routes).fixed_decision == Denied(NOBODY)
+    assert Authorizer(admitted(), routes).fixed_decision is None
 
 
 def test_a_route_without_rules_lets_every_verified_visitor_through() -> None:
@@ -77,7 +77,7 @@ def test_any_rule_that_allows_suffices() -> None:
 def test_whoever_no_rule_allows_is_refused() -> None:
     """403 not_allowed, with the certificate; the reason tells the visitor nothing of the rules."""
     decision = decide(admitted(), {"path": "/admin/*", "allow": [{"ou": "ops"}]}, target="/admin/")
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, Denied)
     assert decision.refusal == Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", ALICE)
     assert decision.route is not None
     assert (decision.route.text, decision.rule) == ("routes[0] /admin/*", None)
@@ -87,7 +87,7 @@ def test_deny_wins() -> None:
     """Over a rule that allows, and where nothing else is asked."""
     for allow in ({"allow": [{"cn": "alice"}]}, {}):
         decision = decide(admitted(), {"deny": [{"serial": "FF"}, {"cn": "alice"}], **allow})
-        assert isinstance(decision, Refused)
+        assert isinstance(decision, Denied)
         assert decision.refusal.reason is Reason.NOT_ALLOWED
         assert decision.rule is not None
         assert decision.rule.text == 'deny[1]: cn = "alice"'
@@ -101,7 +101,7 @@ def test_who_is_not_denied_is_let_through() -> None:
 def test_a_refusal_by_a_route_is_final() -> None:
     """The first route that matches decides; none further down gives a second chance."""
     decision = decide(admitted(), {"path": "/a/*", "allow": [{"cn": "bob"}]}, {"path": "/*"}, target="/a/b")
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, Denied)
 
 
 @pytest.mark.parametrize("verdict", [NOBODY, EXPIRED])
@@ -109,7 +109,7 @@ def test_a_refusal_by_a_route_is_final() -> None:
 def test_the_verdict_comes_before_everything_else(verdict: Refuse, target: str) -> None:
     """Without a certificate nobody finds out which paths exist: neither by a 404 nor by a 400."""
     tables = ({"path": "/a/*", "allow": [{"cn": "alice"}]}, {"path": "/", "deny": [{"cn": "alice"}]})
-    assert decide(verdict, *tables, target=target) == Refused(verdict)
+    assert decide(verdict, *tables, target=target) == Denied(verdict)
 
 
 def test_whoever_was_let_in_gets_404_and_400() -> None:
@@ -136,15 +136,15 @@ def test_a_good_certificate_on_a_public_route_is_passed_on() -> None:
 def test_a_public_route_opens_its_methods_only() -> None:
     """Another method is for the next route."""
     decision = decide(NOBODY, {"path": "/hook", "methods": "POST", "public": True}, {"path": "/*"}, target="/hook")
-    assert decision == Refused(NOBODY)
+    assert decision == Denied(NOBODY)
 
 
 def test_documents_are_for_everybody() -> None:
     """What the gate itself publishes, a verdict or not."""
     routes = Routes([], documents=(b"/keys",))
     for verdict in (NOBODY, EXPIRED, admitted()):
-        assert isinstance(Passage(verdict, routes).decide(b"GET", b"x", b"/keys"), Document)
-    assert Passage(NOBODY, routes).decide(b"GET", b"x", b"/") == Refused(NOBODY)
+        assert isinstance(Authorizer(verdict, routes).decide(b"GET", b"x", b"/keys"), StaticDocument)
+    assert Authorizer(NOBODY, routes).decide(b"GET", b"x", b"/") == Denied(NOBODY)
 
 
 ASKS = Preflight(b"https://app.example.com", b"PUT")
@@ -173,13 +173,13 @@ def test_a_preflight_passes_where_the_route_says_so(origins: Any) -> None:
 )
 def test_other_preflights_need_a_certificate(table: dict[str, Any]) -> None:
     """Not opted in, another origin, another method, another path."""
-    assert decide(NOBODY, table, method="OPTIONS", preflight=ASKS) == Refused(NOBODY)
+    assert decide(NOBODY, table, method="OPTIONS", preflight=ASKS) == Denied(NOBODY)
 
 
 def test_a_preflight_to_an_ambiguous_path_needs_a_certificate() -> None:
     """What opens one path must not open another."""
     tables = ({"path": "/api/*", "cors_preflight": True}, {"path": "/*"})
-    assert decide(NOBODY, *tables, method="OPTIONS", target="/api/../x", preflight=ASKS) == Refused(NOBODY)
+    assert decide(NOBODY, *tables, method="OPTIONS", target="/api/../x", preflight=ASKS) == Denied(NOBODY)
 
 
 def test_a_preflight_asks_for_no_rule() -> None:
@@ -192,10 +192,10 @@ def test_a_preflight_asks_for_no_rule() -> None:
 
 def test_an_options_request_that_is_none_is_like_any_other() -> None:
     """Only what says that it is a preflight passes."""
-    assert decide(NOBODY, {"cors_preflight": True}, method="OPTIONS") == Refused(NOBODY)
+    assert decide(NOBODY, {"cors_preflight": True}, method="OPTIONS") == Denied(NOBODY)
 
 
-def test_a_remembered_decision_is_the_same() -> None:
+def test_a_cached_decision_is_the_same() -> None:
     """The second time too, for each route by itself."""
     routes = Routes(
         [
@@ -203,19 +203,19 @@ def test_a_remembered_decision_is_the_same() -> None:
             for table in ({"path": "/a/*", "allow": [{"cn": "bob"}]}, {"path": "/b/*"})
         ]
     )
-    passage = Passage(admitted(), routes)
+    authorizer = Authorizer(admitted(), routes)
     for _ in range(2):
-        assert isinstance(passage.decide(b"GET", b"x", b"/a/1"), Refused)
-        assert isinstance(passage.decide(b"GET", b"x", b"/b/1"), Forward)
-        assert passage.decide(b"GET", b"x", b"/c") is UNKNOWN
+        assert isinstance(authorizer.decide(b"GET", b"x", b"/a/1"), Denied)
+        assert isinstance(authorizer.decide(b"GET", b"x", b"/b/1"), Forward)
+        assert authorizer.decide(b"GET", b"x", b"/c") is UNKNOWN
 
 
 def test_strangers_do_not_fill_the_memory() -> None:
     """What they ask for is looked up each time."""
     routes = Routes([RouteSettings()])
-    Passage(NOBODY, routes).decide(b"GET", b"x", b"/1")
+    Authorizer(NOBODY, routes).decide(b"GET", b"x", b"/1")
     assert routes.find.cache_info().currsize == 0  # type: ignore[attr-defined]
-    Passage(admitted(), routes).decide(b"GET", b"x", b"/1")
+    Authorizer(admitted(), routes).decide(b"GET", b"x", b"/1")
     assert routes.find.cache_info().currsize == 1  # type: ignore[attr-defined]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
-from gatekeeper.gate.routes import Nowhere, Routes
+from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward
+from gatekeeper.gate.routes import NoRoute, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 from gatekeeper.settings.tables import RouteSettings, RuleSettings
 from tests.people import ALICE
@@ -49,16 +49,16 @@ def verdict(words: str) -> Verdict:
 def written(decision: Decision) -> str:
     if isinstance(decision, Forward):
         return "forwarded" if decision.identity is not None else "forwarded, as nobody"
-    if isinstance(decision, Refused):
+    if isinstance(decision, Denied):
         return f"403 {decision.refusal.reason}"
-    assert isinstance(decision, Nowhere)
+    assert isinstance(decision, NoRoute)
     return str(decision.status)
 
 
 @pytest.mark.parametrize(("who", "method", "host", "target", "answer"), ROWS)
 def test_each_row_of_the_table(who: str, method: str, host: str, target: str, answer: str) -> None:
     """The routes are those of the example above the table."""
-    assert written(Passage(verdict(who), ROUTES).decide(method.encode(), host.encode(), target.encode())) == answer
+    assert written(Authorizer(verdict(who), ROUTES).decide(method.encode(), host.encode(), target.encode())) == answer
 
 
 def test_the_table_was_found() -> None:

@@ -13,7 +13,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.ocsp import WITHOUT_NEXT_UPDATE, make_request, read_response, responder_of
-from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Admit, Identity, OCSPPolicy, Reason, Refuse, confirm
 from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named, with_sha1
 
@@ -58,7 +58,7 @@ def respond(
     return builder.sign(signer.key, digest or hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def read(content: bytes, now: float = SECONDS, leaf: Holder = ALICE, issuer: Holder = HOME) -> Answer:
+def read(content: bytes, now: float = SECONDS, leaf: Holder = ALICE, issuer: Holder = HOME) -> RevocationStatus:
     return read_response(content, leaf.der, issuer.der, now)
 
 
@@ -216,25 +216,25 @@ def test_before_the_answer_the_verdict_is_pending() -> None:
 
 def test_a_good_answer_lets_in_while_it_holds() -> None:
     """The earlier of the two ends counts."""
-    assert confirm(ADMIT, Answer(Standing.GOOD, 900.0), OCSPPolicy()) == Admit(ADMIT.identity, 900.0)
-    assert confirm(ADMIT, Answer(Standing.GOOD, 1100.0), OCSPPolicy()) == ADMIT
+    assert confirm(ADMIT, RevocationStatus(Standing.GOOD, 900.0), OCSPPolicy()) == Admit(ADMIT.identity, 900.0)
+    assert confirm(ADMIT, RevocationStatus(Standing.GOOD, 1100.0), OCSPPolicy()) == ADMIT
 
 
-NO_ANSWER = Answer(Standing.UNKNOWN, 900.0, "Nobody answers", stale=True)
+NO_ANSWER = RevocationStatus(Standing.UNKNOWN, 900.0, "Nobody answers", stale=True)
 
 
 @pytest.mark.parametrize(
     ("answer", "allow", "reason"),
     [
-        (Answer(Standing.REVOKED), False, Reason.REVOKED),
-        (Answer(Standing.REVOKED), True, Reason.REVOKED),
-        (Answer(Standing.UNKNOWN), False, Reason.REVOCATION_UNKNOWN),
-        (Answer(Standing.UNKNOWN), True, Reason.REVOCATION_UNKNOWN),
+        (RevocationStatus(Standing.REVOKED), False, Reason.REVOKED),
+        (RevocationStatus(Standing.REVOKED), True, Reason.REVOKED),
+        (RevocationStatus(Standing.UNKNOWN), False, Reason.REVOCATION_UNKNOWN),
+        (RevocationStatus(Standing.UNKNOWN), True, Reason.REVOCATION_UNKNOWN),
         (NO_ANSWER, False, Reason.REVOCATION_UNKNOWN),
         (NO_ANSWER, True, None),
     ],
 )
-def test_only_no_answer_can_be_allowed(answer: Answer, allow: bool, reason: Reason | None) -> None:
+def test_only_no_answer_can_be_allowed(answer: RevocationStatus, allow: bool, reason: Reason | None) -> None:
     """``ocsp_on_failure``: "revoked" and "unknown" are answers."""
     verdict = confirm(ADMIT, answer, OCSPPolicy(failure_counts=allow))
     assert (verdict.reason if isinstance(verdict, Refuse) else None) == reason

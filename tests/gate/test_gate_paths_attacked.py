@@ -9,8 +9,8 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from gatekeeper.gate.decision import Decision, Forward, Passage, Refused
-from gatekeeper.gate.routes import Nowhere, Reception, Routes
+from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward
+from gatekeeper.gate.routes import LocalRoute, NoRoute, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse
 from gatekeeper.settings.tables import RouteSettings
 from tests.people import ALICE
@@ -30,18 +30,18 @@ ROUTES = Routes(
         )
     ]
 )
-VERIFIED = Passage(Admit(Identity(ALICE), until=float("inf")), ROUTES)
-NOBODY = Passage(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), ROUTES)
+VERIFIED = Authorizer(Admit(Identity(ALICE), until=float("inf")), ROUTES)
+NOBODY = Authorizer(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), ROUTES)
 
 
 def outcome(decision: Decision) -> str:
-    if isinstance(decision, Refused):
+    if isinstance(decision, Denied):
         return "refused"
     if isinstance(decision, Forward):
         return "forward"
-    if isinstance(decision, Reception):
+    if isinstance(decision, LocalRoute):
         return "own"
-    assert isinstance(decision, Nowhere)
+    assert isinstance(decision, NoRoute)
     return {400: "ambiguous", 404: "unknown"}[decision.status]
 
 
@@ -68,27 +68,27 @@ def test_hosts(host: bytes, alice: str, nobody: str) -> None:
     assert outcome(NOBODY.decide(b"GET", host, b"/x")) == nobody
 
 
-INVITING = Routes([], reception=True)
-EVERYBODY_ELSE = Routes([RouteSettings.model_validate({"path": "/*", "public": True})], reception=True)
+INVITING = Routes([], local=True)
+EVERYBODY_ELSE = Routes([RouteSettings.model_validate({"path": "/*", "public": True})], local=True)
 
 
-@pytest.mark.parametrize(("target", "alice", "nobody"), rows("reception", of="targets"))
+@pytest.mark.parametrize(("target", "alice", "nobody"), rows("local", of="targets"))
 def test_the_gates_own_place(target: bytes, alice: str, nobody: str) -> None:
     """Where there are invitations, for who is let in and for who is not."""
-    admitted = Passage(Admit(Identity(ALICE), until=float("inf")), INVITING)
+    admitted = Authorizer(Admit(Identity(ALICE), until=float("inf")), INVITING)
     assert outcome(admitted.decide(b"GET", b"app.example.com", target)) == alice
-    stranger = Passage(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), INVITING)
+    stranger = Authorizer(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), INVITING)
     assert outcome(stranger.decide(b"GET", b"app.example.com", target)) == nobody
 
 
-@pytest.mark.parametrize(("target", "alice", "nobody"), rows("reception", of="targets"))
+@pytest.mark.parametrize(("target", "alice", "nobody"), rows("local", of="targets"))
 def test_no_route_leads_into_the_gates_own_place(target: bytes, alice: str, nobody: str) -> None:
     """Not even one that is public and takes everything."""
-    stranger = Passage(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), EVERYBODY_ELSE)
+    stranger = Authorizer(Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent."), EVERYBODY_ELSE)
     assert (outcome(stranger.decide(b"GET", b"app.example.com", target)) == "forward") == (alice == "forward")
 
 
-@pytest.mark.parametrize(("target", "alice", "nobody"), rows("reception", of="targets"))
+@pytest.mark.parametrize(("target", "alice", "nobody"), rows("local", of="targets"))
 def test_no_reading_of_what_is_forwarded_is_the_gates_own_place(target: bytes, alice: str, nobody: str) -> None:
     """Asked of the same independent model."""
     if alice == "forward":

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.gate.revocation import Answer, Revocations, Standing, alarms, read_lists
+from gatekeeper.gate.revocation import Revocations, RevocationStatus, Standing, alarms, read_lists
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, judge
 from tests.certificates import DAY, NOW, Holder, digest_for, make, make_authority, make_client, named, with_sha1
 
@@ -79,7 +79,7 @@ def test_who_is_on_the_list_is_revoked_and_nobody_else(
     revocations = Revocations.of(read_lists(form(make_crl(BOB)), AUTHORITIES))
     assert standing(revocations, BOB) is Standing.REVOKED
     alice = revocations.answer(read_certificate(ALICE.der), read_certificate(HOME.der), SECONDS)
-    assert alice == Answer(Standing.GOOD, until=(NOW + DAY).timestamp())
+    assert alice == RevocationStatus(Standing.GOOD, until=(NOW + DAY).timestamp())
 
 
 def test_an_empty_list_revokes_nobody() -> None:

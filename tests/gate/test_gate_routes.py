@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, NO_HOST, RECEPTION, UNKNOWN, Document, Found, Route, Routes
+from gatekeeper.gate.routes import (
+    AMBIGUOUS,
+    EVERYTHING,
+    LOCAL,
+    NO_HOST,
+    UNKNOWN,
+    Route,
+    RouteMatch,
+    Routes,
+    StaticDocument,
+)
 from gatekeeper.settings.tables import RouteSettings
 from tests.people import ALICE
 
@@ -15,7 +25,7 @@ def routes(*tables: dict[str, Any], documents: tuple[bytes, ...] = ()) -> Routes
     return Routes([RouteSettings.model_validate(table) for table in tables], documents)
 
 
-def taken(found: Found) -> str:
+def taken(found: RouteMatch) -> str:
     """The upstream of the route, whose name says in these tests which route it is."""
     assert isinstance(found, Route)
     return found.upstream
@@ -213,13 +223,13 @@ def test_documents_are_found_before_routes() -> None:
         assert own.everywhere is None
         for method, target in ((b"GET", b"/keys"), (b"HEAD", b"/keys?x")):
             found = own.look(method, b"x", target)
-            assert isinstance(found, Document)
+            assert isinstance(found, StaticDocument)
             assert found.path == b"/keys"
         for method, target in ((b"POST", b"/keys"), (b"GET", b"/keys/"), (b"GET", b"/Keys"), (b"GET", b"/")):
             assert taken(own.look(method, b"x", target)) == "default"
 
 
-def test_what_is_remembered_is_what_was_found() -> None:
+def test_what_is_cached_is_what_was_found() -> None:
     """Remembered and fresh agree, a second time too."""
     some = routes({"path": "/a/*", "upstream": "a"}, {"path": "/*", "methods": "GET"})
     for target in (b"/a/b", b"/c", b"/a/../c", b"/c/" + b"x" * 5000):
@@ -263,7 +273,7 @@ def test_without_invitations_an_app_keeps_the_path() -> None:
 
 def test_with_invitations_each_request_is_looked_at() -> None:
     """And the headers by which some apps take another path than that of the request do not pass."""
-    inviting = Routes([], reception=True)
+    inviting = Routes([], local=True)
     assert inviting.everywhere is None
     assert inviting.look(b"GET", b"x", b"/") is EVERYTHING
     assert inviting.stripped == {b"x-original-url", b"x-rewrite-url"}
@@ -272,4 +282,4 @@ def test_with_invitations_each_request_is_looked_at() -> None:
 def test_every_method_there_is_the_gates() -> None:
     """Whatever it is."""
     for method in (b"GET", b"POST", b"DELETE", b"OPTIONS", b"BREW"):
-        assert Routes([], reception=True).look(method, b"x", b"/.gatekeeper/x") is RECEPTION
+        assert Routes([], local=True).look(method, b"x", b"/.gatekeeper/x") is LOCAL

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gatekeeper.config import load
-from gatekeeper.process.reload import Refresh, needing_a_restart
+from gatekeeper.process.reload import Reloader, needing_a_restart
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.world import World, build_world
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
@@ -35,7 +35,7 @@ url = "http://127.0.0.1:8000"
 
 
 class Watch:
-    """A refresh of real files, and what comes out of it."""
+    """A reloader of real files, and what comes out of it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,8 +43,8 @@ class Watch:
         self.worlds: Queue[World] = Queue()
         self.reloads: Queue[Reload] = Queue()
         settings = load(self.path).settings
-        self.refresh = Refresh(self.path, settings, build=self._build, renew=self.worlds.put, report=self.reloads.put)
-        self.refresh.start(self._build(settings))
+        self.reloader = Reloader(self.path, settings, build=self._build, renew=self.worlds.put, report=self.reloads.put)
+        self.reloader.start(self._build(settings))
 
     def _build(self, settings: Settings, files: FileReader = OPEN_DIRECTLY) -> World:
         return build_world(settings, {}, 0.0, files)
@@ -89,15 +89,15 @@ def watch(tmp_path: Path, home: Holder) -> Iterator[Watch]:
     (tmp_path / "gatekeeper.toml").write_text(CONFIGURATION)
     watch = Watch(tmp_path)
     yield watch
-    watch.refresh.stop()
-    watch.refresh._thread.join(PATIENCE)
-    assert not watch.refresh._thread.is_alive()
+    watch.reloader.stop()
+    watch.reloader._thread.join(PATIENCE)
+    assert not watch.reloader._thread.is_alive()
 
 
 def test_asked_it_loads_although_nothing_changed(watch: Watch) -> None:
     """SIGHUP. And without being asked, it does nothing."""
     assert watch.rests()
-    watch.refresh.reload()
+    watch.reloader.reload()
     watch.reloaded()
     assert watch.rests()
 
@@ -154,7 +154,7 @@ def test_a_broken_configuration_keeps_the_old_state(watch: Watch, caplog: pytest
 
 
 def test_what_the_log_says_is_in_the_status_already(watch: Watch) -> None:
-    """Whoever acts on a line of the log and asks then must not hear of the state before."""
+    """Whoever actions on a line of the log and asks then must not hear of the state before."""
     told: Queue[tuple[str, list[bool]]] = Queue()
 
     class Told(logging.Handler):
@@ -198,12 +198,12 @@ def test_files_that_a_new_configuration_names_are_watched(watch: Watch) -> None:
 
 def test_an_unexpected_exception_does_not_end_the_watch(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
     """It is a failed reload like any other, with its traceback in the log."""
-    build, watch.refresh._build = watch.refresh._build, lambda settings, files: 1 / 0  # type: ignore[assignment,return-value]
-    watch.refresh.reload()
+    build, watch.reloader._build = watch.reloader._build, lambda settings, files: 1 / 0  # type: ignore[assignment,return-value]
+    watch.reloader.reload()
     assert watch.failed() == "ZeroDivisionError: division by zero"
     assert caplog.records[0].exc_info
-    watch.refresh._build = build
-    watch.refresh.reload()
+    watch.reloader._build = build
+    watch.reloader.reload()
     watch.reloaded()
 
 

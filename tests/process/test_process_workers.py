@@ -1,4 +1,4 @@
-"""Which workers there are: events in, acts out."""
+"""Which workers there are: events in, actions out."""
 
 import pytest
 
@@ -12,14 +12,14 @@ from gatekeeper.process.workers import (
     QUICK_MOST,
     QUICK_SECONDS,
     START_SECONDS,
-    Act,
-    Crew,
+    Action,
+    Command,
     End,
+    Event,
     Kill,
-    News,
-    Order,
     Start,
     Tell,
+    WorkerSet,
 )
 
 KILLED = End("was killed by SIGKILL")
@@ -27,44 +27,44 @@ HANG = 10.0
 
 
 class Gate:
-    """A crew, and the processes that it asks for: they get numbers from 1. ``now`` is where its clock stands."""
+    """A worker_set, and the processes that it asks for: they get numbers from 1. ``now`` is where its clock stands."""
 
     def __init__(self, count: int = 1) -> None:
-        self.crew = Crew(count, places=2 * count)
+        self.worker_set = WorkerSet(count, slots=2 * count)
         self.now = 1000.0
         self.last = 0
 
-    def acts(self) -> list[Act]:
+    def actions(self) -> list[Action]:
         """What is to be done next; who is to be started is started."""
-        self.crew.fill(self.now)
-        done = list(self.crew.acts())
-        for act in done:
-            if isinstance(act, Start):
+        self.worker_set.fill(self.now)
+        done = list(self.worker_set.actions())
+        for action in done:
+            if isinstance(action, Start):
                 self.last += 1
-                self.crew.started(self.last, self.now)
+                self.worker_set.started(self.last, self.now)
         return done
 
-    def serve(self, *pids: int) -> list[Act]:
+    def serve(self, *pids: int) -> list[Action]:
         for pid in pids:
-            self.crew.serves(pid, self.now)
-        return self.acts()
+            self.worker_set.serves(pid, self.now)
+        return self.actions()
 
-    def ended(self, pid: int, end: End = KILLED) -> list[Act]:
-        self.crew.ended(pid, end, self.now)
-        return self.acts()
+    def ended(self, pid: int, end: End = KILLED) -> list[Action]:
+        self.worker_set.ended(pid, end, self.now)
+        return self.actions()
 
-    def look(self, **beats: float) -> list[Act]:
+    def check(self, **heartbeats: float) -> list[Action]:
         """Beats by worker, as ``w1=…``; whoever is not named has just reacted."""
-        said = {pid: beats.get(f"w{pid}", self.now) for pid in self.crew.pids}
-        self.crew.look(self.now, said, HANG)
-        return self.acts()
+        said = {pid: heartbeats.get(f"w{pid}", self.now) for pid in self.worker_set.pids}
+        self.worker_set.check(self.now, said, HANG)
+        return self.actions()
 
 
 @pytest.fixture
 def one() -> Gate:
     """A gate with one worker that serves."""
     gate = Gate()
-    gate.acts()
+    gate.actions()
     gate.serve(1)
     return gate
 
@@ -73,7 +73,7 @@ def one() -> Gate:
 def two() -> Gate:
     """A gate with two workers that serve."""
     gate = Gate(2)
-    gate.acts()
+    gate.actions()
     gate.serve(1, 2)
     return gate
 
@@ -84,10 +84,10 @@ def two() -> Gate:
 def test_it_is_ready_when_all_serve() -> None:
     """Once."""
     gate = Gate(2)
-    assert gate.acts() == [Start(), Start()]
+    assert gate.actions() == [Start(), Start()]
     assert gate.serve(1) == []
-    assert gate.serve(2) == [News.READY]
-    assert gate.ended(1) == [News.REPLACED, Start()]
+    assert gate.serve(2) == [Event.READY]
+    assert gate.ended(1) == [Event.REPLACED, Start()]
     assert gate.serve(3) == []
 
 
@@ -102,36 +102,36 @@ def test_it_is_ready_when_all_serve() -> None:
 def test_a_first_worker_that_cannot_start_ends_the_gate(end: End, kind: type[Exception], says: str) -> None:
     """With its reason; those that are starting beside it are ended."""
     gate = Gate(2)
-    gate.acts()
-    assert gate.ended(1, end) == [News.STOPPING, Kill(2)]
-    assert not gate.crew.over
+    gate.actions()
+    assert gate.ended(1, end) == [Event.STOPPING, Kill(2)]
+    assert not gate.worker_set.over
     assert gate.ended(2) == []
-    assert gate.crew.over
+    assert gate.worker_set.over
     with pytest.raises(kind, match=says):
-        raise gate.crew.error or AssertionError
+        raise gate.worker_set.error or AssertionError
 
 
 def test_a_later_one_is_tried_again_with_pauses() -> None:
     """While another one serves: twice as long each time, up to a bound."""
     gate = Gate(2)
-    gate.acts()
+    gate.actions()
     gate.serve(1, 2)
-    assert gate.ended(2) == [News.REPLACED, Start()]
+    assert gate.ended(2) == [Event.REPLACED, Start()]
     pause, pid = FIRST_PAUSE * 2, 3
     for _ in range(10):
         assert gate.ended(pid) == []
         gate.now += pause - 0.001
-        assert gate.acts() == []
+        assert gate.actions() == []
         gate.now += 0.002
-        assert gate.acts() == [Start()]
+        assert gate.actions() == [Start()]
         pause, pid = min(pause * 2, LONGEST_PAUSE), pid + 1
 
 
 def test_one_that_could_not_be_forked_is_tried_again(two: Gate) -> None:
     """No memory, too many processes: the others go on."""
-    two.crew.not_started(End("", "a worker cannot be started: cannot allocate memory"), two.now)
-    assert two.acts() == []
-    assert not two.crew.stopping
+    two.worker_set.not_started(End("", "a worker cannot be started: cannot allocate memory"), two.now)
+    assert two.actions() == []
+    assert not two.worker_set.stopping
 
 
 # -- ends that nobody asked for
@@ -140,57 +140,57 @@ def test_one_that_could_not_be_forked_is_tried_again(two: Gate) -> None:
 def test_workers_that_keep_dying_end_the_gate(one: Gate) -> None:
     """The first few are replaced at once, the next after pauses."""
     for pid in range(1, QUICK_MOST + 1):
-        acts = one.ended(pid)
-        assert acts == ([News.REPLACED, Start()] if pid <= QUICK_FREE else [News.REPLACED])
+        actions = one.ended(pid)
+        assert actions == ([Event.REPLACED, Start()] if pid <= QUICK_FREE else [Event.REPLACED])
         if pid > QUICK_FREE:
-            one.now = one.crew.next_fill()
-            assert one.acts() == [Start()]
+            one.now = one.worker_set.next_fill()
+            assert one.actions() == [Start()]
         one.serve(pid + 1)
-    assert one.ended(QUICK_MOST + 1) == [News.STOPPING]
-    assert "keep ending right after their start" in str(one.crew.error)
+    assert one.ended(QUICK_MOST + 1) == [Event.STOPPING]
+    assert "keep ending right after their start" in str(one.worker_set.error)
 
 
 def test_a_worker_that_lived_a_while_is_no_such_case(one: Gate) -> None:
     """It is replaced at once, however often that happens."""
     for pid in range(1, 20):
         one.now += QUICK_SECONDS
-        assert one.ended(pid) == [News.REPLACED, Start()]
+        assert one.ended(pid) == [Event.REPLACED, Start()]
         one.serve(pid + 1)
 
 
 def test_who_does_not_react_is_killed_once(one: Gate) -> None:
     """It has a moment to be gone, then it is killed again."""
-    one.look()
+    one.check()
     one.now += 1
-    assert one.look(w1=one.now - HANG) == []
-    assert one.look(w1=one.now - HANG - 0.1) == [Kill(1)]
+    assert one.check(w1=one.now - HANG) == []
+    assert one.check(w1=one.now - HANG - 0.1) == [Kill(1)]
     one.now += 1
-    assert one.look() == []
+    assert one.check() == []
     one.now += GRACE_SECONDS
-    assert one.look() == [Kill(1)]
+    assert one.check() == [Kill(1)]
 
 
 def test_a_gate_that_was_stopped_as_a_whole_blames_nobody(one: Gate) -> None:
     """A suspended machine: the workers get the time to react that they had."""
-    one.look()
+    one.check()
     beat = one.now
     one.now += 3600
-    assert one.look(w1=beat) == []
+    assert one.check(w1=beat) == []
     for _ in range(11):
         one.now += 1
-        acts = one.look(w1=beat)
-    assert acts == [Kill(1)]
+        actions = one.check(w1=beat)
+    assert actions == [Kill(1)]
 
 
 def test_a_start_has_an_end() -> None:
     """A file on a file system that does not answer."""
     gate = Gate()
-    gate.acts()
+    gate.actions()
     for _ in range(int(START_SECONDS)):
         gate.now += 1
-        assert gate.look(w1=0.0) == []
+        assert gate.check(w1=0.0) == []
     gate.now += 1
-    assert gate.look(w1=0.0) == [Kill(1)]
+    assert gate.check(w1=0.0) == [Kill(1)]
 
 
 # -- relief
@@ -198,44 +198,44 @@ def test_a_start_has_an_end() -> None:
 
 def test_who_is_asked_to_end_is_relieved_first(one: Gate) -> None:
     """The successor serves before the other one leaves, which is not a crash."""
-    one.crew.tires(1)
-    assert one.acts() == [Start()]
-    assert one.acts() == []
-    assert one.serve(2) == [Tell(1, Order.RETIRE)]
-    one.crew.leaves(1, 30.0, one.now)
+    one.worker_set.asked_to_retire(1)
+    assert one.actions() == [Start()]
+    assert one.actions() == []
+    assert one.serve(2) == [Tell(1, Command.RETIRE)]
+    one.worker_set.leaves(1, 30.0, one.now)
     assert one.ended(1, End("ended with exit code 0")) == []
 
 
 def test_a_successor_that_cannot_start_relieves_nobody(one: Gate) -> None:
     """A gate that goes on is better than none."""
-    one.crew.tires(1)
-    one.acts()
+    one.worker_set.asked_to_retire(1)
+    one.actions()
     assert one.ended(2) == []
-    assert not one.crew.stopping
-    one.now = one.crew.next_fill()
-    assert one.acts() == [Start()]
+    assert not one.worker_set.stopping
+    one.now = one.worker_set.next_fill()
+    assert one.actions() == [Start()]
 
 
 def test_who_dies_before_it_is_relieved_gets_one_successor(one: Gate) -> None:
     """Not two."""
-    one.crew.tires(1)
-    one.acts()
-    assert one.ended(1) == [News.REPLACED]
+    one.worker_set.asked_to_retire(1)
+    one.actions()
+    assert one.ended(1) == [Event.REPLACED]
     assert one.serve(2) == []
 
 
 def test_who_leaves_may_take_as_long_as_it_said(one: Gate) -> None:
     """And a moment longer; then it is killed."""
-    one.crew.tires(1)
-    one.acts()
+    one.worker_set.asked_to_retire(1)
+    one.actions()
     one.serve(2)
-    one.crew.leaves(1, 30.0, one.now)
-    one.look()
+    one.worker_set.leaves(1, 30.0, one.now)
+    one.check()
     for _ in range(30 + int(GRACE_SECONDS)):
         one.now += 1
-        assert one.look() == []
+        assert one.check() == []
     one.now += 1
-    assert one.look() == [Kill(1)]
+    assert one.check() == [Kill(1)]
 
 
 # -- stopping
@@ -243,59 +243,59 @@ def test_who_leaves_may_take_as_long_as_it_said(one: Gate) -> None:
 
 def test_stopping_in_order_and_at_once(one: Gate) -> None:
     """The second time; nobody is started any more, and who does not obey is killed."""
-    one.crew.stop(one.now)
-    assert one.acts() == [News.STOPPING, Tell(1, Order.STOP)]
-    one.crew.stop(one.now)
-    assert one.acts() == [Tell(1, Order.CUT)]
+    one.worker_set.stop(one.now)
+    assert one.actions() == [Event.STOPPING, Tell(1, Command.STOP)]
+    one.worker_set.stop(one.now)
+    assert one.actions() == [Tell(1, Command.CUT)]
     one.now += CUT_SECONDS + 0.1
-    assert one.look() == [Kill(1)]
+    assert one.check() == [Kill(1)]
     assert one.ended(1) == []
-    assert one.crew.over
-    assert one.crew.error is None
+    assert one.worker_set.over
+    assert one.worker_set.error is None
 
 
 def test_who_is_still_starting_is_not_waited_for() -> None:
     """It has no visitors."""
     gate = Gate()
-    gate.acts()
-    gate.crew.stop(gate.now)
-    assert gate.acts() == [News.STOPPING, Kill(1)]
+    gate.actions()
+    gate.worker_set.stop(gate.now)
+    assert gate.actions() == [Event.STOPPING, Kill(1)]
 
 
 def test_whoever_still_has_visitors_reloads(one: Gate) -> None:
     """Also while the gate stops: who is revoked now must not stay until the last download has ended."""
-    one.crew.stop(one.now)
-    one.acts()
-    one.crew.reload()
-    assert one.acts() == [Tell(1, Order.RELOAD)]
+    one.worker_set.stop(one.now)
+    one.actions()
+    one.worker_set.reload()
+    assert one.actions() == [Tell(1, Command.RELOAD)]
 
 
 # -- reloading
 
 
 def test_each_worker_reloads_for_itself() -> None:
-    """Who is still starting is told too: it may have read the old files. The news is that all have answered."""
+    """Who is still starting is told too: it may have read the old files. The event is that all have answered."""
     gate = Gate(2)
-    gate.acts()
+    gate.actions()
     gate.serve(1)
-    gate.crew.reload()
-    assert gate.acts() == [News.RELOADING, Tell(1, Order.RELOAD), Tell(2, Order.RELOAD)]
-    gate.crew.reloaded(1)
-    assert gate.acts() == []
-    assert News.RELOADED in gate.ended(2)
+    gate.worker_set.reload()
+    assert gate.actions() == [Event.RELOADING, Tell(1, Command.RELOAD), Tell(2, Command.RELOAD)]
+    gate.worker_set.reloaded(1)
+    assert gate.actions() == []
+    assert Event.RELOADED in gate.ended(2)
 
 
 def test_a_worker_that_drains_reloads_too(two: Gate) -> None:
     """Others accept in its place, but its visitors are judged anew as well."""
-    two.crew.leaves(1, 30.0, two.now)
-    two.acts()
-    two.crew.reload()
-    assert Tell(1, Order.RELOAD) in two.acts()
+    two.worker_set.leaves(1, 30.0, two.now)
+    two.actions()
+    two.worker_set.reload()
+    assert Tell(1, Command.RELOAD) in two.actions()
 
 
 def test_everybody_opens_the_logs_anew() -> None:
     """Who is still starting may have opened the old one."""
     gate = Gate()
-    gate.acts()
-    gate.crew.reopen()
-    assert gate.acts() == [Tell(1, Order.REOPEN)]
+    gate.actions()
+    gate.worker_set.reopen()
+    assert gate.actions() == [Tell(1, Command.REOPEN)]

@@ -141,7 +141,7 @@ class Scene:
         if self.loop.is_closed():
             return
         self.proxy.cut()
-        self.proxy.desk.close()
+        self.proxy.local.close()
         for pool in self.pools.values():
             pool.close()
         self.loop.settle()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
 from tests.proxy.scene import OK, Scene, get
 from tests.proxy.test_proxy_renew import CLOSED, tunnel
@@ -18,11 +18,11 @@ class FakeResponders:
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.known: Answer | None = None
+        self.known: RevocationStatus | None = None
         self.waiting: list[Callable[[], None]] = []
         self.asked = 0
 
-    def answer(self, peer: Peer, responder: str | None, now: float) -> Answer | None:
+    def answer(self, peer: Peer, responder: str | None, now: float) -> RevocationStatus | None:
         assert peer.leaf is not None
         assert responder is None
         return self.known if self.known is not None and now < self.known.until else None
@@ -33,7 +33,7 @@ class FakeResponders:
         self.waiting.append(then)
 
     def say(self, standing: Standing, seconds: float = 600.0) -> None:
-        self.known = Answer(standing, self.scene.wall() + seconds)
+        self.known = RevocationStatus(standing, self.scene.wall() + seconds)
         waiting, self.waiting = self.waiting, []
         for then in waiting:
             then()

@@ -1,4 +1,4 @@
-"""Certificate requests at the reception: one key wins, nobody else's is signed, and nothing unreadable is kept."""
+"""Certificate requests sent to the gate: one key wins, nobody else's is signed, and nothing unreadable is kept."""
 
 import json
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from gatekeeper.invitations.folder import Invitations, request_name
 from gatekeeper.invitations.invitation import Kind
 from gatekeeper.invitations.request import mark_of_key, read_csr, read_request, spki_sha256
 from gatekeeper.invitations.state import FETCH_SECONDS, Stage
-from gatekeeper.reception.desk import SWEEP_SECONDS
-from gatekeeper.reception.guesses import MOST_GUESSES
+from gatekeeper.local.handler import SWEEP_SECONDS
+from gatekeeper.local.token_rate_limit import MOST_GUESSES
 from tests.invitations.invited import Invited, invite
 from tests.proxy.scene import Scene, get, request
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import NO_PEER, Peer, Reason, VerifyError
-from gatekeeper.proxy.world import REMEMBERED_JUDGEMENTS
+from gatekeeper.proxy.world import CACHED_JUDGEMENTS
 from tests.proxy.scene import Scene, get
 
 
@@ -16,7 +16,7 @@ def alice(scene: Scene) -> Peer:
 
 
 def reason(scene: Scene, peer: Peer, now: float) -> Reason | None:
-    refusal = scene.proxy.judgement(peer, now).passage.refusal
+    refusal = scene.proxy.judgement(peer, now).authorizer.refusal
     return refusal.reason if refusal else None
 
 
@@ -24,7 +24,7 @@ def test_who_was_let_in_is_not_judged_again(scene: Scene) -> None:
     """Each connection brings the same certificate, as other bytes objects."""
     peer, now = alice(scene), scene.wall()
     judgement = scene.proxy.judgement(peer, now)
-    assert judgement.passage.admitted
+    assert judgement.authorizer.admitted
     assert scene.proxy.judgement(alice(scene), now + 1) is judgement
 
 
@@ -40,7 +40,7 @@ def test_not_after_the_end(scene: Scene) -> None:
 def test_not_before_it_was_made(scene: Scene) -> None:
     """The clock on the wall may be set back, to before the certificate begins."""
     peer, now = alice(scene), scene.wall()
-    assert scene.proxy.judgement(peer, now).passage.admitted
+    assert scene.proxy.judgement(peer, now).authorizer.admitted
     assert reason(scene, peer, now - 20 * 365 * 86400) is Reason.NOT_YET_VALID
 
 
@@ -53,7 +53,7 @@ def test_not_for_another_peer(scene: Scene, different: dict[str, object]) -> Non
     judgement = scene.proxy.judgement(peer, now)
     other = scene.proxy.judgement(replace(peer, **different), now)  # type: ignore[arg-type]
     assert other is not judgement
-    assert other.passage.admitted is ("errors" not in different)
+    assert other.authorizer.admitted is ("errors" not in different)
 
 
 def test_not_in_another_world(scene: Scene) -> None:
@@ -64,7 +64,7 @@ def test_not_in_another_world(scene: Scene) -> None:
     assert replace(scene.world).recall(peer, now) is None
 
 
-def test_who_is_refused_is_not_remembered(scene: Scene) -> None:
+def test_who_is_refused_is_not_cached(scene: Scene) -> None:
     """Strangers could wash the memory out."""
     peer = replace(alice(scene), errors=(VerifyError(18, 0, "self-signed certificate"),))
     assert reason(scene, peer, scene.wall()) is Reason.UNTRUSTED_ISSUER
@@ -75,7 +75,10 @@ def test_who_is_refused_is_not_remembered(scene: Scene) -> None:
 def test_not_where_a_responder_is_asked(make_scene: Callable[..., Scene]) -> None:
     """It may say something else to the next connection."""
     scene = make_scene(client_auth={"ca": "ca.crt", "ocsp": "leaf"})
-    answers = [Answer(Standing.GOOD, scene.wall() + 600), Answer(Standing.REVOKED, scene.wall() + 600)]
+    answers = [
+        RevocationStatus(Standing.GOOD, scene.wall() + 600),
+        RevocationStatus(Standing.REVOKED, scene.wall() + 600),
+    ]
     scene.proxy.responders.answer = lambda *_: answers.pop(0)  # type: ignore[method-assign]
     peer, now = alice(scene), scene.wall()
     assert reason(scene, peer, now) is None
@@ -86,10 +89,10 @@ def test_memory_is_bounded(scene: Scene) -> None:
     """By the number of certificates; each is there once, whatever it is sent along with."""
     peer, now = alice(scene), scene.wall()
     judgement = scene.proxy.judgement(peer, now)
-    for number in range(REMEMBERED_JUDGEMENTS + 10):
+    for number in range(CACHED_JUDGEMENTS + 10):
         scene.world.remember(Peer(b"%d" % number), judgement)
         scene.world.remember(Peer(b"0", sent=(b"%d" % number,)), judgement)
-    assert len(scene.world._judgements) <= REMEMBERED_JUDGEMENTS
+    assert len(scene.world._judgements) <= CACHED_JUDGEMENTS
 
 
 def test_nobody_is_nobody(scene: Scene) -> None:
@@ -99,7 +102,7 @@ def test_nobody_is_nobody(scene: Scene) -> None:
 
 
 def test_each_connection_of_who_was_let_in_is_served_and_logged_as_theirs(scene: Scene) -> None:
-    """What is remembered is told to the app and to the log in each."""
+    """What is cached is told to the app and to the log in each."""
     for _ in range(2):
         visitor = scene.alice()
         visitor.send(get())

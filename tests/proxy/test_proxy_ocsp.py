@@ -1,4 +1,4 @@
-"""Asking responders over real HTTP: once at a time, remembered, and never trusted further than their answer."""
+"""Asking responders over real HTTP: once at a time, cached, and never trusted further than their answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from gatekeeper.gate.revocation import Answer, Standing
+from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.proxy.ocsp import MAX_RESPONSE, RETRY_SECONDS, Responders
 from tests.certificates import NOW, make_authority, make_client
@@ -66,7 +66,7 @@ class Scene:
             await self.responders.close()
             await runner.cleanup()
 
-    def known(self, later: float = 0.0) -> Answer | None:
+    def known(self, later: float = 0.0) -> RevocationStatus | None:
         return self.responders.answer(PEER, self.url, NOW.timestamp() + later)
 
     async def ask(self, count: int = 1) -> None:
@@ -91,7 +91,7 @@ def test_many_who_ask_at_once_are_one_question() -> None:
         assert scene.known() is None
         await scene.ask(5)
         assert scene.asked == 1
-        assert scene.known() == Answer(Standing.GOOD, (NOW + timedelta(hours=1)).timestamp())
+        assert scene.known() == RevocationStatus(Standing.GOOD, (NOW + timedelta(hours=1)).timestamp())
 
     play(script)
 

@@ -90,8 +90,8 @@ def test_a_whole_response_while_the_gate_stops_ends_the_connection(scene: Scene)
 def test_only_plain_requests_go_the_short_way(line: bytes, block: bytes) -> None:
     """Whatever is out of the ordinary has nothing ready."""
     reader = RequestReader(HeadLimits())
-    assert reader.read(b"GET / HTTP/1.1", b"Host: app.example.com\r\n\r\n", remember=False).ready
-    assert not reader.read(line, b"Host: app.example.com\r\n" + block + b"\r\n", remember=False).ready
+    assert reader.read(b"GET / HTTP/1.1", b"Host: app.example.com\r\n\r\n", remember=False).wire_head
+    assert not reader.read(line, b"Host: app.example.com\r\n" + block + b"\r\n", remember=False).wire_head
 
 
 @pytest.mark.parametrize("cookie", [b"", b"Cookie: a=b\r\n"])
@@ -100,21 +100,21 @@ def test_a_last_request_is_told_from_the_others(option: bytes, cookie: bytes) ->
     """The app hears nothing of it: its own connection goes on."""
     reader = RequestReader(HeadLimits())
     head = b"GET / HTTP/1.1\r\nHost: app.example.com\r\n"
-    ordinary = reader.remembered[head + cookie + b"\r\n"]
-    last = reader.remembered[head + b"Connection: " + option + b"\r\n" + cookie + b"\r\n"]
+    ordinary = reader.cached[head + cookie + b"\r\n"]
+    last = reader.cached[head + b"Connection: " + option + b"\r\n" + cookie + b"\r\n"]
     assert (ordinary.closes, last.closes) == (False, True)
-    assert last.ready == ordinary.ready
+    assert last.wire_head == ordinary.wire_head
     assert not last.keep_alive
 
 
-def test_a_remembered_head_is_read_as_a_fresh_one() -> None:
+def test_a_cached_head_is_read_as_a_fresh_one() -> None:
     """Twice, so that it is taken from the memory."""
     reader = RequestReader(HeadLimits())
     block = b"Host: app.example.com\r\nX-A: b\r\nReferer: c\r\n\r\n"
     fresh = reader.read(b"GET /a HTTP/1.1", block, remember=False)
     for _ in range(2):
-        known = reader.remembered[b"GET /a HTTP/1.1\r\n" + block]
-        assert (known.method, known.target, known.minor, known.ready) == (b"GET", b"/a", 1, fresh.ready)
+        known = reader.cached[b"GET /a HTTP/1.1\r\n" + block]
+        assert (known.method, known.target, known.minor, known.wire_head) == (b"GET", b"/a", 1, fresh.wire_head)
 
 
 @pytest.mark.parametrize("sizes", [[1, 1, 8], [10], [2, 8], [9, 1], [128, 2]])

@@ -156,7 +156,7 @@ def test_no_format_knows_the_token_of_an_invitation(line: object) -> None:
 # -- memory
 
 
-def test_what_refused_visitors_send_is_not_remembered() -> None:
+def test_what_refused_visitors_send_is_not_cached() -> None:
     """A stranger could fill the gate's memory with 32 KiB heads otherwise."""
     for function in _REMEMBERED:
         function.cache_clear()  # type: ignore[attr-defined]

@@ -3,16 +3,16 @@
 import random
 from itertools import islice
 
-from gatekeeper.telemetry.address_counts import CELLS, PLACES, Crowd, _place, in_all
+from gatekeeper.telemetry.address_counts import CELLS, PLACES, AddressCounts, _place, in_all
 
 
-def crowd() -> Crowd:
-    return Crowd(memoryview(bytearray(8 * CELLS)).cast("Q"))
+def address_counts() -> AddressCounts:
+    return AddressCounts(memoryview(bytearray(8 * CELLS)).cast("Q"))
 
 
 def test_each_address_counts_for_itself() -> None:
     """None is left when all have gone."""
-    one = crowd()
+    one = address_counts()
     for address, count in (("192.0.2.1", 1), ("192.0.2.1", 1), ("2001:db8::1", 70_000), ("192.0.2.3", 1)):
         one.change(address, count)
     one.change("192.0.2.3", -1)
@@ -21,7 +21,7 @@ def test_each_address_counts_for_itself() -> None:
 
 def test_workers_are_added_up() -> None:
     """A worker that is gone has none."""
-    workers = [crowd(), crowd(), crowd()]
+    workers = [address_counts(), address_counts(), address_counts()]
     for worker in workers:
         worker.change("192.0.2.1", 2)
     workers[1].clear()
@@ -30,7 +30,7 @@ def test_workers_are_added_up() -> None:
 
 def test_as_many_as_a_worker_holds() -> None:
     """Ten thousand addresses come and go; nearly all are counted, and none of them twice."""
-    one, addresses = crowd(), [f"192.0.{number >> 8}.{number & 255}" for number in range(10_000)]
+    one, addresses = address_counts(), [f"192.0.{number >> 8}.{number & 255}" for number in range(10_000)]
     for address in addresses:
         one.change(address, 1)
     counts = [one.count(address) for address in addresses]
@@ -44,7 +44,7 @@ def test_as_many_as_a_worker_holds() -> None:
 
 def test_a_full_bucket_leaves_the_others_alone() -> None:
     """Who finds no place is counted by this worker alone, and does not overwrite anybody."""
-    one, start = crowd(), _place("192.0.2.1")[0]
+    one, start = address_counts(), _place("192.0.2.1")[0]
     several = (f"10.{a}.{b}.{c}" for a in range(256) for b in range(256) for c in range(256))
     neighbours = list(islice((one for one in several if _place(one)[0] == start), PLACES))
     for address in neighbours:

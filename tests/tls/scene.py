@@ -12,7 +12,7 @@ from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.openssl import OpenSSL
-from gatekeeper.tls.proof import reach_and_prove
+from gatekeeper.tls.proof import load_and_prove
 from tests.certificates import Holder
 
 ROUNDS = 6  # more flights than any handshake has
@@ -28,7 +28,7 @@ class Scene:
     server: Holder
 
     def gate(
-        self, *authorities: Holder, binding: Callable[[], OpenSSL] = reach_and_prove, **more: object
+        self, *authorities: Holder, binding: Callable[[], OpenSSL] = load_and_prove, **more: object
     ) -> ServerContext:
         """The gate's TLS, trusting ``authorities``, by default the scene's own."""
         bundle = self.folder / f"bundle-{'-'.join(str(a.certificate.serial_number) for a in authorities)}.crt"

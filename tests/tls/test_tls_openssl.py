@@ -18,7 +18,7 @@ from gatekeeper.errors import BindingError, TLSError
 from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
-from gatekeeper.tls.openssl import OpenSSL, Refuse, reach
+from gatekeeper.tls.openssl import OpenSSL, Refuse, load_libssl
 from tests.certificates import make, make_authority, make_client, named
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -105,7 +105,7 @@ def test_nothing_is_collected_after_the_handshake(scene: Scene, gate: ServerCont
     found: list[VerifyError] = []
     waiting = gate.ssl_context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
     with pytest.raises(ssl.SSLWantReadError):
-        reach().handshake(waiting, found)
+        load_libssl().handshake(waiting, found)
     elsewhere = TLSConnection(replace(gate, openssl=NoCollector()))
     Visitor(make_client("mallory", make_authority("Other CA"))).shake_hands(elsewhere)
     assert elsewhere.peer.errors
@@ -149,7 +149,7 @@ def test_the_address_of_another_connection_is_found_out(gate: ServerContext) -> 
     slot.value = ctypes.c_void_p.from_address(id(other._sslobj) + offset).value
     try:
         with pytest.raises(BindingError, match="does not lead"):
-            reach().conclude(impostor, [])  # type: ignore[arg-type]
+            load_libssl().verify_result(impostor, [])  # type: ignore[arg-type]
     finally:
         slot.value = None
 
@@ -174,13 +174,13 @@ def test_another_layout_is_recognized() -> None:
 
     own.sslobject_class = Lying
     with pytest.raises(BindingError):
-        reach().complete_every_handshake(own)
+        load_libssl().complete_every_handshake(own)
 
 
 def test_names_that_are_no_certificates_are_refused() -> None:
     """What OpenSSL cannot parse is an error of the binding, not a silent gap in the list."""
     with pytest.raises(BindingError, match="cannot read"):
-        reach().advertise(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), [b"\x30\x00"])
+        load_libssl().advertise(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), [b"\x30\x00"])
 
 
 def test_large_buffers_are_kept_on_glibc() -> None:

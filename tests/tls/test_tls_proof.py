@@ -9,8 +9,8 @@ from gatekeeper.errors import BindingError, TLSError
 from gatekeeper.gate.verdict import Admit, Peer, Policy, VerifyError, judge
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import Mode, ServerContext
-from gatekeeper.tls.openssl import OpenSSL, reach
-from gatekeeper.tls.proof import prove, reach_and_prove
+from gatekeeper.tls.openssl import OpenSSL, load_libssl
+from gatekeeper.tls.proof import load_and_prove, prove
 from tests.certificates import DAY, NOW, SERVER, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -27,27 +27,27 @@ class Strict(OpenSSL):
 class Blind(OpenSSL):
     """OpenSSL that finds nothing wrong with anybody."""
 
-    def conclude(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
+    def verify_result(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
         return ()
 
 
 class Suspicious(OpenSSL):
     """OpenSSL that finds something wrong with everybody."""
 
-    def conclude(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
+    def verify_result(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
         return (VerifyError(1, 0, "no"),)
 
 
 class Lost(OpenSSL):
     """OpenSSL whose connections are not where they are looked for."""
 
-    def conclude(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
+    def verify_result(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
         raise BindingError("not there")
 
 
 def unproved() -> OpenSSL:
     """A binding that is reached but fails its proof."""
-    return reach_and_prove(Blind)
+    return load_and_prove(Blind)
 
 
 def unreachable() -> OpenSSL:
@@ -62,7 +62,7 @@ def fallback(scene: Scene) -> ServerContext:
 
 def test_this_python_passes() -> None:
     """On every Python that the tests run on, the binding is reached and proved."""
-    assert reach_and_prove() is reach()
+    assert load_and_prove() is load_libssl()
 
 
 @pytest.mark.parametrize("broken", [Strict, Blind, Suspicious, Lost])

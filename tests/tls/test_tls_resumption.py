@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, judge
 from gatekeeper.tls.connection import TLSConnection
-from gatekeeper.tls.context import REMEMBERED_PEERS, REMEMBERED_SECONDS, ServerContext
+from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, ServerContext
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -124,8 +124,8 @@ def test_who_was_recognised_is_still_judged_by_the_date(scene: Scene) -> None:
     """A good certificate is verified once for many resumed sessions; that it has ended is seen at each request."""
     brief = make_client("brief", scene.authority, starts=NOW - DAY, ends=NOW + DAY)
     context = gate(scene)
-    peer = context.recognise(brief.der)
-    assert context.recognise(brief.der) is peer
+    peer = context.resume(brief.der)
+    assert context.resume(brief.der) is peer
     verdict = judge(peer, (NOW + 2 * DAY).timestamp(), Policy())
     assert isinstance(verdict, Refuse)
     assert verdict.reason is Reason.EXPIRED
@@ -135,36 +135,36 @@ def test_a_bad_certificate_is_verified_each_time(scene: Scene) -> None:
     """What is wrong with it may be over by the next time."""
     early = make_client("early", scene.authority, starts=NOW + DAY, ends=NOW + 2 * DAY)
     context = gate(scene)
-    peer = context.recognise(early.der)
+    peer = context.resume(early.der)
     assert peer.errors
-    assert context.recognise(early.der) is not peer
+    assert context.resume(early.der) is not peer
 
 
 def test_other_authorities_recognise_nobody(scene: Scene) -> None:
     """Who was good yesterday is a stranger after a change of the authorities."""
     alice, context, other = make_client("alice", scene.authority).der, gate(scene), make_authority("Other CA")
-    assert not context.recognise(alice).errors
-    assert gate(scene, other).recognise(alice).errors
+    assert not context.resume(alice).errors
+    assert gate(scene, other).resume(alice).errors
     changed = replace(context, ssl_context=gate(scene, other).ssl_context)
-    assert changed.recognise(alice).errors
+    assert changed.resume(alice).errors
 
 
-def test_nobody_is_remembered_for_long(scene: Scene) -> None:
+def test_nobody_is_cached_for_long(scene: Scene) -> None:
     """An authority may have ended meanwhile, and a renewed one be found."""
     alice, context = make_client("alice", scene.authority).der, gate(scene)
-    peer, until = context.recognise(alice), time.monotonic() + REMEMBERED_SECONDS
-    ((remembered, end),) = context._good.values()
-    assert remembered is peer
+    peer, until = context.resume(alice), time.monotonic() + CACHED_SECONDS
+    ((cached, end),) = context._good.values()
+    assert cached is peer
     assert end <= until
     context._good[alice] = peer, time.monotonic()
-    assert context.recognise(alice) is not peer
+    assert context.resume(alice) is not peer
 
 
-def test_few_are_remembered(scene: Scene) -> None:
+def test_few_are_cached(scene: Scene) -> None:
     """A full memory is emptied."""
     alice, context = make_client("alice", scene.authority).der, gate(scene)
-    context._good.update((b"%d" % number, (Peer(), 0.0)) for number in range(REMEMBERED_PEERS))
-    context.recognise(alice)
+    context._good.update((b"%d" % number, (Peer(), 0.0)) for number in range(CACHED_PEERS))
+    context.resume(alice)
     assert list(context._good) == [alice]
 
 

@@ -12,7 +12,7 @@ from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
-from gatekeeper.tls.openssl import OpenSSL, reach
+from gatekeeper.tls.openssl import OpenSSL, load_libssl
 from tests.certificates import DAY, NOW, SERVER, Holder, as_v1, make, make_authority, make_client, named
 from tests.tls.scene import Scene, Visitor
 
@@ -116,9 +116,9 @@ def test_a_path_must_begin_with_the_leaf(scene: Scene, gate: ServerContext) -> N
     """No path at all, and one that is somebody else's, lead nobody in."""
     alice, home = make_client("alice", scene.authority).der, scene.authority.der
     peer = Peer(alice, verified=(home,))
-    assert gate.insist_on_path(peer, (alice, home)) == peer
+    assert gate.require_path(peer, (alice, home)) == peer
     for path in ((), (home,), (make_client("bob", scene.authority).der, home)):
-        refused = gate.insist_on_path(peer, path)
+        refused = gate.require_path(peer, path)
         assert (refused.verified, [error.code for error in refused.errors]) == ((), [1])
 
 
@@ -166,4 +166,4 @@ def test_nothing_is_leaked(scene: Scene, gate: ServerContext) -> None:
 
 def test_it_is_the_binding_that_handshakes_use() -> None:
     """One libssl in a process."""
-    assert callable(reach().verify)
+    assert callable(load_libssl().verify)

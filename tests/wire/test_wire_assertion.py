@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.wire.assertion import REMEMBERED_ASSERTIONS, Assertions, read_signing_key
+from gatekeeper.wire.assertion import CACHED_ASSERTIONS, Assertions, read_signing_key
 from tests.people import ALICE, NOW
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -119,7 +119,7 @@ def test_the_memory_is_bounded() -> None:
     first = Assertions([KEY], "a", 300.0).assertion(IDENTITY, NOW)
     replace_assertion = first
     quick = Quick([KEY], "a", 300.0)
-    for number in range(REMEMBERED_ASSERTIONS + 1):
+    for number in range(CACHED_ASSERTIONS + 1):
         quick.assertion(Identity(replace(ALICE, der=number.to_bytes(4, "big"))), NOW)
     assert len(quick._made) == 1
 

@@ -16,7 +16,7 @@ from gatekeeper.wire.framing import (
     chunk,
     last_chunk,
 )
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 
 
 def feed_each(body: Body, pieces: list[bytes]) -> tuple[bytes, bytes | None]:
@@ -77,7 +77,7 @@ def test_trailers_are_kept_as_far_as_they_may_pass() -> None:
 )
 def test_a_size_is_hexadecimal_digits(size: bytes) -> None:
     """Nothing else, though int(size, 16) would take half of these."""
-    assert broken(size + b"\r\nhello\r\n") == Rule.CHUNK_SIZE.sentence
+    assert broken(size + b"\r\nhello\r\n") == MessageRule.CHUNK_SIZE.sentence
 
 
 @pytest.mark.parametrize(
@@ -86,32 +86,34 @@ def test_a_size_is_hexadecimal_digits(size: bytes) -> None:
 )
 def test_lines_end_in_crlf_and_chunks_where_they_say(data: bytes) -> None:
     """One byte more or less is another message."""
-    assert broken(data) == Rule.CHUNK_END.sentence
+    assert broken(data) == MessageRule.CHUNK_END.sentence
 
 
-@pytest.mark.parametrize(("data", "rule"), [(b"5\rX", Rule.CHUNK_SIZE), (b"0\r\nX: a\rb", Rule.FIELD_LINE)])
-def test_a_bare_cr_is_refused_before_its_line_ends(data: bytes, rule: Rule) -> None:
+@pytest.mark.parametrize(
+    ("data", "rule"), [(b"5\rX", MessageRule.CHUNK_SIZE), (b"0\r\nX: a\rb", MessageRule.FIELD_LINE)]
+)
+def test_a_bare_cr_is_refused_before_its_line_ends(data: bytes, rule: MessageRule) -> None:
     """No byte that may follow can mend it."""
     assert broken(data) == rule.sentence
 
 
 def test_extensions_are_bounded_in_one_line_and_in_all() -> None:
     """CVE-2023-39326: they keep a server busy and carry nothing."""
-    assert broken(b"1;" + b"a" * MAX_LINE + b"\r\n") == Rule.CHUNK_EXTENSIONS.sentence
-    assert broken(b"1;" + b"a" * MAX_LINE) == Rule.CHUNK_EXTENSIONS.sentence
+    assert broken(b"1;" + b"a" * MAX_LINE + b"\r\n") == MessageRule.CHUNK_EXTENSIONS.sentence
+    assert broken(b"1;" + b"a" * MAX_LINE) == MessageRule.CHUNK_EXTENSIONS.sentence
     one = b"1;" + b"a" * 99 + b"\r\nx\r\n"
     fitting = MAX_EXTENSION_BYTES // 100
     assert ChunkedBody().feed(one * fitting) == (b"x" * fitting, None)
-    assert broken(one * (fitting + 1)) == Rule.CHUNK_EXTENSIONS.sentence
+    assert broken(one * (fitting + 1)) == MessageRule.CHUNK_EXTENSIONS.sentence
 
 
 def test_trailers_are_bounded() -> None:
     """In one line and in all."""
-    assert broken(b"0\r\nX: " + b"a" * MAX_LINE) == Rule.TRAILERS_TOO_LARGE.sentence
+    assert broken(b"0\r\nX: " + b"a" * MAX_LINE) == MessageRule.TRAILERS_TOO_LARGE.sentence
     line = b"X: " + b"a" * 95 + b"\r\n"
     fitting = MAX_TRAILER_BYTES // 100
     assert ChunkedBody().feed(b"0\r\n" + line * fitting) == (b"", None)
-    assert broken(b"0\r\n" + line * (fitting + 1)) == Rule.TRAILERS_TOO_LARGE.sentence
+    assert broken(b"0\r\n" + line * (fitting + 1)) == MessageRule.TRAILERS_TOO_LARGE.sentence
 
 
 def test_an_empty_chunk_is_not_written() -> None:

@@ -9,6 +9,7 @@ from gatekeeper.wire.headers import (
     HOP_BY_HOP,
     USUAL_OPTIONS,
     Field,
+    collect,
     folded,
     is_left_to_custom,
     is_of_the_request,
@@ -17,11 +18,10 @@ from gatekeeper.wire.headers import (
     read_length,
     read_request_field,
     read_response_field,
-    said_by,
     split_field,
     tokens,
 )
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 
 NOTHING = frozenset[bytes]()
 
@@ -49,7 +49,7 @@ def test_a_line_without_a_proper_name_is_refused(line: bytes) -> None:
     """RFC 9112, 5.1: above all no space before the colon."""
     with pytest.raises(MessageError) as caught:
         split_field(line)
-    assert caught.value.detail == Rule.FIELD_LINE.sentence
+    assert caught.value.detail == MessageRule.FIELD_LINE.sentence
 
 
 @pytest.mark.parametrize("byte", [*range(0x20), 0x7F])
@@ -204,7 +204,7 @@ def test_a_malformed_line_of_a_response_is_the_apps_fault() -> None:
 def test_what_is_said_several_times_becomes_a_list() -> None:
     """RFC 9110, 5.3; so a repeated Content-Length is no number any more, whatever it says."""
     lines = (b"Content-Length: 5", b"X: y", b"content-length: 5", b"Accept: a", b"Host:")
-    said = said_by([read_request_field(NOTHING, line) for line in lines])
+    said = collect([read_request_field(NOTHING, line) for line in lines])
     assert said == {b"content-length": b"5, 5", b"accept": b"a", b"host": b""}
 
 
@@ -220,35 +220,35 @@ def test_what_is_said_several_times_becomes_a_list() -> None:
 )
 def test_tokens_are_compared_in_small_letters(value: bytes, members: list[bytes]) -> None:
     """RFC 9110, 7.6.1 and 5.6.1.2: empty members mean nothing."""
-    assert tokens(value, Rule.CONNECTION_LIST) == members
+    assert tokens(value, MessageRule.CONNECTION_LIST) == members
 
 
 def test_the_usual_options_are_what_they_would_be_read_as() -> None:
     """A table of spellings must not become another opinion."""
     for value, options in USUAL_OPTIONS.items():
-        assert frozenset(tokens(value, Rule.CONNECTION_LIST)) == options
+        assert frozenset(tokens(value, MessageRule.CONNECTION_LIST)) == options
 
 
 @pytest.mark.parametrize("value", [b"a b", b'"a"', b"a;q=1", b"a\xe9", b"close, (a)"])
 def test_what_is_no_list_of_tokens_is_refused(value: bytes) -> None:
     """By the rule that the caller names."""
     with pytest.raises(MessageError) as caught:
-        tokens(value, Rule.CONNECTION_LIST)
-    assert caught.value.detail == Rule.CONNECTION_LIST.sentence
+        tokens(value, MessageRule.CONNECTION_LIST)
+    assert caught.value.detail == MessageRule.CONNECTION_LIST.sentence
 
 
 def test_spaces_without_end_do_not_keep_the_gate_busy() -> None:
     """A regular expression over the list would try every way to part the spaces: seconds for one header."""
     began = time.process_time()
     with pytest.raises(MessageError):
-        tokens(b"a," + b" " * 30000 + b"\xe9", Rule.CONNECTION_LIST)
+        tokens(b"a," + b" " * 30000 + b"\xe9", MessageRule.CONNECTION_LIST)
     assert time.process_time() - began < 0.1
 
 
 @pytest.mark.parametrize(("value", "length"), [(b"0", 0), (b"42", 42), (b"0007", 7), (b"9" * 18, 10**18 - 1)])
 def test_a_length_is_a_number_of_digits(value: bytes, length: int) -> None:
     """RFC 9110, 8.6."""
-    assert read_length(value, Rule.LENGTH_MALFORMED) == length
+    assert read_length(value, MessageRule.LENGTH_MALFORMED) == length
 
 
 @pytest.mark.parametrize(
@@ -257,4 +257,4 @@ def test_a_length_is_a_number_of_digits(value: bytes, length: int) -> None:
 def test_everything_else_is_no_length(value: bytes) -> None:
     """Not even what Python's int() would take."""
     with pytest.raises(MessageError):
-        read_length(value, Rule.LENGTH_MALFORMED)
+        read_length(value, MessageRule.LENGTH_MALFORMED)

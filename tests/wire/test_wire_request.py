@@ -11,10 +11,10 @@ import pytest
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.framing import ChunkedBody, Framing, LengthBody
 from gatekeeper.wire.request import (
+    CACHED_BLOCK_BYTES,
+    CACHED_STRANGER_BYTES,
+    CACHED_STRANGERS,
     LOGGED_LINE_BYTES,
-    REMEMBERED_BLOCK_BYTES,
-    REMEMBERED_STRANGER_BYTES,
-    REMEMBERED_STRANGERS,
     Block,
     HeadLimits,
     RequestHead,
@@ -23,7 +23,7 @@ from gatekeeper.wire.request import (
     unreadable_head,
     without_empty_lines,
 )
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 from tests.corpus.reading import requests
 
 LINE = b"GET / HTTP/1.1"
@@ -49,8 +49,8 @@ def test_a_head_is_read_whole() -> None:
     assert block.forward == b"Host: x.example:81\r\nAccept: a\r\nCookie: b\r\nContent-Length: 7\r\n"
     assert block.forwarded_host == b"X-Forwarded-Host: x.example:81\r\n"
     assert (block.host, block.framing, block.length) == (b"x.example:81", Framing.LENGTH, 7)
-    assert block.remark(b"accept") == b"a"
-    assert block.remark(b"referer") == b""
+    assert block.get(b"accept") == b"a"
+    assert block.get(b"referer") == b""
 
 
 def test_a_head_may_have_no_lines() -> None:
@@ -85,7 +85,12 @@ def test_the_last_request_of_a_connection_does_not_keep_it() -> None:
     head = read(b"Host: a.example")
     last = head.as_last()
     assert (head.keep_alive, last.keep_alive) == (True, False)
-    assert (last.method, last.target, last.block.host, last.ready) == (head.method, head.target, head.block.host, b"")
+    assert (last.method, last.target, last.block.host, last.wire_head) == (
+        head.method,
+        head.target,
+        head.block.host,
+        b"",
+    )
 
 
 def test_the_body_follows_the_framing() -> None:
@@ -154,14 +159,14 @@ def test_limits_hold_to_the_byte() -> None:
     size = len(LINE) + 2 + len(b"Host: x\r\nA: 1\r\n\r\n")
     assert read(*block, reader=RequestReader(HeadLimits(head=size, line=len(LINE), count=2)))
     for limits, rule in (
-        (HeadLimits(head=size - 1), Rule.HEAD_TOO_LARGE),
-        (HeadLimits(line=len(LINE) - 1), Rule.LINE_TOO_LONG),
-        (HeadLimits(count=1), Rule.FIELD_COUNT),
+        (HeadLimits(head=size - 1), MessageRule.HEAD_TOO_LARGE),
+        (HeadLimits(line=len(LINE) - 1), MessageRule.LINE_TOO_LONG),
+        (HeadLimits(count=1), MessageRule.FIELD_COUNT),
     ):
         assert refused(*block, reader=RequestReader(limits)).detail == rule.sentence
 
 
-def test_limits_hold_for_unremembered_heads_too() -> None:
+def test_limits_hold_for_uncached_heads_too() -> None:
     """Whoever was not let in meets the same rules."""
     with pytest.raises(MessageError):
         read(b"Host: x", b"A: 1", reader=RequestReader(HeadLimits(count=1)), remember=False)
@@ -170,21 +175,21 @@ def test_limits_hold_for_unremembered_heads_too() -> None:
 @pytest.mark.parametrize(
     ("held", "rule"),
     [
-        (b"GET / HTTP/1.1\n", Rule.REQUEST_LINE),
-        (b"GET / HTTP/1.1\rX", Rule.REQUEST_LINE),
-        (b"GET /\x00", Rule.REQUEST_LINE),
-        (b"GET /\r\n", Rule.REQUEST_LINE),
-        (b"PRI * HTTP/2.0\r\n", Rule.VERSION),
-        (b"TRACE / HTTP/1.1\r\n", Rule.METHOD),
-        (b"GET / HTTP/1.1\r\nHost: x\n", Rule.FIELD_LINE),
-        (b"GET / HTTP/1.1\r\nHost: x\ry", Rule.FIELD_LINE),
-        (b"GET / HTTP/1.1\r\nHost: \x00", Rule.FIELD_LINE),
-        (b"GET /" + b"a" * 8192, Rule.LINE_TOO_LONG),
-        (b"GET /" + b"a" * 8192 + b" HTTP/1.1\r\n", Rule.LINE_TOO_LONG),
-        (b"GET / HTTP/1.1\r\nX: " + b"a" * 32768, Rule.HEAD_TOO_LARGE),
+        (b"GET / HTTP/1.1\n", MessageRule.REQUEST_LINE),
+        (b"GET / HTTP/1.1\rX", MessageRule.REQUEST_LINE),
+        (b"GET /\x00", MessageRule.REQUEST_LINE),
+        (b"GET /\r\n", MessageRule.REQUEST_LINE),
+        (b"PRI * HTTP/2.0\r\n", MessageRule.VERSION),
+        (b"TRACE / HTTP/1.1\r\n", MessageRule.METHOD),
+        (b"GET / HTTP/1.1\r\nHost: x\n", MessageRule.FIELD_LINE),
+        (b"GET / HTTP/1.1\r\nHost: x\ry", MessageRule.FIELD_LINE),
+        (b"GET / HTTP/1.1\r\nHost: \x00", MessageRule.FIELD_LINE),
+        (b"GET /" + b"a" * 8192, MessageRule.LINE_TOO_LONG),
+        (b"GET /" + b"a" * 8192 + b" HTTP/1.1\r\n", MessageRule.LINE_TOO_LONG),
+        (b"GET / HTTP/1.1\r\nX: " + b"a" * 32768, MessageRule.HEAD_TOO_LARGE),
     ],
 )
-def test_what_can_never_become_right_is_refused_at_once(held: bytes, rule: Rule) -> None:
+def test_what_can_never_become_right_is_refused_at_once(held: bytes, rule: MessageRule) -> None:
     """Not only when the rest has come, or the time is up."""
     with pytest.raises(MessageError) as caught:
         RequestReader(HeadLimits()).incomplete(held)
@@ -236,7 +241,7 @@ def test_what_cannot_be_read_is_told_for_the_log() -> None:
 )
 def test_what_cannot_be_read_still_chooses_the_form_of_the_answer(data: bytes, accept: bytes, language: bytes) -> None:
     """The first line of the name, visible text alone; nothing else is taken from a head that was refused."""
-    said = unreadable_head(data).block.said
+    said = unreadable_head(data).block.fields
     assert (said.get(b"accept", b""), said.get(b"accept-language", b"")) == (accept, language)
     assert set(said) <= {b"accept", b"accept-language"}
 
@@ -255,8 +260,8 @@ def said(reader: RequestReader, line: bytes, block: bytes, *, remember: bool) ->
 
 
 @pytest.mark.parametrize("message", requests(), ids=lambda message: message.name)
-def test_remembered_and_fresh_reading_say_the_same(message: object) -> None:
-    """The memory is a shortcut, never an opinion: the whole corpus, first, second and unremembered."""
+def test_cached_and_fresh_reading_say_the_same(message: object) -> None:
+    """The memory is a shortcut, never an opinion: the whole corpus, first, second and uncached."""
     line, _, rest = without_empty_lines(message.sent).partition(b"\r\n")  # type: ignore[attr-defined]
     block = rest[: rest.find(b"\r\n\r\n") + 4] if not rest.startswith(b"\r\n") else b"\r\n"
     fresh = said(RequestReader(HeadLimits()), line, block, remember=False)
@@ -275,19 +280,19 @@ def meaning(reader: RequestReader, text: bytes, *, remember: bool) -> object:
     """What becomes of a complete head: everything that the gate acts on, and the lines for the upstream, sorted."""
     line, _, block = text.partition(b"\r\n")
     try:
-        head = reader.remembered[text] if remember else reader.read(line, block, remember=False)
+        head = reader.cached[text] if remember else reader.read(line, block, remember=False)
     except MessageError as error:
         return str(error)
     known = head.block
-    said = {name: value for name, value in known.said.items() if name != b"cookie"}
-    lines = sorted((known.forward + head.cookie).split(b"\r\n")), sorted(head.ready.split(b"\r\n"))
+    said = {name: value for name, value in known.fields.items() if name != b"cookie"}
+    lines = sorted((known.forward + head.cookie).split(b"\r\n")), sorted(head.wire_head.split(b"\r\n"))
     return head.method, head.target, head.minor, known.host, known.framing, known.length, known.options, said, lines
 
 
 @pytest.mark.parametrize("cookie", [b"", b"Cookie: a=b; c=d\r\n"])
 @pytest.mark.parametrize("message", requests(), ids=lambda message: message.name)
 def test_a_head_in_two_parts_means_the_same(message: object, cookie: bytes) -> None:
-    """The whole corpus, as it is and with a cookie in the first place: first, second and unremembered."""
+    """The whole corpus, as it is and with a cookie in the first place: first, second and uncached."""
     sent: bytes = without_empty_lines(message.sent)  # type: ignore[attr-defined]
     line, _, rest = sent[: sent.find(b"\r\n\r\n") + 4].partition(b"\r\n")
     text = line + b"\r\n" + cookie + rest
@@ -298,11 +303,11 @@ def test_a_head_in_two_parts_means_the_same(message: object, cookie: bytes) -> N
 def test_a_new_cookie_leaves_the_block_as_it_was() -> None:
     """That is what saves the time; and each request has its own cookie."""
     reader = RequestReader(HeadLimits())
-    first, second = (reader.remembered[ORDINARY.replace(b"one=1", value)] for value in (b"one=1", b"two=2"))
+    first, second = (reader.cached[ORDINARY.replace(b"one=1", value)] for value in (b"one=1", b"two=2"))
     assert first.block is second.block
     assert (first.cookie, second.cookie) == (b"Cookie: one=1\r\n", b"Cookie: two=2\r\n")
-    assert first.ready.endswith(first.cookie)
-    assert second.ready.endswith(second.cookie)
+    assert first.wire_head.endswith(first.cookie)
+    assert second.wire_head.endswith(second.cookie)
 
 
 @pytest.mark.parametrize(
@@ -316,16 +321,16 @@ def test_a_new_cookie_leaves_the_block_as_it_was() -> None:
 def test_several_cookies_keep_their_order(lines: bytes) -> None:
     """RFC 9110, 5.3: a proxy must not change the order of lines of one name."""
     text = b"GET / HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n"
-    assert lines in RequestReader(HeadLimits()).remembered[text].ready
+    assert lines in RequestReader(HeadLimits()).cached[text].wire_head
 
 
 @pytest.mark.parametrize("value", [b"a\x7f", b"a\x01b", b"a\nb", b"a\rb", b"a\r"])
 def test_a_cookie_is_judged_as_any_other_line(value: bytes) -> None:
     """Beside a block that is known to be good."""
     reader = RequestReader(HeadLimits())
-    assert reader.remembered[ORDINARY].ready
+    assert reader.cached[ORDINARY].wire_head
     with pytest.raises(MessageError):
-        reader.remembered[ORDINARY.replace(b"one=1", value)]
+        reader.cached[ORDINARY.replace(b"one=1", value)]
 
 
 def test_llhttp_takes_the_same_cookies() -> None:
@@ -355,22 +360,22 @@ def ask_llhttp(line: bytes) -> None:
 def test_a_cookie_counts_for_the_limits() -> None:
     """Of lines, and of bytes."""
     fits = RequestReader(HeadLimits(count=4, head=len(ORDINARY)))
-    assert fits.remembered[ORDINARY].cookie
+    assert fits.cached[ORDINARY].cookie
     for limits in (HeadLimits(count=3), HeadLimits(head=len(ORDINARY) - 1)):
         with pytest.raises(MessageError):
-            RequestReader(limits).remembered[ORDINARY]
+            RequestReader(limits).cached[ORDINARY]
 
 
 def test_a_cookie_that_only_the_gate_may_set_does_not_pass() -> None:
     """``[identity] custom`` may name it."""
-    head = RequestReader(HeadLimits(), frozenset({b"cookie"})).remembered[ORDINARY]
-    assert b"one=1" not in head.ready + head.block.forward + head.cookie
+    head = RequestReader(HeadLimits(), frozenset({b"cookie"})).cached[ORDINARY]
+    assert b"one=1" not in head.wire_head + head.block.forward + head.cookie
 
 
-# -- what is remembered
+# -- what is cached
 
 
-def test_a_remembered_block_is_not_read_again() -> None:
+def test_a_cached_block_is_not_read_again() -> None:
     """It is the same object."""
     reader = RequestReader(HeadLimits())
     first, second = read(b"Host: x", reader=reader), read(b"Host: x", reader=reader, line=b"PUT /2 HTTP/1.1")
@@ -393,22 +398,22 @@ def test_strangers_have_a_small_memory_of_their_own() -> None:
     admitted = read(b"Host: x", reader=reader)
     again = read(b"Host: y", reader=reader, remember=False)
     assert read(b"Host: y", reader=reader, remember=False).block is again.block
-    for number in range(10 * REMEMBERED_STRANGERS):
+    for number in range(10 * CACHED_STRANGERS):
         read(b"Host: x", b"A: %d" % number, reader=reader, remember=False)
-        read(b"Host: x", b"A: %b%d" % (b"a" * REMEMBERED_STRANGER_BYTES, number), reader=reader, remember=False)
-    assert len(reader._strangers) <= REMEMBERED_STRANGERS
-    assert max(map(len, reader._strangers)) <= REMEMBERED_STRANGER_BYTES
+        read(b"Host: x", b"A: %b%d" % (b"a" * CACHED_STRANGER_BYTES, number), reader=reader, remember=False)
+    assert len(reader._strangers) <= CACHED_STRANGERS
+    assert max(map(len, reader._strangers)) <= CACHED_STRANGER_BYTES
     assert read(b"Host: x", reader=reader).block is admitted.block
 
 
-def test_a_large_block_is_not_remembered() -> None:
+def test_a_large_block_is_not_cached() -> None:
     """Entries are bounded in size."""
     reader = RequestReader(HeadLimits())
-    large = b"X: " + b"a" * REMEMBERED_BLOCK_BYTES
+    large = b"X: " + b"a" * CACHED_BLOCK_BYTES
     assert read(b"Host: x", large, reader=reader).block is not read(b"Host: x", large, reader=reader).block
 
 
-def test_a_target_that_is_rewritten_is_not_remembered_with_the_block() -> None:
+def test_a_target_that_is_rewritten_is_not_cached_with_the_block() -> None:
     """Only what depends on the block alone is shared."""
     reader = RequestReader(HeadLimits())
     assert read(b"Host: x", line=b"GET https://x/a HTTP/1.1", reader=reader).target == b"/a"

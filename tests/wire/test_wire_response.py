@@ -12,7 +12,7 @@ from gatekeeper.wire.response import (
     own_response,
     read_response,
 )
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 
 
 def read(*lines: bytes, start: bytes = b"HTTP/1.1 200 OK") -> ResponseHead:
@@ -24,7 +24,7 @@ def test_a_head_is_read_whole() -> None:
     head = read(b"content-length: 007", b"X:  y ", b"Connection: keep-alive")
     assert (head.status, head.framing, head.length) == (200, Framing.LENGTH, 7)
     assert head.fields == b"HTTP/1.1 200 OK\r\nX: y\r\n"
-    assert head.ready == b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 7\r\n\r\n"
+    assert head.wire_head == b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 7\r\n\r\n"
     assert head.reusable
     assert not head.upgrade
 
@@ -32,7 +32,7 @@ def test_a_head_is_read_whole() -> None:
 def test_a_head_may_have_no_lines_and_no_reason() -> None:
     """RFC 9112, 4: a client must get the space behind the status."""
     head = read(start=b"HTTP/1.1 204")
-    assert head.ready == b"HTTP/1.1 204 \r\n\r\n"
+    assert head.wire_head == b"HTTP/1.1 204 \r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,16 @@ def test_the_body_follows_method_status_and_framing(
 @pytest.mark.parametrize(
     ("lines", "rule"),
     [
-        ((b"Content-Length: 5", b"Transfer-Encoding: chunked"), Rule.RESPONSE_CODING),
-        ((b"Transfer-Encoding: gzip",), Rule.RESPONSE_CODING),
-        ((b"Content-Length: 5, 5",), Rule.RESPONSE_LENGTH),
-        ((b"Content-Length: 5", b"Content-Length: 5"), Rule.RESPONSE_LENGTH),
-        ((b"Connection: a b",), Rule.RESPONSE_CONNECTION),
-        ((b"X : y",), Rule.RESPONSE_FIELD_LINE),
-        ((b"X: " + b"a" * MAX_HEAD_BYTES,), Rule.RESPONSE_HEAD_TOO_LARGE),
+        ((b"Content-Length: 5", b"Transfer-Encoding: chunked"), MessageRule.RESPONSE_CODING),
+        ((b"Transfer-Encoding: gzip",), MessageRule.RESPONSE_CODING),
+        ((b"Content-Length: 5, 5",), MessageRule.RESPONSE_LENGTH),
+        ((b"Content-Length: 5", b"Content-Length: 5"), MessageRule.RESPONSE_LENGTH),
+        ((b"Connection: a b",), MessageRule.RESPONSE_CONNECTION),
+        ((b"X : y",), MessageRule.RESPONSE_FIELD_LINE),
+        ((b"X: " + b"a" * MAX_HEAD_BYTES,), MessageRule.RESPONSE_HEAD_TOO_LARGE),
     ],
 )
-def test_what_no_client_should_see_is_refused(lines: tuple[bytes, ...], rule: Rule) -> None:
+def test_what_no_client_should_see_is_refused(lines: tuple[bytes, ...], rule: MessageRule) -> None:
     """The rest of it is in the corpus."""
     with pytest.raises(MessageError) as caught:
         read(*lines)
@@ -112,16 +112,16 @@ def test_what_may_become_right_is_waited_for(held: bytes) -> None:
 @pytest.mark.parametrize(
     ("held", "rule"),
     [
-        (b"h", Rule.RESPONSE_STATUS_LINE),
-        (b"HTTP/2", Rule.RESPONSE_STATUS_LINE),
-        (b"\x15\x03", Rule.RESPONSE_STATUS_LINE),
-        (b"HTTP/1.1 200 OK\n", Rule.RESPONSE_STATUS_LINE),
-        (b"HTTP/1.1 200\x00\r\n", Rule.RESPONSE_STATUS_LINE),
-        (b"HTTP/1.1 200 OK\r\nX: y\n", Rule.RESPONSE_FIELD_LINE),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_HEAD_BYTES, Rule.RESPONSE_HEAD_TOO_LARGE),
+        (b"h", MessageRule.RESPONSE_STATUS_LINE),
+        (b"HTTP/2", MessageRule.RESPONSE_STATUS_LINE),
+        (b"\x15\x03", MessageRule.RESPONSE_STATUS_LINE),
+        (b"HTTP/1.1 200 OK\n", MessageRule.RESPONSE_STATUS_LINE),
+        (b"HTTP/1.1 200\x00\r\n", MessageRule.RESPONSE_STATUS_LINE),
+        (b"HTTP/1.1 200 OK\r\nX: y\n", MessageRule.RESPONSE_FIELD_LINE),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * MAX_HEAD_BYTES, MessageRule.RESPONSE_HEAD_TOO_LARGE),
     ],
 )
-def test_what_can_never_become_right_is_refused_at_once(held: bytes, rule: Rule) -> None:
+def test_what_can_never_become_right_is_refused_at_once(held: bytes, rule: MessageRule) -> None:
     """Not only when the time is up."""
     with pytest.raises(MessageError) as caught:
         incomplete_response(held)
@@ -152,9 +152,9 @@ def test_the_client_is_told_where_the_body_ends(framing: Framing, status: int, l
     assert framing_line(framing, 5, status) == line
 
 
-def test_remembered_and_fresh_reading_say_the_same() -> None:
+def test_cached_and_fresh_reading_say_the_same() -> None:
     """The second time it is the same object; a longer head is read anew and says the same."""
-    assert read(b"X: remembered") is read(b"X: remembered")
+    assert read(b"X: cached") is read(b"X: cached")
     long = (b"X: y", b"Y: " + b"z" * 5000)
     assert read(*long) is not read(*long)
     assert read(*long) == read(*long)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.rules import MessageRule
 from tests.corpus.reading import requests, responses
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http.md").read_text("utf-8")
@@ -15,7 +15,7 @@ CORPUS = {message.rule for message in [*requests(), *responses()]}
 
 def test_the_page_names_every_rule_with_its_status() -> None:
     """A row with a status is a refusal, and there is one for each in the code, and no other."""
-    assert {name: int(status) for name, status in ROWS if status} == {rule.id: rule.status for rule in Rule}
+    assert {name: int(status) for name, status in ROWS if status} == {rule.id: rule.status for rule in MessageRule}
 
 
 def test_no_rule_has_two_rows() -> None:
@@ -29,14 +29,14 @@ def test_every_row_is_shown_by_a_message_of_the_corpus_and_every_message_has_a_r
     assert {name for name, _ in ROWS} == CORPUS
 
 
-@pytest.mark.parametrize("rule", Rule)
-def test_every_rule_has_words_of_its_own(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", MessageRule)
+def test_every_rule_has_words_of_its_own(rule: MessageRule) -> None:
     """The sentence tells rules apart, and fits an answer: one line of plain ASCII."""
-    assert [other for other in Rule if other.sentence == rule.sentence] == [rule]
+    assert [other for other in MessageRule if other.sentence == rule.sentence] == [rule]
     assert re.fullmatch(r"[A-Z][ -~]+\.", rule.sentence)
 
 
 def test_an_error_carries_the_rules_status_and_sentence() -> None:
     """What is raised is what the client gets."""
-    error = Rule.HOST_MISSING.error()
+    error = MessageRule.HOST_MISSING.error()
     assert (error.status, error.detail) == (400, "Host is missing.")

@@ -11,12 +11,12 @@ import pytest
 from aiohttp import web
 
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.reception.question import Reply
+from gatekeeper.local.question import Reply
 from gatekeeper.refusal.answer import Answer, RefusalPages
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
 from tests.app import App
 from tests.e2e.browser.chromium import Chromium, Home
-from tests.reception.test_reception_page import ANDROID, invitation, shown
+from tests.local.test_local_page import ANDROID, invitation, shown
 from tests.refusal.presented import CERTIFICATE, CHROME, DAY, EXPIRED, HOSTILE, NOW, refuse
 
 pytestmark = pytest.mark.xdist_group("browser")

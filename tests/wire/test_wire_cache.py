@@ -3,11 +3,11 @@
 import pytest
 
 from gatekeeper.errors import MessageError
-from gatekeeper.wire.memory import Memory
-from gatekeeper.wire.rules import Rule
+from gatekeeper.wire.cache import Cache
+from gatekeeper.wire.rules import MessageRule
 
 
-def memory(entries: int = 2, longest: int = 3) -> tuple[Memory[int], list[bytes]]:
+def memory(entries: int = 2, longest: int = 3) -> tuple[Cache[int], list[bytes]]:
     """A memory of lengths, and what it had to read."""
     read: list[bytes] = []
 
@@ -15,11 +15,11 @@ def memory(entries: int = 2, longest: int = 3) -> tuple[Memory[int], list[bytes]
         read.append(text)
         return len(text)
 
-    return Memory(length, entries, longest), read
+    return Cache(length, entries, longest), read
 
 
 def test_a_text_is_read_once() -> None:
-    """The second time the value is remembered."""
+    """The second time the value is cached."""
     lengths, read = memory()
     assert [lengths[b"a"], lengths[b"a"], lengths[b"bb"]] == [1, 1, 2]
     assert read == [b"a", b"bb"]
@@ -34,7 +34,7 @@ def test_a_full_memory_is_emptied() -> None:
     assert read == [b"a", b"b", b"c", b"a"]
 
 
-def test_a_long_text_is_not_remembered() -> None:
+def test_a_long_text_is_not_cached() -> None:
     """Entries are bounded in size."""
     lengths, read = memory()
     assert [lengths[b"long"], lengths[b"long"]] == [4, 4]
@@ -49,13 +49,13 @@ def test_a_memory_of_nothing_remembers_nothing() -> None:
     assert not lengths
 
 
-def test_what_cannot_be_read_is_not_remembered() -> None:
+def test_what_cannot_be_read_is_not_cached() -> None:
     """An error is raised each time, and leaves nothing behind."""
 
     def refuse(_text: bytes) -> int:
-        raise Rule.FIELD_LINE.error()
+        raise MessageRule.FIELD_LINE.error()
 
-    refusing = Memory(refuse, 2, 3)
+    refusing = Cache(refuse, 2, 3)
     for _ in range(2):
         with pytest.raises(MessageError):
             refusing[b"a"]

@@ -1,4 +1,4 @@
-"""gatekeeper.reception.page: the right file and the right steps for whoever looks, and nothing from elsewhere."""
+"""gatekeeper.local.page: the right file and the right steps for whoever looks, and nothing from elsewhere."""
 
 import re
 from functools import partial
@@ -9,13 +9,13 @@ import pytest
 
 from gatekeeper.invitations.folder import Invitations
 from gatekeeper.invitations.invitation import FILES, Invitation, Kind
-from gatekeeper.reception.page import page
-from gatekeeper.reception.question import Question, Reply
-from gatekeeper.reception.sheet import platform_of
+from gatekeeper.local.layout import platform_of
+from gatekeeper.local.page import page
+from gatekeeper.local.question import Question, Reply
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
+from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.headers import read_request_field
-from gatekeeper.wire.memory import Memory
 from gatekeeper.wire.request import read_block
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36"
@@ -34,7 +34,7 @@ def invitation(name: str = "alice", kind: Kind = Kind.BUNDLE) -> Invitation:
 
 def asked(*lines: str) -> Question:
     text = "".join(f"{line}\r\n" for line in ("Host: gate.example.com", *lines)).encode() + b"\r\n"
-    block = read_block(Memory(partial(read_request_field, frozenset()), 64, 1024), frozenset(), 64, text)
+    block = read_block(Cache(partial(read_request_field, frozenset()), 64, 1024), frozenset(), 64, text)
     return Question(
         b"GET", b"/", block, b"", "192.0.2.7", None, "id", 5.0, Invitations(Path("nowhere")), RefusalPages()
     )
@@ -121,9 +121,7 @@ def test_without_a_bundle_there_is_no_button() -> None:
 
 def test_the_steps_stand_as_on_the_page_of_a_refusal() -> None:
     """The one place where two templates say the same: a refusal's is a single file, as an operator's own is."""
-    reception, refusal = (
-        files(f"gatekeeper.{one}").joinpath("page.html").read_text() for one in ("reception", "refusal")
-    )
+    local, refusal = (files(f"gatekeeper.{one}").joinpath("page.html").read_text() for one in ("local", "refusal"))
     steps = re.compile(r"{% for device in platforms %}.*?</details>\n{% endfor %}", re.DOTALL)
-    assert steps.findall(reception) == steps.findall(refusal)
+    assert steps.findall(local) == steps.findall(refusal)
     assert len(steps.findall(refusal)) == 1

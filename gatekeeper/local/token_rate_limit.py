@@ -6,11 +6,11 @@ from ipaddress import IPv6Address, ip_address
 # A link that was typed or cut short is wrong once or twice; a guess is right once in 2**256.
 MOST_GUESSES = 10
 WINDOW_SECONDS = 600
-# Addresses remembered; whoever has more of them than this forgets one guess for another, and is as far from 2**256.
+# Addresses cached; whoever has more of them than this forgets one guess for another, and is as far from 2**256.
 MOST_ADDRESSES = 4096
 
 
-class Guesses:
+class TokenRateLimit:
     """Wrong guesses by address; times are seconds on any clock that only goes on."""
 
     def __init__(self) -> None:

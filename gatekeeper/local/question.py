@@ -1,4 +1,4 @@
-"""What is asked at the reception, and what is said, as values."""
+"""Requests that the gate itself answers, and its replies, as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,8 +27,8 @@ class Event(StrEnum):
 class Question:
     """A whole request to the gate itself, and what it is to be answered from.
 
-    ``path`` is without the query and begins with `gatekeeper.gate.routes.OWN_PLACE`. ``address`` is the visitor's, as
-    the gate sees it; ``identity`` is set for who was let in. ``routes`` are all that are configured, none where every
+    ``path`` is without the query and begins with `gatekeeper.gate.routes.LOCAL_PREFIX`. ``address`` is the visitor's,
+    as the gate sees it; ``identity`` is set for who was let in. ``routes`` are all configured routes, none if every
     request goes the same way.
     """
 
@@ -44,9 +44,9 @@ class Question:
     pages: RefusalPages
     routes: Sequence[Route] = ()
 
-    def said(self, name: bytes) -> str:
+    def header(self, name: bytes) -> str:
         """A header field that the gate notes (`gatekeeper.wire.headers`), "" if it did not come."""
-        return self.block.remark(name).decode("latin-1")
+        return self.block.get(name).decode("latin-1")
 
     @property
     def host(self) -> str:
@@ -84,8 +84,8 @@ def failure(
     answer = question.pages.failed(
         status,
         detail,
-        accept=question.said(b"accept"),
-        language=question.said(b"accept-language"),
+        accept=question.header(b"accept"),
+        language=question.header(b"accept-language"),
         request_id=question.request_id,
         retry_after=retry_after,
         topic=topic,

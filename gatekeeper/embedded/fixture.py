@@ -50,7 +50,7 @@ class Player:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class DemoFixture:
     """The folder of a demo, filled by `set_stage`."""
 
     folder: Path
@@ -72,7 +72,7 @@ class Stage:
         return self.folder / f"{name}.crt", self.folder / f"{name}.key"
 
 
-def set_stage(folder: Path, listen: ListenAddress, upstream: str, now: datetime) -> Stage:
+def set_stage(folder: Path, listen: ListenAddress, upstream: str, now: datetime) -> DemoFixture:
     """Make everything in ``folder``, which must be empty and private: it will hold keys without a passphrase."""
     home = make_authority("Demo CA", key_type=_KEY, now=now)
     server = issue_server(home, "localhost", "127.0.0.1", "::1", key_type=_KEY, now=now)
@@ -80,7 +80,7 @@ def set_stage(folder: Path, listen: ListenAddress, upstream: str, now: datetime)
     lost = issue_client(home, "lost", key_type=_KEY, now=now, lifetime=30 * _DAY)
     crl = make_crl(home, [Revocation(lost.certificate.serial_number, now)], now=now)
     players = (*_players(home, alice, server, now), Player("revoked", lost, Reason.REVOKED))
-    stage = Stage(folder, players, make_password())
+    stage = DemoFixture(folder, players, make_password())
     stage.authority.write_bytes(home.certificate_pem)
     (folder / "ca.crl").write_bytes(crl.public_bytes(Encoding.PEM))
     for name, credential in (("server", server), ("alice", alice)):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from gatekeeper.invitations.invitation import Invitation, Kind, Profile
-from gatekeeper.reception.question import Event, Question, Reply
-from gatekeeper.reception.sheet import catalogue_for, platform_of, sheet
+from gatekeeper.local.layout import catalogue_for, platform_of, sheet
+from gatekeeper.local.question import Event, Question, Reply
 from gatekeeper.refusal.catalogue import Catalogue, Platform
 from gatekeeper.refusal.shown import LONGEST_NAME, minutes, visible
 

@@ -6,12 +6,12 @@ from typing import Generic, TypeVar
 Value = TypeVar("Value")
 
 
-class Memory(dict[bytes, Value], Generic[Value]):
-    """A dictionary that reads what it does not know: ``memory[text]`` is ``read(text)``, remembered.
+class Cache(dict[bytes, Value], Generic[Value]):
+    """A dictionary that reads what it does not know: ``cache[text]`` is ``read(text)``, cached.
 
     It holds at most ``entries``, of which none is longer than ``longest`` bytes; one that is full is emptied. A hit
     costs 0.04 µs; with `functools.lru_cache` it is 0.09, which counts with twelve lines in a head. What ``read``
-    raises is not remembered.
+    raises is not cached.
     """
 
     __slots__ = ("_entries", "_longest", "_read")

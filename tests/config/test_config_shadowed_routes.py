@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.config.reach import unreached
+from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.gate.routes import Routes
 from gatekeeper.settings.tables import RouteSettings
 
 
 def found(*tables: dict[str, Any]) -> list[tuple[int, int]]:
-    return list(unreached([RouteSettings.model_validate(table) for table in tables]))
+    return list(shadowed_routes([RouteSettings.model_validate(table) for table in tables]))
 
 
 @pytest.mark.parametrize(

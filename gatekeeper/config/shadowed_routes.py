@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from gatekeeper.settings.tables import RouteSettings
 
 
-def unreached(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:
+def shadowed_routes(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:
     """Pairs of indexes: a route, and the first one above that takes everything it would take.
 
     Two routes that only together leave nothing over are not found.

@@ -13,10 +13,10 @@ from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import Found
 from gatekeeper.invitations.invitation import Kind, Profile
 from gatekeeper.invitations.state import mark_of, may_take
-from gatekeeper.reception.invite import download
-from gatekeeper.reception.page import PROFILES
-from gatekeeper.reception.question import Event, Question, Reply, failure
-from gatekeeper.reception.sheet import catalogue_for, platform_of, sheet
+from gatekeeper.local.invite import download
+from gatekeeper.local.layout import catalogue_for, platform_of, sheet
+from gatekeeper.local.page import PROFILES
+from gatekeeper.local.question import Event, Question, Reply, failure
 from gatekeeper.refusal.negotiation import prefers_page
 from gatekeeper.refusal.shown import rfc3339, show
 
@@ -42,7 +42,7 @@ def answer(question: Question, identity: Identity) -> Reply:
     if question.method not in (b"GET", b"HEAD"):
         return failure(question, 405, "There is nothing to change here.", extra=(("Allow", "GET, HEAD, POST"),))
     ways = _ways(question, identity)
-    if prefers_page(question.said(b"accept")):
+    if prefers_page(question.header(b"accept")):
         return _page(question, identity, ways, renewal)
     return _fields(question, identity, ways, renewal)
 
@@ -72,7 +72,7 @@ def _is_meant(question: Question) -> bool:
 
     Sec-Fetch-Site cannot be forged by a page; browsers without it send Origin with every POST. Programs send neither.
     """
-    site, origin = question.said(b"sec-fetch-site"), question.said(b"origin")
+    site, origin = question.header(b"sec-fetch-site"), question.header(b"origin")
     own = origin.lower() == f"https://{question.host.lower()}"
     return site in ("", "same-origin") and (own or origin == "")
 

@@ -11,9 +11,9 @@ from gatekeeper.invitations.folder import Found
 from gatekeeper.invitations.invitation import FILES, Kind, Profile
 from gatekeeper.invitations.state import Stage, mark_of, may_take
 from gatekeeper.invitations.token import digest_of
-from gatekeeper.reception import enrolment
-from gatekeeper.reception.page import page
-from gatekeeper.reception.question import Event, Question, Reply, failure
+from gatekeeper.local import enrolment
+from gatekeeper.local.page import page
+from gatekeeper.local.question import Event, Question, Reply, failure
 from gatekeeper.refusal.negotiation import prefers_page
 
 _TYPES = {".p12": "application/x-pkcs12", ".mobileconfig": "application/x-apple-aspen-config"}
@@ -68,7 +68,7 @@ def answer(question: Question, token: bytes) -> Reply:
 
 def _wants_json(question: Question) -> bool:
     """Whether it is a program that says so; who says nothing gets the page."""
-    accept = question.said(b"accept")
+    accept = question.header(b"accept")
     return "json" in accept and not prefers_page(accept)
 
 
@@ -92,12 +92,12 @@ def download(question: Question, found: Found, mark: str) -> Reply:
 
 def _objection(question: Question) -> str:
     """Why this POST is none that a person made on the page, "" if it may be."""
-    if any(map(question.said, _AHEAD)) or _PROGRAMS.search(question.said(b"user-agent")):
+    if any(map(question.header, _AHEAD)) or _PROGRAMS.search(question.header(b"user-agent")):
         return "Programs that only look do not get the certificate."
-    if question.said(b"sec-fetch-site") not in ("", "same-origin", "none"):
+    if question.header(b"sec-fetch-site") not in ("", "same-origin", "none"):
         return "The download must be begun on the page of the invitation."
     # A page with the policy no-referrer sends "null" itself (Fetch, 3.1); who knows the token needs no other site.
-    origin = question.said(b"origin")
+    origin = question.header(b"origin")
     if origin not in ("", "null") and origin.lower() != f"https://{question.host.lower()}":
         return "The download must be begun on the page of the invitation."
     return ""

@@ -1,4 +1,4 @@
-"""The desk of the reception: takes questions on the event loop, has them answered on threads, and tidies up."""
+"""Takes questions on the event loop, has them answered on threads, and removes what has expired."""
 
 import asyncio
 import logging
@@ -10,9 +10,9 @@ from gatekeeper.errors import InvitationError
 from gatekeeper.gate.routes import ME
 from gatekeeper.invitations.folder import Found, Invitations
 from gatekeeper.invitations.token import INVITE
-from gatekeeper.reception import invite, me
-from gatekeeper.reception.guesses import Guesses
-from gatekeeper.reception.question import Event, Question, Reply, failure
+from gatekeeper.local import invite, me
+from gatekeeper.local.question import Event, Question, Reply, failure
+from gatekeeper.local.token_rate_limit import TokenRateLimit
 
 _log = logging.getLogger("gatekeeper")
 
@@ -22,7 +22,7 @@ SWEEP_SECONDS = 30.0
 _THREADS = 4
 
 
-class Desk:
+class LocalHandler:
     """One for each process. ``invitations`` tells the folder in force, None where there are no invitations."""
 
     def __init__(
@@ -34,8 +34,8 @@ class Desk:
         self._loop = loop
         self._wall = wall
         self._invitations = invitations
-        self._guesses = Guesses()
-        self._threads = ThreadPoolExecutor(_THREADS, "reception")
+        self._rate_limit = TokenRateLimit()
+        self._threads = ThreadPoolExecutor(_THREADS, "local")
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
@@ -52,7 +52,7 @@ class Desk:
 
     def ask(self, question: Question, then: Callable[[Reply], None]) -> None:
         """Answer a question, and call ``then`` with the reply."""
-        wait = self._guesses.wait(question.address, self._loop.time())
+        wait = self._rate_limit.wait(question.address, self._loop.time())
         if wait and question.path.startswith(INVITE):
             detail = "Too many invitations were asked for that do not exist."
             then(failure(question, 429, detail, topic="guessing", retry_after=wait, event=Event.LIMITED))
@@ -69,7 +69,7 @@ class Desk:
             return
         reply = future.result()
         if reply.event is Event.UNKNOWN:
-            self._guesses.wrong(question.address, self._loop.time())
+            self._rate_limit.wrong(question.address, self._loop.time())
         then(reply)
 
     def _sweep(self) -> None:

@@ -9,7 +9,7 @@ from gatekeeper.settings.tables import Settings, Table, table_at
 from gatekeeper.settings.types import shown
 
 
-def complaint(error: ErrorDetails) -> tuple[KeyPath, str]:
+def message_for(error: ErrorDetails) -> tuple[KeyPath, str]:
     """Where the error is, as a path of keys, and a sentence that goes on from that key."""
     where = tuple(step for step in error["loc"] if step != "[key]")
     return where, _words(where, error)

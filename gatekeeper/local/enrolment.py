@@ -11,7 +11,7 @@ import logging
 from gatekeeper.invitations.folder import CHAIN, Found
 from gatekeeper.invitations.request import mark_of_key, read_csr, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage
-from gatekeeper.reception.question import Event, Question, Reply, failure
+from gatekeeper.local.question import Event, Question, Reply, failure
 from gatekeeper.refusal.negotiation import prefers_page
 from gatekeeper.refusal.shown import rfc3339
 
@@ -32,7 +32,7 @@ def answer(question: Question, found: Found, below: bytes) -> Reply:
     if below == CERTIFICATE and looking:
         return _certificate(question, found)
     if not below and looking:
-        return describe(question, found) if not prefers_page(question.said(b"accept")) else _page(question)
+        return describe(question, found) if not prefers_page(question.header(b"accept")) else _page(question)
     if not below and question.method == b"POST":
         return _receive(question, found)
     allowed = "GET, HEAD" if below else "GET, HEAD, POST"
@@ -56,7 +56,7 @@ def _receive(question: Question, found: Found) -> Reply:
         return failure(question, 400, f"{str(error)[:1].upper()}{str(error)[1:]}.", event=Event.REFUSED)
     spki = spki_sha256(request)
     mark, who = mark_of_key(spki), ascii(found.invitation.name)
-    content = write_request(request, question.address, question.said(b"user-agent"), question.now)
+    content = write_request(request, question.address, question.header(b"user-agent"), question.now)
     asked = question.invitations.ask(found, mark, content, question.now)
     if asked is not None:
         _log.info("invitations: a request for %s by %s, its key %s", who, question.address, spki)

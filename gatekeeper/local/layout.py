@@ -1,4 +1,4 @@
-"""What the pages of the reception have in common: head, style, policy, language, and which device reads them."""
+"""What the gate's own pages have in common: head, style, policy, language, and which device reads them."""
 
 from functools import cache
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from gatekeeper.reception.question import Event, Question, Reply
+from gatekeeper.local.question import Event, Question, Reply
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Catalogue, catalogues
 from gatekeeper.refusal.negotiation import choose_language, recognize_platform
 from gatekeeper.refusal.page import style_source, stylesheet
@@ -37,7 +37,7 @@ form.others button {
 
 def catalogue_for(question: Question) -> Catalogue:
     """The language that is asked for, or English."""
-    return catalogues()[choose_language(question.said(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
+    return catalogues()[choose_language(question.header(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
 
 
 def platform_of(question: Question) -> str:
@@ -45,8 +45,8 @@ def platform_of(question: Question) -> str:
 
     Firefox keeps certificates of its own on computers, and sends no hint.
     """
-    hint = _HINTS.get(question.said(b"sec-ch-ua-platform").strip('"'))
-    return hint or recognize_platform(question.said(b"user-agent"))
+    hint = _HINTS.get(question.header(b"sec-ch-ua-platform").strip('"'))
+    return hint or recognize_platform(question.header(b"user-agent"))
 
 
 def sheet(
@@ -94,7 +94,7 @@ def _style() -> str:
 @cache
 def _templates() -> jinja2.Environment:
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("gatekeeper.reception", "."),
+        loader=jinja2.PackageLoader("gatekeeper.local", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
