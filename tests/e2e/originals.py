@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.app import App, Asked
 from tests.certificates import CLIENT, DAY, NOW, Holder, as_v1, make, make_authority, make_server
-from tests.gate import PATIENCE, Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.tools import program
 
 CN, O, OU = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME  # noqa: E741

@@ -16,7 +16,7 @@ import pytest
 from tests.app import App
 from tests.e2e.authority import ca, ca_json
 from tests.e2e.clients import app
-from tests.gate import Gate
+from tests.gate_process import Gate
 
 EC = ("--key", "ec:p256")
 
@@ -138,7 +138,7 @@ def test_a_computer_is_enrolled(place: Place) -> None:
     )
     assert curl.stdout == "200"
     assert "is revoked" in place.ca("invite", "--cancel", "backup", "--url", place.gate.address)
-    assert link.rpartition("/")[2] not in place.gate.log.read_text() + "\n".join(place.gate.fields)
+    assert link.rpartition("/")[2] not in place.gate.log.read_text() + "\n".join(place.gate.err)
 
 
 def test_one_link_enrolls_one_computer(place: Place) -> None:

@@ -5,7 +5,7 @@ import resource
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import Visitors
 
 

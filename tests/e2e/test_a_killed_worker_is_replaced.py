@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.app import App
 from tests.e2e.clients import Client, app
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import Visitors
 
 ANSWERED = 'gatekeeper_requests_total{code="200"}'
@@ -39,7 +39,7 @@ def test_one_of_two_under_load(folder: Path, visitors: Visitors) -> None:
     with App(app) as behind, Gate(folder, behind.url, server="workers = 2") as gate:
         asyncio.run(play(gate, visitors.context("alice")))
         assert metric(gate, "gatekeeper_worker_restarts_total") == 1
-        assert any("was killed by SIGKILL; it is replaced" in line for line in gate.fields)
+        assert any("was killed by SIGKILL; it is replaced" in line for line in gate.err)
 
 
 async def play(gate: Gate, alice: ssl.SSLContext) -> None:

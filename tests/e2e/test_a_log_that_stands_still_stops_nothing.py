@@ -8,7 +8,7 @@ import termios
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import PATIENCE, Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.visitors import Visitors
 
 
@@ -36,4 +36,4 @@ def test_a_pipe_that_nobody_empties(folder: Path, visitors: Visitors) -> None:
             assert gate.process.wait(PATIENCE) == 0
         finally:
             os.close(reader)
-    assert not any("has not reacted" in line for line in gate.fields)  # it ended by itself
+    assert not any("has not reacted" in line for line in gate.err)  # it ended by itself

@@ -5,7 +5,7 @@ from pathlib import Path
 from aiohttp import web
 
 from tests.app import App
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import Visitors
 
 

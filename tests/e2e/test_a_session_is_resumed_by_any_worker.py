@@ -9,7 +9,7 @@ import pytest
 
 from tests.app import App
 from tests.certificates import make_authority
-from tests.gate import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.visitors import Visitors
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -56,6 +56,6 @@ def test_no_ticket_survives_a_change_of_the_authorities(gate: Gate, visitors: Vi
     session, _ = known(visit(gate, alice))
     bundle = gate.folder / "ca.crt"
     bundle.write_bytes(bundle.read_bytes() + make_authority("Other CA").certificate_pem)
-    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.fields) >= 2)
+    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.err) >= 2)
     _, resumed = known(visit(gate, alice, session))
     assert not resumed

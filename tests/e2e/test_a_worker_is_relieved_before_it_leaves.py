@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.visitors import Visitors
 
 
@@ -26,4 +26,4 @@ def test_a_worker_is_relieved(folder: Path, visitors: Visitors) -> None:
             kept.sendall(b"Host: localhost\r\n\r\n")
             assert kept.recv(12) == b"HTTP/1.1 200"
         assert told["worker_restarts"] == 0
-        assert not any("ERROR" in line for line in gate.fields)
+        assert not any("ERROR" in line for line in gate.err)

@@ -7,7 +7,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import Gate
+from tests.gate_process import Gate
 
 
 def test_a_replacement_without_an_authority(folder: Path) -> None:
@@ -16,8 +16,8 @@ def test_a_replacement_without_an_authority(folder: Path) -> None:
         (folder / "ca.crt").unlink()
         os.kill(gate.workers()[0], signal.SIGKILL)
         assert gate.wait() == 2
-        assert gate.fields[-1].startswith(f"gatekeeper: {folder / 'gatekeeper.toml'}: line ")
-        assert "client_auth.ca" in gate.fields[-1]
+        assert gate.err[-1].startswith(f"gatekeeper: {folder / 'gatekeeper.toml'}: line ")
+        assert "client_auth.ca" in gate.err[-1]
 
 
 def test_workers_that_keep_dying(folder: Path) -> None:
@@ -28,4 +28,4 @@ def test_workers_that_keep_dying(folder: Path) -> None:
             with suppress(OSError, HTTPException, ValueError):
                 os.kill(gate.admin("/status")[1]["workers"][0]["pid"], signal.SIGKILL)
         assert gate.wait() == 1
-        assert "keep ending right after their start" in gate.fields[-1]
+        assert "keep ending right after their start" in gate.err[-1]

@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import Visitors
 
 

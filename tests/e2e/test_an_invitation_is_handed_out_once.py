@@ -16,7 +16,7 @@ import pytest
 from gatekeeper.invitations.state import Stage
 from gatekeeper.local.token_rate_limit import MOST_GUESSES
 from tests.app import App
-from tests.gate import PATIENCE, Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.invitations.invited import CONTENTS, Invited, invite
 from tests.visitors import Visitors
 
@@ -71,7 +71,7 @@ def stage(invited: Invited) -> Stage:
 
 
 def told(gates: list[Gate]) -> list[str]:
-    return [line for gate in gates for line in gate.fields if "invitations: " in line]
+    return [line for gate in gates for line in gate.err if "invitations: " in line]
 
 
 def test_one_of_fifty_gets_it(gates: list[Gate], nobody: ssl.SSLContext, invited: Invited) -> None:

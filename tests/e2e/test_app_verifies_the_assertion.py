@@ -7,7 +7,7 @@ import jwt
 
 from tests.app import App
 from tests.certificates import Holder, make_client, new_key
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.visitors import Visitors
 
 PATH = "/.well-known/gatekeeper/jwks.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate import configure
+from tests.gate_process import configure
 
 
 def check(configuration: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.gate import PATIENCE
+from tests.gate_process import PATIENCE
 from tests.tools import needs
 
 DEMO = (sys.executable, "-m", "gatekeeper", "demo")

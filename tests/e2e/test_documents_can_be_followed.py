@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents import PAGES, ROOT, Block, blocks
-from tests.gate import PATIENCE, until
+from tests.gate_process import PATIENCE, until
 from tests.tools import needs
 
 FOLLOWED = [page for page in PAGES if any(block.mark for block in blocks(page))]

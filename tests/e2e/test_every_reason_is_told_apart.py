@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.tools import needs
 from tests.visitors import REFUSED, Visitors
 

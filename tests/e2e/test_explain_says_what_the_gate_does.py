@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.app import App
-from tests.gate import ROOT, Gate
+from tests.gate_process import ROOT, Gate
 from tests.visitors import REFUSED, Visitors
 
 ROUTES = """\

@@ -12,7 +12,7 @@ import pytest
 
 from gatekeeper.ca.certificates import issue_server, make_authority
 from tests.app import App
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import EC, Visitors
 
 USER = 'user = "nobody"\nworkers = 2'
@@ -77,7 +77,7 @@ def test_a_reload_keeps_the_workers(gate: Gate, visitors: Visitors, folder: Path
             configuration.write_text(configuration.read_text() + '\n[refusal]\ncontact = "the new one"\n')
         else:
             gate.signal(signal.SIGHUP)
-        until(lambda: reloads(gate.fields) == len(before))
+        until(lambda: reloads(gate.err) == len(before))
         assert answer(kept) == 200
     assert gate.workers() == before
     if how == "a file":
@@ -89,12 +89,12 @@ def test_one_change_is_one_reload(gate: Gate, folder: Path) -> None:
     """The supervisor remembers what it sent; a second change is a second one."""
     count = len(gate.workers())
     os.utime(folder / "server.crt")
-    until(lambda: reloads(gate.fields) >= count)
+    until(lambda: reloads(gate.err) >= count)
     assert gate.rests(reloads)
     os.utime(folder / "server.key")
-    until(lambda: reloads(gate.fields) >= 2 * count)
+    until(lambda: reloads(gate.err) >= 2 * count)
     assert gate.rests(reloads)
-    assert reloads(gate.fields) == 2 * count
+    assert reloads(gate.err) == 2 * count
 
 
 def test_keys_renewed_and_named_anew_for_root_alone_are_served(gate: Gate, folder: Path) -> None:
@@ -108,7 +108,7 @@ def test_keys_renewed_and_named_anew_for_root_alone_are_served(gate: Gate, folde
     configuration.write_text(
         configuration.read_text().replace("server.key", "other.key").replace("server.crt", "other.crt")
     )
-    until(lambda: reloads(gate.fields) == len(before))
+    until(lambda: reloads(gate.err) == len(before))
     assert gate.workers() == before
     for pid in before:
         assert not [one for one in Path(f"/proc/{pid}/fd").iterdir() if "memfd:gatekeeper " in os.readlink(one)]

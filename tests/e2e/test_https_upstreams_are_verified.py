@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate import PATIENCE, Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.tools import needs
 from tests.visitors import Visitors
 

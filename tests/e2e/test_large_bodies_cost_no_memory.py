@@ -13,7 +13,7 @@ from typing import Self
 
 import pytest
 
-from tests.gate import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.visitors import Visitors
 
 MIB = 1024 * 1024

@@ -11,7 +11,7 @@ import pytest
 
 from tests.app import App
 from tests.e2e.test_every_reason_is_told_apart import without_uvloop
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import Visitors
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -43,7 +43,7 @@ def test_connections_in_all(folder: Path, visitors: Visitors, workers: int) -> N
         assert client.recv(12) == b"HTTP/1.1 200"
         for one in (*held, client):
             one.close()
-        assert sum("accepting pauses" in line for line in gate.fields) <= workers
+        assert sum("accepting pauses" in line for line in gate.err) <= workers
 
 
 def test_fewer_descriptors_than_connections(folder: Path, visitors: Visitors) -> None:
@@ -106,4 +106,4 @@ def test_file_descriptors_that_run_out(folder: Path, visitors: Visitors, loop: s
             client.sendall(GET)
             assert client.recv(12) == b"HTTP/1.1 200"
             client.close()
-        assert sum("accepting pauses" in line for line in gate.fields) <= 3
+        assert sum("accepting pauses" in line for line in gate.err) <= 3

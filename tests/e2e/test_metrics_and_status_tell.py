@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import REFUSED, Visitors
 
 SAMPLE = re.compile(r'(gatekeeper_[a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? (-?[0-9.e+-]+)')
@@ -52,7 +52,7 @@ def test_a_failed_reload_is_told_at_once(folder: Path) -> None:
     """From the first line in the log on, whichever worker is asked, and until each has loaded what is right."""
 
     def count(word: str) -> int:
-        return sum(f": {word}" in line for line in gate.fields)
+        return sum(f": {word}" in line for line in gate.err)
 
     with Gate(folder, "http://127.0.0.1:1", server="workers = 2") as gate:
         right = (folder / "ca.crt").read_bytes()

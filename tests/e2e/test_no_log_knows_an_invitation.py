@@ -8,7 +8,7 @@ import pytest
 
 from gatekeeper.invitations.state import Stage
 from tests.app import App
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.invitations.invited import Invited, invite
 from tests.visitors import Visitors
 
@@ -67,7 +67,7 @@ def test_no_log_knows_an_invitation(visitors: Visitors, folder: Path, app: App, 
         answers.append(say(gate, visitors.context("nobody"), requests[0]))
         told = gate.admin_text("/status") + gate.admin_text("/metrics") + gate.admin_text("/status", "text/html")
         until(lambda: len(gate.log.read_text().splitlines()) >= 2 * len(requests) + 2)
-    told += gate.log.read_text() + "\n".join(gate.fields + gate.out)
+    told += gate.log.read_text() + "\n".join(gate.err + gate.out)
     assert "invitations: downloaded" in told
     for secret in (invited.token[:16], invited.token[-16:], "".join(f"%{ord(one):02x}" for one in invited.token[:5])):
         assert secret not in told

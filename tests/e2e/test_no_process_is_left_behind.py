@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import PATIENCE, ROOT, Gate, configure, until
+from tests.gate_process import PATIENCE, ROOT, Gate, configure, until
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -44,7 +44,7 @@ def test_ctrl_c_is_one_signal(folder: Path) -> None:
         for pid in (*gate.workers(), gate.process.pid):
             os.kill(pid, signal.SIGINT)
         assert gate.wait() == 0
-        assert not any("replaced" in line for line in gate.fields), gate.fields
+        assert not any("replaced" in line for line in gate.err), gate.err
 
 
 # Becomes the init of a new PID namespace, in which a grandchild loses its parent.

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.app import App
 from tests.certificates import make_authority, make_client, make_server
-from tests.gate import ROOT, Gate
+from tests.gate_process import ROOT, Gate
 from tests.tools import needs
 from tests.visitors import Visitors
 

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 
 from tests.app import App
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.tools import needs
 
 PASSPHRASE = "correct horse"

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import connect
 
 from tests.app import App
-from tests.gate import PATIENCE, Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.tools import needs
 from tests.visitors import Visitors
 

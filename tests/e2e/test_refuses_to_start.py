@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.cli import main
-from tests.gate import PATIENCE, ROOT, configure
+from tests.gate_process import PATIENCE, ROOT, configure
 from tests.tools import needs
 from tests.visitors import Visitors
 

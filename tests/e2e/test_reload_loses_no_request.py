@@ -13,7 +13,7 @@ import pytest
 from gatekeeper.ca.certificates import Credential, issue_server, make_authority
 from tests.app import App
 from tests.e2e.clients import Client, app
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.visitors import EC, Visitors
 
 RELOADS = 100
@@ -26,7 +26,7 @@ def gate(folder: Path) -> Iterator[Gate]:
 
 
 def reloads(gate: Gate, word: str = "reloaded") -> int:
-    return sum(f"INFO: {word} " in line for line in gate.fields)
+    return sum(f"INFO: {word} " in line for line in gate.err)
 
 
 def test_a_hundred_reloads_lose_no_request(gate: Gate, visitors: Visitors) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.app import App
 from tests.e2e.authority import PASSPHRASE, ca
 from tests.e2e.clients import UPGRADE, Client, app, closed
-from tests.gate import Gate
+from tests.gate_process import Gate
 
 FILM = b"GET /film HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OTHERS = 200
@@ -113,7 +113,7 @@ def test_a_new_connection_of_the_revoked_is_refused(home: Path, gate: Gate) -> N
     """And the log says who it was and why."""
     workers = len(gate.workers())
     ca(home, "revoke", "mallory")
-    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.fields) >= workers)
+    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.err) >= workers)
     status, headers, _ = gate.request(holder(home, "mallory"))
     assert (status, headers["gatekeeper-reason"]) == (403, "revoked")
     assert gate.request(holder(home, "alice"))[0] == 200

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from gatekeeper.ca.certificates import authority_from_key, issue_client, make_authority
 from tests.app import App
-from tests.gate import PATIENCE, ROOT, Gate, until
+from tests.gate_process import PATIENCE, ROOT, Gate, until
 from tests.visitors import EC, Visitors
 
 
@@ -126,7 +126,7 @@ def test_the_log_on_a_standard_stream(folder: Path, visitors: Visitors, app: App
         gate.request(visitors.context("nobody"), target="/b")
         gate.process.terminate()
         gate.wait()
-        lines = gate.out if target == "stdout" else [line for line in gate.fields if line.startswith("{")]
+        lines = gate.out if target == "stdout" else [line for line in gate.err if line.startswith("{")]
     assert [(json.loads(line)["target"], json.loads(line)["status"]) for line in lines] == [("/a", 200), ("/b", 403)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gate import PATIENCE, ROOT, configure, until
+from tests.gate_process import PATIENCE, ROOT, configure, until
 from tests.tools import needs
 
 SERVE = [sys.executable, "-m", "gatekeeper", "serve", "-c"]

@@ -11,7 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.app import App
 from tests.e2e.clients import Client, app
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.visitors import Visitors
 
 

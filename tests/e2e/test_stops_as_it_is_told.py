@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.app import App
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.visitors import Visitors
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -53,7 +53,7 @@ def test_an_idle_gate_stops(gate: Gate, number: signal.Signals) -> None:
     """Exit code 0, and not a word."""
     gate.signal(number)
     assert gate.wait() == 0
-    assert len(gate.fields) == 2, gate.fields
+    assert len(gate.err) == 2, gate.err
 
 
 def test_what_is_under_way_ends_first(gate: Gate, slow: SlowApp, visitors: Visitors) -> None:

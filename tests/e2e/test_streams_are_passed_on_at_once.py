@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from tests.app import App
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.visitors import Visitors
 
 COUNT = 5

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from tests.app import App
-from tests.gate import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate
 
 
 def test_a_whole_life(folder: Path) -> None:

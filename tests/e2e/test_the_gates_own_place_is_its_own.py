@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.gate import ROOT, Gate
+from tests.gate_process import ROOT, Gate
 from tests.invitations.invited import invite
 from tests.visitors import Visitors
 

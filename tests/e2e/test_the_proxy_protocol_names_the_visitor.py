@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.gate import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.tools import needs
 from tests.visitors import Visitors
 

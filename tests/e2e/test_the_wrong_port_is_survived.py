@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.gate import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate
 
 
 @pytest.fixture

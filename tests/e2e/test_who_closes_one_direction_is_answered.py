@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.gate import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.visitors import Visitors
 
 ASK = b"POST /%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"

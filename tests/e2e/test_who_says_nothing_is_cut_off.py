@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.app import App
-from tests.gate import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.visitors import Visitors
 
 TIMEOUTS = '[timeouts]\nhandshake = "300ms"\nrequest_header = "300ms"\nidle = "300ms"\nstream_idle = "300ms"\n'

@@ -28,7 +28,7 @@ from gatekeeper.telemetry.access_log import (
 )
 from gatekeeper.wire.request import HeadLimits, RequestHead, RequestReader, unreadable_head
 from tests.certificates import make_client
-from tests.gate import PATIENCE, until
+from tests.gate_process import PATIENCE, until
 from tests.proxy.virtual import VirtualLoop
 
 STARTED = 1_700_000_000.25  # 2023-11-14T22:13:20.250Z

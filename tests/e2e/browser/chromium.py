@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from websockets.sync.client import connect
 
-from tests.gate import PATIENCE, until
+from tests.gate_process import PATIENCE, until
 
 # Where Debian's Chromium looks for what the administrator of the machine has decided. It is the same for every user.
 POLICIES = Path("/etc/chromium/policies/managed")

@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 from tests.app import App
 from tests.e2e.authority import ca
 from tests.e2e.browser.chromium import Home, certificates_chosen
-from tests.gate import Gate
+from tests.gate_process import Gate
 from tests.tools import needs
 
 EC = ("--key", "ec:p256")

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.authority import ca, ca_json
 from tests.e2e.browser.chromium import Chromium, Home
 from tests.e2e.browser.conftest import EC
-from tests.gate import Gate
+from tests.gate_process import Gate
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -15,7 +15,7 @@ from tests.cli.test_cli_qr import seen
 from tests.e2e.authority import ca, ca_json
 from tests.e2e.browser.chromium import Chromium, Home
 from tests.e2e.browser.conftest import EC
-from tests.gate import Gate, until
+from tests.gate_process import Gate, until
 from tests.local.test_local_page import ANDROID, CHROMEOS, FIREFOX, IPHONE, LINUX, MAC, WINDOWS
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -93,4 +93,4 @@ def test_an_invitation_brings_a_device_in(
     states = {one["name"]: one["state"] for one in ca_json(office, "invite", "--list", *folder)}
     assert states[device] == "used"
     token = link.rpartition("/")[2]
-    assert token not in gate.log.read_text() + "".join(gate.fields + gate.out)
+    assert token not in gate.log.read_text() + "".join(gate.err + gate.out)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.browser.chromium import Chromium, Home
 from tests.e2e.browser.test_refusals_look_right import SCREENS
-from tests.gate import Gate
+from tests.gate_process import Gate
 
 pytestmark = pytest.mark.xdist_group("browser")
 

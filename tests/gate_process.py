@@ -93,7 +93,7 @@ class Gate:
             env=dict(os.environ, PYTHONUNBUFFERED="1", **(environ or {})),
             text=True,
         )
-        self.fields: list[str] = []
+        self.err: list[str] = []
         self.out: list[str] = []
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -102,7 +102,7 @@ class Gate:
         self._out_reader.start()
         self.port = self.admin_port = self.memory_at_start = 0
         self.admin_port = int(self.wait_for(_ADMIN.fullmatch)[2])
-        for line in self.fields:
+        for line in self.err:
             if (match := _LISTENING.fullmatch(line)) and match[2]:
                 self.port = self.port or int(match[2])
 
@@ -111,7 +111,7 @@ class Gate:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.stop()
-        assert not any("Traceback" in line for line in self.fields), "\n".join(self.fields)
+        assert not any("Traceback" in line for line in self.err), "\n".join(self.err)
 
     @property
     def address(self) -> str:
@@ -121,8 +121,8 @@ class Gate:
     def rests(self, counted: Callable[[list[str]], int]) -> bool:
         """Whether what is counted in the lines on stderr stays as it is for a second, five looks at the files."""
         with self._changed:
-            before = counted(self.fields)
-            return not self._changed.wait_for(lambda: counted(self.fields) != before, 1.0)
+            before = counted(self.err)
+            return not self._changed.wait_for(lambda: counted(self.err) != before, 1.0)
 
     def wait_for(self, matches: Callable[[str], Any]) -> Any:
         """The first line on stderr for which ``matches`` is true; what it returned."""
@@ -131,20 +131,20 @@ class Gate:
 
             def look() -> bool:
                 nonlocal found
-                found = next((match for line in self.fields if (match := matches(line))), None)
+                found = next((match for line in self.err if (match := matches(line))), None)
                 return bool(found) or not self._reader.is_alive()
 
             self._changed.wait_for(look, PATIENCE)
         if not found:
             self.stop()
-            raise AssertionError("the gate did not say it; it said:\n" + "\n".join(self.fields))
+            raise AssertionError("the gate did not say it; it said:\n" + "\n".join(self.err))
         return found
 
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             with self._changed:
-                self.fields.append(line.rstrip("\n"))
+                self.err.append(line.rstrip("\n"))
                 self._changed.notify_all()
         with self._changed:
             self._changed.notify_all()
