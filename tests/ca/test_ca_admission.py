@@ -176,6 +176,6 @@ def test_an_unknown_critical_extension_is_refused(home: Authority, trust: Trust,
         .not_valid_after(now + DAY)
         .add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00"), critical=True)
     )
-    certificate = builder.sign(home.key, credential.certificate.signature_hash_algorithm)
+    certificate = builder.sign(home.key, credential.certificate.signature_hash_algorithm)  # type: ignore[arg-type]
     assert certificate.public_bytes(Encoding.DER)
     assert admission(certificate, trust).reason is Reason.INVALID_CERTIFICATE

@@ -3,6 +3,7 @@
 import subprocess
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,14 +58,14 @@ def test_a_made_password_is_strong_and_can_be_typed() -> None:
         assert not set(password) & set("lo01ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
-def test_modern_is_aes_and_sha256(alice: Credential, openssl) -> None:
+def test_modern_is_aes_and_sha256(alice: Credential, openssl: Any) -> None:
     """The modern form has PBES2 with AES-256 and a SHA-256 MAC, and openssl opens it as it is."""
     said = openssl("pkcs12", "-info", "-noout", "-passin", f"pass:{PASSWORD}", stdin=alice.bundle(PASSWORD))
     assert "MAC: sha256" in said
     assert said.count("PBES2, PBKDF2, AES-256-CBC") == 2
 
 
-def test_compat_is_3des_and_sha1(alice: Credential, openssl) -> None:
+def test_compat_is_3des_and_sha1(alice: Credential, openssl: Any) -> None:
     """The compatible form has 3DES and a SHA-1 MAC throughout, and openssl opens it with -legacy."""
     content = alice.bundle(PASSWORD, compat=True)
     said = openssl("pkcs12", "-legacy", "-info", "-noout", "-passin", f"pass:{PASSWORD}", stdin=content)
@@ -72,7 +73,7 @@ def test_compat_is_3des_and_sha1(alice: Credential, openssl) -> None:
     assert said.count("pbeWithSHA1And3-KeyTripleDES-CBC") == 2
 
 
-def test_openssl_gets_the_key_out(bundle: Path, alice: Credential, openssl) -> None:
+def test_openssl_gets_the_key_out(bundle: Path, alice: Credential, openssl: Any) -> None:
     """`openssl pkcs12 -nodes` writes the very key and certificate."""
     said = openssl("pkcs12", "-legacy", "-in", bundle, "-passin", f"pass:{PASSWORD}", "-nodes")
     assert alice.certificate_pem.decode() in said

@@ -1,6 +1,8 @@
 """gatekeeper.ca.certificates"""
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -25,7 +27,7 @@ from gatekeeper.gate.certificate import read_certificate
 DAY = timedelta(days=1)
 
 
-def extension(certificate: x509.Certificate, kind):
+def extension(certificate: x509.Certificate, kind: Any) -> Any:
     return certificate.extensions.get_extension_for_class(kind)
 
 
@@ -35,7 +37,7 @@ def test_the_packages_example_runs(now: datetime) -> None:
     example = text.split("passphrase::")[1].split("These functions")[0].replace("\n    ", "\n")
     names = {"password": "secret"}
     exec("from cryptography.hazmat.primitives.serialization import Encoding\n" + example, names)
-    assert names["crl"].get_revoked_certificate_by_serial_number(names["alice"].certificate.serial_number)
+    assert names["crl"].get_revoked_certificate_by_serial_number(names["alice"].certificate.serial_number)  # type: ignore[attr-defined]
 
 
 def test_an_authority_may_sign_and_nothing_else(home: Authority) -> None:
@@ -164,7 +166,7 @@ def test_a_renewed_authority_keeps_key_and_identifier(home: Authority, now: date
 
 @pytest.mark.parametrize("authority_key", ["rsa:2048", "ec:p256", "ec:p384", "ec:p521", "ed25519"])
 def test_openssl_verifies_what_each_kind_of_authority_signs(
-    authority_key: str, now: datetime, tmp_path, openssl
+    authority_key: str, now: datetime, tmp_path: Path, openssl: Any
 ) -> None:
     """`openssl verify` accepts clients as sslclient and servers as sslserver, and not the other way round."""
     home = make_authority("Home CA", key_type=authority_key, now=now)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -26,11 +27,11 @@ from tests.ca.conftest import NOW, PASSPHRASE
 DAY = timedelta(days=1)
 
 
-def issue(issuer: Issuer, name: str = "alice", **wishes) -> Issued:
+def issue(issuer: Issuer, name: str = "alice", **wishes: Any) -> Issued:
     return issuer.issue(name, key_type="ec:p256", now=wishes.pop("now", NOW), **wishes)
 
 
-def request(bearer: Holder | None = None, key=None) -> bytes:
+def request(bearer: Holder | None = None, key: Any = None) -> bytes:
     return make_request(key or make_key("ec:p256"), bearer or holder("alice")).public_bytes(Encoding.PEM)
 
 
@@ -264,7 +265,7 @@ def test_renewing_keeps_names_and_key_and_ends_the_old_one(issuer: Issuer, store
     assert bundle.certificate == after
 
 
-def san(certificate: x509.Certificate):
+def san(certificate: x509.Certificate) -> Any:
     return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
 
@@ -338,7 +339,7 @@ def test_the_authority_renews_itself(issuer: Issuer, store: Store) -> None:
     issuer.renew_authority(lifetime=365 * DAY, now=NOW + 300 * DAY)
     assert store.certificate().not_valid_after_utc == NOW + 665 * DAY
     store.issued(made.entry).verify_directly_issued_by(store.certificate())
-    assert store.crl().is_signature_valid(store.certificate().public_key())
+    assert store.crl().is_signature_valid(store.certificate().public_key())  # type: ignore[arg-type]
     assert issue(issuer, "bob", now=NOW + 301 * DAY, lifetime=364 * DAY).entry.not_after == NOW + 665 * DAY
 
 

@@ -1,5 +1,7 @@
 """gatekeeper.ca.keys"""
 
+from typing import Any
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
@@ -50,7 +52,7 @@ def test_an_unknown_key_type_is_wrong_usage(key_type: str) -> None:
 
 
 @pytest.mark.parametrize("key_type", ["rsa:2048", "ec:p256", "ed25519"])
-def test_openssl_reads_the_encrypted_key(key_type: str, openssl) -> None:
+def test_openssl_reads_the_encrypted_key(key_type: str, openssl: Any) -> None:
     """A key with a passphrase is PKCS #8 under AES-256, and openssl opens it."""
     pem = key_pem(make_key(key_type), b"open sesame")
     assert pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
@@ -61,7 +63,7 @@ def test_openssl_reads_the_encrypted_key(key_type: str, openssl) -> None:
 @pytest.mark.parametrize(
     "arguments", [("genrsa", "-aes256"), ("genrsa", "-aes256", "-traditional"), ("genrsa", "-des3")]
 )
-def test_openssls_encrypted_keys_are_read(arguments: tuple[str, ...], openssl) -> None:
+def test_openssls_encrypted_keys_are_read(arguments: tuple[str, ...], openssl: Any) -> None:
     """`openssl genrsa -aes256` is read in its PKCS #8 form and in the older one with Proc-Type."""
     pem = openssl(*arguments, "-passout", "pass:open sesame", "2048").encode()
     assert key_is_encrypted(pem)

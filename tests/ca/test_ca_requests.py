@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -16,7 +17,9 @@ from gatekeeper.ca.requests import check_common_name, check_request, make_reques
 from gatekeeper.errors import AuthorityError
 
 
-def asking(name: x509.Name, key=None, algorithm=None, **extensions) -> x509.CertificateSigningRequest:
+def asking(
+    name: x509.Name, key: Any = None, algorithm: Any = None, **extensions: Any
+) -> x509.CertificateSigningRequest:
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     for extension in extensions.values():
         builder = builder.add_extension(extension, critical=False)

@@ -16,7 +16,7 @@ def test_an_empty_list_is_signed_and_dated(home: Authority, now: datetime) -> No
     """A list without entries is a list: signed, numbered, with a next update."""
     crl = make_crl(home, (), now=now, number=7)
     assert len(crl) == 0
-    assert crl.is_signature_valid(home.certificate.public_key())
+    assert crl.is_signature_valid(home.certificate.public_key())  # type: ignore[arg-type]
     assert crl.next_update_utc == now + timedelta(days=30)
     assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 7
 

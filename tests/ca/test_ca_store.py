@@ -39,7 +39,7 @@ def test_a_new_authority_is_four_files(store: Store) -> None:
     assert modes == {".lock": 0o600, "ca.key": 0o600, "ca.crt": 0o644, "ca.crl": 0o644, "index.json": 0o600}
     assert stat.S_IMODE(store.path.stat().st_mode) == 0o700
     assert len(store.crl()) == 0
-    assert store.crl().is_signature_valid(store.certificate().public_key())
+    assert store.crl().is_signature_valid(store.certificate().public_key())  # type: ignore[arg-type]
 
 
 def test_the_key_opens_with_its_passphrase_only(store: Store) -> None:
@@ -183,7 +183,7 @@ def test_an_authority_of_version_1_is_adopted(recipe: Path, tmp_path: Path, open
             "-out", tmp_path / "v1.crt")  # fmt: skip
     store = adopt_store(tmp_path / "ca", tmp_path / "v1.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
     assert store.certificate().version is x509.Version.v1
-    assert store.crl().is_signature_valid(store.certificate().public_key())
+    assert store.crl().is_signature_valid(store.certificate().public_key())  # type: ignore[arg-type]
 
 
 def list_of(recipe: Path, *revocations: Revocation, number: int = 10) -> x509.CertificateRevocationList:
@@ -287,7 +287,7 @@ def must_be_whole(store: Store) -> None:
     index = store.index()
     assert not [name for name in os.listdir(store.path) if name.endswith(".new") or name == ".journal"]
     crl = store.crl()
-    assert crl.is_signature_valid(store.unlock(PASSPHRASE).certificate.public_key())
+    assert crl.is_signature_valid(store.unlock(PASSPHRASE).certificate.public_key())  # type: ignore[arg-type]
     assert {one.serial_number for one in crl} == {one.serial for one in index.revocations}
     assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == index.crl_number
     for entry in index.entries:

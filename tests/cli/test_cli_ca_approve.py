@@ -193,7 +193,7 @@ class Pondering(io.StringIO):
     def isatty(self) -> bool:
         return True
 
-    def readline(self, size: int = -1, /) -> str:
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
         self._meanwhile()
         return super().readline(size)
 

@@ -207,8 +207,8 @@ def test_that_the_gate_is_away_is_said_once(
     monkeypatch.setattr(time, "sleep", slept.append)
     gate.signs()
     sign, sent = gate.replies["POST", ""], list[bytes]()
-    posted = iter([(503, {}, b""), (429, {}, b""), (202, {}, b"{}")])
-    fetched = iter([(202, {}, b"{}"), (502, {}, b""), (502, {}, b"")])
+    posted = iter([(503, {}, b""), (429, {}, b""), (202, {}, b"{}")])  # type: ignore[var-annotated]
+    fetched = iter([(202, {}, b"{}"), (502, {}, b""), (502, {}, b"")])  # type: ignore[var-annotated]
 
     def post(body: bytes) -> Reply:
         sent.append(body)

@@ -5,6 +5,7 @@ import sys
 import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,11 +16,11 @@ FOLDER = Path(__file__).resolve().parents[2] / "config" / "compose"
 FILES = ["compose.yaml", "compose.haproxy.yaml"]
 
 
-def read(file: str) -> dict:
+def read(file: str) -> dict:  # type: ignore[type-arg]
     return yaml.safe_load((FOLDER / file).read_text())
 
 
-def test_the_files_fit_the_compose_specification():
+def test_the_files_fit_the_compose_specification() -> None:
     """The schema that Compose itself uses takes both."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run([*command, *(FOLDER / f for f in FILES)], capture_output=True, text=True, check=False)
@@ -27,7 +28,7 @@ def test_the_files_fit_the_compose_specification():
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_what_the_files_name_is_there(file):
+def test_what_the_files_name_is_there(file: Any) -> None:
     """Build contexts and mounted folders exist where the file says."""
     for service in read(file)["services"].values():
         if "build" in service:
@@ -37,7 +38,7 @@ def test_what_the_files_name_is_there(file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_the_app_has_no_port_and_only_an_inner_network(file):
+def test_the_app_has_no_port_and_only_an_inner_network(file: Any) -> None:
     """There is no way to the app but through the gate."""
     compose = read(file)
     app = compose["services"]["app"]
@@ -46,7 +47,7 @@ def test_the_app_has_no_port_and_only_an_inner_network(file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_service_is_locked_down(file):
+def test_every_service_is_locked_down(file: Any) -> None:
     """No capability, nothing to write to, no way to more rights."""
     for service in read(file)["services"].values():
         assert service["cap_drop"] == ["ALL"]
@@ -55,7 +56,7 @@ def test_every_service_is_locked_down(file):
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_the_gate_is_reached_where_it_listens(file):
+def test_the_gate_is_reached_where_it_listens(file: Any) -> None:
     """The configuration is mounted as a folder at the image's place, and port 443 leads to the listener's port."""
     compose = read(file)
     gate = compose["services"]["gatekeeper"]
@@ -68,7 +69,7 @@ def test_the_gate_is_reached_where_it_listens(file):
     assert settings["upstream"]["url"] == "http://app:8000"
 
 
-def test_the_gate_believes_haproxy_and_nobody_else():
+def test_the_gate_believes_haproxy_and_nobody_else() -> None:
     """The one address that may send a PROXY header is the one that HAProxy is given, inside of its network."""
     compose = read("compose.haproxy.yaml")
     address = compose["services"]["haproxy"]["networks"]["front"]["ipv4_address"]
@@ -78,7 +79,7 @@ def test_the_gate_believes_haproxy_and_nobody_else():
     assert "ports" not in compose["services"]["gatekeeper"]
 
 
-def test_haproxy_takes_its_configuration():
+def test_haproxy_takes_its_configuration() -> None:
     """HAProxy's own check is content with the file."""
     needs("haproxy")
     done = subprocess.run(["haproxy", "-c", "-f", FOLDER / "haproxy.cfg"], capture_output=True, text=True, check=False)

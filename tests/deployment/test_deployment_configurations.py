@@ -23,13 +23,13 @@ def found() -> dict[str, str]:
     return files
 
 
-def test_all_are_found():
+def test_all_are_found() -> None:
     """The guard of the test below: two for compose, two for Kubernetes."""
     assert len(found()) == 4
 
 
 @pytest.mark.parametrize("name", found())
-def test_the_gate_takes_the_configuration(name, tmp_path):
+def test_the_gate_takes_the_configuration(name: str, tmp_path: Path) -> None:
     """No unknown key, no bad value, no contradiction; and an editor's schema says the same."""
     file = tmp_path / "gatekeeper.toml"
     file.write_text(found()[name])

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -19,27 +20,27 @@ DEPLOYMENTS = [case for case in MANIFESTS if case.values[1]["kind"] == "Deployme
 VERSIONS = ["1.27", kubernetes_validate.latest_version()]
 
 
-def documents(file: str, kind: str) -> list[dict]:
-    return [case.values[1] for case in MANIFESTS if case.values[0] == file and case.values[1]["kind"] == kind]
+def documents(file: str, kind: str) -> list[dict]:  # type: ignore[type-arg]
+    return [case.values[1] for case in MANIFESTS if case.values[0] == file and case.values[1]["kind"] == kind]  # type: ignore[misc]
 
 
-def gate_of(deployment: dict) -> dict:
+def gate_of(deployment: dict) -> dict:  # type: ignore[type-arg]
     containers = deployment["spec"]["template"]["spec"]["containers"]
     return next(container for container in containers if container["name"] == "gatekeeper")
 
 
-def settings(file: str) -> dict:
+def settings(file: str) -> dict:  # type: ignore[type-arg]
     return tomllib.loads(documents(file, "ConfigMap")[0]["data"]["gatekeeper.toml"])
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("file", "document"), MANIFESTS)
-def test_kubernetes_takes_the_manifest(file, document, version):
+def test_kubernetes_takes_the_manifest(file: Any, document: Any, version: str) -> None:
     """Every manifest fits the strict schema, which refuses a key that Kubernetes does not know."""
     kubernetes_validate.validate(document, version, strict=True)
 
 
-def test_a_mistyped_key_would_be_noticed():
+def test_a_mistyped_key_would_be_noticed() -> None:
     """The guard of the test above: strict means strict."""
     service = documents("standalone.yaml", "Service")[0]
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -47,7 +48,7 @@ def test_a_mistyped_key_would_be_noticed():
 
 
 @pytest.mark.parametrize(("file", "deployment"), DEPLOYMENTS)
-def test_no_container_has_more_rights_than_it_needs(file, deployment):
+def test_no_container_has_more_rights_than_it_needs(file: Any, deployment: Any) -> None:
     """Not root, no capability, nothing to write to, the runtime's system-call filter, no token of the cluster."""
     pod = deployment["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
@@ -62,7 +63,7 @@ def test_no_container_has_more_rights_than_it_needs(file, deployment):
 
 
 @pytest.mark.parametrize(("file", "deployment"), DEPLOYMENTS)
-def test_the_gate_is_probed_on_its_admin_port(file, deployment):
+def test_the_gate_is_probed_on_its_admin_port(file: Any, deployment: Any) -> None:
     """The ports of the container are those of the gate's own configuration, and each probe asks the admin port."""
     gate = gate_of(deployment)
     ports = {port["name"]: port["containerPort"] for port in gate["ports"]}
@@ -75,7 +76,7 @@ def test_the_gate_is_probed_on_its_admin_port(file, deployment):
 
 
 @pytest.mark.parametrize(("file", "deployment"), DEPLOYMENTS)
-def test_the_gate_can_reload_by_itself(file, deployment):
+def test_the_gate_can_reload_by_itself(file: Any, deployment: Any) -> None:
     """A mount with subPath never changes; configuration, secrets and all are one folder that is swapped at once."""
     gate = gate_of(deployment)
     assert [mount["mountPath"] for mount in gate["volumeMounts"]] == ["/etc/gatekeeper"]
@@ -85,7 +86,7 @@ def test_the_gate_can_reload_by_itself(file, deployment):
 
 
 @pytest.mark.parametrize(("file", "deployment"), DEPLOYMENTS)
-def test_the_user_of_the_image_can_read_the_secrets(file, deployment):
+def test_the_user_of_the_image_can_read_the_secrets(file: Any, deployment: Any) -> None:
     """The files are readable by owner and group only, and the group is the one the gate runs as."""
     pod = deployment["spec"]["template"]["spec"]
     assert pod["volumes"][0]["projected"]["defaultMode"] == 0o440
@@ -95,14 +96,14 @@ def test_the_user_of_the_image_can_read_the_secrets(file, deployment):
 
 
 @pytest.mark.parametrize(("file", "deployment"), DEPLOYMENTS)
-def test_kubernetes_waits_until_the_gate_has_drained(file, deployment):
+def test_kubernetes_waits_until_the_gate_has_drained(file: Any, deployment: Any) -> None:
     """The kill comes after drain_delay and drain."""
     timeouts = settings(file)["timeouts"]
     seconds = sum(int(timeouts[key].removesuffix("s")) for key in ("drain_delay", "drain"))
     assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > seconds
 
 
-def test_the_app_of_the_sidecar_is_reached_through_the_gate_only():
+def test_the_app_of_the_sidecar_is_reached_through_the_gate_only() -> None:
     """The app is bound to the pod's loopback, and no Service has a port of it."""
     (deployment,) = documents("sidecar.yaml", "Deployment")
     app = next(c for c in deployment["spec"]["template"]["spec"]["containers"] if c["name"] == "app")
@@ -112,7 +113,7 @@ def test_the_app_of_the_sidecar_is_reached_through_the_gate_only():
     assert [port["targetPort"] for port in service["spec"]["ports"]] == ["https"]
 
 
-def test_the_app_behind_the_standalone_gate_takes_the_gate_only():
+def test_the_app_behind_the_standalone_gate_takes_the_gate_only() -> None:
     """A network policy selects the app and admits nothing but pods of the gate."""
     policy = next(p for p in documents("standalone.yaml", "NetworkPolicy") if "app" in p["metadata"]["name"])
     (deployment,) = documents("standalone.yaml", "Deployment")
@@ -121,7 +122,7 @@ def test_the_app_behind_the_standalone_gate_takes_the_gate_only():
     assert source["podSelector"]["matchLabels"] == deployment["spec"]["template"]["metadata"]["labels"]
 
 
-def test_every_selector_finds_the_pods():
+def test_every_selector_finds_the_pods() -> None:
     """Service, autoscaler, disruption budget and network policy mean the Deployment that is there."""
     (deployment,) = documents("standalone.yaml", "Deployment")
     labels = deployment["spec"]["template"]["metadata"]["labels"]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import promql_parser
 import pytest
@@ -50,31 +51,31 @@ def assert_reads_known_metrics(expression: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_each_alert_reads_metrics_that_exist(rule):
+def test_each_alert_reads_metrics_that_exist(rule: Any) -> None:
     """The expression parses, and every metric and label in it is the gate's."""
     assert_reads_known_metrics(rule["expr"])
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_each_alert_says_what_happened_and_what_to_do(rule):
+def test_each_alert_says_what_happened_and_what_to_do(rule: Any) -> None:
     """A summary, a description, and whether somebody has to get up."""
     assert rule["annotations"].keys() == {"summary", "description"}
     assert rule["labels"]["severity"] in {"page", "ticket"}
 
 
 @pytest.mark.parametrize("expression", TARGETS)
-def test_each_panel_reads_metrics_that_exist(expression):
+def test_each_panel_reads_metrics_that_exist(expression: str) -> None:
     """As for the alerts; Grafana's own variables are filled in first, as it does."""
     assert_reads_known_metrics(expression.replace("$__rate_interval", "1m"))
 
 
-def test_each_metric_is_on_the_dashboard():
+def test_each_metric_is_on_the_dashboard() -> None:
     """What is measured can be seen."""
     seen = {s.name for case in TARGETS for s in selectors(case.values[0].replace("$__rate_interval", "1m"))}
     assert seen == set(METRICS) - {"up"}
 
 
-def test_panels_do_not_overlap():
+def test_panels_do_not_overlap() -> None:
     """Each cell of Grafana's 24-column grid belongs to one panel, and identifiers are used once."""
     cells = [
         (x, y)
@@ -87,7 +88,7 @@ def test_panels_do_not_overlap():
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
-def test_prometheus_takes_rules_and_scrape_configuration():
+def test_prometheus_takes_rules_and_scrape_configuration() -> None:
     """promtool reads the example configuration and the rules that it names."""
     needs("promtool")
     done = subprocess.run(
@@ -189,7 +190,7 @@ CASES = {
 }
 
 
-def promtool_case(title: str) -> dict:
+def promtool_case(title: str) -> dict:  # type: ignore[type-arg]
     series, minute, firing = CASES[title]
     return {
         "name": title,
@@ -205,7 +206,7 @@ def promtool_case(title: str) -> dict:
     }
 
 
-def test_the_alerts_go_off_when_they_should(tmp_path):
+def test_the_alerts_go_off_when_they_should(tmp_path: Path) -> None:
     """promtool plays each case against the rules: exactly the alerts that it names are firing."""
     needs("promtool")
     cases = {"rule_files": [f"{FOLDER}/alerts.yaml"], "evaluation_interval": "1m"}
@@ -215,7 +216,7 @@ def test_the_alerts_go_off_when_they_should(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_has_a_case():
+def test_every_alert_has_a_case() -> None:
     """No rule is left that was never seen going off."""
     tried = set().union(*(firing for _, _, firing in CASES.values()))
     assert tried == {case.values[0]["alert"] for case in RULES}

@@ -21,7 +21,7 @@ def test_it_serves(folder: Path, visitors: Visitors, app: App, closed: str) -> N
     with subprocess.Popen(["sh", "-c", serve], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         until(lambda: socket.exists())
         curl = ["curl", *visitors.curl("alice"), "--unix-socket", socket, "https://localhost/"]
-        answered = subprocess.run(curl, capture_output=True, timeout=PATIENCE, check=True)
+        answered = subprocess.run(curl, capture_output=True, timeout=PATIENCE, check=True)  # type: ignore[arg-type]
         assert answered.stdout == b"GET /: 0 bytes\n"
         standard = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
         assert not any(one.startswith("socket:") for one in standard), standard

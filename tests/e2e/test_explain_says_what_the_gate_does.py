@@ -51,7 +51,7 @@ class Stage:
         shown = [] if visitor == "nobody" else ["--cert", self.visitors.certificate(visitor)]
         command = [sys.executable, "-m", "gatekeeper", "explain", "-c", self.folder / "gatekeeper.toml", "--json"]
         done = subprocess.run(
-            [*command, *shown, *more, method, f"https://localhost:{self.gate.port}{target}"],
+            [*command, *shown, *more, method, f"https://localhost:{self.gate.port}{target}"],  # type: ignore[list-item]
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -58,7 +58,7 @@ def test_a_failed_reload_is_told_at_once(folder: Path) -> None:
         right = (folder / "ca.crt").read_bytes()
         for done in (1, 2):
             (folder / "ca.crt").write_text("nonsense")
-            until(lambda done=done: count("not reloaded") > 2 * done - 2)
+            until(lambda done=done: count("not reloaded") > 2 * done - 2)  # type: ignore[misc]
             while True:
                 every = count("not reloaded") >= 2 * done
                 assert gate.admin("/status")[1]["last_reload"]["ok"] is False
@@ -66,5 +66,5 @@ def test_a_failed_reload_is_told_at_once(folder: Path) -> None:
                 if every:
                     break
             (folder / "ca.crt").write_bytes(right)
-            until(lambda done=done: count("reloaded") >= 2 * done)
+            until(lambda done=done: count("reloaded") >= 2 * done)  # type: ignore[misc]
             assert gate.admin("/status")[1]["last_reload"]["ok"] is True

@@ -63,7 +63,7 @@ def test_no_log_knows_an_invitation(visitors: Visitors, folder: Path, app: App, 
         answers = [say(gate, visitors.context("nobody"), one) for one in requests]
         assert all(answers)
         assert gate.request(visitors.context("nobody"), "POST", invited.target, b"")[0] == 200
-        until(lambda: invited.invitations.find(invited.digest).state.stage is Stage.USED)  # type: ignore[union-attr]
+        until(lambda: invited.invitations.find(invited.digest).state.stage is Stage.USED)
         answers.append(say(gate, visitors.context("nobody"), requests[0]))
         told = gate.admin_text("/status") + gate.admin_text("/metrics") + gate.admin_text("/status", "text/html")
         until(lambda: len(gate.log.read_text().splitlines()) >= 2 * len(requests) + 2)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -96,8 +97,16 @@ def test_the_responders_word_decides(gate: Gate, stage: Visitors, name: str, rea
 @pytest.mark.parametrize(("name", "reason"), [("alice", None), ("mallory", "revoked"), ("carol", "revocation_unknown")])
 def test_explain_asks_too(gate: Gate, name: str, reason: str | None) -> None:
     """It could not say what the gate does otherwise."""
-    command = [sys.executable, "-m", "gatekeeper", "explain", "-c", gate.folder / "gatekeeper.toml", "--json"]
-    shown = ["--cert", gate.folder / f"{name}.crt", "GET", "/"]
+    command: list[Any] = [
+        sys.executable,
+        "-m",
+        "gatekeeper",
+        "explain",
+        "-c",
+        gate.folder / "gatekeeper.toml",
+        "--json",
+    ]
+    shown: list[Any] = ["--cert", gate.folder / f"{name}.crt", "GET", "/"]
     done = subprocess.run([*command, *shown], cwd=ROOT, capture_output=True, check=False)
     assert json.loads(done.stdout)["reason"] == reason
     assert done.returncode == (1 if reason else 0)

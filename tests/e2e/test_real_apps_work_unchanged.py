@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import WSMsgType, web
@@ -107,10 +108,10 @@ def uvicorn(folder: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("server", [gunicorn, waitress, uvicorn])
-def test_wsgi_and_asgi(folder: Path, visitors: Visitors, server: Callable[[Path], Iterator[str]]) -> None:
+def test_wsgi_and_asgi(folder: Path, visitors: Visitors, server: Any) -> None:
     """GET, a body of known length, a chunked one, HEAD; the app sees who is there, whatever the client says."""
     alice = visitors.context("alice")
-    with server(folder) as url, Gate(folder, url) as gate:  # type: ignore[attr-defined]
+    with server(folder) as url, Gate(folder, url) as gate:
         assert gate.request(alice, target="/a%20b?c=d")[2] == b"CN=alice /a b "
         spoofed = {"X-SSL-Client-S-DN": "CN=root", "X_SSL_Client_S_DN": "CN=root"}
         assert gate.request(alice, "POST", "/p", b"x" * 100_000, spoofed)[2] == b"CN=alice /p " + b"x" * 100_000

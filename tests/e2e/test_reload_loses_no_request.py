@@ -55,7 +55,7 @@ async def play(gate: Gate, alice: ssl.SSLContext) -> None:
     newcomers = asyncio.create_task(come_and_go())
     for number in range(RELOADS):
         gate.signal(signal.SIGHUP)
-        await asyncio.to_thread(until, lambda number=number: reloads(gate) > number)
+        await asyncio.to_thread(until, lambda number=number: reloads(gate) > number)  # type: ignore[misc]
     stop.set()
     await asyncio.gather(*tasks)
     assert await newcomers > 0

@@ -22,7 +22,7 @@ def driven() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "needs"
     )
-    return {word.value for call in calls for word in call.args if isinstance(word, ast.Constant)}
+    return {word.value for call in calls for word in call.args if isinstance(word, ast.Constant)}  # type: ignore[misc]
 
 
 def installed() -> set[str]:
@@ -33,12 +33,12 @@ def installed() -> set[str]:
     return {pair.split("=")[0] for pair in listed.split()} | by_pip
 
 
-def test_what_tests_drive_is_installed():
+def test_what_tests_drive_is_installed() -> None:
     """A command that a test needs is in the script's list."""
     assert driven() - ALWAYS_THERE <= installed()
 
 
-def test_the_script_is_sound_bash():
+def test_the_script_is_sound_bash() -> None:
     """It parses, may be run as it is, and stops at the first failure."""
     needs("bash")
     assert subprocess.run(["bash", "-n", SCRIPT], check=False).returncode == 0

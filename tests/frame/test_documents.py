@@ -18,7 +18,7 @@ WORDS = re.compile(r"^\.PHONY: (.+)$", re.MULTILINE).search((ROOT / "Makefile").
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_files_that_are_named_exist(name):
+def test_files_that_are_named_exist(name: str) -> None:
     """A path in backquotes, from the top of the repository, and the target of each link."""
     text = (ROOT / name).read_text()
     paths = [ROOT / path for path in FILES.findall(text)] + [
@@ -28,13 +28,13 @@ def test_files_that_are_named_exist(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("docs/")])
-def test_links_of_the_site_stay_in_it(name):
+def test_links_of_the_site_stay_in_it(name: str) -> None:
     """The site is made of docs/ alone, and `make docs` takes no link that leads out of it."""
     assert [link for link in LINKS.findall((ROOT / name).read_text()) if link.startswith("../")] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_keys_that_are_named_exist(name):
+def test_keys_that_are_named_exist(name: str) -> None:
     """A key of the configuration, written as table and key."""
     for key in KEYS.findall((ROOT / name).read_text()):
         *tables, last = key.split(".")
@@ -42,20 +42,20 @@ def test_keys_that_are_named_exist(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_make_words_that_are_named_exist(name):
+def test_make_words_that_are_named_exist(name: str) -> None:
     """Each `make word`, in backquotes or on a line of its own."""
     for word in re.findall(r"(?:`|^ +(?:sudo )?)make ([a-z]+)", (ROOT / name).read_text(), re.MULTILINE):
         assert word in WORDS, word
 
 
-def test_operations_explains_every_reason():
+def test_operations_explains_every_reason() -> None:
     """The table of reasons has one row for each, and no other."""
     text = (ROOT / "docs" / "operations.md").read_text()
     rows = re.findall(r"^\| `([a-z_]+)` \|", text.partition("| reason |")[2], re.MULTILINE)
     assert rows == [reason.value for reason in Reason]
 
 
-def test_the_page_of_metrics_has_every_metric():
+def test_the_page_of_metrics_has_every_metric() -> None:
     """One row for each name that the code writes, and no other."""
     written = set(re.findall(r'"(gatekeeper_[a-z_]+)"', (ROOT / "gatekeeper" / "admin" / "status.py").read_text()))
     rows = re.findall(r"^\| `(gatekeeper_[a-z_]+)", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE)
@@ -63,7 +63,7 @@ def test_the_page_of_metrics_has_every_metric():
     assert len(rows) == len(written)
 
 
-def test_the_page_of_headers_has_every_header():
+def test_the_page_of_headers_has_every_header() -> None:
     """Each header that a preset may set is named."""
     page = (ROOT / "docs" / "headers.md").read_text()
     written = {

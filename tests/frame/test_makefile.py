@@ -20,26 +20,26 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_is_the_default_and_explains_every_word():
+def test_help_is_the_default_and_explains_every_word() -> None:
     """`make` alone lists each word with a sentence, and no word is left out."""
     listed = dict(line.split(maxsplit=2)[1:] for line in make().stdout.splitlines())
     assert set(listed) == set(WORDS)
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_every_word_can_be_planned(word):
+def test_every_word_can_be_planned(word: str) -> None:
     """Each word's whole chain of targets exists: `make -n` finds a rule for all of it."""
     plan = make("-n", word, "VENV=build/no-such-venv", "ENGINE=echo")
     assert plan.returncode == 0, plan.stderr
 
 
-def test_the_interpreter_can_be_chosen():
+def test_the_interpreter_can_be_chosen() -> None:
     """PYTHON names the interpreter that makes the virtual environment."""
     assert (
         "/opt/other/python -m venv" in make("-n", "demo", "VENV=build/no-such-venv", "PYTHON=/opt/other/python").stdout
     )
 
 
-def test_arguments_reach_pytest():
+def test_arguments_reach_pytest() -> None:
     """PYTEST_ARGS is handed on as written."""
     assert "tests/gate -x" in make("-n", "test", "PYTEST_ARGS=tests/gate -x").stdout

@@ -20,7 +20,7 @@ ROUTES = Routes(
     [
         RouteSettings.model_validate(one)
         for one in tomllib.loads(re.search(r"```toml\n(.*?)```", TEXT, re.S)[1])["routes"]
-    ]  # type: ignore[index]
+    ]
 )
 ROWS = re.findall(r"^\| (.+?) \| `([A-Z]+) https://([^/]+)(/[^`]*)` \| (.+?) \|$", TEXT, re.MULTILINE)
 

@@ -3,6 +3,7 @@
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -23,7 +24,7 @@ def certificate(subject: x509.Name, *alternatives: x509.GeneralName) -> Certific
     return read_certificate(make(subject, AUTHORITY, extensions=extensions).der)
 
 
-def verdict(one: Certificate, **policy: bool) -> Admit | Refuse:
+def verdict(one: Certificate, **policy: Any) -> Admit | Refuse:
     return judge(Peer(one.der, verified=(AUTHORITY.der,)), NOW.timestamp(), Policy(**policy))
 
 

@@ -52,11 +52,11 @@ def test_copies_reach_the_other_end_however_many_they_are(
     send(sealed, ends[0], b"f")
     ends[0].sendall(b"h")
     close(sealed)
-    heard, received = b"", {}
+    heard, received = b"", {}  # type: ignore[var-annotated]
     while not heard.endswith(b"h"):
         words, came = receive(ends[1], 64)
         assert not came or words.endswith(b"f")
-        heard, received = heard + words, received | came
+        heard, received = heard + words, received | came  # type: ignore[operator]
     assert heard == b"lffh"
     reader = FileReader(received)
     assert [reader.read(path, 3).decode() for path in files] == [path.name for path in files]

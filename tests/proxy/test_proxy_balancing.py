@@ -253,7 +253,7 @@ class Checks:
         scene.loop.settle()
 
     async def _ask(self, place: Place, path: str, seconds: float) -> str:
-        port = place.address.port  # type: ignore[union-attr]
+        port = place.address.port
         self.asked.append((port, path, seconds, self._scene.loop.time()))
         return self.wrong.get(port, "")
 

@@ -21,7 +21,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 async def checked(place: Callable[[int], Place], site: Handler, *, path: str = "/healthz", seconds: float = 10) -> str:
     """What a check of a small server on any port finds."""
-    server = web.Server(site)
+    server = web.Server(site)  # type: ignore[arg-type]
     listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
     async with listener:
         found = await ask(place(listener.sockets[0].getsockname()[1]), path, seconds)

@@ -76,7 +76,7 @@ def test_it_can_be_set_while_it_expires(loop: VirtualLoop) -> None:
     def again(wait: Wait) -> None:
         times.append(loop.time())
         if len(times) < 3:
-            deadline.set(wait, 5)
+            deadline.set(wait, 5)  # type: ignore[attr-defined]
 
     deadline = Deadline(loop, again)
     deadline.set(Wait.STREAM, 5)

@@ -54,7 +54,7 @@ class Scene:
         return await self.answering(request)
 
     async def play(self, script: Callable[["Scene"], Awaitable[None]]) -> None:
-        runner = web.ServerRunner(web.Server(self._serve))
+        runner = web.ServerRunner(web.Server(self._serve))  # type: ignore[arg-type]
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -73,7 +73,7 @@ def test_more_than_enough_is_not_kept(scene: Scene) -> None:
     idle = [None] * (MAX_IDLE - 1)
     for visitor in visitors:
         visitor.send(get("/"))
-    place._idle[:0] = idle
+    place._idle[:0] = idle  # type: ignore[assignment]
     for connection in scene.app.connections:
         connection.send(OK)
     assert [connection.is_gone for connection in scene.app.connections] == [False, True, True]

@@ -71,7 +71,7 @@ class Play:
     def check(self) -> None:
         for place, address in zip(self.places, ADDRESSES, strict=True):
             open_ones = sum(
-                connection.protocol.place is place and not connection.transport.lost
+                connection.protocol.place is place and not connection.transport.lost  # type: ignore[attr-defined]
                 for connection in self.app.connections
             )
             assert place.busy >= 0

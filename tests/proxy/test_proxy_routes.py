@@ -31,7 +31,7 @@ OURS = (
     b"x-forwarded-email",
     b"x-forwarded-groups",
 )
-OURS += (b"x-forwarded-client-cert", b"x-forwarded-tls", b"gatekeeper-", b"x-device")
+OURS += (b"x-forwarded-client-cert", b"x-forwarded-tls", b"gatekeeper-", b"x-device")  # type: ignore[assignment]
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def test_the_gate_shows_its_certificate_to_an_app_that_asks(
 ) -> None:
     """certificate and key."""
     certificate, key = make_client("gate", authority).write(tmp_path, "gate")
-    app = start(make_server("localhost", authority), say_and(lambda tls: tls.unwrap()), visitors=authority)
+    app = start(make_server("localhost", authority), say_and(lambda tls: tls.unwrap()), visitors=authority)  # type: ignore[arg-type]
     place = place_at(f"https://localhost:{app.port}", ca=trusted, certificate=certificate, key=key)
     assert run(ask_and_read(place)) == (b"the beginning", None)
     assert app.seen["certificate"]["subject"] == ((("commonName", "gate"),),)

@@ -61,14 +61,14 @@ class VirtualLoop(base_events.BaseEventLoop):
             sock.close()
         return await self.connector(factory, address, **more)
 
-    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **_: Any) -> Any:
         self.lookups.append(host)
         return [
             (socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM, 6, "", (ip, port))
             for ip in self.names[host]
         ]
 
-    async def sock_connect(self, sock: socket.socket, address: Any) -> None:  # type: ignore[override]
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Only what comes of a name gets here: a real socket, which stays where it is."""
         if address[0] in self.unreachable:
             raise ConnectionRefusedError(111, "Connection refused")

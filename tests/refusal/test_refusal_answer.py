@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from presented import CERTIFICATE, CHROME, CURL, EXPIRED, HOSTILE, NOW, refuse
 
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.gate.verdict import Reason, Refuse
 from gatekeeper.refusal.answer import Answer, RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.refusal.page import builtin_page
+from tests.refusal.presented import CERTIFICATE, CHROME, CURL, EXPIRED, HOSTILE, NOW, refuse
 
 PAGES = RefusalPages(contact="you@example.com")
 STATUSES = [400, 404, 405, 408, 413, 414, 417, 421, 426, 431, 500, 501, 502, 503, 504, 505]

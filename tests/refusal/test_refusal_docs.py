@@ -6,7 +6,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from presented import CERTIFICATE, refuse
 
 from gatekeeper.gate.verdict import Reason
 from gatekeeper.refusal import negotiation, problem, shown
@@ -14,6 +13,7 @@ from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.refusal.page import Page, Variables
 from gatekeeper.refusal.shown import ShownCertificate
 from gatekeeper.refusal.topic import Layout, layout
+from tests.refusal.presented import CERTIFICATE, refuse
 
 DOCS = (Path(__file__).parents[2] / "docs" / "refusals.md").read_text("utf-8")
 

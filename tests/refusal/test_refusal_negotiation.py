@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from presented import CHROME
 
 from gatekeeper.refusal.negotiation import LONGEST_FIELD, choose_language, prefers_page, recognize_platform
+from tests.refusal.presented import CHROME
 
 PAGE = [
     CHROME,

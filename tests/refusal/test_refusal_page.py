@@ -8,12 +8,12 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from presented import HOSTILE
 
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.refusal.page import Page, builtin_page, contact_link, own_page, sample
 from gatekeeper.refusal.shown import ShownCertificate, visible
+from tests.refusal.presented import HOSTILE
 
 SOURCE = resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8")
 VOID = {"meta", "link", "br", "hr", "img", "input", "circle", "path", "rect"}

@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from presented import CERTIFICATE, HOSTILE, refuse
 
 from gatekeeper.gate.verdict import Reason, Refuse
 from gatekeeper.refusal.problem import LONGEST_VALUE, failure, refusal
+from tests.refusal.presented import CERTIFICATE, HOSTILE, refuse
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from presented import CERTIFICATE
 
 from gatekeeper.refusal.shown import (
     LONGEST_NAME,
@@ -17,6 +16,7 @@ from gatekeeper.refusal.shown import (
     show,
     visible,
 )
+from tests.refusal.presented import CERTIFICATE
 
 
 @pytest.mark.parametrize(

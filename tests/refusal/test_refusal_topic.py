@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from presented import CERTIFICATE, EXPIRED, NOW
 
 from gatekeeper.gate.verdict import Reason
 from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.refusal.shown import show
 from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
+from tests.refusal.presented import CERTIFICATE, EXPIRED, NOW
 
 TOPICS = list(catalogues()["en"].topics)
 

@@ -159,12 +159,12 @@ def test_no_format_knows_the_token_of_an_invitation(line: object) -> None:
 def test_what_refused_visitors_send_is_not_cached() -> None:
     """A stranger could fill the gate's memory with 32 KiB heads otherwise."""
     for function in _REMEMBERED:
-        function.cache_clear()  # type: ignore[attr-defined]
+        function.cache_clear()
     json_line(Visitor("192.0.2.1:5000"), head(b"/" + b"x" * 1000), REFUSED)
     json_line(Visitor("192.0.2.1:5000"), head(b"/" + b"x" * 5000), PLAIN)
-    assert [function.cache_info().currsize for function in _REMEMBERED] == [0, 0]  # type: ignore[attr-defined]
+    assert [function.cache_info().currsize for function in _REMEMBERED] == [0, 0]
     json_line(Visitor("192.0.2.1:5000"), head(b"/"), PLAIN)
-    assert [function.cache_info().currsize for function in _REMEMBERED] == [1, 1]  # type: ignore[attr-defined]
+    assert [function.cache_info().currsize for function in _REMEMBERED] == [1, 1]
 
 
 # -- the target
@@ -313,7 +313,7 @@ def test_a_pipe_without_a_reader_is_not_waited_for(loop: VirtualLoop, tmp_path: 
 
 
 def read_some(reader: int) -> bytes:
-    pieces = []
+    pieces = []  # type: ignore[var-annotated]
     until(lambda: pieces or pieces.append(read_now(reader)) or pieces[0] or pieces.clear())
     return pieces[0]
 

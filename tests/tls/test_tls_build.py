@@ -51,7 +51,12 @@ class Files:
         return path
 
     def build(self, **changes: Any) -> ServerContext:
-        arguments = {"certificate": self.certificate, "key": self.key, "ca": [self.ca], "now": time.time()}
+        arguments: dict[str, Any] = {
+            "certificate": self.certificate,
+            "key": self.key,
+            "ca": [self.ca],
+            "now": time.time(),
+        }
         return build_context(**(arguments | changes))
 
     def mistakes(self, **changes: Any) -> list[tuple[str, str]]:

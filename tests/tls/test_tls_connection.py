@@ -21,7 +21,7 @@ both = pytest.mark.parametrize("version", VERSIONS)
 
 
 def met(gate: ServerContext, version: ssl.TLSVersion = TLS13, **more: object) -> tuple[Visitor, TLSConnection]:
-    visitor, server = Visitor(version=version, **more), TLSConnection(gate)
+    visitor, server = Visitor(version=version, **more), TLSConnection(gate)  # type: ignore[arg-type]
     visitor.shake_hands(server)
     assert server.established
     return visitor, server
@@ -291,13 +291,13 @@ def test_too_large_a_chain_is_refused_by_openssl(scene: Scene, gate: ServerConte
 
 _libssl = ctypes.PyDLL(_ssl.__file__)
 for _function in (_libssl.SSL_renegotiate, _libssl.SSL_key_update):
-    _function.argtypes = [ctypes.c_void_p, ctypes.c_int][: 1 if _function is _libssl.SSL_renegotiate else 2]
+    _function.argtypes = [ctypes.c_void_p, ctypes.c_int][: 1 if _function is _libssl.SSL_renegotiate else 2]  # type: ignore[assignment]
 
 
 def _address(visitor: Visitor) -> int:
     """The client's ``SSL *``, for what Python's client cannot be asked to do."""
     offset = object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
-    address = ctypes.c_void_p.from_address(id(visitor.tls._sslobj) + offset).value
+    address = ctypes.c_void_p.from_address(id(visitor.tls._sslobj) + offset).value  # type: ignore[attr-defined]
     assert address
     return address
 

@@ -146,7 +146,7 @@ def test_the_address_of_another_connection_is_found_out(gate: ServerContext) -> 
     offset = object.__basicsize__ + ctypes.sizeof(ctypes.c_void_p)
     impostor = Impostor()
     slot = ctypes.c_void_p.from_address(id(impostor._sslobj) + offset)
-    slot.value = ctypes.c_void_p.from_address(id(other._sslobj) + offset).value
+    slot.value = ctypes.c_void_p.from_address(id(other._sslobj) + offset).value  # type: ignore[attr-defined]
     try:
         with pytest.raises(BindingError, match="does not lead"):
             load_libssl().verify_result(impostor, [])  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -15,8 +16,8 @@ from tests.certificates import CLIENT, DAY, NOW, SERVER, Holder, as_v1, make, ma
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
 _DER = Encoding.DER
-PAST = {"starts": NOW - 20 * DAY, "ends": NOW - DAY}
-FUTURE = {"starts": NOW + DAY, "ends": NOW + 20 * DAY}
+PAST: dict[str, Any] = {"starts": NOW - 20 * DAY, "ends": NOW - DAY}
+FUTURE: dict[str, Any] = {"starts": NOW + DAY, "ends": NOW + 20 * DAY}
 
 
 def _via(scene: Scene, send: bool, **dates: object) -> Holder:

@@ -33,7 +33,7 @@ exec chroot --userspec="$user" "$root" "$@"
 class Image:
     """``config`` is the image's configuration as Docker names its keys, ``files`` the folder with its files."""
 
-    config: dict
+    config: dict  # type: ignore[type-arg]
     files: Path
 
     def command(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> list[str]:

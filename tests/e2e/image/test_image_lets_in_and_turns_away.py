@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def mounts(image: Image, tmp_path: Path, authority: Holder, app: int) -> dict[Pa
 @pytest.fixture
 def gate(image: Image, mounts: dict[Path, str]) -> Iterator[subprocess.Popen[str]]:
     """The image's own command, running."""
-    with image.running(*image.config["Entrypoint"], *image.config["Cmd"], mounts=mounts) as process:
+    with image.running(*image.config["Entrypoint"], *image.config["Cmd"], mounts=mounts) as process:  # type: ignore[arg-type]
         yield process
 
 
@@ -108,28 +109,28 @@ def ask(url: str, folder: Path, visitor: Holder | None = None) -> tuple[int, str
     command = ["curl", "--silent", "--insecure", "--max-time", "20", "--output", f"{folder}/body"]
     if visitor:
         certificate, key = visitor.write(folder, "visitor")
-        command += ["--cert", certificate, "--key", key]
+        command += ["--cert", certificate, "--key", key]  # type: ignore[list-item]
     command += ["--write-out", "%{http_code} %header{gatekeeper-reason}", url]
     status, _, reason = subprocess.run(command, capture_output=True, text=True, check=True).stdout.partition(" ")
     return int(status), reason or (folder / "body").read_text()
 
 
-def test_who_has_a_certificate_is_let_in_and_nobody_else(gate, authority, tmp_path):
+def test_who_has_a_certificate_is_let_in_and_nobody_else(gate: Any, authority: Any, tmp_path: Path) -> None:
     """Let in: a client of the authority. Turned away with the reason: none, expired, foreign."""
     url = address(gate)
     past = {"starts": NOW - 3 * DAY, "ends": NOW - DAY}
     assert ask(url, tmp_path, make_client("alice", authority)) == (200, "CN=alice")
     assert ask(url, tmp_path) == (403, "no_certificate")
-    assert ask(url, tmp_path, make_client("bob", authority, **past)) == (403, "expired")
+    assert ask(url, tmp_path, make_client("bob", authority, **past)) == (403, "expired")  # type: ignore[arg-type]
     assert ask(url, tmp_path, make_client("eve", make_authority("Other CA"))) == (403, "untrusted_issuer")
 
 
-def test_the_gate_proves_its_handshakes_without_a_temporary_folder(gate):
+def test_the_gate_proves_its_handshakes_without_a_temporary_folder(gate: Any) -> None:
     """No warning comes before the line that says where it listens: nothing fell back for want of a place to write."""
     assert "listening on " in gate.stderr.readline()
 
 
-def test_the_health_check_of_the_image_says_whether_the_gate_is_there(image, gate, mounts):
+def test_the_health_check_of_the_image_says_whether_the_gate_is_there(image: Any, gate: Any, mounts: Any) -> None:
     """HEALTHCHECK's own command: 0 with a running gate, 1 without."""
     command = image.config["Healthcheck"]["Test"][1:]
     address(gate)
@@ -138,14 +139,14 @@ def test_the_health_check_of_the_image_says_whether_the_gate_is_there(image, gat
     assert image.run(*command, mounts=mounts).returncode == 1
 
 
-def test_sigterm_stops_the_gate_in_good_order(image, gate):
+def test_sigterm_stops_the_gate_in_good_order(image: Any, gate: Any) -> None:
     """As process 1, which the kernel spares every signal that it does not ask for."""
     address(gate)
     os.kill(process_1(gate), getattr(signal, image.config["StopSignal"]))
     assert gate.wait(timeout=30) == 0
 
 
-def test_without_a_configuration_the_gate_does_not_start(image):
+def test_without_a_configuration_the_gate_does_not_start(image: Any) -> None:
     """An image that nobody configured says so in a line and lets nobody in."""
     done = image.run(*image.config["Entrypoint"], *image.config["Cmd"])
     assert done.returncode == 2
@@ -153,7 +154,7 @@ def test_without_a_configuration_the_gate_does_not_start(image):
     assert "Traceback" not in done.stderr
 
 
-def test_the_demo_plays_every_kind_of_visitor(image):
+def test_the_demo_plays_every_kind_of_visitor(image: Any) -> None:
     """`gatekeeper demo --check`, which needs a place to write."""
     done = image.run("gatekeeper", "demo", "--check", mounts={"tmpfs": "/tmp"})
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,7 @@
 """In the image: no root, no shell, nothing to write to, no compiler of byte code."""
 
 import stat
+from typing import Any
 
 import pytest
 
@@ -10,12 +11,12 @@ STATE = "import os, sys; print(os.getpid(), os.getuid(), os.getgid(), sys.prefix
 WRITE = "import sys\nfor path in sys.argv[1:]:\n    try: open(path, 'w')\n    except OSError: print('refused', path)"
 
 
-def test_the_gate_runs_as_process_1_and_not_as_root(image):
+def test_the_gate_runs_as_process_1_and_not_as_root(image: Any) -> None:
     """The interpreter found on the PATH is the gate's own, under the image's user."""
     assert image.run("python", "-c", STATE).stdout.split() == ["1", "10001", "10001", "/opt/gatekeeper"]
 
 
-def test_the_user_owns_nothing(image):
+def test_the_user_owns_nothing(image: Any) -> None:
     """Without a read-only root as well: no file under /opt/gatekeeper can be changed by the gate."""
     loose = [
         path
@@ -25,13 +26,13 @@ def test_the_user_owns_nothing(image):
     assert loose == []
 
 
-def test_nothing_can_be_written(image):
+def test_nothing_can_be_written(image: Any) -> None:
     """The tests' own guard: the root that the other tests run on is read-only indeed."""
     paths = ["/x", "/tmp/x", "/opt/gatekeeper/x"]
     assert image.run("python", "-c", WRITE, *paths).stdout.split() == [word for p in paths for word in ("refused", p)]
 
 
-def test_every_module_comes_compiled(image):
+def test_every_module_comes_compiled(image: Any) -> None:
     """A source without byte code would be compiled anew at each start, as nothing can be written."""
     packages = image.files / "opt/gatekeeper/lib/python3.11/site-packages"
     uncompiled = [
@@ -42,13 +43,13 @@ def test_every_module_comes_compiled(image):
     assert uncompiled == []
 
 
-def test_no_package_installer_is_left(image):
+def test_no_package_installer_is_left(image: Any) -> None:
     """pip made the environment from outside and is not in it."""
     gate = image.files / "opt/gatekeeper"
     assert not [*gate.glob("bin/pip*"), *gate.glob("lib/python3.11/site-packages/pip*")]
 
 
-def test_the_command_starts_without_a_shell(image):
+def test_the_command_starts_without_a_shell(image: Any) -> None:
     """The console script is run by the interpreter itself."""
     script = (image.files / "opt/gatekeeper/bin/gatekeeper").read_text()
     assert script.startswith("#!/opt/gatekeeper/bin/python")
