@@ -12,6 +12,7 @@ FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY gatekeeper/ gatekeeper/
+COPY releasing/urls.py releasing/
 # Byte code is compiled here, once, and not checked against its source: the running gate writes and compares nothing.
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel . \
@@ -20,7 +21,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/gatekeeper/lib
 
 FROM ${BASE_IMAGE}
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="gatekeeper" \
       org.opencontainers.image.description="A gate in front of an app: lets in who has a client certificate and tells everyone else why not" \
       org.opencontainers.image.licenses="MIT" \

@@ -13,13 +13,21 @@ PYTEST_ARGS ?=
 TEST_PROCESSES ?= 2
 # What `python -m benchmarks` gets
 BENCH_ARGS ?=
-# The first of these that is there builds the image; all three understand `build -t`.
-ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(shell command -v $(engine) 2>/dev/null)))
-IMAGE ?= gatekeeper:latest
+# What builds the image: the first of docker, podman and buildah that answers. A docker command without its daemon does not.
+ENGINE ?=
+IMAGE ?= gatekeeper:$(VERSION)
+# Where `make image-push` and `make chart-push` publish, e.g. ghcr.io/OWNER, and for which processors.
+REGISTRY ?=
+PLATFORMS ?= linux/amd64,linux/arm64
+# The tag that `make release-check` compares with the version
+TAG ?=
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gatekeeper/__init__.py)
+# The tests that start no other program and need no network: what runs on each version of Python.
+IN_MEMORY := tests/config tests/gate tests/process tests/proxy tests/refusal tests/settings tests/telemetry tests/tls tests/wire
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check style types reference-current bench instructions format reference docs man image dist release clean
+.PHONY: help demo test core check style types reference-current bench instructions format reference docs man image image-push dist compiled sbom chart chart-push sign stamp notes release-check release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +37,9 @@ demo: $(VENV)/.installed ## a CA, certificates, a small app and the gate in fron
 
 test: $(VENV)/.installed-dev ## the whole test suite
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
+
+core: $(VENV)/.installed-dev ## the tests that need no other program, on the Python of $(PYTHON)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(IN_MEMORY) $(PYTEST_ARGS)
 
 check: style types reference-current ## all that is judged without running: style, types, generated files
 
@@ -72,9 +83,18 @@ man: $(VENV)/.installed-docs ## the manual page, build/gatekeeper.1
 	  --project-name gatekeeper --description 'a gate that asks for client certificates' \
 	  --manual-title 'User commands' --include config/man/sections.roff --output build/gatekeeper.1
 
-image: ## the container image, by docker, podman or buildah
-	@test -n "$(ENGINE)" || { echo "make image needs docker, podman or buildah" >&2; exit 2; }
-	$(ENGINE) build -t $(IMAGE) .
+image: ## the container image, by the first of docker, podman and buildah that answers
+	@for engine in $(or $(ENGINE),docker podman buildah); do \
+	  if [ -n "$(ENGINE)" ] || $$engine info >/dev/null 2>&1; then \
+	    echo "$$engine build -t $(IMAGE) ."; exec $$engine build --build-arg VERSION=$(VERSION) -t $(IMAGE) .; \
+	  fi; \
+	done; echo "make image needs docker, podman or buildah, and none of them answers" >&2; exit 2
+
+image-push: ## the image for all PLATFORMS, with SBOM and provenance, to REGISTRY (docker buildx)
+	@test -n "$(REGISTRY)" || { echo "make image-push REGISTRY=ghcr.io/OWNER" >&2; exit 2; }
+	mkdir -p build
+	docker buildx build --platform $(PLATFORMS) --build-arg VERSION=$(VERSION) --sbom=true --provenance=mode=max \
+	  --metadata-file build/image.json --push -t $(REGISTRY)/gatekeeper:$(VERSION) -t $(REGISTRY)/gatekeeper:latest .
 
 dist: $(VENV)/.installed-dist ## wheel and sdist in dist/, checked, and the wheel tried in an empty environment
 	rm -rf dist build/wheel-trial
@@ -85,7 +105,41 @@ dist: $(VENV)/.installed-dist ## wheel and sdist in dist/, checked, and the whee
 	build/wheel-trial/bin/gatekeeper --version
 	rm -rf build/wheel-trial
 
-release: check test dist image ## everything that must hold before a version is given away
+compiled: $(VENV)/.installed-compiled ## compiled wheels in dist/, for each Python and processor (cibuildwheel, needs docker)
+	@grep -q '^\[tool\.cibuildwheel' pyproject.toml \
+	  || { echo "pyproject.toml configures no compiled wheels ([tool.cibuildwheel]); make dist makes the pure one" >&2; exit 2; }
+	$(BIN)/cibuildwheel --output-dir dist
+
+sbom: $(VENV)/.installed-dist ## what the wheel in dist/ brings with it, as CycloneDX, dist/gatekeeper-VERSION.cdx.json
+	rm -rf build/sbom
+	$(BIN)/python -m venv build/sbom
+	build/sbom/bin/pip install --quiet dist/mtls_gatekeeper-$(VERSION)-py3-none-any.whl
+	build/sbom/bin/pip uninstall --quiet --yes setuptools pip
+	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file \
+	  dist/gatekeeper-$(VERSION).cdx.json build/sbom/bin/python
+	rm -rf build/sbom
+
+chart: $(VENV)/.installed-dev ## the Helm chart, dist/gatekeeper-VERSION.tgz
+	mkdir -p dist
+	$(BIN)/python releasing/release.py chart dist $(REGISTRY)
+
+chart-push: ## the packed chart to REGISTRY/charts, as an OCI artifact (helm)
+	@test -n "$(REGISTRY)" || { echo "make chart-push REGISTRY=ghcr.io/OWNER" >&2; exit 2; }
+	helm push dist/gatekeeper-$(VERSION).tgz oci://$(REGISTRY)/charts
+
+sign: $(VENV)/.installed-sign ## a Sigstore bundle beside each file in dist/; asks who you are, or runs in a workflow
+	$(BIN)/python -m sigstore sign $(filter-out %.sigstore.json,$(wildcard dist/*))
+
+stamp: $(VENV)/.made ## write the version of gatekeeper/__init__.py into chart, manifests and Dockerfile
+	$(BIN)/python releasing/release.py stamp
+
+notes: $(VENV)/.made ## the section of CHANGELOG.md about this version
+	@$(BIN)/python releasing/release.py notes
+
+release-check: $(VENV)/.made ## whether version, TAG, changelog, chart and manifests agree
+	@$(BIN)/python releasing/release.py check $(TAG)
+
+release: release-check check test dist sbom chart image ## everything that must hold before a version is given away
 
 clean: ## remove what the other words made
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

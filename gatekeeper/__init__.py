@@ -36,4 +36,4 @@ The folders are the architecture. A module imports from its own package and from
     the command line; the only package that prints.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ import jinja2
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gatekeeper.admin.status import Check
+from gatekeeper.admin.status import Check, is_ready
 
 SHUTDOWN_SECONDS = 0.5
 # An answer ends its connection. One that takes longer than this, or is older than so many others, is not meant to be
@@ -32,8 +33,8 @@ _quiet.setLevel(logging.CRITICAL)
 class Says(Protocol):
     """What the listener tells; `gatekeeper.admin.status.Status` is one."""
 
-    async def checks(self) -> Mapping[str, Check]:
-        """The conditions of being ready."""
+    async def checks(self, *, verbose: bool = False) -> Mapping[str, Check]:
+        """The conditions of being ready; with ``verbose`` also those that decide nothing."""
 
     async def report(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
@@ -102,12 +103,12 @@ class Admin:
             raise web.HTTPNotFound
         return web.Response(body=document, content_type="application/json")
 
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        checks = await self._status.checks()
-        ready = all(check.ok for check in checks.values())
+    async def _readyz(self, request: web.Request) -> web.Response:
+        checks = await self._status.checks(verbose="verbose" in request.query)
+        ready = is_ready(checks)
         body = {
             "status": "ready" if ready else "not ready",
-            "checks": {name: {"ok": check.ok, "detail": check.detail} for name, check in checks.items()},
+            "checks": {name: asdict(check) for name, check in checks.items()},
         }
         return web.json_response(body, status=200 if ready else 503)
 

@@ -6,7 +6,7 @@ Any worker can be asked: what all of them do is in the ledger, and what one of t
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
@@ -28,10 +28,16 @@ _DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One condition of being ready, and a sentence where it is not met."""
+    """A condition, and a sentence where it is not met. ``decides`` is whether the gate is not ready without it."""
 
     ok: bool
     detail: str = ""
+    decides: bool = True
+
+
+def is_ready(checks: Mapping[str, Check]) -> bool:
+    """Whether every condition that decides is met."""
+    return all(check.ok for check in checks.values() if check.decides)
 
 
 class Status:
@@ -44,20 +50,37 @@ class Status:
 
     # -- /readyz
 
-    async def checks(self) -> Mapping[str, Check]:
-        """The conditions of being ready."""
-        upstreams = await self._upstreams()
-        down = [name for name, up in upstreams.items() if not up]
-        locked_out = self._proxy.world.policy.locked_out(time.time())
+    async def checks(self, *, verbose: bool = False) -> Mapping[str, Check]:
+        """The conditions of being ready: that this gate accepts connections and is not draining, and what
+        ``readiness.checks`` adds. With ``verbose`` those too that decide nothing.
+
+        An app that is down makes every replica alike unready: a balancer would then send visitors nowhere instead of
+        to the page that says so.
+        """
         stopping = self._ledger.stopping
         serving = any(row.count(Cell.STATE) == State.SERVING for row in self._ledger.workers)
-        return {
+        found = {
             "listening": _check(serving and not stopping, "no worker accepts connections"),
-            # One app of several that is down is no reason to keep visitors from the others.
-            "upstream": _check(len(down) < len(upstreams), f"no connection to {', '.join(down)}"),
-            "crl": _check(not locked_out, f"the CRL of {'; '.join(locked_out)} is stale"),
             "draining": _check(not stopping, "the gate is stopping"),
         }
+        world = self._proxy.world
+        wanted = world.settings.readiness.checks
+        if verbose or "upstream" in wanted:
+            found["upstream"] = replace(await self._app_check(), decides="upstream" in wanted)
+        if verbose or "crl" in wanted:
+            stale = "; ".join(world.policy.locked_out(time.time()))
+            found["crl"] = replace(_check(not stale, f"the CRL of {stale} is stale"), decides="crl" in wanted)
+        if verbose:
+            reload = self._last_reload()
+            message = reload["message"] if reload is not None else ""
+            found["reload"] = Check(reload is None or reload["ok"], message, decides=False)
+        return found
+
+    async def _app_check(self) -> Check:
+        upstreams = await self._upstreams()
+        down = [name for name, up in upstreams.items() if not up]
+        # One app of several that is down is no reason to keep visitors from the others.
+        return _check(len(down) < len(upstreams), f"no connection to {', '.join(down)}")
 
     async def _upstreams(self) -> dict[str, bool]:
         """Whether each app takes connections, tried now or a moment ago."""
@@ -78,12 +101,12 @@ class Status:
     async def report(self) -> dict[str, Any]:
         """Everything, as JSON can hold it."""
         now, totals = time.time(), self._ledger.totals()
-        checks, upstreams = await self.checks(), await self._upstreams()
+        checks, upstreams = await self.checks(verbose=True), await self._upstreams()
         world = self._proxy.world
         return {
             "version": __version__,
-            "ready": all(check.ok for check in checks.values()),
-            "checks": {name: {"ok": check.ok, "detail": check.detail} for name, check in checks.items()},
+            "ready": is_ready(checks),
+            "checks": {name: asdict(check) for name, check in checks.items()},
             "uptime_seconds": round(now - self._ledger.started, 3),
             "tls": {"mode": world.tls.mode.value, "reason": world.tls.reason},
             "workers": list(self._workers(now)),

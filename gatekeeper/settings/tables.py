@@ -381,6 +381,17 @@ class AdminSettings(Table):
     )
 
 
+class ReadinessSettings(Table):
+    """What, beside the gate itself, makes /readyz say no."""
+
+    checks: tuple[Literal["upstream", "crl"], ...] = Field(
+        default=(),
+        examples=[["upstream"]],
+        description='Conditions that take this gate out of service: "upstream", no app at all is up; "crl", everybody '
+        "is refused because of a stale list. None written, /readyz says whether this gate can answer.",
+    )
+
+
 class LogSettings(Table):
     """What is written down, where, and how."""
 
@@ -456,6 +467,7 @@ class Settings(Table):
     refusal: RefusalSettings = Field(default_factory=RefusalSettings)
     invitations: InvitationsSettings | None = None
     admin: AdminSettings = Field(default_factory=AdminSettings)
+    readiness: ReadinessSettings = Field(default_factory=ReadinessSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     timeouts: TimeoutsSettings = Field(default_factory=TimeoutsSettings)
     limits: LimitsSettings = Field(default_factory=LimitsSettings)

@@ -43,8 +43,8 @@ class Says:
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
 
-    async def checks(self) -> Mapping[str, Check]:
-        return self._checks
+    async def checks(self, *, verbose: bool = False) -> Mapping[str, Check]:
+        return {name: check for name, check in self._checks.items() if verbose or check.decides}
 
     async def report(self) -> dict[str, Any]:
         return REPORT
@@ -121,12 +121,22 @@ def test_readyz_names_each_check() -> None:
     """200 only if all are fine."""
     assert ask({"listening": Check(True)}, "/readyz") == (
         200,
-        {"status": "ready", "checks": {"listening": {"ok": True, "detail": ""}}},
+        {"status": "ready", "checks": {"listening": {"ok": True, "detail": "", "decides": True}}},
     )
     status, told = ask({"listening": Check(True), "draining": Check(False, "the gate is stopping")}, "/readyz")
     assert status == 503
     assert told["status"] == "not ready"
-    assert told["checks"]["draining"] == {"ok": False, "detail": "the gate is stopping"}
+    assert told["checks"]["draining"] == {"ok": False, "detail": "the gate is stopping", "decides": True}
+
+
+def test_a_check_that_does_not_decide_is_told_to_who_asks_for_it() -> None:
+    """`?verbose` names it, and the gate is ready all the same."""
+    checks = {"listening": Check(True), "upstream": Check(False, "no connection to default", decides=False)}
+    assert ask(checks, "/readyz")[0] == 200
+    assert "upstream" not in ask(checks, "/readyz")[1]["checks"]
+    status, told = ask(checks, "/readyz?verbose")
+    assert status == 200
+    assert told["checks"]["upstream"] == {"ok": False, "detail": "no connection to default", "decides": False}
 
 
 def test_other_paths_are_not_there() -> None:

@@ -12,7 +12,7 @@ import yaml
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "kubernetes"
 MANIFESTS = [
     pytest.param(file.name, document, id=f"{file.stem}-{document['kind']}-{document['metadata']['name']}")
-    for file in sorted(FOLDER.glob("*.yaml"))
+    for file in sorted(set(FOLDER.glob("*.yaml")) - {FOLDER / "kustomization.yaml"})
     for document in yaml.safe_load_all(file.read_text())
 ]
 DEPLOYMENTS = [case for case in MANIFESTS if case.values[1]["kind"] == "Deployment"]

@@ -58,7 +58,7 @@ def test_both_sides_know_each_other(folder: Path, visitors: Visitors, nginx: int
         for _ in range(3):
             status, _, body = gate.request(visitors.context("alice"))
             assert (status, body) == (200, b"hello CN=alice")
-        assert gate.admin("/readyz")[1]["checks"]["upstream"]["ok"]
+        assert gate.admin("/readyz?verbose")[1]["checks"]["upstream"]["ok"]
 
 
 @pytest.mark.parametrize(
