@@ -11,12 +11,12 @@ from typing import Any
 from benchmarks.certificates import make_certificates
 from gatekeeper import config
 from gatekeeper.process.worker import new_event_loop
-from gatekeeper.proxy.downstream import Downstream
-from gatekeeper.proxy.place import make_places
-from gatekeeper.proxy.pool import Pool
+from gatekeeper.proxy.client.connection import Downstream
 from gatekeeper.proxy.proxy import Proxy
-from gatekeeper.proxy.upstream import UpstreamConnection
-from gatekeeper.proxy.world import build_world
+from gatekeeper.proxy.snapshot import build_snapshot
+from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.http1 import UpstreamConnection
+from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.telemetry.access_log import FORMATS, AccessLog
 from gatekeeper.telemetry.metrics import Metrics
 
@@ -114,17 +114,17 @@ class Gate:
         settings = config.load(folder / "gatekeeper.toml").settings
         self.loop = new_event_loop()
         pools = {
-            name: Pool(upstream, make_places(name, upstream, {}), self.loop)
+            name: Pool(upstream, make_endpoints(name, upstream, {}), self.loop)
             for name, upstream in settings.every_upstream.items()
         }
         log = AccessLog(folder / "access.log", FORMATS["json"], self.loop)
-        world = build_world(settings, pools, time.time())
-        self.proxy = Proxy(world, loop=self.loop, log=log, metrics=Metrics(), wall=count(time.time(), TICK).__next__)
+        snapshot = build_snapshot(settings, pools, time.time())
+        self.proxy = Proxy(snapshot, loop=self.loop, log=log, metrics=Metrics(), wall=count(time.time(), TICK).__next__)
         self.app = Transport()
-        place = pools["default"].places[0]
-        self.upstream = UpstreamConnection(place)
+        endpoint = pools["default"].endpoints[0]
+        self.upstream = UpstreamConnection(endpoint)
         self.upstream.connection_made(self.app)
-        place.give_back(self.upstream, 0.0)
+        endpoint.release(self.upstream, 0.0)
         self.visitors_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
         self.visitors_tls.load_cert_chain(folder / "client.crt", folder / "client.key")
 

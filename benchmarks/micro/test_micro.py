@@ -50,7 +50,7 @@ def test_request_head_with_a_new_cookie(benchmark: Any, reader: RequestReader) -
 
 def test_request_head_fresh(benchmark: Any, reader: RequestReader) -> None:
     """Nothing is known, as for visitors who are refused."""
-    assert benchmark(reader.read, LINE, BLOCK, remember=False).wire_head
+    assert benchmark(reader.read, LINE, BLOCK, cache=False).wire_head
 
 
 def test_response_head_cached(benchmark: Any) -> None:
@@ -98,15 +98,15 @@ def test_chunked_body(benchmark: Any) -> None:
 def test_judge(benchmark: Any, gate: Gate) -> None:
     """A good certificate, its text cached."""
     peer = gate.shake_hands().downstream.tls.peer
-    world = gate.proxy.world
+    snapshot = gate.proxy.snapshot
     now = gate.proxy.wall()
-    assert benchmark(judge, peer, now, world.policy).identity
+    assert benchmark(judge, peer, now, snapshot.policy).identity
 
 
 def test_identity_lines(benchmark: Any, gate: Gate) -> None:
     """The header lines for a certificate that was seen before."""
     identity = _identity(gate)
-    assert benchmark(gate.proxy.world.identity.lines, identity, gate.proxy.wall()).request
+    assert benchmark(gate.proxy.snapshot.identity.lines, identity, gate.proxy.wall()).request
 
 
 def test_log_line(benchmark: Any, gate: Gate, reader: RequestReader) -> None:
@@ -124,7 +124,7 @@ class _Outcome:
 
 
 def _identity(gate: Gate) -> Identity:
-    verdict: Any = judge(gate.shake_hands().downstream.tls.peer, gate.proxy.wall(), gate.proxy.world.policy)
+    verdict: Any = judge(gate.shake_hands().downstream.tls.peer, gate.proxy.wall(), gate.proxy.snapshot.policy)
     identity: Identity = verdict.identity
     return identity
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from gatekeeper import __version__
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.proxy import Proxy, Reload
-from gatekeeper.proxy.world import World
+from gatekeeper.proxy.snapshot import Snapshot
+from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, State, Totals
 
 # An app that takes longer to accept a connection is as good as gone.
@@ -41,7 +41,7 @@ def is_ready(checks: Mapping[str, Check]) -> bool:
 
 
 class Status:
-    """Puts together what is asked for, from the world in force and the ledger of all workers."""
+    """Puts together what is asked for, from the snapshot in force and the ledger of all workers."""
 
     def __init__(self, proxy: Proxy, ledger: Ledger) -> None:
         self._proxy = proxy
@@ -63,12 +63,12 @@ class Status:
             "listening": _check(serving and not stopping, "no worker accepts connections"),
             "draining": _check(not stopping, "the gate is stopping"),
         }
-        world = self._proxy.world
-        wanted = world.settings.readiness.checks
+        snapshot = self._proxy.snapshot
+        wanted = snapshot.settings.readiness.checks
         if verbose or "upstream" in wanted:
             found["upstream"] = replace(await self._app_check(), decides="upstream" in wanted)
         if verbose or "crl" in wanted:
-            stale = "; ".join(world.policy.locked_out(time.time()))
+            stale = "; ".join(snapshot.policy.locked_out(time.time()))
             found["crl"] = replace(_check(not stale, f"the CRL of {stale} is stale"), decides="crl" in wanted)
         if verbose:
             reload = self._last_reload()
@@ -84,7 +84,7 @@ class Status:
 
     async def _upstreams(self) -> dict[str, bool]:
         """Whether each app takes connections, tried now or a moment ago."""
-        pools = self._proxy.world.upstreams
+        pools = self._proxy.snapshot.upstreams
         answers = await asyncio.gather(*(self._reach(name, pool) for name, pool in pools.items()))
         return dict(zip(pools, answers, strict=True))
 
@@ -102,23 +102,27 @@ class Status:
         """Everything, as JSON can hold it."""
         now, totals = time.time(), self._ledger.totals()
         checks, upstreams = await self.checks(verbose=True), await self._upstreams()
-        world = self._proxy.world
+        snapshot = self._proxy.snapshot
         return {
             "version": __version__,
             "ready": is_ready(checks),
             "checks": {name: asdict(check) for name, check in checks.items()},
             "uptime_seconds": round(now - self._ledger.started, 3),
-            "tls": {"mode": world.tls.mode.value, "reason": world.tls.reason},
+            "tls": {"mode": snapshot.tls.mode.value, "reason": snapshot.tls.reason},
             "workers": list(self._workers(now)),
             "worker_restarts": totals.restarts,
             "last_reload": self._last_reload(),
-            "certificates": list(told_certificates(world, now)),
-            "crls": list(told_lists(world, now)),
+            "certificates": list(told_certificates(snapshot, now)),
+            "crls": list(told_lists(snapshot, now)),
             "upstreams": [
-                {"name": name, "up": upstreams.get(name, False), "places": [str(one) for one in pool.settings.places]}
-                for name, pool in world.upstreams.items()
+                {
+                    "name": name,
+                    "up": upstreams.get(name, False),
+                    "places": [str(one) for one in pool.settings.endpoints],
+                }
+                for name, pool in snapshot.upstreams.items()
             ],
-            "warnings": world.warnings(now),
+            "warnings": snapshot.warnings(now),
             "connections": totals.connections,
             "tunnels": totals.tunnels,
             "requests": sum(totals.requests.values()),
@@ -163,7 +167,7 @@ class Status:
         yield from _family(
             "gatekeeper_handshakes_total", "counter", "TLS handshakes by result.", "result", totals.handshakes.items()
         )
-        if self._proxy.world.invitations is not None:
+        if self._proxy.snapshot.invitations is not None:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
             yield from _family(name, "counter", text, "event", totals.invitations.items())
         yield from _single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
@@ -171,11 +175,11 @@ class Status:
         up = [(name, int(is_up)) for name, is_up in upstreams.items()]
         yield from _family("gatekeeper_upstream_up", "gauge", "Whether the app takes connections.", "upstream", up)
         ends: dict[str, float] = {}
-        for kind, certificate in _certificates_by_kind(self._proxy.world):
+        for kind, certificate in _certificates_by_kind(self._proxy.snapshot):
             ends[kind] = min(ends.get(kind, certificate.not_after), certificate.not_after)
         name, text = "gatekeeper_certificate_not_after_seconds", "When the first certificate of a kind ends, Unix time."
         yield from _family(name, "gauge", text, "kind", ends.items())
-        revocations = self._proxy.world.policy.revocations
+        revocations = self._proxy.snapshot.policy.revocations
         if revocations is not None and revocations.lists:
             first = min(max(one.next_update for one in lists) for lists in revocations.lists.values())
             text = "When the first CRL must be replaced, Unix time."
@@ -193,9 +197,9 @@ class Status:
         yield from _single("gatekeeper_start_time_seconds", "gauge", text, self._ledger.started)
 
 
-def told_certificates(world: World, now: float) -> Iterator[dict[str, Any]]:
+def told_certificates(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
     """The server's and the trusted authorities' certificates, with the days that are left, as JSON can hold them."""
-    for kind, certificate in _certificates_by_kind(world):
+    for kind, certificate in _certificates_by_kind(snapshot):
         yield {
             "kind": kind,
             "subject": certificate.subject,
@@ -204,9 +208,9 @@ def told_certificates(world: World, now: float) -> Iterator[dict[str, Any]]:
         }
 
 
-def told_lists(world: World, now: float) -> Iterator[dict[str, Any]]:
+def told_lists(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
     """The revocation lists, with the days until the next one is due, as JSON can hold them."""
-    revocations = world.policy.revocations
+    revocations = snapshot.policy.revocations
     for one in revocations.every if revocations is not None else ():
         yield {
             "issuer": one.issuer[0],
@@ -216,9 +220,9 @@ def told_lists(world: World, now: float) -> Iterator[dict[str, Any]]:
         }
 
 
-def _certificates_by_kind(world: World) -> Iterator[tuple[str, Certificate]]:
-    yield "server", world.tls.certificate
-    for authority in world.tls.authorities:
+def _certificates_by_kind(snapshot: Snapshot) -> Iterator[tuple[str, Certificate]]:
+    yield "server", snapshot.tls.certificate
+    for authority in snapshot.tls.authorities:
         yield "client_ca", authority
 
 

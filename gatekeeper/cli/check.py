@@ -19,7 +19,7 @@ from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
 from gatekeeper.process.privileges import account_of
 from gatekeeper.process.worker import dry_run
-from gatekeeper.proxy.world import World
+from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.settings.tables import Settings
 
 
@@ -38,7 +38,7 @@ def add_command(commands: Commands) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     try:
-        path, settings, world = _load(options)
+        path, settings, snapshot = _load(options)
     except ConfigurationError as error:
         if not options.json:
             raise
@@ -46,16 +46,16 @@ def _check(options: argparse.Namespace) -> int:
         return WRONG_USAGE
     now = time.time()
     if options.json:
-        print_json(_as_json(path, settings, world, now))
+        print_json(_as_json(path, settings, snapshot, now))
         return 0
-    show(_summary(path, settings, world, now))
-    for warning in world.warnings(now):
+    show(_summary(path, settings, snapshot, now))
+    for warning in snapshot.warnings(now):
         show(Text(f"warning: {warning}", style="yellow"))
     show(Text("The configuration is right.", style="green"))
     return 0
 
 
-def _load(options: argparse.Namespace) -> tuple[Path, Settings, World]:
+def _load(options: argparse.Namespace) -> tuple[Path, Settings, Snapshot]:
     with working("Loading what the gate would load"):
         configuration = load_configuration(options)
         with naming_lines(configuration):
@@ -71,21 +71,21 @@ def _mistakes(error: ConfigurationError) -> dict[str, Any]:
     }
 
 
-def _as_json(path: Path, settings: Settings, world: World, now: float) -> dict[str, Any]:
+def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> dict[str, Any]:
     """What `_summary` says; certificates, lists, upstreams and warnings as ``/status`` has them."""
     return {
         "ok": True,
         "configuration": str(path),
         "listen": [f"https://{address}" for address in settings.server.listen],
         "admin": f"http://{settings.admin.listen}" if settings.admin.listen else None,
-        "certificates": list(told_certificates(world, now)),
-        "crls": list(told_lists(world, now)),
+        "certificates": list(told_certificates(snapshot, now)),
+        "crls": list(told_lists(snapshot, now)),
         "upstreams": [
-            {"name": name, "places": [str(place) for place in upstream.places]}
+            {"name": name, "places": [str(endpoint) for endpoint in upstream.endpoints]}
             for name, upstream in settings.every_upstream.items()
         ],
-        "routes": [_route_fields(route) for route in world.routes.all],
-        "warnings": world.warnings(now),
+        "routes": [_route_fields(route) for route in snapshot.routes.all],
+        "warnings": snapshot.warnings(now),
     }
 
 
@@ -100,7 +100,7 @@ def _route_fields(route: Route) -> dict[str, Any]:
     }
 
 
-def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:
+def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -108,15 +108,15 @@ def _summary(path: Path, settings: Settings, world: World, now: float) -> Table:
     for address in settings.server.listen:
         table.add_row("listens on", f"https://{address}")
     table.add_row("admin on", f"http://{settings.admin.listen}" if settings.admin.listen else "off")
-    table.add_row("certificate", certificate_line(world.tls.certificate, now))
-    for authority in world.tls.authorities:
+    table.add_row("certificate", certificate_line(snapshot.tls.certificate, now))
+    for authority in snapshot.tls.authorities:
         table.add_row("trusted CA", certificate_line(authority, now))
-    for one in world.policy.revocations.every if world.policy.revocations else ():
+    for one in snapshot.policy.revocations.every if snapshot.policy.revocations else ():
         table.add_row("CRL", list_line(one, now))
     for name, upstream in settings.every_upstream.items():
-        places = ", ".join(str(place) for place in upstream.places)
-        table.add_row("upstream", f"{name}: {places}")
-    for route in world.routes.all if settings.routes else ():
+        endpoints = ", ".join(str(endpoint) for endpoint in upstream.endpoints)
+        table.add_row("upstream", f"{name}: {endpoints}")
+    for route in snapshot.routes.all if settings.routes else ():
         table.add_row("route", route_line(route))
     return table
 

@@ -21,8 +21,8 @@ from gatekeeper.gate.routes import LocalRoute, Route, StaticDocument
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict, confirm
 from gatekeeper.proxy.forwarding import address_headers, visitor_headers, whole_head
 from gatekeeper.proxy.ocsp import ask_once
-from gatekeeper.proxy.pool import authority
-from gatekeeper.proxy.world import World, build_world
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
+from gatekeeper.proxy.upstream.pool import authority
 from gatekeeper.tls.context import Mode
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
@@ -107,9 +107,9 @@ def _explain(options: argparse.Namespace) -> int:
     configuration = load_configuration(options)
     now = time.time()
     with naming_lines(configuration), working("Loading what the gate would load"):
-        world = build_world(configuration.settings, {}, now)
-    peer = _peer(world, options.cert) if options.cert is not None else Peer()
-    explanation = explain(world, peer, options.method, options.url, options.header, options.address, now)
+        snapshot = build_snapshot(configuration.settings, {}, now)
+    peer = _peer(snapshot, options.cert) if options.cert is not None else Peer()
+    explanation = explain(snapshot, peer, options.method, options.url, options.header, options.address, now)
     if options.json:
         print_json(_as_json(explanation))
     else:
@@ -118,33 +118,33 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def explain(
-    world: World, peer: Peer, method: str, url: str, header: list[str], address: str, now: float
+    snapshot: Snapshot, peer: Peer, method: str, url: str, header: list[str], address: str, now: float
 ) -> Explanation:
     """Ask what the server asks, in its order: the verdict, the reading of the head, the decision."""
-    verdict = _verdict(world, peer, now)
+    verdict = _verdict(snapshot, peer, now)
     certificate = verdict.identity.certificate if isinstance(verdict, Admit) else verdict.certificate
     request = f"{method} {url}"
-    if isinstance(verdict, Refuse) and peer.leaf is not None and world.refuses_in_handshake:
+    if isinstance(verdict, Refuse) and peer.leaf is not None and snapshot.refuses_in_handshake:
         check = _CHECKS[verdict.reason]
         return Explanation(request, certificate, None, verdict.reason, verdict.detail, check, in_handshake=True)
     try:
-        head = _head(world, method, url, header)
+        head = _head(snapshot, method, url, header)
     except MessageError as error:
         return Explanation(request, certificate, error.status, detail=error.detail, check="syntax of the request")
-    authorizer = Authorizer(verdict, world.routes)
+    authorizer = Authorizer(verdict, snapshot.routes)
     decision = authorizer.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
-    return _told(world, request, certificate, head, decision, address, now)
+    return _told(snapshot, request, certificate, head, decision, address, now)
 
 
-def _verdict(world: World, peer: Peer, now: float) -> Verdict:
-    verdict, policy = world.judge(peer, now), world.policy.ocsp
+def _verdict(snapshot: Snapshot, peer: Peer, now: float) -> Verdict:
+    verdict, policy = snapshot.judge(peer, now), snapshot.policy.ocsp
     if policy is None or isinstance(verdict, Refuse):
         return verdict
     return confirm(verdict, asyncio.run(ask_once(peer, policy.responder)), policy)
 
 
 def _told(
-    world: World,
+    snapshot: Snapshot,
     request: str,
     certificate: Certificate | None,
     head: RequestHead,
@@ -170,14 +170,14 @@ def _told(
         return Explanation(request, certificate, 200, detail="The gate itself answers here, and no app is asked.")
     if not isinstance(decision, Forward):
         return Explanation(request, certificate, decision.status, detail=decision.detail, check="routes")
-    sent, returned = _headers(world, head, decision, address, now)
+    sent, returned = _headers(snapshot, head, decision, address, now)
     return Explanation(
         request,
         certificate,
         None,
         route=_route(decision.route),
         rule=_rule(decision),
-        upstream=_upstream(world, decision.upstream),
+        upstream=_upstream(snapshot, decision.upstream),
         headers=sent,
         response_headers=returned,
     )
@@ -193,23 +193,23 @@ def _rule(decision: Forward | Denied) -> str:
     return "none under allow fits" if isinstance(decision, Denied) and decision.route is not None else ""
 
 
-def _upstream(world: World, name: str) -> str:
-    places = ", ".join(str(place) for place in world.settings.every_upstream[name].places)
-    return f"{name} ({places})"
+def _upstream(snapshot: Snapshot, name: str) -> str:
+    endpoints = ", ".join(str(endpoint) for endpoint in snapshot.settings.every_upstream[name].endpoints)
+    return f"{name} ({endpoints})"
 
 
 Lines = tuple[tuple[str, str], ...]
 
 
-def _headers(world: World, head: RequestHead, decision: Forward, address: str, now: float) -> tuple[Lines, Lines]:
+def _headers(snapshot: Snapshot, head: RequestHead, decision: Forward, address: str, now: float) -> tuple[Lines, Lines]:
     """What the app gets, but for the X-Request-Id that no request has twice; and what is added to its response."""
-    trusted = world.trusts(address)
+    trusted = snapshot.trusts(address)
     headers, returned = address_headers(address, trusted=trusted), b""
     if decision.identity is not None:
-        lines = world.identity.lines(decision.identity, now)
+        lines = snapshot.identity.lines(decision.identity, now)
         headers, returned = headers + lines.request, lines.response
-    app = authority(world.settings.every_upstream[decision.upstream].places[0])
-    headers = visitor_headers(headers, head.block, address if trusted else None, world.trusts)
+    app = authority(snapshot.settings.every_upstream[decision.upstream].endpoints[0])
+    headers = visitor_headers(headers, head.block, address if trusted else None, snapshot.trusts)
     sent = _pairs(whole_head(head, headers, app, "").partition(b"\r\n")[2])
     return tuple(pair for pair in sent if pair[0] != "X-Request-Id"), _pairs(returned)
 
@@ -219,7 +219,7 @@ def _pairs(lines: bytes) -> Lines:
     return tuple((name, value) for name, _, value in split)
 
 
-def _head(world: World, method: str, url: str, header: list[str]) -> RequestHead:
+def _head(snapshot: Snapshot, method: str, url: str, header: list[str]) -> RequestHead:
     match = _URL.fullmatch(url)
     if match is None or not url:
         raise UsageError(f'{url!r} is neither an https:// URL nor a path such as "/admin"')
@@ -227,18 +227,18 @@ def _head(world: World, method: str, url: str, header: list[str]) -> RequestHead
     lines = [f"Host: {host}", *header]
     try:
         block = "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n"
-        return world.reader.read(f"{method} {target} HTTP/1.1".encode("ascii"), block, remember=False)
+        return snapshot.reader.read(f"{method} {target} HTTP/1.1".encode("ascii"), block, cache=False)
     except UnicodeEncodeError as error:
         raise UsageError(f"{error.object!r} holds characters that HTTP cannot carry; percent-encode them") from None
 
 
-def _peer(world: World, path: Path) -> Peer:
+def _peer(snapshot: Snapshot, path: Path) -> Peer:
     """What a handshake with this certificate would give. BindingError where OpenSSL cannot be asked."""
     leaf, *chain = _certificates(path)
     try:
-        return world.tls.verify(leaf, chain)
+        return snapshot.tls.verify(leaf, chain)
     except BindingError:
-        if world.tls.mode is Mode.ALERTS_ONLY:
+        if snapshot.tls.mode is Mode.ALERTS_ONLY:
             raise
         raise UsageError(f"{path} holds a certificate that OpenSSL cannot read") from None
 

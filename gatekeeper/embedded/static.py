@@ -33,7 +33,7 @@ class StaticSites:
 
     async def serve(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
         """Begin to serve the folders of these upstreams, as far as they are not served yet."""
-        places = (place for upstream in upstreams.values() for place in upstream.places)
+        places = (place for upstream in upstreams.values() for place in upstream.endpoints)
         folders = {place.path for place in places if place.scheme == "static" and place.path is not None}
         for folder in sorted(folders - set(self.addresses)):
             if self._sockets is None:

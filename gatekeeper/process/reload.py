@@ -5,7 +5,7 @@ of a link above (Kubernetes), on every file system and in every container; inoti
 the way to each file, and misses what another machine does on NFS. Ten files cost 30 µs a look.
 
 The thread reads files and checks signatures, which may take seconds for a large CRL, while traffic goes on. Only the
-finished world is handed to the event loop, which swaps one reference.
+finished snapshot is handed to the event loop, which swaps one reference.
 """
 
 import logging
@@ -20,7 +20,7 @@ from gatekeeper.errors import ConfigurationError
 from gatekeeper.process.sealed_files import SealedFiles, close
 from gatekeeper.process.watch import Watch
 from gatekeeper.proxy.proxy import Reload
-from gatekeeper.proxy.world import World
+from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.settings.files import FileReader, files_of
 from gatekeeper.settings.tables import Settings
 
@@ -33,10 +33,10 @@ REMIND_SECONDS = 60.0
 
 
 class Reloader:
-    """Watches the files of a configuration and makes new worlds of them.
+    """Watches the files of a configuration and makes new snapshots of them.
 
     To be made before the files of ``settings`` are read, so that no change is missed. ``build``, ``renew`` (which gets
-    each new world) and ``report`` (how each reload went) are called on the thread; ``build`` may raise
+    each new snapshot) and ``report`` (how each reload went) are called on the thread; ``build`` may raise
     ConfigurationError. ``watch`` is of the configuration alone, from before it was read.
     """
 
@@ -45,14 +45,14 @@ class Reloader:
         path: Path,
         settings: Settings,
         *,
-        build: Callable[[Settings, FileReader], World],
-        renew: Callable[[World], None],
+        build: Callable[[Settings, FileReader], Snapshot],
+        renew: Callable[[Snapshot], None],
         report: Callable[[Reload], None],
         watch: Watch | None = None,
     ) -> None:
         self._path = path
         self._settings = settings
-        self._world: World | None = None
+        self._snapshot: Snapshot | None = None
         self._build = build
         self._renew = renew
         self._report = report
@@ -65,14 +65,14 @@ class Reloader:
         self._reminded: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
 
-    def start(self, world: World, *, watching: bool = True) -> None:
+    def start(self, snapshot: Snapshot, *, watching: bool = True) -> None:
         """Begin to watch, or only to wait for `reload` where somebody else watches.
 
-        ``world`` was made of the settings, and its warnings have been told.
+        ``snapshot`` was made of the settings, and its warnings have been told.
         """
         self._watching = watching
-        self._world = world
-        self._reminded = set(world.warnings(time.time()))
+        self._snapshot = snapshot
+        self._reminded = set(snapshot.warnings(time.time()))
         self._thread.start()
 
     def reload(self, sealed: SealedFiles | None = None) -> None:
@@ -116,16 +116,16 @@ class Reloader:
             configuration = load(self._path, files=files)
             settings = configuration.settings
             self._watch.loading(self._path, *files_of(settings), *files_of(self._settings))
-            world = self._build_from(configuration, files)
+            snapshot = self._build_from(configuration, files)
         except ConfigurationError as error:
             self._failed(str(error))
         except Exception as error:  # nothing may end the watch, whatever a file or a library comes up with
             _log.exception("the reload failed in an unexpected way")
             self._failed(f"{type(error).__name__}: {error}")
         else:
-            self._succeeded(settings, world)
+            self._succeeded(settings, snapshot)
 
-    def _build_from(self, configuration: Configuration, files: FileReader) -> World:
+    def _build_from(self, configuration: Configuration, files: FileReader) -> Snapshot:
         try:
             return self._build(configuration.settings, files)
         except ConfigurationError as error:
@@ -137,10 +137,10 @@ class Reloader:
         for line in message.splitlines():
             _log.error("not reloaded, the old state stays: %s", line)
 
-    def _succeeded(self, settings: Settings, world: World) -> None:
-        before, self._settings, self._world = self._settings, settings, world
+    def _succeeded(self, settings: Settings, snapshot: Snapshot) -> None:
+        before, self._settings, self._snapshot = self._settings, settings, snapshot
         self._watch.loading(self._path, *files_of(settings))
-        self._renew(world)
+        self._renew(snapshot)
         self._report(Reload(time.time(), ok=True))
         _log.info("reloaded %s", self._path)
         for key in needing_a_restart(before, settings):
@@ -149,7 +149,7 @@ class Reloader:
 
     def _remind(self) -> None:
         """Say what should be looked at, once for as long as it lasts."""
-        found = self._world.warnings(time.time()) if self._world is not None else []
+        found = self._snapshot.warnings(time.time()) if self._snapshot is not None else []
         for warning in found:
             if warning not in self._reminded:
                 _log.warning("%s", warning)

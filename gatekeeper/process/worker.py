@@ -28,11 +28,11 @@ from gatekeeper.process.reload import Reloader
 from gatekeeper.process.sealed_files import receive
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.workers import Command
-from gatekeeper.proxy.acceptor import Acceptor
-from gatekeeper.proxy.place import make_places
-from gatekeeper.proxy.pool import Pool, make_pools
+from gatekeeper.proxy.client.acceptor import Acceptor
 from gatekeeper.proxy.proxy import Proxy, Reload
-from gatekeeper.proxy.world import World, build_world
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
+from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.pool import Pool, make_pools
 from gatekeeper.settings.addresses import SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import Settings
@@ -55,7 +55,7 @@ GARBAGE = 10_000
 
 # How often a worker says that it lives, at least; it is missed after ``timeouts.hang``.
 BEAT_SECONDS = 0.5
-# The event loop takes a new world within milliseconds; one that has ended never does.
+# The event loop takes a new snapshot within milliseconds; one that has ended never does.
 IN_FORCE_SECONDS = 10.0
 
 
@@ -75,15 +75,19 @@ class WorkerContext:
     shared: bool
 
 
-def dry_run(settings: Settings) -> World:
+def dry_run(settings: Settings) -> Snapshot:
     """Load all that a worker would load, before any is started; ConfigurationError with everything that is wrong.
 
-    The world is only to be looked at: it has no upstreams.
+    The snapshot is only to be looked at: it has no upstreams.
     """
-    world = build_world(settings, {}, time.time())
+    snapshot = build_snapshot(settings, {}, time.time())
     for name, upstream in settings.every_upstream.items():
-        make_places(name, upstream, {place.path: SocketPath(place.path) for place in upstream.places if place.path})
-    return world
+        make_endpoints(
+            name,
+            upstream,
+            {endpoint.path: SocketPath(endpoint.path) for endpoint in upstream.endpoints if endpoint.path},
+        )
+    return snapshot
 
 
 def run_worker(path: Path, context: WorkerContext) -> None:
@@ -132,8 +136,8 @@ class _Worker:
         )
         self._reloader = reloader
         await self._sites.serve(settings.every_upstream)
-        world = self._assemble(settings, OPEN_DIRECTLY)
-        self._pools = world.upstreams
+        snapshot = self._assemble(settings, OPEN_DIRECTLY)
+        self._pools = snapshot.upstreams
         self._access_log = log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
         if context.account is not None:
             self._sites.hand_over(context.account.own)
@@ -141,7 +145,7 @@ class _Worker:
             become(context.account)
         ledger = context.ledger
         self._proxy = proxy = Proxy(
-            world,
+            snapshot,
             loop=loop,
             log=log,
             metrics=self._metrics,
@@ -149,7 +153,7 @@ class _Worker:
             connections_from=ledger.connections_from,
         )
         self._acceptor = Acceptor(proxy, context.visitors, shared=context.shared)
-        self._admin = Admin(Status(proxy, ledger), lambda: proxy.world.documents)
+        self._admin = Admin(Status(proxy, ledger), lambda: proxy.snapshot.documents)
         if context.admin is not None:
             await self._admin.start(context.admin)
         # What exists now lives as long as the process; the collector need not look at it again.
@@ -162,10 +166,10 @@ class _Worker:
         self._beat()
         self._tell(ready=True)
         # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
-        reloader.start(world, watching=context.account is None)
+        reloader.start(snapshot, watching=context.account is None)
 
     async def _drain(self, command: Command) -> None:
-        timeouts = self._proxy.world.settings.timeouts
+        timeouts = self._proxy.snapshot.settings.timeouts
         delay = timeouts.drain_delay if command is Command.STOP else 0.0
         self._tell(leaving=delay + timeouts.drain)
         if delay:
@@ -182,7 +186,7 @@ class _Worker:
         await self._proxy.responders.close()
         self._proxy.local.close()
         await self._admin.stop()
-        for pool in self._proxy.world.upstreams.values():
+        for pool in self._proxy.snapshot.upstreams.values():
             pool.close()
         self._access_log.close()
         self._publish()
@@ -239,7 +243,7 @@ class _Worker:
 
     def _beat(self) -> None:
         self._publish()
-        self._loop.call_later(min(BEAT_SECONDS, self._proxy.world.settings.timeouts.hang / 4), self._beat)
+        self._loop.call_later(min(BEAT_SECONDS, self._proxy.snapshot.settings.timeouts.hang / 4), self._beat)
 
     def _publish(self) -> None:
         self._metrics.beat(time.monotonic())
@@ -247,19 +251,19 @@ class _Worker:
 
     # -- reload: `_build`, `_renew` and `_report` are called by the reloader, on its thread
 
-    def _assemble(self, settings: Settings, files: FileReader) -> World:
+    def _assemble(self, settings: Settings, files: FileReader) -> Snapshot:
         pools = make_pools(settings.every_upstream, self._sites.addresses, self._loop, self._pools, files)
-        return build_world(settings, pools, time.time(), files)
+        return build_snapshot(settings, pools, time.time(), files)
 
-    def _build(self, settings: Settings, files: FileReader) -> World:
+    def _build(self, settings: Settings, files: FileReader) -> Snapshot:
         asyncio.run_coroutine_threadsafe(self._sites.serve(settings.every_upstream), self._loop).result()
         return self._assemble(settings, files)
 
-    def _renew(self, world: World) -> None:
+    def _renew(self, snapshot: Snapshot) -> None:
         """Returns when it is in force: said before, a visitor who came at that moment still met the old one."""
-        self._pools = world.upstreams
+        self._pools = snapshot.upstreams
         in_force = threading.Event()
-        self._call(self._proxy.renew, world)
+        self._call(self._proxy.renew, snapshot)
         self._call(in_force.set)
         in_force.wait(IN_FORCE_SECONDS)
 

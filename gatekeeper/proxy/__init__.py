@@ -12,14 +12,14 @@ life
     the stages of an exchange, and which may follow which; an illegal move is a bug and raises.
 upstream
     a connection to the app; it serves one exchange at a time and is kept for the next.
-place
-    one URL of an app: its idle connections and how it fares. A pool is all the places of one app.
+endpoint
+    one URL of an app: its idle connections and how it fares. A pool is all the endpoints of one app.
 tunnel
     an exchange after 101 Switching Protocols: bytes, both ways, until either side ends.
-world
+snapshot
     everything that was configured and loaded, as one immutable value. A reload makes a new one.
 proxy
-    the running proxy of one process: the current world, the open connections, the log, the counters.
+    the running proxy of one process: the current snapshot, the open connections, the log, the counters.
 expiry
     when verdicts end: one timer, for tunnels and streams whose certificate or revocation list runs out.
 responders

@@ -6,7 +6,7 @@ from enum import Enum
 from math import inf
 
 
-class Wait(Enum):
+class Timeout(Enum):
     """What a connection is waiting for; each has its timeout in ``[timeouts]``."""
 
     HANDSHAKE = "handshake"
@@ -31,16 +31,16 @@ class Deadline:
 
     __slots__ = ("_armed", "_due", "_expired", "_handle", "_loop", "_time", "wait")
 
-    def __init__(self, loop: AbstractEventLoop, expired: Callable[[Wait], None]) -> None:
+    def __init__(self, loop: AbstractEventLoop, expired: Callable[[Timeout], None]) -> None:
         self._loop = loop
         self._time = loop.time
         self._expired = expired
         self._handle: TimerHandle | None = None
         self._armed = inf  # when the handle fires
         self._due = 0.0
-        self.wait = Wait.HANDSHAKE
+        self.wait = Timeout.HANDSHAKE
 
-    def set(self, wait: Wait, seconds: float) -> None:
+    def set(self, wait: Timeout, seconds: float) -> None:
         """Wait for ``wait`` from now on, at most ``seconds``; what was set before is forgotten."""
         self.wait = wait
         self._due = due = self._time() + seconds
@@ -73,5 +73,5 @@ class Deadline:
             self._expired(self.wait)
 
 
-def _nobody(_wait: Wait) -> None:
+def _nobody(_wait: Timeout) -> None:
     """Nobody is left to be told."""

@@ -4,19 +4,19 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.decision import Forward
-from gatekeeper.proxy.deadline import Wait
+from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.forwarding import believed_request_id, visitor_headers, whole_head
-from gatekeeper.proxy.life import CONNECTING, ENDED, LIFE, STREAMING, TUNNEL, WAITING, Hold, Stage
-from gatekeeper.proxy.tunnel import GOING_AWAY, POLICY_VIOLATION, Frames, close_frame
+from gatekeeper.proxy.states import CONNECTING, ENDED, STREAMING, TRANSITIONS, TUNNEL, WAITING, PauseReason, Stage
+from gatekeeper.proxy.websocket import GOING_AWAY, POLICY_VIOLATION, FrameTracker, close_frame
 from gatekeeper.wire.framing import Body, Framing, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line, incomplete_response, read_response
 from gatekeeper.wire.rules import MessageRule
 
 if TYPE_CHECKING:
-    from gatekeeper.proxy.downstream import Downstream
-    from gatekeeper.proxy.place import Place
-    from gatekeeper.proxy.upstream import UpstreamConnection
+    from gatekeeper.proxy.client.connection import Downstream
+    from gatekeeper.proxy.upstream.endpoint import Endpoint
+    from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 
 
 # RFC 9110, 9.2.2: what may be sent again when nobody knows whether it was carried out.
@@ -26,7 +26,7 @@ MAX_INTERIM_RESPONSES = 16
 
 _END = b"\r\n\r\n"
 _CLOSE = b"Connection: close\r\n\r\n"
-_RESPONSE_HEADER, _STREAM, _TUNNEL = Wait.RESPONSE_HEADER, Wait.STREAM, Wait.TUNNEL
+_RESPONSE_HEADER, _STREAM, _TUNNEL = Timeout.RESPONSE_HEADER, Timeout.STREAM, Timeout.TUNNEL
 
 
 class Exchange:
@@ -42,7 +42,7 @@ class Exchange:
     upstream_time: float | None = None
     reason = ""
     detail = ""
-    tried: "tuple[Place, ...]" = ()  # places that could not be reached, or gave no answer
+    tried: "tuple[Endpoint, ...]" = ()  # endpoints that could not be reached, or gave no answer
     _body: Body | None = None  # what of the request is still to come
     _first = b""
     _held = b""
@@ -62,16 +62,16 @@ class Exchange:
 
     def begin(self, rest: bytes) -> None:
         """Find an upstream connection and send the request; ``rest`` is what came with its head."""
-        world = self.downstream.world
-        self._pool = world.upstreams[self.forward.upstream]
+        snapshot = self.downstream.snapshot
+        self._pool = snapshot.upstreams[self.forward.upstream]
         if self._body is not None:
-            limit = world.settings.limits.request_body
+            limit = snapshot.settings.limits.request_body
             if limit is not None and self.head.block.length > limit:
                 self.fail(413, "The request body is too large.")
                 return
             self._first = rest
         elif rest:
-            self.downstream.keep(rest)
+            self.downstream.buffer(rest)
         if self.head.wire_head and not self.downstream.trusted:
             request_id = self.request_id.encode("ascii")
             self._request = b"".join(
@@ -91,18 +91,18 @@ class Exchange:
         proxy = downstream.address if downstream.trusted else None
         if proxy is not None:
             self.request_id = believed_request_id(block) or self.request_id
-        headers = visitor_headers(downstream.headers, block, proxy, downstream.world.trusts)
+        headers = visitor_headers(downstream.headers, block, proxy, downstream.snapshot.trusts)
         return whole_head(self.head, headers, self._pool.authority, self.request_id)
 
     def _connect(self) -> None:
         downstream = self.downstream
         if self._body is not None:
-            downstream.hold(Hold.CONNECTING)
+            downstream.pause_reading(PauseReason.CONNECTING)
         downstream.deadline.cancel()  # the pool has its own
-        self._pool.connect(self, downstream.world.timeouts.connect)
+        self._pool.connect(self, downstream.snapshot.timeouts.connect)
 
     def _move(self, stage: Stage) -> None:
-        if stage not in LIFE[self.stage]:
+        if stage not in TRANSITIONS[self.stage]:
             raise AssertionError(f"an exchange cannot go from {self.stage} to {stage}")
         self.stage = stage
 
@@ -120,9 +120,9 @@ class Exchange:
         downstream = self.downstream
         upstream.transport.write(self._request)
         if self._body is None:
-            downstream.deadline.set(_RESPONSE_HEADER, downstream.world.timeouts.response_header)
+            downstream.deadline.set(_RESPONSE_HEADER, downstream.snapshot.timeouts.response_header)
         else:
-            downstream.unhold(Hold.CONNECTING)
+            downstream.resume_reading(PauseReason.CONNECTING)
             first, self._first = self._first, b""
             self._request_body(first)
 
@@ -132,7 +132,7 @@ class Exchange:
             self._touch(_TUNNEL)
             self._upstream().write(data)
         elif self._body is None:
-            self.downstream.keep(data)
+            self.downstream.buffer(data)
         elif self.stage is CONNECTING:
             self._first += data
         else:
@@ -148,14 +148,14 @@ class Exchange:
             self.fail(error.status, error.detail)
             return
         self.received += len(content)
-        limit = self.downstream.world.settings.limits.request_body
+        limit = self.downstream.snapshot.settings.limits.request_body
         if limit is not None and self.received > limit:
             self.fail(413, "The request body is too large.")
             return
         chunked = self.head.block.framing is Framing.CHUNKED
         out = chunk(content) if chunked else content
         if rest is None:
-            self._touch(Wait.REQUEST_BODY)
+            self._touch(Timeout.REQUEST_BODY)
         else:
             out += last_chunk(body.trailers) if chunked else b""
             self._request_complete(rest)
@@ -165,10 +165,10 @@ class Exchange:
     def _request_complete(self, rest: bytes) -> None:
         self._body = None
         if rest:
-            self.downstream.keep(rest)
+            self.downstream.buffer(rest)
         if self.stage is WAITING:
-            timeouts = self.downstream.world.timeouts
-            self.downstream.deadline.set(Wait.RESPONSE_HEADER, timeouts.response_header)
+            timeouts = self.downstream.snapshot.timeouts
+            self.downstream.deadline.set(Timeout.RESPONSE_HEADER, timeouts.response_header)
 
     def client_finished(self, *, last: bool) -> bool:
         """The client sends no more; True if its request is whole, so that the answer still comes.
@@ -218,22 +218,22 @@ class Exchange:
 
     def upstream_is_slow(self) -> None:
         """Read no more from the client until the upstream has taken what is there."""
-        self.downstream.hold(Hold.UPSTREAM)
+        self.downstream.pause_reading(PauseReason.UPSTREAM)
 
     def upstream_is_ready(self) -> None:
         """The upstream has taken what was there."""
-        self.downstream.unhold(Hold.UPSTREAM)
+        self.downstream.resume_reading(PauseReason.UPSTREAM)
 
-    def expired(self, wait: Wait) -> None:
+    def expired(self, wait: Timeout) -> None:
         """A timeout of ``[timeouts]`` has passed."""
-        if wait is Wait.RESPONSE_HEADER:
+        if wait is Timeout.RESPONSE_HEADER:
             self._unanswered("no answer in time")
             self.fail(504, "The app did not answer in time.")
-        elif wait is Wait.REQUEST_BODY and Hold.UPSTREAM in self.downstream.holds:
+        elif wait is Timeout.REQUEST_BODY and PauseReason.UPSTREAM in self.downstream.pause_reasons:
             self.fail(504, "The app did not take the request body in time.")
-        elif wait is Wait.REQUEST_BODY:
+        elif wait is Timeout.REQUEST_BODY:
             self.fail(408, "The request body did not arrive in time.")
-        elif wait is Wait.TUNNEL:
+        elif wait is Timeout.TUNNEL:
             self._end()
             self.downstream.exchange_ended(keep_alive=False)
         else:
@@ -274,7 +274,7 @@ class Exchange:
             self.fail(502, "The app closed the connection without an answer.")
 
     def _may_be_sent_again(self, upstream: "UpstreamConnection") -> bool:
-        """On a fresh connection where a kept one was closed just when it was used again; else at another place."""
+        """On a fresh connection where a kept one was closed just when it was used again; else at another endpoint."""
         if self._held or self._interim:
             return False
         if not upstream.used_before:
@@ -286,8 +286,8 @@ class Exchange:
     def _unanswered(self, why: str, upstream: "UpstreamConnection | None" = None) -> None:
         upstream = upstream or self._upstream()
         self.detail = why
-        self.tried = (*self.tried, upstream.place)
-        upstream.place.unanswered(why, self.downstream.proxy.loop.time())
+        self.tried = (*self.tried, upstream.endpoint)
+        upstream.endpoint.failed(why, self.downstream.proxy.loop.time())
 
     def _response_cut(self, error: Exception | None) -> None:
         response = self._response
@@ -311,8 +311,8 @@ class Exchange:
             self.fail(502, f"The app's response cannot be passed on: {error.detail}")
             return
         downstream, upstream = self.downstream, self._upstream()
-        if upstream.place.health.failures:
-            upstream.place.health.answered()
+        if upstream.endpoint.health.failures:
+            upstream.endpoint.health.answered()
         self.upstream_time = downstream.proxy.since(self._sent_at)
         self.status = response.status
         self._response = response
@@ -325,7 +325,7 @@ class Exchange:
                 last = response.wire_head[:-2] + _CLOSE + data[end:]
             else:
                 downstream.write(response.wire_head + data[end:])
-            self._give_back(upstream)
+            self._release(upstream)
             self._move(ENDED)
             downstream.proxy.exchange_ended(self)
             downstream.exchange_ended(keep_alive=not last, last=last)
@@ -345,7 +345,7 @@ class Exchange:
             return
         if left is None:
             downstream.write(start + content)
-            self._touch(Wait.STREAM)
+            self._touch(Timeout.STREAM)
         else:
             self._complete(left, start + content)
 
@@ -387,16 +387,16 @@ class Exchange:
         if not (self.head.upgrade and response.upgrade):
             raise MessageRule.RESPONSE_SWITCH.error()
         self.status = 101
-        self._upstream().place.health.answered()
+        self._upstream().endpoint.health.answered()
         self.upstream_time = self.downstream.proxy.since(self._sent_at)
         self._move(TUNNEL)
         self.downstream.proxy.tunnel_opened()
-        self._touch(Wait.TUNNEL)
+        self._touch(Timeout.TUNNEL)
         self.sent = len(rest)
-        self._frames = Frames()
+        self._frames = FrameTracker()
         self._frames.feed(rest)
         self.downstream.write(response.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
-        self.downstream.release_held()
+        self.downstream.replay_buffered()
 
     def _response_fed(self, data: bytes) -> tuple[bytes, bytes | None]:
         """What goes to the client for ``data``, and what is behind the body if this was its end."""
@@ -425,13 +425,13 @@ class Exchange:
         upstream = self.upstream
         settled = self._body is None and not (self.received and upstream and upstream.transport.get_write_buffer_size())
         if upstream is not None and self._response.reusable and not left and settled:
-            self._give_back(upstream)
+            self._release(upstream)
         self._end()
         self.downstream.exchange_ended(keep_alive=self._keep_alive, last=last)
 
-    def _give_back(self, upstream: "UpstreamConnection") -> None:
+    def _release(self, upstream: "UpstreamConnection") -> None:
         self.upstream = upstream.exchange = None
-        self._pool.give_back(upstream)
+        self._pool.release(upstream)
 
     # -- the end
 
@@ -452,7 +452,7 @@ class Exchange:
         self._end()
         downstream.exchange_ended(keep_alive=keep_alive)
 
-    def say_goodbye(self) -> None:
+    def drain(self) -> None:
         """The gate is stopping: a WebSocket is closed where its frames allow it, since it would never end by itself."""
         if self.stage is TUNNEL and self._frames.between:
             self.cut(GOING_AWAY)
@@ -492,9 +492,9 @@ class Exchange:
         if self.upstream is not None:
             self.upstream.close()
             self.upstream = None
-        if downstream.holds:
-            downstream.unhold(Hold.UPSTREAM)
-            downstream.unhold(Hold.CONNECTING)
+        if downstream.pause_reasons:
+            downstream.resume_reading(PauseReason.UPSTREAM)
+            downstream.resume_reading(PauseReason.CONNECTING)
         downstream.proxy.exchange_ended(self)
 
     def _upstream(self) -> "UpstreamConnection":
@@ -502,7 +502,7 @@ class Exchange:
             raise AssertionError("no upstream connection")
         return self.upstream
 
-    def _touch(self, wait: Wait) -> None:
-        timeouts = self.downstream.world.timeouts
+    def _touch(self, wait: Timeout) -> None:
+        timeouts = self.downstream.snapshot.timeouts
         seconds = timeouts.tunnel_idle if wait is _TUNNEL else timeouts.stream_idle
         self.downstream.deadline.set(wait, seconds)

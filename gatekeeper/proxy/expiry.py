@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gatekeeper.proxy.downstream import Downstream
+    from gatekeeper.proxy.client.connection import Downstream
 
 # The clock on the wall may be set while the timer runs by another one, so it is looked at this often at least.
 LONGEST_WAIT = 60.0

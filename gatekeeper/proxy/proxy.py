@@ -1,4 +1,4 @@
-"""The running proxy of one process: the current world, the open connections, and who is told what happened."""
+"""The running proxy of one process: the current snapshot, the open connections, and who is told what happened."""
 
 import asyncio
 import logging
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
 from gatekeeper.local.handler import LocalHandler
-from gatekeeper.proxy.errand import unsent_bytes
 from gatekeeper.proxy.expiry import Expiry
+from gatekeeper.proxy.local_request import unsent_bytes
 from gatekeeper.proxy.ocsp import Responders
-from gatekeeper.proxy.world import Judgement, World
+from gatekeeper.proxy.snapshot import ClientContext, Snapshot
 from gatekeeper.telemetry.access_log import AccessLog, OwnAnswer
 from gatekeeper.telemetry.metrics import Cell, Metrics
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
 
 if TYPE_CHECKING:
-    from gatekeeper.proxy.announced import Announced
-    from gatekeeper.proxy.downstream import Downstream
+    from gatekeeper.proxy.client.connection import Downstream
+    from gatekeeper.proxy.client.proxy_header import ProxyHeaderReader
     from gatekeeper.proxy.exchange import Exchange
 
 # How long open connections may be judged anew before traffic gets its turn.
@@ -40,7 +40,7 @@ class Reload:
 
 
 class Proxy:
-    """Shared by all connections of a process. ``world`` is replaced by a reload; ``wall`` is the clock on the wall.
+    """Shared by all connections of a process. ``snapshot`` is replaced by a reload; ``wall`` is the clock on the wall.
 
     ``last_reload`` is None until the first one. ``connections_in_all`` and ``connections_from``, of an address, count
     those of the other processes too. ``unsent`` is how many bytes of a connection were not acknowledged yet, None if
@@ -49,7 +49,7 @@ class Proxy:
 
     def __init__(
         self,
-        world: World,
+        snapshot: Snapshot,
         *,
         loop: asyncio.AbstractEventLoop,
         log: AccessLog,
@@ -59,7 +59,7 @@ class Proxy:
         connections_from: Callable[[str], int] | None = None,
         unsent: Callable[[asyncio.BaseTransport], int | None] = unsent_bytes,
     ) -> None:
-        self.world = world
+        self.snapshot = snapshot
         self.loop = loop
         self.wall = wall
         self.log = log
@@ -68,37 +68,37 @@ class Proxy:
         self.last_reload: Reload | None = None
         self.unsent = unsent
         self.responders = Responders(loop, wall)
-        self.local = LocalHandler(loop, wall, lambda: self.world.invitations)
+        self.local = LocalHandler(loop, wall, lambda: self.snapshot.invitations)
         self.expiry = Expiry(loop, wall, _judge_anew)
         self.connections: set[Downstream] = set()
-        self.announced: set[Announced] = set()
+        self.pending: set[ProxyHeaderReader] = set()
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
         self._connections_from = connections_from or metrics.address_counts.count
         self._drained = asyncio.Event()
-        for pool in world.upstreams.values():
+        for pool in snapshot.upstreams.values():
             pool.start()
         self.local.open()
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
-        verdict, policy = self.world.judge(peer, now), self.world.policy.ocsp
+        verdict, policy = self.snapshot.judge(peer, now), self.snapshot.policy.ocsp
         if policy is None or isinstance(verdict, Refuse):
             return verdict
         return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
 
-    def judgement(self, peer: Peer, now: float) -> Judgement:
+    def client_context(self, peer: Peer, now: float) -> ClientContext:
         """The verdict and what follows from it. It is the same for each connection of who was let in, so it is
         cached: 1 µs instead of 10. Not where an OCSP responder may say something new.
         """
-        world = self.world
+        snapshot = self.snapshot
         if peer.leaf is None:
-            return world.nobody
-        judgement = world.recall(peer, now)
-        if judgement is None:
-            judgement = world.consequences(self.judge(peer, now), now)
-            if judgement.authorizer.admitted and world.policy.ocsp is None:
-                world.remember(peer, judgement)
-        return judgement
+            return snapshot.nobody
+        client_context = snapshot.cached(peer, now)
+        if client_context is None:
+            client_context = snapshot.derive(self.judge(peer, now), now)
+            if client_context.authorizer.admitted and snapshot.policy.ocsp is None:
+                snapshot.cache(peer, client_context)
+        return client_context
 
     def since(self, moment: float) -> float:
         """Seconds since then; none if the clock on the wall was set back meanwhile: sums must not go backwards."""
@@ -107,21 +107,21 @@ class Proxy:
 
     def ask(self, peer: Peer, then: Callable[[], None]) -> None:
         """Ask the OCSP responder about a peer whose verdict is pending, and call ``then`` soon."""
-        policy = self.world.policy.ocsp
+        policy = self.snapshot.policy.ocsp
         if policy is None:
             self.loop.call_soon(then)  # a reload has switched it off meanwhile
         else:
             self.responders.ask(peer, policy.responder, then)
 
-    def renew(self, world: World) -> None:
-        """Put a new world into force: for new connections, for the next request of each open one, and for what is
+    def renew(self, snapshot: Snapshot) -> None:
+        """Put a new snapshot into force: for new connections, for the next request of each open one, and for what is
         under way."""
-        old, self.world = self.world, world
-        kept = set(map(id, world.upstreams.values()))
+        old, self.snapshot = self.snapshot, snapshot
+        kept = set(map(id, snapshot.upstreams.values()))
         for pool in old.upstreams.values():
             if id(pool) not in kept:
                 pool.retire()
-        for pool in world.upstreams.values():
+        for pool in snapshot.upstreams.values():
             pool.start()
         self.local.open()
         self._judge_all_anew(iter(list(self.connections)))
@@ -152,32 +152,32 @@ class Proxy:
         if self.draining:
             self._settle()
 
-    def expecting(self, announced: "Announced") -> None:
+    def pending_added(self, pending: "ProxyHeaderReader") -> None:
         """A load balancer connected, and is to say for whom."""
-        self.announced.add(announced)
+        self.pending.add(pending)
 
-    def expected(self, announced: "Announced") -> None:
+    def pending_removed(self, pending: "ProxyHeaderReader") -> None:
         """It has said so, or never will."""
-        self.announced.discard(announced)
+        self.pending.discard(pending)
         if self.draining:
             self._settle()
 
     @property
     def idle(self) -> bool:
         """Whether nobody is connected."""
-        return not self.connections and not self.announced
+        return not self.connections and not self.pending
 
     def _settle(self) -> None:
         if self.idle:
             self._drained.set()
 
-    def room(self, coming: int) -> int:
+    def capacity(self, coming: int) -> int:
         """How many more ``limits.connections`` allows than are open and on their way in."""
-        return self.world.settings.limits.connections - self._connections_in_all() - coming - len(self.announced)
+        return self.snapshot.settings.limits.connections - self._connections_in_all() - coming - len(self.pending)
 
-    def is_crowded(self, address: str) -> bool:
+    def over_limit(self, address: str) -> bool:
         """Whether ``limits.connections_per_ip`` forbids one more from there. A Unix socket is not an address."""
-        most = self.world.settings.limits.connections_per_ip
+        most = self.snapshot.settings.limits.connections_per_ip
         if most == 0 or address == "unix":
             return False
         return max(self.metrics.address_counts.own(address), self._connections_from(address)) >= most
@@ -203,7 +203,7 @@ class Proxy:
 
     def plain_http_answer(self) -> bytes:
         """For a client that speaks HTTP where TLS is expected."""
-        answer = self.world.pages.failed(
+        answer = self.snapshot.pages.failed(
             400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
         )
         return own_response(answer.status, answer.headers, answer.body, method=b"GET", close=True, now=self.wall())
@@ -212,7 +212,7 @@ class Proxy:
         """Let running exchanges end, send everyone else away, and cut what is left after ``seconds``."""
         self.draining = True
         for downstream in list(self.connections):
-            downstream.go_away()
+            downstream.drain()
         self._settle()
         try:
             await asyncio.wait_for(self._drained.wait(), seconds)
@@ -221,8 +221,8 @@ class Proxy:
 
     def cut(self) -> None:
         """Close every connection now, whatever is under way."""
-        for announced in list(self.announced):
-            announced.cut()
+        for pending in list(self.pending):
+            pending.cut()
         for downstream in list(self.connections):
             downstream.transport.abort()
 
@@ -240,7 +240,7 @@ class Proxy:
         """An exchange became a tunnel; `exchange_ended` is told when it is over."""
         self.metrics.change(Cell.TUNNELS, 1)
 
-    def shut_out(self, exchange: "Exchange", refusal: Refuse) -> None:
+    def revoked(self, exchange: "Exchange", refusal: Refuse) -> None:
         """A visitor is let in no longer while an exchange is under way, which ends; its line in the log says why."""
         self.metrics.refused(refusal.reason)
         exchange.reason, exchange.detail = refusal.reason, refusal.detail

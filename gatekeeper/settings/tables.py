@@ -191,7 +191,7 @@ class UpstreamSettings(Table):
     )
 
     @property
-    def places(self) -> tuple[UpstreamURL, ...]:
+    def endpoints(self) -> tuple[UpstreamURL, ...]:
         """Where the app is: one URL or several."""
         return (self.url,) if self.url is not None else self.urls
 
@@ -205,16 +205,16 @@ class UpstreamSettings(Table):
 def _one_of_url_and_urls(upstream: UpstreamSettings) -> None:
     if upstream.url is not None and upstream.urls:
         raise ValueError("holds both url and urls; keep one of them")
-    if not upstream.places:
+    if not upstream.endpoints:
         raise ValueError('names no place; write url = "http://127.0.0.1:8000" or wherever the app is')
-    if len(upstream.places) > 1 and any(place.scheme == "static" for place in upstream.places):
+    if len(upstream.endpoints) > 1 and any(endpoint.scheme == "static" for endpoint in upstream.endpoints):
         raise ValueError("lists static: among several urls; a folder can only stand alone, as url")
 
 
 def _only_for_https(upstream: UpstreamSettings) -> None:
     if (upstream.certificate is None) != (upstream.key is None):
         raise ValueError("needs certificate and key together, or neither of them")
-    if any(place.scheme == "https" for place in upstream.places):
+    if any(endpoint.scheme == "https" for endpoint in upstream.endpoints):
         return
     for name in ("ca", "certificate", "server_name", "unsafe_skip_verify"):
         if getattr(upstream, name):

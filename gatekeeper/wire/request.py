@@ -184,10 +184,10 @@ class RequestReader:
         self._cookies = Cache(read_cookie, CACHED_COOKIES, CACHED_FIELD_BYTES)
         self._cookie_passes = not is_reserved(b"cookie", stripped)
 
-    def read(self, line: bytes, block: bytes, *, remember: bool) -> RequestHead:
+    def read(self, line: bytes, block: bytes, *, cache: bool) -> RequestHead:
         """Read a complete head: the request line without its CRLF, and all that follows, the blank line included.
 
-        ``remember`` is for what admitted visitors send. MessageError with the status to answer if the head is refused.
+        ``cache`` is for what admitted visitors send. MessageError with the status to answer if the head is refused.
         """
         match = _REQUEST_LINE.fullmatch(line)
         limits = self.limits
@@ -195,7 +195,7 @@ class RequestReader:
             raise self._line_error(line)
         if len(block) + len(line) + 2 > limits.head:
             raise MessageRule.HEAD_TOO_LARGE.error()
-        known = self._blocks[block] if remember else self._strangers[block]
+        known = self._blocks[block] if cache else self._strangers[block]
         method, target, minor = match.groups()
         head = RequestHead(method, target, minor[0] - 0x30, known)
         if target[0] != _SLASH or not known.host or minor == b"0":
@@ -209,7 +209,7 @@ class RequestReader:
         head = self._read_in_two(text)
         if head is None:
             line_end = text.find(b"\r\n")
-            head = self.read(text[:line_end], text[line_end + 2 :], remember=True)
+            head = self.read(text[:line_end], text[line_end + 2 :], cache=True)
         return head
 
     def _read_in_two(self, text: bytes) -> RequestHead | None:

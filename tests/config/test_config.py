@@ -26,7 +26,7 @@ def test_what_is_not_written_has_its_default(tmp_path: Path) -> None:
     assert [str(address) for address in configuration.settings.server.listen] == ["0.0.0.0:8443"]
     assert configuration.settings.timeouts.tunnel_idle == 3600
     assert configuration.settings.limits.request_body is None
-    assert [str(place) for place in configuration.settings.every_upstream["default"].places] == [
+    assert [str(place) for place in configuration.settings.every_upstream["default"].endpoints] == [
         "http://127.0.0.1:8000"
     ]
 

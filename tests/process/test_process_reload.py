@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gatekeeper.config import load
 from gatekeeper.process.reload import Reloader, needing_a_restart
 from gatekeeper.proxy.proxy import Reload
-from gatekeeper.proxy.world import World, build_world
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import Settings
 from tests.certificates import Holder, make_authority, make_server
@@ -40,26 +40,28 @@ class Watch:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "gatekeeper.toml"
-        self.worlds: Queue[World] = Queue()
+        self.snapshots: Queue[Snapshot] = Queue()
         self.reloads: Queue[Reload] = Queue()
         settings = load(self.path).settings
-        self.reloader = Reloader(self.path, settings, build=self._build, renew=self.worlds.put, report=self.reloads.put)
+        self.reloader = Reloader(
+            self.path, settings, build=self._build, renew=self.snapshots.put, report=self.reloads.put
+        )
         self.reloader.start(self._build(settings))
 
-    def _build(self, settings: Settings, files: FileReader = OPEN_DIRECTLY) -> World:
-        return build_world(settings, {}, 0.0, files)
+    def _build(self, settings: Settings, files: FileReader = OPEN_DIRECTLY) -> Snapshot:
+        return build_snapshot(settings, {}, 0.0, files)
 
-    def reloaded(self) -> World:
+    def reloaded(self) -> Snapshot:
         """The next reload, which must succeed."""
         result = self.reloads.get(timeout=PATIENCE)
         assert result.ok, result.message
-        return self.worlds.get_nowait()
+        return self.snapshots.get_nowait()
 
     def failed(self) -> str:
-        """What was wrong with the next reload; there is no new world."""
+        """What was wrong with the next reload; there is no new snapshot."""
         result = self.reloads.get(timeout=PATIENCE)
         assert not result.ok
-        assert self.worlds.empty()
+        assert self.snapshots.empty()
         return result.message
 
     def rests(self) -> bool:

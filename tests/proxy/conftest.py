@@ -1,11 +1,11 @@
-"""One set of files and one world for all transcripts; each test gets its own clock, app and proxy."""
+"""One set of files and one snapshot for all transcripts; each test gets its own clock, app and proxy."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from gatekeeper.proxy.world import World, build_world
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from tests.proxy.scene import Files, Scene
 
 
@@ -15,17 +15,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @pytest.fixture(scope="session")
-def world(files: Files) -> World:
-    return build_world(files.settings(), {}, 0.0)
+def snapshot(files: Files) -> Snapshot:
+    return build_snapshot(files.settings(), {}, 0.0)
 
 
 @pytest.fixture
-def make_scene(files: Files, world: World) -> Iterator[Callable[..., Scene]]:
+def make_scene(files: Files, snapshot: Snapshot) -> Iterator[Callable[..., Scene]]:
     """A scene with further tables of the configuration."""
     scenes = []
 
     def make(**tables: Any) -> Scene:
-        scenes.append(Scene(files, world, **tables))
+        scenes.append(Scene(files, snapshot, **tables))
         return scenes[-1]
 
     yield make

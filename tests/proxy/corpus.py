@@ -209,11 +209,11 @@ def byte_by_byte(sent: bytes) -> Iterator[bytes]:
         yield sent[index : index + 1]
 
 
-def at(*places: int) -> Callable[[bytes], Iterator[bytes]]:
-    """At these places, as far as there is something."""
+def at(*endpoints: int) -> Callable[[bytes], Iterator[bytes]]:
+    """At these endpoints, as far as there is something."""
 
     def split(sent: bytes) -> Iterator[bytes]:
-        edges = [0, *sorted({place % (len(sent) or 1) for place in places} - {0}), len(sent)]
+        edges = [0, *sorted({endpoint % (len(sent) or 1) for endpoint in endpoints} - {0}), len(sent)]
         for start, end in pairwise(edges):
             yield from in_one(sent[start:end])
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.proxy.client.connection import Downstream
 from gatekeeper.proxy.forwarding import client_address
-from gatekeeper.proxy.place import make_places
-from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.proxy import Proxy
-from gatekeeper.proxy.world import World, make_world
+from gatekeeper.proxy.snapshot import Snapshot, make_snapshot
+from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.types import Loading
 from gatekeeper.telemetry.access_log import Outcome, json_line
@@ -82,21 +82,21 @@ class Log:
 class Scene:
     """A running proxy. ``tables`` are tables of the configuration, as TOML would give them."""
 
-    def __init__(self, files: Files, world: World, **tables: Any) -> None:
+    def __init__(self, files: Files, snapshot: Snapshot, **tables: Any) -> None:
         self.files = files
         self.loop = VirtualLoop()
         self.app = App(self.loop)
         settings = files.settings(**tables)
-        self.pool = Pool(settings.every_upstream["default"], self._places(settings), self.loop)
+        self.pool = Pool(settings.every_upstream["default"], self._endpoints(settings), self.loop)
         self.pools = {"default": self.pool} | {
-            name: Pool(upstream, make_places(name, upstream, {}), self.loop)
+            name: Pool(upstream, make_endpoints(name, upstream, {}), self.loop)
             for name, upstream in settings.upstreams.items()
         }
-        self.world = replace(make_world(settings, world.tls, self.pools), pages=world.pages)
+        self.snapshot = replace(make_snapshot(settings, snapshot.tls, self.pools), pages=snapshot.pages)
         self.log = Log()
         self.started = time.time()
         self.proxy = Proxy(
-            self.world,
+            self.snapshot,
             loop=self.loop,
             log=self.log,  # type: ignore[arg-type]
             metrics=Metrics(),
@@ -104,9 +104,9 @@ class Scene:
             unsent=lambda transport: transport.unacknowledged,  # type: ignore[attr-defined]
         )
 
-    def _places(self, settings: Settings) -> Any:
-        self.places = make_places("default", settings.every_upstream["default"], {})
-        return self.places
+    def _endpoints(self, settings: Settings) -> Any:
+        self.endpoints = make_endpoints("default", settings.every_upstream["default"], {})
+        return self.endpoints
 
     def wall(self) -> float:
         return self.started + self.loop.time()
@@ -152,7 +152,7 @@ class Scene:
     @property
     def busy(self) -> int:
         """The app's connections that carry an exchange, or soon do."""
-        return sum(place.busy for place in self.places)
+        return sum(endpoint.busy for endpoint in self.endpoints)
 
     @property
     def statuses(self) -> list[int]:

@@ -1,19 +1,19 @@
-"""Several places, places that fail, and more requests than connections: who gets what, on a clock moved by hand."""
+"""Several endpoints, some that fail, and more requests than connections: who gets what, on a clock moved by hand."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from gatekeeper.proxy.place import Place
-from gatekeeper.proxy.pool import MAX_WAITING
+from gatekeeper.proxy.upstream.endpoint import Endpoint
+from gatekeeper.proxy.upstream.pool import MAX_WAITING
 from tests.proxy.scene import OK, Scene, Visitor, get, request
 
 ONE, TWO, THREE = (("127.0.0.1", port) for port in (8001, 8002, 8003))
 MakeScene = Callable[..., Scene]
 
 
-def places(make_scene: MakeScene, count: int = 2, **more: Any) -> Scene:
+def endpoints(make_scene: MakeScene, count: int = 2, **more: Any) -> Scene:
     return make_scene(upstream={"urls": [f"http://127.0.0.1:800{n}" for n in range(1, count + 1)], **more})
 
 
@@ -32,16 +32,16 @@ def status(visitor: Visitor) -> int:
 
 
 def test_equal_places_take_turns(make_scene: MakeScene) -> None:
-    """One request at a time: the first place must not get them all."""
-    scene = places(make_scene, 3)
+    """One request at a time: the first endpoint must not get them all."""
+    scene = endpoints(make_scene, 3)
     for _ in range(6):
         scene.serve(ask(scene), OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n", 1))
     assert scene.app.attempts == [ONE, TWO, THREE] * 2
 
 
 def test_idle_connections_take_turns_too(make_scene: MakeScene) -> None:
-    """Kept connections are used again, at every place."""
-    scene = places(make_scene)
+    """Kept connections are used again, at every endpoint."""
+    scene = endpoints(make_scene)
     for _ in range(6):
         visitor = ask(scene)
         (asked,) = [connection for connection in scene.app.connections if connection.read()]
@@ -52,7 +52,7 @@ def test_idle_connections_take_turns_too(make_scene: MakeScene) -> None:
 
 def test_a_place_with_slow_answers_gets_fewer_requests(make_scene: MakeScene) -> None:
     """What is under way counts, not what was."""
-    scene = places(make_scene)
+    scene = endpoints(make_scene)
     for _ in range(4):
         ask(scene)
     for connection, address in zip(scene.app.connections, scene.app.attempts, strict=True):
@@ -61,16 +61,16 @@ def test_a_place_with_slow_answers_gets_fewer_requests(make_scene: MakeScene) ->
     before = len(scene.app.connections)
     for _ in range(2):
         ask(scene)
-    assert len(scene.app.connections) == before  # both went to the idle connections of the second place
-    assert scene.places[0].busy == scene.places[1].busy == 2
+    assert len(scene.app.connections) == before  # both went to the idle connections of the second endpoint
+    assert scene.endpoints[0].busy == scene.endpoints[1].busy == 2
 
 
-# -- places that fail
+# -- endpoints that fail
 
 
 def test_a_place_that_refuses_is_left_alone_and_tried_again(make_scene: MakeScene) -> None:
-    """A second, then two: one request each time finds out, and is answered by the other place."""
-    scene = places(make_scene)
+    """A second, then two: one request each time finds out, and is answered by the other endpoint."""
+    scene = endpoints(make_scene)
     scene.app.down.add(ONE)
     tried_at = []
     for _ in range(24):
@@ -91,8 +91,8 @@ def status_of_next(scene: Scene) -> int:
 
 
 def test_a_place_that_lets_connections_hang_is_given_up_in_time(make_scene: MakeScene) -> None:
-    """timeouts.connect for each place; then the next one is asked, and the first left alone."""
-    scene = places(make_scene)
+    """timeouts.connect for each endpoint; then the next one is asked, and the first left alone."""
+    scene = endpoints(make_scene)
     scene.app.silent.add(ONE)
     visitor = ask(scene)
     scene.loop.advance(4.9)
@@ -100,23 +100,23 @@ def test_a_place_that_lets_connections_hang_is_given_up_in_time(make_scene: Make
     scene.loop.advance(0.2)
     assert scene.app.attempts == [ONE, TWO]
     assert scene.serve(visitor) == OK
-    assert not scene.places[0].health.up(scene.loop.time())
+    assert not scene.endpoints[0].health.up(scene.loop.time())
 
 
 def test_a_place_that_is_back_gets_requests_slowly(make_scene: MakeScene) -> None:
     """slow_start: a tenth of its share at first, all of it in the end."""
-    scene = places(make_scene, slow_start="10s")
+    scene = endpoints(make_scene, slow_start="10s")
     scene.app.down.add(ONE)
     scene.serve(ask(scene))
     scene.app.down.clear()
     scene.loop.advance(1.0)
     for _ in range(22):
         ask(scene)
-    assert scene.places[0].busy == 2  # of 22 under way a tenth
+    assert scene.endpoints[0].busy == 2  # of 22 under way a tenth
     scene.loop.advance(10.0)
     for _ in range(18):
         ask(scene)
-    assert scene.places[0].busy == scene.places[1].busy == 20
+    assert scene.endpoints[0].busy == scene.endpoints[1].busy == 20
 
 
 def test_a_single_place_is_always_tried(scene: Scene) -> None:
@@ -132,7 +132,7 @@ def test_a_single_place_is_always_tried(scene: Scene) -> None:
 
 def test_where_every_place_has_failed_one_of_them_is_tried(make_scene: MakeScene) -> None:
     """Nobody but the requests can find out that an app is back; but none waits for all of them."""
-    scene = places(make_scene, 3)
+    scene = endpoints(make_scene, 3)
     scene.app.down |= {ONE, TWO, THREE}
     assert status(ask(scene)) == 502
     assert scene.app.attempts == [ONE, TWO, THREE]
@@ -152,7 +152,7 @@ def test_why_a_place_cannot_be_reached_stands_in_the_log_only(scene: Scene) -> N
 
 
 def test_a_gate_without_room_for_connections_blames_no_place(scene: Scene) -> None:
-    """EMFILE: 503, and the place is as good as before."""
+    """EMFILE: 503, and the endpoint is as good as before."""
     scene.app.refuses = OSError(24, "Too many open files")
     answer = ask(scene).read()
     assert answer.startswith(b"HTTP/1.1 503 ")
@@ -164,8 +164,8 @@ def test_a_gate_without_room_for_connections_blames_no_place(scene: Scene) -> No
 
 
 def test_an_idempotent_request_without_an_answer_goes_to_another_place(make_scene: MakeScene) -> None:
-    """RFC 9110, 9.2.2. Each place at most once."""
-    scene = places(make_scene)
+    """RFC 9110, 9.2.2. Each endpoint at most once."""
+    scene = endpoints(make_scene)
     visitor = ask(scene)
     scene.app.connections[0].close()
     assert scene.app.attempts == [ONE, TWO]
@@ -185,7 +185,7 @@ def test_an_idempotent_request_without_an_answer_goes_to_another_place(make_scen
 )
 def test_other_requests_do_not(make_scene: MakeScene, asked: bytes, answered: bytes) -> None:
     """Neither what is not idempotent, nor a body that is gone, nor where an answer had begun."""
-    scene = places(make_scene)
+    scene = endpoints(make_scene)
     visitor = scene.alice()
     visitor.send(asked)
     if answered:
@@ -196,8 +196,8 @@ def test_other_requests_do_not(make_scene: MakeScene, asked: bytes, answered: by
 
 
 def test_a_second_try_keeps_to_max_connections(make_scene: MakeScene) -> None:
-    """On the idle connection of a place that may have no other."""
-    scene = places(make_scene, max_connections=1)
+    """On the idle connection of an endpoint that may have no other."""
+    scene = endpoints(make_scene, max_connections=1)
     for _ in range(2):
         scene.serve(ask(scene))
     one, two = scene.app.connections
@@ -212,7 +212,7 @@ def test_a_second_try_keeps_to_max_connections(make_scene: MakeScene) -> None:
 
 def test_a_request_that_is_not_answered_in_time_is_not_sent_again(make_scene: MakeScene) -> None:
     """It may well be the request; it would block one place after the other."""
-    scene = places(make_scene)
+    scene = endpoints(make_scene)
     visitor = ask(scene)
     scene.loop.advance(61)
     assert status(visitor) == 504
@@ -222,7 +222,7 @@ def test_a_request_that_is_not_answered_in_time_is_not_sent_again(make_scene: Ma
 
 def test_a_place_that_never_answers_is_left_alone(make_scene: MakeScene) -> None:
     """Three in a row, in time or by closing; one answer between them, and it goes on."""
-    scene = places(make_scene)
+    scene = endpoints(make_scene)
     closing = OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n", 1)
     for _ in range(5):  # in turns, so that the first is asked three times
         visitor = scene.alice()
@@ -232,15 +232,15 @@ def test_a_place_that_never_answers_is_left_alone(make_scene: MakeScene) -> None
         else:
             scene.app.last.close()
     assert scene.app.attempts == [ONE, TWO, ONE, TWO, ONE]
-    assert not scene.places[0].health.up(scene.loop.time())
-    assert scene.places[1].health.up(scene.loop.time())
+    assert not scene.endpoints[0].health.up(scene.loop.time())
+    assert scene.endpoints[1].health.up(scene.loop.time())
 
 
 # -- checks
 
 
 class Checks:
-    """The answers to health checks, by the place's port."""
+    """The answers to health checks, by the endpoint's port."""
 
     def __init__(self, scene: Scene) -> None:
         self.wrong: dict[int, str] = {}
@@ -252,15 +252,15 @@ class Checks:
         scene.pool.start(self._ask)
         scene.loop.settle()
 
-    async def _ask(self, place: Place, path: str, seconds: float) -> str:
-        port = place.address.port
+    async def _ask(self, endpoint: Endpoint, path: str, seconds: float) -> str:
+        port = endpoint.address.port
         self.asked.append((port, path, seconds, self._scene.loop.time()))
         return self.wrong.get(port, "")
 
 
 def test_every_place_is_asked_regularly(make_scene: MakeScene) -> None:
     """health_path, every health_interval, from the start on; an answer must come within the interval."""
-    scene = places(make_scene, health_path="/healthz", health_interval="2s")
+    scene = endpoints(make_scene, health_path="/healthz", health_interval="2s")
     checks = Checks(scene)
     scene.loop.advance(5)
     assert checks.asked == [(port, "/healthz", 2.0, at) for at in (0.0, 2.0, 4.0) for port in (8001, 8002)]
@@ -268,7 +268,7 @@ def test_every_place_is_asked_regularly(make_scene: MakeScene) -> None:
 
 def test_a_place_whose_check_fails_gets_no_requests_until_one_passes(make_scene: MakeScene) -> None:
     """Also none on the connections that it has, so that an app can take itself out."""
-    scene = places(make_scene, health_path="/healthz", health_interval="2s", slow_start="0s")
+    scene = endpoints(make_scene, health_path="/healthz", health_interval="2s", slow_start="0s")
     checks = Checks(scene)
     for _ in range(2):
         scene.serve(ask(scene))
@@ -277,12 +277,12 @@ def test_a_place_whose_check_fails_gets_no_requests_until_one_passes(make_scene:
     assert [connection.is_gone for connection in scene.app.connections] == [True, False]
     for _ in range(3):
         ask(scene)
-    assert (scene.places[0].busy, scene.places[1].busy) == (0, 3)
+    assert (scene.endpoints[0].busy, scene.endpoints[1].busy) == (0, 3)
     assert scene.pool.up
     checks.wrong.clear()
     scene.loop.advance(2)
     ask(scene)
-    assert scene.places[0].busy == 1
+    assert scene.endpoints[0].busy == 1
 
 
 def test_what_is_under_way_at_a_place_that_fails_its_check_goes_on(make_scene: MakeScene) -> None:
@@ -299,7 +299,7 @@ def test_what_is_under_way_at_a_place_that_fails_its_check_goes_on(make_scene: M
 @pytest.mark.parametrize("count", [1, 2])
 def test_where_every_check_fails_visitors_get_503(make_scene: MakeScene, count: int) -> None:
     """Whoever set health_path wants no request to reach an app that says no; one place or several."""
-    scene = places(make_scene, count, health_path="/healthz", health_interval="2s")
+    scene = endpoints(make_scene, count, health_path="/healthz", health_interval="2s")
     checks = Checks(scene)
     checks.wrong.update({8001: "no", 8002: "no"})
     scene.loop.advance(2)
@@ -315,7 +315,7 @@ def test_where_every_check_fails_visitors_get_503(make_scene: MakeScene, count: 
 
 def test_a_closed_pool_checks_no_more(make_scene: MakeScene) -> None:
     """At the end of a worker, or of a configuration."""
-    scene = places(make_scene, health_path="/healthz", health_interval="2s")
+    scene = endpoints(make_scene, health_path="/healthz", health_interval="2s")
     checks = Checks(scene)
     scene.pool.close()
     scene.loop.advance(10)
@@ -405,8 +405,8 @@ def test_who_waits_goes_on_when_connecting_fails(narrow: Scene) -> None:
 
 
 def test_the_bound_is_each_places_own(make_scene: MakeScene) -> None:
-    """Two places with two connections each serve four at a time."""
-    scene = places(make_scene, max_connections=2)
+    """Two endpoints with two connections each serve four at a time."""
+    scene = endpoints(make_scene, max_connections=2)
     for _ in range(6):
         ask(scene)
     assert sorted(scene.app.attempts) == [ONE, ONE, TWO, TWO]
@@ -455,7 +455,7 @@ def test_a_connection_that_is_open_says_that_the_app_is_there(scene: Scene) -> N
 
 def test_without_one_it_is_tried_at_every_place(make_scene: MakeScene) -> None:
     """One that takes it suffices, and nothing is left open; one that hangs is given up."""
-    scene = places(make_scene)
+    scene = endpoints(make_scene)
     scene.app.silent.add(ONE)
     assert reachable(scene)
     assert scene.app.attempts == [ONE, TWO]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gatekeeper.proxy.world import World
+from gatekeeper.proxy.snapshot import Snapshot
 from tests.corpus.reading import RequestMessage, requests
 from tests.proxy.corpus import Played, at, byte_by_byte, in_one, play
 from tests.proxy.scene import Files, Scene
@@ -20,9 +20,9 @@ SHORT = 2000
 
 
 @pytest.fixture(scope="module")
-def gates_own(files: Files, world: World) -> list[tuple[bytes, bytes]]:
+def gates_own(files: Files, snapshot: Snapshot) -> list[tuple[bytes, bytes]]:
     """What the app is told about Alice with the plainest request there is."""
-    scene = Scene(files, world)
+    scene = Scene(files, snapshot)
     try:
         own = play(scene, TAIL, in_one).apps.gates_own[0]
     finally:
@@ -49,7 +49,7 @@ def test_a_message_has_its_outcome(
 
 @every_message
 def test_how_a_message_is_split_makes_no_difference(make_scene: Callable[..., Scene], message: RequestMessage) -> None:
-    """Byte by byte, and at random places: one answer, one meaning."""
+    """Byte by byte, and at random endpoints: one answer, one meaning."""
     chance = random.Random(message.name)
     splits = [at(*(chance.randrange(len(message.sent)) for _ in range(count))) for count in (1, 6)]
     if len(message.sent) <= SHORT:

@@ -31,7 +31,7 @@ def test_a_response_has_its_outcome(scene: Scene, message: ResponseMessage) -> N
 def test_how_a_response_is_split_makes_no_difference(
     make_scene: Callable[..., Scene], message: ResponseMessage
 ) -> None:
-    """Byte by byte, and at random places: the client gets the same statuses and the same content, whole or cut."""
+    """Byte by byte, and at random endpoints: the client gets the same statuses and the same content, whole or cut."""
     chance = random.Random(message.name)
     splits: list[Split] = [at(*(chance.randrange(len(message.sent) or 1) for _ in range(count))) for count in (1, 6)]
     if len(message.sent) <= SHORT:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gatekeeper.proxy.deadline import Deadline, Wait
+from gatekeeper.proxy.deadline import Deadline, Timeout
 from tests.proxy.virtual import VirtualLoop
 
 
@@ -16,69 +16,71 @@ def loop() -> Iterator[VirtualLoop]:
 
 
 @pytest.fixture
-def expired(loop: VirtualLoop) -> list[tuple[Wait, float]]:
+def expired(loop: VirtualLoop) -> list[tuple[Timeout, float]]:
     return []
 
 
 @pytest.fixture
-def deadline(loop: VirtualLoop, expired: list[tuple[Wait, float]]) -> Deadline:
+def deadline(loop: VirtualLoop, expired: list[tuple[Timeout, float]]) -> Deadline:
     return Deadline(loop, lambda wait: expired.append((wait, loop.time())))
 
 
-def test_it_expires_once(loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Wait, float]]) -> None:
+def test_it_expires_once(loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Timeout, float]]) -> None:
     """At its time, not before and not again."""
-    deadline.set(Wait.IDLE, 5)
+    deadline.set(Timeout.IDLE, 5)
     loop.advance(4)
     assert expired == []
     loop.advance(100)
-    assert expired == [(Wait.IDLE, 5.0)]
+    assert expired == [(Timeout.IDLE, 5.0)]
 
 
-def test_it_can_be_moved_further_away(loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Wait, float]]) -> None:
+def test_it_can_be_moved_further_away(
+    loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Timeout, float]]
+) -> None:
     """And is then not felt at the old time."""
-    deadline.set(Wait.REQUEST_HEADER, 5)
+    deadline.set(Timeout.REQUEST_HEADER, 5)
     loop.advance(4)
-    deadline.set(Wait.STREAM, 60)
+    deadline.set(Timeout.STREAM, 60)
     loop.advance(59)
     assert expired == []
     loop.advance(1)
-    assert expired == [(Wait.STREAM, 64.0)]
+    assert expired == [(Timeout.STREAM, 64.0)]
 
 
-def test_it_can_be_moved_closer(loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Wait, float]]) -> None:
+def test_it_can_be_moved_closer(loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Timeout, float]]) -> None:
     """The timer that was armed for later does not make it late."""
-    deadline.set(Wait.IDLE, 75)
-    deadline.set(Wait.REQUEST_HEADER, 10)
+    deadline.set(Timeout.IDLE, 75)
+    deadline.set(Timeout.REQUEST_HEADER, 10)
     loop.advance(10)
-    assert expired == [(Wait.REQUEST_HEADER, 10.0)]
+    assert expired == [(Timeout.REQUEST_HEADER, 10.0)]
     loop.advance(100)
     assert len(expired) == 1
 
 
 def test_it_can_be_cancelled_and_set_again(
-    loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Wait, float]]
+    loop: VirtualLoop, deadline: Deadline, expired: list[tuple[Timeout, float]]
 ) -> None:
     """A connection that is gone waits for nothing."""
-    deadline.set(Wait.IDLE, 5)
+    deadline.set(Timeout.IDLE, 5)
     deadline.cancel()
     deadline.cancel()
     loop.advance(10)
     assert expired == []
-    deadline.set(Wait.LINGER, 2)
+    deadline.set(Timeout.LINGER, 2)
     loop.advance(2)
-    assert expired == [(Wait.LINGER, 12.0)]
+    assert expired == [(Timeout.LINGER, 12.0)]
 
 
 def test_it_can_be_set_while_it_expires(loop: VirtualLoop) -> None:
     """A connection that is still moving gets more time."""
     times = []
 
-    def again(wait: Wait) -> None:
+    def again(wait: Timeout) -> None:
         times.append(loop.time())
         if len(times) < 3:
             deadline.set(wait, 5)  # type: ignore[attr-defined]
 
     deadline = Deadline(loop, again)
-    deadline.set(Wait.STREAM, 5)
+    deadline.set(Timeout.STREAM, 5)
     loop.advance(60)
     assert times == [5.0, 10.0, 15.0]

@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from gatekeeper.proxy.deadline import Wait
+from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.exchange import MAX_INTERIM_RESPONSES, Exchange
-from gatekeeper.proxy.life import LIFE, Stage
+from gatekeeper.proxy.states import TRANSITIONS, Stage
 from tests.proxy.scene import MIB, OK, Scene, get, request
 
 UPGRADE = get(
@@ -919,7 +919,7 @@ def test_no_exchange_leaves_the_table(scene: Scene, here: Stage, there: Stage) -
     exchange = alice.downstream.exchange
     assert isinstance(exchange, Exchange)
     exchange.stage = here
-    if there in LIFE[here]:
+    if there in TRANSITIONS[here]:
         exchange._move(there)
         assert exchange.stage is there
     else:
@@ -930,6 +930,6 @@ def test_no_exchange_leaves_the_table(scene: Scene, here: Stage, there: Stage) -
 
 def test_every_wait_has_its_time(scene: Scene) -> None:
     """Each timeout that a connection can run into is one that it waits for; connecting is the pool's."""
-    fields = set(type(scene.world.settings.timeouts).model_fields)
-    waits = {wait.value for wait in Wait}
+    fields = set(type(scene.snapshot.settings.timeouts).model_fields)
+    waits = {wait.value for wait in Timeout}
     assert fields - {"connect", "drain", "drain_delay", "hang"} <= waits

@@ -86,11 +86,13 @@ def test_both_say_the_same(make_scene: Callable[..., Scene], people: dict[str, H
         method, target = dice.choice(["GET", "POST", "OPTIONS", "HEAD", "get"]), dice.choice(TARGETS)
         lines = dice.sample(LINES, dice.randint(0, 3))
         peer = (
-            scene.world.tls.verify(holder.der, [one.public_bytes(Encoding.DER) for one in holder.chain])
+            scene.snapshot.tls.verify(holder.der, [one.public_bytes(Encoding.DER) for one in holder.chain])
             if holder
             else Peer()
         )
-        told = explain(scene.world, peer, method, f"https://app.example.com{target}", lines, "192.0.2.7", scene.wall())
+        told = explain(
+            scene.snapshot, peer, method, f"https://app.example.com{target}", lines, "192.0.2.7", scene.wall()
+        )
         visitor = scene.visitor(holder)
         asked = len(scene.app.connections)
         head = "\r\n".join((f"{method} {target} HTTP/1.1", "Host: app.example.com", *lines, "", ""))

@@ -24,16 +24,16 @@ def no_binding() -> OpenSSL:
 @pytest.fixture
 def fallback(make_scene: Callable[..., Scene], files: Files) -> Scene:
     scene = make_scene()
-    server = scene.world.settings.server
+    server = scene.snapshot.settings.server
     tls = build_context(
         certificate=server.certificate,
         key=server.key,
-        ca=scene.world.settings.client_auth.ca,
+        ca=scene.snapshot.settings.client_auth.ca,
         now=time.time(),
         binding=no_binding,
     )
     assert tls.mode is Mode.ALERTS_ONLY
-    scene.proxy.world = scene.world = replace(scene.world, tls=tls)
+    scene.proxy.snapshot = scene.snapshot = replace(scene.snapshot, tls=tls)
     return scene
 
 

@@ -14,7 +14,7 @@ from gatekeeper.wire.request import Block, HeadLimits, RequestReader
 
 def block(*lines: bytes) -> Block:
     head = b"".join(line + b"\r\n" for line in (b"Host: a", *lines, b""))
-    return RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", head, remember=False).block
+    return RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", head, cache=False).block
 
 
 def trusts(address: str) -> bool:

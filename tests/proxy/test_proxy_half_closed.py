@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gatekeeper.proxy.downstream import LINGER_SECONDS
+from gatekeeper.proxy.client.connection import LINGER_SECONDS
 from tests.proxy.scene import OK, Scene, Visitor, get, request
 from tests.proxy.test_proxy_exchange import CUT, SWITCHED, UPGRADE
 

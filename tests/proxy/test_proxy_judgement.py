@@ -1,4 +1,4 @@
-"""A judgement that is used again: for the same certificates, at no other time, and in no other world."""
+"""A judgement that is used again: for the same certificates, at no other time, and in no other snapshot."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import NO_PEER, Peer, Reason, VerifyError
-from gatekeeper.proxy.world import CACHED_JUDGEMENTS
+from gatekeeper.proxy.snapshot import CACHED_CONTEXTS
 from tests.proxy.scene import Scene, get
 
 
@@ -16,31 +16,31 @@ def alice(scene: Scene) -> Peer:
 
 
 def reason(scene: Scene, peer: Peer, now: float) -> Reason | None:
-    refusal = scene.proxy.judgement(peer, now).authorizer.refusal
+    refusal = scene.proxy.client_context(peer, now).authorizer.refusal
     return refusal.reason if refusal else None
 
 
 def test_who_was_let_in_is_not_judged_again(scene: Scene) -> None:
     """Each connection brings the same certificate, as other bytes objects."""
     peer, now = alice(scene), scene.wall()
-    judgement = scene.proxy.judgement(peer, now)
-    assert judgement.authorizer.admitted
-    assert scene.proxy.judgement(alice(scene), now + 1) is judgement
+    client_context = scene.proxy.client_context(peer, now)
+    assert client_context.authorizer.admitted
+    assert scene.proxy.client_context(alice(scene), now + 1) is client_context
 
 
 def test_not_after_the_end(scene: Scene) -> None:
     """Nobody gets in by having been in before: at the very moment when the certificate expires, it has."""
     peer, now = alice(scene), scene.wall()
-    judgement = scene.proxy.judgement(peer, now)
-    assert scene.proxy.judgement(peer, judgement.until - 0.001) is judgement
-    assert scene.proxy.judgement(peer, judgement.until) is not judgement
-    assert reason(scene, peer, judgement.ends) is Reason.EXPIRED
+    client_context = scene.proxy.client_context(peer, now)
+    assert scene.proxy.client_context(peer, client_context.until - 0.001) is client_context
+    assert scene.proxy.client_context(peer, client_context.until) is not client_context
+    assert reason(scene, peer, client_context.ends) is Reason.EXPIRED
 
 
 def test_not_before_it_was_made(scene: Scene) -> None:
     """The clock on the wall may be set back, to before the certificate begins."""
     peer, now = alice(scene), scene.wall()
-    assert scene.proxy.judgement(peer, now).authorizer.admitted
+    assert scene.proxy.client_context(peer, now).authorizer.admitted
     assert reason(scene, peer, now - 20 * 365 * 86400) is Reason.NOT_YET_VALID
 
 
@@ -50,26 +50,26 @@ def test_not_before_it_was_made(scene: Scene) -> None:
 def test_not_for_another_peer(scene: Scene, different: dict[str, object]) -> None:
     """The same certificate is another peer where OpenSSL does not vouch for it, or where others came along."""
     peer, now = alice(scene), scene.wall()
-    judgement = scene.proxy.judgement(peer, now)
-    other = scene.proxy.judgement(replace(peer, **different), now)  # type: ignore[arg-type]
-    assert other is not judgement
+    client_context = scene.proxy.client_context(peer, now)
+    other = scene.proxy.client_context(replace(peer, **different), now)  # type: ignore[arg-type]
+    assert other is not client_context
     assert other.authorizer.admitted is ("errors" not in different)
 
 
 def test_not_in_another_world(scene: Scene) -> None:
     """What was loaded anew may say something else: a revocation, another route, another name of a header."""
     peer, now = alice(scene), scene.wall()
-    scene.proxy.judgement(peer, now)
-    assert scene.world.recall(peer, now) is not None
-    assert replace(scene.world).recall(peer, now) is None
+    scene.proxy.client_context(peer, now)
+    assert scene.snapshot.cached(peer, now) is not None
+    assert replace(scene.snapshot).cached(peer, now) is None
 
 
 def test_who_is_refused_is_not_cached(scene: Scene) -> None:
     """Strangers could wash the memory out."""
     peer = replace(alice(scene), errors=(VerifyError(18, 0, "self-signed certificate"),))
     assert reason(scene, peer, scene.wall()) is Reason.UNTRUSTED_ISSUER
-    assert scene.world.recall(peer, scene.wall()) is None
-    assert not scene.world._judgements
+    assert scene.snapshot.cached(peer, scene.wall()) is None
+    assert not scene.snapshot._contexts
 
 
 def test_not_where_a_responder_is_asked(make_scene: Callable[..., Scene]) -> None:
@@ -88,17 +88,17 @@ def test_not_where_a_responder_is_asked(make_scene: Callable[..., Scene]) -> Non
 def test_memory_is_bounded(scene: Scene) -> None:
     """By the number of certificates; each is there once, whatever it is sent along with."""
     peer, now = alice(scene), scene.wall()
-    judgement = scene.proxy.judgement(peer, now)
-    for number in range(CACHED_JUDGEMENTS + 10):
-        scene.world.remember(Peer(b"%d" % number), judgement)
-        scene.world.remember(Peer(b"0", sent=(b"%d" % number,)), judgement)
-    assert len(scene.world._judgements) <= CACHED_JUDGEMENTS
+    client_context = scene.proxy.client_context(peer, now)
+    for number in range(CACHED_CONTEXTS + 10):
+        scene.snapshot.cache(Peer(b"%d" % number), client_context)
+        scene.snapshot.cache(Peer(b"0", sent=(b"%d" % number,)), client_context)
+    assert len(scene.snapshot._contexts) <= CACHED_CONTEXTS
 
 
 def test_nobody_is_nobody(scene: Scene) -> None:
     """Without a certificate there is nothing to judge."""
     assert reason(scene, NO_PEER, scene.wall()) is Reason.NO_CERTIFICATE
-    assert scene.proxy.judgement(NO_PEER, scene.wall()).until == 0.0
+    assert scene.proxy.client_context(NO_PEER, scene.wall()).until == 0.0
 
 
 def test_each_connection_of_who_was_let_in_is_served_and_logged_as_theirs(scene: Scene) -> None:

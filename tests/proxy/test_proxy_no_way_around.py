@@ -16,7 +16,7 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
-from gatekeeper.proxy.world import World, build_world
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from tests.certificates import NOW, Holder, make_authority, make_client
 from tests.proxy.scene import OK, Files, Scene, Visitor, client_context, get
 from tests.proxy.test_proxy_renew import SWITCHED, UPGRADE
@@ -41,16 +41,16 @@ steps = st.one_of(
 
 @pytest.fixture(scope="module")
 def stage(files: Files) -> dict[str, Any]:
-    """Two authorities, three visitors, and a world for each set of authorities."""
+    """Two authorities, three visitors, and a snapshot for each set of authorities."""
     other = make_authority("Other CA")
     bundles = {"home": (files.authority,), "other": (other,), "both": (files.authority, other)}
-    worlds = {}
+    snapshots = {}
     for name, bundle in bundles.items():
         (files.folder / f"trust-{name}.crt").write_bytes(b"".join(one.certificate_pem for one in bundle))
         client_auth = {"ca": f"trust-{name}.crt", "session_resumption": True}
-        worlds[name] = build_world(files.settings(client_auth=client_auth, timeouts=PATIENT), {}, time.time())
+        snapshots[name] = build_snapshot(files.settings(client_auth=client_auth, timeouts=PATIENT), {}, time.time())
     return {
-        "worlds": worlds,
+        "snapshots": snapshots,
         "alice": files.alice,
         "brief": make_client("brief", files.authority, ends=NOW + timedelta(hours=1)),
         "eve": make_client("eve", other),
@@ -89,7 +89,7 @@ class Comer(Visitor):
 class Play:
     def __init__(self, files: Files, stage: dict[str, Any]) -> None:
         self.stage = stage
-        self.scene = Scene(files, stage["worlds"]["home"], timeouts=PATIENT)
+        self.scene = Scene(files, stage["snapshots"]["home"], timeouts=PATIENT)
         self.comers: list[Comer] = []
         self.sessions: list[tuple[str, ssl.SSLSession]] = []
         self.revoked: set[str] = set()
@@ -116,7 +116,7 @@ class Play:
         self._no_tunnel_is_left_of_whom_a_fresh_connection_refuses()
 
     def _renew(self) -> None:
-        world: World = self.stage["worlds"][self.trusted]
+        snapshot: Snapshot = self.stage["snapshots"][self.trusted]
         lists: dict[Any, set[int]] = {}
         for name, issuer in self.stage["issuers"].items():
             serials = lists.setdefault(issuer_of(read_certificate(issuer.der)), set())
@@ -128,10 +128,10 @@ class Play:
         rules = self.scene.files.settings(routes=[{"deny": [{"cn": self.denied}]}]).routes
         self.scene.proxy.renew(
             replace(
-                world,
+                snapshot,
                 policy=Policy(revocations=revocations),
                 routes=Routes(rules, {}),
-                upstreams=self.scene.world.upstreams,
+                upstreams=self.scene.snapshot.upstreams,
             )
         )
         self.scene.loop.settle()

@@ -89,7 +89,7 @@ def test_nothing_reaches_the_app_without_an_admit_but_by_a_public_route(
     asked: list[Request],
     pipelined: bool,
 ) -> None:
-    """Whatever the certificate, the TLS version, the place on the connection and the kind of request.
+    """Whatever the certificate, the TLS version, the endpoint on the connection and the kind of request.
 
     And by a public route without a word of who it is, however good a certificate of that name was a moment ago.
     """

@@ -25,7 +25,7 @@ def revoked(scene: Scene) -> Holder:
     issuer = issuer_of(read_certificate(scene.files.authority.der))
     lost = make_client("lost", scene.files.authority)
     listed = RevocationList(issuer, 0.0, 2e9, frozenset({lost.certificate.serial_number}))
-    scene.proxy.world = replace(scene.proxy.world, policy=Policy(revocations=Revocations.of([listed])))
+    scene.proxy.snapshot = replace(scene.proxy.snapshot, policy=Policy(revocations=Revocations.of([listed])))
     return lost
 
 
@@ -78,6 +78,6 @@ def test_an_open_connection_that_is_revoked_gets_the_page(scene: Scene) -> None:
     visitor = scene.visitor(lost)
     issuer = issuer_of(read_certificate(scene.files.authority.der))
     listed = RevocationList(issuer, 0.0, 2e9, frozenset({lost.certificate.serial_number}))
-    scene.proxy.renew(replace(scene.proxy.world, policy=Policy(revocations=Revocations.of([listed]))))
+    scene.proxy.renew(replace(scene.proxy.snapshot, policy=Policy(revocations=Revocations.of([listed]))))
     visitor.send(get())
     assert b"Gatekeeper-Reason: revoked\r\n" in visitor.read()

@@ -12,9 +12,9 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
-from gatekeeper.proxy.place import make_places
-from gatekeeper.proxy.pool import Pool
-from gatekeeper.proxy.world import World, build_world
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
+from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.pool import Pool
 from tests.certificates import NOW, Holder, make_authority, make_client
 from tests.proxy.scene import OK, Files, Scene, Visitor, get, request
 
@@ -24,16 +24,16 @@ CLOSED = b"\x88\x09\x03\xf0revoked"
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonce upon a time"
 
 
-def revoking(scene: Scene, *holders: Holder, next_update: float = 2e9) -> World:
-    """The scene's world, with a list that names these."""
+def revoking(scene: Scene, *holders: Holder, next_update: float = 2e9) -> Snapshot:
+    """The scene's snapshot, with a list that names these."""
     issuer = issuer_of(read_certificate(scene.files.authority.der))
     serials = frozenset(holder.certificate.serial_number for holder in holders)
     listed = RevocationList(issuer, 0.0, next_update, serials)
-    return replace(scene.proxy.world, policy=Policy(revocations=Revocations.of([listed])))
+    return replace(scene.proxy.snapshot, policy=Policy(revocations=Revocations.of([listed])))
 
 
-def renew(scene: Scene, world: World) -> None:
-    scene.proxy.renew(world)
+def renew(scene: Scene, snapshot: Snapshot) -> None:
+    scene.proxy.renew(snapshot)
     scene.loop.settle()
 
 
@@ -169,10 +169,10 @@ def test_who_was_refused_may_be_let_in_by_a_reload(scene: Scene) -> None:
 PUBLIC = {"path": "/chat", "public": True}
 
 
-def routed(scene: Scene, *routes: dict[str, Any]) -> World:
-    """The scene's world with these routes."""
+def routed(scene: Scene, *routes: dict[str, Any]) -> Snapshot:
+    """The scene's snapshot with these routes."""
     settings = scene.files.settings(routes=list(routes))
-    return replace(scene.proxy.world, settings=settings, routes=Routes(settings.routes, {}))
+    return replace(scene.proxy.snapshot, settings=settings, routes=Routes(settings.routes, {}))
 
 
 def test_a_public_tunnel_of_nobody_goes_on(scene: Scene) -> None:
@@ -206,11 +206,11 @@ def test_a_tunnel_that_a_new_rule_forbids_is_closed(scene: Scene) -> None:
 # -- another authority
 
 
-def other_world(scene: Scene, files: Files, *authorities: Holder) -> World:
+def other_world(scene: Scene, files: Files, *authorities: Holder) -> Snapshot:
     path = files.folder / "other-ca.crt"
     path.write_bytes(b"".join(one.certificate_pem for one in authorities))
     settings = files.settings(client_auth={"ca": "other-ca.crt"})
-    return build_world(settings, scene.proxy.world.upstreams, time.time())
+    return build_snapshot(settings, scene.proxy.snapshot.upstreams, time.time())
 
 
 def test_a_connection_is_verified_by_the_new_authorities(scene: Scene, files: Files) -> None:
@@ -321,14 +321,16 @@ def test_idle_connections_to_a_replaced_app_are_closed(scene: Scene) -> None:
     scene.loop.settle()
     busy, idle = scene.app.connections
     idle.send(OK)
-    world = make_other_app(scene)
-    renew(scene, world)
+    snapshot = make_other_app(scene)
+    renew(scene, snapshot)
     assert idle.is_gone
     assert not busy.is_gone
     busy.send(OK)
     assert first.read().endswith(b"ok")
 
 
-def make_other_app(scene: Scene) -> World:
+def make_other_app(scene: Scene) -> Snapshot:
     upstream = scene.files.settings(upstream={"url": "http://127.0.0.1:9000"}).every_upstream["default"]
-    return replace(scene.world, upstreams={"default": Pool(upstream, make_places("default", upstream, {}), scene.loop)})
+    return replace(
+        scene.snapshot, upstreams={"default": Pool(upstream, make_endpoints("default", upstream, {}), scene.loop)}
+    )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.proxy.world import World
+from gatekeeper.proxy.snapshot import Snapshot
 from tests.corpus.reading import requests
 from tests.proxy.corpus import Asked, Played, at, in_one, plain, play
 from tests.proxy.scene import Files, Scene
@@ -22,20 +22,20 @@ few = settings(max_examples=120, deadline=None, suppress_health_check=[HealthChe
 class Stage:
     """Makes a scene for each example."""
 
-    def __init__(self, files: Files, world: World) -> None:
-        self._files, self._world = files, world
+    def __init__(self, files: Files, snapshot: Snapshot) -> None:
+        self._files, self._snapshot = files, snapshot
 
-    def play(self, sent: bytes, *places: int) -> Played:
-        scene = Scene(self._files, self._world)
+    def play(self, sent: bytes, *endpoints: int) -> Played:
+        scene = Scene(self._files, self._snapshot)
         try:
-            return play(scene, sent, at(*places) if places else in_one)
+            return play(scene, sent, at(*endpoints) if endpoints else in_one)
         finally:
             scene.close()
 
 
 @pytest.fixture(scope="module")
-def stage(files: Files, world: World) -> Stage:
-    return Stage(files, world)
+def stage(files: Files, snapshot: Snapshot) -> Stage:
+    return Stage(files, snapshot)
 
 
 # -- requests that should pass
@@ -99,10 +99,12 @@ def should_pass(name: bytes, *, hop: bool) -> bool:
 
 
 @few
-@given(meant=requests_that_pass(), places=st.lists(st.integers(1, 10**6), max_size=3))
-def test_a_request_means_to_the_app_what_it_meant_to_the_client(stage: Stage, meant: Meant, places: list[int]) -> None:
+@given(meant=requests_that_pass(), endpoints=st.lists(st.integers(1, 10**6), max_size=3))
+def test_a_request_means_to_the_app_what_it_meant_to_the_client(
+    stage: Stage, meant: Meant, endpoints: list[int]
+) -> None:
     """The same method, target, headers less the rules, and body; and exactly one request before the next."""
-    result = stage.play(meant.written() + TAIL, *places)
+    result = stage.play(meant.written() + TAIL, *endpoints)
     assert result.statuses == [200, 200]
     asked, behind = result.apps.requests
     assert behind.target == b"/behind"
@@ -166,9 +168,9 @@ def finals(result: Played) -> Iterator[int]:
 
 
 @few
-@given(sent=spoiled(), places=st.lists(st.integers(1, 10**6), min_size=1, max_size=4))
+@given(sent=spoiled(), endpoints=st.lists(st.integers(1, 10**6), min_size=1, max_size=4))
 def test_whatever_comes_every_request_is_answered_once_and_in_order(
-    stage: Stage, sent: bytes, places: list[int]
+    stage: Stage, sent: bytes, endpoints: list[int]
 ) -> None:
     """h11 makes sense of all that the app gets, each 200 is one request of it, and nothing follows a refusal.
 
@@ -184,4 +186,4 @@ def test_whatever_comes_every_request_is_answered_once_and_in_order(
     if answers[executed:]:
         assert result.closed
         assert b"/behind" not in [asked.target for asked in result.apps.requests]
-    assert stage.play(sent + TAIL, *places).meaning == result.meaning
+    assert stage.play(sent + TAIL, *endpoints).meaning == result.meaning

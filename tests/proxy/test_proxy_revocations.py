@@ -14,7 +14,7 @@ from tests.certificates import NOW
 
 
 def test_files_become_lists_and_mistakes_are_told_together(tmp_path: Path) -> None:
-    """A good file is loaded; of several bad ones, each is named with its place in the list."""
+    """A good file is loaded; of several bad ones, each is named with its endpoint in the list."""
     home = make_authority("Home CA", key_type="ec:p256", now=NOW)
     trusted = [read_certificate(home.certificate.public_bytes(Encoding.DER))]
     good, empty, other = tmp_path / "good.crl", tmp_path / "empty.crl", tmp_path / "other.crl"

@@ -360,7 +360,7 @@ def test_a_signing_key_that_cannot_be_used(files: Files, tmp_path: Path, content
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     from gatekeeper.errors import ConfigurationError
-    from gatekeeper.proxy.world import build_world
+    from gatekeeper.proxy.snapshot import build_snapshot
 
     keys: dict[str, Any] = {
         "rsa": lambda: Holder(rsa.generate_private_key(65537, 2048), files.alice.certificate).key_pem(),
@@ -372,21 +372,21 @@ def test_a_signing_key_that_cannot_be_used(files: Files, tmp_path: Path, content
         key.write_bytes(keys[content]() if isinstance(content, str) else content)
     settings = files.settings(identity={"jwt": {"key": str(key), "audience": "app"}})
     with pytest.raises(ConfigurationError) as caught:
-        build_world(settings, {}, 0.0)
+        build_snapshot(settings, {}, 0.0)
     assert str(caught.value) == f"identity.jwt.key: {key} {sentence}"
 
 
 def test_rules_without_an_issuer_are_warned_of(files: Files, tmp_path: Path) -> None:
     """Where several authorities are trusted; one alone cannot be mistaken."""
-    from gatekeeper.proxy.world import build_world
+    from gatekeeper.proxy.snapshot import build_snapshot
     from tests.certificates import make_authority
 
     (tmp_path / "other.crt").write_bytes(make_authority("Other CA").certificate_pem)
     routes = [{"allow": [{"cn": "alice"}, {"cn": "bob", "issuer": "Home CA"}]}]
     several = {"ca": ["ca.crt", str(tmp_path / "other.crt")]}
     sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits"
-    world = build_world(files.settings(routes=routes, client_auth=several), {}, 0.0)
-    assert f'routes[0] /*, allow[0]: cn = "alice" {sentence}' in world.warnings(0.0)
-    assert not any("bob" in warning for warning in world.warnings(0.0))
-    world = build_world(files.settings(routes=routes), {}, 0.0)
-    assert not any("names no issuer" in warning for warning in world.warnings(0.0))
+    snapshot = build_snapshot(files.settings(routes=routes, client_auth=several), {}, 0.0)
+    assert f'routes[0] /*, allow[0]: cn = "alice" {sentence}' in snapshot.warnings(0.0)
+    assert not any("bob" in warning for warning in snapshot.warnings(0.0))
+    snapshot = build_snapshot(files.settings(routes=routes), {}, 0.0)
+    assert not any("names no issuer" in warning for warning in snapshot.warnings(0.0))

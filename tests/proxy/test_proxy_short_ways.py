@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatekeeper.proxy.health import MANY_UNANSWERED
-from gatekeeper.proxy.tunnel import Frames
+from gatekeeper.proxy.upstream.health import MANY_FAILED
+from gatekeeper.proxy.websocket import FrameTracker
 from gatekeeper.wire.request import HeadLimits, RequestReader
 from tests.proxy.scene import Scene, get, request
 
@@ -49,14 +49,14 @@ def test_a_whole_response_does_not_lose_the_warning_of_an_ending_certificate(sce
 
 @pytest.mark.parametrize("pieces", [(HEAD + b"hello",), (HEAD, b"hello")])
 def test_failures_with_an_answer_between_them_are_not_in_a_row(scene: Scene, pieces: tuple[bytes, ...]) -> None:
-    """Or a place would be left alone for the third request in its life that times out."""
-    (place,) = scene.places
-    for _ in range(MANY_UNANSWERED):
+    """Or an endpoint would be left alone for the third request in its life that times out."""
+    (endpoint,) = scene.endpoints
+    for _ in range(MANY_FAILED):
         alice = scene.alice()
         alice.send(request("POST", "/"))
         scene.app.last.close()
         assert alice.read().startswith(b"HTTP/1.1 502 ")
-        assert place.health.up(scene.loop.time())
+        assert endpoint.health.up(scene.loop.time())
         alice.send(get("/"))
         for piece in pieces:
             scene.app.last.send(piece)
@@ -90,8 +90,8 @@ def test_a_whole_response_while_the_gate_stops_ends_the_connection(scene: Scene)
 def test_only_plain_requests_go_the_short_way(line: bytes, block: bytes) -> None:
     """Whatever is out of the ordinary has nothing ready."""
     reader = RequestReader(HeadLimits())
-    assert reader.read(b"GET / HTTP/1.1", b"Host: app.example.com\r\n\r\n", remember=False).wire_head
-    assert not reader.read(line, b"Host: app.example.com\r\n" + block + b"\r\n", remember=False).wire_head
+    assert reader.read(b"GET / HTTP/1.1", b"Host: app.example.com\r\n\r\n", cache=False).wire_head
+    assert not reader.read(line, b"Host: app.example.com\r\n" + block + b"\r\n", cache=False).wire_head
 
 
 @pytest.mark.parametrize("cookie", [b"", b"Cookie: a=b\r\n"])
@@ -111,7 +111,7 @@ def test_a_cached_head_is_read_as_a_fresh_one() -> None:
     """Twice, so that it is taken from the memory."""
     reader = RequestReader(HeadLimits())
     block = b"Host: app.example.com\r\nX-A: b\r\nReferer: c\r\n\r\n"
-    fresh = reader.read(b"GET /a HTTP/1.1", block, remember=False)
+    fresh = reader.read(b"GET /a HTTP/1.1", block, cache=False)
     for _ in range(2):
         known = reader.cached[b"GET /a HTTP/1.1\r\n" + block]
         assert (known.method, known.target, known.minor, known.wire_head) == (b"GET", b"/a", 1, fresh.wire_head)
@@ -121,7 +121,7 @@ def test_a_cached_head_is_read_as_a_fresh_one() -> None:
 def test_whole_frames_and_pieces_are_followed_alike(sizes: list[int]) -> None:
     """The last byte of a frame is where the next one begins, however it came."""
     stream = bytes((0x82, 8)) + b"\x7e" * 8 if sum(sizes) == 10 else bytes((0x82, 126, 0, 126)) + b"x" * 126
-    frames, at = Frames(), 0
+    frames, at = FrameTracker(), 0
     for size in sizes:
         frames.feed(stream[at : at + size])
         at += size

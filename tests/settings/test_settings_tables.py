@@ -109,7 +109,7 @@ def test_settings_in_code_need_no_toml() -> None:
 def test_the_upstream_table_is_the_one_named_default(tmp_path: Path) -> None:
     """Routes find all of them in one place."""
     settings = loaded(tmp_path, MINIMAL + '[upstreams.api]\nurls = ["http://a", "http://b:1"]\n').settings
-    assert {name: [str(place) for place in one.places] for name, one in settings.every_upstream.items()} == {
+    assert {name: [str(place) for place in one.endpoints] for name, one in settings.every_upstream.items()} == {
         "default": ["http://127.0.0.1:8000"],
         "api": ["http://a:80", "http://b:1"],
     }

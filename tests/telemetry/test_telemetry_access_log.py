@@ -43,7 +43,7 @@ def certificate() -> Certificate:
 
 def head(target: bytes = b"/a?b=c", *lines: bytes) -> RequestHead:
     block = b"".join(line + b"\r\n" for line in (b"Host: app.example.com", *lines, b""))
-    return RequestReader(HeadLimits()).read(b"GET %b HTTP/1.1" % target, block, remember=False)
+    return RequestReader(HeadLimits()).read(b"GET %b HTTP/1.1" % target, block, cache=False)
 
 
 # -- what a line says

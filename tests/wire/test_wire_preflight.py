@@ -12,7 +12,7 @@ ORIGIN, METHOD = "Origin: https://app.example.com:8443", "Access-Control-Request
 
 def preflight(method: str, *lines: str) -> Preflight | None:
     block = "".join(f"{line}\r\n" for line in ("Host: x", *lines, "")).encode()
-    return read_preflight(READER.read(f"{method} / HTTP/1.1".encode(), block, remember=False))
+    return read_preflight(READER.read(f"{method} / HTTP/1.1".encode(), block, cache=False))
 
 
 def test_a_preflight() -> None:

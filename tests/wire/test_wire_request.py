@@ -30,9 +30,9 @@ LINE = b"GET / HTTP/1.1"
 HOST = b"Host: app.example.com\r\n"
 
 
-def read(*lines: bytes, line: bytes = LINE, reader: RequestReader | None = None, remember: bool = True) -> RequestHead:
+def read(*lines: bytes, line: bytes = LINE, reader: RequestReader | None = None, cache: bool = True) -> RequestHead:
     block = b"".join(one + b"\r\n" for one in lines) + b"\r\n"
-    return (reader or RequestReader(HeadLimits())).read(line, block, remember=remember)
+    return (reader or RequestReader(HeadLimits())).read(line, block, cache=cache)
 
 
 def refused(*lines: bytes, line: bytes = LINE, reader: RequestReader | None = None) -> MessageError:
@@ -169,7 +169,7 @@ def test_limits_hold_to_the_byte() -> None:
 def test_limits_hold_for_uncached_heads_too() -> None:
     """Whoever was not let in meets the same rules."""
     with pytest.raises(MessageError):
-        read(b"Host: x", b"A: 1", reader=RequestReader(HeadLimits(count=1)), remember=False)
+        read(b"Host: x", b"A: 1", reader=RequestReader(HeadLimits(count=1)), cache=False)
 
 
 @pytest.mark.parametrize(
@@ -249,10 +249,10 @@ def test_what_cannot_be_read_still_chooses_the_form_of_the_answer(data: bytes, a
 # -- memory
 
 
-def said(reader: RequestReader, line: bytes, block: bytes, *, remember: bool) -> object:
+def said(reader: RequestReader, line: bytes, block: bytes, *, cache: bool) -> object:
     """What a reader makes of a head, as something that can be compared."""
     try:
-        head = reader.read(line, block, remember=remember)
+        head = reader.read(line, block, cache=cache)
     except MessageError as error:
         return str(error)
     known = {field.name: getattr(head.block, field.name) for field in fields(Block)}
@@ -264,8 +264,8 @@ def test_cached_and_fresh_reading_say_the_same(message: object) -> None:
     """The memory is a shortcut, never an opinion: the whole corpus, first, second and uncached."""
     line, _, rest = without_empty_lines(message.sent).partition(b"\r\n")  # type: ignore[attr-defined]
     block = rest[: rest.find(b"\r\n\r\n") + 4] if not rest.startswith(b"\r\n") else b"\r\n"
-    fresh = said(RequestReader(HeadLimits()), line, block, remember=False)
-    assert [said(WARM, line, block, remember=remember) for remember in (True, True, False, False)] == [fresh] * 4
+    fresh = said(RequestReader(HeadLimits()), line, block, cache=False)
+    assert [said(WARM, line, block, cache=cache) for cache in (True, True, False, False)] == [fresh] * 4
 
 
 WARM = RequestReader(HeadLimits())
@@ -276,11 +276,11 @@ WARM = RequestReader(HeadLimits())
 ORDINARY = b"GET / HTTP/1.1\r\nHost: x\r\nAccept: a\r\nCookie: one=1\r\nX-Last: z\r\n\r\n"
 
 
-def meaning(reader: RequestReader, text: bytes, *, remember: bool) -> object:
+def meaning(reader: RequestReader, text: bytes, *, cache: bool) -> object:
     """What becomes of a complete head: everything that the gate acts on, and the lines for the upstream, sorted."""
     line, _, block = text.partition(b"\r\n")
     try:
-        head = reader.cached[text] if remember else reader.read(line, block, remember=False)
+        head = reader.cached[text] if cache else reader.read(line, block, cache=False)
     except MessageError as error:
         return str(error)
     known = head.block
@@ -296,8 +296,8 @@ def test_a_head_in_two_parts_means_the_same(message: object, cookie: bytes) -> N
     sent: bytes = without_empty_lines(message.sent)  # type: ignore[attr-defined]
     line, _, rest = sent[: sent.find(b"\r\n\r\n") + 4].partition(b"\r\n")
     text = line + b"\r\n" + cookie + rest
-    fresh = meaning(RequestReader(HeadLimits()), text, remember=False)
-    assert [meaning(WARM, text, remember=True) for _ in range(2)] == [fresh, fresh]
+    fresh = meaning(RequestReader(HeadLimits()), text, cache=False)
+    assert [meaning(WARM, text, cache=True) for _ in range(2)] == [fresh, fresh]
 
 
 def test_a_new_cookie_leaves_the_block_as_it_was() -> None:
@@ -386,9 +386,9 @@ def test_whoever_is_not_let_in_leaves_nothing_in_the_memory() -> None:
     """Nor gains anything from it: how long reading takes tells nobody what others sent."""
     reader = RequestReader(HeadLimits())
     admitted = read(b"Host: x", reader=reader)
-    stranger = read(b"Host: x", reader=reader, remember=False)
+    stranger = read(b"Host: x", reader=reader, cache=False)
     assert stranger.block is not admitted.block
-    other = read(b"Host: y", reader=reader, remember=False)
+    other = read(b"Host: y", reader=reader, cache=False)
     assert read(b"Host: y", reader=reader).block is not other.block
 
 
@@ -396,11 +396,11 @@ def test_strangers_have_a_small_memory_of_their_own() -> None:
     """Whatever they send takes 64 KiB of blocks, and nothing from who was let in."""
     reader = RequestReader(HeadLimits())
     admitted = read(b"Host: x", reader=reader)
-    again = read(b"Host: y", reader=reader, remember=False)
-    assert read(b"Host: y", reader=reader, remember=False).block is again.block
+    again = read(b"Host: y", reader=reader, cache=False)
+    assert read(b"Host: y", reader=reader, cache=False).block is again.block
     for number in range(10 * CACHED_STRANGERS):
-        read(b"Host: x", b"A: %d" % number, reader=reader, remember=False)
-        read(b"Host: x", b"A: %b%d" % (b"a" * CACHED_STRANGER_BYTES, number), reader=reader, remember=False)
+        read(b"Host: x", b"A: %d" % number, reader=reader, cache=False)
+        read(b"Host: x", b"A: %b%d" % (b"a" * CACHED_STRANGER_BYTES, number), reader=reader, cache=False)
     assert len(reader._strangers) <= CACHED_STRANGERS
     assert max(map(len, reader._strangers)) <= CACHED_STRANGER_BYTES
     assert read(b"Host: x", reader=reader).block is admitted.block

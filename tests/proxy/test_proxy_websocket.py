@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.proxy.tunnel import Frames, close_frame
+from gatekeeper.proxy.websocket import FrameTracker, close_frame
 
 TEXT, CONTINUATION, CLOSE, PING = 0x1, 0x0, 0x8, 0x9
 
@@ -27,7 +27,7 @@ def test_a_frame_ends_with_its_payload(size: int, masked: bool) -> None:
     """All three forms of length; a byte less is inside, a byte more is inside the next."""
     whole = frame(size, masked=masked)
     for cut, between in ((len(whole) - 1, False), (len(whole), True)):
-        frames = Frames()
+        frames = FrameTracker()
         frames.feed(whole[:cut])
         assert frames.between is between
     frames.feed(b"\x81")
@@ -40,7 +40,7 @@ def test_a_frame_ends_with_its_payload(size: int, masked: bool) -> None:
 )
 def test_it_does_not_matter_how_the_bytes_are_cut(shapes: list[tuple[int, int]], steps: list[int]) -> None:
     """After each piece, "between" is true exactly at the end of a frame."""
-    content, ends, frames, at = b"", {0}, Frames(), 0
+    content, ends, frames, at = b"", {0}, FrameTracker(), 0
     for size, opcode in shapes:
         content += frame(size, opcode)
         ends.add(len(content))
@@ -54,7 +54,7 @@ def test_it_does_not_matter_how_the_bytes_are_cut(shapes: list[tuple[int, int]],
 
 def test_a_close_frame_of_the_app_is_noticed() -> None:
     """The payload of another frame may hold the same bytes."""
-    frames = Frames()
+    frames = FrameTracker()
     frames.feed(frame(9) + frame(0, PING))
     assert not frames.closed
     frames.feed(frame(2, CLOSE))

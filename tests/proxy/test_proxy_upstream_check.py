@@ -9,27 +9,29 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gatekeeper.proxy.check import ask
-from gatekeeper.proxy.place import Place, make_places
+from gatekeeper.proxy.upstream.check import ask
+from gatekeeper.proxy.upstream.endpoint import Endpoint, make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.tables import UpstreamSettings
 from tests.certificates import make_authority, make_client, make_server
-from tests.proxy.test_proxy_upstream import place_at
+from tests.proxy.test_proxy_upstream_http1 import place_at
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-async def checked(place: Callable[[int], Place], site: Handler, *, path: str = "/healthz", seconds: float = 10) -> str:
+async def checked(
+    endpoint: Callable[[int], Endpoint], site: Handler, *, path: str = "/healthz", seconds: float = 10
+) -> str:
     """What a check of a small server on any port finds."""
     server = web.Server(site)  # type: ignore[arg-type]
     listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
     async with listener:
-        found = await ask(place(listener.sockets[0].getsockname()[1]), path, seconds)
+        found = await ask(endpoint(listener.sockets[0].getsockname()[1]), path, seconds)
         await server.shutdown(0.1)
     return found
 
 
-def plain(port: int) -> Place:
+def plain(port: int) -> Endpoint:
     return place_at(f"http://127.0.0.1:{port}")
 
 
@@ -121,8 +123,8 @@ def test_https_is_verified_as_for_visitors(tmp_path: Path) -> None:
         async with listener:
             url = parse_upstream(f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
             settings = UpstreamSettings(url=url, ca=tmp_path / "ca.crt", certificate=certificate, key=key, **table)  # type: ignore[arg-type]
-            (place,) = make_places("default", settings, {})
-            found = await ask(place, "/", 5.0)
+            (endpoint,) = make_endpoints("default", settings, {})
+            found = await ask(endpoint, "/", 5.0)
             await server.shutdown(0.1)
         return found
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gatekeeper.proxy.place import KEEP_SECONDS, MAX_IDLE
+from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, MAX_IDLE
 from tests.proxy.scene import OK, Scene, get, request
 
 
@@ -69,15 +69,15 @@ def test_what_is_used_again_and_again_is_not_closed(scene: Scene) -> None:
 def test_more_than_enough_is_not_kept(scene: Scene) -> None:
     """Each idle connection costs the app something too."""
     visitors = [scene.alice() for _ in range(3)]
-    place = scene.places[0]
+    endpoint = scene.endpoints[0]
     idle = [None] * (MAX_IDLE - 1)
     for visitor in visitors:
         visitor.send(get("/"))
-    place._idle[:0] = idle  # type: ignore[assignment]
+    endpoint._idle[:0] = idle  # type: ignore[assignment]
     for connection in scene.app.connections:
         connection.send(OK)
     assert [connection.is_gone for connection in scene.app.connections] == [False, True, True]
-    del place._idle[: len(idle)]
+    del endpoint._idle[: len(idle)]
     assert scene.busy == 0
 
 
@@ -163,4 +163,4 @@ def test_counts_return_to_zero_however_connections_end(scene: Scene) -> None:
     scene.serve(kept)
     scene.app.last.close()
     assert scene.busy == 0
-    assert scene.places[0]._idle == []
+    assert scene.endpoints[0]._idle == []

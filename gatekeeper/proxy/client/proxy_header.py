@@ -5,7 +5,7 @@ import logging
 from typing import cast
 
 from gatekeeper.errors import ProxyHeaderError
-from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.proxy.client.connection import Downstream
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.tls.proxy_protocol import ProxyHeader, read_proxy_header
@@ -13,7 +13,7 @@ from gatekeeper.tls.proxy_protocol import ProxyHeader, read_proxy_header
 _log = logging.getLogger("gatekeeper")
 
 
-class Announced(asyncio.Protocol):
+class ProxyHeaderReader(asyncio.Protocol):
     """Reads the header that the balancer must send, then gives the connection to a `Downstream` for the visitor.
 
     A header that is missing, wrong or late ends the connection without a word: there is nobody to speak to.
@@ -30,9 +30,9 @@ class Announced(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        seconds = self._proxy.world.settings.timeouts.handshake
+        seconds = self._proxy.snapshot.settings.timeouts.handshake
         self._timer = self._proxy.loop.call_later(seconds, self._refuse, "its PROXY header did not arrive in time")
-        self._proxy.expecting(self)
+        self._proxy.pending_added(self)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -53,7 +53,7 @@ class Announced(asyncio.Protocol):
 
     def _hand_over(self, header: ProxyHeader) -> None:
         client, address = client_address(header.client or self.transport.get_extra_info("peername"))
-        if self._proxy.is_crowded(address):
+        if self._proxy.over_limit(address):
             _log.info("closed at once: %s: too many connections from this address", client)
             self._forget()
             self.transport.abort()
@@ -72,7 +72,7 @@ class Announced(asyncio.Protocol):
         self.transport.abort()
 
     def _forget(self) -> None:
-        self._proxy.expected(self)
+        self._proxy.pending_removed(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

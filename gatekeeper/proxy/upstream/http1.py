@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from gatekeeper.proxy.exchange import Exchange
-    from gatekeeper.proxy.place import Place
+    from gatekeeper.proxy.upstream.endpoint import Endpoint
 
 # As for the client's side: how much of a request body may wait for a slow app.
 WRITE_HIGH_WATER = 256 * 1024
@@ -21,11 +21,11 @@ LEFT_BYTES = 6 * 1024 * 1024
 class UpstreamConnection(asyncio.Protocol):
     """Carries an exchange to one place of an upstream. ``used_before`` tells a kept connection from a fresh one."""
 
-    __slots__ = ("_eof", "exchange", "idle_since", "paused", "place", "transport", "used_before")
+    __slots__ = ("_eof", "endpoint", "exchange", "idle_since", "paused", "transport", "used_before")
     transport: asyncio.Transport
 
-    def __init__(self, place: "Place") -> None:
-        self.place = place
+    def __init__(self, endpoint: "Endpoint") -> None:
+        self.endpoint = endpoint
         self.exchange: Exchange | None = None
         self.used_before = False
         self.idle_since = 0.0
@@ -37,7 +37,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self.place.opened(self)
+        self.endpoint.opened(self)
 
     def data_received(self, data: bytes) -> None:
         if self.exchange is not None:
@@ -52,7 +52,7 @@ class UpstreamConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.place.lost(self)
+        self.endpoint.lost(self)
         if error is not None:
             self._read_what_is_left()
         if error is None and not self._eof:

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 from gatekeeper.errors import MessageError
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.local.question import Event, Question, Reply
-from gatekeeper.proxy.deadline import Wait
+from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.forwarding import visitor_address
 from gatekeeper.wire.framing import Body
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import own_response
 
 if TYPE_CHECKING:
-    from gatekeeper.proxy.downstream import Downstream
-    from gatekeeper.proxy.upstream import UpstreamConnection
+    from gatekeeper.proxy.client.connection import Downstream
+    from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 
 _log = logging.getLogger("gatekeeper")
 
@@ -37,7 +37,7 @@ DELIVERY_SECONDS = 30.0
 
 
 class Step(Enum):
-    """Where an errand stands."""
+    """Where a local request stands."""
 
     READING = auto()  # the body is not here yet
     ASKING = auto()  # the answer is being looked up
@@ -45,7 +45,7 @@ class Step(Enum):
     ENDED = auto()
 
 
-class Errand:
+class LocalRequest:
     """One request that the gate itself answers, to the connection in the place of an `Exchange`. It has no upstream."""
 
     upstream: "UpstreamConnection | None" = None
@@ -72,7 +72,7 @@ class Errand:
         if block.length > MAX_BODY:
             self._fail(413, "The request body is too large.")
             return
-        downstream.deadline.set(Wait.REQUEST_BODY, BODY_SECONDS)
+        downstream.deadline.set(Timeout.REQUEST_BODY, BODY_SECONDS)
         if block.expects_continue and not rest:
             downstream.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.client_sent(rest)
@@ -82,7 +82,7 @@ class Errand:
     def client_sent(self, data: bytes) -> None:
         """More from the client: body, or the next request ahead of its turn."""
         if self._body is None:
-            self.downstream.keep(data)
+            self.downstream.buffer(data)
             return
         try:
             content, rest = self._body.feed(data)
@@ -120,16 +120,16 @@ class Errand:
     def client_is_ready(self) -> None:
         """Nothing more comes."""
 
-    def say_goodbye(self) -> None:
-        """The gate is stopping; an errand is short."""
+    def drain(self) -> None:
+        """The gate is stopping; a local request is short."""
 
-    def expired(self, wait: Wait) -> None:
+    def expired(self, wait: Timeout) -> None:
         """A time limit has passed."""
         if self._step is Step.DELIVERING:
             # A client that has all of it, and only keeps the connection open, has it.
             self._settle(whole=self._arrived())
             self.downstream.exchange_ended(keep_alive=False)
-        elif wait is Wait.REQUEST_BODY:
+        elif wait is Timeout.REQUEST_BODY:
             self._fail(408, "The request body did not arrive in time.")
         else:
             self._fail(503, "Invitations cannot be looked up at the moment.")
@@ -137,25 +137,25 @@ class Errand:
     # -- the answer
 
     def _ask(self, rest: bytes) -> None:
-        downstream, world = self.downstream, self.downstream.world
+        downstream, snapshot = self.downstream, self.downstream.snapshot
         if rest:
-            downstream.keep(rest)
+            downstream.buffer(rest)
         self._step = Step.ASKING
-        downstream.deadline.set(Wait.REPLY, REPLY_SECONDS)
-        if world.invitations is None:
+        downstream.deadline.set(Timeout.REPLY, REPLY_SECONDS)
+        if snapshot.invitations is None:
             raise AssertionError("there are no local requests without invitations")
         self._question = Question(
             method=self.head.method,
             path=self.head.target.partition(b"?")[0],
             block=self.head.block,
             body=self._content,
-            address=visitor_address(downstream.address, self.head.block, world.trusts),
+            address=visitor_address(downstream.address, self.head.block, snapshot.trusts),
             identity=self._identity,
             request_id=self.request_id,
             now=self.started,
-            invitations=world.invitations,
-            pages=world.pages,
-            routes=world.routes.all,
+            invitations=snapshot.invitations,
+            pages=snapshot.pages,
+            routes=snapshot.routes.all,
         )
         downstream.proxy.local.ask(self._question, self._answered)
 
@@ -169,7 +169,7 @@ class Errand:
         self._send(reply.status, reply.headers, reply.body)
         if reply.handing_out is not None:
             self._step = Step.DELIVERING
-            self.downstream.deadline.set(Wait.DELIVERY, DELIVERY_SECONDS)
+            self.downstream.deadline.set(Timeout.DELIVERY, DELIVERY_SECONDS)
             return
         self._end(reply.status, len(reply.body), reply.note)
         self.downstream.exchange_ended(keep_alive=self._keep_alive)

@@ -3,7 +3,7 @@
 from enum import Enum, IntEnum, auto
 
 
-class Hold(Enum):
+class PauseReason(Enum):
     """Why nothing is read from the client at the moment."""
 
     UPSTREAM = auto()  # the upstream takes the body more slowly than the client sends it
@@ -27,7 +27,7 @@ class Stage(IntEnum):
 CONNECTING, WAITING, STREAMING, TUNNEL, ENDED = Stage
 
 # The life of an exchange. WAITING goes back to CONNECTING where a kept connection turned out to be closed.
-LIFE = {
+TRANSITIONS = {
     CONNECTING: frozenset({WAITING, ENDED}),
     WAITING: frozenset({CONNECTING, STREAMING, TUNNEL, ENDED}),
     STREAMING: frozenset({ENDED}),

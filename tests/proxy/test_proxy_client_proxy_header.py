@@ -1,11 +1,11 @@
-"""gatekeeper.proxy.announced: from the balancer's header to the visitor it speaks for, in memory."""
+"""gatekeeper.proxy.client.proxy_header: from the balancer's header to the visitor it speaks for, in memory."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from gatekeeper.proxy.announced import Announced
+from gatekeeper.proxy.client.proxy_header import ProxyHeaderReader
 from tests.proxy.scene import OK, Scene, Visitor, get
 from tests.proxy.virtual import FakeTransport
 from tests.tls.test_tls_proxy_protocol import UNIX, V4, v2
@@ -20,7 +20,7 @@ class Balanced(Visitor):
 
     def __init__(self, scene: Scene, header: bytes) -> None:
         self.scene, self._header = scene, header
-        protocol = Announced(scene.proxy, "10.0.0.1:50000")
+        protocol = ProxyHeaderReader(scene.proxy, "10.0.0.1:50000")
         self.transport = FakeTransport(scene.loop, protocol, {"peername": BALANCER})
         protocol.connection_made(self.transport)
         self.said_goodbye = False
@@ -116,7 +116,7 @@ def test_a_header_that_never_comes_leaves_nothing_behind(scene: Scene, how: str)
         case "wrong":
             balanced.transport.peer_sends(b"\n")
         case "late":
-            scene.loop.advance(scene.world.settings.timeouts.handshake)
+            scene.loop.advance(scene.snapshot.settings.timeouts.handshake)
         case "cut":
             scene.proxy.cut()
     scene.loop.settle()

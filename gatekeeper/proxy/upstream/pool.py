@@ -1,4 +1,4 @@
-"""All places of an app. What to do is planned at once; only connecting takes time."""
+"""All endpoints of an app. What to do is planned at once; only connecting takes time."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatekeeper.errors import UnreachableError
-from gatekeeper.proxy.place import KEEP_SECONDS, Place, make_places
-from gatekeeper.proxy.upstream import UpstreamConnection
+from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, make_endpoints
+from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
 from gatekeeper.settings.tables import UpstreamSettings
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from gatekeeper.proxy.exchange import Exchange
 
-    # What is wrong with the answer of a place to a path, asked within so many seconds; "" if nothing is.
-    Ask = Callable[[Place, str, float], Awaitable[str]]
+    # What is wrong with the answer of an endpoint to a path, asked within so many seconds; "" if nothing is.
+    Ask = Callable[[Endpoint, str, float], Awaitable[str]]
 
 # Who comes behind so many others is told at once to come again: queue_timeout would pass before its turn.
 MAX_WAITING = 1024
@@ -29,10 +29,10 @@ UNAVAILABLE = "The app is not available at the moment."
 
 
 class Plan(Enum):
-    """What to do for an exchange where there is no place to go to."""
+    """What to do for an exchange where there is no endpoint to go to."""
 
     WAIT = auto()  # until one of max_connections is free
-    REFUSE = auto()  # no place may be asked
+    REFUSE = auto()  # no endpoint may be asked
 
 
 class _Waiting(NamedTuple):
@@ -43,81 +43,83 @@ class _Waiting(NamedTuple):
 
 
 class Pool:
-    """All places of one app. ``made_of`` are the files that its settings name, as they were when it was made."""
+    """All endpoints of one app. ``made_of`` are the files that its settings name, as they were when it was made."""
 
     def __init__(
         self,
         settings: UpstreamSettings,
-        places: Iterable[Place],
+        endpoints: Iterable[Endpoint],
         loop: asyncio.AbstractEventLoop,
         made_of: Mapping[Path, FileStamp] | None = None,
     ) -> None:
         self.settings = settings
         self.made_of = made_of or {}
-        self.places = tuple(places)
-        self.authority = authority(settings.places[0])
-        self._only = self.places[0] if len(self.places) == 1 else None
+        self.endpoints = tuple(endpoints)
+        self.authority = authority(settings.endpoints[0])
+        self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self._loop = loop
         self._connecting: dict[Exchange, asyncio.Task[None]] = {}
         self._waiting: dict[Exchange, _Waiting] = {}
         self._checks: list[asyncio.Task[None]] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._turns = 0
-        for place in self.places:
-            place.freed = self._room_made
+        for endpoint in self.endpoints:
+            endpoint.freed = self._slot_freed
 
     @property
     def up(self) -> bool:
-        """Whether any place may be worth asking, for readiness and metrics."""
+        """Whether any endpoint may be worth asking, for readiness and metrics."""
         now = self._loop.time()
-        return any(place.health.up(now) for place in self.places)
+        return any(endpoint.health.up(now) for endpoint in self.endpoints)
 
     def start(self, ask: "Ask | None" = None) -> None:
-        """Begin to check the places, if that is configured; ``ask`` does one check. Nothing happens a second time."""
+        """Begin to check the endpoints, if that is configured; ``ask`` does one check. Further calls do nothing."""
         path = self.settings.health_path
         if path is None or self._checks:
             return
         check = ask or _by_aiohttp()
-        self._checks = [self._loop.create_task(self._keep_checking(place, path, check)) for place in self.places]
+        self._checks = [
+            self._loop.create_task(self._keep_checking(endpoint, path, check)) for endpoint in self.endpoints
+        ]
 
     # -- called by the exchange
 
     def take(self) -> UpstreamConnection | None:
-        """An idle connection to the place with the fewest busy ones, None if `connect` must be asked."""
+        """An idle connection to the endpoint with the fewest busy ones, None if `connect` must be asked."""
         only = self._only
         if only is not None:
             return only.take()
-        place = self._choose(())
-        return self._take_from(place) if place is not None else None
+        endpoint = self._choose(())
+        return self._acquire_from(endpoint) if endpoint is not None else None
 
     def connect(self, exchange: "Exchange", seconds: float) -> None:
         """Make a connection within ``seconds``, or wait for one; the exchange is told by ``connected`` or ``fail``."""
         plan = self._plan(exchange.tried)
-        if isinstance(plan, Place):
+        if isinstance(plan, Endpoint):
             self._begin(exchange, plan, seconds)
         elif plan is Plan.REFUSE:
             exchange.fail(503, UNAVAILABLE)
         elif len(self._waiting) >= MAX_WAITING:
             exchange.fail(503, "Too many requests wait for the app.")
         else:
-            timer = self._loop.call_later(self.settings.queue_timeout, self._waited_in_vain, exchange)
+            timer = self._loop.call_later(self.settings.queue_timeout, self._queue_timeout, exchange)
             self._waiting[exchange] = _Waiting(timer, seconds)
 
-    def has_another(self, tried: tuple[Place, ...]) -> bool:
-        """Whether a request may be tried at a place beyond these, now."""
+    def has_another(self, tried: tuple[Endpoint, ...]) -> bool:
+        """Whether a request may be tried at an endpoint beyond these, now."""
         return self._only is None and self._choose(tried) is not None
 
     async def is_reachable(self, seconds: float) -> bool:
-        """Whether any place of the app takes a connection now: one that is open says so, else it is tried."""
+        """Whether any endpoint of the app takes a connection now: one that is open says so, else it is tried."""
         if self.settings.health_path is not None:
             return self.up
         now = self._loop.time()
-        if any(place.health.up(now) and (place.idle or place.busy) for place in self.places):
+        if any(endpoint.health.up(now) and (endpoint.idle or endpoint.busy) for endpoint in self.endpoints):
             return True
-        for place in self.places:
-            connection = place.expect()
+        for endpoint in self.endpoints:
+            connection = endpoint.reserve()
             try:
-                await place.connect(self._loop, connection, seconds)
+                await endpoint.connect(self._loop, connection, seconds)
             except UnreachableError:
                 continue
             connection.close()
@@ -133,9 +135,9 @@ class Pool:
         if waiting is not None:
             waiting.timer.cancel()
 
-    def give_back(self, connection: UpstreamConnection) -> None:
+    def release(self, connection: UpstreamConnection) -> None:
         """Keep a connection after its exchange, for who waits or for later."""
-        connection.place.give_back(connection, self._loop.time())
+        connection.endpoint.release(connection, self._loop.time())
         if self._waiting:
             self._serve_waiting()
         if self._sweep is None:
@@ -143,58 +145,58 @@ class Pool:
 
     # -- the plan
 
-    def _choose(self, tried: tuple[Place, ...]) -> Place | None:
-        """The place that a request goes to: of those with the least load, the one whose turn is longest ago."""
+    def _choose(self, tried: tuple[Endpoint, ...]) -> Endpoint | None:
+        """The endpoint that a request goes to: of those with the least load, the one whose turn is longest ago."""
         now = self._loop.time()
         chosen, least = None, (0.0, 0)
-        for place in self.places:
-            health = place.health
-            if place in tried or not place.has_room or not health.usable(now):
+        for endpoint in self.endpoints:
+            health = endpoint.health
+            if endpoint in tried or not endpoint.has_capacity or not health.usable(now):
                 continue
-            # A place that is due for a trial comes first: it failed while nothing was sent, so it costs a moment.
-            load = (0.0 if health.on_trial else (place.busy + 1) / health.share(now), place.turn)
+            # An endpoint that is due for a trial comes first: it failed while nothing was sent, so it costs a moment.
+            load = (0.0 if health.half_open else (endpoint.busy + 1) / health.share(now), endpoint.turn)
             if chosen is None or load < least:
-                chosen, least = place, load
+                chosen, least = endpoint, load
         return chosen
 
-    def _plan(self, tried: tuple[Place, ...]) -> Place | Plan:
-        place = self._choose(tried)
-        if place is not None:
-            return place
+    def _plan(self, tried: tuple[Endpoint, ...]) -> Endpoint | Plan:
+        endpoint = self._choose(tried)
+        if endpoint is not None:
+            return endpoint
         now = self._loop.time()
-        fit = [place for place in self.places if not place.health.failed_check and place not in tried]
-        if any(place.health.usable(now) for place in fit):
+        fit = [endpoint for endpoint in self.endpoints if not endpoint.health.failed_check and endpoint not in tried]
+        if any(endpoint.health.usable(now) for endpoint in fit):
             return Plan.WAIT
         if not fit:
             return Plan.REFUSE
         # All of them failed lately. Nobody but the requests can find out whether the app is back, so one is tried.
-        resting = min(fit, key=lambda place: place.health.retry_at)
-        return resting if resting.has_room else Plan.WAIT
+        resting = min(fit, key=lambda endpoint: endpoint.health.retry_at)
+        return resting if resting.has_capacity else Plan.WAIT
 
-    def _take_from(self, place: Place) -> UpstreamConnection | None:
+    def _acquire_from(self, endpoint: Endpoint) -> UpstreamConnection | None:
         """An idle connection; for a trial only a fresh one will do."""
-        if place.health.on_trial:
+        if endpoint.health.half_open:
             return None
-        connection = place.take()
+        connection = endpoint.take()
         if connection is not None:
-            self._chosen(place)
+            self._chosen(endpoint)
         return connection
 
-    def _chosen(self, place: Place) -> None:
+    def _chosen(self, endpoint: Endpoint) -> None:
         self._turns += 1
-        place.turn = self._turns
+        endpoint.turn = self._turns
 
     # -- connecting
 
-    def _begin(self, exchange: "Exchange", place: Place, seconds: float) -> None:
-        self._chosen(place)
-        if not place.may_open and (kept := place.take()) is not None:
+    def _begin(self, exchange: "Exchange", endpoint: Endpoint, seconds: float) -> None:
+        self._chosen(endpoint)
+        if not endpoint.may_open and (kept := endpoint.take()) is not None:
             exchange.connected(kept)
             return
         # Counted from now on, not from when the task runs: the next plan is made before that.
-        connection = place.expect()
+        connection = endpoint.reserve()
         task = self._loop.create_task(self._connect(exchange, connection, seconds))
-        task.add_done_callback(lambda _: place.unexpect(connection))  # a task may be cancelled before it ever runs
+        task.add_done_callback(lambda _: endpoint.unreserve(connection))  # a task may be cancelled before it ever runs
         self._connecting[exchange] = task
 
     async def _connect(self, exchange: "Exchange", connection: UpstreamConnection | None, seconds: float) -> None:
@@ -202,20 +204,20 @@ class Pool:
         failure = UnreachableError(502, "The app cannot be reached.", "")
         try:
             while connection is not None:
-                place = connection.place
+                endpoint = connection.endpoint
                 try:
-                    await place.connect(self._loop, connection, seconds)
+                    await endpoint.connect(self._loop, connection, seconds)
                     break
                 except UnreachableError as error:
                     failure = error
-                exchange.tried = (*exchange.tried, place)
+                exchange.tried = (*exchange.tried, endpoint)
                 another = self._choose(exchange.tried)
                 connection = None
                 if another is not None:
                     self._chosen(another)
                     if not another.may_open and (connection := another.take()) is not None:
                         break
-                    connection = another.expect()
+                    connection = another.reserve()
         finally:
             self._connecting.pop(exchange, None)
         if connection is not None:
@@ -223,11 +225,11 @@ class Pool:
         else:
             exchange.detail = failure.why
             exchange.fail(failure.status, failure.sentence)
-        self._room_made()  # it may be back
+        self._slot_freed()  # it may be back
 
     # -- the queue for max_connections
 
-    def _room_made(self) -> None:
+    def _slot_freed(self) -> None:
         if self._waiting:
             self._serve_waiting()
 
@@ -240,39 +242,39 @@ class Pool:
                 return
             waiting = self._waiting.pop(exchange)
             waiting.timer.cancel()
-            if not isinstance(plan, Place):
+            if not isinstance(plan, Endpoint):
                 exchange.fail(503, UNAVAILABLE)
-            elif connection := self._take_from(plan):
+            elif connection := self._acquire_from(plan):
                 exchange.connected(connection)
             else:
                 self._begin(exchange, plan, waiting.seconds)
 
-    def _waited_in_vain(self, exchange: "Exchange") -> None:
+    def _queue_timeout(self, exchange: "Exchange") -> None:
         del self._waiting[exchange]
         exchange.detail = f"all connections were busy for {self.settings.queue_timeout:g} s"
         exchange.fail(503, "The app is busy.")
 
     # -- upkeep
 
-    async def _keep_checking(self, place: Place, path: str, ask: "Ask") -> None:
+    async def _keep_checking(self, endpoint: Endpoint, path: str, ask: "Ask") -> None:
         interval = self.settings.health_interval
         while True:
-            wrong = await ask(place, path, min(interval, CHECK_SECONDS))
-            place.checked(wrong, self._loop.time())
-            self._room_made()
+            wrong = await ask(endpoint, path, min(interval, CHECK_SECONDS))
+            endpoint.checked(wrong, self._loop.time())
+            self._slot_freed()
             await asyncio.sleep(interval)
 
     def _close_idle(self) -> None:
         self._sweep = None
-        left = sum(place.close_idle(self._loop.time() - KEEP_SECONDS) for place in self.places)
+        left = sum(endpoint.close_idle(self._loop.time() - KEEP_SECONDS) for endpoint in self.endpoints)
         if left:
             self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
 
     def retire(self) -> None:
         """A reload took another pool instead: what is under way goes on, what is idle is closed, later by the sweep."""
         self._stop_checking()
-        for place in self.places:
-            place.close_idle(float("inf"))
+        for endpoint in self.endpoints:
+            endpoint.close_idle(float("inf"))
 
     def _stop_checking(self) -> None:
         for check in self._checks:
@@ -287,12 +289,12 @@ class Pool:
             waiting.timer.cancel()
         for task in list(self._connecting.values()):
             task.cancel()
-        for place in self.places:
-            place.close_idle(float("inf"))
+        for endpoint in self.endpoints:
+            endpoint.close_idle(float("inf"))
 
 
 def _by_aiohttp() -> "Ask":
-    from gatekeeper.proxy.check import ask  # brings aiohttp's client, which most configurations never need
+    from gatekeeper.proxy.upstream.check import ask  # brings aiohttp's client, which most configurations never need
 
     return ask
 
@@ -315,7 +317,7 @@ def make_pools(
         if old is not None and unchanged:
             pools[name] = old
         else:
-            pools[name] = Pool(settings, make_places(name, settings, folders, files), loop, made_of)
+            pools[name] = Pool(settings, make_endpoints(name, settings, folders, files), loop, made_of)
     return pools
 
 

@@ -16,8 +16,8 @@ import sys
 from collections.abc import Sequence
 from ctypes import addressof, create_string_buffer
 
-from gatekeeper.proxy.announced import Announced
-from gatekeeper.proxy.downstream import Downstream
+from gatekeeper.proxy.client.connection import Downstream
+from gatekeeper.proxy.client.proxy_header import ProxyHeaderReader
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.proxy import Proxy
 
@@ -101,7 +101,7 @@ class Acceptor:
 
     def _readable(self, listener: socket.socket) -> None:
         coming = len(self._coming)
-        allowed = self._proxy.room(coming)
+        allowed = self._proxy.capacity(coming)
         descriptors = self._most - len(self._proxy.connections) - coming
         if allowed > 0 and descriptors > 0:
             for _ in range(min(self._batch, allowed, descriptors)):
@@ -139,9 +139,9 @@ class Acceptor:
         proxy = self._proxy
         client, address = client_address(peername)
         protocol: asyncio.Protocol
-        if proxy.world.expects_proxy_header(address):
-            protocol = Announced(proxy, client)
-        elif proxy.is_crowded(address):
+        if proxy.snapshot.expects_proxy_header(address):
+            protocol = ProxyHeaderReader(proxy, client)
+        elif proxy.over_limit(address):
             _log.info("closed at once: %s: too many connections from this address", client)
             connection.close()
             return

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gatekeeper.proxy import acceptor as module
-from gatekeeper.proxy.acceptor import BATCH, Acceptor
+from gatekeeper.proxy.client import acceptor as module
+from gatekeeper.proxy.client.acceptor import BATCH, Acceptor
 
 
 class Taken(asyncio.Protocol):
@@ -31,10 +31,10 @@ async def play(allowed: int) -> int:
     proxy = SimpleNamespace(
         loop=asyncio.get_running_loop(),
         connections=set(),
-        world=SimpleNamespace(expects_proxy_header=lambda _: False),
-        is_crowded=lambda _: False,
+        snapshot=SimpleNamespace(expects_proxy_header=lambda _: False),
+        over_limit=lambda _: False,
     )
-    proxy.room = lambda coming: allowed - len(proxy.connections)  # those that are coming are in there
+    proxy.capacity = lambda coming: allowed - len(proxy.connections)  # those that are coming are in there
     with socket.create_server(("127.0.0.1", 0), backlog=BATCH * 2) as listener:
         listener.setblocking(False)
         waiting = [socket.create_connection(listener.getsockname()) for _ in range(BATCH + 4)]

@@ -8,12 +8,12 @@ from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.decision import Authorizer, Denied, Forward
 from gatekeeper.gate.routes import LocalRoute, NoRoute, StaticDocument
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
-from gatekeeper.proxy.deadline import Deadline, Wait
-from gatekeeper.proxy.errand import Errand
+from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.forwarding import address_headers
-from gatekeeper.proxy.life import Hold
+from gatekeeper.proxy.local_request import LocalRequest
 from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.states import PauseReason
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.telemetry.access_log import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
@@ -31,8 +31,8 @@ WRITE_HIGH_WATER = 256 * 1024
 LINGER_SECONDS = 2.0
 # When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
 # Connection: close. Closing at once would lose the request that is just on its way.
-FAREWELL_SECONDS = 1.0
-_IDLE = Wait.IDLE
+DRAIN_IDLE_SECONDS = 1.0
+_IDLE = Timeout.IDLE
 _CR = 0x0D
 
 # X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
@@ -59,21 +59,21 @@ class Downstream(asyncio.Protocol):
     _until = 0.0
     _unsent = 0
     # The request's.
-    exchange: Exchange | Errand | None = None
+    exchange: Exchange | LocalRequest | None = None
 
     def __init__(self, proxy: Proxy, client: str, address: str) -> None:
         """``client`` and ``address`` are who connected, as `client_address` tells."""
         self.proxy = proxy
-        self.world = world = proxy.world
-        self.tls = TLSConnection(world.tls, self._refuse_handshake if world.refuses_in_handshake else None)
+        self.snapshot = snapshot = proxy.snapshot
+        self.tls = TLSConnection(snapshot.tls, self._refuse_handshake if snapshot.refuses_in_handshake else None)
         self.deadline = Deadline(proxy.loop, self._expired)
         self.client = client
         self.address = address
         self.visitor = Visitor(client)
-        self.holds: set[Hold] = set()
+        self.pause_reasons: set[PauseReason] = set()
         self._lingering = self._slow = False
         self._held = b""
-        self._authorities = world.tls.authorities  # by which OpenSSL judged the peer
+        self._authorities = snapshot.tls.authorities  # by which OpenSSL judged the peer
 
     # -- called by the transport
 
@@ -81,7 +81,7 @@ class Downstream(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
         self.proxy.opened(self)
-        self.deadline.set(Wait.HANDSHAKE, self.world.timeouts.handshake)
+        self.deadline.set(Timeout.HANDSHAKE, self.snapshot.timeouts.handshake)
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
@@ -104,10 +104,10 @@ class Downstream(asyncio.Protocol):
             else:
                 exchange.client_sent(plaintext)
         if tls.received_eof:
-            self._heard_all()
+            self._close_notify_received()
 
     def eof_received(self) -> bool:
-        if isinstance(self.exchange, Errand):
+        if isinstance(self.exchange, LocalRequest):
             self.exchange.client_closed()
         return False
 
@@ -142,24 +142,24 @@ class Downstream(asyncio.Protocol):
         else:
             self.transport.writelines(self.tls.send_slices(data))
 
-    def hold(self, why: Hold) -> None:
+    def pause_reading(self, why: PauseReason) -> None:
         """Read no more from the client until every reason for it is gone."""
-        if not self.holds and not self.transport.is_closing():
+        if not self.pause_reasons and not self.transport.is_closing():
             self.transport.pause_reading()
-        self.holds.add(why)
+        self.pause_reasons.add(why)
 
-    def unhold(self, why: Hold) -> None:
+    def resume_reading(self, why: PauseReason) -> None:
         """Take one reason back."""
-        if why in self.holds:
-            self.holds.discard(why)
-            if not self.holds and not self.transport.is_closing():
+        if why in self.pause_reasons:
+            self.pause_reasons.discard(why)
+            if not self.pause_reasons and not self.transport.is_closing():
                 self.transport.resume_reading()
 
-    def keep(self, data: bytes) -> None:
+    def buffer(self, data: bytes) -> None:
         """Put aside what belongs to the next request."""
         self._held += data
         if len(self._held) > MAX_HELD_BYTES:
-            self.hold(Hold.AHEAD)
+            self.pause_reading(PauseReason.AHEAD)
 
     def exchange_ended(self, *, keep_alive: bool, last: bytes = b"") -> None:
         """The exchange is over, its response written but for ``last``: go on with the next request or say goodbye."""
@@ -179,31 +179,31 @@ class Downstream(asyncio.Protocol):
         if self.proxy.draining:
             self._await_a_request()
         else:
-            self.deadline.set(_IDLE, self.world.timeouts.idle)
+            self.deadline.set(_IDLE, self.snapshot.timeouts.idle)
         return True
 
     def _next(self) -> None:
         """Take up the next request, unless the client has not even read the last answers: those would pile up here."""
         if self._slow:
-            self.hold(Hold.AHEAD)
+            self.pause_reading(PauseReason.AHEAD)
             return
-        self.unhold(Hold.AHEAD)
+        self.resume_reading(PauseReason.AHEAD)
         held, self._held = self._held, b""  # nobody has looked at it yet
         if held:
             self._request_bytes(held)
         if self.tls.received_eof:
-            self._heard_all()
+            self._close_notify_received()
 
-    def release_held(self) -> None:
+    def replay_buffered(self) -> None:
         """Give the exchange what came before its turn: it became a tunnel."""
         held, self._held = self._held, b""
         if held and self.exchange is not None:
             self.exchange.client_sent(held)
-        self.unhold(Hold.AHEAD)
+        self.resume_reading(PauseReason.AHEAD)
 
     def fail(self, status: int, detail: str, head: RequestHead, request_id: str, *, close: bool) -> int:
         """Answer with an error of the gate's own; returns the number of body bytes."""
-        answer = self.world.pages.failed(
+        answer = self.snapshot.pages.failed(
             status,
             detail,
             accept=head.block.get(b"accept").decode("latin-1"),
@@ -223,24 +223,24 @@ class Downstream(asyncio.Protocol):
             return
         self._lingering = True
         self._held = b""
-        if self.holds:
-            self.holds.clear()
+        if self.pause_reasons:
+            self.pause_reasons.clear()
             self.transport.resume_reading()
         self.transport.write(self.tls.close(last))
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._await_the_end(self.world.timeouts.stream_idle)
+        self._await_the_end(self.snapshot.timeouts.stream_idle)
 
-    def go_away(self) -> None:
+    def drain(self) -> None:
         """The gate is stopping: close soon if nothing is under way; what is, ends with ``Connection: close``."""
         if self.exchange is None and not self._held and self.tls.established and not self._lingering:
             self._await_a_request()
         elif self.exchange is not None:
-            self.exchange.say_goodbye()
+            self.exchange.drain()
 
     def _await_a_request(self) -> None:
-        idle = self.world.timeouts.idle
-        self.deadline.set(_IDLE, min(idle, FAREWELL_SECONDS) if self.proxy.draining else idle)
+        idle = self.snapshot.timeouts.idle
+        self.deadline.set(_IDLE, min(idle, DRAIN_IDLE_SECONDS) if self.proxy.draining else idle)
 
     def abort(self) -> None:
         """Cut the connection so that the client can tell that something is missing: without a TLS goodbye."""
@@ -251,7 +251,7 @@ class Downstream(asyncio.Protocol):
     def _await_the_end(self, seconds: float = LINGER_SECONDS) -> None:
         """Nothing more is said. What is not sent yet may take ``seconds``, and as long again while it gets less."""
         self._unsent = self.transport.get_write_buffer_size()
-        self.deadline.set(Wait.LINGER, seconds if self._unsent else LINGER_SECONDS)
+        self.deadline.set(Timeout.LINGER, seconds if self._unsent else LINGER_SECONDS)
 
     # -- handshake
 
@@ -288,7 +288,7 @@ class Downstream(asyncio.Protocol):
         """Take up requests, until one has to be waited for. In a loop: a client may send thousands in one packet."""
         while self._request(data):
             if self._slow:
-                self.hold(Hold.AHEAD)
+                self.pause_reading(PauseReason.AHEAD)
             if self._slow or not self._held:
                 return
             data, self._held = self._held, b""
@@ -299,7 +299,7 @@ class Downstream(asyncio.Protocol):
         if already:
             data, self._held = self._held + data, b""
         # A head that is known ends where it ends: asking for it takes 0.02 µs, looking for the empty line 0.4.
-        if self._until and len(data) <= CACHED_BLOCK_BYTES and data in self.world.reader.cached:
+        if self._until and len(data) <= CACHED_BLOCK_BYTES and data in self.snapshot.reader.cached:
             text, rest = data, b""
         else:
             text, rest = _split_head(data, already)
@@ -314,10 +314,10 @@ class Downstream(asyncio.Protocol):
             return False
         try:
             if authorizer.admitted:
-                head = self.world.reader.cached[text]
+                head = self.snapshot.reader.cached[text]
             else:
                 line, _, block = text.partition(b"\r\n")
-                head = self.world.reader.read(line, block, remember=False)
+                head = self.snapshot.reader.read(line, block, cache=False)
         except MessageError as error:
             self._bad_request(error, data, now)
             return False
@@ -333,8 +333,8 @@ class Downstream(asyncio.Protocol):
         elif isinstance(decision, Denied):
             self._refuse(head, decision.refusal, now)
         elif isinstance(decision, LocalRoute):
-            errand = self.exchange = Errand(self, head, authorizer.identity, now)
-            errand.begin(rest)
+            local_request = self.exchange = LocalRequest(self, head, authorizer.identity, now)
+            local_request.begin(rest)
         else:
             self._answer(head, decision, now)
             self._held = rest
@@ -346,7 +346,7 @@ class Downstream(asyncio.Protocol):
         request_id = self.next_request_id()
         close = not head.keep_alive or head.body() is not None
         if isinstance(decision, StaticDocument):
-            status, detail, body = 200, "", self.world.documents[decision.path]
+            status, detail, body = 200, "", self.snapshot.documents[decision.path]
             self.write(own_response(status, _DOCUMENT_HEADERS, body, method=head.method, close=close, now=now))
             sent = len(body)
         else:
@@ -358,54 +358,58 @@ class Downstream(asyncio.Protocol):
         """The request waits, and nothing is read, until the OCSP responder has said something about its client."""
         self._requests -= 1
         self._held = held
-        self.hold(Hold.ASKING)
-        self.deadline.set(_IDLE, self.world.timeouts.idle)
+        self.pause_reading(PauseReason.ASKING)
+        self.deadline.set(_IDLE, self.snapshot.timeouts.idle)
         self.proxy.ask(self.tls.peer, self._answered)
 
     def _answered(self) -> None:
-        self.unhold(Hold.ASKING)
+        self.resume_reading(PauseReason.ASKING)
         if not self._lingering and not self.transport.is_closing():
             self._next()
 
     def _incomplete(self, held: bytes, already: int) -> None:
         try:
-            self.world.reader.incomplete(held, already)
+            self.snapshot.reader.incomplete(held, already)
         except MessageError as error:
             self._bad_request(error, held, self.proxy.wall())
             return
         if held and not already:
-            self.deadline.set(Wait.REQUEST_HEADER, self.world.timeouts.request_header)
+            self.deadline.set(Timeout.REQUEST_HEADER, self.snapshot.timeouts.request_header)
         self._held = held
 
     def _judge(self, now: float) -> Authorizer:
         """What the visitor may do, now. The last verdict is used again while it holds and nothing was reloaded; not
         where the clock was set back, to when a certificate may not have been valid yet.
         """
-        if self._judged <= now < self._until and self.world is self.proxy.world and self._authorizer is not None:
+        if self._judged <= now < self._until and self.snapshot is self.proxy.snapshot and self._authorizer is not None:
             return self._authorizer
         self._judged = now
-        world = self.world = self.proxy.world
-        if world.tls.authorities != self._authorities:
-            self._authorities = world.tls.authorities
-            self.tls.verify_anew(world.tls)
-        judgement = self.proxy.judgement(self.tls.peer, now)
-        self._authorizer, self._until, self.warning = judgement.authorizer, judgement.until, judgement.warning
-        self._note_end(judgement.ends)
-        self.trusted = world.trusts(self.address)
-        self.headers = address_headers(self.address, trusted=self.trusted) + judgement.lines
-        if judgement.warning and judgement.certificate is not None:
-            self.proxy.metrics.expiring(judgement.certificate.sha256)
-        if judgement.certificate is not self.visitor.certificate:
-            self.visitor = Visitor(self.client, judgement.certificate)
-        return judgement.authorizer
+        snapshot = self.snapshot = self.proxy.snapshot
+        if snapshot.tls.authorities != self._authorities:
+            self._authorities = snapshot.tls.authorities
+            self.tls.verify_anew(snapshot.tls)
+        client_context = self.proxy.client_context(self.tls.peer, now)
+        self._authorizer, self._until, self.warning = (
+            client_context.authorizer,
+            client_context.until,
+            client_context.warning,
+        )
+        self._note_end(client_context.ends)
+        self.trusted = snapshot.trusts(self.address)
+        self.headers = address_headers(self.address, trusted=self.trusted) + client_context.lines
+        if client_context.warning and client_context.certificate is not None:
+            self.proxy.metrics.expiring(client_context.certificate.sha256)
+        if client_context.certificate is not self.visitor.certificate:
+            self.visitor = Visitor(self.client, client_context.certificate)
+        return client_context.authorizer
 
     def judge_anew(self) -> None:
-        """The world or the time has changed: end what is under way if its visitor is no longer let in.
+        """The snapshot or the time has changed: end what is under way if its visitor is no longer let in.
 
         Where nothing is under way there is nothing to do: the next request is judged in any case.
         """
         exchange = self.exchange
-        if exchange is None or isinstance(exchange, Errand):
+        if exchange is None or isinstance(exchange, LocalRequest):
             return
         now = self.proxy.wall()
         refusal = self._withdrawn(exchange, now)
@@ -414,7 +418,7 @@ class Downstream(asyncio.Protocol):
         if refusal.pending:
             self.proxy.ask(self.tls.peer, self.judge_anew)
             return
-        self.proxy.shut_out(exchange, refusal)
+        self.proxy.revoked(exchange, refusal)
         if exchange.cut():
             return
         answer, said = self._refusal(exchange.head, refusal, now, exchange.request_id)
@@ -462,7 +466,7 @@ class Downstream(asyncio.Protocol):
     def _refusal(self, head: RequestHead, refusal: Refuse, now: float, request_id: str) -> tuple[Answer, bytes]:
         """The 403, and the whole of what is to be said."""
         block = head.block
-        answer = self.world.pages.refused(
+        answer = self.snapshot.pages.refused(
             refusal,
             accept=block.get(b"accept").decode("latin-1"),
             language=block.get(b"accept-language").decode("latin-1"),
@@ -484,20 +488,20 @@ class Downstream(asyncio.Protocol):
 
     # -- the end
 
-    def _heard_all(self) -> None:
+    def _close_notify_received(self) -> None:
         """The client said close_notify, so it sends no more, but still listens (RFC 8446, 6.1): what it has asked for
         whole is answered, and then the connection ends. Who does not listen either closes the TCP connection.
         """
         exchange = self.exchange
         if exchange is None:
-            if not (self._held and (self._slow or Hold.ASKING in self.holds)):
+            if not (self._held and (self._slow or PauseReason.ASKING in self.pause_reasons)):
                 self._gone()
         elif not exchange.client_finished(last=not self._held):
             self._gone()
 
     def _gone(self) -> None:
         """Nothing is left to be answered, or what the client asks for will never be whole."""
-        if isinstance(self.exchange, Errand):
+        if isinstance(self.exchange, LocalRequest):
             self.exchange.client_closed()
         if not self._lingering:
             self._lingering = True
@@ -507,19 +511,19 @@ class Downstream(asyncio.Protocol):
         self.transport.close()
         self._await_the_end()
 
-    def _expired(self, wait: Wait) -> None:
-        if wait is Wait.LINGER and self._still_moving():
-            self.deadline.set(wait, self.world.timeouts.stream_idle)
-        elif wait is Wait.LINGER or wait is Wait.HANDSHAKE:
+    def _expired(self, wait: Timeout) -> None:
+        if wait is Timeout.LINGER and self._still_moving():
+            self.deadline.set(wait, self.snapshot.timeouts.stream_idle)
+        elif wait is Timeout.LINGER or wait is Timeout.HANDSHAKE:
             self.transport.abort()
-        elif isinstance(self.exchange, Errand):
+        elif isinstance(self.exchange, LocalRequest):
             self.exchange.expired(wait)
         elif self.exchange is not None:
             if self._still_moving():
-                self.deadline.set(wait, self.world.timeouts.stream_idle)
+                self.deadline.set(wait, self.snapshot.timeouts.stream_idle)
             else:
                 self.exchange.expired(wait)
-        elif wait is Wait.REQUEST_HEADER and self._held:
+        elif wait is Timeout.REQUEST_HEADER and self._held:
             late = MessageError(408, "The request header did not arrive in time.")
             self._bad_request(late, self._held, self.proxy.wall())
         else:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.errors import ConfigurationError
-from gatekeeper.proxy.place import make_places, upstream_tls
+from gatekeeper.proxy.upstream.endpoint import make_endpoints, upstream_tls
 from gatekeeper.settings.addresses import SocketPath
 from gatekeeper.settings.tables import UpstreamSettings
 from tests.proxy.scene import OK, Files, Scene, get
@@ -70,8 +70,8 @@ def test_an_app_whose_certificate_is_wrong_cannot_be_reached(make_scene: Callabl
 def test_a_static_folder_is_where_it_is_served(files: Files, tmp_path: Path) -> None:
     """By a private Unix socket."""
     settings = files.settings(upstream={"url": f"static:{tmp_path}"}).every_upstream["default"]
-    (place,) = make_places("default", settings, {tmp_path: SocketPath(Path("/run/0.sock"))})
-    assert str(place.address) == "unix:/run/0.sock"
+    (endpoint,) = make_endpoints("default", settings, {tmp_path: SocketPath(Path("/run/0.sock"))})
+    assert str(endpoint.address) == "unix:/run/0.sock"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_files_that_cannot_be_used(files: Files, upstream: dict[str, str], key: 
     """Said at the start, with the key of the configuration."""
     settings = files.settings(upstream=upstream).every_upstream["default"]
     with pytest.raises(ConfigurationError) as wrong:
-        make_places("default", settings, {})
+        make_endpoints("default", settings, {})
     (mistake,) = wrong.value.mistakes
     assert mistake.key == key
 
@@ -97,4 +97,4 @@ def test_files_of_another_upstream_are_named_by_it(files: Files) -> None:
     """`upstreams.api`, as it stands in the file."""
     settings = files.settings(upstream={"url": "https://a", "ca": "missing.crt"}).every_upstream["default"]
     with pytest.raises(ConfigurationError, match=r"upstreams\.api\.ca"):
-        make_places("api", settings, {})
+        make_endpoints("api", settings, {})

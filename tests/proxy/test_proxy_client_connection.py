@@ -285,10 +285,10 @@ def test_a_new_world_judges_anew(scene: Scene) -> None:
     from gatekeeper.gate.verdict import Policy
 
     nameless = scene.visitor(make_client(" ", scene.files.authority))
-    scene.proxy.world = replace(scene.world, policy=Policy(require_common_name=False))
+    scene.proxy.snapshot = replace(scene.snapshot, policy=Policy(require_common_name=False))
     nameless.send(get("/1"))
     assert scene.serve(nameless) == OK
-    scene.proxy.world = scene.world
+    scene.proxy.snapshot = scene.snapshot
     nameless.send(get("/2"))
     assert b"\r\nGatekeeper-Reason: blank_name\r\n" in nameless.read()
 

@@ -1,25 +1,27 @@
-"""A health check: ask a place for a path, as a client of its own would. Only ``health_path`` brings it about."""
+"""A health check: ask an endpoint for a path, as a client of its own would. Only ``health_path`` brings it about."""
 
 import aiohttp
 from yarl import URL
 
 from gatekeeper import __version__
-from gatekeeper.proxy.place import Place
+from gatekeeper.proxy.upstream.endpoint import Endpoint
 from gatekeeper.settings.addresses import SocketPath
 
 
-async def ask(place: Place, path: str, seconds: float) -> str:
+async def ask(endpoint: Endpoint, path: str, seconds: float) -> str:
     """GET ``path`` on a connection of its own, verified like those for visitors. What is wrong with it, "" if nothing.
 
     2xx and 3xx within ``seconds`` is right; a redirect is not followed, and the body is not read.
     """
-    unix = isinstance(place.address, SocketPath)
+    unix = isinstance(endpoint.address, SocketPath)
     connector: aiohttp.BaseConnector
-    if isinstance(place.address, SocketPath):
-        connector = aiohttp.UnixConnector(str(place.address.path), force_close=True)
+    if isinstance(endpoint.address, SocketPath):
+        connector = aiohttp.UnixConnector(str(endpoint.address.path), force_close=True)
     else:
         connector = aiohttp.TCPConnector(force_close=True, use_dns_cache=False)
-    url = URL(f"{'https' if place.tls else 'http'}://{'localhost' if unix else place.address}{path}", encoded=True)
+    url = URL(
+        f"{'https' if endpoint.tls else 'http'}://{'localhost' if unix else endpoint.address}{path}", encoded=True
+    )
     try:
         async with (
             aiohttp.ClientSession(
@@ -29,7 +31,7 @@ async def ask(place: Place, path: str, seconds: float) -> str:
                 headers={"User-Agent": f"gatekeeper/{__version__} (health check)"},
             ) as session,
             session.get(
-                url, allow_redirects=False, ssl=place.tls or True, server_hostname=place.server_name
+                url, allow_redirects=False, ssl=endpoint.tls or True, server_hostname=endpoint.server_name
             ) as response,
         ):
             return "" if 200 <= response.status < 400 else f"{path} is answered {response.status}"

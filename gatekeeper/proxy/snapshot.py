@@ -14,8 +14,8 @@ from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, complaint
-from gatekeeper.proxy.pool import Pool
 from gatekeeper.proxy.revocations import load_revocations
+from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 from gatekeeper.settings.tables import ClientAuthSettings, InvitationsSettings, JWTSettings, Settings
@@ -43,11 +43,11 @@ class Timeouts:
 _KEY_LIMIT = 1 << 20
 
 # Visitors who were let in, at some 5 KiB each.
-CACHED_JUDGEMENTS = 1024
+CACHED_CONTEXTS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ClientContext:
     """A verdict, and what follows from it for each connection of the peer.
 
     ``lines`` tell the app who it is, ``warning`` tells the visitor that the certificate is about to end. It may be used
@@ -65,7 +65,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Snapshot:
     """What a request meets: settings, TLS, who is trusted, where requests go, how heads are read, where the apps are.
 
     ``documents`` are what the gate itself gives to everybody: path to JSON. ``invitations`` are what it gives to whom
@@ -83,14 +83,14 @@ class World:
     upstreams: Mapping[str, Pool]
     invitations: Invitations | None = None
     timeouts: Timeouts = field(init=False)
-    nobody: Judgement = field(init=False)
+    nobody: ClientContext = field(init=False)
     """Of a peer without a certificate: it depends on nothing else."""
-    _judgements: dict[bytes | None, tuple[Peer, Judgement]] = field(
+    _contexts: dict[bytes | None, tuple[Peer, ClientContext]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "nobody", self.consequences(self.judge(NO_PEER, 0.0), 0.0))
+        object.__setattr__(self, "nobody", self.derive(self.judge(NO_PEER, 0.0), 0.0))
         configured = self.settings.timeouts
         object.__setattr__(
             self, "timeouts", Timeouts(**{one.name: getattr(configured, one.name) for one in fields(Timeouts)})
@@ -100,29 +100,29 @@ class World:
         """The verdict about a peer at the moment ``now``, by what is loaded."""
         return judge(peer, now, self.policy)
 
-    def consequences(self, verdict: Verdict, now: float) -> Judgement:
+    def derive(self, verdict: Verdict, now: float) -> ClientContext:
         """What follows from a verdict that was made at the moment ``now``."""
         authorizer = Authorizer(verdict, self.routes)
         if isinstance(verdict, Refuse):
-            return Judgement(authorizer, verdict.certificate)
+            return ClientContext(authorizer, verdict.certificate)
         lines = self.identity.lines(verdict.identity, now)
         until = min(verdict.until, lines.until)
         certificate = verdict.identity.certificate
-        return Judgement(authorizer, certificate, now, until, verdict.until, lines.request, lines.response)
+        return ClientContext(authorizer, certificate, now, until, verdict.until, lines.request, lines.response)
 
-    def recall(self, peer: Peer, now: float) -> Judgement | None:
+    def cached(self, peer: Peer, now: float) -> ClientContext | None:
         """What was cached of the same certificates, if it holds at the moment ``now``."""
-        cached = self._judgements.get(peer.leaf)
+        cached = self._contexts.get(peer.leaf)
         if cached is None:
             return None
-        judged, judgement = cached
-        return judgement if judgement.since <= now < judgement.until and judged == peer else None
+        judged, client_context = cached
+        return client_context if client_context.since <= now < client_context.until and judged == peer else None
 
-    def remember(self, peer: Peer, judgement: Judgement) -> None:
-        """Keep the judgement of who was let in for further connections. A world that is loaded anew knows none."""
-        if len(self._judgements) >= CACHED_JUDGEMENTS:
-            self._judgements.clear()
-        self._judgements[peer.leaf] = peer, judgement
+    def cache(self, peer: Peer, client_context: ClientContext) -> None:
+        """Keep the judgement of who was let in for further connections. A snapshot that is loaded anew knows none."""
+        if len(self._contexts) >= CACHED_CONTEXTS:
+            self._contexts.clear()
+        self._contexts[peer.leaf] = peer, client_context
 
     @property
     def refuses_in_handshake(self) -> bool:
@@ -163,9 +163,9 @@ def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool
     return any(node in network for network in networks)
 
 
-def build_world(
+def build_snapshot(
     settings: Settings, upstreams: Mapping[str, Pool], now: float, files: FileReader = OPEN_DIRECTLY
-) -> World:
+) -> Snapshot:
     """Load every file that the settings name; ConfigurationError with all that is wrong."""
     server, client_auth = settings.server, settings.client_auth
     tls = build_context(
@@ -179,20 +179,20 @@ def build_world(
         now=now,
         reader=files,
     )
-    return make_world(settings, tls, upstreams, files)
+    return make_snapshot(settings, tls, upstreams, files)
 
 
-def make_world(
+def make_snapshot(
     settings: Settings, tls: ServerContext, upstreams: Mapping[str, Pool], files: FileReader = OPEN_DIRECTLY
-) -> World:
-    """The world around TLS that is loaded already; ConfigurationError if another file cannot be used."""
+) -> Snapshot:
+    """The snapshot around TLS that is loaded already; ConfigurationError if another file cannot be used."""
     client_auth, limits, refusal = settings.client_auth, settings.limits, settings.refusal
     assertions = _assertions(settings.identity.jwt, files)
     identity = IdentityWriter(settings.identity, tls.certificate, assertions)
     documents = {JWKS_PATH: assertions.jwks()} if assertions is not None else {}
     invitations = _invitations(settings.invitations)
     routes = Routes(settings.routes, documents, local=invitations is not None)
-    return World(
+    return Snapshot(
         settings=settings,
         tls=tls,
         policy=Policy(
@@ -218,7 +218,7 @@ def make_world(
 
 
 def _invitations(settings: InvitationsSettings | None) -> Invitations | None:
-    """Whether the user of the gate may write there is said by `World.warnings`: it may still be root now."""
+    """Whether the user of the gate may write there is said by `Snapshot.warnings`: it may still be root now."""
     if settings is None:
         return None
     if why := complaint(settings.folder):

@@ -15,7 +15,7 @@ _KEY = 4
 _MOST = 125  # the payload of a control frame (RFC 6455, 5.5)
 
 
-class Frames:
+class FrameTracker:
     """Follows the app's side of a tunnel. ``closed`` tells that the app itself has sent a close frame."""
 
     __slots__ = ("_left", "_start", "closed")

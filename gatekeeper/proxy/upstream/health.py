@@ -1,17 +1,17 @@
-"""How a place fares: whether it is given requests, and how many. Values only: no socket, and the time is an argument.
+"""The health of an endpoint: whether it gets requests, and how many. No socket, no clock: the time is an argument.
 
-Two things are known of a place: what requests to it met (passive), and what the last check of ``health_path`` found
+Two things are known of an endpoint: what requests to it met (passive), and what the last check of ``health_path`` found
 (active). Times are seconds of one monotonic clock.
 """
 
-# A place that cannot be connected to is left alone for this long, and twice as long each time that a trial fails. A
+# An endpoint that cannot be connected to is left alone for this long, and twice as long each time that a trial fails. A
 # restart takes seconds, hence the first; the last is what an operator waits at most after a repair.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
-# So many requests in a row without an answer (closed, or too late) say that it is the place and not the request: one
-# that always times out must not shut a place for everybody else.
-MANY_UNANSWERED = 3
-# At the beginning of a slow start a place gets a tenth of its share.
+# So many requests in a row without an answer (closed, or too late) say that it is the endpoint and not the request: one
+# that always times out must not shut an endpoint for everybody else.
+MANY_FAILED = 3
+# At the beginning of a slow start an endpoint gets a tenth of its share.
 LEAST_SHARE = 0.1
 
 
@@ -41,7 +41,7 @@ class Health:
         return self.up(now) and not (self.retry_at and self.trying)
 
     @property
-    def on_trial(self) -> bool:
+    def half_open(self) -> bool:
         """Whether it failed, and has not been connected to since."""
         return self.retry_at > 0
 
@@ -61,9 +61,9 @@ class Health:
         self.retry_at = now + pause
         return pause
 
-    def unanswered(self, now: float) -> float:
+    def failed(self, now: float) -> float:
         """It took a request and did not answer. Returns the pause if there is one."""
-        if self.failures + 1 >= MANY_UNANSWERED:
+        if self.failures + 1 >= MANY_FAILED:
             return self.unreachable(now)
         self.failures += 1
         return 0.0
@@ -74,14 +74,14 @@ class Health:
 
     def connected(self, now: float) -> bool:
         """It was connected to. True if it comes back by that."""
-        back = self.on_trial
+        back = self.half_open
         if back:
             self._recover(now)
         return back
 
     def checked(self, fit: bool, now: float) -> bool:
         """A check found it fit or not. True if that is news."""
-        if fit and (self.failed_check or self.on_trial):
+        if fit and (self.failed_check or self.half_open):
             self.failed_check = False
             self.failures = 0
             self._recover(now)

@@ -10,7 +10,7 @@ import pytest
 from gatekeeper.invitations.state import REPEAT_SECONDS, Stage
 from gatekeeper.local.handler import SWEEP_SECONDS
 from gatekeeper.local.token_rate_limit import MOST_GUESSES
-from gatekeeper.proxy.errand import BODY_SECONDS, DELIVERY_SECONDS, MAX_BODY
+from gatekeeper.proxy.local_request import BODY_SECONDS, DELIVERY_SECONDS, MAX_BODY
 from tests.certificates import DAY, NOW, make_client
 from tests.invitations.invited import CONTENTS, Invited, invite
 from tests.proxy.scene import Scene, Visitor, get, request

@@ -14,7 +14,7 @@ import pytest
 
 from gatekeeper.errors import UnreachableError
 from gatekeeper.process.worker import new_event_loop as uvloop_or_asyncio
-from gatekeeper.proxy.place import Place, make_places
+from gatekeeper.proxy.upstream.endpoint import Endpoint, make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.tables import UpstreamSettings
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client, make_server
@@ -86,9 +86,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., TLSApp]]:
         app.close()
 
 
-def place_at(url: str, **table: Any) -> Place:
-    (place,) = make_places("default", UpstreamSettings(url=parse_upstream(url), **table), {})
-    return place
+def place_at(url: str, **table: Any) -> Endpoint:
+    (endpoint,) = make_endpoints("default", UpstreamSettings(url=parse_upstream(url), **table), {})
+    return endpoint
 
 
 @pytest.fixture
@@ -98,16 +98,16 @@ def trusted(authority: Holder, tmp_path: Path) -> Path:
     return path
 
 
-async def connect(place: Place) -> None:
-    connection = place.expect()
+async def connect(endpoint: Endpoint) -> None:
+    connection = endpoint.reserve()
     try:
-        await place.connect(asyncio.get_running_loop(), connection, PATIENCE)
-        assert (place.busy, place.idle) == (1, 0)
+        await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
+        assert (endpoint.busy, endpoint.idle) == (1, 0)
         connection.close()
     finally:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-    assert place.busy == 0
+    assert endpoint.busy == 0
 
 
 def test_an_app_with_the_right_certificate_is_connected_to(
@@ -144,12 +144,12 @@ def test_a_wrong_certificate_is_not_believed(
         "self-signed": lambda: make_server("localhost"),
     }[wrong]()
     app = start(holder)
-    place = place_at(f"https://localhost:{app.port}", ca=trusted)
+    endpoint = place_at(f"https://localhost:{app.port}", ca=trusted)
     with pytest.raises(UnreachableError) as error:
-        run(connect(place))
+        run(connect(endpoint))
     assert (error.value.status, error.value.sentence) == (502, "The app cannot be reached.")
     assert words in error.value.why
-    assert place.busy == 0
+    assert endpoint.busy == 0
 
 
 def test_without_ca_the_systems_authorities_decide(run: Any, start: Any, authority: Holder) -> None:
@@ -171,8 +171,8 @@ def test_the_gate_shows_its_certificate_to_an_app_that_asks(
     """certificate and key."""
     certificate, key = make_client("gate", authority).write(tmp_path, "gate")
     app = start(make_server("localhost", authority), say_and(lambda tls: tls.unwrap()), visitors=authority)  # type: ignore[arg-type]
-    place = place_at(f"https://localhost:{app.port}", ca=trusted, certificate=certificate, key=key)
-    assert run(ask_and_read(place)) == (b"the beginning", None)
+    endpoint = place_at(f"https://localhost:{app.port}", ca=trusted, certificate=certificate, key=key)
+    assert run(ask_and_read(endpoint)) == (b"the beginning", None)
     assert app.seen["certificate"]["subject"] == ((("commonName", "gate"),),)
 
 
@@ -198,15 +198,15 @@ def test_an_app_that_speaks_no_tls_is_not_reached(run: Any, trusted: Path) -> No
 def test_a_handshake_that_never_ends_is_given_up(run: Any, trusted: Path) -> None:
     """timeouts.connect holds for the handshake too: 504."""
     with socket.create_server(("127.0.0.1", 0)) as listener:  # the kernel connects, nobody answers
-        place = place_at(f"https://localhost:{listener.getsockname()[1]}", ca=trusted)
+        endpoint = place_at(f"https://localhost:{listener.getsockname()[1]}", ca=trusted)
 
         async def talk() -> None:
-            await place.connect(asyncio.get_running_loop(), place.expect(), 0.05)
+            await endpoint.connect(asyncio.get_running_loop(), endpoint.reserve(), 0.05)
 
         with pytest.raises(UnreachableError) as error:
             run(talk())
     assert (error.value.status, error.value.why) == (504, "no connection in 0.05 s")
-    assert place.busy == 0
+    assert endpoint.busy == 0
 
 
 def test_a_name_with_several_addresses(run: Any) -> None:
@@ -236,10 +236,10 @@ class Reader:
         self.ended.set_result(error)
 
 
-async def ask_and_read(place: Place) -> tuple[bytes, Exception | None]:
+async def ask_and_read(endpoint: Endpoint) -> tuple[bytes, Exception | None]:
     """All that the app says, and how the connection ended."""
-    connection = place.expect()
-    await place.connect(asyncio.get_running_loop(), connection, PATIENCE)
+    connection = endpoint.reserve()
+    await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
     reader = Reader()
     connection.exchange = reader  # type: ignore[assignment]
     connection.write(b"?")
@@ -263,9 +263,9 @@ def test_the_end_of_a_tls_connection_is_a_goodbye_or_an_accident(
     """RFC 9112, 9.8: without close_notify anybody in between could have cut a response that ends by closing."""
     end: Any = (lambda tls: tls.unwrap()) if goodbye else (lambda tls: os.close(tls.detach()))
     app = start(make_server("localhost", authority), say_and(end))
-    place = place_at(f"https://localhost:{app.port}", ca=trusted)
+    endpoint = place_at(f"https://localhost:{app.port}", ca=trusted)
 
-    data, error = run(ask_and_read(place))
+    data, error = run(ask_and_read(endpoint))
     assert data == b"the beginning"
     assert (error is None) == goodbye
 
@@ -275,9 +275,9 @@ def test_an_answer_is_read_though_the_app_reset_the_connection_behind_it(run: An
     answer = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n"
 
     async def upload(listener: socket.socket) -> tuple[bytes, Exception | None]:
-        place = place_at(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        connection = place.expect()
-        await place.connect(asyncio.get_running_loop(), connection, PATIENCE)
+        endpoint = place_at(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        connection = endpoint.reserve()
+        await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
         reader = Reader()
         connection.exchange = reader  # type: ignore[assignment]
         connection.write(b"the beginning")

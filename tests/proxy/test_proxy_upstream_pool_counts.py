@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.proxy.place import Place, make_places
-from gatekeeper.proxy.pool import Pool
-from gatekeeper.proxy.upstream import UpstreamConnection
+from gatekeeper.proxy.upstream.endpoint import Endpoint, make_endpoints
+from gatekeeper.proxy.upstream.http1 import UpstreamConnection
+from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import UpstreamSettings
 from tests.proxy.scene import App
 from tests.proxy.virtual import VirtualLoop
@@ -22,7 +22,7 @@ class Asker:
     """An exchange, as far as a pool knows one."""
 
     def __init__(self) -> None:
-        self.tried: tuple[Place, ...] = ()
+        self.tried: tuple[Endpoint, ...] = ()
         self.detail = ""
         self.connection: UpstreamConnection | None = None
         self.status = 0
@@ -47,7 +47,7 @@ class Asker:
 
 
 class Play:
-    """A pool with two places, and everything that can happen to it."""
+    """A pool with two endpoints, and everything that can happen to it."""
 
     def __init__(self, limit: int) -> None:
         self.loop = VirtualLoop()
@@ -59,8 +59,8 @@ class Play:
             "queue_timeout": f"{QUEUE_SECONDS:g}s",
         }
         upstream = UpstreamSettings.model_validate(table)
-        self.places = make_places("default", upstream, {})
-        self.pool = Pool(upstream, self.places, self.loop)
+        self.endpoints = make_endpoints("default", upstream, {})
+        self.pool = Pool(upstream, self.endpoints, self.loop)
         self.askers: list[Asker] = []
 
     def act(self, name: str, number: int) -> None:
@@ -69,17 +69,17 @@ class Play:
         self.check()
 
     def check(self) -> None:
-        for place, address in zip(self.places, ADDRESSES, strict=True):
+        for endpoint, address in zip(self.endpoints, ADDRESSES, strict=True):
             open_ones = sum(
-                connection.protocol.place is place and not connection.transport.lost  # type: ignore[attr-defined]
+                connection.protocol.endpoint is endpoint and not connection.transport.lost  # type: ignore[attr-defined]
                 for connection in self.app.connections
             )
-            assert place.busy >= 0
-            assert place.busy + place.idle == open_ones + len(place._connecting), address
-            assert not self.limit or place.busy + place.idle <= self.limit
+            assert endpoint.busy >= 0
+            assert endpoint.busy + endpoint.idle == open_ones + len(endpoint._connecting), address
+            assert not self.limit or endpoint.busy + endpoint.idle <= self.limit
         served = sum(asker.connection is not None for asker in self.askers)
         waiting = sum(not (a.connection or a.status or a.left) for a in self.askers)
-        assert served + len(self.pool._connecting) == sum(place.busy for place in self.places)
+        assert served + len(self.pool._connecting) == sum(endpoint.busy for endpoint in self.endpoints)
         assert waiting == len(self.pool._connecting) + len(self.pool._waiting)
 
     def _pick(self, number: int, which: Callable[[Asker], Any]) -> Asker | None:
@@ -109,7 +109,7 @@ class Play:
             connection, asker.connection, asker.status = asker.connection, None, 200
             assert connection is not None
             connection.exchange = None
-            self.pool.give_back(connection)
+            self.pool.release(connection)
 
     def answer_and_close(self, number: int) -> None:
         if asker := self._pick(number, lambda asker: asker.connection):
@@ -139,12 +139,12 @@ class Play:
         self.app.recover()
 
     def fails_its_check(self, number: int) -> None:
-        self.places[number % 2].checked("wrong", self.loop.time())
-        self.pool._room_made()
+        self.endpoints[number % 2].checked("wrong", self.loop.time())
+        self.pool._slot_freed()
 
     def passes_its_check(self, number: int) -> None:
-        self.places[number % 2].checked("", self.loop.time())
-        self.pool._room_made()
+        self.endpoints[number % 2].checked("", self.loop.time())
+        self.pool._slot_freed()
 
     def wait(self, number: int) -> None:
         self.loop.advance(number / 4)
@@ -162,7 +162,7 @@ class Play:
             self.answer_and_close(0)
         self.pool.close()
         self.loop.settle()
-        assert [(place.busy, place.idle) for place in self.places] == [(0, 0)] * 2
+        assert [(endpoint.busy, endpoint.idle) for endpoint in self.endpoints] == [(0, 0)] * 2
         self.loop.close()
 
 
@@ -184,7 +184,7 @@ EVENTS = [
 
 
 @settings(max_examples=150)
-@example(1, [("ask", 0), ("answer", 0), ("goes_down", 1), ("ask", 0)])  # the other place is full, and idle
+@example(1, [("ask", 0), ("answer", 0), ("goes_down", 1), ("ask", 0)])  # the other endpoint is full, and idle
 @given(st.sampled_from([0, 1, 2]), st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 30)), max_size=60))
 def test_counts_are_right_whatever_happens(limit: int, events: list[tuple[str, int]]) -> None:
     """Busy and idle are what is open or being opened, never above the bound; nobody is forgotten or told twice."""

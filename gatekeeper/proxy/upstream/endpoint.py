@@ -12,8 +12,8 @@ from pathlib import Path
 from aiohappyeyeballs import start_connection
 
 from gatekeeper.errors import ConfigurationError, Mistake, UnreachableError
-from gatekeeper.proxy.health import Health
-from gatekeeper.proxy.upstream import UpstreamConnection
+from gatekeeper.proxy.upstream.health import Health
+from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import UpstreamSettings
@@ -24,13 +24,13 @@ KEEP_SECONDS = 30.0
 MAX_IDLE = 1024
 # RFC 8305, 5: how long one address of a name is waited for before the next is tried beside it.
 NEXT_ADDRESS_SECONDS = 0.25
-# The gate itself has no room for another connection; that says nothing about the place.
+# The gate itself has no room for another connection; that says nothing about the endpoint.
 _OUR_OWN_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 _log = logging.getLogger("gatekeeper")
 
 
-class Place:
+class Endpoint:
     """One URL of an app. ``title`` is what the log calls it, ``limit`` bounds its connections, 0 does not.
 
     ``health`` is how it fares, ``turn`` when it was chosen last, ``freed`` is called when a connection is gone.
@@ -70,7 +70,7 @@ class Place:
         return len(self._idle)
 
     @property
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         """Whether one more exchange can go there: on an idle connection, or on one that may still be made."""
         return bool(self._idle) or self.may_open
 
@@ -87,7 +87,7 @@ class Place:
                 return connection
         return None
 
-    def give_back(self, connection: UpstreamConnection, now: float) -> None:
+    def release(self, connection: UpstreamConnection, now: float) -> None:
         """Keep a connection for the next exchange."""
         if connection.paused:
             connection.resume_reading()
@@ -120,7 +120,7 @@ class Place:
 
     # -- connecting
 
-    def expect(self) -> UpstreamConnection:
+    def reserve(self) -> UpstreamConnection:
         """A connection to be made by `connect`; it counts from now on."""
         connection = UpstreamConnection(self)
         self._connecting.add(connection)
@@ -143,11 +143,11 @@ class Place:
                 raise self._unreachable(error, loop.time(), seconds) from error
             raise
         finally:
-            self.unexpect(connection)
+            self.unreserve(connection)
         if self.health.connected(loop.time()):
             _log.info("upstream %s: can be reached again", self.title)
 
-    def unexpect(self, connection: UpstreamConnection) -> None:
+    def unreserve(self, connection: UpstreamConnection) -> None:
         """It is connected, or will never be."""
         if connection in self._connecting:
             self._connecting.discard(connection)
@@ -175,16 +175,16 @@ class Place:
             return UnreachableError(503, "There is no room for another connection to the app.", why)
         if isinstance(error, TimeoutError):
             why = why or f"no connection in {seconds:g} s"
-            self._left_alone(self.health.unreachable(now), why)
+            self._ejected(self.health.unreachable(now), why)
             return UnreachableError(504, "The app could not be reached in time.", why)
-        self._left_alone(self.health.unreachable(now), why)
+        self._ejected(self.health.unreachable(now), why)
         return UnreachableError(502, "The app cannot be reached.", why)
 
-    def unanswered(self, why: str, now: float) -> None:
+    def failed(self, why: str, now: float) -> None:
         """A request that was sent there got no answer."""
-        self._left_alone(self.health.unanswered(now), why)
+        self._ejected(self.health.failed(now), why)
 
-    def _left_alone(self, pause: float, why: str) -> None:
+    def _ejected(self, pause: float, why: str) -> None:
         if pause:
             _log.warning("upstream %s: left alone for %g s: %s", self.title, pause, why)
 
@@ -228,24 +228,24 @@ def _reason(error: OSError) -> str:
 # -- from the settings
 
 
-def make_places(
+def make_endpoints(
     name: str, settings: UpstreamSettings, folders: Mapping[Path, SocketPath], files: FileReader = OPEN_DIRECTLY
-) -> list[Place]:
-    """The places of an upstream; ``folders`` says where static folders are served. ConfigurationError for bad files."""
-    encrypted = any(url.scheme == "https" for url in settings.places)
+) -> list[Endpoint]:
+    """The endpoints of an upstream; ``folders`` maps static folders to sockets. ConfigurationError for bad files."""
+    encrypted = any(url.scheme == "https" for url in settings.endpoints)
     tls = upstream_tls(name, settings, files) if encrypted else None
-    return [_make_place(name, settings, url, tls, folders) for url in settings.places]
+    return [_make_endpoint(name, settings, url, tls, folders) for url in settings.endpoints]
 
 
-def _make_place(
+def _make_endpoint(
     name: str,
     settings: UpstreamSettings,
     url: UpstreamURL,
     tls: ssl.SSLContext | None,
     folders: Mapping[Path, SocketPath],
-) -> Place:
+) -> Endpoint:
     https = url.scheme == "https"
-    return Place(
+    return Endpoint(
         f"{name} ({url})",
         url.address or _folder(name, url, folders),
         tls if https else None,

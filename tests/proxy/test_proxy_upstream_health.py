@@ -1,10 +1,10 @@
-"""How a place fares: pauses, trials, checks, and the way back."""
+"""How an endpoint fares: pauses, trials, checks, and the way back."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.proxy.health import FIRST_PAUSE, LEAST_SHARE, LONGEST_PAUSE, MANY_UNANSWERED, Health
+from gatekeeper.proxy.upstream.health import FIRST_PAUSE, LEAST_SHARE, LONGEST_PAUSE, MANY_FAILED, Health
 
 
 def test_a_place_is_fit_until_something_is_known_of_it() -> None:
@@ -27,7 +27,7 @@ def test_pauses_double_and_end_at_a_minute() -> None:
 
 
 def test_requests_that_fail_at_the_same_time_are_one_failure() -> None:
-    """A hundred visitors at the moment of a restart must not shut a place for a minute."""
+    """A hundred visitors at the moment of a restart must not shut an endpoint for a minute."""
     health = Health(0.0)
     assert [health.unreachable(5.0) for _ in range(100)] == [FIRST_PAUSE] + [0.0] * 99
     assert health.up(6.0)
@@ -44,7 +44,7 @@ def test_after_a_pause_there_is_one_trial() -> None:
 
 
 def test_only_an_answer_makes_the_pauses_short_again() -> None:
-    """A place that takes connections and never answers is not well."""
+    """An endpoint that takes connections and never answers is not well."""
     health = Health(0.0)
     assert health.unreachable(0.0) == 1.0
     assert health.connected(1.0)
@@ -58,12 +58,12 @@ def test_requests_without_an_answer_count_only_in_a_row() -> None:
     """One request that always times out is the request's fault."""
     health = Health(0.0)
     for _ in range(10):
-        for _ in range(MANY_UNANSWERED - 1):
-            assert health.unanswered(0.0) == 0.0
+        for _ in range(MANY_FAILED - 1):
+            assert health.failed(0.0) == 0.0
         health.answered()
-    for _ in range(MANY_UNANSWERED - 1):
-        assert health.unanswered(0.0) == 0.0
-    assert health.unanswered(0.0) > 0
+    for _ in range(MANY_FAILED - 1):
+        assert health.failed(0.0) == 0.0
+    assert health.failed(0.0) > 0
 
 
 def test_a_failed_check_shuts_a_place_until_one_passes() -> None:
@@ -104,12 +104,12 @@ def test_without_slow_start_it_gets_everything_at_once() -> None:
     assert health.share(1.0) == 1.0
 
 
-EVENTS = ("unreachable", "unanswered", "answered", "connected", "fit", "unfit")
+EVENTS = ("unreachable", "failed", "answered", "connected", "fit", "unfit")
 
 
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.floats(0, 100))))
 def test_no_place_is_shut_for_ever_by_what_requests_met(events: list[tuple[str, float]]) -> None:
-    """Whatever happened, a minute later a place is usable, unless its last check failed."""
+    """Whatever happened, a minute later an endpoint is usable, unless its last check failed."""
     health, now, fit = Health(10.0), 0.0, True
     for event, pause in events:
         now += pause

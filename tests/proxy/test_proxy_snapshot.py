@@ -23,9 +23,9 @@ from tests.proxy.scene import Scene
 def test_trusted_proxies(make_scene: Callable[..., Scene], address: str, trusted: bool) -> None:
     """By their networks; what is no address is trusted by nobody."""
     scene = make_scene(server={"trusted_proxies": ["192.0.2.0/24", "2001:db8::/32"]})
-    assert scene.world.trusts(address) is trusted
+    assert scene.snapshot.trusts(address) is trusted
 
 
 def test_nobody_is_trusted_unless_it_is_written(scene: Scene) -> None:
     """Not the machine itself either."""
-    assert not scene.world.trusts("127.0.0.1")
+    assert not scene.snapshot.trusts("127.0.0.1")

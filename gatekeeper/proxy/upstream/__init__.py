@@ -1,0 +1,11 @@
+"""The app's side: connections to its endpoints, and the codec that turns requests into bytes and bytes into responses.
+
+http1
+    one HTTP/1.1 connection to an app; it serves one exchange at a time and is kept for the next.
+endpoint
+    one URL of an app: how it is reached, its idle connections, its health.
+health, check
+    whether an endpoint gets requests; the active check of ``health_path``.
+pool
+    all endpoints of one app: which one a request goes to, and the queue for ``max_connections``.
+"""
