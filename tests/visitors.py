@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gatekeeper.ca.certificates import Credential, issue_client, issue_server, make_authority, self_signed
+from gatekeeper.ca.authority import make_authority
+from gatekeeper.ca.certificates import Credential, issue_client, issue_server, self_signed
 
 EC = "ec:p256"  # quick to make
 DAY = timedelta(days=1)

@@ -18,7 +18,8 @@ store
 How to use it, without a folder and without a passphrase::
 
     from datetime import UTC, datetime, timedelta
-    from gatekeeper.ca.certificates import issue_client, issue_server, make_authority, self_signed
+    from gatekeeper.ca.authority import make_authority
+    from gatekeeper.ca.certificates import issue_client, issue_server, self_signed
     from gatekeeper.ca.revocation import Revocation, make_crl
 
     now, day = datetime.now(UTC), timedelta(days=1)

@@ -10,14 +10,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.authority import Authority, random_serial
 from gatekeeper.ca.bundle import make_bundle, make_password
-from gatekeeper.ca.certificates import Authority, Holder, random_serial, sign_client, sign_server
+from gatekeeper.ca.certificates import sign_client, sign_server
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
-from gatekeeper.ca.index import Entry, Index, Kind, entry_of, write_index
+from gatekeeper.ca.holder import Holder
+from gatekeeper.ca.index import Entry, Index, Kind, entry_of
 from gatekeeper.ca.keys import PrivateKey, key_pem, load_key
 from gatekeeper.ca.requests import check_request, read_request
 from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
-from gatekeeper.ca.store import CRL, INDEX, Store, issued_file
+from gatekeeper.ca.store import Store, issued_file
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.verdict import Peer, Policy, Refuse, judge
 
@@ -120,8 +122,7 @@ class Change:
 
     def paths(self) -> tuple[Path, ...]:
         """The files that a person would care for, in the order in which they were made."""
-        own = (CRL, INDEX)
-        return tuple(self.store.path / name for name in self.files if name not in own and "/" not in name)
+        return tuple(self.store.path / name for name in self.files if "/" not in name)
 
 
 @contextmanager
@@ -130,14 +131,12 @@ def changing(store: Store, authority: Authority, passphrase: bytes, now: datetim
 
     The revocation list is written with every change: the key is at hand, and a list that runs out shuts the gate.
     """
-    with store.folder.locked():
-        change = Change(store, authority, passphrase, now, store.index_while_locked())
+    with store.opened():
+        change = Change(store, authority, passphrase, now, store.index())
         yield change
         index = replace(change.index, crl_number=change.index.crl_number + 1)
         crl = make_crl(authority, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
-        change.files[CRL] = Content(crl.public_bytes(Encoding.PEM), PUBLIC)
-        change.files[INDEX] = Content(write_index(index), SECRET)
-        store.folder.commit(change.files)
+        store.commit(index, crl, change.files)
 
 
 def time_left(authority: Authority, now: datetime) -> timedelta:

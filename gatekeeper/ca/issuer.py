@@ -10,16 +10,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gatekeeper.ca.certificates import (
-    YEAR,
-    Authority,
-    Holder,
-    holder,
-    renewed_authority,
-    server_holder,
-)
+from gatekeeper.ca.authority import YEAR, Authority, renewed_authority
 from gatekeeper.ca.change import BundleWish, Change, changing
 from gatekeeper.ca.folder import PUBLIC, Content
+from gatekeeper.ca.holder import Holder, holder, server_holder
 from gatekeeper.ca.index import Entry, Index, Kind
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, make_key
 from gatekeeper.ca.names import check_name, printable
@@ -74,7 +68,7 @@ class Issuer:
     """An authority at work in its store. The passphrase opens its key and encrypts the clients'."""
 
     def __init__(self, store: Store, passphrase: bytes) -> None:
-        self._store = store
+        self.store = store
         self._passphrase = passphrase
         self._authority: Authority = store.unlock(passphrase)
 
@@ -165,16 +159,15 @@ class Issuer:
 
         The old one is revoked as superseded unless ``keep_old``. ``lifetime`` is the old one's if None.
         """
-        old = latest(self._store.index(), name)
-        new_key = make_key(new_key_type) if new_key_type else None
         with self._change(now) as change:
             old = latest(change.index, name)
             held = change.held_key(old)
-            if new_key and not old.holds_key:
+            if new_key_type and not old.holds_key:
                 raise AuthorityError(
                     f"{old.name} keeps the key elsewhere; sign a new request: gatekeeper ca sign FILE.csr"
                 )
-            bearer = _holder_of(self._store.issued(old))
+            new_key = make_key(new_key_type) if new_key_type else None
+            bearer = _holder_of(self.store.issued(old))
             older = () if keep_old else change.index.in_force(old.name, now)
             change.supersede(older)
             key = new_key or held
@@ -211,7 +204,7 @@ class Issuer:
                     f"the key of {entry.name} is not kept here, so only who has it can make the bundle: "
                     f"gatekeeper ca p12 NAME --key FILE --certificate FILE"
                 )
-            password = change.put_bundle(entry.name, key, self._store.issued(entry), wish)
+            password = change.put_bundle(entry.name, key, self.store.issued(entry), wish)
         return Issued(entry, change.paths(), password)
 
     def revoke(self, serials: tuple[int, ...], reason: RevocationReason, *, now: datetime) -> None:
@@ -224,7 +217,7 @@ class Issuer:
         """Sign the revocation list anew; ``lifetime`` also holds for the lists after this one."""
         with self._change(now) as change:
             change.index = replace(change.index, crl_lifetime=lifetime or change.index.crl_lifetime)
-        return self._store.crl()
+        return self.store.crl()
 
     def _issue(
         self,
@@ -236,14 +229,11 @@ class Issuer:
         lifetime: timedelta,
         now: datetime,
     ) -> Issued:
-        # Asked twice: before the seconds that an RSA key takes, and again under the lock.
         check_key_type(key_type)
-        self._must_be_free(self._store.index(), name, now)
-        self._must_not_overwrite_key(self._store.index(), name)
-        key = make_key(key_type)
         with self._change(now) as change:
             self._must_be_free(change.index, name, now)
             self._must_not_overwrite_key(change.index, name)
+            key = make_key(key_type)
             entry, certificate = change.sign(name, kind, key.public_key(), bearer, lifetime, holds_key=True)
             change.put_request(name, make_request(key, bearer))
             change.put_key(name, key, kind)
@@ -251,7 +241,7 @@ class Issuer:
         return Issued(entry, change.paths(), password, self._is_shortened(entry, lifetime, now))
 
     def _change(self, now: datetime) -> AbstractContextManager[Change]:
-        return changing(self._store, self._authority, self._passphrase, now)
+        return changing(self.store, self._authority, self._passphrase, now)
 
     def _must_be_free(self, index: Index, name: str, now: datetime, instead: str | None = None) -> None:
         """``instead`` is what to do where the name has a certificate; by default to renew it."""
@@ -265,7 +255,7 @@ class Issuer:
             raise AuthorityError(f"{name} has a certificate until {held[-1].not_after:%Y-%m-%d}; {instead}")
 
     def _must_not_overwrite_key(self, index: Index, name: str) -> None:
-        path = self._store.path / f"{name}.key"
+        path = self.store.path / f"{name}.key"
         if path.exists() and not any(entry.holds_key for entry in index.named(name)):
             raise AuthorityError(f"{path} is there already and was not made here; choose another name or move it away")
 

@@ -3,7 +3,7 @@
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from gatekeeper.ca.certificates import Holder
+from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import PrivateKey, signature_hash
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.keys import request_weakness

@@ -8,7 +8,7 @@ from enum import StrEnum
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from gatekeeper.ca.certificates import BACKDATE, Authority, issuer_identifier
+from gatekeeper.ca.authority import BACKDATE, Authority, issuer_identifier
 from gatekeeper.ca.keys import signature_hash
 
 # A gate that is handed a list past its nextUpdate lets nobody in, so it must be long enough to be renewed in time.

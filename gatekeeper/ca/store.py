@@ -5,8 +5,8 @@ The folder holds ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``ind
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
@@ -14,8 +14,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import YEAR, Authority, common_name, is_signed_by, make_authority
+from gatekeeper.ca.authority import YEAR, Authority, is_signed_by, make_authority
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, go_on, make_folder
+from gatekeeper.ca.holder import common_name
 from gatekeeper.ca.index import Entry, Index, entry_of, kind_of, read_index, write_index
 from gatekeeper.ca.keys import (
     DEFAULT_KEY_TYPE,
@@ -38,28 +39,85 @@ INDEX = "index.json"
 ISSUED = "issued"
 
 
+@dataclass(slots=True)
+class _Contents:
+    """What was read when the folder was opened; `Store.commit` keeps it true. A list of None is lost or damaged."""
+
+    certificate: x509.Certificate
+    index: Index
+    crl: x509.CertificateRevocationList | None
+
+
 class Store:
-    """The read side: needs no passphrase, changes nothing but what a killed command left unfinished."""
+    """An authority's folder. Reading needs no passphrase, and changes only what a killed command left unfinished.
+
+    Each method opens the folder for itself: it waits for the lock and reads the files. Inside ``with store.opened()``
+    they all share one lock and one reading. Not for use by several threads.
+    """
 
     def __init__(self, path: Path, before: Callable[[str], None] = go_on) -> None:
         self.path = path
         self.folder = Folder(path, before)
+        self._contents: _Contents | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the folder alone, and read index, certificate and revocation list once; may be nested."""
+        if self._contents is not None:
+            yield
+            return
+        self.must_exist()
+        with self.folder.locked():
+            self._contents = self._read()
+            try:
+                yield
+            finally:
+                self._contents = None
+
+    def commit(self, index: Index, crl: x509.CertificateRevocationList, files: dict[str, Content]) -> None:
+        """Write a change of the opened folder: ``files``, and the index and revocation list that go with them."""
+        contents = self._opened_contents()
+        own = {CRL: Content(crl.public_bytes(Encoding.PEM), PUBLIC), INDEX: Content(write_index(index), SECRET)}
+        self.folder.commit({**files, **own})
+        contents.index, contents.crl = index, crl
+        if CERTIFICATE in files:
+            contents.certificate = read_certificate_pem(files[CERTIFICATE].octets, CERTIFICATE)
 
     def index(self) -> Index:
-        """The index as of now; waits for a command that is changing it."""
-        self._must_exist()
-        with self.folder.locked():
-            return self.index_while_locked()
-
-    def index_while_locked(self) -> Index:
-        """The index, for who holds the lock, with what the revocation list beside it knows.
+        """The index, with what the revocation list beside it and the copies in ``issued`` know.
 
         An index from a backup is older than the list, and the next list made from it alone would revive the revoked.
         """
-        index, authority = read_index(self._must_read(INDEX), str(self.path / INDEX)), self.certificate()
+        with self.opened():
+            return self._opened_contents().index
+
+    def certificate(self) -> x509.Certificate:
+        """The authority's own certificate."""
+        with self.opened():
+            return self._opened_contents().certificate
+
+    def crl(self) -> x509.CertificateRevocationList:
+        """The revocation list as it lies in the folder; AuthorityError if it is lost or damaged."""
+        with self.opened():
+            contents = self._opened_contents()
+            # Not `or`: a list that revokes nothing is empty, and so false.
+            return self._read_crl(contents.certificate) if contents.crl is None else contents.crl
+
+    def _opened_contents(self) -> _Contents:
+        if self._contents is None:
+            raise RuntimeError("the authority's folder is not open")
+        return self._contents
+
+    def _read(self) -> _Contents:
+        certificate = read_certificate_pem(self._must_read(CERTIFICATE), str(self.path / CERTIFICATE))
+        index, crl = read_index(self._must_read(INDEX), str(self.path / INDEX)), None
         with suppress(AuthorityError):  # lost or damaged, and written anew from the index by the next command
-            index = index.with_list(self.crl())
-        return self.with_copies(index, authority)
+            crl = self._read_crl(certificate)
+            index = index.with_list(crl)
+        return _Contents(certificate, self.with_copies(index, certificate), crl)
+
+    def _read_crl(self, certificate: x509.Certificate) -> x509.CertificateRevocationList:
+        return read_list(self.folder.read(CRL) or b"", str(self.path / CRL), certificate)
 
     def with_copies(self, index: Index, authority: x509.Certificate) -> Index:
         """The index with every certificate in ``issued`` that it does not know: one from a backup may be older."""
@@ -85,15 +143,6 @@ class Store:
         name = check_name(current[0].removesuffix(".crt") if current else common_name(certificate.subject))
         return entry_of(certificate, name, kind_of(certificate), holds_key=bool(current) and f"{name}.key" in here)
 
-    def certificate(self) -> x509.Certificate:
-        """The authority's own certificate."""
-        self._must_exist()
-        return read_certificate_pem(self._must_read(CERTIFICATE), str(self.path / CERTIFICATE))
-
-    def crl(self) -> x509.CertificateRevocationList:
-        """The revocation list as it lies in the folder."""
-        return read_list(self.folder.read(CRL) or b"", str(self.path / CRL), self.certificate())
-
     def issued(self, entry: Entry) -> x509.Certificate:
         """The certificate behind a line of the index."""
         name = issued_file(entry.serial_hex)
@@ -109,7 +158,8 @@ class Store:
         """Whether there is an authority in the folder."""
         return (self.path / INDEX).exists()
 
-    def _must_exist(self) -> None:
+    def must_exist(self) -> None:
+        """AuthorityError if there is no authority in the folder."""
         if self.exists():
             return
         if self.folder.is_being_made:  # the very first command was killed after it had decided

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gatekeeper import __version__
-from gatekeeper.ca.certificates import Holder
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new
+from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import PrivateKey, check_key_type, key_pem, load_key, make_key
 from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import make_request

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.bundle import make_password
-from gatekeeper.ca.certificates import Authority, Credential, issue_client, issue_server, make_authority, self_signed
+from gatekeeper.ca.certificates import Credential, issue_client, issue_server, self_signed
 from gatekeeper.ca.revocation import Revocation, make_crl
 from gatekeeper.gate.verdict import Reason
 from gatekeeper.settings.addresses import ListenAddress

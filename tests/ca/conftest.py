@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.ca.certificates import Authority, make_authority
+from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.store import Store, create_store
 from tests.tools import needs

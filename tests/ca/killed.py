@@ -16,8 +16,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import holder
 from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.holder import holder
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request

@@ -11,14 +11,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.admission import Trust, admission, trusting
-from gatekeeper.ca.certificates import (
-    Authority,
-    holder,
-    issue_client,
-    issue_server,
-    make_authority,
-    self_signed,
-)
+from gatekeeper.ca.authority import Authority, make_authority
+from gatekeeper.ca.certificates import issue_client, issue_server, self_signed
+from gatekeeper.ca.holder import holder
 from gatekeeper.ca.keys import load_key, make_key
 from gatekeeper.ca.revocation import Revocation, make_crl
 from gatekeeper.errors import BindingError

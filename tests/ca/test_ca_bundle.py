@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.ca.authority import Authority
 from gatekeeper.ca.bundle import make_password, read_bundle
-from gatekeeper.ca.certificates import Authority, Credential, issue_client
+from gatekeeper.ca.certificates import Credential, issue_client
 from gatekeeper.errors import AuthorityError
 from tests.tools import needs
 

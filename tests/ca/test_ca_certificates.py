@@ -10,18 +10,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 import gatekeeper.ca
-from gatekeeper.ca.certificates import (
-    Authority,
-    authority_from_key,
-    client_uri,
-    common_name,
-    holder,
-    issue_client,
-    issue_server,
-    make_authority,
-    random_serial,
-    self_signed,
-)
+from gatekeeper.ca.authority import Authority, authority_from_key, make_authority, random_serial
+from gatekeeper.ca.certificates import client_uri, issue_client, issue_server, self_signed
+from gatekeeper.ca.holder import common_name, holder
 from gatekeeper.gate.certificate import read_certificate
 
 DAY = timedelta(days=1)

@@ -9,8 +9,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.admission import Trust, trusting
-from gatekeeper.ca.certificates import Authority, Credential, holder, issue_client, make_authority
+from gatekeeper.ca.authority import Authority, make_authority
+from gatekeeper.ca.certificates import Credential, issue_client
 from gatekeeper.ca.explain import Explanation, explain
+from gatekeeper.ca.holder import holder
 from gatekeeper.ca.keys import key_pem, make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import Revocation, make_crl

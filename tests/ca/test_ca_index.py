@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gatekeeper.ca.certificates import Authority, issue_client
+from gatekeeper.ca.authority import Authority
+from gatekeeper.ca.certificates import issue_client
 from gatekeeper.ca.index import Entry, Index, Kind, Status, entry_of, read_index, write_index
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.errors import AuthorityError

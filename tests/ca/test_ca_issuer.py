@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.bundle import read_bundle
-from gatekeeper.ca.certificates import Holder, holder
 from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.holder import Holder, holder
 from gatekeeper.ca.index import Status
 from gatekeeper.ca.issuer import Grant, Issued, Issuer
 from gatekeeper.ca.keys import key_is_encrypted, load_key, make_key

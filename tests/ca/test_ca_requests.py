@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from gatekeeper.ca.certificates import holder
+from gatekeeper.ca.holder import holder
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import check_common_name, check_request, make_request, read_request, requested_holder
 from gatekeeper.errors import AuthorityError

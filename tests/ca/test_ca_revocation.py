@@ -8,7 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import Authority, issue_client
+from gatekeeper.ca.authority import Authority
+from gatekeeper.ca.certificates import issue_client
 from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
 
 

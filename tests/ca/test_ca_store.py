@@ -14,8 +14,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.bundle import read_bundle
-from gatekeeper.ca.certificates import Authority, make_authority, self_signed
+from gatekeeper.ca.certificates import self_signed
 from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.folder import Content, Folder
 from gatekeeper.ca.issuer import Issuer

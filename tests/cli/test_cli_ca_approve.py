@@ -1,4 +1,4 @@
-"""gatekeeper.cli.ca_approve: whose request is signed, after which comparison, and what a cancel in the middle does."""
+"""gatekeeper.cli.ca.approve: whose request is signed, after which comparison, and what a cancel in the middle does."""
 
 import io
 import os
@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from gatekeeper.ca.certificates import Holder
+from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.cli import main
-from gatekeeper.cli.ca_approve import must_be_sure, waiting
-from gatekeeper.cli.ca_invite import cancel
+from gatekeeper.cli.ca.approve import find_waiting, must_be_sure
+from gatekeeper.cli.ca.invitations import cancel
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
@@ -85,7 +85,7 @@ OTHERS: dict[str, Callable[[str], str]] = {
 def test_the_key_that_was_told_is_signed(folder: Invitations, ask: Callable[..., str], written: str) -> None:
     """In whatever way the digits are written."""
     spki = ask()
-    must_be_sure(waiting(folder, "backup"), WRITTEN[written](spki), yes=False)
+    must_be_sure(find_waiting(folder, "backup"), WRITTEN[written](spki), yes=False)
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -93,7 +93,7 @@ def test_any_other_key_is_not(folder: Invitations, ask: Callable[..., str], othe
     """All digits count, even where --yes would sign whatever came; the message says which key did come."""
     spki = ask()
     with pytest.raises(AuthorityError, match=f"another one, {spki}; nothing was signed.*--cancel backup"):
-        must_be_sure(waiting(folder, "backup"), OTHERS[other](spki), yes=True)
+        must_be_sure(find_waiting(folder, "backup"), OTHERS[other](spki), yes=True)
 
 
 # -- asking
@@ -120,7 +120,7 @@ def test_a_person_who_says_yes_is_taken_at_their_word(
     """Having seen the fingerprint, whom it is for, and from where it came; on standard error, for scripts."""
     spki = ask()
     with terminal(typed):
-        must_be_sure(waiting(folder, "backup"), None, yes=False)
+        must_be_sure(find_waiting(folder, "backup"), None, yes=False)
     out, error = capsys.readouterr()
     assert out == ""
     for line in (
@@ -138,7 +138,7 @@ def test_anything_else_is_a_no(folder: Invitations, ask: Callable[..., str], typ
     """The Enter key alone and Ctrl-D as well; the request stays where it is."""
     ask()
     with terminal(typed), pytest.raises(AuthorityError, match="nothing was signed; the request still waits"):
-        must_be_sure(waiting(folder, "backup"), None, yes=False)
+        must_be_sure(find_waiting(folder, "backup"), None, yes=False)
     assert stages(folder) == [Stage.ASKED]
 
 
@@ -149,7 +149,7 @@ def test_where_nobody_can_be_asked_nothing_is_signed(
     ask()
     monkeypatch.setattr(sys, "stdin", io.StringIO("yes\n"))
     with pytest.raises(UsageError, match=r"--fingerprint SHA256.*or --yes"):
-        must_be_sure(waiting(folder, "backup"), None, yes=False)
+        must_be_sure(find_waiting(folder, "backup"), None, yes=False)
 
 
 # -- one that has a certificate
@@ -209,7 +209,7 @@ def test_what_was_taken_back_while_somebody_pondered_is_not_signed(
     ask()
     ca_json("approve", "backup", "--yes", *THERE)
     ask()
-    cancelled = waiting(folder, "backup").found.identifier
+    cancelled = find_waiting(folder, "backup").found.identifier
     monkeypatch.setattr(sys, "stdin", Pondering(lambda: cancel(folder, cancelled)))
     assert main(["ca", "approve", "backup", "--replace", *THERE]) == 1
     assert "does not wait any more; nothing was signed" in capsys.readouterr().err
@@ -231,7 +231,7 @@ def test_what_is_taken_back_while_it_is_signed_is_revoked(
         ask()
         ca_json("approve", "backup", "--yes", *THERE)
     ask()
-    found = waiting(folder, "backup").found
+    found = find_waiting(folder, "backup").found
     os.mkfifo(tmp_path / "passphrase")
 
     def meanwhile() -> None:

@@ -1,4 +1,4 @@
-"""gatekeeper.cli.ca_commands: from words to certificates and back."""
+"""gatekeeper.cli.ca and its commands: from words to certificates and back."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""gatekeeper.cli.ca_invite: from a name to a link, and back again."""
+"""gatekeeper.cli.ca.invite, link and invitations: from a name to a link, and back again."""
 
 import hashlib
 import re
@@ -14,13 +14,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.bundle import read_bundle
-from gatekeeper.ca.certificates import Holder
 from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import Store
-from gatekeeper.cli.ca_invite import put
+from gatekeeper.cli.ca.link import put
 from gatekeeper.errors import InvitationError
 from gatekeeper.invitations.folder import Found, Invitations
 from gatekeeper.invitations.invitation import FILES, Profile

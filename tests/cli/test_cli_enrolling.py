@@ -15,7 +15,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import Authority, Holder, issue_server, make_authority, sign_client, sign_server
+from gatekeeper.ca.authority import Authority, make_authority
+from gatekeeper.ca.certificates import issue_server, sign_client, sign_server
+from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import make_key
 from gatekeeper.cli import main
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.ca.certificates import issue_server, make_authority
+from gatekeeper.ca.authority import make_authority
+from gatekeeper.ca.certificates import issue_server
 from tests.app import App
 from tests.gate_process import Gate, until
 from tests.visitors import EC, Visitors

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gatekeeper.ca.certificates import authority_from_key, issue_client, make_authority
+from gatekeeper.ca.authority import authority_from_key, make_authority
+from gatekeeper.ca.certificates import issue_client
 from tests.app import App
 from tests.gate_process import PATIENCE, ROOT, Gate, until
 from tests.visitors import EC, Visitors

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import Authority, Credential, authority_from_key, issue_client, make_authority
+from gatekeeper.ca.authority import Authority, authority_from_key, make_authority
+from gatekeeper.ca.certificates import Credential, issue_client
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, VerifyError, judge
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.certificates import make_authority
+from gatekeeper.ca.authority import make_authority
 from gatekeeper.ca.revocation import Revocation, make_crl
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.gate.certificate import read_certificate

@@ -1,4 +1,4 @@
-"""What ``gatekeeper ca … --json`` prints: the same facts as the prose, for scripts. Names here are kept."""
+"""What ``gatekeeper ca … --json`` prints: the same facts as the prose, for scripts. The names are a contract."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""gatekeeper.cli.ca: the words, without running them."""
+"""gatekeeper.cli.ca.arguments: the words, without running them."""
 
 import argparse
 import subprocess
@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from gatekeeper.ca.revocation import RevocationReason
-from gatekeeper.cli import ca, make_parser
+from gatekeeper.cli import make_parser
+from gatekeeper.cli.ca.arguments import REASONS
 from gatekeeper.errors import UsageError
 
 
@@ -25,7 +26,7 @@ def test_the_folder_may_stand_before_and_after_the_word() -> None:
 
 def test_reasons_are_those_of_the_authority() -> None:
     """The list is written twice, so that parsing does not load the authority; here they are compared."""
-    assert tuple(RevocationReason) == ca.REASONS
+    assert tuple(RevocationReason) == REASONS
 
 
 @pytest.mark.parametrize(

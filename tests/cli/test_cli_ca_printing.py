@@ -1,4 +1,4 @@
-"""gatekeeper.cli.ca_print: what a person reads."""
+"""gatekeeper.cli.ca.printing: what a person reads."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -4,17 +4,21 @@ The gate can write into the folder, and whoever has the link can send a request:
 from the command line here, and a person, or a script that was told it, compares the key.
 """
 
+import argparse
 import shlex
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from gatekeeper.ca.issuer import Issued
+from gatekeeper.ca.issuer import Issued, Issuer
 from gatekeeper.ca.keys import describe_key
-from gatekeeper.ca.names import printable
-from gatekeeper.cli.ca_invite import is_id
-from gatekeeper.cli.ca_json import issued_fields
-from gatekeeper.cli.ca_print import notes
+from gatekeeper.ca.names import check_name, printable
+from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.cli.ca.fields import issued_fields
+from gatekeeper.cli.ca.invitations import is_id
+from gatekeeper.cli.ca.link import Destination
+from gatekeeper.cli.ca.options import current_time, grant_of, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import PEM, notes
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, InvitationError, UsageError
 from gatekeeper.invitations.folder import Found, Invitations, request_name
@@ -32,7 +36,39 @@ class Waiting:
     spki: str
 
 
-def waiting(invitations: Invitations, what: str) -> Waiting:
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    folder = Destination(args).folder()
+    waiting = find_waiting(folder, args.name)
+    must_be_sure(waiting, args.fingerprint, yes=args.yes)
+    must_still_wait(folder, waiting)  # a person may have pondered, and --replace revokes
+    with opened_issuer(args) as issuer:
+        issued = _sign(issuer, args, folder, waiting)
+    _print(issued, waiting, as_json=wants_json(args))
+    return 0
+
+
+def _sign(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting: Waiting) -> Issued:
+    name, store = check_name(waiting.found.invitation.name), issuer.store
+    issued = issuer.sign(
+        waiting.request.pem.encode(),
+        f"the request of {name}",
+        grant_of(args),
+        name=name,
+        common_name=name,
+        replace_older=args.replace,
+        lifetime=timedelta(days=args.days),
+        now=current_time(),
+    )
+    chain = (store.issued(issued.entry), store.certificate())
+    if not folder.sign(waiting.found, b"".join(one.public_bytes(PEM) for one in chain), current_time().timestamp()):
+        issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=current_time())
+        before = ", and so is the one before" if issued.superseded else ""
+        raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked{before}")
+    return issued
+
+
+def find_waiting(invitations: Invitations, what: str) -> Waiting:
     """The one request that waits for a name, or for an id; InvitationError if it is not one."""
     now = datetime.now(UTC).timestamp()
     named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
@@ -101,7 +137,7 @@ def described(one: Waiting) -> tuple[str, ...]:
     )
 
 
-def approved(issued: Issued, one: Waiting, *, as_json: bool) -> None:
+def _print(issued: Issued, one: Waiting, *, as_json: bool) -> None:
     """After it was signed."""
     if as_json:
         print_json(issued_fields(issued) | {"spki": one.spki, "address": one.request.address})

@@ -1,10 +1,8 @@
-"""``gatekeeper ca``: its words. What they do is in `gatekeeper.cli.ca_commands`, imported when one of them is run.
-
-So the running proxy, which shares this command line, never loads the authority.
-"""
+"""What can be typed after ``gatekeeper ca``. Each command is the module of its name, imported when it is run."""
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from gatekeeper.cli.parser import Commands, Parser
@@ -74,9 +72,8 @@ _Add = Callable[[str, str], argparse.ArgumentParser]
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gatekeeper.cli.ca_commands import COMMANDS
-
-    return COMMANDS[args.ca_command](args)
+    code: int = import_module(f"gatekeeper.cli.ca.{args.ca_command}").run(args)
+    return code
 
 
 def _common() -> Parser:

@@ -1,0 +1,140 @@
+"""Authorities: keys that may sign, and the certificates that say so. The time is an argument."""
+
+import secrets
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.holder import holder
+from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, PrivateKey, make_key, signature_hash
+
+YEAR = timedelta(days=365)
+
+# Clocks of phones and virtual machines lag by minutes; a new certificate must not be "not yet valid" for them.
+BACKDATE = timedelta(minutes=10)
+
+# Below lie the serials that people count by hand (`openssl x509 -set_serial 01`). Ours are random and never down there.
+_SMALLEST_SERIAL = 1 << 64
+
+_SERIAL_BITS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A key that may sign, and the certificate that says so."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """What goes into ``ca.crt``."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+
+def make_authority(
+    name: str, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = YEAR, now: datetime
+) -> Authority:
+    """Make a key and a certificate that may sign others (v3, CA, one level, keyUsage, SKI)."""
+    return authority_from_key(make_key(key_type), holder(name).name, lifetime=lifetime, now=now)
+
+
+def authority_from_key(key: PrivateKey, name: x509.Name, *, lifetime: timedelta = YEAR, now: datetime) -> Authority:
+    """A self-signed CA certificate for a key there already is."""
+    public = key.public_key()
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+    builder = (
+        new_builder(name, name, public, lifetime, now)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(identifier, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+    )
+    return Authority(builder.sign(key, signature_hash(key)), key)
+
+
+def renewed_authority(authority: Authority, *, lifetime: timedelta = YEAR, now: datetime) -> Authority:
+    """The authority's own certificate anew: same name, same key, so everything it signed stays good.
+
+    What an adopted one says of itself (path length, name constraints, its SKI) is kept, for others hold to it. One
+    without extensions, of version 1, becomes one like ours.
+    """
+    old, key = authority.certificate, authority.key
+    if old.version is x509.Version.v1:
+        return authority_from_key(key, old.subject, lifetime=lifetime, now=now)
+    builder = new_builder(old.subject, old.subject, key.public_key(), lifetime, now)
+    for extension in old.extensions:
+        own = isinstance(extension.value, x509.AuthorityKeyIdentifier)  # it may name the old serial
+        value = issuer_identifier(old) if own else extension.value
+        builder = builder.add_extension(value, extension.critical)
+    return Authority(builder.sign(key, signature_hash(key)), key)
+
+
+def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the authority's key made this signature, and the names fit."""
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
+    """The SKI as the certificate says it, else the hash of its key (RFC 5280, 4.2.1.2)."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())
+
+
+def issuer_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """The AKI of what this authority signs: its own SKI word for word (RFC 5280, 4.2.1.1)."""
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_identifier(certificate))
+
+
+def random_serial(taken: Container[int] = (), draw: Callable[[], int] = lambda: secrets.randbits(_SERIAL_BITS)) -> int:
+    """A serial of 128 random bits (RFC 5280, 4.1.2.2, allows 20 octets), neither taken nor one that people count to."""
+    while (serial := draw()) < _SMALLEST_SERIAL or serial in taken:
+        pass
+    return serial
+
+
+def new_builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: CertificatePublicKeyTypes,
+    lifetime: timedelta,
+    now: datetime,
+    serial: int | None = None,
+) -> x509.CertificateBuilder:
+    """A builder with names, key, serial (random if None) and dates filled in."""
+    now = now.astimezone(UTC).replace(microsecond=0)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(random_serial() if serial is None else serial)
+        .not_valid_before(now - BACKDATE)
+        .not_valid_after(now + lifetime)
+    )
+
+
+def key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+    """The three key usages that are ever set here."""
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )

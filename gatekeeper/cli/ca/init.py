@@ -1,0 +1,72 @@
+"""``gatekeeper ca init``: make an authority, or take one over."""
+
+import argparse
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from gatekeeper.ca.holder import common_name
+from gatekeeper.ca.keys import check_key_type, key_is_encrypted
+from gatekeeper.ca.store import KEY, adopt_store, create_store, read_file
+from gatekeeper.cli.ca.fields import authority_fields
+from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, passphrase_file, wants_json
+from gatekeeper.cli.ca.printing import command, files, say
+from gatekeeper.cli.passphrases import existing_passphrase, new_passphrase
+from gatekeeper.cli.terminal import print_json
+from gatekeeper.errors import UsageError
+from gatekeeper.gate.names import rfc2253
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    folder, now = folder_of(args), current_time()
+    crl_lifetime = timedelta(days=args.crl_days or 30)
+    if args.adopt:
+        certificate, key = args.adopt
+        of_key = existing_passphrase if key_is_encrypted(read_file(key)) else new_passphrase
+        passphrase = of_key(passphrase_file(args), str(key))
+        store = adopt_store(folder, certificate, key, passphrase, crl=args.crl, crl_lifetime=crl_lifetime, now=now)
+    elif args.crl:
+        raise UsageError("--crl belongs to --adopt; a new authority has revoked nothing")
+    else:
+        check_key_type(args.key)
+        passphrase = new_passphrase(passphrase_file(args), str(folder / KEY))
+        with making_a_key(args.key):
+            store = create_store(
+                folder,
+                args.cn,
+                passphrase,
+                key_type=args.key,
+                lifetime=timedelta(days=args.days),
+                crl_lifetime=crl_lifetime,
+                now=now,
+            )
+    _print(store.certificate(), folder, adopted=bool(args.adopt), as_json=wants_json(args))
+    return 0
+
+
+def _print(certificate: x509.Certificate, folder: Path, *, adopted: bool, as_json: bool) -> None:
+    if as_json:
+        print_json(authority_fields(certificate, folder))
+        return
+    name = common_name(certificate.subject) or rfc2253(certificate.subject)
+    say(f"{name} is {'adopted' if adopted else 'made'}. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
+    say()
+    files(
+        (folder / "ca.crt", "its certificate: give this one to the gate"),
+        (folder / "ca.crl", "the revocation list, empty so far: for the gate too"),
+        (folder / "ca.key", "its private key, encrypted: keep it, and its passphrase, safe"),
+        (folder / "index.json", "what it issued and revoked; back it up with the key"),
+    )
+    say()
+    say("Next: tell the gate, in gatekeeper.toml,")
+    say()
+    say("  [client_auth]")
+    say(f"  ca = {json.dumps(str(folder.absolute() / 'ca.crt'), ensure_ascii=False)}")
+    say(f"  crl = [{json.dumps(str(folder.absolute() / 'ca.crl'), ensure_ascii=False)}]")
+    say()
+    say("and make a certificate for the first person or device:")
+    say()
+    say(f"  {command(folder)} issue alice")

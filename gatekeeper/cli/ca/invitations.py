@@ -1,0 +1,142 @@
+"""What became of the invitations: listed, and taken back."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from cryptography import x509
+from rich.table import Table
+from rich.text import Text
+
+from gatekeeper.ca.index import iso
+from gatekeeper.cli.terminal import print_json, show
+from gatekeeper.errors import InvitationError
+from gatekeeper.gate.certificate import serial_hex
+from gatekeeper.invitations.folder import CHAIN, Found, Invitations
+from gatekeeper.invitations.state import Stage, now_is
+
+_STYLES = {
+    Stage.OPEN: "green",
+    Stage.ASKED: "yellow",
+    Stage.TAKEN: "yellow",
+    Stage.LEFT: "yellow",
+    Stage.CANCELLED: "red",
+    Stage.LOST: "red",
+}
+_WORDS = {
+    Stage.OPEN: "waits",
+    Stage.TAKEN: "is being downloaded",
+    Stage.LEFT: "broke off, may be repeated",
+    Stage.ASKED: "asked, to be approved",
+    Stage.SIGNED: "approved, to be fetched",
+    Stage.USED: "used",
+    Stage.LOST: "broke off, destroyed",
+    Stage.ENDED: "ended unused",
+    Stage.CANCELLED: "cancelled",
+}
+
+
+def print_invitations(invitations: Invitations, *, as_json: bool) -> None:
+    """``--list``: every invitation, and what became of it."""
+    now = datetime.now(UTC).timestamp()
+    every = [Found(one.invitation, now_is(one.state, one.invitation.ends, now)) for one in invitations.all()]
+    every.sort(key=lambda one: one.invitation.made)
+    if as_json:
+        print_json([_fields(one) for one in every])
+    elif every:
+        show(_table(every))
+    else:
+        print("Nobody is invited.")
+
+
+def _fields(one: Found) -> dict[str, object]:
+    invitation, state = one.invitation, one.state
+    return {
+        "name": invitation.name,
+        "id": one.identifier,
+        "kind": invitation.kind,
+        "state": state.stage,
+        "since": _iso(state.since) if state.since else None,
+        "made": _iso(invitation.made),
+        "ends": _iso(invitation.ends),
+        "serial": invitation.serial or None,
+    }
+
+
+def _table(every: Iterable[Found]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("Name", overflow="fold")
+    table.add_column("State", no_wrap=True)
+    table.add_column("Since", no_wrap=True)
+    table.add_column("Until", no_wrap=True)
+    table.add_column("Id", no_wrap=True)
+    for one in every:
+        stage = one.state.stage
+        since = one.state.since or one.invitation.made
+        until = _minute(one.invitation.ends) if one.state.alive else ""
+        table.add_row(
+            Text(one.invitation.name),
+            Text(_WORDS[stage], style=_STYLES.get(stage, "")),
+            _minute(since),
+            until,
+            one.identifier[:8],
+        )
+    return table
+
+
+def cancel(invitations: Invitations, what: str) -> list[Found]:
+    """``--cancel``: take back all that wait for a name, or the one of an id; InvitationError if there is none."""
+    now = datetime.now(UTC).timestamp()
+    named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
+    if not named:
+        raise InvitationError(f"nobody called {what!r} is invited, and no invitation has this id")
+    named = [_with_serial(invitations, invitations.aged(one, now)) for one in named]
+    cancelled = [one for one in named if invitations.cancel(one, now)]
+    if not cancelled:
+        last = max(named, key=lambda one: one.invitation.made)
+        raise InvitationError(
+            f"there is nothing to take back: the invitation of {what} is over ({_WORDS[last.state.stage]}); "
+            "to end the certificate: gatekeeper ca revoke"
+        )
+    return cancelled
+
+
+def _with_serial(invitations: Invitations, one: Found) -> Found:
+    """A computer's, with the serial of the certificate that lies there for it: it may have been fetched."""
+    chain = invitations.read(one, CHAIN) if one.state.stage is Stage.SIGNED else None
+    if chain is None:
+        return one
+    try:
+        serial = serial_hex(x509.load_pem_x509_certificate(chain).serial_number)
+    except ValueError:
+        return one
+    return Found(replace(one.invitation, serial=serial), one.state)
+
+
+def print_cancelled(cancelled: list[Found], revoked: tuple[int, ...], *, as_json: bool) -> None:
+    """After ``--cancel``; ``revoked`` are the serials that the authority here could revoke."""
+    if as_json:
+        serials = [serial_hex(serial) for serial in revoked]
+        print_json({"cancelled": [one.identifier for one in cancelled], "revoked": serials})
+        return
+    for one in cancelled:
+        print(f"The invitation of {one.invitation.name} ({one.identifier[:8]}) is cancelled; its files are destroyed.")
+    for one in cancelled:
+        if one.invitation.serial and int(one.invitation.serial, 16) in revoked:
+            print(f"Its certificate ({one.invitation.serial}) is revoked.")
+        elif one.invitation.serial:
+            print(f"Its certificate ({one.invitation.serial}) was not revoked here; if it is still in force,")
+            print(f"where the authority is: gatekeeper ca revoke {one.invitation.serial}")
+
+
+def is_id(what: str, one: Found) -> bool:
+    """Whether it is the beginning of an invitation's id, long enough to mean one."""
+    return len(what) >= 8 and one.identifier.startswith(what.lower())
+
+
+def _minute(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M}"
+
+
+def _iso(seconds: float) -> str:
+    return iso(datetime.fromtimestamp(seconds, UTC))

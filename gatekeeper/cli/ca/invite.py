@@ -1,0 +1,147 @@
+"""``gatekeeper ca invite``: a certificate as a link."""
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from rich.text import Text
+
+from gatekeeper.ca.index import Index, iso
+from gatekeeper.ca.issuer import Issued
+from gatekeeper.ca.keys import check_key_type
+from gatekeeper.ca.names import check_name
+from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.store import Store
+from gatekeeper.cli.ca.fields import issued_fields
+from gatekeeper.cli.ca.invitations import cancel, print_cancelled, print_invitations
+from gatekeeper.cli.ca.link import Destination, Invited, put, put_for_request
+from gatekeeper.cli.ca.options import (
+    bundle_wish,
+    current_time,
+    folder_of,
+    grant_of,
+    making_a_key,
+    opened_issuer,
+    wants_json,
+)
+from gatekeeper.cli.ca.printing import notes
+from gatekeeper.cli.qr import code_width, half_blocks
+from gatekeeper.cli.terminal import print_json, show
+from gatekeeper.errors import UsageError
+from gatekeeper.gate.routes import ME
+from gatekeeper.invitations.folder import Found, Invitations
+from gatekeeper.invitations.token import INVITE
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    destination = Destination(args)
+    if args.list:
+        print_invitations(destination.folder(), as_json=wants_json(args))
+        return 0
+    if args.cancel:
+        return _cancel(args, destination.folder())
+    if args.name is None:
+        raise UsageError("say whom to invite: gatekeeper ca invite NAME; or --list, or --cancel NAME")
+    check_name(args.name)
+    if args.csr:
+        one = put_for_request(destination.folder(), destination.gate(), args.name, timedelta(seconds=args.valid))
+        _print_invited_computer(one, as_json=wants_json(args))
+        return 0
+    check_key_type(args.key)
+    # Whatever could be wrong is found before anything is issued.
+    folder, gate, wish = destination.folder(), destination.gate(), bundle_wish(args)
+    with opened_issuer(args) as issuer, making_a_key(args.key):
+        issued = issuer.issue(
+            args.name,
+            grant_of(args),
+            bundle=wish,
+            key_type=args.key,
+            lifetime=timedelta(days=args.days),
+            now=current_time(),
+        )
+    password = issued.password or wish.password or ""
+    one = put(folder, gate, issued, password, timedelta(seconds=args.valid))
+    made = issued.password is not None
+    print_invited(issued, one, password if made else None, qr=args.qr, as_json=wants_json(args))
+    return 0
+
+
+def _cancel(args: argparse.Namespace, invitations: Invitations) -> int:
+    """First the files, which needs no passphrase; then the certificate, which somebody may have by now."""
+    cancelled = cancel(invitations, args.cancel)
+    store = Store(folder_of(args))
+    revoked = _in_force(store.index(), cancelled) if store.exists() else ()
+    if revoked:
+        with opened_issuer(args) as issuer:
+            issuer.revoke(revoked, RevocationReason("unspecified"), now=current_time())
+    print_cancelled(cancelled, revoked, as_json=wants_json(args))
+    return 0
+
+
+def _in_force(index: Index, cancelled: Iterable[Found]) -> tuple[int, ...]:
+    """The serials of the certificates that these invitations brought, as far as a gate would let them in."""
+    wanted = {one.invitation.serial for one in cancelled}
+    names = {one.invitation.name for one in cancelled}
+    entries = (entry for name in names for entry in index.in_force(name, current_time()))
+    return tuple(entry.serial for entry in entries if entry.serial_hex in wanted)
+
+
+def _print_invited_computer(one: Invited, *, as_json: bool) -> None:
+    """Print the link of ``--csr``, and the two commands that follow."""
+    name, ends = one.invitation.name, datetime.fromtimestamp(one.invitation.ends, UTC)
+    if as_json:
+        print_json({"name": name, "link": one.link, "link_ends": iso(ends)})
+        return
+    print(f"{name} is invited, until {ends:%Y-%m-%d %H:%M} UTC. Run on that computer, which makes its own key:")
+    print()
+    print(f"  gatekeeper enroll {one.link}")
+    print()
+    print("It says the fingerprint of its key, and waits. Then run here, and compare it:")
+    print()
+    print(f"  gatekeeper ca approve {shlex.quote(name)}")
+
+
+def print_invited(issued: Issued, one: Invited, password: str | None, *, qr: bool, as_json: bool) -> None:
+    """Print what a person sends on: the link, its QR code, and the password unless it was given."""
+    ends = datetime.fromtimestamp(one.invitation.ends, UTC)
+    if as_json:
+        print_json(issued_fields(issued) | {"link": one.link, "link_ends": iso(ends), "password": password})
+        return
+    name = issued.entry.name
+    print(f"{name} is invited. The certificate holds until {issued.entry.not_after:%Y-%m-%d}.")
+    notes(issued)
+    print()
+    if qr or sys.stdout.isatty():
+        _print_code(one.link)
+    print(one.link)
+    print()
+    print(f"The link works once, until {ends:%Y-%m-%d %H:%M} UTC. Show the code to the camera, or send the link.")
+    if one.invitation.replaces:
+        gate = one.link.partition(INVITE.decode())[0]
+        print(f"A browser that shows the certificate of before needs no link: {gate}{ME.decode()}")
+        print("That one is not revoked, and ends by itself.")
+    if password is not None:
+        show(Text("Password of the certificate: ").append(password, style="bold"))
+        print("It is shown this once and kept nowhere. Send it by another way than the link.")
+    print()
+    print(f"To take it back: gatekeeper ca invite --cancel {shlex.quote(name)}")
+
+
+def _print_code(text: str) -> None:
+    terminal = sys.stdout.isatty()
+    lines = half_blocks(text, colour=terminal and os.environ.get("TERM") != "dumb")
+    try:
+        "▀▄█".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        print("(This terminal cannot show a QR code: it is not set to UTF-8.)\n")
+        return
+    width = code_width(text)
+    if terminal and shutil.get_terminal_size().columns < width:
+        print(f"(This terminal is too narrow for the QR code, which takes {width} columns.)\n")
+        return
+    print(*lines, "", sep="\n")

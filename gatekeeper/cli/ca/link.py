@@ -1,0 +1,139 @@
+"""Where an invitation is put, and the link that leads to it."""
+
+import argparse
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+
+from gatekeeper import config
+from gatekeeper.ca.issuer import Issued
+from gatekeeper.ca.profiles import all_profiles
+from gatekeeper.ca.store import read_file
+from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
+from gatekeeper.invitations.folder import Invitations, complaint
+from gatekeeper.invitations.invitation import FILES, Invitation, Kind
+from gatekeeper.invitations.state import Stage
+from gatekeeper.invitations.token import link, make_token
+from gatekeeper.settings.addresses import Address
+from gatekeeper.settings.tables import Settings
+
+_GATE = re.compile(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", re.ASCII)
+_WHERE = "name it by --invitations, or the gate's configuration by -c"
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation that was made: the link is known here, once, and nowhere else."""
+
+    invitation: Invitation
+    link: str
+
+
+class Destination:
+    """Where invitations are put, and by which address people open them."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._settings = _settings(args)
+
+    def folder(self) -> Invitations:
+        """The folder of the gate; UsageError if nobody says which it is, InvitationError if there is none."""
+        path: Path | None = self._args.invitations
+        if path is None and self._settings is not None and self._settings.invitations is not None:
+            path = self._settings.invitations.folder
+        if path is None:
+            raise UsageError(f"there is no folder of invitations in the configuration; {_WHERE}")
+        if objection := complaint(path):
+            raise InvitationError(objection)
+        return Invitations(path)
+
+    def gate(self) -> str:
+        """``https://gate.example.com``, as given or as the gate's certificate and port say."""
+        if self._args.url is not None:
+            return checked_url(self._args.url)
+        if self._settings is not None:
+            name = _host_of(self._settings.server.certificate)
+            ports = {address.port for address in self._settings.server.listen if isinstance(address, Address)}
+            if name is not None and len(ports) == 1 and 0 not in ports:
+                (port,) = ports
+                return f"https://{name}" if port == 443 else f"https://{name}:{port}"
+        raise UsageError("say by which address people reach the gate: --url https://gate.example.com")
+
+
+def checked_url(url: str) -> str:
+    """The address of a gate; UsageError if a link cannot begin with it."""
+    # No name and password before the host: a link must lead where it seems to.
+    if not _GATE.fullmatch(url):
+        raise UsageError(f"--url is the gate's address and nothing more, such as https://gate.example.com, not {url!r}")
+    return url.rstrip("/")
+
+
+def _settings(args: argparse.Namespace) -> Settings | None:
+    """The gate's configuration, if one is named or lies where one is looked for, and is needed at all."""
+    if args.config is None and args.invitations is not None and (args.url is not None or args.list or args.cancel):
+        return None
+    try:
+        path = config.find(args.config, os.environ)
+    except ConfigurationError:
+        return None
+    return config.load(path).settings
+
+
+def _host_of(certificate: Path) -> str | None:
+    """The first host name that a server's certificate is for; None if it cannot be read, or has none."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return None
+    plain = (name for name in names.get_values_for_type(x509.DNSName) if "*" not in name)
+    return next(plain, None)
+
+
+def put(
+    invitations: Invitations, gate: str, issued: Issued, password: str, valid: timedelta, *, replaces: str = ""
+) -> Invited:
+    """Put what was issued into the folder in every form; ``replaces`` is the SHA-256 of the certificate before.
+
+    InvitationError if that fails: nothing lies in the folder then, and what was issued still is at the authority's.
+    """
+    path = next(path for path in issued.files if path.suffix == ".p12")
+    profiles = all_profiles(read_file(path), password, issued.entry.name, str(path))
+    token, now = make_token(), datetime.now(UTC).timestamp()
+    invitation = Invitation(
+        name=issued.entry.name,
+        digest=hashlib.sha256(token.encode()).hexdigest(),
+        made=now,
+        ends=now + valid.total_seconds(),
+        files={str(profile): FILES[profile] for profile in profiles},
+        serial=issued.entry.serial_hex,
+        replaces=replaces,
+    )
+    try:
+        invitations.add(invitation, {FILES[profile]: octets for profile, octets in profiles.items()})
+    except InvitationError as error:
+        raise InvitationError(
+            f"{error}; nobody is invited. The certificate is made all the same: hand {path} over yourself, with a new "
+            f"password by gatekeeper ca p12 {issued.entry.name}, or revoke it and invite again"
+        ) from error
+    return Invited(invitation, link(gate, token))
+
+
+def put_for_request(invitations: Invitations, gate: str, name: str, valid: timedelta) -> Invited:
+    """Invite a computer that makes its own key: nothing is issued, and no file lies in the folder."""
+    token, now = make_token(), datetime.now(UTC).timestamp()
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    invitation = Invitation(name, digest, made=now, ends=now + valid.total_seconds(), kind=Kind.REQUEST)
+    invitations.add(invitation, {})
+    return Invited(invitation, link(gate, token))
+
+
+def not_fetched(invitations: Invitations, serial: str) -> str:
+    """What the certificate of this serial is to replace, if it is a renewal that nobody has fetched; "" otherwise."""
+    renewals = (one for one in invitations.all() if one.invitation.serial == serial)
+    return next((one.invitation.replaces for one in renewals if one.state.stage is not Stage.USED), "")

@@ -1,0 +1,94 @@
+"""``gatekeeper ca list``: what was issued, and what is about to run out."""
+
+import argparse
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from rich.table import Table
+from rich.text import Text
+
+from gatekeeper.ca.index import Entry, Index, Kind, Status
+from gatekeeper.ca.store import Store
+from gatekeeper.cli.ca.fields import days_left, entry_fields, unlisted_fields
+from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
+from gatekeeper.cli.ca.printing import say
+from gatekeeper.cli.terminal import print_json, show
+
+_COLOURS = {
+    Status.VALID: "green",
+    Status.NOT_YET_VALID: "yellow",
+    Status.EXPIRED: "yellow",
+    Status.REVOKED: "red",
+}
+
+# The list is due soon enough that a person should hear of it whenever they look.
+_CRL_SOON = timedelta(days=7)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    store = Store(folder_of(args))
+    within = None if args.expiring is None else timedelta(days=args.expiring)
+    with store.opened():
+        index, authority, crl = store.index(), store.certificate(), store.crl()
+    _print(index, authority, crl, current_time(), within=within, as_json=wants_json(args))
+    return 0
+
+
+def _print(
+    index: Index,
+    authority: x509.Certificate,
+    crl: x509.CertificateRevocationList,
+    now: datetime,
+    *,
+    within: timedelta | None,
+    as_json: bool,
+) -> None:
+    """``list``: the table, and what is about to run out."""
+    entries = [entry for entry in index.entries if within is None or _ends_within(index, entry, now, within)]
+    unlisted = unlisted_fields(index) if within is None else []
+    if as_json:
+        print_json([entry_fields(index, entry, now) for entry in entries] + unlisted)
+        return
+    if entries or unlisted:
+        show(_table(index, entries, unlisted, now), at_least=80)
+    else:
+        say("Nothing was issued yet." if within is None else f"Nothing ends within {within.days} days.")
+    for warning in _warnings(authority, crl, now):
+        show(Text(warning, style="yellow"))
+
+
+def _table(index: Index, entries: list[Entry], unlisted: list[dict[str, Any]], now: datetime) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("Name", overflow="fold")
+    table.add_column("Serial", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Until", no_wrap=True)
+    table.add_column("Days", justify="right", no_wrap=True)
+    for entry in entries:
+        status = index.status(entry, now)
+        days = str(days_left(entry, now)) if status in (Status.VALID, Status.NOT_YET_VALID) else ""
+        name = entry.name if entry.kind is Kind.CLIENT else f"{entry.name} (server)"
+        table.add_row(
+            Text(name), entry.serial_hex, Text(status, style=_COLOURS[status]), f"{entry.not_after:%Y-%m-%d}", days
+        )
+    for line in unlisted:
+        table.add_row("(not from here)", line["serial"], Text("revoked", style="red"), "", "")
+    return table
+
+
+def _warnings(authority: x509.Certificate, crl: x509.CertificateRevocationList, now: datetime) -> Iterable[str]:
+    due = crl.next_update_utc
+    if due is not None and due - now < _CRL_SOON:
+        when = f"ran out on {due:%Y-%m-%d}: gates let nobody in" if due <= now else f"runs out on {due:%Y-%m-%d}"
+        yield f"The revocation list {when}. Sign it anew: gatekeeper ca crl"
+    left = authority.not_valid_after_utc - now
+    if left < timedelta(days=30):
+        when = "has expired" if left <= timedelta() else f"expires on {authority.not_valid_after_utc:%Y-%m-%d}"
+        yield f"The authority's own certificate {when}. Renew it: gatekeeper ca renew ca"
+
+
+def _ends_within(index: Index, entry: Entry, now: datetime, within: timedelta) -> bool:
+    return index.status(entry, now) is Status.VALID and entry.not_after - now <= within

@@ -1,0 +1,69 @@
+"""What the options that several commands share stand for: the folder, its passphrase, a grant, a bundle."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gatekeeper.ca.change import BundleWish
+from gatekeeper.ca.issuer import Grant, Issuer
+from gatekeeper.ca.store import KEY, Store
+from gatekeeper.cli.passphrases import bundle_password, existing_passphrase
+from gatekeeper.cli.terminal import working
+from gatekeeper.errors import AuthorityError
+
+FOLDER_VARIABLE = "GATEKEEPER_CA"
+
+
+@contextmanager
+def opened_issuer(args: argparse.Namespace) -> Iterator[Issuer]:
+    """The authority, unlocked and open for this command alone: one lock, and every file read once.
+
+    The passphrase is asked for before the folder is locked: a forgotten prompt must not stop a nightly timer.
+    """
+    store = Store(folder_of(args))
+    store.must_exist()
+    passphrase = existing_passphrase(passphrase_file(args), str(store.path / KEY))
+    with store.opened():
+        yield Issuer(store, passphrase)
+
+
+def folder_of(args: argparse.Namespace) -> Path:
+    """The authority's folder: ``--dir``, else the environment's, else ``ca`` here."""
+    given: Path | None = getattr(args, "dir", None)
+    return given or Path(os.environ.get(FOLDER_VARIABLE) or "ca")
+
+
+def passphrase_file(args: argparse.Namespace) -> Path | None:
+    """The file given by ``--passphrase-file``, before or after the command."""
+    return getattr(args, "passphrase_file", None)
+
+
+def wants_json(args: argparse.Namespace) -> bool:
+    """Whether ``--json`` was given, before or after the command."""
+    return getattr(args, "json", False)
+
+
+def grant_of(args: argparse.Namespace) -> Grant:
+    """What the operator grants a client beside its name."""
+    return Grant(tuple(args.ou), tuple(args.email), tuple(args.dns), tuple(args.uri))
+
+
+def bundle_wish(args: argparse.Namespace) -> BundleWish:
+    """How the ``.p12`` is wanted; AuthorityError for an empty password."""
+    password = bundle_password(args.password_file, ask=args.ask_password, what=f"{args.name}.p12")
+    if password is not None and not password.strip():
+        raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
+    return BundleWish(password, getattr(args, "compat", False))
+
+
+def making_a_key(key_type: str) -> AbstractContextManager[None]:
+    """RSA takes a second or two, on a small machine ten."""
+    return working(f"Making a key, {key_type}")
+
+
+def current_time() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)

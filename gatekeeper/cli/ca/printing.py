@@ -1,0 +1,108 @@
+"""What the commands' output has in common: files and what they are, passwords, how to import a bundle."""
+
+import shlex
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from rich.table import Table
+from rich.text import Text
+
+from gatekeeper.ca.issuer import Issued
+from gatekeeper.cli.terminal import show
+
+PEM = Encoding.PEM
+
+
+_IMPORT = (
+    ("Windows", "Chrome and Edge: double-click the file, keep Current User, let Windows choose the store."),
+    ("macOS", "Safari and Chrome: double-click the file; it goes into the login keychain."),
+    ("Linux", "Chrome: chrome://settings/certificates, Your certificates, Import."),
+    ("Firefox", "Everywhere: Settings, Privacy & Security, View Certificates, Your Certificates, Import."),
+    ("iOS", "AirDrop or mail the file to the device, open it, then Settings, Profile Downloaded, Install."),
+    ("Android", "Settings, Security, Encryption & credentials, Install a certificate, VPN & app user certificate."),
+)
+
+
+def notes(issued: Issued) -> None:
+    """What a person should know about what was issued, beside what was asked for."""
+    if issued.shortened:
+        say("That is as long as the authority's own certificate holds; to go on: gatekeeper ca renew ca")
+    for entry in issued.superseded:
+        say(f"The one before ({entry.serial_hex}) is revoked from now on.")
+
+
+def show_password(path: Path, password: str | None) -> None:
+    """Print a password that was made here, once."""
+    if password is None:
+        return
+    say()
+    show(Text(f"Password of {path.name}: ").append(password, style="bold"))
+    say("It is shown this once and kept nowhere. Send it by another way than the file.")
+
+
+def how_to_import(bundle: Path, *, compat: bool) -> None:
+    """Print how the bundle is imported on each kind of device, and by curl."""
+    say()
+    say(f"Next: bring {bundle.name} to the device and import it there.")
+    say()
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for where, how in _IMPORT:
+        table.add_row(f"  {where}", Text(how))
+    show(table)
+    say()
+    # By standard input: arguments stand in the list of processes until curl has blanked them.
+    say("  echo 'pass=\"PASSWORD\"' |")
+    say(f"  curl -K - --cert-type P12 --cert {quoted(bundle)} https://your.host/")
+    if not compat:
+        say()
+        say("A device that calls the right password wrong needs the older form:")
+        say()
+        say(f"  {command(bundle.parent)} p12 {quoted(bundle.stem)} --compat")
+
+
+def describe_file(path: Path) -> str:
+    """What a file that was made holds, in a few words."""
+    return {
+        ".p12": "the bundle to import: key and certificate in one file",
+        ".crt": "the certificate",
+        ".key": "the private key, under the authority's passphrase",
+        ".csr": "the request, for renewals",
+    }[path.suffix]
+
+
+def file_order(path: Path) -> int:
+    """Where a file stands in a listing: what a person needs first comes first."""
+    return (".p12", ".crt", ".key", ".csr").index(path.suffix)
+
+
+def file_of(issued: Issued, suffix: str) -> Path:
+    """The file with this suffix among those that were made."""
+    return next(path for path in issued.files if path.suffix == suffix)
+
+
+def files(*lines: tuple[Path, str]) -> None:
+    """Print paths, each with what it holds; on two lines where it would be wider than a terminal."""
+    width = max(len(str(path)) for path, _ in lines)
+    for path, what in lines:
+        if width + 2 + max(len(what) for _, what in lines) + 2 <= 80:
+            say(f"  {path!s:{width}}  {what}")
+        else:
+            say(f"  {path}")
+            say(f"      {what}")
+
+
+def command(folder: Path) -> str:
+    """How ``gatekeeper ca`` is called for this folder."""
+    return f"gatekeeper ca --dir {quoted(folder)}"
+
+
+def quoted(word: object) -> str:
+    """A word as the shell takes it."""
+    return shlex.quote(str(word))
+
+
+def say(line: str = "") -> None:
+    """Print a line."""
+    print(line)

@@ -1,0 +1,106 @@
+"""``gatekeeper ca renew``: the next certificate of a client, a server, or the authority itself."""
+
+import argparse
+from contextlib import nullcontext
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from gatekeeper.ca.index import Kind
+from gatekeeper.ca.issuer import Issued, latest
+from gatekeeper.ca.keys import check_key_type
+from gatekeeper.ca.names import AUTHORITY_NAME, same_name
+from gatekeeper.ca.store import Store
+from gatekeeper.cli.ca.fields import authority_fields, issued_fields
+from gatekeeper.cli.ca.invite import print_invited
+from gatekeeper.cli.ca.issue import print_client
+from gatekeeper.cli.ca.link import Destination, not_fetched, put
+from gatekeeper.cli.ca.options import bundle_wish, current_time, folder_of, making_a_key, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import describe_file, file_order, files, notes, say
+from gatekeeper.cli.terminal import print_json
+from gatekeeper.errors import AuthorityError
+from gatekeeper.invitations.folder import Invitations
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    lifetime = timedelta(days=args.days) if args.days else None
+    if same_name(args.name, AUTHORITY_NAME):
+        with opened_issuer(args) as issuer:
+            certificate = issuer.renew_authority(lifetime=lifetime or timedelta(days=365), now=current_time())
+        _print_authority(certificate, folder_of(args), as_json=wants_json(args))
+        return 0
+    if args.new_key:
+        check_key_type(args.new_key)
+    if args.invite:
+        return _renew_by_invitation(args, lifetime)
+    wish = bundle_wish(args)
+    with opened_issuer(args) as issuer, making_a_key(args.new_key) if args.new_key else nullcontext():
+        issued = issuer.renew(
+            args.name,
+            bundle=wish,
+            new_key_type=args.new_key,
+            keep_old=args.keep_old,
+            lifetime=lifetime,
+            now=current_time(),
+        )
+    _print(issued, compat=args.compat, as_json=wants_json(args))
+    return 0
+
+
+def _renew_by_invitation(args: argparse.Namespace, lifetime: timedelta | None) -> int:
+    """The old one is not revoked: with it, the holder fetches the new one."""
+    destination = Destination(args)
+    folder, gate, wish = destination.folder(), destination.gate(), bundle_wish(args)
+    with opened_issuer(args) as issuer:
+        replaces = _replaced(issuer.store, folder, args.name)
+        with making_a_key(args.new_key) if args.new_key else nullcontext():
+            issued = issuer.renew(
+                args.name, bundle=wish, new_key_type=args.new_key, keep_old=True, lifetime=lifetime, now=current_time()
+            )
+    one = put(
+        folder, gate, issued, issued.password or wish.password or "", timedelta(seconds=args.valid), replaces=replaces
+    )
+    print_invited(issued, one, issued.password, qr=args.qr, as_json=wants_json(args))
+    return 0
+
+
+def _replaced(store: Store, folder: Invitations, name: str) -> str:
+    """The SHA-256 of the certificate that the holder shows when fetching the new one."""
+    old = latest(store.index(), name)
+    if old.kind is not Kind.CLIENT or not old.holds_key:
+        raise AuthorityError(
+            f"the key of {old.name} is not kept here, or is a server's; for a computer that keeps its own: "
+            f"gatekeeper ca invite {old.name} --csr, then gatekeeper ca approve {old.name} --replace"
+        )
+    # A renewal that was not fetched is replaced in turn: what the holder shows is the one before it.
+    return not_fetched(folder, old.serial_hex) or store.issued(old).fingerprint(SHA256()).hex()
+
+
+def _print(issued: Issued, *, compat: bool, as_json: bool) -> None:
+    if issued.entry.kind is Kind.CLIENT and any(path.suffix == ".p12" for path in issued.files):
+        print_client(issued, compat=compat, as_json=as_json)
+        return
+    if as_json:
+        print_json(issued_fields(issued))
+        return
+    say(f"{issued.entry.name} has a new certificate, valid until {issued.entry.not_after:%Y-%m-%d}.")
+    notes(issued)
+    say()
+    files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+    say()
+    if issued.entry.kind is Kind.CLIENT:
+        say(f"Next: send {issued.files[0]} to whoever keeps the key.")
+    else:
+        say("Next: nothing, if the server reads these files; gatekeeper notices by itself.")
+
+
+def _print_authority(certificate: x509.Certificate, folder: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(authority_fields(certificate, folder))
+        return
+    say(f"{folder / 'ca.crt'} is renewed until {certificate.not_valid_after_utc:%Y-%m-%d}, with the same key.")
+    say("What it signed stays good.")
+    say("Next: give the new ca.crt to every gate that has a copy.")

@@ -1,0 +1,69 @@
+"""``gatekeeper ca revoke``: end a certificate before its time."""
+
+import argparse
+import re
+from pathlib import Path
+
+from cryptography import x509
+
+from gatekeeper.ca.authority import is_signed_by
+from gatekeeper.ca.holder import common_name
+from gatekeeper.ca.index import Index
+from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.store import Store, read_certificate_pem, read_file
+from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import say
+from gatekeeper.cli.terminal import print_json
+from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.certificate import serial_hex
+
+_SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    with opened_issuer(args) as issuer:
+        serials = _serials(args, issuer.store)
+        issuer.revoke(serials, RevocationReason(args.reason), now=current_time())
+        _print(issuer.store.index(), serials, issuer.store.path, as_json=wants_json(args))
+    return 0
+
+
+def _serials(args: argparse.Namespace, store: Store) -> tuple[int, ...]:
+    """What is to be revoked: a name's certificates still in force, or the one of a serial or of a file."""
+    index = store.index()
+    if named := index.named(args.what):
+        serials = tuple(entry.serial for entry in index.in_force(args.what, current_time()))
+        if not serials:
+            raise AuthorityError(f"{named[-1].name} has no certificate in force; nothing was revoked")
+        return serials
+    if Path(args.what).is_file():
+        return (_serial_of_file(Path(args.what), store.certificate()),)
+    digits = args.what.replace(":", "")
+    if not _SERIAL.fullmatch(digits):
+        raise AuthorityError(f"{args.what} is neither a name nor a serial that was issued here, nor a file")
+    serial = int(digits, 16)
+    if not (args.unlisted and serial) and all(entry.serial != serial for entry in index.entries):
+        raise AuthorityError(
+            f"no certificate with serial {args.what} was issued here; if openssl did, give its file, or add --unlisted"
+        )
+    return (serial,)
+
+
+def _serial_of_file(path: Path, authority: x509.Certificate) -> int:
+    certificate = read_certificate_pem(read_file(path), str(path))
+    if not is_signed_by(certificate, authority):
+        raise AuthorityError(f"{path} was not signed by {common_name(authority.subject)}, so it is not ours to revoke")
+    return certificate.serial_number
+
+
+def _print(index: Index, serials: tuple[int, ...], folder: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"revoked": [serial_hex(serial) for serial in serials], "crl": str(folder / "ca.crl")})
+        return
+    for serial in serials:
+        entry = next((entry for entry in index.entries if entry.serial == serial), None)
+        say(f"{entry.name if entry else 'A certificate'} ({serial_hex(serial)}) is revoked.")
+    say()
+    say(f"{folder / 'ca.crl'} is written anew. A gate that reads it there needs nothing more;")
+    say("to one that has a copy, give the new list.")

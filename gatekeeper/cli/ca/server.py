@@ -1,0 +1,46 @@
+"""``gatekeeper ca server``: key and certificate for a server, for a lab without a public one."""
+
+import argparse
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from gatekeeper.ca.issuer import Issued
+from gatekeeper.ca.keys import check_key_type
+from gatekeeper.cli.ca.fields import issued_fields
+from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import file_of, files, notes, quoted, say
+from gatekeeper.cli.terminal import print_json
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    hosts = (*args.dns, *args.ip) or (args.name,)
+    check_key_type(args.key)
+    with opened_issuer(args) as issuer, making_a_key(args.key):
+        issued = issuer.issue_server(
+            args.name, hosts, key_type=args.key, lifetime=timedelta(days=args.days), now=current_time()
+        )
+    _print(issued, hosts, folder_of(args), as_json=wants_json(args))
+    return 0
+
+
+def _print(issued: Issued, hosts: tuple[str, ...], folder: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json(issued_fields(issued))
+        return
+    say(f"A server certificate for {', '.join(hosts)} is made, valid until {issued.entry.not_after:%Y-%m-%d}.")
+    notes(issued)
+    say()
+    certificate, key = file_of(issued, ".crt"), file_of(issued, ".key")
+    files((certificate, "the certificate"), (key, "its private key, NOT encrypted: the server starts with it"))
+    say()
+    say("Next: tell the gate, in gatekeeper.toml,")
+    say()
+    say("  [server]")
+    say(f"  certificate = {json.dumps(str(certificate.absolute()), ensure_ascii=False)}")
+    say(f"  key = {json.dumps(str(key.absolute()), ensure_ascii=False)}")
+    say()
+    say("Browsers do not know this authority, and warn; for curl:")
+    say()
+    say(f"  curl --cacert {quoted(folder / 'ca.crt')} https://{hosts[0]}/")

@@ -1,0 +1,106 @@
+"""``gatekeeper ca show``: explain a certificate, request, list, bundle or key, and whether it is let in."""
+
+import argparse
+import re
+from collections.abc import Iterable
+from contextlib import nullcontext, suppress
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gatekeeper.ca.admission import Trust, trusting
+from gatekeeper.ca.explain import Explanation, explain, explain_certificate
+from gatekeeper.ca.index import Index
+from gatekeeper.ca.names import AUTHORITY_NAME, same_name
+from gatekeeper.ca.store import Store, read_file
+from gatekeeper.cli.ca.fields import explained_fields
+from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
+from gatekeeper.cli.ca.printing import say
+from gatekeeper.cli.passphrases import open_password
+from gatekeeper.cli.terminal import print_json, show
+from gatekeeper.errors import AuthorityError
+
+_SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    now = current_time()
+    store = _store_if_any(args)
+    with store.opened() if store else nullcontext():
+        trust = _trust(store, now) if store else None
+        certificate = _certificate(store, store.index(), args.what) if store else None
+    if certificate:
+        found: tuple[Explanation, ...] = (explain_certificate(certificate, trust, now),)
+    elif Path(args.what).exists():
+        found = explain(
+            read_file(Path(args.what)),
+            args.what,
+            trust=trust,
+            ask_password=lambda: open_password(args.password_file, args.what),
+            now=now,
+        )
+    else:
+        raise AuthorityError(f"{args.what} is neither a name or serial that was issued here, nor a file")
+    _print(found, folder_of(args) if store else None, as_json=wants_json(args))
+    return 0
+
+
+def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | None:
+    """The newest certificate of a name, the one of a serial, or (``ca``) the authority's own."""
+    if same_name(what, AUTHORITY_NAME):
+        return store.certificate()
+    if named := index.named(what):
+        return store.issued(named[-1])
+    digits = what.replace(":", "")
+    serial = int(digits, 16) if _SERIAL.fullmatch(digits) else None
+    return next((store.issued(entry) for entry in index.entries if entry.serial == serial), None)
+
+
+def _trust(store: Store, now: datetime) -> Trust:
+    """That of a gate which has the folder's own list, lost or damaged as it may be."""
+    crl = None
+    with suppress(AuthorityError):
+        crl = store.crl()
+    return trusting(store.certificate(), crl, now=now)
+
+
+def _store_if_any(args: argparse.Namespace) -> Store | None:
+    """`show` explains files without an authority too, unless one was asked for by name."""
+    store = Store(folder_of(args))
+    return store if "dir" in args or store.exists() else None
+
+
+def _print(found: Iterable[Explanation], folder: Path | None, *, as_json: bool) -> None:
+    found = tuple(found)
+    if as_json:
+        print_json([explained_fields(one) for one in found])
+        return
+    for number, one in enumerate(found):
+        if number:
+            say()
+        _explain(one)
+    if folder is None and any(one.judged is None and "Issuer" in dict(one.facts) for one in found):
+        say()
+        say("Whether a gate lets it in depends on the authority it trusts; none is at hand (--dir).")
+
+
+def _explain(one: Explanation) -> None:
+    show(Text(one.title, style="bold"))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in one.facts:
+        table.add_row(Text(f"  {label}"), Text(value))
+    show(table)
+    if one.judged is not None:
+        letting_in = one.judged.reason is None
+        answer = "This gate lets it in." if letting_in else f"This gate does not let it in: {one.judged.reason}."
+        show(Text(f"  {answer}", style="green" if letting_in else "red"))
+        show(Padding(Text(one.judged.detail), (0, 0, 0, 2)))
+    if one.remark:
+        show(Padding(Text(one.remark), (0, 0, 0, 2)))
