@@ -64,7 +64,7 @@ def test_the_problem_of_the_docs_is_one() -> None:
 @pytest.mark.parametrize(
     ("limit", "sentence"),
     [
-        (negotiation.LONGEST_FIELD, "longer than {} characters. Where"),
+        (negotiation.LONGEST_FIELD, "longer than {} characters. If"),
         (problem.LONGEST_VALUE, "longer than {} characters is cut"),
         (shown.LONGEST_NAME, "cut to {} characters"),
         (shown.LONGEST_PARAGRAPH, "({} for a distinguished name)"),
