@@ -4,7 +4,7 @@ The rules that only HTTP/2 has come first, then all of HTTP/1.1's, with llhttp a
 the same form as a request that came in HTTP/1.1.
 
 Whole blocks of admitted visitors are cached under table and bytes; so is all that follows the pseudo-header fields,
-because browsers send it alike for path after path. 0.4 µs for a block seen before, 3 for a new path.
+because browsers send it alike for path after path.
 """
 
 from gatekeeper.errors import MessageError
@@ -89,13 +89,13 @@ class BlockReader:
                     if len(rests) >= CACHED_RESTS:
                         rests.clear()
                     rests[key] = text, size, after
-            return self._judge(line, text, ended, cache), after
+            return self._judge(line, text, ended, cache, apart=known is None), after
         except MessageError as error:
             return RejectedRequest(error, _unreadable(special, rest)), after
 
-    def _judge(self, line: bytes, text: bytes, ended: bool, cache: bool) -> RequestHead:
-        """The head, by the rules of HTTP/1.1."""
-        if cache and len(line) <= self.reader.limits.line and b"\r\nCookie: " in text:
+    def _judge(self, line: bytes, text: bytes, ended: bool, cache: bool, *, apart: bool) -> RequestHead:
+        """The head, by the rules of HTTP/1.1; ``apart`` is for a cookie that may be new, to be read by itself."""
+        if apart and cache and len(line) <= self.reader.limits.line and b"\r\nCookie: " in text:
             head = self.reader.cached[b"%b\r\n%b" % (line, text)]
         else:
             head = self.reader.read(line, text, cache=cache)
