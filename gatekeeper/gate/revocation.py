@@ -102,12 +102,12 @@ class Revocations:
             return RevocationStatus(Standing.REVOKED)
         if not lists:
             return RevocationStatus(
-                Standing.UNKNOWN, detail="There is no revocation list of the authority that signed it"
+                Standing.UNKNOWN, detail="There is no revocation list from the authority that issued it"
             )
         fresh = [one.next_update for one in lists if one.fresh(now)]
         if not fresh:
             early = all(now < one.this_update for one in lists)
-            why = "is not valid yet; is the clock right?" if early else "has not been renewed in time"
+            why = "is not valid yet; check the gate's clock" if early else "has not been renewed in time"
             return RevocationStatus(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=True)
         return RevocationStatus(Standing.GOOD, until=max(fresh))
 
@@ -121,7 +121,7 @@ def alarms(revocations: Revocations, authorities: Iterable[Certificate], now: fl
         elif now >= one.next_update - WARN_BEFORE:
             yield f"the CRL of {one.issuer[0]} must be renewed before {day}"
         elif now < one.this_update:
-            yield f"the CRL of {one.issuer[0]} is not valid yet; is the clock right?"
+            yield f"the CRL of {one.issuer[0]} is not valid yet; check the gate's clock"
     for authority in authorities:
         if issuer_of(authority) not in revocations.lists:
             yield f"there is no CRL of {authority.subject}, so nobody with a certificate from it is let in"
