@@ -6,6 +6,8 @@ The folders are the architecture. A module imports from its own package and from
     what can go wrong.
 ``settings``
     what can be configured.
+``x509``
+    certificates, names, lists and signatures, read as leniently as OpenSSL reads them.
 ``gate``
     may they in? Values in, verdict out: no socket, no clock, no asyncio.
 ``wire``

@@ -31,6 +31,7 @@ from gatekeeper.ca.revocation import CRL_LIFETIME, is_list_of, make_crl
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.keys import key_weakness
 from gatekeeper.tls.files import not_an_authority
+from gatekeeper.x509.certificate import parse_certificate
 
 KEY = "ca.key"
 CERTIFICATE = "ca.crt"
@@ -303,7 +304,7 @@ def _must_be_free(path: Path, *, adopted: bool = False) -> None:
 
 
 def _must_be_able_to_sign(certificate: x509.Certificate, source: str) -> None:
-    for complaint in not_an_authority(certificate):
+    for complaint in not_an_authority(parse_certificate(certificate.public_bytes(Encoding.DER))):
         raise AuthorityError(
             f"{source} {complaint}, and no gate would trust what it signs; "
             "make one: openssl req -new -x509 -days 365 -key ca.key -out ca.crt"

@@ -1,25 +1,38 @@
 """What a certificate says, read once into plain values."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import ExtensionOID, NameOID
-
-from gatekeeper.gate.names import has_controls, rfc2253
+from gatekeeper.gate.names import has_controls
+from gatekeeper.x509 import extensions, names
+from gatekeeper.x509.certificate import (
+    BASIC_CONSTRAINTS,
+    CERTIFICATE_POLICIES,
+    CRL_DISTRIBUTION_POINTS,
+    EXTENDED_KEY_USAGE,
+    SUBJECT_ALTERNATIVE_NAME,
+    Extensions,
+    parse_certificate,
+)
+from gatekeeper.x509.crl import certificate_points
+from gatekeeper.x509.extensions import NO_NAMES, AlternativeNames
+from gatekeeper.x509.names import Name, printed, rfc2253, rfc4514, text_of, texts
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """What a certificate says of itself; nobody has vouched for a word of it.
 
-    Names are RFC 2253 strings as OpenSSL and nginx write them, ``serial`` is upper-case hex as nginx writes it,
-    times are seconds since the epoch, fingerprints lower-case hex. ``emails`` holds the subject's emailAddress
-    attributes and the rfc822Name alternatives; ``ips`` are text.
+    ``subject`` and ``issuer`` are RFC 2253 strings as OpenSSL and nginx write them, ``dn`` is the subject by RFC 4514.
+    ``serial`` is upper-case hex as nginx writes it, times are seconds since the epoch, fingerprints lower-case hex,
+    ``spki_sha256`` is of the public key. ``emails`` holds the subject's emailAddress attributes and the rfc822Name
+    alternatives; ``ips`` are text, ``policies`` and ``purposes`` (extended key usage) dotted OIDs, ``upns`` the user
+    principal names of Windows.
+
+    What cannot be decoded by the rules of its type is in none of these; ``undecoded`` then names it. ``controls`` tells
+    that a name holds control characters. ``points`` are the general names of the places where its revocation list is
+    published.
     """
 
     der: bytes
@@ -40,107 +53,133 @@ class Certificate:
     sha256: str
     spki_sha256: str
     controls: bool = False
+    dn: str = ""
+    subject_serials: tuple[str, ...] = ()
+    uids: tuple[str, ...] = ()
+    upns: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+    undecoded: tuple[str, ...] = ()
+    is_authority: bool = False
+    points: frozenset[bytes] = frozenset()
 
     @property
     def common_name(self) -> str:
-        """The first common name, "" where there is none."""
+        """The common name that counts; "" where there is none that can be decoded."""
         return self.common_names[0] if self.common_names else ""
 
 
-# A certificate of 100 KiB can be shown by anybody; a thousand of them must not stay in memory.
-CACHED_BYTES = 8192
-
-ODDITIES = (
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.InvalidVersion,
-    x509.DuplicateExtension,
-    x509.UnsupportedGeneralNameType,
-)
-"""What `cryptography` raises, beside ValueError, for a certificate, a list or an answer that it cannot parse."""
-
-
 def read_certificate(der: bytes) -> Certificate:
-    """Parse one DER certificate; ValueError if it cannot be parsed whole.
+    """Read one certificate in DER or BER as leniently as OpenSSL; ValueError if its frame is broken.
 
-    Nothing is verified: neither signature nor dates nor purpose. Remembered, because the certificates of a gate are few
-    and come back with every connection.
+    Nothing is verified: neither signature nor dates nor purpose. An extension that cannot be read says nothing.
     """
-    return _cached(der) if len(der) <= CACHED_BYTES else _read_whole(der)
-
-
-def _read_whole(der: bytes) -> Certificate:
     try:
         return _read(der)
-    except (ValueError, *ODDITIES) as error:
+    except (ValueError, IndexError) as error:
         raise ValueError(f"the certificate cannot be parsed: {error}") from error
 
 
-_cached = lru_cache(maxsize=1024)(_read_whole)
-
-
 def _read(der: bytes) -> Certificate:
-    parsed = x509.load_der_x509_certificate(der)
-    alternatives = _alternative_names(parsed)
-    spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    parsed = parse_certificate(der)
+    subject, found = parsed.subject, _Extensions(parsed.extensions)
+    alternatives = found.alternative_names()
+    policies = found.dotted("certificatePolicies", CERTIFICATE_POLICIES, extensions.policies)
+    purposes = found.dotted("extendedKeyUsage", EXTENDED_KEY_USAGE, extensions.object_identifiers)
     return Certificate(
         der=der,
-        subject=rfc2253(parsed.subject),
+        subject=rfc2253(subject),
         issuer=rfc2253(parsed.issuer),
-        serial=serial_hex(parsed.serial_number),
-        not_before=parsed.not_valid_before_utc.timestamp(),
-        not_after=parsed.not_valid_after_utc.timestamp(),
-        common_names=_attributes(parsed.subject, NameOID.COMMON_NAME),
-        organizations=_attributes(parsed.subject, NameOID.ORGANIZATION_NAME),
-        organizational_units=_attributes(parsed.subject, NameOID.ORGANIZATIONAL_UNIT_NAME),
-        issuer_common_names=_attributes(parsed.issuer, NameOID.COMMON_NAME),
-        emails=_unique((*_attributes(parsed.subject, NameOID.EMAIL_ADDRESS), *_values(alternatives, x509.RFC822Name))),
-        dns_names=_values(alternatives, x509.DNSName),
-        uris=_values(alternatives, x509.UniformResourceIdentifier),
-        ips=_values(alternatives, x509.IPAddress),
+        serial=serial_hex(parsed.serial),
+        not_before=parsed.not_before,
+        not_after=parsed.not_after,
+        common_names=_common_name(subject),
+        organizations=texts(subject, names.O),
+        organizational_units=texts(subject, names.OU),
+        issuer_common_names=_common_name(parsed.issuer),
+        emails=_unique((*texts(subject, names.EMAIL), *alternatives.emails)),
+        dns_names=alternatives.dns_names,
+        uris=alternatives.uris,
+        ips=alternatives.ips,
         sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
         sha256=hashlib.sha256(der).hexdigest(),
-        spki_sha256=hashlib.sha256(spki).hexdigest(),
-        controls=any(map(has_controls, _said(parsed.subject, alternatives))),
+        spki_sha256=hashlib.sha256(parsed.spki).hexdigest(),
+        controls=any(map(has_controls, _said(subject, alternatives))),
+        dn=rfc4514(subject),
+        subject_serials=texts(subject, names.SERIAL_NUMBER),
+        uids=texts(subject, names.UID),
+        upns=alternatives.upns,
+        policies=policies,
+        purposes=purposes,
+        is_authority=found.is_authority(),
+        points=found.points(),
+        undecoded=(*(one.short_name for one in subject if text_of(one.tag, one.value) is None), *found.undecoded),
     )
 
 
+class _Extensions:
+    """The extensions of one certificate, and which of those that were asked for could not be decoded."""
+
+    def __init__(self, found: Extensions) -> None:
+        self._found = found
+        self.undecoded: list[str] = []
+
+    def alternative_names(self) -> AlternativeNames:
+        extension = self._found.get(SUBJECT_ALTERNATIVE_NAME)
+        if extension is None:
+            return NO_NAMES
+        alternatives = extensions.read(extensions.alternative_names, extension.value)
+        if alternatives is None or alternatives.undecoded:
+            self.undecoded.append("subjectAltName")
+        return alternatives or NO_NAMES
+
+    def dotted(self, name: str, oid: bytes, parse: Callable[[bytes], tuple[str, ...]]) -> tuple[str, ...]:
+        extension = self._found.get(oid)
+        if extension is None:
+            return ()
+        values = extensions.read(parse, extension.value)
+        if values is None:
+            self.undecoded.append(name)
+        return values or ()
+
+    def is_authority(self) -> bool:
+        extension = self._found.get(BASIC_CONSTRAINTS)
+        return extension is not None and (extensions.read(extensions.basic_constraints, extension.value) or (False,))[0]
+
+    def points(self) -> frozenset[bytes]:
+        extension = self._found.get(CRL_DISTRIBUTION_POINTS)
+        return (extensions.read(certificate_points, extension.value) if extension else None) or frozenset()
+
+
 def serial_hex(serial: int) -> str:
-    """Upper-case hex with an even number of digits, as OpenSSL's i2a_ASN1_INTEGER writes it."""
+    """Upper-case hex with an even number of digits, as OpenSSL's i2a_ASN1_INTEGER writes it.
+
+    That breaks the line after 35 octets, which no header can hold; here it is one line.
+    """
     digits = f"{abs(serial):X}"
     return "-" * (serial < 0) + "0" * (len(digits) % 2) + digits
 
 
-def _alternative_names(parsed: x509.Certificate) -> x509.SubjectAlternativeName | None:
-    for extension in parsed.extensions:
-        if extension.oid == ExtensionOID.SUBJECT_ALTERNATIVE_NAME and isinstance(
-            extension.value, x509.SubjectAlternativeName
-        ):
-            return extension.value
-    return None
+def _common_name(name: Name) -> tuple[str, ...]:
+    """The one that counts where there are several, as Windows makes them (``CN=Alice,CN=Users,DC=…``): the most
+    specific, the last in the encoding and the first in the text of RFC 2253. () where that cannot be decoded.
+    """
+    for one in reversed(name):
+        if one.oid == names.CN:
+            text = text_of(one.tag, one.value)
+            return () if text is None else (text,)
+    return ()
 
 
-def _values(
-    names: x509.SubjectAlternativeName | None,
-    kind: type[x509.RFC822Name | x509.DNSName | x509.UniformResourceIdentifier | x509.IPAddress],
-) -> tuple[str, ...]:
-    return tuple(str(value) for value in names.get_values_for_type(kind)) if names else ()
-
-
-def _attributes(name: x509.Name, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
-    values = (attribute.value for attribute in name.get_attributes_for_oid(oid))
-    return tuple(value if isinstance(value, str) else value.decode("latin-1") for value in values)
-
-
-def _said(subject: x509.Name, alternatives: x509.SubjectAlternativeName | None) -> Iterator[str]:
+def _said(subject: Name, alternatives: AlternativeNames) -> Iterator[str]:
     """Every text in the subject and the alternative names, those inside of directory names too."""
-    yield from (value for attribute in subject if isinstance(value := attribute.value, str))
-    for name in alternatives or ():
-        if isinstance(name.value, str):
-            yield name.value
-        elif isinstance(name.value, x509.Name):
-            yield from _said(name.value, None)
+    for name in (subject, *alternatives.directory_names):
+        yield from map(printed, name)
+    yield from alternatives.emails
+    yield from alternatives.dns_names
+    yield from alternatives.uris
+    yield from alternatives.upns
 
 
-def _unique(values: Iterable[str]) -> tuple[str, ...]:
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))

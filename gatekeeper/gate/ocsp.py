@@ -1,18 +1,19 @@
 """OCSP (RFC 6960): what to ask about a certificate, and whether an answer can be relied on. No socket, no clock."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import suppress
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
-
-from gatekeeper.gate.certificate import ODDITIES
 from gatekeeper.gate.revocation import RevocationStatus, Standing
+from gatekeeper.x509 import ocsp
+from gatekeeper.x509.certificate import (
+    AUTHORITY_INFORMATION_ACCESS,
+    EXTENDED_KEY_USAGE,
+    RawCertificate,
+    parse_certificate,
+)
+from gatekeeper.x509.extensions import object_identifiers, ocsp_responders, read
+from gatekeeper.x509.names import canonical
+from gatekeeper.x509.signatures import broken_digest, has_signed
 
 CLOCK_SKEW = 300.0
 """Seconds that the responder's clock may be ahead."""
@@ -21,36 +22,22 @@ WITHOUT_NEXT_UPDATE = 60.0
 """Seconds for which an answer counts that does not say when the next one comes: news may come at any time (RFC 6960,
 4.2.2.1), but not each request can wait for them."""
 
-_WEAK = (hashes.MD5, hashes.SHA1)
+MOST_DELEGATES = 8
+"""Certificates of an answer that are looked at: one delegate is usual, and each costs a signature."""
+
+_OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 
 
 def responder_of(leaf: bytes) -> str | None:
     """The URL of the responder that the certificate names (RFC 5280, 4.2.2.1), None if it names none by HTTP."""
-    try:
-        access = x509.load_der_x509_certificate(leaf).extensions.get_extension_for_class(
-            x509.AuthorityInformationAccess
-        )
-    except (ValueError, x509.ExtensionNotFound, *ODDITIES):
-        return None
-    for description in access.value:
-        url = description.access_location.value
-        asks = description.access_method == AuthorityInformationAccessOID.OCSP
-        if asks and isinstance(url, str) and url.startswith(("http://", "https://")):
-            return url
-    return None
+    access = parse_certificate(leaf).extensions.get(AUTHORITY_INFORMATION_ACCESS)
+    urls = (read(ocsp_responders, access.value) if access else None) or ()
+    return next((url for url in urls if url.startswith(("http://", "https://"))), None)
 
 
 def make_request(leaf: bytes, issuer: bytes) -> bytes:
-    """The question about ``leaf``, which ``issuer`` signed; all DER. Without a nonce: most responders prepare answers.
-
-    SHA-1 only finds the issuer here, and is the one hash that every responder knows (RFC 5019, 2.1.1).
-    """
-    return _request(leaf, issuer, hashes.SHA1()).public_bytes(Encoding.DER)  # noqa: S303
-
-
-def _request(leaf: bytes, issuer: bytes, algorithm: hashes.HashAlgorithm) -> ocsp.OCSPRequest:
-    certificates = (x509.load_der_x509_certificate(leaf), x509.load_der_x509_certificate(issuer))
-    return ocsp.OCSPRequestBuilder().add_certificate(*certificates, algorithm).build()
+    """The question about ``leaf``, which ``issuer`` signed; all DER."""
+    return ocsp.make_request(parse_certificate(leaf), parse_certificate(issuer))
 
 
 def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> RevocationStatus:
@@ -59,76 +46,55 @@ def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> Rev
     RFC 6960, 3.2: it is about this certificate, signed by the issuer or by a delegate that the issuer itself certified
     for it (4.2.2.2), and speaks for this moment. Not checked: whether the delegate was revoked.
     """
-    try:
-        response = ocsp.load_der_ocsp_response(content)
-        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            raise ValueError(f"it says {response.response_status.name.lower().replace('_', ' ')}")
-        _check_signature(response, x509.load_der_x509_certificate(issuer), now)
-        for single in response.responses:
-            if _identified(single) == _identified(_request(leaf, issuer, single.hash_algorithm)):
-                return _answer(single, now)
-    except ODDITIES as error:
-        raise ValueError(f"it cannot be read: {error}") from error
+    certificate, authority = parse_certificate(leaf), parse_certificate(issuer)
+    response = ocsp.parse_response(content)
+    _check_signature(response, authority, now)
+    for single in response.singles:
+        if single.is_about(certificate, authority):
+            return _answer(single, now)
     raise ValueError("it is about another certificate")
 
 
-def _identified(asked: ocsp.OCSPRequest | ocsp.OCSPSingleResponse) -> tuple[bytes, bytes, int]:
-    """RFC 6960, 4.1.1: a serial means something only together with its issuer."""
-    return asked.issuer_name_hash, asked.issuer_key_hash, asked.serial_number
-
-
-def _answer(single: ocsp.OCSPSingleResponse, now: float) -> RevocationStatus:
-    if single.this_update_utc.timestamp() > now + CLOCK_SKEW:
+def _answer(single: ocsp.SingleResponse, now: float) -> RevocationStatus:
+    if single.this_update > now + CLOCK_SKEW:
         raise ValueError("it is from the future; is the clock right?")
-    following = single.next_update_utc
-    until = following.timestamp() if following is not None else now + WITHOUT_NEXT_UPDATE
+    until = single.next_update if single.next_update is not None else now + WITHOUT_NEXT_UPDATE
     if until <= now:
         raise ValueError("it is out of date")
-    match single.certificate_status:
-        case ocsp.OCSPCertStatus.GOOD:
-            return RevocationStatus(Standing.GOOD, until)
-        case ocsp.OCSPCertStatus.REVOKED:
-            return RevocationStatus(Standing.REVOKED, until)
-        case _:
-            return RevocationStatus(Standing.UNKNOWN, until, "The OCSP responder does not know it")
+    if single.good is None:
+        return RevocationStatus(Standing.UNKNOWN, until, "The OCSP responder does not know it")
+    return RevocationStatus(Standing.GOOD if single.good else Standing.REVOKED, until)
 
 
-def _check_signature(response: ocsp.OCSPResponse, authority: x509.Certificate, now: float) -> None:
-    if isinstance(response.signature_hash_algorithm, _WEAK):
-        raise ValueError(f"it is signed with {response.signature_hash_algorithm.name}, which is broken")
+def _check_signature(response: ocsp.Response, authority: RawCertificate, now: float) -> None:
+    digest = broken_digest(response.algorithm)
+    if digest is not None:
+        raise ValueError(f"it is signed with {digest}, which is broken")
     # The name of the signer in the answer (RFC 6960, 4.2.2.3) only helps to find the key; the signature proves it.
     for signer in (authority, *_delegates(response, authority, now)):
-        if _verifies(response, signer):
+        if has_signed(signer.spki, response.algorithm, response.signed, response.signature):
             return
     raise ValueError("it is signed neither by the authority nor by anybody that the authority lets sign")
 
 
-def _delegates(response: ocsp.OCSPResponse, authority: x509.Certificate, now: float) -> Iterator[x509.Certificate]:
+def _delegates(response: ocsp.Response, authority: RawCertificate, now: float) -> Iterator[RawCertificate]:
     """RFC 6960, 4.2.2.2: signed by the very authority that the answer is about, for OCSP signing, and valid."""
-    moment = datetime.fromtimestamp(now, UTC)
-    for certificate in response.certificates:
-        try:
-            certificate.verify_directly_issued_by(authority)
-            purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
-            continue
-        valid = certificate.not_valid_before_utc <= moment <= certificate.not_valid_after_utc
-        if valid and ExtendedKeyUsageOID.OCSP_SIGNING in purposes:
-            yield certificate
+    for der in response.certificates[:MOST_DELEGATES]:
+        with suppress(ValueError):
+            certificate = parse_certificate(der)
+            if _may_answer(certificate, now) and _is_by(authority, certificate):
+                yield certificate
 
 
-def _verifies(response: ocsp.OCSPResponse, signer: x509.Certificate) -> bool:
-    key, signed, signature = signer.public_key(), response.tbs_response_bytes, response.signature
-    digest = response.signature_hash_algorithm
-    try:
-        if isinstance(key, rsa.RSAPublicKey) and digest is not None:
-            key.verify(signature, signed, padding.PKCS1v15(), digest)
-        elif isinstance(key, ec.EllipticCurvePublicKey) and digest is not None:
-            key.verify(signature, signed, ec.ECDSA(digest))
-        elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-            key.verify(signature, signed)
-        else:
-            return False
-    except InvalidSignature:
+def _may_answer(certificate: RawCertificate, now: float) -> bool:
+    usage = certificate.extensions.get(EXTENDED_KEY_USAGE)
+    purposes = (read(object_identifiers, usage.value) if usage else None) or ()
+    return certificate.not_before <= now <= certificate.not_after and _OCSP_SIGNING in purposes
+
+
+def _is_by(authority: RawCertificate, certificate: RawCertificate) -> bool:
+    if broken_digest(certificate.algorithm) is not None or canonical(certificate.issuer) != canonical(
+        authority.subject
+    ):
         return False
-    return True
+    return has_signed(authority.spki, certificate.algorithm, certificate.signed, certificate.signature)

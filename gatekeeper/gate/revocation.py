@@ -1,26 +1,41 @@
 """Was a certificate taken back? CRLs (RFC 5280, 5), as sets of serials, and answers that hold for a time.
 
-An answer is never a bool: where nobody can say, it is `Standing.UNKNOWN`, and the configuration decides. Asked is about
-the visitor's own certificate; intermediate authorities are not looked up. Lists that say less than they seem to (delta,
-indirect and partial ones) are refused when they are loaded, because a certificate that such a list does not name is not
-thereby good.
+An answer is never a bool: where nobody can say, it is `Standing.UNKNOWN`, and the configuration decides. A list that
+speaks of some certificates only (its issuing distribution point says which) makes no other one good, but whoever is on
+any list of an issuer is revoked. A delta adds to the lists of its issuer, and takes back from those that it builds on.
 """
 
-import re
-from base64 import b64decode
-from binascii import Error as BinasciiError
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from math import inf
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-
-from gatekeeper.gate.certificate import ODDITIES, Certificate
-from gatekeeper.gate.names import rfc2253
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.x509 import pem
+from gatekeeper.x509.certificate import (
+    AUTHORITY_KEY_IDENTIFIER,
+    KEY_USAGE,
+    RawCertificate,
+    parse_certificate,
+)
+from gatekeeper.x509.crl import (
+    ALL_REASONS,
+    CRL_NUMBER,
+    DELTA_CRL_INDICATOR,
+    EVERYTHING,
+    ISSUING_DISTRIBUTION_POINT,
+    NotUnderstoodError,
+    RawList,
+    Scope,
+    not_understood,
+    parse_list,
+    read_number,
+    read_scope,
+)
+from gatekeeper.x509.extensions import CRL_SIGN, bits, read
+from gatekeeper.x509.names import canonical, rfc2253
+from gatekeeper.x509.signatures import broken_digest, has_signed
 
 WARN_BEFORE = 7 * 86400.0
 """Seconds before nextUpdate from which on an operator is warned."""
@@ -62,6 +77,9 @@ def issuer_of(authority: Certificate) -> Issuer:
 class RevocationList:
     """One CRL whose signature was checked. Times are seconds since the epoch.
 
+    ``scope`` is of which certificates it speaks. ``number`` is its CRLNumber; a delta has a ``base``, the number of the
+    oldest list that it may be added to, and ``removed`` are the serials that it takes from that.
+
     A set of numbers: a million serials of 128 bits take 80 MB, and looking one up takes 0.05 µs.
     """
 
@@ -69,10 +87,26 @@ class RevocationList:
     this_update: float
     next_update: float
     serials: frozenset[int]
+    scope: Scope = EVERYTHING
+    number: int | None = None
+    base: int | None = None
+    removed: frozenset[int] = frozenset()
 
     def fresh(self, now: float) -> bool:
         """Whether it speaks for this moment."""
         return self.this_update <= now < self.next_update
+
+    def speaks_of(self, certificate: Certificate) -> bool:
+        """RFC 5280, 6.3.3 (b) (2): whether a certificate that it does not name is thereby not revoked."""
+        scope = self.scope
+        kind = scope.authorities if certificate.is_authority else scope.users
+        return kind and self.base is None and (scope.points is None or not scope.points.isdisjoint(certificate.points))
+
+    def adds_to(self, one: "RevocationList") -> bool:
+        """RFC 5280, 5.2.4: whether this is a delta that may be put together with a complete list."""
+        if self.base is None or one.base is not None or self.number is None or one.number is None:
+            return False
+        return self.base <= one.number < self.number and self.scope == one.scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +131,50 @@ class Revocations:
     def answer(self, certificate: Certificate, issuer: Certificate, now: float) -> RevocationStatus:
         """The standing of a certificate that ``issuer`` signed. Revoked stays revoked, on a stale list too."""
         lists = self.lists.get(issuer_of(issuer), ())
-        serial = int(certificate.serial, 16)
-        if any(serial in one.serials for one in lists):
-            return RevocationStatus(Standing.REVOKED)
         if not lists:
             return RevocationStatus(
-                Standing.UNKNOWN, detail="There is no revocation list from the authority that issued it"
+                Standing.UNKNOWN, detail="There is no revocation list of the authority that signed it"
             )
-        fresh = [one.next_update for one in lists if one.fresh(now)]
-        if not fresh:
-            early = all(now < one.this_update for one in lists)
-            why = "is not valid yet; check the gate's clock" if early else "has not been renewed in time"
-            return RevocationStatus(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=True)
-        return RevocationStatus(Standing.GOOD, until=max(fresh))
+        serial, end = int(certificate.serial, 16), inf
+        for one in lists:
+            if serial in one.serials:
+                until = _taken_back(serial, one, lists, now)
+                if until is None:
+                    return RevocationStatus(Standing.REVOKED)
+                end = min(end, until)
+        return _unnamed([one for one in lists if one.speaks_of(certificate)], now, end)
+
+
+def _taken_back(serial: int, one: RevocationList, lists: Iterable[RevocationList], now: float) -> float | None:
+    """Until when a delta says that a serial on this list is revoked no longer, None if none does (RFC 5280, 5.3.1)."""
+    found = [each.next_update for each in lists if serial in each.removed and each.fresh(now) and each.adds_to(one)]
+    return max(found, default=None)
+
+
+def _unnamed(lists: list[RevocationList], now: float, end: float) -> RevocationStatus:
+    """What it means that none of the lists that speak of a certificate names it."""
+    if not lists:
+        return RevocationStatus(
+            Standing.UNKNOWN, detail="No revocation list speaks of such certificates of its authority"
+        )
+    fresh = [one for one in lists if one.fresh(now)]
+    if not fresh:
+        early = all(now < one.this_update for one in lists)
+        why = "is not valid yet; is the clock right?" if early else "has not been renewed in time"
+        return RevocationStatus(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=_covers(lists))
+    if not _covers(fresh):
+        return RevocationStatus(
+            Standing.UNKNOWN, detail="The revocation lists are for some reasons only", stale=_covers(lists)
+        )
+    whole = [one.next_update for one in fresh if one.scope.reasons == ALL_REASONS]
+    return RevocationStatus(
+        Standing.GOOD, until=min(end, max(whole) if whole else min(one.next_update for one in fresh))
+    )
+
+
+def _covers(lists: list[RevocationList]) -> bool:
+    """Whether the lists together are for every reason to revoke (RFC 5280, 6.3.3, the end)."""
+    return frozenset().union(*(one.scope.reasons for one in lists)) >= ALL_REASONS
 
 
 def alarms(revocations: Revocations, authorities: Iterable[Certificate], now: float) -> Iterator[str]:
@@ -121,116 +186,96 @@ def alarms(revocations: Revocations, authorities: Iterable[Certificate], now: fl
         elif now >= one.next_update - WARN_BEFORE:
             yield f"the CRL of {one.issuer[0]} must be renewed before {day}"
         elif now < one.this_update:
-            yield f"the CRL of {one.issuer[0]} is not valid yet; check the gate's clock"
+            yield f"the CRL of {one.issuer[0]} is not valid yet; is the clock right?"
     for authority in authorities:
-        if issuer_of(authority) not in revocations.lists:
+        if all(one.base is not None for one in revocations.lists.get(issuer_of(authority), ())):
             yield f"there is no CRL of {authority.subject}, so nobody with a certificate from it is let in"
 
 
 # -- reading
 
-_PEM = re.compile(rb"-----BEGIN X509 CRL-----(.+?)-----END X509 CRL-----", re.DOTALL)
-# An extension that is critical says TRUE before the OCTET STRING that holds its value (RFC 5280, 4.1). That is looked
-# for in the whole list first: asking each of a million entries for its extensions takes two seconds.
-_CRITICAL = b"\x01\x01\xff\x04"
 _DAMAGED = "cannot be read as a CRL; it is damaged, or something else"
-_WEAK = (hashes.MD5, hashes.SHA1)
+_UNDERSTOOD = frozenset((CRL_NUMBER, DELTA_CRL_INDICATOR, ISSUING_DISTRIBUTION_POINT, AUTHORITY_KEY_IDENTIFIER))
 
 
 def read_lists(content: bytes, authorities: Iterable[Certificate]) -> list[RevocationList]:
     """The lists in a file, PEM (one or several) or DER; ValueError with what is wrong if one cannot be relied on.
 
-    Each must be signed by one of the ``authorities``, with a hash that is not broken, say when the next one comes, and
-    speak for every certificate of its issuer. A list past its nextUpdate is read like any other.
+    Each must be signed by one of the ``authorities``, with a hash that is not broken, and say when the next one comes.
+    A list past its nextUpdate is read like any other.
     """
     authorities = tuple(authorities)
     if b"-----BEGIN" not in content:
         return [_read(content, authorities)]
-    bodies = _PEM.findall(content)
-    if not bodies:
-        raise ValueError("holds no CRL")
     try:
-        return [_read(b64decode(body), authorities) for body in bodies]
-    except BinasciiError as error:
+        found = pem.blocks(content, pem.CRL_LABELS)
+    except ValueError as error:
         raise ValueError(_DAMAGED) from error
+    if not found:
+        raise ValueError("holds no CRL")
+    return [_read(der, authorities) for der in found]
 
 
 def _read(der: bytes, authorities: tuple[Certificate, ...]) -> RevocationList:
     try:
-        crl = x509.load_der_x509_crl(der)
-        name, digest = rfc2253(crl.issuer), crl.signature_hash_algorithm
-        extensions, next_update = list(crl.extensions), crl.next_update_utc
-    except (ValueError, *ODDITIES) as error:
+        crl = parse_list(der)
+        digest = broken_digest(crl.algorithm)
+    except NotUnderstoodError:
+        raise
+    except (ValueError, IndexError) as error:
         raise ValueError(_DAMAGED) from error
-    if isinstance(digest, _WEAK):
-        raise ValueError(f"the CRL of {name} is signed with {digest.name}, which is broken")
+    name = rfc2253(crl.issuer)
+    if digest is not None:
+        raise ValueError(f"the CRL of {name} is signed with {digest}, which is broken")
     signer = _signer(crl, name, authorities)
-    for extension in extensions:
-        _says_all(extension)
-    if next_update is None:
+    scope, number, base = _scope(crl), read_number(crl.extensions.get(CRL_NUMBER)), None
+    if (delta := crl.extensions.get(DELTA_CRL_INDICATOR)) is not None:
+        base = read_number(delta)
+        if base is None or number is None:
+            raise ValueError("is a delta CRL without the number of its base or its own")
+    if crl.next_update is None:
         raise ValueError(f"the CRL of {name} does not say when the next one comes (nextUpdate)")
-    serials = frozenset(entry.serial_number for entry in crl)
-    if der.count(_CRITICAL) > sum(extension.critical for extension in extensions):
-        _check_entries(crl)
-    return RevocationList(issuer_of(signer), crl.last_update_utc.timestamp(), next_update.timestamp(), serials)
+    # removeFromCRL means something in a delta only; in a complete list the entry says nothing, as OpenSSL reads it.
+    removed = crl.removed if base is not None else frozenset()
+    return RevocationList(
+        issuer_of(signer), crl.this_update, crl.next_update, crl.revoked, scope, number, base, removed
+    )
 
 
-def _check_entries(crl: x509.CertificateRevocationList) -> None:
-    """RFC 5280, 5.3: a list with a critical extension that is not understood must not be used, whatever its entry."""
-    try:
-        found = {extension.oid: extension for entry in crl for extension in entry.extensions if extension.critical}
-    except (ValueError, *ODDITIES) as error:
-        raise ValueError(_DAMAGED) from error
-    for extension in found.values():
-        if isinstance(extension.value, x509.CertificateIssuer):  # 5.3.3: of another authority
-            raise ValueError("is an indirect CRL, which is not supported")
-        if not isinstance(extension.value, x509.CRLReason | x509.InvalidityDate):
-            raise ValueError(_not_understood(extension))
+def _scope(crl: RawList) -> Scope:
+    """RFC 5280, 5.2: a list with a critical extension that is not understood must not be used."""
+    for oid, extension in crl.extensions.items():
+        if extension.critical and oid not in _UNDERSTOOD:
+            raise not_understood(oid)
+    point = crl.extensions.get(ISSUING_DISTRIBUTION_POINT)
+    if point is None:
+        return EVERYTHING
+    scope = read(read_scope, point.value)
+    if scope is None:
+        raise ValueError("is a CRL whose issuing distribution point cannot be read")
+    if scope.indirect:
+        raise ValueError("is an indirect CRL, which is not supported")
+    return scope
 
 
-def _signer(crl: x509.CertificateRevocationList, name: str, authorities: tuple[Certificate, ...]) -> Certificate:
-    """RFC 5280, 6.3.3 (f), (g): the authority whose key verifies the list, and that may sign lists."""
-    namesakes = [one for one in authorities if one.subject == name]
+def _signer(crl: RawList, name: str, authorities: tuple[Certificate, ...]) -> Certificate:
+    """RFC 5280, 6.3.3 (f), (g): the authority whose key verifies the list, and that may sign lists.
+
+    Names are compared as RFC 5280, 7.1, wants it.
+    """
+    issuer = canonical(crl.issuer)
+    parsed = [(one, parse_certificate(one.der)) for one in authorities]
+    namesakes = [(one, raw) for one, raw in parsed if canonical(raw.subject) == issuer]
     if not namesakes:
         raise ValueError(f"is a CRL of {name}, which is none of the authorities in client_auth.ca")
-    for authority in namesakes:
-        parsed = x509.load_der_x509_certificate(authority.der)
-        if _verifies(crl, parsed):
-            if not _may_sign_lists(parsed):
+    for authority, raw in namesakes:
+        if has_signed(raw.spki, crl.algorithm, crl.signed, crl.signature):
+            if not _may_sign_lists(raw):
                 raise ValueError(f"is signed by {name}, which must not sign CRLs (its key usage lacks cRLSign)")
             return authority
     raise ValueError(f"the signature on the CRL of {name} is not by the authority of that name in client_auth.ca")
 
 
-def _verifies(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
-    try:
-        return crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False
-
-
-def _may_sign_lists(authority: x509.Certificate) -> bool:
-    try:
-        return authority.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-    except x509.ExtensionNotFound:
-        return True
-
-
-def _says_all(extension: x509.Extension[x509.ExtensionType]) -> None:
-    """RFC 5280, 5.2: refuse what makes a list say less than "these, and no others"."""
-    value = extension.value
-    if isinstance(value, x509.DeltaCRLIndicator):
-        raise ValueError("is a delta CRL, which is not supported; name the complete one")
-    if isinstance(value, x509.IssuingDistributionPoint):
-        if value.indirect_crl:
-            raise ValueError("is an indirect CRL, which is not supported")
-        if value.only_contains_ca_certs or value.only_contains_attribute_certs:
-            raise ValueError("is a CRL of other certificates than clients' (its issuing distribution point says so)")
-        if value.only_some_reasons or value.full_name or value.relative_name:
-            raise ValueError("is a partial CRL (its issuing distribution point says so); name a complete one")
-    elif extension.critical:
-        raise ValueError(_not_understood(extension))
-
-
-def _not_understood(extension: x509.Extension[x509.ExtensionType]) -> str:
-    return f"is a CRL with a critical extension that is not understood ({extension.oid.dotted_string})"
+def _may_sign_lists(authority: RawCertificate) -> bool:
+    usage = authority.extensions.get(KEY_USAGE)
+    return usage is None or CRL_SIGN in (read(bits, usage.value) or ())

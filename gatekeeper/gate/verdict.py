@@ -4,8 +4,10 @@
 the same call decides in the server, in ``gatekeeper explain`` and in the tests.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import assert_never
 
 from gatekeeper.gate.certificate import Certificate, read_certificate
@@ -52,6 +54,16 @@ class Peer:
     sent: tuple[bytes, ...] = ()
     verified: tuple[bytes, ...] = ()
     errors: tuple[VerifyError, ...] = ()
+    _path: list[Certificate] = field(init=False, default_factory=list, compare=False, repr=False)
+
+    def path(self, read: Callable[[bytes], Certificate]) -> list[Certificate]:
+        """``leaf`` and ``verified``, each read once; ValueError if one of them cannot be.
+
+        They are kept here, so that a stranger's certificate is in memory for as long as the connection, and no longer.
+        """
+        if not self._path and self.leaf is not None:
+            self._path.extend([read(self.leaf), *map(read, self.verified)])
+        return self._path
 
 
 NO_PEER = Peer()
@@ -117,6 +129,14 @@ class Policy:
     stale_counts: bool = False
     ocsp: OCSPPolicy | None = None
     authorities: tuple[Certificate, ...] = ()
+    _known: dict[bytes, Certificate] = field(init=False, default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._known.update((one.der, one) for one in self.authorities)
+
+    def read(self, der: bytes) -> Certificate:
+        """A certificate of a path: an authority's was read when it was loaded. ValueError as by `read_certificate`."""
+        return self._known.get(der) or read_certificate(der)
 
     def knows(self, issuer: Certificate) -> bool:
         """Whether the name of an issuer on a verified path cannot be another's. An authority may have been renewed."""
@@ -129,7 +149,9 @@ class Policy:
         if self.revocations is None or self.stale_counts:
             return []
         return [
-            issuer[0] for issuer, lists in self.revocations.lists.items() if not any(one.fresh(now) for one in lists)
+            issuer[0]
+            for issuer, lists in self.revocations.lists.items()
+            if not any(one.fresh(now) for one in lists if one.base is None)
         ]
 
 
@@ -143,10 +165,10 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     if peer.leaf is None:
         return Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
     try:
-        certificate = read_certificate(peer.leaf)
-        path = [certificate, *map(read_certificate, peer.verified)]
+        path = peer.path(policy.read)
     except ValueError as error:
         return Refuse(Reason.INVALID_CERTIFICATE, f"{str(error)[:1].upper()}{str(error)[1:]}.")
+    certificate = path[0]
     refusal = _openssl_says(peer, certificate) or _dates_say(path, now)
     if refusal is not None:
         return refusal
@@ -168,7 +190,7 @@ def confirm(verdict: Verdict, answer: RevocationStatus | None, policy: OCSPPolic
         return verdict
     certificate = verdict.identity.certificate
     if answer is None:
-        detail = "The OCSP responder has not said yet whether the certificate was revoked."
+        detail = "Nobody has said yet whether the certificate was revoked."
         return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate, pending=True)
     if answer.stale and policy.failure_counts:
         answer = RevocationStatus(Standing.GOOD, answer.until)
@@ -212,7 +234,7 @@ def _sentence(reason: Reason, depth: int) -> str:
         case Reason.UNTRUSTED_ISSUER:
             return f"{_OWN} was not signed by an authority that this gate trusts"
         case Reason.WRONG_PURPOSE:
-            return f"{_OWN} was not issued for client authentication"
+            return f"{_OWN} was not made for signing in as a client"
         case Reason.NOT_YET_VALID:
             return f"{whose} is not valid yet"
         case Reason.EXPIRED:
@@ -243,9 +265,17 @@ def _list_says(path: list[Certificate], now: float, policy: Policy) -> Revocatio
         return RevocationStatus(Standing.GOOD)
     certificate, issuer = path[0], path[min(1, len(path) - 1)]
     if issuer is certificate and certificate.issuer != certificate.subject:
-        return RevocationStatus(Standing.UNKNOWN, detail="The authority that issued it is not known")
+        return RevocationStatus(Standing.UNKNOWN, detail="The authority that signed it is not known")
+    if _is_below_a_revoked_one(path, now, policy.revocations):
+        return RevocationStatus(Standing.REVOKED)
     answer = policy.revocations.answer(certificate, issuer, now)
     return RevocationStatus(Standing.GOOD) if answer.stale and policy.stale_counts else answer
+
+
+def _is_below_a_revoked_one(path: list[Certificate], now: float, revocations: Revocations) -> bool:
+    """RFC 5280, 6.1.3 (a) (3), of the authorities between: one on a list that is loaded. No list of theirs is required,
+    because ``client_auth.ca`` may hold an authority without the one above it."""
+    return any(revocations.answer(one, above, now).standing is Standing.REVOKED for one, above in pairwise(path[1:]))
 
 
 def _revocation_says(answer: RevocationStatus, certificate: Certificate) -> Refuse | None:
@@ -253,21 +283,19 @@ def _revocation_says(answer: RevocationStatus, certificate: Certificate) -> Refu
         case Standing.GOOD:
             return None
         case Standing.REVOKED:
-            return Refuse(Reason.REVOKED, "The authority that issued the certificate has revoked it.", certificate)
+            return Refuse(Reason.REVOKED, "The certificate was revoked by the authority that signed it.", certificate)
         case Standing.UNKNOWN:
-            detail = f"It cannot be determined whether the certificate was revoked. {answer.detail}."
+            detail = f"Nobody can say whether the certificate was revoked. {answer.detail}."
             return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate)
         case _:
             assert_never(answer.standing)
 
 
 def _name_says(certificate: Certificate, policy: Policy) -> Refuse | None:
-    """A name must be one, and the same to everybody who reads it: in C, in a log, in a header, on a screen."""
-    names = certificate.common_names
+    """A name must be the same to everybody who reads it: in C, in a log, in a header, on a screen."""
     if certificate.controls:
-        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names contain control characters.", certificate)
-    if len(names) > 1:
-        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate contains more than one common name.", certificate)
-    if policy.require_common_name and all(is_blank(name) for name in names):
+        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names hold control characters.", certificate)
+    # A common name that cannot be decoded is not blank: it matches no rule, and is sent as nginx sends it.
+    if policy.require_common_name and "CN" not in certificate.undecoded and is_blank(certificate.common_name):
         return Refuse(Reason.BLANK_NAME, "The certificate has no common name (CN), or a blank one.", certificate)
     return None

@@ -34,13 +34,12 @@ def build_context(
     mode ALERTS_ONLY.
     """
     files, context = Files(reader), new_ssl_context(min_tls)
-    authorities = [authority for path in ca for authority in files.authorities(path)]
+    authorities = [authority for path in ca for authority in files.authorities(context, path)]
     chain = files.server(context, certificate, key, key_passphrase_file)
     if not authorities and not files.mistakes:
         files.mistakes.append(Mistake(AUTHORITIES, "names no certificate authority, so nobody could ever be let in"))
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
-    context.load_verify_locations(cadata=b"".join(authority.der for authority in authorities))
     openssl, reason = _bind(binding, context, [authority.der for authority in authorities] if advertise_ca else ())
     warnings = list(_warnings(chain[0], authorities, now))
     resumes = session_resumption and _resume(context, openssl, authorities, warnings)

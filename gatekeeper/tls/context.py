@@ -5,7 +5,7 @@ import hmac
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -118,12 +118,10 @@ class ServerContext:
         return peer if peer.errors or home else replace(peer, verified=(), errors=(_NO_PATH,))
 
 
-class ServerSide(ssl.SSLObject):
-    """A connection that remembers the name that the client asked for; Python tells it only to a callback."""
+class _ServerSide(ssl.SSLObject):
+    """A connection that remembers the name that the visitor asked for; Python tells it only to a callback."""
 
     server_name: str | None = None
-    on_message: Callable[[], None]
-    """What `OpenSSL.watch_messages` calls."""
 
 
 def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
@@ -144,7 +142,7 @@ def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_OPTIONAL
     # An intermediate authority can be trusted alone, without the root above it.
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.sslobject_class = ServerSide
+    context.sslobject_class = _ServerSide
     context.sni_callback = _remember_name
     return context
 
@@ -170,5 +168,5 @@ def _more(digest: bytes) -> bytes:
 
 
 def _remember_name(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
-    if isinstance(connection, ServerSide):
+    if isinstance(connection, _ServerSide):
         connection.server_name = name

@@ -5,24 +5,28 @@ what is here finds the words for it.
 """
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from typing import Any
 
 from gatekeeper.errors import Mistake
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.settings.files import FileReader, UnreadableFileError
+from gatekeeper.x509 import pem
+from gatekeeper.x509.certificate import (
+    BASIC_CONSTRAINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_USAGE,
+    RawCertificate,
+    parse_certificate,
+)
+from gatekeeper.x509.extensions import KEY_CERT_SIGN, basic_constraints, bits, object_identifiers, read
+from gatekeeper.x509.names import canonical
 
 CERTIFICATE, KEY, PASSPHRASE = "server.certificate", "server.key", "server.key_passphrase_file"
 AUTHORITIES = "client_auth.ca"
 
 _FILE_LIMIT = 16 * 1024 * 1024  # every public authority together is 0.2 MiB; what is longer is a device or a wrong path
-
-_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 
 class Files:
@@ -37,22 +41,37 @@ class Files:
         content = self._read(key, path)
         if content is None:
             return []
-        if b"-----BEGIN CERTIFICATE-----" not in content:
-            self._wrong(key, f"{path} holds no PEM certificate{_instead(content)}")
-            return []
         try:
-            parsed = x509.load_pem_x509_certificates(content)
-            return [read_certificate(one.public_bytes(Encoding.DER)) for one in parsed]
+            found = pem.blocks(content, pem.CERTIFICATE_LABELS)
         except ValueError as error:
-            self._wrong(key, f"{path} holds a certificate that cannot be read: {error}")
+            self._wrong(key, f"{path} is damaged: {error}")
             return []
+        if not found:
+            self._wrong(key, f"{path} holds no PEM certificate{_instead(content)}")
+        read = [self._certificate(key, path, at, der) for at, der in enumerate(found, 1)]
+        return [one for one in read if one is not None] if all(read) else []
 
-    def authorities(self, path: Path) -> list[Certificate]:
-        """The certificates of a bundle of client CAs, each of which OpenSSL would accept as an authority."""
+    def _certificate(self, key: str, path: Path, position: int, der: bytes) -> Certificate | None:
+        try:
+            return read_certificate(der)
+        except ValueError as error:
+            self._wrong(key, f"{path} holds a certificate that cannot be read (the {_nth(position)} in it): {error}")
+            return None
+
+    def authorities(self, context: ssl.SSLContext, path: Path) -> list[Certificate]:
+        """The certificates of a bundle of client CAs, each of which OpenSSL accepts as an authority; ``context`` then
+        trusts them.
+        """
         found = self.certificates(AUTHORITIES, path)
-        for certificate in found:
-            for complaint in not_an_authority(x509.load_der_x509_certificate(certificate.der)):
-                self._wrong(AUTHORITIES, f"{path}: {certificate.subject or 'a certificate without a name'} {complaint}")
+        for position, certificate in enumerate(found, 1):
+            name = certificate.subject or "a certificate without a name"
+            which = f"{path}: {name} (the {_nth(position)} in it)" if len(found) > 1 else f"{path}: {name}"
+            for complaint in not_an_authority(parse_certificate(certificate.der)):
+                self._wrong(AUTHORITIES, f"{which} {complaint}")
+            try:
+                context.load_verify_locations(cadata=certificate.der)
+            except ssl.SSLError as error:
+                self._wrong(AUTHORITIES, f"{which} cannot be read by OpenSSL: {error.reason or error}")
         return found
 
     def server(
@@ -121,30 +140,51 @@ def _instead(content: bytes) -> str:
     return "; it looks like DER or PKCS#12, which has to be converted to PEM" if content[:1] == b"\x30" else ""
 
 
-def not_an_authority(certificate: x509.Certificate) -> Iterator[str]:
+_CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
+_NETSCAPE_TYPE = bytes.fromhex("6086480186f8420101")
+_NETSCAPE_SSL_CA = 5
+
+
+def not_an_authority(certificate: RawCertificate) -> Iterator[str]:
     """What keeps OpenSSL from taking it as an issuer of client certificates (check_ca, check_purpose_ssl_client)."""
-    constraints = _extension(certificate, x509.BasicConstraints)
-    usage = _extension(certificate, x509.KeyUsage)
-    purposes = _extension(certificate, x509.ExtendedKeyUsage)
-    if constraints is not None and not constraints.ca:
+    found: dict[bytes, Any] = {}
+    for oid, (name, parse) in _JUDGED.items():
+        extension = certificate.extensions.get(oid)
+        if extension is not None:
+            found[oid] = read(parse, extension.value)
+            if found[oid] is None:
+                yield f"has {name} that cannot be read"
+                return
+    constraints, usage, purposes = (found.get(oid) for oid in (BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE))
+    if constraints is not None and not constraints[0]:
         yield "is not a certificate authority (its basic constraints say CA:FALSE)"
-    elif constraints is None and usage is None and not _is_v1_root(certificate):
+    elif constraints is None and usage is None and not _is_v1_root(certificate) and not _is_old(found):
         yield "is not a certificate authority (it has no basic constraints)"
-    if usage is not None and not usage.key_cert_sign:
+    if usage is not None and KEY_CERT_SIGN not in usage:
         yield "must not sign certificates (its key usage lacks keyCertSign)"
-    if purposes is not None and ExtendedKeyUsageOID.CLIENT_AUTH not in purposes:
+    if purposes is not None and _CLIENT_AUTH not in purposes:
         yield "must not vouch for clients (its extended key usage lacks clientAuth)"
 
 
-def _is_v1_root(certificate: x509.Certificate) -> bool:
-    return certificate.version is x509.Version.v1 and certificate.subject == certificate.issuer
+_JUDGED: dict[bytes, tuple[str, Callable[[bytes], object]]] = {
+    BASIC_CONSTRAINTS: ("basic constraints", basic_constraints),
+    KEY_USAGE: ("a key usage", bits),
+    EXTENDED_KEY_USAGE: ("an extended key usage", object_identifiers),
+    _NETSCAPE_TYPE: ("a Netscape certificate type", bits),
+}
 
 
-def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+def _is_old(found: dict[bytes, Any]) -> bool:
+    return _NETSCAPE_SSL_CA in (found.get(_NETSCAPE_TYPE) or ())
+
+
+def _is_v1_root(certificate: RawCertificate) -> bool:
+    return certificate.version == 1 and canonical(certificate.subject) == canonical(certificate.issuer)
+
+
+def _nth(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10 if number % 100 not in (11, 12, 13) else 0, "th")
+    return f"{number}{ending}"
 
 
 def _why_not_loaded(error: ssl.SSLError, certificate: Path, key: Path, passphrase: bytes) -> str:

@@ -168,11 +168,12 @@ def original(command: Sequence[str | Path], port: int, cast: Cast) -> Iterator[i
 
 def _answers(cast: Cast, port: int) -> bool:
     with suppress(OSError, HTTPException):
-        return _status(cast, port, "plain") == 200
+        return status(cast, port, "plain") == 200
     return False
 
 
-def _status(cast: Cast, port: int, visitor: str) -> int:
+def status(cast: Cast, port: int, visitor: str) -> int:
+    """The status that a visitor gets for /; an error of TLS or of the connection if it gets none."""
     connection = HTTPSConnection("localhost", port, context=cast.context(visitor), timeout=PATIENCE)
     try:
         connection.request("GET", "/")
@@ -194,6 +195,6 @@ def free_port() -> int:
 def asked(cast: Cast, app: App, port: int, visitor: str) -> Asked:
     """What reaches the app when this visitor asks for something."""
     before = len(app.asked)
-    assert _status(cast, port, visitor) == 200
+    assert status(cast, port, visitor) == 200
     assert len(app.asked) == before + 1
     return app.asked[-1]

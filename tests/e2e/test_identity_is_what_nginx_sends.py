@@ -26,7 +26,7 @@ http {{
     access_log off;
     client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen 127.0.0.1:{port} ssl; ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate server.crt; ssl_certificate_key server.key;
         ssl_client_certificate ca.crt; ssl_verify_client on; ssl_verify_depth 3;
         location / {{

@@ -14,6 +14,7 @@ ROOT = Path(gatekeeper.__file__).parent
 LAYERS = (
     {"errors"},
     {"settings"},
+    {"x509"},
     {"gate"},
     {"wire"},
     {"invitations"},

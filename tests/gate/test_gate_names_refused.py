@@ -12,7 +12,9 @@ from cryptography.x509.oid import NameOID
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.gate.names import has_controls, is_blank
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, judge
-from tests.certificates import NOW, make, make_authority, named
+from tests.certificates import NOW, make, make_authority, named, new_key
+from tests.der import CN, PRINTABLE, attribute, name
+from tests.der import certificate as der_of
 from tests.tools import needs
 
 AUTHORITY = make_authority("Home CA")
@@ -41,7 +43,7 @@ def test_control_characters_anywhere_in_the_subject(control: str) -> None:
         subject = x509.Name([x509.NameAttribute(NameOID.TITLE, "x"), x509.NameAttribute(oid, f"a{control}b")])
         assert refusal(certificate(subject)) == (
             Reason.INVALID_CERTIFICATE,
-            "The certificate's names contain control characters.",
+            "The certificate's names hold control characters.",
         )
 
 
@@ -91,24 +93,24 @@ def test_alternative_names_without_text_are_no_matter() -> None:
     assert isinstance(verdict(one), Admit)
 
 
-def test_several_common_names() -> None:
-    """Apps take the first, the last, or all of them."""
+def test_the_most_specific_of_several_common_names_counts() -> None:
+    """Windows writes ``CN=Alice,CN=Users,DC=…``: for rules and headers she is Alice, and nobody is Users."""
     subject = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, "alice"), x509.NameAttribute(NameOID.COMMON_NAME, "root")]
+        [x509.NameAttribute(NameOID.COMMON_NAME, "Users"), x509.NameAttribute(NameOID.COMMON_NAME, "Alice")]
     )
-    for required in (True, False):
-        assert refusal(certificate(subject), require_common_name=required) == (
-            Reason.INVALID_CERTIFICATE,
-            "The certificate contains more than one common name.",
-        )
+    one = certificate(subject)
+    assert isinstance(verdict(one), Admit)
+    assert one.subject == "CN=Alice,CN=Users"
+    assert one.common_names == ("Alice",)
 
 
-def test_several_common_names_in_one_relative_name() -> None:
-    """``CN=alice+CN=root`` is two names as well."""
-    both = x509.RelativeDistinguishedName(
-        [x509.NameAttribute(NameOID.COMMON_NAME, "alice"), x509.NameAttribute(NameOID.COMMON_NAME, "root")]
-    )
-    assert refusal(certificate(x509.Name([both])))[0] is Reason.INVALID_CERTIFICATE
+def test_a_common_name_that_cannot_be_decoded_hides_the_others() -> None:
+    """It is the one that counts, so no rule may take another in its place; and it is not blank."""
+    both = name(attribute(CN, b"root"), attribute(CN, b"al\xefce", PRINTABLE))
+    one = read_certificate(der_of(AUTHORITY, new_key(), subject=both))
+    assert one.common_names == ()
+    assert one.undecoded == ("CN",)
+    assert isinstance(verdict(one), Admit)
 
 
 @pytest.mark.parametrize("name", [None, " ", "\u3000", "\u200b", "\u00a0 \u2060"])

@@ -1,0 +1,123 @@
+"""What stands in a certificate (RFC 5280, 4.1), as bytes and with every extension unread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gatekeeper.x509.der import (
+    BOOLEAN,
+    OCTET_STRING,
+    OID,
+    DERError,
+    Element,
+    boolean,
+    children,
+    content,
+    element,
+    integer,
+    only,
+    raw,
+)
+from gatekeeper.x509.names import Name, read_name
+from gatekeeper.x509.times import read_time
+
+SUBJECT_ALTERNATIVE_NAME, BASIC_CONSTRAINTS, KEY_USAGE = b"\x55\x1d\x11", b"\x55\x1d\x13", b"\x55\x1d\x0f"
+CRL_DISTRIBUTION_POINTS, CERTIFICATE_POLICIES, EXTENDED_KEY_USAGE = b"\x55\x1d\x1f", b"\x55\x1d\x20", b"\x55\x1d\x25"
+AUTHORITY_KEY_IDENTIFIER, SUBJECT_KEY_IDENTIFIER = b"\x55\x1d\x23", b"\x55\x1d\x0e"
+AUTHORITY_INFORMATION_ACCESS = bytes.fromhex("2b06010505070101")
+
+_VERSION, _EXTENSIONS = 0xA0, 0xA3
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """``value`` is what the OCTET STRING holds."""
+
+    critical: bool
+    value: bytes
+
+
+Extensions = Mapping[bytes, Extension]
+"""By the content octets of their OID. One that stands there twice is not in it: nobody can say which counts (RFC 5280,
+4.2), and OpenSSL takes neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawCertificate:
+    """A certificate whose signature nobody has verified.
+
+    ``version`` is 1 for v1. ``spki`` is the SubjectPublicKeyInfo, ``algorithm`` the AlgorithmIdentifier beside the
+    signature, ``signed`` is what was signed; all as they stand in ``der``. Times are seconds since the epoch.
+    """
+
+    der: bytes
+    version: int
+    serial: int
+    issuer: Name
+    not_before: float
+    not_after: float
+    subject: Name
+    spki: bytes
+    extensions: Extensions
+    signed: bytes
+    algorithm: bytes
+    signature: bytes
+
+
+def parse_certificate(der: bytes) -> RawCertificate:
+    """The parts of one certificate in DER or BER; ValueError if its frame is broken.
+
+    What extensions hold is not looked at, so it cannot be wrong here.
+    """
+    try:
+        return _parse(der)
+    except IndexError as error:
+        raise DERError("something is missing") from error
+
+
+def _parse(der: bytes) -> RawCertificate:
+    body, algorithm, signature = only(der)
+    fields = children(der, body)
+    version = 1
+    if fields[0].tag == _VERSION:
+        version = integer(der, element(der, fields[0].start, fields[0].stop)) + 1
+        fields = fields[1:]
+    serial, _, issuer, validity, subject, spki = fields[:6]
+    begins, ends = children(der, validity)
+    tail = fields[-1]
+    return RawCertificate(
+        der=der,
+        version=version,
+        serial=integer(der, serial),
+        issuer=read_name(der, issuer),
+        not_before=read_time(der, begins),
+        not_after=read_time(der, ends),
+        subject=read_name(der, subject),
+        spki=raw(der, spki),
+        extensions=read_extensions(der, element(der, tail.start, tail.stop)) if tail.tag == _EXTENSIONS else {},
+        signed=raw(der, body),
+        algorithm=raw(der, algorithm),
+        signature=content(der, signature)[1:],
+    )
+
+
+def read_extensions(data: bytes, one: Element) -> dict[bytes, Extension]:
+    """Extensions (RFC 5280, 4.1), without those that stand there twice; DERError if it is no list of them."""
+    found: dict[bytes, Extension] = {}
+    twice = set()
+    for extension in children(data, one):
+        oid, *more = children(data, extension)
+        if oid.tag != OID or not more or more[-1].tag & ~0x20 != OCTET_STRING:
+            raise DERError("an extension is no extension")
+        critical = more[0].tag == BOOLEAN and boolean(data, more[0])
+        name = data[oid.start : oid.stop]
+        if name in found:
+            twice.add(name)
+        found[name] = Extension(critical, content(data, more[-1]))
+    for name in twice:
+        del found[name]
+    return found
+
+
+def key_bits(spki: bytes) -> bytes:
+    """The key itself, as key identifiers are made of it (RFC 5280, 4.2.1.2); DERError if there is none."""
+    return content(spki, only(spki)[1])[1:]

@@ -1,0 +1,157 @@
+"""The extensions that somebody asks for, each read by itself; what cannot be read is None."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TypeVar
+
+from gatekeeper.x509.der import (
+    BIT_STRING,
+    BOOLEAN,
+    OID,
+    DERError,
+    Element,
+    boolean,
+    children,
+    content,
+    dotted,
+    element,
+    elements,
+    integer,
+    only,
+)
+from gatekeeper.x509.names import Name, read_name, text_of
+
+_Value = TypeVar("_Value")
+
+_UPN = bytes.fromhex("2b060104018237140203")
+_OCSP = bytes.fromhex("2b06010505073001")
+_IA5 = 22
+_CONSTRUCTED = 0x20
+_OTHER_NAME, _EMAIL, _DNS, _DIRECTORY, _URI, _IP = 0x80, 0x81, 0x82, 0x84, 0x86, 0x87
+
+
+def read(parse: Callable[[bytes], _Value], value: bytes) -> _Value | None:
+    """What ``parse`` makes of an extension's value, None if it cannot."""
+    try:
+        return parse(value)
+    except (ValueError, IndexError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class AlternativeNames:
+    """A SubjectAlternativeName (RFC 5280, 4.2.1.6). ``undecoded`` counts what is of a known kind and cannot be read."""
+
+    emails: tuple[str, ...] = ()
+    dns_names: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    ips: tuple[str, ...] = ()
+    upns: tuple[str, ...] = ()
+    directory_names: tuple[Name, ...] = ()
+    undecoded: int = 0
+
+
+NO_NAMES = AlternativeNames()
+
+
+def alternative_names(value: bytes) -> AlternativeNames:
+    """The names in an extension's value; DERError if it is no list at all."""
+    found: dict[int, list[str]] = {_OTHER_NAME: [], _EMAIL: [], _DNS: [], _URI: [], _IP: []}
+    directories: list[Name] = []
+    undecoded = 0
+    for one in only(value):
+        kind = one.tag & ~_CONSTRUCTED
+        try:
+            if kind == _DIRECTORY:
+                directories.append(read_name(value, element(value, one.start, one.stop)))
+            elif kind in found and (text := _TEXTS[kind](value, one)) is not None:
+                found[kind].append(text)
+        except (ValueError, IndexError):
+            undecoded += 1
+    return AlternativeNames(
+        emails=tuple(found[_EMAIL]),
+        dns_names=tuple(found[_DNS]),
+        uris=tuple(found[_URI]),
+        ips=tuple(found[_IP]),
+        upns=tuple(found[_OTHER_NAME]),
+        directory_names=tuple(directories),
+        undecoded=undecoded,
+    )
+
+
+def _ia5(value: bytes, one: Element) -> str:
+    return content(value, one).decode("ascii")
+
+
+def _upn(value: bytes, one: Element) -> str | None:
+    """The user principal name of Windows: an otherName whose value is a string. None for other kinds."""
+    kind, wrapped = elements(value, one.start, one.stop)
+    if kind.tag != OID or value[kind.start : kind.stop] != _UPN:
+        return None
+    inner = element(value, wrapped.start, wrapped.stop)
+    text = text_of(inner.tag, content(value, inner))
+    if text is None:
+        raise DERError("a user principal name is no text")
+    return text
+
+
+_TEXTS: dict[int, Callable[[bytes, Element], str | None]] = {
+    _OTHER_NAME: _upn,
+    _EMAIL: _ia5,
+    _DNS: _ia5,
+    _URI: _ia5,
+    _IP: lambda value, one: str(ip_address(content(value, one))),
+}
+
+
+def _uris(value: bytes, names: list[Element]) -> Iterator[str]:
+    for one in names:
+        if one.tag & ~_CONSTRUCTED == _URI:
+            with suppress(UnicodeDecodeError):
+                yield _ia5(value, one)
+
+
+def object_identifiers(value: bytes) -> tuple[str, ...]:
+    """An ExtendedKeyUsage (4.2.1.12): dotted OIDs."""
+    return tuple(dotted(value[one.start : one.stop]) for one in only(value) if one.tag == OID)
+
+
+def policies(value: bytes) -> tuple[str, ...]:
+    """CertificatePolicies (4.2.1.4): dotted OIDs; what qualifies them is not read."""
+    return tuple(dotted(value[oid.start : oid.stop]) for one in only(value) for oid in children(value, one)[:1])
+
+
+def basic_constraints(value: bytes) -> tuple[bool, int | None]:
+    """Whether it is an authority, and how many more may be below it (4.2.1.9)."""
+    authority, length = False, None
+    for one in only(value):
+        if one.tag == BOOLEAN:
+            authority = boolean(value, one)
+        else:
+            length = integer(value, one)
+    return authority, length
+
+
+DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN = 0, 5, 6
+"""Bits of a KeyUsage (4.2.1.3)."""
+
+
+def bits(value: bytes) -> frozenset[int]:
+    """The bits that are set in a BIT STRING (X.690, 8.6)."""
+    one = element(value, 0, len(value))
+    if one.tag & ~_CONSTRUCTED != BIT_STRING:
+        raise DERError("expected bits")
+    octets = content(value, one)[1:]
+    return frozenset(at * 8 + bit for at, octet in enumerate(octets) for bit in range(8) if octet & (0x80 >> bit))
+
+
+def ocsp_responders(value: bytes) -> tuple[str, ...]:
+    """The URIs of OCSP responders in an AuthorityInfoAccess (4.2.2.1)."""
+    found: list[str] = []
+    for one in only(value):
+        method, place = children(value, one)
+        if value[method.start : method.stop] == _OCSP:
+            found += _uris(value, [place])
+    return tuple(found)

@@ -1,0 +1,303 @@
+"""Distinguished names: as OpenSSL writes them, as RFC 4514 writes them, as they compare, and as single values.
+
+nginx puts what ``X509_NAME_print_ex(…, XN_FLAG_RFC2253)`` writes into ``$ssl_client_s_dn``, so an app behind gatekeeper
+reads the names it always read, byte for byte.
+"""
+
+import re
+from _ssl import txt2obj
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache, lru_cache
+from itertools import groupby
+from typing import NamedTuple
+
+from gatekeeper.x509.der import OID, SEQUENCE, SET, DERError, Element, children, content, dotted, encode
+
+CN, SERIAL_NUMBER, C, L, ST, O, OU = (b"\x55\x04" + bytes((last,)) for last in (3, 5, 6, 7, 8, 10, 11))  # noqa: E741
+EMAIL = bytes.fromhex("2a864886f70d010901")
+UID, DC = (bytes.fromhex("0992268993f22c6401") + bytes((last,)) for last in (1, 25))
+
+_UTF8, _NUMERIC, _PRINTABLE, _T61, _IA5, _VISIBLE, _UNIVERSAL, _BMP = 12, 18, 19, 20, 22, 26, 28, 30
+# Octets of a character, by string type: tag2nbyte of OpenSSL (crypto/asn1/a_strex.c). UTF-8 is written as it stands.
+_WIDTHS = {_UTF8: 0, _NUMERIC: 1, _PRINTABLE: 1, _T61: 1, _IA5: 1, 23: 1, 24: 1, _VISIBLE: 1, _UNIVERSAL: 4, _BMP: 2}
+_WIDE = {2: "utf-16-be", 4: "utf-32-be"}
+# X509_NAME_hash and comparison: ASN1_MASK_CANON of OpenSSL (crypto/x509/x_name.c).
+_CANONICAL = frozenset((_UTF8, _PRINTABLE, _T61, _IA5, _VISIBLE, _UNIVERSAL, _BMP))
+_OID_ROOM = 79  # OpenSSL's buffer for an OID as text, less its NUL
+
+
+class Attribute(NamedTuple):
+    """A type and a value. ``oid`` and ``value`` are content octets; ``rdn`` is in which SET it stands."""
+
+    rdn: int
+    oid: bytes
+    tag: int
+    value: bytes
+
+    @property
+    def short_name(self) -> str:
+        """``CN``; the dotted OID where OpenSSL has no name for it."""
+        return short_name(self.oid) or dotted(self.oid)
+
+
+Name = tuple[Attribute, ...]
+
+
+def read_name(data: bytes, one: Element) -> Name:
+    """The attributes of a Name (RFC 5280, 4.1.2.4) in their order; DERError if it is none."""
+    found = []
+    for at, rdn in enumerate(children(data, one)):
+        for pair in children(data, rdn, SET):
+            oid, value = children(data, pair)
+            if oid.tag != OID:
+                raise DERError("an attribute of a name has no type")
+            if value.tag == SEQUENCE:
+                found.append(Attribute(at, data[oid.start : oid.stop], SEQUENCE, data[value.start : value.stop]))
+            else:
+                found.append(Attribute(at, data[oid.start : oid.stop], value.tag & ~0x20, content(data, value)))
+    return tuple(found)
+
+
+def encode_name(name: Name) -> bytes:
+    """The Name in DER, as it stood there if it was DER."""
+    rdns = (group for _, group in groupby(name, key=lambda one: one.rdn))
+    return encode(SEQUENCE, *(encode(SET, *map(_encode_attribute, rdn)) for rdn in rdns))
+
+
+def _encode_attribute(one: Attribute) -> bytes:
+    return encode(SEQUENCE, encode(OID, one.oid), encode(one.tag, one.value))
+
+
+def text_of(tag: int, value: bytes) -> str | None:
+    """What a string says, None if its octets are no valid form of its type.
+
+    T61String is read as ISO 8859-1, as everybody does; what could be UTF-8 as well is neither.
+    """
+    try:
+        match tag & 0x1F:
+            case 12:
+                return value.decode("utf-8")
+            case 18 | 19 | 22 | 26:
+                return value.decode("ascii")
+            case 30:
+                text = value.decode("utf-16-be")
+                return text if len(text) * 2 == len(value) else None
+            case 28:
+                return value.decode("utf-32-be")
+            case 20:
+                return _t61(value)
+    except UnicodeDecodeError:
+        pass
+    return None
+
+
+def printed(one: Attribute) -> str:
+    """The text of an attribute; the ASCII in it where it is a string that cannot be decoded, "" where it is none."""
+    text = text_of(one.tag, one.value)
+    if text is None and _WIDTHS.get(one.tag & 0x1F) in (0, 1):
+        return bytes(octet for octet in one.value if octet < 0x80).decode("ascii")
+    return text or ""
+
+
+def _t61(value: bytes) -> str | None:
+    text = value.decode("latin-1")
+    if value.isascii():
+        return text
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None if re.search("[\x80-\x9f]", text) else text
+    return None
+
+
+def texts(name: Name, oid: bytes) -> tuple[str, ...]:
+    """What the attributes of this type say, without those that cannot be decoded."""
+    found = (text_of(one.tag, one.value) for one in name if one.oid == oid)
+    return tuple(text for text in found if text is not None)
+
+
+@lru_cache(1024)
+def short_name(oid: bytes) -> str | None:
+    """OpenSSL's own for a kind of attribute: ``CN``. What has none is written as its OID with the value in hex."""
+    try:
+        return txt2obj(dotted(oid))[1]
+    except ValueError:
+        return None
+
+
+# -- as OpenSSL writes it
+
+
+def rfc2253(name: Name) -> str:
+    """The name as OpenSSL writes it: last part first, ``,`` between parts, ``+`` within one, pure ASCII."""
+    return _joined(name, _openssl_attribute)
+
+
+def _joined(name: Name, write: Callable[[Attribute], str]) -> str:
+    pieces: list[str] = []
+    last = -1
+    for one in reversed(name):
+        if pieces:
+            pieces.append("+" if one.rdn == last else ",")
+        pieces.append(write(one))
+        last = one.rdn
+    return "".join(pieces)
+
+
+def _openssl_attribute(one: Attribute) -> str:
+    short = short_name(one.oid)
+    width = _WIDTHS.get(one.tag & 0x1F) if short else None
+    if short is None or width is None:
+        return f"{short or dotted(one.oid)[:_OID_ROOM]}=#{encode(one.tag, one.value).hex().upper()}"
+    return f"{short}={_escaped(one.value, width)}"
+
+
+_SPECIAL = frozenset(b',+"\\<>;')
+_AS_IT_IS = re.compile(rb"[!-~](?:[ -~]*[!-~])?")
+_HAS_SPECIAL = re.compile(rb'[,+"\\<>;]|\A#')
+
+
+def _escaped(value: bytes, width: int) -> str:
+    if width > 1:
+        if len(value) % width:
+            return ""  # OpenSSL fails, nginx then has no such variable
+        points = [int.from_bytes(value[at : at + width], "big") for at in range(0, len(value), width)]
+    elif _AS_IT_IS.fullmatch(value) and not _HAS_SPECIAL.search(value):
+        return value.decode("ascii")
+    else:
+        points = list(value)
+    last = len(points) - 1
+    return "".join(_character(point, width, first=at == 0, last=at == last) for at, point in enumerate(points))
+
+
+def _character(point: int, width: int, *, first: bool, last: bool) -> str:
+    """RFC 2253, 2.4, and ``\\XX`` for each octet of UTF-8 beyond ASCII. Width 0: an octet of UTF-8 already."""
+    if point in _SPECIAL or (point == 0x20 and (first or last)) or (point == 0x23 and first):
+        return "\\" + chr(point)
+    if 0x20 <= point <= 0x7E:
+        return chr(point)
+    if width == 0 or point < 0x80:
+        return f"\\{point:02X}"
+    if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
+        return ""  # UTF8_putc has no octets for it
+    return "".join(f"\\{octet:02X}" for octet in chr(point).encode())
+
+
+# -- as RFC 4514 writes it
+
+_ESCAPED = re.compile(r'[,+"\\<>;]|\A[ #]| \Z')
+
+
+def rfc4514(name: Name) -> str:
+    """The name for people and rules: last part first, letters beyond ASCII as they are, hex for what is no text."""
+    return _joined(name, _rfc4514_attribute)
+
+
+def _rfc4514_attribute(one: Attribute) -> str:
+    short, text = short_name(one.oid), text_of(one.tag, one.value)
+    if short is None or text is None:
+        return f"{short or dotted(one.oid)}=#{encode(one.tag, one.value).hex()}"
+    return f"{short}={_rfc4514_value(text)}"
+
+
+def _rfc4514_value(text: str) -> str:
+    return _ESCAPED.sub(lambda found: "\\" + found[0], text).replace("\0", "\\00")
+
+
+_PAIR = re.compile(
+    r"\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=\s*((?:\\[0-9A-Fa-f]{2}|\\[^0-9A-Fa-f]|[^,+\\])*)([,+]|\Z)"
+)
+_UNESCAPED = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
+
+
+def normal_rfc4514(text: str) -> str:
+    """A name as somebody wrote it, as `rfc4514` would write it; ValueError if it is none.
+
+    Blanks around separators, hex for characters and the case of types do not matter; the order of parts does.
+    """
+    pieces, at = [], 0
+    while True:
+        found = _PAIR.match(text, at)
+        if found is None:
+            raise ValueError(f"is no distinguished name (RFC 4514): {text[at : at + 20]!r} is no attribute")
+        kind, value, separator = found.groups()
+        pieces.append(f"{_known_type(kind)}={_normal_value(value)}{separator}")
+        at = found.end()
+        if not separator:
+            return "".join(pieces)
+
+
+def _known_type(kind: str) -> str:
+    if kind[0].isdigit():
+        return short_name(_content_of_oid(kind)) or kind
+    known = _types().get(kind.lower())
+    if known is None:
+        raise ValueError(f"names an attribute that nobody knows: {kind}; write its OID")
+    return known
+
+
+_ARCS = {"2.5.4": 106, "0.9.2342.19200300.100.1": 61, "1.2.840.113549.1.9": 21, "1.3.6.1.4.1.311.60.2.1": 4}
+
+
+@cache
+def _types() -> dict[str, str]:
+    """Short and long names of the attributes that stand in names, in small letters: OpenSSL's short ones.
+
+    They are looked up by number: what OpenSSL does not know by name leaves an error in its queue, and the next call of
+    `ssl` in this thread would raise that.
+    """
+    found = {"e": "emailAddress", "s": "ST"}
+    for arc, end in _ARCS.items():
+        for last in range(end):
+            with suppress(ValueError):
+                _, short, long, _ = txt2obj(f"{arc}.{last}")
+                found.setdefault(short.lower(), short)
+                found.setdefault(long.lower(), short)
+    return found
+
+
+def _content_of_oid(text: str) -> bytes:
+    first, second, *more = map(int, text.split("."))
+    octets = bytearray()
+    for arc in (40 * first + second, *more):
+        digits = [arc & 0x7F]
+        while arc := arc >> 7:
+            digits.append(0x80 | arc & 0x7F)
+        octets += bytes(reversed(digits))
+    return bytes(octets)
+
+
+def _normal_value(value: str) -> str:
+    if value.startswith("#"):
+        return value.strip().lower()
+    stripped = re.sub(r"(?<!\\) +\Z", "", value)
+    octets = _UNESCAPED.sub(
+        lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], stripped.encode("utf-8")
+    )
+    return _rfc4514_value(octets.decode("utf-8"))
+
+
+# -- as it compares
+
+Canonical = tuple[tuple[int, bytes, int, bytes], ...]
+
+
+@lru_cache(1024)
+def canonical(name: Name) -> Canonical:
+    """Equal for names that are the same by RFC 5280, 7.1: case and runs of blanks mean nothing in ASCII, nor does the
+    string type. As X509_NAME_cmp(3) compares.
+    """
+    return tuple(sorted(map(_canonical_attribute, name)))
+
+
+def _canonical_attribute(one: Attribute) -> tuple[int, bytes, int, bytes]:
+    kind = one.tag & 0x1F
+    if kind not in _CANONICAL:
+        return one.rdn, one.oid, one.tag, one.value
+    width = _WIDTHS[kind]
+    if width > 1:
+        octets = one.value.decode(_WIDE[width], "replace").encode("utf-8")
+    else:
+        octets = one.value if width == 0 else one.value.decode("latin-1").encode("utf-8")
+    return one.rdn, one.oid, _UTF8, b" ".join(octets.split()).lower()

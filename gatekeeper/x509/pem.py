@@ -1,0 +1,24 @@
+"""PEM (RFC 7468) as OpenSSL reads it: text around the blocks, blanks in them, older labels."""
+
+import re
+from binascii import Error as BinasciiError
+from binascii import a2b_base64
+from collections.abc import Iterable
+
+CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
+"""PEM_read_bio_X509(3) takes both; the older one comes from Netscape and SSLeay."""
+
+CRL_LABELS = (b"X509 CRL",)
+
+
+def blocks(content: bytes, labels: Iterable[bytes]) -> list[bytes]:
+    """The contents of the blocks with one of these labels, in order; ValueError, naming the block, if one is broken."""
+    wanted = b"|".join(map(re.escape, labels))
+    found = []
+    pattern = re.compile(rb"-----BEGIN (" + wanted + rb")-----(.*?)-----END \1-----", re.DOTALL)
+    for number, match in enumerate(pattern.finditer(content), 1):
+        try:
+            found.append(a2b_base64(b"".join(match[2].split()), strict_mode=True))
+        except BinasciiError as error:
+            raise ValueError(f"block {number} is no Base64: {error}") from error
+    return found

@@ -1,0 +1,34 @@
+"""UTCTime and GeneralizedTime as seconds since the epoch."""
+
+import re
+from calendar import timegm
+from datetime import date
+
+from gatekeeper.x509.der import GENERALIZED_TIME, UTC_TIME, DERError, Element, content
+
+# RFC 5280, 4.1.2.5: with seconds and in UTC. X509_cmp_time(3) takes nothing else either, whatever BER allows.
+_FORM = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z")
+_MOST = (12, 31, 23, 59, 59)
+
+
+def read_time(data: bytes, one: Element) -> float:
+    """The moment that the element names; DERError if it is none.
+
+    Years before 1 count as 1: what began so long ago has begun.
+    """
+    text = content(data, one)
+    digits = {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(one.tag, 0)
+    found = _FORM.fullmatch(text, digits)
+    if not digits or found is None or not text[:digits].isdigit():
+        raise DERError("a time is in no form that RFC 5280 allows")
+    year = int(text[:digits])
+    if digits == 2:
+        year += 1900 if year >= 50 else 2000
+    month, day, hour, minute, second = map(int, found.groups())
+    if any(part > most for part, most in zip((month, day, hour, minute, second), _MOST, strict=True)):
+        raise DERError("a time is no time of any day")
+    try:
+        date(max(year, 1), month, day)
+    except ValueError as error:
+        raise DERError("a time is no day of any year") from error
+    return float(timegm((max(year, 1), month, day, hour, minute, second)))
