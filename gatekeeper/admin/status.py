@@ -109,6 +109,8 @@ class Status:
             "checks": {name: asdict(check) for name, check in checks.items()},
             "uptime_seconds": round(now - self._ledger.started, 3),
             "tls": {"mode": snapshot.tls.mode.value, "reason": snapshot.tls.reason},
+            "supervisor": self._ledger.own.count(Cell.PID),
+            "upgrades_failed": self._ledger.own.count(Cell.UPGRADES_FAILED),
             "workers": list(self._workers(now)),
             "worker_restarts": totals.restarts,
             "last_reload": self._last_reload(),

@@ -15,7 +15,7 @@ from gatekeeper.cli.parser import WRONG_USAGE, Parser
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
 # Each is a module here. A command loads its own alone: a container asks ``healthcheck`` every few seconds.
-COMMANDS = ("serve", "check", "explain", "healthcheck", "demo", "init", "ca", "enroll", "completion")
+COMMANDS = ("serve", "check", "explain", "healthcheck", "upgrade", "demo", "init", "ca", "enroll", "completion")
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -70,7 +70,7 @@ def _hold_signals() -> None:
     """Until the gate can obey signals, which takes a moment of loading. To stop is easy, nothing has begun; by default
     process 1 of a container would not even hear it. The others wait; by default they would end the process.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1))
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))
 

@@ -2,14 +2,14 @@
 
 import argparse
 import logging
-import socket
+import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import Commands
-from gatekeeper.process.listeners import open_listener, shown_address
+from gatekeeper.process.handover import listeners_from_systemd, predecessor
+from gatekeeper.process.listeners import Listener, close_listeners, open_listeners, shown_listener
 from gatekeeper.process.privileges import account_of
 from gatekeeper.process.stderr_log import announce, log_to_stderr
 from gatekeeper.process.supervisor import Supervisor
@@ -22,7 +22,7 @@ def add_command(commands: Commands) -> None:
         "serve",
         help="run the gate",
         description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, as does a change of any file; "
-        "SIGUSR1 reopens the log files.",
+        "SIGUSR1 reopens the log files, SIGUSR2 upgrades to the version that is installed now.",
         epilog="example: gatekeeper serve -c /etc/gatekeeper/gatekeeper.toml",
     )
     add_config_option(parser)
@@ -30,33 +30,32 @@ def add_command(commands: Commands) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    before = predecessor(os.environ)
+    present = before.listeners if before is not None else listeners_from_systemd(os.environ)
     configuration = load_configuration(options)
     settings = configuration.settings
     log_to_stderr(settings.log.level)
-    with ExitStack() as opened:
-        visitors = [opened.enter_context(open_listener(address)) for address in settings.server.listen]
-        where = settings.admin.listen
-        admin = opened.enter_context(open_listener(where)) if where is not None else None
+    listeners = open_listeners(settings, present)
+    try:
+        close_listeners(one for one in present if one not in listeners)
         with naming_lines(configuration):
             warnings = dry_run(settings).warnings(time.time())
             account = account_of(settings.server)
-        ready = _announcement(visitors, admin, warnings)
-        Supervisor(configuration, visitors, admin, account, ready).run()
+
+        def ready() -> None:
+            _announce(listeners, warnings)
+            if before is not None:
+                before.take_over()
+
+        Supervisor(configuration, listeners, account, ready).run()
+    finally:
+        close_listeners(listeners)
     return 0
 
 
-def _announcement(
-    visitors: Sequence[socket.socket], admin: socket.socket | None, warnings: Sequence[str]
-) -> Callable[[], None]:
-    """What to say when visitors are answered, whatever ``log.level`` is."""
-    lines = [f"listening on https://{shown_address(listener)}" for listener in visitors]
-    if admin is not None:
-        lines.append(f"admin on http://{shown_address(admin)}")
-
-    def ready() -> None:
-        for warning in warnings:
-            announce(logging.WARNING, f"warning: {warning}")
-        for line in lines:
-            announce(logging.INFO, line)
-
-    return ready
+def _announce(listeners: Sequence[Listener], warnings: Sequence[str]) -> None:
+    """Say that visitors are answered, whatever ``log.level`` is."""
+    for warning in warnings:
+        announce(logging.WARNING, f"warning: {warning}")
+    for listener in listeners:
+        announce(logging.INFO, shown_listener(listener))

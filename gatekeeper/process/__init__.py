@@ -12,6 +12,10 @@ sealed_files
     copies of files that only root may read, handed to workers that are not root.
 listeners, privileges
     the sockets that visitors connect to; the user that a worker becomes.
+handover, upgrade
+    sockets that come from systemd or from an older gate; the start of a newer one.
+children, noted_signals
+    how processes end; signals that the supervisor's loop acts on.
 sd_notify, stderr_log
     what systemd is told; log lines to stderr that never block.
 """

@@ -1,14 +1,75 @@
-"""The sockets that visitors connect to, opened before anything else runs."""
+"""The sockets that visitors and operators connect to, opened before anything else runs."""
 
 import os
 import socket
 import stat
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 from gatekeeper.errors import StartError
 from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
+from gatekeeper.settings.tables import Settings
 
 # The kernel cuts it to net.core.somaxconn.
 BACKLOG = 4096
+
+
+class Role(StrEnum):
+    """Who connects to a socket."""
+
+    VISITORS = "visitors"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening socket. ``address`` is how the configuration writes it; empty where systemd opened the socket."""
+
+    role: Role
+    address: str
+    socket: socket.socket
+
+
+def sockets_of(listeners: Iterable[Listener], role: Role) -> tuple[socket.socket, ...]:
+    """The sockets of a role."""
+    return tuple(one.socket for one in listeners if one.role is role)
+
+
+def open_listeners(settings: Settings, present: Sequence[Listener] = ()) -> tuple[Listener, ...]:
+    """The sockets for these settings: those of ``present`` that fit, and new ones for the other addresses.
+
+    Sockets that systemd opened for a role take the place of all its addresses. All or nothing: where one cannot be had,
+    StartError says which, and those that were opened are closed. Sockets of ``present`` are never closed here.
+    """
+    unused = list(present)
+    found: list[Listener] = []
+    try:
+        for role, addresses in _wanted(settings).items():
+            from_systemd = [one for one in present if one.role is role and not one.address]
+            if addresses and from_systemd:
+                found += from_systemd
+                continue
+            for address in addresses:
+                fitting = next((one for one in unused if (one.role, one.address) == (role, str(address))), None)
+                if fitting is not None:
+                    unused.remove(fitting)
+                found.append(fitting or Listener(role, str(address), open_listener(address)))
+    except StartError:
+        close_listeners(one for one in found if one not in present)
+        raise
+    return tuple(found)
+
+
+def close_listeners(listeners: Iterable[Listener]) -> None:
+    """Close them in this process; others may hold the same sockets."""
+    for one in listeners:
+        one.socket.close()
+
+
+def _wanted(settings: Settings) -> Mapping[Role, Sequence[ListenAddress]]:
+    admin = settings.admin.listen
+    return {Role.VISITORS: settings.server.listen, Role.ADMIN: () if admin is None else (admin,)}
 
 
 def open_listener(address: ListenAddress) -> socket.socket:
@@ -72,3 +133,9 @@ def shown_address(listener: socket.socket) -> str:
     """Where the socket really listens, with the port that the kernel picked."""
     name = listener.getsockname()
     return str(Address(name[0], name[1])) if isinstance(name, tuple) else f"unix:{name}"
+
+
+def shown_listener(listener: Listener) -> str:
+    """What is said of it when it opens."""
+    where = shown_address(listener.socket)
+    return f"admin on http://{where}" if listener.role is Role.ADMIN else f"listening on https://{where}"

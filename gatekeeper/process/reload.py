@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from gatekeeper.config import Configuration, load
@@ -144,7 +144,7 @@ class Reloader:
         self._report(Reload(time.time(), ok=True))
         _log.info("reloaded %s", self._path)
         for key in needing_a_restart(before, settings):
-            _log.warning("%s was changed; that takes effect at the next start", key)
+            _log.warning("%s was changed; that takes effect at the next start or upgrade", key)
         self._remind()
 
     def _remind(self) -> None:
@@ -156,17 +156,24 @@ class Reloader:
         self._reminded = set(found)
 
 
-# Ports are opened, users changed and logs opened once, before the first visitor comes.
-_AT_START = {
-    "server": ("listen", "workers", "user", "group"),
-    "admin": ("listen",),
-    "log": ("access", "format", "level"),
-}
+# What a worker has for its whole life: the supervisor replaces all of them where it was changed.
+_OF_WORKERS = {"server": ("listen", "workers"), "admin": ("listen",), "log": ("access", "format", "level")}
+# Users are changed once, before the first visitor comes.
+_AT_START = {"server": ("user", "group")}
+
+
+def needing_new_workers(old: Settings, new: Settings) -> bool:
+    """Whether a key was changed that takes effect when workers are replaced."""
+    return any(_changed(_OF_WORKERS, old, new))
 
 
 def needing_a_restart(old: Settings, new: Settings) -> Iterator[str]:
     """The keys that were changed, but are used only at the start."""
-    for table, keys in _AT_START.items():
-        for key in keys:
+    return _changed(_AT_START, old, new)
+
+
+def _changed(keys: Mapping[str, Iterable[str]], old: Settings, new: Settings) -> Iterator[str]:
+    for table, names in keys.items():
+        for key in names:
             if getattr(getattr(old, table), key) != getattr(getattr(new, table), key):
                 yield f"{table}.{key}"

@@ -8,6 +8,8 @@ disk was changed meanwhile.
 There is always a supervisor, with a single worker too: that one can crash or hang as well, and as process 1 of a
 container the supervisor takes care of children that are not its own. It costs about 10 MiB that are not shared.
 
+SIGUSR2 has it start its successor from the code that is installed now, see `gatekeeper.process.upgrade`.
+
 Started as root with ``server.user``, it stays root, as nginx's master does: workers read their files as root and then
 become that user. Since those could not read a key again, it watches the files for them and sends sealed copies
 to reload from.
@@ -21,26 +23,40 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gatekeeper.config import Configuration, load
-from gatekeeper.errors import ConfigurationError, GatekeeperError
+from gatekeeper.errors import ConfigurationError, GatekeeperError, StartError
+from gatekeeper.process.children import cores, how_it_ended, kill, reap_orphans
+from gatekeeper.process.listeners import (
+    Listener,
+    Role,
+    close_listeners,
+    open_listeners,
+    shown_listener,
+    sockets_of,
+)
+from gatekeeper.process.noted_signals import NotedSignals
 from gatekeeper.process.privileges import Account
-from gatekeeper.process.reload import POLL_SECONDS
+from gatekeeper.process.reload import POLL_SECONDS, needing_new_workers
 from gatekeeper.process.sd_notify import Notice
 from gatekeeper.process.sealed_files import SealedFiles, close, seal, send
+from gatekeeper.process.upgrade import Upgrade
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.worker import WorkerContext, run_worker
 from gatekeeper.process.workers import TICK_SECONDS, Command, End, Event, Kill, Start, Tell, WorkerSet
 from gatekeeper.settings.files import files_of
+from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
 
 _log = logging.getLogger("gatekeeper")
 
 FAILED, WRONG_CONFIGURATION = 1, 2
-_NOTED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD)
+_NOTED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
+# `server.workers` can be raised at a reload up to this many, or the number of cores: each takes two rows of the ledger.
+MOST_ROOM = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -65,26 +81,27 @@ class Supervisor:
     def __init__(
         self,
         configuration: Configuration,
-        visitors: Sequence[socket.socket],
-        admin: socket.socket | None,
+        listeners: Sequence[Listener],
         account: Account | None,
         ready: Callable[[], None],
     ) -> None:
         self._path = configuration.source.path
         self._settings = configuration.settings
-        self._visitors = visitors
-        self._admin = admin
+        # What listeners and workers were made for.
+        self._made_for = self._settings
+        self._listeners = tuple(listeners)
         self._account = account
         self._ready = ready
-        workers = self._settings.server.workers
-        self._count = cores() if workers == "auto" else workers
+        self._count = _count(self._settings)
         # Twice as many rows, because old and new workers overlap.
-        self._ledger = Ledger(2 * self._count)
-        self._worker_set = WorkerSet(self._count, slots=2 * self._count)
+        slots = 2 * max(self._count, min(cores(), MOST_ROOM))
+        self._ledger = Ledger(slots)
+        self._worker_set = WorkerSet(self._count, slots=slots)
         self._notice = Notice()
         self._selector = selectors.DefaultSelector()
+        self._upgrade = Upgrade(self._selector, self._ledger)
         self._children: dict[int, _Child] = {}
-        self._noted: list[int] = []
+        self._signals = NotedSignals(_NOTED)
         # Where the workers gave up root; else they watch the files themselves.
         self._watch: Watch | None = None
         self._last_check = 0.0
@@ -92,8 +109,9 @@ class Supervisor:
     def run(self) -> None:
         """Run until stopped; GatekeeperError if it ends for another reason."""
         self._ledger.started = time.time()
+        self._ledger.own.set(Cell.PID, os.getpid())
         worker_set = self._worker_set
-        with self._noting_signals():
+        with self._selector, self._signals.noting(self._selector):
             if self._account is not None:
                 self._watch = Watch((self._path, *files_of(self._settings)))
             gc.collect()
@@ -104,7 +122,7 @@ class Supervisor:
                     self._turn()
             finally:
                 for child in self._children.values():
-                    _kill(child.pid)
+                    kill(child.pid)
         if worker_set.error is not None:
             raise worker_set.error
 
@@ -112,12 +130,10 @@ class Supervisor:
         for key, _ in self._selector.select(self._patience()):
             if isinstance(key.data, _Child):
                 self._hear(key.data)
-            else:
-                with suppress(BlockingIOError):
-                    self._woken.recv(4096)
-        noted, self._noted = self._noted, []
-        for number in noted:
+        for number in self._signals.take():
             self._on_signal(number)
+        if not self._worker_set.stopping and self._upgrade.has_taken_over(time.monotonic()):
+            self._hand_over()
         self._reap()
         heartbeats = {child.pid: child.row.time(Cell.BEAT) for child in self._children.values()}
         self._worker_set.check(time.monotonic(), heartbeats, self._settings.timeouts.hang)
@@ -143,35 +159,23 @@ class Supervisor:
         if self._watch.changed():
             self._worker_set.reload()
 
-    # -- signals: the handlers only note
-
-    @contextmanager
-    def _noting_signals(self) -> Iterator[None]:
-        self._woken, wakes = socket.socketpair()
-        self._wakes = wakes
-        self._woken.setblocking(False)
-        wakes.setblocking(False)
-        self._selector.register(self._woken, selectors.EVENT_READ)
-        before = {number: signal.signal(number, lambda number, _: self._noted.append(number)) for number in _NOTED}
-        woken_before = signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOTED)  # what came while the gate was loading comes now
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(woken_before)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            self._selector.close()
-            self._woken.close()
-            wakes.close()
+    # -- signals
 
     def _on_signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
+            self._upgrade.cancel()
             self._worker_set.stop(time.monotonic())
         elif number == signal.SIGHUP:
             self._worker_set.reload()
         elif number == signal.SIGUSR1:
             self._worker_set.reopen()
+        elif number == signal.SIGUSR2 and not self._worker_set.stopping:
+            self._upgrade.begin(self._listeners, time.monotonic())
+
+    def _hand_over(self) -> None:
+        # The sender of these is still the main process, as systemd's NotifyAccess=main asks for.
+        self._notice.send(f"MAINPID={self._upgrade.successor_pid}", "READY=1")
+        self._worker_set.stop(time.monotonic(), successor=True)
 
     # -- doing what the worker_set decides
 
@@ -188,7 +192,7 @@ class Supervisor:
                     with suppress(OSError):
                         self._children[pid].channel.send(command.value)
                 case Kill(pid) if pid in self._children:
-                    _kill(pid)
+                    kill(pid)
                 case Event():
                     self._announce(action)
         if reloading:
@@ -227,16 +231,16 @@ class Supervisor:
                 self._ledger.restarted()
             case Event.STOPPING:
                 self._ledger.stop()
-                self._notice.send("STOPPING=1")
+                if self._upgrade.successor_pid is None:
+                    self._notice.send("STOPPING=1")
                 # Workers have their own descriptors of the same sockets; the port closes with the last of them.
-                for listener in self._visitors:
-                    listener.close()
+                close_listeners(one for one in self._listeners if one.role is Role.VISITORS)
 
     def _start(self) -> None:
         row = next(row for row in self._ledger.rows if not row.count(Cell.PID))
         ours, theirs = socket.socketpair()
         # Until the child has put its own handlers in place, no signal may run the ones it inherits.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _NOTED)
+        self._signals.hold()
         try:
             pid = os.fork()
             if pid == 0:
@@ -247,7 +251,7 @@ class Supervisor:
             self._worker_set.not_started(end, time.monotonic())
             return
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOTED)
+            self._signals.release()
             theirs.close()
         ours.setblocking(False)
         now = time.monotonic()
@@ -260,19 +264,22 @@ class Supervisor:
         """The child's life; it never returns."""
         code = FAILED
         try:
-            signal.set_wakeup_fd(-1)
-            for number in _NOTED:
-                signal.signal(number, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _NOTED)
+            self._signals.forget()
             # An end that stayed open here would keep the other workers from noticing that the supervisor is gone.
-            for end in (ours, self._woken, self._wakes, *(child.channel for child in self._children.values())):
+            for end in (ours, *(child.channel for child in self._children.values())):
                 end.close()
-            shared = self._count > 1
-            run_worker(
-                self._path, WorkerContext(self._visitors, self._admin, self._ledger, row, line, self._account, shared)
+            self._upgrade.close_in_child()
+            admin = sockets_of(self._listeners, Role.ADMIN)
+            context = WorkerContext(
+                visitors=sockets_of(self._listeners, Role.VISITORS),
+                admin=admin[0] if admin else None,
+                ledger=self._ledger,
+                metrics=row,
+                channel=line,
+                account=self._account,
+                shared=self._count > 1,
             )
+            run_worker(self._path, context)
             code = 0
         except GatekeeperError as error:
             code = WRONG_CONFIGURATION if isinstance(error, ConfigurationError) else FAILED
@@ -311,15 +318,50 @@ class Supervisor:
             worker_set.leaves(child.pid, seconds, now)
         elif "reloaded" in said:
             worker_set.reloaded(child.pid)
+            if said["reloaded"]:
+                self._reconfigure()
         elif "failed" in said:
             child.failure = str(said["failed"])
             child.code = WRONG_CONFIGURATION if said.get("code") == WRONG_CONFIGURATION else FAILED
+
+    # -- a reload that changed what workers cannot change
+
+    def _reconfigure(self) -> None:
+        """Open and close listeners, and replace the workers, where the configuration in force asks for others."""
+        try:
+            settings = load(self._path).settings
+        except GatekeeperError:  # it was changed again meanwhile, and the next reload says what is wrong
+            return
+        before, self._settings = self._made_for, settings
+        if self._worker_set.stopping:
+            return
+        if not needing_new_workers(before, settings):
+            self._ledger.own.set(Cell.RELOAD_FAILED, 0)
+            return
+        try:
+            listeners = open_listeners(settings, self._listeners)
+        except StartError as error:
+            self._ledger.own.set(Cell.RELOAD_FAILED, 1)
+            _log.error("the listeners stay as they were: %s", error)
+            return
+        self._ledger.own.set(Cell.RELOAD_FAILED, 0)
+        self._made_for = settings
+        old, self._listeners = self._listeners, listeners
+        for one in listeners:
+            if one not in old:
+                _log.info("%s", shown_listener(one))
+        close_listeners(one for one in old if one not in listeners)
+        logging.root.setLevel(settings.log.level.upper())
+        self._count = min(_count(settings), len(self._ledger.rows) // 2)
+        if self._count < _count(settings):
+            _log.warning("server.workers: there is room for %d until the next start or upgrade", self._count)
+        self._worker_set.replace_all(self._count)
 
     # -- the ends of workers
 
     def _reap(self) -> None:
         if os.getpid() == 1:
-            self._reap_everybody()
+            reap_orphans(self._children)
         for child in list(self._children.values()):
             try:
                 pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -327,17 +369,6 @@ class Supervisor:
                 pid, status = child.pid, 0
             if pid:
                 self._ended(child, os.waitstatus_to_exitcode(status))
-
-    def _reap_everybody(self) -> None:
-        """Process 1 inherits the children of whoever ends before them."""
-        while True:
-            try:
-                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            except ChildProcessError:
-                return
-            if found is None or found.si_pid in self._children:
-                return
-            os.waitpid(found.si_pid, 0)
 
     def _ended(self, child: _Child, code: int) -> None:
         if child.channel.fileno() in self._selector.get_map():
@@ -347,27 +378,10 @@ class Supervisor:
         child.channel.close()
         del self._children[child.pid]
         child.row.end()
-        end = End(_how(code), child.failure, child.code == WRONG_CONFIGURATION)
+        end = End(how_it_ended(code), child.failure, child.code == WRONG_CONFIGURATION)
         self._worker_set.ended(child.pid, end, time.monotonic())
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _how(code: int) -> str:
-    """How a process ended, in words."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"
+def _count(settings: Settings) -> int:
+    workers = settings.server.workers
+    return cores() if workers == "auto" else workers

@@ -193,6 +193,12 @@ class WorkerSet:
         """Somebody asked a worker to end; its successor comes first."""
         self._workers[pid].retiring = True
 
+    def replace_all(self, count: int) -> None:
+        """Have ``count`` new workers, each of which relieves old ones as soon as it serves."""
+        self._count = count
+        for worker in self._workers.values():
+            worker.retiring = True
+
     def leaves(self, pid: int, seconds: float, now: float) -> None:
         """A worker accepts no more, and will need this long at most for what it has."""
         worker = self._workers[pid]

@@ -49,6 +49,7 @@ class Cell(IntEnum):
     RELOAD_FAILED = _NAMED + 8
     RESTARTS = _NAMED + 9
     EXPIRING_CLIENTS = _NAMED + 10
+    UPGRADES_FAILED = _NAMED + 11
 
 
 class State(IntEnum):
@@ -247,6 +248,8 @@ class Ledger:
         refusals, handshakes = dict.fromkeys(_REASONS, 0), dict.fromkeys(_HANDSHAKES, 0)
         invitations = dict.fromkeys(_INVITATIONS, 0)
         for row in self.rows:
+            if not row.time(Cell.STARTED):
+                continue  # no worker ever had it
             for status, slots in row.answers():
                 requests[status] = requests.get(status, 0) + sum(slots)
                 durations = [one + more for one, more in zip(durations, slots, strict=True)]

@@ -19,6 +19,8 @@ REPORT: dict[str, Any] = {
     "checks": {"upstream": {"ok": False, "detail": "no connection to default"}},
     "uptime_seconds": 90061.0,
     "tls": {"mode": "every_certificate", "reason": ""},
+    "supervisor": 41,
+    "upgrades_failed": 0,
     "workers": [{"pid": 42, "state": "serving", "uptime_seconds": 5.0, "connections": 7}],
     "worker_restarts": 1,
     "last_reload": {"time": "2027-01-01T00:00:00Z", "ok": False, "message": "no <b>CA</b>"},

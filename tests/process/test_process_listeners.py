@@ -5,9 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from gatekeeper.config import load
 from gatekeeper.errors import StartError
-from gatekeeper.process.listeners import open_listener, shown_address
+from gatekeeper.process.listeners import (
+    Listener,
+    Role,
+    close_listeners,
+    open_listener,
+    open_listeners,
+    shown_address,
+    shown_listener,
+    sockets_of,
+)
 from gatekeeper.settings.addresses import parse_listen
+from gatekeeper.settings.tables import Settings
+from tests.configurations import CLIENT_AUTH, UPSTREAM
 
 
 def test_a_port_that_the_kernel_picks_is_shown() -> None:
@@ -77,3 +89,56 @@ def test_a_file_in_the_place_of_a_socket_is_kept(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="address already in use"):
         open_listener(parse_listen(f"unix:{path}"))
     assert path.read_text() == "data"
+
+
+def settings(folder: Path, listen: str, admin: str = '"127.0.0.1:0"') -> Settings:
+    server = f'[server]\nlisten = {listen}\ncertificate = "a.crt"\nkey = "a.key"\n'
+    file = folder / "gatekeeper.toml"
+    file.write_text(f"{server}{CLIENT_AUTH}{UPSTREAM}[admin]\nlisten = {admin}\n")
+    return load(file, {}).settings
+
+
+def test_every_address_gets_a_socket(tmp_path: Path) -> None:
+    """In the order of the configuration, the admin listener last."""
+    found = open_listeners(settings(tmp_path, '["127.0.0.1:0", "[::1]:0"]'))
+    assert [one.role for one in found] == [Role.VISITORS, Role.VISITORS, Role.ADMIN]
+    assert [shown_listener(one).partition(":")[0] for one in found] == [
+        "listening on https",
+        "listening on https",
+        "admin on http",
+    ]
+    close_listeners(found)
+
+
+def test_what_is_open_is_kept(tmp_path: Path) -> None:
+    """Only new addresses are opened: a reload must not close a port that stays. Equal addresses are not mixed up."""
+    before = open_listeners(settings(tmp_path, '"127.0.0.1:0"'))
+    after = open_listeners(settings(tmp_path, '["127.0.0.1:0", "127.0.0.2:0"]'), before)
+    assert after[0] is before[0]
+    assert after[1] not in before
+    assert after[2] is before[1]
+    close_listeners(after)
+
+
+def test_sockets_of_systemd_take_the_place_of_addresses(tmp_path: Path) -> None:
+    """Of the role alone that they are for; those of a role that is switched off are left."""
+    passed = Listener(Role.VISITORS, "", open_listener(parse_listen("127.0.0.1:0")))
+    found = open_listeners(settings(tmp_path, '"127.0.0.1:1"'), [passed])
+    assert sockets_of(found, Role.VISITORS) == (passed.socket,)
+    assert [one.address for one in found] == ["", "127.0.0.1:0"]
+    admin = Listener(Role.ADMIN, "", passed.socket)
+    off = open_listeners(settings(tmp_path, '"127.0.0.1:0"', '"off"'), [admin])
+    assert [one.role for one in off] == [Role.VISITORS]
+    close_listeners((*found, *off))
+
+
+def test_all_addresses_or_none(tmp_path: Path) -> None:
+    """Where one is taken, those that were opened are closed again, and those that were there stay open."""
+    before = open_listeners(settings(tmp_path, '"127.0.0.1:0"', '"off"'))
+    with open_listener(parse_listen("127.0.0.1:0")) as taken:
+        wanted = settings(tmp_path, f'["127.0.0.1:0", "127.0.0.9:48080", "{shown_address(taken)}"]', '"off"')
+        with pytest.raises(StartError, match="address already in use"):
+            open_listeners(wanted, before)
+    open_listener(parse_listen("127.0.0.9:48080")).close()
+    assert before[0].socket.fileno() > 0
+    close_listeners(before)

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gatekeeper.config import load
-from gatekeeper.process.reload import Reloader, needing_a_restart
+from gatekeeper.process.reload import Reloader, needing_a_restart, needing_new_workers
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
@@ -210,11 +210,14 @@ def test_an_unexpected_exception_does_not_end_the_watch(watch: Watch, caplog: py
 
 
 def test_what_takes_effect_at_the_next_start_is_named(watch: Watch) -> None:
-    """Ports are open already."""
+    """The user is changed once; ports, workers and logs change when the workers are replaced."""
     old = load(watch.path).settings
     watch.path.write_text(
-        CONFIGURATION.replace("[server]", '[server]\nlisten = "127.0.0.1:1"')
+        CONFIGURATION.replace("[server]", '[server]\nlisten = "127.0.0.1:1"\nuser = "nobody"')
         + '[log]\nlevel = "error"\n[timeouts]\nidle = "1s"\n'
     )
-    assert list(needing_a_restart(old, load(watch.path).settings)) == ["server.listen", "log.level"]
+    new = load(watch.path).settings
+    assert list(needing_a_restart(old, new)) == ["server.user"]
+    assert needing_new_workers(old, new)
+    assert not needing_new_workers(old, old)
     watch.reloaded()

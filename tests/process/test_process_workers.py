@@ -299,3 +299,13 @@ def test_everybody_opens_the_logs_anew() -> None:
     gate.actions()
     gate.worker_set.reopen()
     assert gate.actions() == [Tell(1, Command.REOPEN)]
+
+
+def test_a_changed_configuration_replaces_every_worker(two: Gate) -> None:
+    """Old ones go one by one as new ones serve, and the gate has the new number of workers."""
+    two.worker_set.replace_all(1)
+    assert two.actions() == [Start()]
+    assert two.serve(3) == [Tell(1, Command.RETIRE), Tell(2, Command.RETIRE)]
+    two.ended(1)
+    assert two.ended(2) == []
+    assert two.worker_set.pids == (3,)

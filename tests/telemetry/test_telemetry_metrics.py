@@ -45,6 +45,7 @@ def test_all_rows_are_added_up() -> None:
     """Each process has one."""
     ledger = Ledger(2)
     for row in ledger.rows:
+        row.begin(1, 0.0, 1.0)
         row.answered(200, 0.5)
         row.answered(200, 3.0)
         row.refused(Reason.EXPIRED)
@@ -84,6 +85,7 @@ def test_a_replacement_goes_on_counting() -> None:
 def test_another_process_counts_in_the_same_memory() -> None:
     """Also one that is killed a moment later."""
     ledger = Ledger(1)
+    ledger.rows[0].begin(1, 0.0, 1.0)
     pid = os.fork()
     if pid == 0:
         ledger.rows[0].answered(200, 0.1)

@@ -1,0 +1,41 @@
+"""Child processes: how they end, and whose they are."""
+
+import os
+import signal
+from collections.abc import Container
+from contextlib import suppress
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def kill(pid: int) -> None:
+    """End a child at once."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code of `os.waitstatus_to_exitcode` in words."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def reap_orphans(own: Container[int]) -> None:
+    """Collect ended children that are not in ``own``: process 1 inherits those of whoever ends before them."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in own:
+            return
+        os.waitpid(found.si_pid, 0)

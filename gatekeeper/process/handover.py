@@ -1,0 +1,87 @@
+"""Listening sockets that come from another process: from systemd, or from a gate that this one is to replace.
+
+systemd opens the sockets of a socket unit and passes them with ``LISTEN_FDS`` (sd_listen_fds(3)): the port stays open
+while the service restarts, and who connects meanwhile waits.
+
+A running gate that gets SIGUSR2 starts its successor with its own sockets, see `gatekeeper.process.upgrade`.
+"""
+
+import json
+import os
+import socket
+from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
+
+from gatekeeper.errors import StartError
+from gatekeeper.process.listeners import Listener, Role
+
+# The first descriptor that systemd passes (SD_LISTEN_FDS_START).
+FIRST_PASSED = 3
+_SYSTEMD = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+# What a gate tells its successor, and the successor answers when it accepts visitors.
+UPGRADE_VARIABLE = "GATEKEEPER_UPGRADE"
+READY = b"ready\n"
+
+
+def listeners_from_systemd(environ: MutableMapping[str, str]) -> tuple[Listener, ...]:
+    """The sockets that systemd passed to this process, and none that were meant for another one.
+
+    A socket whose ``FileDescriptorName=`` is ``admin`` is for operators, every other one for visitors. The variables
+    are taken out, so that no child takes the sockets for its own. StartError if one is no listening stream socket.
+    """
+    meant, count, names = (environ.get(name, "") for name in _SYSTEMD[:3])
+    for name in _SYSTEMD:
+        environ.pop(name, None)
+    if meant != str(os.getpid()) or not count.isdecimal():
+        return ()
+    by_number = dict(enumerate(names.split(":")))
+    return tuple(
+        Listener(Role.ADMIN if by_number.get(index) == Role.ADMIN else Role.VISITORS, "", _adopt(FIRST_PASSED + index))
+        for index in range(int(count))
+    )
+
+
+def _adopt(descriptor: int) -> socket.socket:
+    try:
+        os.set_inheritable(descriptor, False)
+        adopted = socket.socket(fileno=descriptor)
+        listens = adopted.type == socket.SOCK_STREAM and adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise StartError(f"the descriptor {descriptor} that was passed is no socket") from error
+    if not listens:
+        adopted.detach()
+        raise StartError(f"the socket {descriptor} that was passed does not listen for streams (Accept=no is needed)")
+    adopted.setblocking(False)
+    return adopted
+
+
+class Predecessor:
+    """The gate that this process is to replace: its sockets, and the channel on which it waits for word."""
+
+    def __init__(self, listeners: tuple[Listener, ...], channel: socket.socket) -> None:
+        self.listeners = listeners
+        self._channel = channel
+
+    def take_over(self) -> None:
+        """Say that this process accepts visitors: the old gate may stop."""
+        with suppress(OSError):
+            self._channel.send(READY)
+        self._channel.close()
+
+
+def predecessor(environ: MutableMapping[str, str]) -> Predecessor | None:
+    """The gate that started this process to be replaced by it, if one did."""
+    passed = environ.pop(UPGRADE_VARIABLE, None)
+    if passed is None:
+        return None
+    told = json.loads(passed)
+    listeners = tuple(Listener(Role(role), address, _adopt(fd)) for role, address, fd in told["listeners"])
+    channel = socket.socket(fileno=told["channel"])
+    channel.set_inheritable(False)
+    return Predecessor(listeners, channel)
+
+
+def told_to_successor(listeners: Sequence[Listener], channel: socket.socket) -> str:
+    """The value of `UPGRADE_VARIABLE` for a successor that inherits these descriptors under the same numbers."""
+    sockets = [[one.role, one.address, one.socket.fileno()] for one in listeners]
+    return json.dumps({"listeners": sockets, "channel": channel.fileno()})

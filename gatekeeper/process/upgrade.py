@@ -1,0 +1,146 @@
+"""SIGUSR2: a successor from the code that is installed now takes over the sockets, as nginx does it.
+
+The successor loads everything, starts workers and says so; only then does the old gate stop accepting, and finish what
+it has. Until that word the old gate serves as before, whatever happens to the successor.
+"""
+
+import logging
+import os
+import selectors
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from gatekeeper.errors import StartError
+from gatekeeper.process.children import how_it_ended
+from gatekeeper.process.handover import READY, UPGRADE_VARIABLE, told_to_successor
+from gatekeeper.process.listeners import Listener
+from gatekeeper.telemetry.metrics import Cell, Ledger
+
+_log = logging.getLogger("gatekeeper")
+
+# Reading large lists and starting workers; a successor that has not taken over by then is ended.
+UPGRADE_SECONDS = 120.0
+
+
+class Successor:
+    """A process that is to replace this one, and inherits its listening sockets."""
+
+    def __init__(self, listeners: Sequence[Listener], command: Sequence[str], environ: Mapping[str, str]) -> None:
+        """StartError if it cannot be started."""
+        self.channel, theirs = socket.socketpair()
+        # WATCHDOG_PID names this process; without it, the watchdog is meant for whoever reads the variables
+        # (sd_watchdog_enabled(3)).
+        inherited = {name: value for name, value in environ.items() if name != "WATCHDOG_PID"}
+        try:
+            self._process = subprocess.Popen(  # noqa: S603  the command line that this process was started with
+                command,
+                env=inherited | {UPGRADE_VARIABLE: told_to_successor(listeners, theirs)},
+                pass_fds=[theirs.fileno(), *(one.socket.fileno() for one in listeners)],
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            self.channel.close()
+            raise StartError(f"{command[0]} cannot be started: {(error.strerror or str(error)).lower()}") from error
+        finally:
+            theirs.close()
+        self.channel.setblocking(False)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
+    def has_taken_over(self) -> bool | None:
+        """True when it accepts visitors, False when it never will, None while that is open."""
+        try:
+            said = self.channel.recv(64)
+        except BlockingIOError:
+            return None
+        except OSError:
+            said = b""
+        return said == READY
+
+    def give_up(self, patience: float) -> str:
+        """End it unless it ends within ``patience`` seconds, and say how it ended."""
+        self.channel.close()
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(patience)
+            return f"the new process {how_it_ended(code)}"
+        self._process.kill()
+        self._process.wait()
+        return "the new process was ended, because it did not take over"
+
+
+class Upgrade:
+    """At most one attempt to replace this gate, of which failures are counted in the ledger."""
+
+    def __init__(self, selector: selectors.BaseSelector, ledger: Ledger) -> None:
+        self._selector = selector
+        self._ledger = ledger
+        self._successor: Successor | None = None
+        self._deadline = 0.0
+        self.successor_pid: int | None = None
+
+    def begin(self, listeners: Sequence[Listener], now: float) -> None:
+        """Start a successor with these sockets."""
+        if self._successor is not None:
+            _log.warning("no second upgrade: process %d is about to take over", self._successor.pid)
+            return
+        if os.getpid() == 1:
+            # When process 1 ends, the container does, and the successor with it.
+            self._failed("process 1 of a container cannot be replaced; start a container of the new image")
+            return
+        try:
+            self._successor = Successor(listeners, own_command(), os.environ)
+        except StartError as error:
+            self._failed(str(error))
+            return
+        self._deadline = now + UPGRADE_SECONDS
+        self._selector.register(self._successor.channel, selectors.EVENT_READ)
+        _log.info("upgrade: process %d takes over when it serves", self._successor.pid)
+
+    def has_taken_over(self, now: float) -> bool:
+        """Whether the successor accepts visitors now; said once. One that failed is ended."""
+        if self._successor is None:
+            return False
+        taken = self._successor.has_taken_over()
+        if taken:
+            self.successor_pid = self._successor.pid
+            _log.info("upgrade: process %d has taken over; this one finishes what it has", self.successor_pid)
+            self._forget()
+            return True
+        if taken is False:
+            self.cancel(patience=1.0)  # it closed the channel by ending, so it is gone or nearly so
+        elif now > self._deadline:
+            self.cancel()
+        return False
+
+    def cancel(self, patience: float = 0.0) -> None:
+        """End a successor that has not taken over."""
+        if self._successor is not None:
+            successor = self._successor
+            self._forget()
+            self._failed(successor.give_up(patience))
+
+    def close_in_child(self) -> None:
+        """In a forked child: close the channel, and leave the selector alone, which is the parent's too (epoll(7))."""
+        if self._successor is not None:
+            self._successor.channel.close()
+
+    def _forget(self) -> None:
+        if self._successor is not None:
+            self._selector.unregister(self._successor.channel)
+            self._successor.channel.close()
+            self._successor = None
+
+    def _failed(self, why: str) -> None:
+        self._ledger.own.change(Cell.UPGRADES_FAILED, 1)
+        _log.error("not upgraded, this gate goes on: %s", why)
+
+
+def own_command() -> list[str]:
+    """The command line of this process, interpreter included, as it was started."""
+    return [sys.executable, *sys.orig_argv[1:]]

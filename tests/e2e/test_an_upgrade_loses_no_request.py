@@ -1,0 +1,187 @@
+"""SIGUSR2 under load: a new process takes over the sockets, nobody is refused, and no request is lost."""
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.app import App
+from tests.e2e.clients import Client, app
+from tests.gate_process import ROOT, Gate, until
+from tests.visitors import Visitors
+
+# UPGRADES=100 for the figure that docs/operations.md gives.
+UPGRADES = int(os.environ.get("UPGRADES", "3"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(folder: Path, upstream: str, server: str = "", admin: str = "127.0.0.1:0") -> Iterator[Gate]:
+    """A gate that may be replaced: whoever has taken over by the end is stopped too."""
+    with Gate(folder, upstream, server=server, admin=admin) as gate:
+        try:
+            yield gate
+        finally:
+            with suppress(OSError):
+                last = gate.admin("/status")[1]["supervisor"]
+                os.kill(last, signal.SIGTERM)
+                until(lambda: not alive(last))
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that has ended and waits to be collected does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.timeout(60 + 10 * UPGRADES)
+def test_under_load(folder: Path, visitors: Visitors) -> None:
+    """Clients that keep their connection until the gate closes it, and clients that come new for each request."""
+    with App(app) as behind, running(folder, behind.url, server="workers = 2") as gate:
+        answered = asyncio.run(play(gate, visitors.context("alice")))
+        assert gate.admin("/status")[1]["upgrades_failed"] == 0
+        assert len(gate.logged(answered)) == answered
+
+
+async def play(gate: Gate, alice: ssl.SSLContext) -> int:
+    over = asyncio.Event()
+    clients = [asyncio.create_task(keep(gate, alice, over)) for _ in range(4)]
+    clients += [asyncio.create_task(come_anew(gate, alice, over)) for _ in range(4)]
+    try:
+        for _ in range(UPGRADES):
+            await asyncio.to_thread(upgrade, gate)
+    finally:
+        over.set()
+    return sum(await asyncio.wait_for(asyncio.gather(*clients), 15))
+
+
+def upgrade(gate: Gate) -> None:
+    """As `gatekeeper upgrade` does it, by the port that the kernel picked."""
+    before = gate.admin("/status")[1]["supervisor"]
+    os.kill(before, signal.SIGUSR2)
+    until(lambda: gate.admin("/status")[1]["supervisor"] != before)
+
+
+async def keep(gate: Gate, alice: ssl.SSLContext, over: asyncio.Event) -> int:
+    """Every request is answered on the connection, until the gate says that the connection ends; then a new one."""
+    answered = 0
+    while not over.is_set():
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, ssl=alice, server_hostname="localhost")
+        head = b""
+        while not over.is_set() and b"\r\nConnection: close\r\n" not in head:
+            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 "), head
+            await reader.readexactly(5)
+            answered += 1
+            await asyncio.sleep(0.002)
+        writer.transport.abort()
+    return answered
+
+
+async def come_anew(gate: Gate, alice: ssl.SSLContext, over: asyncio.Event) -> int:
+    """Connect, ask, leave. Nobody is refused."""
+    answered = 0
+    while not over.is_set():
+        reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+        await writer.start_tls(alice, server_hostname="localhost")
+        client = Client("new", reader, writer)
+        assert await client.get() == 200
+        answered += 1
+        client.close()
+    return answered
+
+
+def test_a_successor_that_fails_changes_nothing(folder: Path, visitors: Visitors) -> None:
+    """A configuration that is wrong for the new process: the old one serves on, and says that it does."""
+    with App() as behind, running(folder, behind.url) as gate:
+        before = gate.admin("/status")[1]["supervisor"]
+        configuration = folder / "gatekeeper.toml"
+        right = configuration.read_text()
+        configuration.write_text(right.replace('key = "server.key"', 'key = "missing.key"'))
+        os.kill(before, signal.SIGUSR2)
+        gate.wait_for(lambda line: "not upgraded, this gate goes on: the new process ended with exit code 2" in line)
+        assert gate.request(visitors.context("alice"))[0] == 200
+        assert gate.admin("/status")[1]["supervisor"] == before
+        assert gate.admin("/status")[1]["upgrades_failed"] == 1
+        configuration.write_text(right)
+        upgrade(gate)
+        assert gate.process.wait(20) == 0
+        assert gate.request(visitors.context("alice"))[0] == 200
+
+
+def test_the_command_waits_for_the_successor(folder: Path, visitors: Visitors) -> None:
+    """It ends with 0 and names both processes, or with 1 when the old gate goes on."""
+    admin = f"127.0.0.1:{free_port()}"
+    with App() as behind, running(folder, behind.url, admin=admin) as gate:
+        old = gate.admin("/status")[1]["supervisor"]
+        command = [sys.executable, "-m", "gatekeeper", "upgrade", "-c", str(folder / "gatekeeper.toml")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 0, done.stderr
+        new = gate.admin("/status")[1]["supervisor"]
+        assert done.stdout.startswith(f"process {new} has taken over from {old}: version ")
+        (folder / "server.key").unlink()
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"the upgrade failed, and process {new} goes on" in done.stderr
+        assert gate.request(visitors.context("alice"))[0] == 200
+
+
+def test_stopping_ends_a_successor_that_is_not_ready(folder: Path, visitors: Visitors) -> None:
+    """SIGTERM means the gate as a whole: nobody is left who takes over afterwards."""
+    with App() as behind, Gate(folder, behind.url) as gate:
+        gate.signal(signal.SIGUSR2)
+        took = gate.wait_for(lambda line: line.partition("upgrade: process ")[2].partition(" takes over")[0])
+        gate.signal(signal.SIGTERM)
+        assert gate.wait() == 0
+        until(lambda: not alive(int(took)))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", gate.port)).close()
+
+
+def test_systemd_is_told_the_new_main_process(folder: Path) -> None:
+    """MAINPID from the old main process, before it ends (sd_notify(3)), and no STOPPING."""
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(20)
+        environ = {"NOTIFY_SOCKET": str(folder / "notify")}
+        with App() as behind, Gate(folder, behind.url, environ=environ) as gate:
+            assert manager.recv(4096) == b"READY=1"
+            gate.signal(signal.SIGUSR2)
+            told = [manager.recv(4096), manager.recv(4096)]
+            new = gate.admin("/status")[1]["supervisor"]
+            assert f"MAINPID={new}\nREADY=1".encode() in told
+            assert gate.process.wait(20) == 0
+            os.kill(new, signal.SIGTERM)
+            until(lambda: not alive(new))
+            assert manager.recv(4096) == b"STOPPING=1"
+
+
+def test_the_time_of_an_upgrade_is_bounded(folder: Path) -> None:
+    """A second signal while the successor starts does not start another one."""
+    with App() as behind, running(folder, behind.url) as gate:
+        before = gate.admin("/status")[1]["supervisor"]
+        os.kill(before, signal.SIGUSR2)
+        gate.wait_for(lambda line: "takes over when it serves" in line)
+        os.kill(before, signal.SIGUSR2)
+        gate.wait_for(lambda line: "no second upgrade" in line)
+        end = time.monotonic() + 20
+        until(lambda: gate.admin("/status")[1]["supervisor"] != before)
+        assert time.monotonic() < end
