@@ -7,7 +7,7 @@ from typing import Any
 
 from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.config.source import KeyPath
-from gatekeeper.settings.addresses import Address, ListenAddress
+from gatekeeper.settings.addresses import Address, ListenAddress, quoted
 from gatekeeper.settings.tables import (
     AdminSettings,
     ClientAuthSettings,
@@ -16,7 +16,8 @@ from gatekeeper.settings.tables import (
     ServerSettings,
     UpstreamSettings,
 )
-from gatekeeper.wire.headers import folded, is_left_to_custom, is_of_the_request
+from gatekeeper.wire.foreign import folded, is_foreign
+from gatekeeper.wire.headers import is_left_to_custom, is_of_the_request, is_reserved
 
 Problems = Iterator[tuple[KeyPath, str]]
 
@@ -98,6 +99,13 @@ def _identity_headers(identity: IdentitySettings) -> Problems:
     for index, preset in enumerate(identity.headers):
         if preset in identity.headers[:index]:
             yield ("identity", "headers", index), f'"{preset}" is there already'
+    for index, name in enumerate(identity.passing):
+        if not is_foreign(name):
+            yield ("identity", "pass", index), f"{quoted(name)} is not in the list of other proxies' headers"
+        elif is_reserved(folded(name.removesuffix("*").encode("ascii")), ()):
+            yield ("identity", "pass", index), f"{quoted(name)} is a header that gatekeeper itself sets or removes"
+        elif name in identity.strip:
+            yield ("identity", "pass", index), f"{quoted(name)} stands in identity.strip too"
     seen: dict[bytes, str] = {}
     for name in identity.custom:
         plain = folded(name.lower().encode("ascii"))

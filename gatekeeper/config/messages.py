@@ -51,14 +51,14 @@ def _list_of_tables(where: KeyPath) -> str:
 
 def _missing(where: KeyPath) -> str:
     table, name = table_at(where[:-1]), str(where[-1])
-    examples = table.model_fields[name].examples if table is not None else None
+    examples = table.named_fields()[name].examples if table is not None else None
     return f"is missing; write for example: {name} = {shown(examples[0])}" if examples else "is missing"
 
 
 def _unknown(where: KeyPath) -> str:
     """Name the tables where a key of this name belongs, or the key that was probably meant."""
     name, siblings = str(where[-1]), _keys(table_at(where[:-1]))
-    homes = [f"[{table}]" for table in Settings.model_fields if name in _keys(table_at((table,)))]
+    homes = [f"[{table}]" for table in Settings.named_fields() if name in _keys(table_at((table,)))]
     if homes:
         return f"unknown key; it belongs to {' or '.join(homes)}"
     if close := difflib.get_close_matches(name.lower().replace("-", "_"), siblings, n=1):
@@ -67,4 +67,4 @@ def _unknown(where: KeyPath) -> str:
 
 
 def _keys(table: type[Table] | None) -> list[str]:
-    return list(table.model_fields) if table is not None else []
+    return list(table.named_fields()) if table is not None else []

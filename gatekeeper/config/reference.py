@@ -72,7 +72,7 @@ class Key:
 
 def keys(table: type[Table], path: str) -> Iterator[Key]:
     """The keys of a table that stands at a dotted path, in their order."""
-    for name, field in table.model_fields.items():
+    for name, field in table.named_fields().items():
         value = default(field)
         yield Key(
             path=f"{path}.{name}",
@@ -124,7 +124,7 @@ def _meaning_of(table: type[Table]) -> str:
 
 def _tables() -> Iterator[tuple[str, type[Table], bool]]:
     """Each table of the file: its name, its class, and whether it may be left out without a default standing in."""
-    for name, field in Settings.model_fields.items():
+    for name, field in Settings.named_fields().items():
         table = table_at((name,))
         if table is not None:
             optional = not field.is_required() and field.get_default(call_default_factory=True) in (None, (), {})
@@ -194,7 +194,7 @@ def markdown() -> str:
             parts.append(f"## `[upstreams.NAME]`\n\n{_OPTIONAL[name]}\n")
             continue
         parts.append(_section("[[routes]]" if name == "routes" else f"[{name}]", name, table))
-        for inner_name in table.model_fields:
+        for inner_name in table.named_fields():
             inner = table_at((name, inner_name))
             if inner is not None and inner_name != "deny":
                 title = "allow` and `deny" if inner_name == "allow" else f"[{name}.{inner_name}]"
@@ -236,7 +236,7 @@ def schema() -> str:
 def _classes() -> Iterator[type[Table]]:
     for name, table, _ in _tables():
         yield table
-        for inner in table.model_fields:
+        for inner in table.named_fields():
             if (below := table_at((name, inner))) is not None:
                 yield below
 
@@ -248,7 +248,7 @@ def _tidy(one: dict[str, Any], table: type[Table]) -> None:
     for name, about in one["properties"].items():
         about.pop("title", None)
         about.pop("default", None)
-        value = default(table.model_fields[name])
+        value = default(table.named_fields()[name])
         if value not in (None, [], {}) and not isinstance(value, dict):
             about["default"] = value
         if {"type": "null"} in about.get("anyOf", ()):

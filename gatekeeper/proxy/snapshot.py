@@ -146,6 +146,10 @@ class Snapshot:
         if self.tls.mode is Mode.ALERTS_ONLY and self.tls.reason:
             found.append(f"bad certificates get a TLS alert instead of the refusal page, because {self.tls.reason}")
         found += self.tls.warnings
+        if passing := self.settings.identity.passing:
+            found.append(
+                f"a visitor may send {', '.join(passing)} (identity.pass): an app that knows such a header believes it"
+            )
         if self.policy.revocations is not None:
             found += alarms(self.policy.revocations, self.tls.authorities, now)
         if self.invitations is not None and (why := complaint(self.invitations.path)):
@@ -207,7 +211,7 @@ def make_snapshot(
         identity=identity,
         reader=RequestReader(
             HeadLimits(limits.request_header, limits.request_line, limits.header_count),
-            identity.stripped | routes.stripped,
+            identity.strips([name.decode("ascii") for name in routes.stripped]),
         ),
         pages=RefusalPages(
             detail=refusal.detail, contact=refusal.contact or "", template=refusal.template, files=files

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from gatekeeper.settings.addresses import UpstreamURL, parse_listen
 from gatekeeper.settings.types import (
@@ -24,6 +25,7 @@ from gatekeeper.settings.types import (
     Fingerprint,
     Folder,
     HeaderName,
+    HeaderPattern,
     HostName,
     Listen,
     ListenOrOff,
@@ -55,6 +57,11 @@ class Table(BaseModel):
     """A table: frozen, and a key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @classmethod
+    def named_fields(cls) -> Mapping[str, FieldInfo]:
+        """The fields by the names that TOML has for them: ``pass`` is no name in Python."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
 class ServerSettings(Table):
@@ -340,6 +347,18 @@ class IdentitySettings(Table):
         examples=[{"key": "jwt.pem", "audience": "my-app"}],
         description="Signs an assertion for apps that do not want to trust the network.",
     )
+    strip: tuple[HeaderPattern, ...] = Field(
+        default=(),
+        examples=[["X-Corp-User", "X-Corp-Claim-*"]],
+        description="Further headers that no visitor may send to an app, beside those in the reference of headers.",
+    )
+    passing: tuple[HeaderPattern, ...] = Field(
+        default=(),
+        alias="pass",
+        examples=[["CF-Connecting-IP"]],
+        description="Headers of other proxies in that reference that a visitor may send after all: whoever sends them "
+        "is believed by apps that know them.",
+    )
     expiry_warning: DurationOrOff = Field(
         default=14 * 86400.0,
         description='How long before its end a certificate is warned of, in headers to visitor and app; or "off".',
@@ -487,7 +506,7 @@ def table_at(path: tuple[str | int, ...]) -> type[Table] | None:
             if isinstance(step, int):
                 continue
         if _is_table(annotation):
-            field = annotation.model_fields.get(str(step))
+            field = annotation.named_fields().get(str(step))
             annotation = _without_none(field.annotation) if field is not None else None
         else:
             annotation = _entry(annotation)

@@ -352,6 +352,15 @@ def _header_name(text: str) -> str:
 HeaderName = Annotated[str, _reads(_header_name, "the name of a header, without underscores"), _schema()]
 """The name of a header to set. Underscores are refused: many servers cannot tell them from hyphens."""
 
+# At least three characters before the star: "X-*" would take most of what apps and their clients say to each other.
+_HEADER_PATTERN = r"[A-Za-z0-9!#$%&'+.^`|~-]{1,128}|[A-Za-z0-9!#$%&'+.^`|~-]{3,127}\*"
+HeaderPattern = Annotated[
+    str,
+    _spelled(_HEADER_PATTERN, 'the name of a header, or the beginning of names and a star, such as "X-Corp-*"'),
+    _schema(f"({_HEADER_PATTERN})"),
+]
+"""The name of a header, or every name with this beginning."""
+
 PLACEHOLDERS = ("cn", "o", "ou", "email", "dns", "uri", "serial", "sha256", "issuer", "not_after")
 
 

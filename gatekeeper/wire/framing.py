@@ -11,6 +11,7 @@ import re
 from enum import Enum, auto
 from typing import Protocol
 
+from gatekeeper.wire.foreign import BUILT_IN, NameSet
 from gatekeeper.wire.headers import passes_as_trailer, split_field
 from gatekeeper.wire.rules import MessageRule
 
@@ -107,7 +108,7 @@ class ChunkedBody:
 
     __slots__ = ("_extension_bytes", "_held", "_left", "_part", "_size_line", "_stripped", "_trailer_bytes", "trailers")
 
-    def __init__(self, stripped: frozenset[bytes] = frozenset(), *, padded: bool = False) -> None:
+    def __init__(self, stripped: NameSet = BUILT_IN, *, padded: bool = False) -> None:
         self._stripped = stripped
         self._size_line = _PADDED_SIZE if padded else _CHUNK_SIZE
         self._part = _Part.SIZE

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from gatekeeper.wire.foreign import BUILT_IN, NameSet, folded
 from gatekeeper.wire.rules import MessageRule
 
 # RFC 9110, 5.6.2 (token) and 5.5 (field-content with obs-text). No space before the colon, no line folding (RFC 9112,
@@ -30,13 +31,9 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-# What Authelia and the like say beside ``Remote-User``, which apps that know that one believe as well. No preset sets
-# them; ``identity.custom`` may.
-_SAID_BY_OTHER_GATES = frozenset({b"remote-email", b"remote-groups", b"remote-name"})
 # What the gate writes itself, and what it says to an app about the visitor: none of it is ever taken over from a
 # client. ``Proxy`` is no field at all, but CGI turns it into HTTP_PROXY (CVE-2016-5385).
 _NEVER_COPIED = HOP_BY_HOP | {
-    *_SAID_BY_OTHER_GATES,
     b"client-cert",
     b"client-cert-chain",
     b"content-length",
@@ -48,10 +45,7 @@ _NEVER_COPIED = HOP_BY_HOP | {
     b"x-request-id",
 }
 _NEVER_COPIED_PREFIXES = (b"x-ssl-client-", b"x-forwarded-", b"gatekeeper-")
-# Names are compared after every character that is neither letter nor digit became "-", because CGI and WSGI fold such
-# characters together: X_SSL.Client-Verify is HTTP_X_SSL_CLIENT_VERIFY to one app or another.
 _UNDERSCORE = 0x5F  # as a number: looking for b"_" raises and drops a TypeError first, 0.14 µs
-_FOLDED = bytes(byte if chr(byte).isalnum() else 0x2D for byte in bytes(range(128)).lower()) + b"-" * 128
 
 # RFC 9110, 6.5.1: a trailer must not carry framing, routing, authentication or content negotiation.
 FORBIDDEN_TRAILERS = frozenset(
@@ -146,7 +140,7 @@ def split_field(line: bytes, rule: MessageRule = MessageRule.FIELD_LINE) -> tupl
     return name, value.strip(b" \t")
 
 
-def read_request_field(stripped: frozenset[bytes], line: bytes) -> Field:
+def read_request_field(stripped: NameSet, line: bytes) -> Field:
     """Judge one line of a request; ``stripped`` are further names that only the gate may set, as `folded` gives
     them."""
     name, value = split_field(line)
@@ -163,16 +157,11 @@ def read_response_field(line: bytes) -> Field:
     return Field(lower, value, passing, lower in _NOTED_IN_RESPONSES)
 
 
-def folded(name: bytes) -> bytes:
-    """The name as the most careless server sees it, so that no spelling slips past a comparison."""
-    return name.translate(_FOLDED)
-
-
-def is_reserved(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
+def is_reserved(name: bytes, stripped: NameSet = BUILT_IN) -> bool:
     """Whether a client's field of this name never reaches an upstream, whatever it says: framing, hop-by-hop,
-    identity in any spelling, and every name with an underscore.
+    identity in any spelling (the gate's own, and what is in ``stripped``), and every name with an underscore.
     """
-    plain = name.translate(_FOLDED)
+    plain = folded(name)
     return (
         _UNDERSCORE in name or plain in _NEVER_COPIED or plain in stripped or plain.startswith(_NEVER_COPIED_PREFIXES)
     )
@@ -180,7 +169,7 @@ def is_reserved(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
 
 def is_left_to_custom(name: bytes) -> bool:
     """Whether the gate sets no field of this name, as `folded` gives it, so that ``identity.custom`` may."""
-    return name in _SAID_BY_OTHER_GATES or not is_reserved(name)
+    return not is_reserved(name, ())
 
 
 def is_of_the_request(name: bytes) -> bool:
@@ -188,9 +177,9 @@ def is_of_the_request(name: bytes) -> bool:
     return name in _OF_THE_REQUEST or name.startswith(_OF_THE_REQUEST_PREFIXES)
 
 
-def passes_as_trailer(name: bytes, stripped: frozenset[bytes] = frozenset()) -> bool:
+def passes_as_trailer(name: bytes, stripped: NameSet = BUILT_IN) -> bool:
     """Whether a trailer field may go on: an app that merges trailers into the header must not be fooled by one."""
-    return name.translate(_FOLDED) not in FORBIDDEN_TRAILERS and not is_reserved(name, stripped)
+    return folded(name) not in FORBIDDEN_TRAILERS and not is_reserved(name, stripped)
 
 
 def collect(fields: Iterable[Field]) -> dict[bytes, bytes]:

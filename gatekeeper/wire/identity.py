@@ -4,7 +4,7 @@ Written once for each certificate; from request to request the lines are the sam
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -14,7 +14,7 @@ from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings.tables import IdentitySettings
 from gatekeeper.wire.assertion import HEADER, Assertions
 from gatekeeper.wire.custom import fill
-from gatekeeper.wire.headers import folded
+from gatekeeper.wire.foreign import StrippedNames
 from gatekeeper.wire.presets import PRESETS, Header
 
 DAY = 86400.0
@@ -38,18 +38,18 @@ class IdentityLines:
 
 
 class IdentityWriter:
-    """Writes what ``[identity]`` asks for. ``server`` is the gate's own certificate, which Envoy's header names.
-
-    ``stripped`` are the names of custom headers as `gatekeeper.wire.headers.folded` gives them: only the gate may set
-    those.
-    """
+    """Writes what ``[identity]`` asks for. ``server`` is the gate's own certificate, which Envoy's header names."""
 
     def __init__(self, settings: IdentitySettings, server: Certificate, assertions: Assertions | None = None) -> None:
         self._settings = settings
         self._server = server
         self._assertions = assertions
         self._lines: Callable[[Identity], bytes] = lru_cache(CACHED_IDENTITIES)(self._write)
-        self.stripped = frozenset(folded(name.lower().encode("ascii")) for name in settings.custom)
+
+    def strips(self, further: Collection[str] = ()) -> StrippedNames:
+        """The names that no client may send to an app: other proxies', custom ones, and ``further`` ones."""
+        settings = self._settings
+        return StrippedNames((*settings.custom, *settings.strip, *further), settings.passing)
 
     def lines(self, identity: Identity, now: float) -> IdentityLines:
         """The lines at the moment ``now``."""

@@ -17,6 +17,7 @@ import httptools
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.cache import Cache
+from gatekeeper.wire.foreign import BUILT_IN, NameSet
 from gatekeeper.wire.framing import CHUNKED, LENGTH, NONE, Body, ChunkedBody, Framing, LengthBody
 from gatekeeper.wire.headers import (
     BROKEN_LINE_END,
@@ -91,7 +92,7 @@ class Block:
     length: int
     options: frozenset[bytes]
     fields: Mapping[bytes, bytes]
-    stripped: frozenset[bytes]
+    stripped: NameSet
 
     @property
     def plain(self) -> bool:
@@ -169,7 +170,7 @@ class HeadLimits:
 class RequestReader:
     """Reads request heads under the given limits; ``stripped`` names fields that only the gate may set."""
 
-    def __init__(self, limits: HeadLimits, stripped: frozenset[bytes] = frozenset()) -> None:
+    def __init__(self, limits: HeadLimits, stripped: NameSet = BUILT_IN) -> None:
         self.limits = limits
         read_field = partial(read_request_field, stripped)
         fields = Cache(read_field, CACHED_FIELDS, CACHED_FIELD_BYTES)
@@ -264,7 +265,7 @@ def without_empty_lines(held: bytes) -> bytes:
     return held[lines.end() :] if lines else held
 
 
-def read_block(fields: Mapping[bytes, Field], stripped: frozenset[bytes], limit: int, block: bytes) -> Block:
+def read_block(fields: Mapping[bytes, Field], stripped: NameSet, limit: int, block: bytes) -> Block:
     """Read everything after the request line, the blank line included; MessageError if it is refused.
 
     ``fields`` gives the `Field` of a line; ``stripped`` are the names that no trailer may have either; ``limit`` is
@@ -363,7 +364,7 @@ def unreadable_head(data: bytes) -> RequestHead:
     line = data.partition(b"\r\n")[0]
     method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
     special = {name.lower(): value for name, value in reversed(_WISHES.findall(data))}
-    block = Block(b"", b"", 0, b"", NONE, 0, _NO_OPTIONS, special, frozenset())
+    block = Block(b"", b"", 0, b"", NONE, 0, _NO_OPTIONS, special, BUILT_IN)
     return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, block)
 
 

@@ -63,7 +63,7 @@ class ResponseHead:
             return None
         if self.framing is LENGTH:
             return LengthBody(self.length) if self.length else None
-        return ChunkedBody(padded=True) if self.framing is CHUNKED else UntilCloseBody()
+        return ChunkedBody((), padded=True) if self.framing is CHUNKED else UntilCloseBody()
 
 
 def read_response(head: bytes) -> ResponseHead:

@@ -118,6 +118,23 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
             'line 9: identity.custom."x-ssl.client-verify": is a header that gatekeeper itself sets or removes; '
             "take another name",
         ),
+        (
+            MINIMAL + '[identity]\npass = ["X-Device"]\n',
+            'line 9: identity.pass[0]: "X-Device" is not in the list of other proxies\' headers',
+        ),
+        (
+            MINIMAL + '[identity]\npass = ["X-SSL-Client-*"]\n',
+            'line 9: identity.pass[0]: "X-SSL-Client-*" is a header that gatekeeper itself sets or removes',
+        ),
+        (
+            MINIMAL + '[identity]\nstrip = ["Remote-Email"]\npass = ["Remote-Email"]\n',
+            'line 10: identity.pass[0]: "Remote-Email" stands in identity.strip too',
+        ),
+        (
+            MINIMAL + '[identity]\nstrip = ["X*"]\n',
+            "line 9: identity.strip[0]: should be the name of a header, or the beginning of names and a star, such as "
+            '"X-Corp-*"; got "X*"',
+        ),
         *(
             (
                 MINIMAL + f'[identity.custom]\nX-Device = "{{cn}}"\n{name} = "{{cn}}"\n',

@@ -16,7 +16,7 @@ SCALARS = ["1", "-1", "1.5", "true", '""', '"x"', "[]", "[1]", "[{}]", "{}", "{ 
 
 def entries() -> list[tuple[str, str]]:
     tables = [(name, table_at((name,))) for name in Settings.model_fields if name != "upstreams"]
-    return [(name, key) for name, table in tables if table is not None for key in table.model_fields]
+    return [(name, key) for name, table in tables if table is not None for key in table.named_fields()]
 
 
 @pytest.mark.parametrize(("table", "key"), entries())

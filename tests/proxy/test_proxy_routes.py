@@ -390,3 +390,28 @@ def test_rules_without_an_issuer_are_warned_of(files: Files, tmp_path: Path) -> 
     assert not any("bob" in warning for warning in snapshot.warnings(0.0))
     snapshot = build_snapshot(files.settings(routes=routes), {}, 0.0)
     assert not any("names no issuer" in warning for warning in snapshot.warnings(0.0))
+
+
+def test_headers_that_a_visitor_may_send_after_all_are_warned_of(files: Files) -> None:
+    """``identity.pass``: whoever sends one is believed by an app that knows it."""
+    from gatekeeper.proxy.snapshot import build_snapshot
+
+    snapshot = build_snapshot(files.settings(identity={"pass": ["CF-Connecting-IP"]}), {}, 0.0)
+    assert [one for one in snapshot.warnings(0.0) if "identity.pass" in one] == [
+        "a visitor may send CF-Connecting-IP (identity.pass): an app that knows such a header believes it"
+    ]
+    assert not any("identity.pass" in one for one in build_snapshot(files.settings(), {}, 0.0).warnings(0.0))
+
+
+@pytest.mark.parametrize("target", ["/mine/x", "/hook"])
+def test_no_app_hears_from_a_visitor_what_other_proxies_say(scene: Scene, target: str) -> None:
+    """The whole list, on public routes too."""
+    from gatekeeper.wire.foreign import FOREIGN_HEADERS
+
+    lies = [f"{entry.replace('*', 'Anything')}: a-lie" for entry in FOREIGN_HEADERS]
+    lies += [f"X-Forwarded-{name}: a-lie" for name in ("Port", "Server", "Prefix", "Anything")]
+    for visitor in (scene.alice(), scene.visitor()) if target == "/hook" else (scene.alice(),):
+        for start in range(0, len(lies), 50):
+            visitor.send(get(target, *lies[start : start + 50]))
+            assert b"a-lie" not in scene.app.last.read()
+            assert scene.serve(visitor) == OK

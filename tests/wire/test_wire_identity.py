@@ -51,8 +51,9 @@ def test_every_header_of_a_preset_is_stripped_from_requests(name: str) -> None:
 
 def test_custom_names_are_stripped_in_every_spelling() -> None:
     """The reader compares folded names."""
-    assert writer(custom={"X-My.Device": "{cn}"}).stripped == {b"x-my-device"}
-    assert is_reserved(b"x.my-device", writer(custom={"X-My.Device": "{cn}"}).stripped)
+    assert b"x-my-device" in writer(custom={"X-My.Device": "{cn}"}).strips()
+    assert b"x-my-device" not in writer().strips()
+    assert is_reserved(b"x.my-device", writer(custom={"X-My.Device": "{cn}"}).strips())
 
 
 def test_names_are_sent_in_utf_8() -> None:
