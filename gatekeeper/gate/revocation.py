@@ -133,7 +133,7 @@ class Revocations:
         lists = self.lists.get(issuer_of(issuer), ())
         if not lists:
             return RevocationStatus(
-                Standing.UNKNOWN, detail="There is no revocation list of the authority that signed it"
+                Standing.UNKNOWN, detail="There is no revocation list from the authority that issued it"
             )
         serial, end = int(certificate.serial, 16), inf
         for one in lists:
@@ -160,7 +160,7 @@ def _unnamed(lists: list[RevocationList], now: float, end: float) -> RevocationS
     fresh = [one for one in lists if one.fresh(now)]
     if not fresh:
         early = all(now < one.this_update for one in lists)
-        why = "is not valid yet; is the clock right?" if early else "has not been renewed in time"
+        why = "is not valid yet; check the gate's clock" if early else "has not been renewed in time"
         return RevocationStatus(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=_covers(lists))
     if not _covers(fresh):
         return RevocationStatus(
@@ -186,7 +186,7 @@ def alarms(revocations: Revocations, authorities: Iterable[Certificate], now: fl
         elif now >= one.next_update - WARN_BEFORE:
             yield f"the CRL of {one.issuer[0]} must be renewed before {day}"
         elif now < one.this_update:
-            yield f"the CRL of {one.issuer[0]} is not valid yet; is the clock right?"
+            yield f"the CRL of {one.issuer[0]} is not valid yet; check the gate's clock"
     for authority in authorities:
         if all(one.base is not None for one in revocations.lists.get(issuer_of(authority), ())):
             yield f"there is no CRL of {authority.subject}, so nobody with a certificate from it is let in"

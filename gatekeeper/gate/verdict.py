@@ -190,7 +190,7 @@ def confirm(verdict: Verdict, answer: RevocationStatus | None, policy: OCSPPolic
         return verdict
     certificate = verdict.identity.certificate
     if answer is None:
-        detail = "Nobody has said yet whether the certificate was revoked."
+        detail = "The OCSP responder has not said yet whether the certificate was revoked."
         return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate, pending=True)
     if answer.stale and policy.failure_counts:
         answer = RevocationStatus(Standing.GOOD, answer.until)
@@ -234,7 +234,7 @@ def _sentence(reason: Reason, depth: int) -> str:
         case Reason.UNTRUSTED_ISSUER:
             return f"{_OWN} was not signed by an authority that this gate trusts"
         case Reason.WRONG_PURPOSE:
-            return f"{_OWN} was not made for signing in as a client"
+            return f"{_OWN} was not issued for client authentication"
         case Reason.NOT_YET_VALID:
             return f"{whose} is not valid yet"
         case Reason.EXPIRED:
@@ -265,7 +265,7 @@ def _list_says(path: list[Certificate], now: float, policy: Policy) -> Revocatio
         return RevocationStatus(Standing.GOOD)
     certificate, issuer = path[0], path[min(1, len(path) - 1)]
     if issuer is certificate and certificate.issuer != certificate.subject:
-        return RevocationStatus(Standing.UNKNOWN, detail="The authority that signed it is not known")
+        return RevocationStatus(Standing.UNKNOWN, detail="The authority that issued it is not known")
     if _is_below_a_revoked_one(path, now, policy.revocations):
         return RevocationStatus(Standing.REVOKED)
     answer = policy.revocations.answer(certificate, issuer, now)
@@ -283,9 +283,9 @@ def _revocation_says(answer: RevocationStatus, certificate: Certificate) -> Refu
         case Standing.GOOD:
             return None
         case Standing.REVOKED:
-            return Refuse(Reason.REVOKED, "The certificate was revoked by the authority that signed it.", certificate)
+            return Refuse(Reason.REVOKED, "The authority that issued the certificate has revoked it.", certificate)
         case Standing.UNKNOWN:
-            detail = f"Nobody can say whether the certificate was revoked. {answer.detail}."
+            detail = f"It cannot be determined whether the certificate was revoked. {answer.detail}."
             return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate)
         case _:
             assert_never(answer.standing)
@@ -294,7 +294,7 @@ def _revocation_says(answer: RevocationStatus, certificate: Certificate) -> Refu
 def _name_says(certificate: Certificate, policy: Policy) -> Refuse | None:
     """A name must be the same to everybody who reads it: in C, in a log, in a header, on a screen."""
     if certificate.controls:
-        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names hold control characters.", certificate)
+        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names contain control characters.", certificate)
     # A common name that cannot be decoded is not blank: it matches no rule, and is sent as nginx sends it.
     if policy.require_common_name and "CN" not in certificate.undecoded and is_blank(certificate.common_name):
         return Refuse(Reason.BLANK_NAME, "The certificate has no common name (CN), or a blank one.", certificate)

@@ -1,6 +1,6 @@
 """The answer for programs: ``application/problem+json`` (RFC 9457), in English.
 
-Everything beyond ASCII is written as ``\\u…``, so that no certificate's name can steer the terminal of who runs curl.
+Everything beyond ASCII is written as ``\\u…``, so that no certificate's name can control a curl user's terminal.
 """
 
 from http import HTTPStatus
@@ -10,13 +10,13 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Reason, Refuse
 from gatekeeper.refusal.shown import rfc3339
 
-# Longer names are cut: an answer to somebody unknown stays small, whatever they sent.
+# Longer names are cut: an answer to a stranger stays small, whatever they sent.
 LONGEST_VALUE = 1024
 
-# Where HTTPStatus has other words before Python 3.13.
+# HTTPStatus has other phrases for these before Python 3.13.
 _PHRASES = {413: "Content Too Large", 414: "URI Too Long"}
 
-# Title and advice of each reason. They depend on nothing else, so they are all that detail = "minimal" tells.
+# Title and advice of each reason. They depend on nothing else, so they are all that detail = "minimal" reveals.
 _TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_CERTIFICATE: (
         "No client certificate was sent",
@@ -25,25 +25,25 @@ _TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.EXPIRED: ("The client certificate has expired", "Send a renewed certificate."),
     Reason.NOT_YET_VALID: (
         "The client certificate is not valid yet",
-        "Wait until it is, and compare the clocks of the client, the gate and the authority.",
+        "Wait until it is, and check the clocks of the client, the gate and the authority.",
     ),
     Reason.REVOKED: ("The client certificate has been revoked", "Ask for a new certificate."),
     Reason.UNTRUSTED_ISSUER: (
-        "The client certificate comes from an authority that is not accepted here",
-        "Send a certificate of the right authority, together with the intermediate certificates it needs.",
+        "The client certificate was issued by an authority that is not accepted here",
+        "Send a certificate from an accepted authority, with the intermediate certificates it needs.",
     ),
     Reason.WRONG_PURPOSE: (
-        "The client certificate was not made for signing in as a client",
+        "The client certificate was not issued for client authentication",
         "Send a certificate whose extended key usage allows clientAuth.",
     ),
     Reason.BLANK_NAME: ("The client certificate has no name", "Ask for a certificate with a common name (CN)."),
     Reason.NOT_ALLOWED: (
-        "The client certificate is good, but has no access to this",
+        "The client certificate is valid, but has no access to this",
         "Ask for access, or send another certificate.",
     ),
     Reason.REVOCATION_UNKNOWN: (
-        "It is not known whether the client certificate has been revoked",
-        "Try again later; if it stays like this, tell whoever runs this service.",
+        "The revocation status of the client certificate is unknown",
+        "Try again later; if the problem persists, tell the operator of this service.",
     ),
     Reason.INVALID_CERTIFICATE: (
         "The client certificate was rejected",
@@ -53,7 +53,7 @@ _TEXTS: dict[Reason, tuple[str, str]] = {
 
 
 def refusal(refused: Refuse, request_id: str, *, minimal: bool) -> bytes:
-    """The body of a 403; ``minimal`` leaves out the certificate and everything that was found in it."""
+    """The body of a 403; ``minimal`` leaves out the certificate and everything that the check found in it."""
     reason = refused.reason
     title, advice = _TEXTS[reason]
     detail = advice if minimal else f"{_cut(refused.detail)} {advice}"
@@ -71,7 +71,7 @@ def refusal(refused: Refuse, request_id: str, *, minimal: bool) -> bytes:
 
 
 def failure(status: int, detail: str, request_id: str, *, minimal: bool) -> bytes:
-    """The body of any other answer of the gate itself: the status says it all, so the type is about:blank (4.2.1)."""
+    """The body of any other answer of the gate itself. The type is about:blank (section 4.2.1)."""
     why = "" if minimal else f'  "detail": {_quoted(_cut(detail))},\n'
     return (
         "{\n"
@@ -84,7 +84,7 @@ def failure(status: int, detail: str, request_id: str, *, minimal: bool) -> byte
 
 
 def phrase(status: int) -> str:
-    """The status in words, as RFC 9110 has it."""
+    """The reason phrase of a status (RFC 9110, section 15)."""
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 

@@ -86,36 +86,38 @@ class ServerSettings(Table):
     proxy_protocol_from: tuple[Network, ...] = Field(
         default=(),
         examples=[["10.0.0.5/32"]],
-        description="Load balancers that must send a PROXY v1 or v2 header; from anyone else one is refused.",
+        description="Load balancers that must send a PROXY v1 or v2 header; one from any other address is refused.",
     )
     trusted_proxies: tuple[Network, ...] = Field(
         default=(),
         examples=[["10.0.0.0/8"]],
-        description="Proxies whose X-Forwarded-*, Forwarded and X-Request-Id are believed and appended to.",
+        description="Proxies whose X-Forwarded-*, Forwarded and X-Request-Id are accepted and appended to.",
     )
     user: Text | None = Field(
         default=None,
         examples=["gatekeeper"],
-        description="The user to become after the ports are open, when started as root.",
+        description="The user that the workers become once the ports are open, if started as root.",
     )
     group: Text | None = Field(
-        default=None, examples=["gatekeeper"], description="The group to become; without it, the user's own."
+        default=None,
+        examples=["gatekeeper"],
+        description="The group that the workers become; without it, the user's own.",
     )
 
 
 class ClientAuthSettings(Table):
-    """Who is let in: the authorities whose client certificates are good, and how strictly they are judged."""
+    """Who is admitted: the authorities whose client certificates are accepted, and how strictly they are judged."""
 
     ca: Annotated[tuple[File, ...], Field(min_length=1), OneOrMany] = Field(
         examples=["client-ca.crt"],
-        description="The authorities whose client certificates are let in: a PEM bundle, or a list of them.",
+        description="The authorities whose client certificates are accepted: a PEM bundle, or a list of them.",
     )
     crl: Annotated[tuple[File, ...], OneOrMany] = Field(
         default=(), examples=[["client-ca.crl"]], description="Lists of revoked certificates (CRLs), PEM or DER."
     )
     crl_stale: Literal["deny", "allow"] = Field(
         default="deny",
-        description='What a CRL past its nextUpdate means: "deny" lets nobody in on it, "allow" goes on with an alarm.',
+        description='What a CRL past its nextUpdate means: "deny" rejects everyone, "allow" warns only.',
     )
     ocsp: Literal["off", "leaf"] = Field(
         default="off", description='"leaf" asks the OCSP responder whether the visitor\'s certificate was revoked.'
@@ -126,18 +128,19 @@ class ClientAuthSettings(Table):
         description="The OCSP responder to ask instead of the one that the certificate names.",
     )
     ocsp_on_failure: Literal["deny", "allow"] = Field(
-        default="deny", description='What no answer from the OCSP responder means: "deny", or "allow" with an alarm.'
+        default="deny",
+        description='What to do if the OCSP responder does not answer: "deny", or "allow" with an alarm.',
     )
     require_common_name: StrictBool = Field(
         default=True, description="Whether a certificate with a blank or missing common name (CN) is refused."
     )
     advertise_ca: StrictBool = Field(
         default=True,
-        description="Whether the handshake names the authorities, so that browsers offer only what can work.",
+        description="Whether the handshake names the authorities, so that browsers offer only suitable certificates.",
     )
     session_resumption: StrictBool = Field(
         default=False,
-        description="Whether who was let in gets a ticket to resume the TLS session; each request is judged anew.",
+        description="Whether admitted visitors get a ticket to resume the TLS session; each request is still judged.",
     )
     on_refusal: Literal["page", "handshake"] = Field(
         default="page",
@@ -156,7 +159,7 @@ class UpstreamSettings(Table):
     urls: tuple[URL, ...] = Field(
         default=(),
         examples=[["http://10.0.0.1:8000", "http://10.0.0.2:8000"]],
-        description="Several places of the same app instead of url; a request goes where the fewest are under way.",
+        description="Several endpoints of the same app, instead of url; a request goes to the least busy one.",
     )
     ca: File | None = Field(
         default=None,
@@ -178,11 +181,11 @@ class UpstreamSettings(Table):
     )
     unsafe_skip_verify: StrictBool = Field(
         default=False,
-        description="Whether to take any certificate from an https upstream: anyone in between can pose as it.",
+        description="Whether to take any certificate from an https upstream: anyone in between can impersonate it.",
     )
     max_connections: Count = Field(
         default=0,
-        description="How many connections to each place at most, for each worker; 0 sets no bound of its own.",
+        description="The maximum number of connections to each endpoint, per worker; 0 sets no limit.",
     )
     queue_timeout: Duration = Field(
         default=10.0, description="How long a request waits for one of max_connections before it is answered 503."
@@ -190,11 +193,11 @@ class UpstreamSettings(Table):
     health_path: RequestPath | None = Field(
         default=None,
         examples=["/healthz"],
-        description="A path to ask regularly; a place that does not answer 2xx or 3xx gets no requests until it does.",
+        description="A path for health checks; without an answer of 2xx or 3xx, an endpoint gets no requests.",
     )
-    health_interval: Duration = Field(default=10.0, description="How often health_path is asked.")
+    health_interval: Duration = Field(default=10.0, description="How often health_path is requested.")
     slow_start: Wait = Field(
-        default=10.0, description="How long a place that came back is given fewer requests than the others."
+        default=10.0, description="How long an endpoint that came back gets fewer requests than the others."
     )
 
     @property
@@ -213,7 +216,7 @@ def _one_of_url_and_urls(upstream: UpstreamSettings) -> None:
     if upstream.url is not None and upstream.urls:
         raise ValueError("holds both url and urls; keep one of them")
     if not upstream.endpoints:
-        raise ValueError('names no place; write url = "http://127.0.0.1:8000" or wherever the app is')
+        raise ValueError('names no endpoint; write url = "http://127.0.0.1:8000" or wherever the app is')
     if len(upstream.endpoints) > 1 and any(endpoint.scheme == "static" for endpoint in upstream.endpoints):
         raise ValueError("lists static: among several urls; a folder can only stand alone, as url")
 
@@ -229,7 +232,7 @@ def _only_for_https(upstream: UpstreamSettings) -> None:
 
 
 class RuleSettings(Table):
-    """What a certificate must say; every key that is written must match, and of a repeated attribute any one."""
+    """What a certificate must contain; all keys given must match, and of a repeated attribute any one value."""
 
     cn: Text | None = Field(default=None, examples=["alice"], description="The subject's common name.")
     o: Text | None = Field(default=None, examples=["Example Ltd"], description="An organization of the subject.")
@@ -242,12 +245,12 @@ class RuleSettings(Table):
     dns: DNSPattern | None = Field(
         default=None,
         examples=["laptop.example.com"],
-        description="A DNS name among the alternative names; *.example.com is any with one label more.",
+        description="A DNS name among the alternative names; *.example.com is any with exactly one more label.",
     )
     uri: URIPattern | None = Field(
         default=None,
         examples=["spiffe://example.com/app"],
-        description="A URI among the alternative names; one that ends in /* is any that goes on behind the slash.",
+        description="A URI among the alternative names; one that ends in /* is any that continues after the slash.",
     )
     issuer: Text | None = Field(
         default=None, examples=["Home CA"], description="The common name of the authority that signed the certificate."
@@ -278,10 +281,10 @@ class RouteSettings(Table):
     hosts: Annotated[tuple[HostName, ...], Field(min_length=1), OneOrMany] = Field(
         default=(),
         examples=[["admin.example.com"]],
-        description="The names in the Host header; none written, every name.",
+        description="The names in the Host header; without it, every name.",
     )
     methods: Annotated[tuple[Method, ...], Field(min_length=1), OneOrMany] = Field(
-        default=(), examples=[["GET", "POST"]], description="The request methods; none written, every method."
+        default=(), examples=[["GET", "POST"]], description="The request methods; without it, every method."
     )
     upstream: UpstreamName = Field(
         default="default", description='The upstream by name; "default" is the [upstream] table.'
@@ -289,10 +292,10 @@ class RouteSettings(Table):
     allow: Annotated[tuple[RuleSettings, ...], Field(min_length=1)] = Field(
         default=(),
         examples=[[{"ou": "ops"}, {"cn": "alice", "issuer": "Home CA"}]],
-        description="Who may: any table suffices, within a table all must match; none written, every verified visitor.",
+        description="Who is allowed: one table must match, with all its keys; without it, every verified visitor.",
     )
     deny: tuple[RuleSettings, ...] = Field(
-        default=(), examples=[[{"serial": "0a1b"}]], description="Who may not, in the same form; wins over allow."
+        default=(), examples=[[{"serial": "0a1b"}]], description="Who is denied, in the same form; wins over allow."
     )
     public: StrictBool = Field(
         default=False,
@@ -300,7 +303,7 @@ class RouteSettings(Table):
     )
     cors_preflight: Origins = Field(
         default=False,
-        description="Whether CORS preflights pass without a certificate: true, or a list of the origins that may.",
+        description="Whether CORS preflights pass without a certificate: true, or a list of allowed origins.",
     )
 
     @model_validator(mode="after")
@@ -315,10 +318,12 @@ class JWTSettings(Table):
 
     key: Annotated[tuple[File, ...], Field(min_length=1), OneOrMany] = Field(
         examples=["jwt.pem"],
-        description="The private key that signs: EC P-256, PEM. Of a list the first signs, and all can be looked up.",
+        description="The private key that signs: EC P-256, PEM. In a list, the first signs and all are published.",
     )
-    audience: Text = Field(examples=["my-app"], description="Whom the assertion is for; the app must compare it.")
-    lifetime: Duration = Field(default=300.0, description='How long an assertion is good; "10s" at least.')
+    audience: Text = Field(
+        examples=["my-app"], description="The app for which the assertion is meant; the app must compare it."
+    )
+    lifetime: Duration = Field(default=300.0, description='How long an assertion is valid; "10s" at least.')
 
     @field_validator("lifetime")
     @classmethod
@@ -334,18 +339,18 @@ class IdentitySettings(Table):
 
     headers: tuple[HeaderPreset, ...] = Field(
         default=("nginx",),
-        description="Which sets of headers are sent to the app; the reference of headers lists each.",
+        description="Which sets of headers the app gets; the headers reference lists each.",
     )
     custom: Mapping[HeaderName, Template] = Field(
         default_factory=dict,
         examples=[{"X-Device": "{cn}"}],
-        description="Headers of your own; filled in are {cn}, {o}, {ou}, {email}, {dns}, {uri}, {serial}, {sha256}, "
+        description="Headers of your own; they can use {cn}, {o}, {ou}, {email}, {dns}, {uri}, {serial}, {sha256}, "
         "{issuer} and {not_after}.",
     )
     jwt: JWTSettings | None = Field(
         default=None,
         examples=[{"key": "jwt.pem", "audience": "my-app"}],
-        description="Signs an assertion for apps that do not want to trust the network.",
+        description="Sends a signed assertion, for apps that should not depend on the network's isolation.",
     )
     strip: tuple[HeaderPattern, ...] = Field(
         default=(),
@@ -361,7 +366,7 @@ class IdentitySettings(Table):
     )
     expiry_warning: DurationOrOff = Field(
         default=14 * 86400.0,
-        description='How long before its end a certificate is warned of, in headers to visitor and app; or "off".',
+        description='How long before a certificate expires visitor and app are warned, in headers; or "off".',
     )
 
 
@@ -370,7 +375,7 @@ class RefusalSettings(Table):
 
     detail: Literal["full", "minimal"] = Field(
         default="full",
-        description='Whether the page says why and shows the certificate ("full") or only that it is refused.',
+        description='Whether the page shows the certificate and the details ("full") or only the reason.',
     )
     contact: Text | None = Field(
         default=None, examples=["you@example.com"], description="Whom to ask, shown on the page."
@@ -378,12 +383,12 @@ class RefusalSettings(Table):
     template: File | None = Field(
         default=None,
         examples=["refusal.html"],
-        description="A page of your own instead of the built-in one, a Jinja template.",
+        description="A Jinja template that replaces the built-in page.",
     )
 
 
 class InvitationsSettings(Table):
-    """Links that carry a certificate onto a device; off unless this table is written."""
+    """Links that install a certificate on a device; off unless this table is present."""
 
     folder: Folder = Field(
         examples=["/var/lib/gatekeeper/invitations"],
@@ -396,38 +401,39 @@ class AdminSettings(Table):
 
     listen: ListenOrOff = Field(
         default_factory=lambda: parse_listen("127.0.0.1:9000"),
-        description='Where to listen; "off" switches it off, and `gatekeeper healthcheck` with it.',
+        description='Where to listen; "off" disables it, and `gatekeeper healthcheck` with it.',
     )
 
 
 class ReadinessSettings(Table):
-    """What, beside the gate itself, makes /readyz say no."""
+    """What makes /readyz fail, apart from the gate itself."""
 
     checks: tuple[Literal["upstream", "crl"], ...] = Field(
         default=(),
         examples=[["upstream"]],
-        description='Conditions that take this gate out of service: "upstream", no app at all is up; "crl", everybody '
-        "is refused because of a stale list. None written, /readyz says whether this gate can answer.",
+        description='Conditions that take this gate out of service: "upstream", no app at all is up; "crl", everyone '
+        "is refused because of a stale list. Without any, /readyz says only whether this gate can answer.",
     )
 
 
 class LogSettings(Table):
-    """What is written down, where, and how."""
+    """What is logged, where, and in which format."""
 
     access: LogTarget = Field(
-        default="stdout", description='Where one line for each exchange goes: "stdout", "stderr", "off" or a file.'
+        default="stdout",
+        description='Where the access log goes, one line per exchange: "stdout", "stderr", "off" or a file.',
     )
     format: Literal["json", "combined", "text"] = Field(
         default="json",
-        description="How access lines are written: as JSON, as Apache and nginx do (combined), or for the eye.",
+        description="The format of access lines: JSON, that of Apache and nginx (combined), or plain text for people.",
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least important messages that are still written to stderr."
+        default="info", description="The lowest level of messages written to stderr."
     )
 
 
 class TimeoutsSettings(Table):
-    """How long the gate waits for what. All are enforced."""
+    """Time limits. All are enforced."""
 
     handshake: Duration = Field(default=10.0, description="The TLS handshake, from the connection to its end.")
     request_header: Duration = Field(
@@ -436,26 +442,24 @@ class TimeoutsSettings(Table):
     idle: Duration = Field(default=75.0, description="A kept-alive connection between two requests.")
     connect: Duration = Field(default=5.0, description="Connecting to an upstream, its TLS handshake included.")
     response_header: Duration = Field(
-        default=60.0, description="The head of the upstream's answer, after the whole request was sent."
+        default=60.0, description="The head of the upstream's response, after the whole request was sent."
     )
-    stream_idle: Duration = Field(default=60.0, description="A body, either way, in which not one byte moves.")
-    tunnel_idle: Duration = Field(
-        default=3600.0, description="A WebSocket or other tunnel in which not one byte moves."
-    )
+    stream_idle: Duration = Field(default=60.0, description="A body, in either direction, in which no byte moves.")
+    tunnel_idle: Duration = Field(default=3600.0, description="A WebSocket or other tunnel in which no byte moves.")
     hang: Duration = Field(
-        default=10.0, description="A worker process that does not react; it is then ended and replaced."
+        default=10.0, description="A worker process that does not respond; it is then killed and replaced."
     )
     drain: Duration = Field(
-        default=30.0, description="What is still running when the gate stops, before it is cut off."
+        default=30.0, description="Exchanges under way when the gate stops; the rest is then closed."
     )
     drain_delay: Wait = Field(
         default=0.0,
-        description="The time between /readyz saying no and the end of accepting, for load balancers to notice.",
+        description="The time between /readyz failing and the end of accepting, for load balancers to notice.",
     )
 
 
 class LimitsSettings(Table):
-    """How much of anything is accepted."""
+    """Size and number limits."""
 
     request_header: Size = Field(default=32 << 10, description="The head of a request, all lines together; above: 431.")
     header_count: Annotated[StrictInt, Field(ge=1)] = Field(
@@ -470,7 +474,7 @@ class LimitsSettings(Table):
     )
     connections_per_ip: Count = Field(
         default=0,
-        description="Open connections from one address; above, new ones are closed; 0 sets no bound.",
+        description="Open connections from one address; above, new ones are closed; 0 sets no limit.",
     )
 
 

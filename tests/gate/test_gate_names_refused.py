@@ -43,7 +43,7 @@ def test_control_characters_anywhere_in_the_subject(control: str) -> None:
         subject = x509.Name([x509.NameAttribute(NameOID.TITLE, "x"), x509.NameAttribute(oid, f"a{control}b")])
         assert refusal(certificate(subject)) == (
             Reason.INVALID_CERTIFICATE,
-            "The certificate's names hold control characters.",
+            "The certificate's names contain control characters.",
         )
 
 

@@ -202,7 +202,7 @@ def test_an_answer_stays_small(accept: str) -> None:
         ),
         ("javascript:alert(1)", "<bdi>javascript:alert(1)</bdi>"),
         ("Room <3>", "<bdi>Room &lt;3&gt;</bdi>"),
-        ("", "Ask whoever gave you this address or your certificate."),
+        ("", "Ask the person who gave you this address or your certificate."),
     ],
 )
 def test_whom_to_ask(contact: str, shown: str) -> None:

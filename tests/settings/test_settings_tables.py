@@ -122,8 +122,8 @@ HTTPS = '[upstream]\nurl = "https://a"\n'
     ("upstream", "sentence"),
     [
         (UPSTREAM + 'urls = ["http://a"]\n', "holds both url and urls; keep one of them"),
-        ("[upstream]\n", "names no place; write url ="),
-        ("[upstream]\nurls = []\n", "names no place; write url ="),
+        ("[upstream]\n", "names no endpoint; write url ="),
+        ("[upstream]\nurls = []\n", "names no endpoint; write url ="),
         ('[upstream]\nurls = ["static:a", "http://b"]\n', "lists static: among several urls"),
         (HTTPS + 'certificate = "a"\n', "needs certificate and key together"),
         (HTTPS + 'key = "a"\n', "needs certificate and key together"),
