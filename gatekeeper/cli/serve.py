@@ -3,11 +3,13 @@
 import argparse
 import logging
 import os
+import sysconfig
 import time
 from collections.abc import Sequence
 
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import Commands
+from gatekeeper.errors import GatekeeperError
 from gatekeeper.process.handover import listeners_from_systemd, predecessor
 from gatekeeper.process.listeners import Listener, close_listeners, open_listeners, shown_listener
 from gatekeeper.process.privileges import account_of
@@ -29,7 +31,15 @@ def add_command(commands: Commands) -> None:
     parser.set_defaults(run=_serve)
 
 
+def check_interpreter(*, free_threaded: bool) -> None:
+    """GatekeeperError on an interpreter without the global lock (PEP 703): the counters that workers share and the
+    objects behind `gatekeeper.tls.openssl` rely on it, and nothing was tried there."""
+    if free_threaded:
+        raise GatekeeperError("free-threaded builds of Python are not supported; start the gate with an ordinary one")
+
+
 def _serve(options: argparse.Namespace) -> int:
+    check_interpreter(free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")))
     before = predecessor(os.environ)
     present = before.listeners if before is not None else listeners_from_systemd(os.environ)
     configuration = load_configuration(options)

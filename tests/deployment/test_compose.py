@@ -34,7 +34,8 @@ def test_what_the_files_name_is_there(file: Any) -> None:
         if "build" in service:
             assert (FOLDER / service["build"] / "Dockerfile").is_file()
         for volume in service.get("volumes", []):
-            assert (FOLDER / volume.split(":")[0]).exists()
+            outside = volume.split(":")[0]
+            assert outside in read(file).get("volumes", {}) or (FOLDER / outside).exists()
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -63,10 +64,31 @@ def test_the_gate_is_reached_where_it_listens(file: Any) -> None:
     outside, inside, mode = gate["volumes"][0].split(":")
     assert (inside, mode) == ("/etc/gatekeeper", "ro")
     settings = tomllib.loads((FOLDER / outside / "gatekeeper.toml").read_text())
-    published = [service["ports"] for service in compose["services"].values() if "ports" in service]
-    assert published == [["443:8443"]]
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == ["443:8443"]
     assert settings["server"]["listen"] == "0.0.0.0:8443"
     assert settings["upstream"]["url"] == "http://app:8000"
+
+
+def test_prometheus_reaches_the_admin_port() -> None:
+    """Over a network that both share, at the name and port that its configuration has; no port of it is published."""
+    compose = read("compose.yaml")
+    gate, prometheus = compose["services"]["gatekeeper"], compose["services"]["prometheus"]
+    assert set(gate["networks"]) & set(prometheus["networks"])
+    (job,) = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
+    settings = tomllib.loads((FOLDER / "gatekeeper" / "gatekeeper.toml").read_text())
+    assert job["static_configs"][0]["targets"] == [f"gatekeeper:{settings['admin']['listen'].split(':')[1]}"]
+    assert settings["admin"]["listen"].startswith("0.0.0.0:")
+    assert not any("9000" in port for port in gate["ports"])
+
+
+def test_the_gate_can_hand_out_invitations() -> None:
+    """The folder of the configuration is the one that is mounted, and may be written to."""
+    (mounted,) = (
+        volume for volume in read("compose.yaml")["services"]["gatekeeper"]["volumes"] if "invitations" in volume
+    )
+    settings = tomllib.loads((FOLDER / "gatekeeper" / "gatekeeper.toml").read_text())
+    assert mounted.split(":")[1:] == [settings["invitations"]["folder"]]
 
 
 def test_the_gate_believes_haproxy_and_nobody_else() -> None:

@@ -1,16 +1,43 @@
 """The systemd unit and the log rotation, judged by the programs that will read them."""
 
 import configparser
+import os
+import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
+
+from tests.gate_process import ROOT, configure
 from tests.tools import needs
+from tests.visitors import Visitors
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 UNIT = CONFIG / "systemd" / "gatekeeper.service"
+SOCKET = CONFIG / "systemd" / "gatekeeper.socket"
 ROTATION = CONFIG / "logrotate" / "gatekeeper"
 # systemd-analyze's scale goes from 0, no way to do harm, to 10. A unit without any hardening is at 9.6.
 EXPOSURE_AT_MOST = 2.0
+NOBODY = 65534
+# In a network of its own: check, serve, ask once. Arguments: the folder, and the command that runs gatekeeper.
+TRIAL = """
+set -e
+ip link set lo up
+cd "$1"; shift
+"$@" check -c gatekeeper.toml >/dev/null
+"$@" serve -c gatekeeper.toml &
+curl -s --retry 200 --retry-delay 0 --retry-max-time 20 --retry-connrefused --cacert ca.crt https://localhost/
+kill $!
+wait
+"""
+
+
+@pytest.fixture
+def visitors(tmp_path_factory: pytest.TempPathFactory) -> Visitors:
+    return Visitors.make(tmp_path_factory.mktemp("visitors"))
 
 
 def installed(tmp_path: Path) -> Path:
@@ -27,6 +54,58 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", installed(tmp_path)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_systemd_takes_the_socket_together_with_the_service(tmp_path: Path) -> None:
+    """The socket unit names the service that lies beside it."""
+    needs("systemd-analyze")
+    socket = tmp_path / SOCKET.name
+    socket.write_text(SOCKET.read_text())
+    command = ["systemd-analyze", "verify", str(installed(tmp_path)), str(socket)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def setting(name: str) -> list[str]:
+    """The words of a setting of the unit."""
+    lines = [line.partition("=")[2] for line in UNIT.read_text().splitlines() if line.startswith(f"{name}=")]
+    return " ".join(lines).split()
+
+
+@pytest.fixture
+def open_folder(visitors: Visitors) -> Iterator[Path]:
+    """What a gate needs, where another user can read it: pytest's own folders are for root alone."""
+    with TemporaryDirectory() as made:
+        folder = visitors.furnish(Path(made))
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, NOBODY)
+        yield folder
+
+
+def test_the_gate_works_with_the_rights_of_the_unit(open_folder: Path) -> None:
+    """setpriv gives a process what the unit leaves: an ordinary user, the one capability, no new privileges. Port 443
+    of a network namespace is opened and answered, with invitations in a folder like the one of StateDirectory."""
+    needs("setpriv", "unshare", "ip", "curl")
+    if os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("becoming another user needs root")
+    (capability,) = setting("AmbientCapabilities")
+    assert setting("CapabilityBoundingSet") == [capability] == ["CAP_NET_BIND_SERVICE"]
+    assert setting("NoNewPrivileges") == ["yes"]
+    state = open_folder / setting("StateDirectory")[1]
+    state.mkdir(parents=True)
+    shutil.chown(state, NOBODY)
+    state.chmod(int(setting("StateDirectoryMode")[0], 8))
+    tables = f'[invitations]\nfolder = "{state}"'
+    configure(open_folder, listen='"127.0.0.1:443"', admin="127.0.0.1:9000", log="stderr", tables=tables)
+    caps = f"-all,+{capability.removeprefix('CAP_').lower()}"
+    gate = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs"]
+    gate += [f"--inh-caps={caps}", f"--ambient-caps={caps}", f"--bounding-set={caps}"]
+    gate += [sys.executable, "-B", "-m", "gatekeeper"]
+    command = ["unshare", "--net", "sh", "-c", TRIAL, "sh", str(open_folder), *gate]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert '"reason": "no_certificate"' in done.stdout, done.stderr
 
 
 def test_the_unit_is_hardened(tmp_path: Path) -> None:
