@@ -27,7 +27,7 @@ IN_MEMORY := tests/config tests/gate tests/process tests/proxy tests/refusal tes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test core check style types reference-current bench instructions format reference docs man image image-push dist compiled sbom chart chart-push sign stamp notes release-check release clean
+.PHONY: help demo test core test-lowest check style types reference-current bench instructions format reference docs man image image-push dist compiled sbom chart chart-push sign stamp notes release-check release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,14 @@ test: $(VENV)/.installed-dev ## the whole test suite
 
 core: $(VENV)/.installed-dev ## the tests that need no other program, on the Python of $(PYTHON)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(IN_MEMORY) $(PYTEST_ARGS)
+
+# An environment of its own, so that the one of all other words stays as it is.
+test-lowest: $(VENV)/.made ## the tests of `make core` on the lowest version of each dependency that pyproject.toml allows
+	$(MAKE) VENV=build/lowest build/lowest/.made
+	build/lowest/bin/python -m pip install --quiet packaging
+	build/lowest/bin/python releasing/lowest.py > build/lowest/constraints.txt
+	build/lowest/bin/python -m pip install --quiet --constraint build/lowest/constraints.txt --editable . --group dev
+	build/lowest/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(IN_MEMORY) $(PYTEST_ARGS)
 
 check: style types reference-current ## all that is judged without running: style, types, generated files
 

@@ -6,10 +6,11 @@ import hashlib
 import logging
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
+from ipaddress import ip_address
 from typing import Any, Protocol
 
 import jinja2
@@ -49,13 +50,21 @@ Documents = Callable[[], Mapping[bytes, bytes]]
 class Admin:
     """Serves ``/healthz``, ``/readyz``, ``/status`` and ``/metrics``, each from what ``status`` says at the moment.
 
-    ``documents`` are what visitors get by the same paths (the JWKS), path to JSON.
+    ``documents`` are what visitors get by the same paths (the JWKS), path to JSON; ``hosts`` the names, beside those
+    that need none, by which what the gate tells of itself may be asked for.
     """
 
-    def __init__(self, status: Says, documents: Documents = dict, seconds: float = CONNECTION_SECONDS) -> None:
+    def __init__(
+        self,
+        status: Says,
+        documents: Documents = dict,
+        seconds: float = CONNECTION_SECONDS,
+        hosts: Callable[[], Collection[str]] = tuple,
+    ) -> None:
         self._status = status
         self._documents = documents
         self._seconds = seconds
+        self._hosts = hosts
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
 
@@ -94,6 +103,13 @@ class Admin:
         asyncio.get_running_loop().call_later(self._seconds, connection.force_close)
         return connection
 
+    def _check_host(self, request: web.Request) -> None:
+        """421 (RFC 9110, 15.5.20) for a name that is not ours: a page of attacker.example, whose name the attacker lets
+        point to 127.0.0.1, would be read by the browser as that page's own (DNS rebinding). An address is no name."""
+        host = request.headers.get("Host", "")
+        if not names_the_machine(host) and _name_in(host) not in self._hosts():
+            raise web.HTTPMisdirectedRequest(text="admin.hosts does not list the name of this request\n")
+
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
@@ -104,7 +120,10 @@ class Admin:
         return web.Response(body=document, content_type="application/json")
 
     async def _readyz(self, request: web.Request) -> web.Response:
-        checks = await self._status.checks(verbose="verbose" in request.query)
+        verbose = "verbose" in request.query
+        if verbose:
+            self._check_host(request)
+        checks = await self._status.checks(verbose=verbose)
         ready = is_ready(checks)
         body = {
             "status": "ready" if ready else "not ready",
@@ -113,16 +132,36 @@ class Admin:
         return web.json_response(body, status=200 if ready else 503)
 
     async def _show_status(self, request: web.Request) -> web.Response:
+        self._check_host(request)
         report = await self._status.report()
         if "text/html" not in request.headers.get("Accept", ""):
             return web.json_response(report, headers={"Vary": "Accept"})
         headers = {"Content-Security-Policy": _policy(), "Vary": "Accept"}
         return web.Response(text=page(report), content_type="text/html", headers=headers)
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        self._check_host(request)
         text = await self._status.metrics()
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         return web.Response(body=text.encode(), headers=headers)
+
+
+def names_the_machine(host: str) -> bool:
+    """Whether a Host is empty, localhost or below it (RFC 6761, 6.3), or an IP address, with or without a port."""
+    name = _name_in(host)
+    if not host or name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _name_in(host: str) -> str:
+    """A Host without its port, without brackets, without the dot of the root, in lower case."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower().removesuffix(".")
 
 
 @web.middleware

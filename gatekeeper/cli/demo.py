@@ -27,6 +27,7 @@ from gatekeeper.cli.terminal import print_json, show, working
 from gatekeeper.embedded.demo import demo_app
 from gatekeeper.errors import StartError, UsageError
 from gatekeeper.settings.addresses import parse_listen, parse_upstream
+from gatekeeper.tls.client import client_context
 
 if TYPE_CHECKING:
     from gatekeeper.embedded.fixture import DemoFixture, Player
@@ -211,7 +212,7 @@ def _shown(reason: str | None) -> str:
 
 def _visit(stage: "DemoFixture", player: "Player", version: ssl.TLSVersion, port: int) -> str:
     """What this visitor gets: ``200, let in``, ``403 expired`` …, or what went wrong."""
-    context = ssl.create_default_context(cafile=str(stage.authority))
+    context = client_context(str(stage.authority))
     context.minimum_version = context.maximum_version = version
     if player.credential is not None:
         with tempfile.NamedTemporaryFile(dir=stage.folder) as file:

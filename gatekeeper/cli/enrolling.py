@@ -31,6 +31,7 @@ from gatekeeper.ca.store import read_file
 from gatekeeper.cli.terminal import working
 from gatekeeper.errors import InvitationError, UsageError
 from gatekeeper.invitations.request import spki_sha256
+from gatekeeper.tls.client import client_context
 
 _PATH = re.compile(r"/\.gatekeeper/invite/[A-Za-z0-9_-]{43}/?")
 # An answer of the gate is a few KiB, a chain of large keys a few more.
@@ -69,7 +70,7 @@ class Gate:
             raise UsageError("this is no link of an invitation: https://GATE/.gatekeeper/invite/ and 43 characters")
         try:
             self._host, self._port = parts.hostname, parts.port or 443
-            self._context = ssl.create_default_context(cafile=cacert)
+            self._context = client_context(str(cacert) if cacert else None)
         except ssl.SSLError as error:
             raise UsageError(f"{cacert} holds no certificate (PEM) of an authority") from error
         except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ import logging
 import os
 import select
 import sys
+import threading
 from collections.abc import Mapping
 
 _log = logging.getLogger("gatekeeper")
@@ -17,6 +18,31 @@ def log_to_stderr(level: str) -> None:
     file = sys.stderr.fileno()
     logging.root.addHandler(Messages(file, Line(journal=is_journal(file))))
     logging.root.setLevel(level.upper())
+    log_what_python_would_print()
+
+
+def log_what_python_would_print() -> None:
+    """Have exceptions that nobody catches, and warnings, in the log. Python prints them to stderr itself, which waits
+    where nobody reads it: 207 ClientHellos with a server name that is not ASCII stopped a worker. What the event loop
+    meets goes to the logger ``asyncio``, and so is there already.
+    """
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_thread
+    logging.captureWarnings(True)
+
+
+def _log_unraisable(what: "sys.UnraisableHookArgs") -> None:
+    if isinstance(what.exc_value, UnicodeError) and isinstance(what.object, bytes):
+        # CPython's servername callback got a name that is not ASCII. The handshake ends, and that is logged too.
+        _log.debug("a server name that cannot be read: %a", what.object[:255])
+        return
+    where = f"{what.err_msg or 'an exception that nobody could catch'}: {what.object!r:.200}"
+    _log.error("%s", where, exc_info=what.exc_value)
+
+
+def _log_thread(what: threading.ExceptHookArgs) -> None:
+    name = what.thread.name if what.thread is not None else "?"
+    _log.error("the thread %s ends by a mistake of its own", name, exc_info=what.exc_value)
 
 
 def announce(level: int, line: str) -> None:

@@ -33,9 +33,9 @@ from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoint import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool, make_pools
-from gatekeeper.settings.addresses import SocketPath
+from gatekeeper.settings.addresses import Address, SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.settings.tables import Settings
+from gatekeeper.settings.tables import AdminSettings, Settings
 from gatekeeper.telemetry.access_log import FORMATS, AccessLog
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, State
 from gatekeeper.tls.openssl import keep_large_buffers
@@ -106,6 +106,12 @@ def run_worker(path: Path, context: WorkerContext) -> None:
             raise configuration.located(error) from None
 
 
+def _admin_hosts(admin: AdminSettings) -> tuple[str, ...]:
+    """By what names the admin listener may be asked: those configured, and the one that it listens on."""
+    own = (admin.listen.host.lower(),) if isinstance(admin.listen, Address) else ()
+    return (*admin.hosts, *own)
+
+
 class _Worker:
     def __init__(self, path: Path, settings: Settings, context: WorkerContext, watch: Watch) -> None:
         self._watch = watch
@@ -153,7 +159,11 @@ class _Worker:
             connections_from=ledger.connections_from,
         )
         self._acceptor = Acceptor(proxy, context.visitors, shared=context.shared)
-        self._admin = Admin(Status(proxy, ledger), lambda: proxy.snapshot.documents)
+        self._admin = Admin(
+            Status(proxy, ledger),
+            lambda: proxy.snapshot.documents,
+            hosts=lambda: _admin_hosts(proxy.snapshot.settings.admin),
+        )
         if context.admin is not None:
             await self._admin.start(context.admin)
         # What exists now lives as long as the process; the collector need not look at it again.

@@ -13,6 +13,7 @@ import aiohttp
 from gatekeeper.gate.ocsp import make_request, read_response, responder_of
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
+from gatekeeper.tls.client import client_context
 
 _log = logging.getLogger("gatekeeper")
 
@@ -96,7 +97,9 @@ class Responders:
     async def _post(self, url: str, request: bytes) -> bytes:
         """RFC 6960, A.1. ValueError if the answer is no OCSP response."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS))
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=client_context())
+            )
         headers = {"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"}
         async with self._session.post(url, data=request, headers=headers, allow_redirects=False) as response:
             if response.status != 200:

@@ -403,6 +403,13 @@ class AdminSettings(Table):
         default_factory=lambda: parse_listen("127.0.0.1:9000"),
         description='Where to listen; "off" disables it, and `gatekeeper healthcheck` with it.',
     )
+    hosts: tuple[HostName, ...] = Field(
+        default=(),
+        examples=[["gatekeeper.monitoring.svc"]],
+        description="The names by which /status, /metrics and /readyz?verbose may be asked for, beside IP addresses, "
+        "localhost and the name in admin.listen. By any other name, a web page open in a browser on this machine could "
+        "read them (DNS rebinding).",
+    )
 
 
 class ReadinessSettings(Table):

@@ -370,6 +370,8 @@ def _template(text: str) -> str:
         bare = bare.replace(f"{{{name}}}", "")
     if "{" in bare or "}" in bare:
         raise ValueError(f"may hold these in braces, and no others: {', '.join(PLACEHOLDERS)}")
+    if text != text.strip():
+        raise ValueError("must not begin or end with a blank: no header value does (RFC 9110, 5.5)")
     return _text(text)
 
 

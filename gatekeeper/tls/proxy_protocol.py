@@ -1,8 +1,10 @@
 """The PROXY protocol, versions 1 and 2: who a load balancer speaks for. Bytes in, an address out; no socket, no clock.
 
-Source: "The PROXY protocol", by HAProxy's authors (proxy-protocol.txt). TLVs, checksums among them, are not looked at.
+Source: "The PROXY protocol", by HAProxy's authors (proxy-protocol.txt). Of the TLVs (section 2.2.7) the checksum is
+verified and the others are not looked at, but all must fit.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
@@ -112,7 +114,51 @@ def _read_v2(data: bytes) -> ProxyHeader | None:
     if len(data) < start + length:
         return None
     addresses, rest = data[start : start + size], data[start + length :]
-    return ProxyHeader(_v2_client(family, addresses) if command else None, rest)
+    if not command:
+        return ProxyHeader(None, rest)  # section 2.2: the receiver discards the whole block
+    _check_tlvs(data[: start + length], start + size)
+    return ProxyHeader(_v2_client(family, addresses), rest)
+
+
+_CHECKSUM = 0x03  # PP2_TYPE_CRC32C
+
+
+def _check_tlvs(header: bytes, start: int) -> None:
+    """Section 2.2.7: each has a type, a length of two bytes, and as many bytes as that says. Section 2.2.3: whoever
+    receives a wrong checksum must abort the connection."""
+    for kind, begin, end in _tlvs(header, start):
+        if kind == _CHECKSUM:
+            plain = header[:begin] + bytes(4) + header[end:]
+            if end - begin != 4 or int.from_bytes(header[begin:end]) != crc32c(plain):
+                raise ProxyHeaderError("the checksum of the header is wrong")
+
+
+def _tlvs(header: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """Type, begin and end of the value of each."""
+    while at < len(header):
+        begin = at + 3
+        end = begin + int.from_bytes(header[at + 1 : begin])
+        if end > len(header):  # so it is where the length itself is cut off
+            raise ProxyHeaderError("what follows the addresses in the header is cut off")
+        yield header[at], begin, end
+        at = end
+
+
+def crc32c(data: bytes) -> int:
+    """The CRC of RFC 3720, appendix B.4 (Castagnoli), which zlib does not have."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def _crc_of(byte: int) -> int:
+    for _ in range(8):
+        byte = (byte >> 1) ^ (0x82F63B78 if byte & 1 else 0)
+    return byte
+
+
+_CRC_TABLE = tuple(map(_crc_of, range(256)))
 
 
 def _v2_command(byte: int) -> bool:

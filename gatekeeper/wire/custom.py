@@ -22,7 +22,9 @@ def fill(template: str, certificate: Certificate) -> str:
     values = {name: _VALUES[name](certificate, special) for name in names}
     if names and not any(values.values()):
         return ""
-    return _PLACEHOLDER.sub(lambda match: values[match[1]], template)
+    # RFC 9110, 5.5: no field value begins or ends with a blank, which the template may put beside an empty value.
+    # A value's own blanks at either end are encoded, so that no name becomes another one here.
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], template).strip(" ")
 
 
 def _not_after(certificate: Certificate, _special: str) -> str:

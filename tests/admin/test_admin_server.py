@@ -60,15 +60,17 @@ def ask(checks: Mapping[str, Check], path: str, method: str = "GET", accept: str
     return status, json.loads(text) if text.startswith("{") else text
 
 
-def ask_whole(checks: Mapping[str, Check], path: str, method: str, accept: str) -> tuple[int, str, Mapping[str, str]]:
+def ask_whole(
+    checks: Mapping[str, Check], path: str, method: str, accept: str, **more: str
+) -> tuple[int, str, Mapping[str, str]]:
     async def talk() -> tuple[int, str, Mapping[str, str]]:
         listener = open_listener(parse_listen("127.0.0.1:0"))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}{path}"
-        admin = Admin(Says(checks))
+        admin = Admin(Says(checks), hosts=lambda: ["gate.example.com"])
         await admin.start(listener)
         try:
             async with (
-                ClientSession(headers={"Accept": accept}) as session,
+                ClientSession(headers={"Accept": accept} | more) as session,
                 session.request(method, url) as answer,
             ):
                 return answer.status, await answer.text(), dict(answer.headers)
@@ -83,6 +85,36 @@ def test_metrics_are_prometheus_text() -> None:
     status, text, headers = ask_whole({}, "/metrics", "GET", "*/*")
     assert (status, text) == (200, "gatekeeper_connections 7\n")
     assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+TELLING = ["/status", "/metrics", "/readyz?verbose"]
+
+
+@pytest.mark.parametrize("path", TELLING)
+@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:9000", "localhost.attacker.example", "[x]:1"])
+def test_a_page_with_a_name_of_its_own_learns_nothing(path: str, host: str) -> None:
+    """DNS rebinding: the browser takes our answer for the page's own, whose name points to 127.0.0.1."""
+    status, text, _ = ask_whole({}, path, "GET", "*/*", Host=host)
+    assert (status, text) == (421, "admin.hosts does not list the name of this request\n")
+
+
+@pytest.mark.parametrize("path", TELLING)
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "LocalHost.:9000", "gate.localhost:9000", "127.0.0.1:9000", "[::1]:9000", "[::1]", "10.0.0.7"),
+        *("gate.example.com", "Gate.Example.com:9000"),
+    ],
+)
+def test_whoever_asks_by_a_known_name_is_told(path: str, host: str) -> None:
+    """Addresses, which no page can point elsewhere, localhost (RFC 6761, 6.3), and what is configured."""
+    assert ask_whole({}, path, "GET", "*/*", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_may_use_any_name(path: str) -> None:
+    """They tell nothing that is not to be known, and orchestrators name their targets as they like."""
+    assert ask_whole({}, path, "GET", "*/*", Host="anything.example")[0] == 200
 
 
 def test_status_is_json_unless_a_page_is_asked_for() -> None:

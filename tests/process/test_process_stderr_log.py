@@ -2,12 +2,16 @@
 
 import logging
 import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gatekeeper.process.stderr_log import Line, Messages, is_journal
+from gatekeeper.process.stderr_log import Line, Messages, _log_thread, _log_unraisable, is_journal
 
 
 def test_the_journal_is_known_by_device_and_inode(tmp_path: Path) -> None:
@@ -68,3 +72,96 @@ def test_a_reader_that_has_gone_changes_nothing(pipe: tuple[int, int]) -> None:
     with open(os.devnull, "rb") as instead:
         os.dup2(instead.fileno(), pipe[0])
     messages.emit(record("to nobody"))
+
+
+# Fills the pipe that is stderr, then does what makes Python print to it, and says when that is over.
+_FULL = """
+import asyncio, os, ssl, sys, threading, warnings
+from pathlib import Path
+from gatekeeper.process.stderr_log import log_to_stderr
+log_to_stderr("info")
+os.set_blocking(2, False)
+try:
+    while True:
+        os.write(2, b"x" * 65536)
+except BlockingIOError:
+    pass
+os.set_blocking(2, True)
+"""
+_SERVER_NAME = """
+from gatekeeper.tls.context import new_ssl_context
+hello = ssl.MemoryBIO()
+client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="gate.example.com")
+try:
+    client.do_handshake()
+except ssl.SSLWantReadError:
+    pass
+first = hello.read().replace(b"gate.example.com", b"gat\\xe9.example.com")
+context = new_ssl_context()
+for _ in range(5):
+    incoming = ssl.MemoryBIO()
+    incoming.write(first)
+    try:
+        context.wrap_bio(incoming, ssl.MemoryBIO(), server_side=True).do_handshake()
+    except ssl.SSLError as error:
+        assert "SSLWantRead" not in type(error).__name__, error
+    else:
+        raise AssertionError
+"""
+_UNRAISABLE = """
+class Broken:
+    def __del__(self):
+        raise ValueError("x" * 5000)
+for _ in range(5):
+    Broken()
+"""
+_THREAD = """
+def broken():
+    raise ValueError("x" * 5000)
+for _ in range(5):
+    thread = threading.Thread(target=broken)
+    thread.start()
+    thread.join(5)
+    assert not thread.is_alive()
+"""
+_LOOP = """
+async def broken():
+    loop = asyncio.get_running_loop()
+    for _ in range(5):
+        loop.call_soon(lambda: 1 / 0)
+    await asyncio.sleep(0)
+asyncio.run(broken())
+"""
+_WARNING = """
+for number in range(5):
+    warnings.warn("x" * 5000 + str(number))
+"""
+
+
+@pytest.mark.parametrize("action", [_SERVER_NAME, _UNRAISABLE, _THREAD, _LOOP, _WARNING])
+def test_what_python_itself_would_print_waits_for_nobody(action: str) -> None:
+    """With nobody reading stderr, a print to it waits for ever, and with it the worker."""
+    code = _FULL + action + "print('over', flush=True)\nos._exit(0)"
+    reader, unread = os.pipe()
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=unread)
+    with process:
+        try:
+            output, _ = process.communicate(timeout=20)
+            assert output == b"over\n"
+        finally:
+            process.kill()
+            os.close(reader)
+            os.close(unread)
+
+
+def test_what_python_itself_would_print_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """With its traceback, which only a bug brings; but a stranger's server name is told to whoever debugs alone."""
+    with caplog.at_level(logging.DEBUG):
+        _log_unraisable(SimpleNamespace(exc_value=ValueError("one"), err_msg=None, object=print))
+        _log_thread(threading.ExceptHookArgs((ValueError, ValueError("two"), None, threading.current_thread())))
+        _log_unraisable(SimpleNamespace(exc_value=UnicodeError("three"), err_msg=None, object=b"gat\xe9\n"))
+    one, two, three = caplog.records
+    assert (one.levelname, two.levelname, three.levelname) == ("ERROR", "ERROR", "DEBUG")
+    assert one.exc_info[1].args == ("one",)
+    assert two.getMessage() == "the thread MainThread ends by a mistake of its own"
+    assert three.getMessage() == r"a server name that cannot be read: b'gat\xe9\n'"

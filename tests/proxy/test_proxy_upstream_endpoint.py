@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.errors import ConfigurationError
-from gatekeeper.proxy.upstream.endpoint import make_endpoints, upstream_tls
+from gatekeeper.proxy.upstream.endpoint import make_endpoints
 from gatekeeper.settings.addresses import SocketPath
-from gatekeeper.settings.tables import UpstreamSettings
 from tests.proxy.scene import OK, Files, Scene, get
 
 
@@ -20,15 +19,6 @@ def test_an_app_by_a_unix_socket(make_scene: Callable[..., Scene]) -> None:
     alice.send(b"GET / HTTP/1.0\r\n\r\n")
     assert scene.app.attempts == ["/run/app.sock"]
     assert b"\r\nHost: localhost\r\n" in scene.app.last.read()
-
-
-def test_an_app_that_is_cut_off_has_not_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever Python begins with: up to 3.11.2 it does not tell the two apart."""
-    careless = ssl.create_default_context()
-    careless.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
-    monkeypatch.setattr(ssl, "create_default_context", lambda **_: careless)
-    context = upstream_tls("default", UpstreamSettings.model_validate({"url": "https://10.0.0.1"}))
-    assert not context.options & ssl.OP_IGNORE_UNEXPECTED_EOF
 
 
 def test_an_app_over_tls_is_verified(make_scene: Callable[..., Scene]) -> None:

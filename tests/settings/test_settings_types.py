@@ -138,6 +138,8 @@ WRONG = [
     (types.HeaderName, "host", "is set by gatekeeper itself"),
     (types.HeaderName, "Content-Length", "is set by gatekeeper itself"),
     (types.Template, "{name}", "may hold these in braces, and no others: cn, o,"),
+    (types.Template, " {cn}", "must not begin or end with a blank"),
+    (types.Template, "{cn}\t", "must not begin or end with a blank"),
     (types.Template, "{cn", "may hold these in braces"),
     (types.Template, "{cn}\r\nX: y", "should be text on one line"),
 ]

@@ -3,7 +3,7 @@
 import pytest
 
 from gatekeeper.errors import ProxyHeaderError
-from gatekeeper.tls.proxy_protocol import SIGNATURE, begins_like_one, read_proxy_header
+from gatekeeper.tls.proxy_protocol import SIGNATURE, begins_like_one, crc32c, read_proxy_header
 
 REST = b"\x16\x03\x01"
 V4 = bytes([192, 0, 2, 1, 192, 0, 2, 9]) + (4000).to_bytes(2) + (443).to_bytes(2)
@@ -11,6 +11,10 @@ V6 = bytes.fromhex("20010db8000000000000000000000001") * 2 + (4000).to_bytes(2) 
 MAPPED = bytes(10) + b"\xff\xff" + V4[:4] + bytes(16) + (4000).to_bytes(2) + (443).to_bytes(2)
 UNIX = b"/run/a".ljust(108, b"\0") + b"/run/b".ljust(108, b"\0")
 TLV = b"\x02\x00\x0bexample.com"  # PP2_TYPE_AUTHORITY
+
+# PP2_TYPE_CRC32C, of a header in which it comes last and of one in which it comes first.
+CHECKSUM = bytes.fromhex("030004cd0e6a61")
+FIRST = bytes.fromhex("030004ba032456")
 
 
 def v2(command: int, family: int, payload: bytes, length: int | None = None) -> bytes:
@@ -34,6 +38,11 @@ GOOD = {
     "v2 Unix": (v2(0x21, 0x31, UNIX), "unix"),
     "v2 unspecified": (v2(0x21, 0x00, b""), None),
     "v2 with TLVs": (v2(0x21, 0x11, V4 + TLV), ("192.0.2.1", 4000)),
+    "v2 with a checksum": (v2(0x21, 0x11, V4 + TLV + CHECKSUM), ("192.0.2.1", 4000)),
+    "v2 with a checksum in front": (v2(0x21, 0x11, V4 + FIRST + TLV), ("192.0.2.1", 4000)),
+    "v2 with an empty TLV": (v2(0x21, 0x11, V4 + b"\x04\0\0"), ("192.0.2.1", 4000)),
+    "v2 unspecified with TLVs": (v2(0x21, 0x00, TLV), None),
+    "v2 local with anything": (v2(0x20, 0x00, b"\x03\0\x04wrong"), None),
     "v2 local": (v2(0x20, 0x00, b""), None),
     "v2 local with addresses": (v2(0x20, 0x11, V4 + TLV), None),
 }
@@ -72,6 +81,15 @@ BAD = {
     "too short for IPv6": SIGNATURE + b"\x21\x21\x00\x0c",
     "too short for Unix": SIGNATURE + b"\x21\x31\x00\x24",
     "too long": SIGNATURE + b"\x21\x11\xff\xff",
+    "a TLV without a length": v2(0x21, 0x11, V4 + b"\x04"),
+    "a TLV with half a length": v2(0x21, 0x11, V4 + b"\x04\x00"),
+    "a TLV that is cut off": v2(0x21, 0x11, V4 + b"\x04\x00\x02x"),
+    "a second TLV that is cut off": v2(0x21, 0x21, V6 + TLV + TLV[:-1]),
+    "a TLV that is cut off behind nothing": v2(0x21, 0x00, TLV[:-1]),
+    "a wrong checksum": v2(0x21, 0x11, V4 + TLV + CHECKSUM[:-1] + b"\x00"),
+    "a checksum of other addresses": v2(0x21, 0x11, V4[:3] + b"\x02" + V4[4:] + TLV + CHECKSUM),
+    "a checksum that is too short": v2(0x21, 0x11, V4 + b"\x03\x00\x03abc"),
+    "a second checksum that is wrong": v2(0x21, 0x11, V4 + TLV + CHECKSUM + CHECKSUM),
     "a broken signature": SIGNATURE[:8] + b"X",
 }
 
@@ -112,3 +130,17 @@ def test_a_wrong_header_is_refused_byte_by_byte(header: bytes) -> None:
             refused.append(True)
     assert refused == sorted(refused)
     assert refused[-1]
+
+
+@pytest.mark.parametrize(
+    ("data", "crc"),
+    [
+        (bytes(32), 0x8A9136AA),
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(32)), 0x46DD794E),
+        (bytes(reversed(range(32))), 0x113FDB5C),
+    ],
+)
+def test_the_checksum_is_that_of_rfc_3720(data: bytes, crc: int) -> None:
+    """The examples of its appendix B.4."""
+    assert crc32c(data) == crc

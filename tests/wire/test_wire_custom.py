@@ -47,6 +47,14 @@ def test_a_name_cannot_forge_what_the_template_separates() -> None:
     assert fill("user={cn}; role={ou}", mallory).count("role=") == 1
 
 
+def test_a_blank_beside_what_a_certificate_lacks_goes_too() -> None:
+    """A header value that begins with a blank is none (RFC 9110, 5.5): everybody without this name would be dropped."""
+    nobody = replace(ALICE, organizational_units=())
+    assert fill("{ou} {cn}", nobody) == "alice"
+    assert fill("{cn} {ou}", nobody) == "alice"
+    assert fill("{ou} {cn} {ou}", replace(nobody, common_names=(" alice ",))) == "%20alice%20"
+
+
 def test_what_is_filled_in_is_not_filled_in_again() -> None:
     """A name may look like a placeholder."""
     assert fill("{cn}", replace(ALICE, common_names=("{sha256}",))) == "{sha256}"

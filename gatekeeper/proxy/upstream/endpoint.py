@@ -17,6 +17,7 @@ from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.tls.client import client_context
 
 # A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
@@ -271,14 +272,9 @@ def upstream_tls(name: str, settings: UpstreamSettings, files: FileReader = OPEN
     """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
     table = _table(name)
     try:
-        context = ssl.create_default_context(cafile=str(files.locate(settings.ca)) if settings.ca else None)
+        context = client_context(str(files.locate(settings.ca)) if settings.ca else None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} cannot be used: {_words(error)}")) from error
-    # Python 3.13 began to ask for extensions that the certificates of many private authorities lack. Which app can be
-    # reached must not hang on the version of Python; the chain, the dates and the name are verified either way.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    # On by default up to CPython 3.11.2 (Debian 12; issue 95494): what was cut off would be taken for whole.
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     context.set_alpn_protocols(["http/1.1"])
     if settings.unsafe_skip_verify:
         context.check_hostname = False
