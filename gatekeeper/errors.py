@@ -85,7 +85,7 @@ class MessageError(GatekeeperError):
 
 
 class UnreachableError(GatekeeperError):
-    """A place of an upstream cannot be connected to. ``sentence`` is for the visitor, ``why`` for the log only."""
+    """An endpoint of an upstream cannot be connected to. ``sentence`` is for the visitor, ``why`` for the log only."""
 
     def __init__(self, status: int, sentence: str, why: str) -> None:
         super().__init__(status, sentence, why)

@@ -79,8 +79,8 @@ def make_parser(names: Sequence[str] = COMMANDS) -> Parser:
     """The parser of these commands, by default of all."""
     parser = Parser(
         prog="gatekeeper",
-        description="A gate in front of your app: who has a good client certificate is let in, others learn why not.",
-        epilog="to see it work: gatekeeper demo\nto begin: gatekeeper init, and the next step stands there",
+        description="A reverse proxy that admits only valid client certificates and tells all others why not.",
+        epilog="to see it work: gatekeeper demo\nto begin: gatekeeper init; it prints the next step",
     )
     parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}", help="print the version")
     commands = parser.add_commands()

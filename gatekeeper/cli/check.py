@@ -27,12 +27,12 @@ def add_command(commands: Commands) -> None:
     """Add ``check`` to the command line."""
     parser = commands.add_parser(
         "check",
-        help="say whether the configuration is right",
-        description="Load everything that serve would load, without opening a port; list every mistake, or sum it up.",
+        help="check the configuration",
+        description="Load all that serve would load, without opening a port; list every mistake, or a summary.",
         epilog="example: gatekeeper check -c gatekeeper.toml",
     )
     add_config_option(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON, the mistakes too")
+    parser.add_argument("--json", action="store_true", help="print JSON, including the mistakes")
     parser.set_defaults(run=_check)
 
 

@@ -41,8 +41,8 @@ def add_command(commands: Commands) -> None:
     """Add ``demo`` to the command line."""
     parser = commands.add_parser(
         "demo",
-        help="try it all out on this machine",
-        description="Make an authority and certificates in a temporary folder, start a small app and the gate.",
+        help="try everything on this machine",
+        description="Create an authority and certificates in a temporary folder; start a small app and the gate.",
         epilog="example: gatekeeper demo --upstream http://127.0.0.1:8000",
     )
     parser.add_argument("--listen", metavar="ADDR", help=f"where the gate listens; by default {DEFAULT_LISTEN}")
@@ -50,7 +50,7 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="play every kind of visitor, print what each got, and end; 0 if all is well",
+        help="play every kind of visitor, print what each received, and exit; 0 if all is as expected",
     )
     parser.add_argument("--json", action="store_true", help="with --check: print JSON")
     parser.set_defaults(run=_demo)

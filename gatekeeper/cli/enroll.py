@@ -18,8 +18,8 @@ def add_command(commands: Commands) -> None:
     """Add ``enroll`` to the command line."""
     parser = commands.add_parser(
         "enroll",
-        help="make a key here, and get a certificate for it by a link",
-        description="Make a key here, send a request by the link of ca invite --csr, wait, and fetch the certificate.",
+        help="generate a key here, and obtain a certificate for it through a link",
+        description="Generate a key here, send a request through the link, wait, and fetch the certificate.",
         epilog=_EPILOG,
     )
     parser.add_argument("link", metavar="LINK", help="the link, or - to read it from standard input")
@@ -28,11 +28,11 @@ def add_command(commands: Commands) -> None:
         "--key", default="ec:p256", metavar="TYPE", help="ec:p256 (the default), ec:p384, ec:p521, ed25519 or rsa:4096"
     )
     parser.add_argument(
-        "--cacert", type=Path, metavar="FILE", help="who vouches for the gate's server (the system's authorities)"
+        "--cacert", type=Path, metavar="FILE", help="the authorities of the gate's server certificate (the system's)"
     )
     parser.add_argument("--timeout", type=_wait, default="24h", metavar="TIME", help="how long to wait (24h)")
     parser.add_argument(
-        "--json", action="store_true", help="print JSON, for scripts; a line when it waits, one at the end"
+        "--json", action="store_true", help="print JSON, for scripts; one line when it starts to wait, one at the end"
     )
     parser.set_defaults(run=_run)
 

@@ -43,7 +43,7 @@ _CHECKS = {
     Reason.BLANK_NAME: "common name",
     Reason.NOT_ALLOWED: "rules of the route",
     Reason.REVOCATION_UNKNOWN: "revocation",
-    Reason.INVALID_CERTIFICATE: "soundness of chain and names",
+    Reason.INVALID_CERTIFICATE: "validity of chain and names",
 }
 
 
@@ -51,8 +51,8 @@ def add_command(commands: Commands) -> None:
     """Add ``explain`` to the command line."""
     parser = commands.add_parser(
         "explain",
-        help="say what the gate would answer to a certificate, and why",
-        description="Judge a certificate and a request as serve would, by the same code, without a running gate: "
+        help="show how the gate would answer a certificate, and why",
+        description="Judge a certificate and a request with the same code as serve, without a running gate: "
         "verdict, reason, route, rule, and the headers that the app would get. Exit 0 if the request would be "
         "forwarded, 1 if not. That somebody holds the certificate's key is taken for granted. With client_auth.ocsp "
         "the responder is asked.",
@@ -165,9 +165,11 @@ def _told(
             rule=_rule(decision),
         )
     if isinstance(decision, StaticDocument):
-        return Explanation(request, certificate, 200, detail="The gate itself has this for everybody.")
+        return Explanation(request, certificate, 200, detail="The gate itself serves this to everyone.")
     if isinstance(decision, LocalRoute):
-        return Explanation(request, certificate, 200, detail="The gate itself answers here, and no app is asked.")
+        return Explanation(
+            request, certificate, 200, detail="The gate itself answers here; the request reaches no app."
+        )
     if not isinstance(decision, Forward):
         return Explanation(request, certificate, decision.status, detail=decision.detail, check="routes")
     sent, returned = _headers(snapshot, head, decision, address, now)

@@ -1,4 +1,4 @@
-"""``gatekeeper healthcheck``: ask the running gate whether it is ready; for a container's HEALTHCHECK."""
+"""``gatekeeper healthcheck``: ask a running gate whether it is ready; for a container's HEALTHCHECK."""
 
 import argparse
 import sys
@@ -12,8 +12,8 @@ def add_command(commands: Commands) -> None:
     """Add ``healthcheck`` to the command line."""
     parser = commands.add_parser(
         "healthcheck",
-        help="ask the running gate whether it is ready",
-        description="Ask /readyz of the admin listener: exit 0 if the gate is ready, 1 if it is not.",
+        help="ask a running gate whether it is ready",
+        description="Request /readyz from the admin listener: exit 0 if the gate is ready, 1 if it is not.",
         epilog="example: gatekeeper healthcheck -c gatekeeper.toml",
     )
     add_config_option(parser)

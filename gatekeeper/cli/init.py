@@ -14,8 +14,8 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "init",
         help=f"write a commented {NAME} to start from",
-        description=f"Write a commented {NAME} into a folder; one that is there is left alone. What gatekeeper ca made "
-        "in ca/ there is named in it.",
+        description=f"Write a commented {NAME} into a folder; an existing one is kept. "
+        "It names the files that gatekeeper ca created in ca/ there.",
         epilog="example: gatekeeper init /etc/gatekeeper",
     )
     parser.add_argument("folder", nargs="?", default=Path(), type=Path, metavar="DIR", help="by default this folder")
@@ -29,10 +29,10 @@ def _init(options: argparse.Namespace) -> int:
         with path.open("x", encoding="utf-8") as file:
             file.write(starter([found.relative_to(options.folder).as_posix() for found in options.folder.glob("ca/*")]))
     except FileExistsError:
-        raise UsageError(f"{path} is there already; nothing was changed") from None
+        raise UsageError(f"{path} already exists; nothing was changed") from None
     except OSError as error:
         raise GatekeeperError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
-    print(f"Wrote {path}. Next: see that it names your files and your app, then")
+    print(f"Wrote {path}. Next: make it name your files and your app, then")
     print(f"  gatekeeper check -c {path}")
     print(f"  gatekeeper serve -c {path}")
     return 0

@@ -10,9 +10,9 @@ _HEAD = """\
 
 <!-- Written by `python -m gatekeeper.cli.reference cli` from the parser. -->
 
-`gatekeeper COMMAND --help` says the same. Exit codes: 0 fine, 1 failed while running, 2 wrong usage or configuration.
+`gatekeeper COMMAND --help` prints the same. Exit codes: 0 success, 1 runtime failure, 2 wrong usage or configuration.
 `gatekeeper completion bash` prints a script that completes commands and options; also for zsh, fish and tcsh.
-The options of `gatekeeper ca` may stand behind its words as well.
+You may also write the options of `gatekeeper ca` after its commands.
 """
 
 

@@ -60,7 +60,7 @@ class Parser(argparse.ArgumentParser):
     def _refuse(self, word: str) -> NoReturn:
         """Nothing here takes ``word``. What follows its = is not repeated: it may be a secret."""
         if not word.startswith("-"):
-            raise UsageError(f"{word!r} is one word too many; see {self.prog} --help")
+            raise UsageError(f"{word!r} is one argument too many; see {self.prog} --help")
         name = word.partition("=")[0]
         known = (name for action in self._actions for name in action.option_strings)
         raise UsageError(f"unknown option {name!r} of {self.prog}{_meant(name, known)}")

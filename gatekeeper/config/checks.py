@@ -32,7 +32,7 @@ def contradictions(tables: Mapping[str, Any]) -> Problems:
 def _listeners(server: ServerSettings, admin: AdminSettings) -> Problems:
     for first, second in combinations(server.listen, 2):
         if _collide(first, second):
-            yield ("server", "listen"), f"{first} and {second} cannot both be listened on"
+            yield ("server", "listen"), f"{first} and {second} overlap; the gate cannot listen on both"
     for address in server.listen:
         if admin.listen is not None and _collide(address, admin.listen):
             yield ("admin", "listen"), f"{admin.listen} is taken by server.listen ({address})"
@@ -51,17 +51,17 @@ def _collide(first: ListenAddress, second: ListenAddress) -> bool:
 
 def _group_without_user(server: ServerSettings) -> Problems:
     if server.group is not None and server.user is None:
-        yield ("server", "group"), "means nothing without server.user"
+        yield ("server", "group"), "has no effect without server.user"
 
 
 def _revocation(auth: ClientAuthSettings) -> Problems:
     if auth.crl_stale == "allow" and not auth.crl:
-        yield ("client_auth", "crl_stale"), "means nothing without client_auth.crl"
+        yield ("client_auth", "crl_stale"), "has no effect without client_auth.crl"
     if auth.ocsp == "off":
         if auth.ocsp_responder is not None:
-            yield ("client_auth", "ocsp_responder"), 'means nothing while client_auth.ocsp is "off"'
+            yield ("client_auth", "ocsp_responder"), 'has no effect while client_auth.ocsp is "off"'
         if auth.ocsp_on_failure == "allow":
-            yield ("client_auth", "ocsp_on_failure"), 'means nothing while client_auth.ocsp is "off"'
+            yield ("client_auth", "ocsp_on_failure"), 'has no effect while client_auth.ocsp is "off"'
 
 
 def _some_upstream(
@@ -70,7 +70,7 @@ def _some_upstream(
     if upstream is None and not upstreams:
         yield ("upstream",), 'is missing; write [upstream] and below it, for example: url = "http://127.0.0.1:8000"'
     elif upstream is None and not routes:
-        yield ("upstream",), "is missing; without [[routes]] it is where every visitor goes"
+        yield ("upstream",), "is missing; without [[routes]] every visitor goes there"
 
 
 def _default_is_upstream(upstreams: Mapping[str, UpstreamSettings]) -> Problems:
@@ -91,14 +91,17 @@ def _routes_lead_somewhere(
 
 def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Problems:
     for index, taker in shadowed_routes(routes):
-        yield ("routes", index), f"is never reached: routes[{taker}] stands above it and takes all that it would take"
+        yield (
+            ("routes", index),
+            f"is never reached: routes[{taker}] comes before it and matches everything that it matches",
+        )
 
 
 def _identity_headers(identity: IdentitySettings) -> Problems:
     """No header is set twice, and none that means something else is left to a certificate."""
     for index, preset in enumerate(identity.headers):
         if preset in identity.headers[:index]:
-            yield ("identity", "headers", index), f'"{preset}" is there already'
+            yield ("identity", "headers", index), f'"{preset}" is already listed'
     for index, name in enumerate(identity.passing):
         if not is_foreign(name):
             yield ("identity", "pass", index), f"{quoted(name)} is not in the list of other proxies' headers"
@@ -110,11 +113,14 @@ def _identity_headers(identity: IdentitySettings) -> Problems:
     for name in identity.custom:
         plain = folded(name.lower().encode("ascii"))
         if not is_left_to_custom(plain):
-            yield ("identity", "custom", name), "is a header that gatekeeper itself sets or removes; take another name"
+            yield (
+                ("identity", "custom", name),
+                "is a header that gatekeeper itself sets or removes; choose another",
+            )
         elif is_of_the_request(plain):
-            yield ("identity", "custom", name), "would replace what the request says of itself; take another name"
+            yield ("identity", "custom", name), "would replace a header of the request itself; choose another"
         elif plain in seen:
-            yield ("identity", "custom", name), f'is "{seen[plain]}" to many apps, which is there already'
+            yield ("identity", "custom", name), f'is "{seen[plain]}" to many apps, and is already listed'
         seen[plain] = name
 
 

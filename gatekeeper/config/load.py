@@ -33,7 +33,7 @@ _LARGEST = 4 << 20
 _HINTS = {
     "does not exist": "there is no such file",
     "is empty": "is empty; `gatekeeper init` writes a file to start from",
-    "is too large": f"is larger than {_LARGEST >> 20} MiB, so it is hardly a configuration",
+    "is too large": f"is larger than {_LARGEST >> 20} MiB, which is too large for a configuration",
 }
 
 _REFERENCE = re.compile(r"\$(?:\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)", re.ASCII)
@@ -122,7 +122,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         if match := _SYNTAX.fullmatch(words):
             words, line, column = match[1], int(match[2] or line), match[3]
         where = f", at column {column}" if column else ""
-        message = f"is not TOML{where}: {words[:1].lower()}{words[1:200]}"
+        message = f"is not valid TOML{where}: {words[:1].lower()}{words[1:200]}"
         raise ConfigurationError(Mistake("", message, line), source=str(path)) from None
 
 
@@ -139,7 +139,7 @@ def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[
         if match[0] == "$${":
             return "${"
         if match[1] is None:
-            wrong.append((where, 'holds "${" without a name and "}" behind it; write "$${" where it is meant as it is'))
+            wrong.append((where, 'contains "${" without a name and "}" after it; write "$${" for a literal "${"'))
         elif match[1] not in environ:
             wrong.append((where, f"needs the environment variable {match[1]}, which is not set"))
         else:

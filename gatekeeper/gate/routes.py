@@ -85,8 +85,8 @@ LOCAL_PREFIX = b"/.gatekeeper/"
 ME = LOCAL_PREFIX + b"me"
 LOCAL, LOCAL_ADMITTED = LocalRoute(), LocalRoute(everybody=False)
 UNKNOWN = NoRoute(404, "There is nothing here.")
-AMBIGUOUS = NoRoute(400, "The path or the method can be read in more than one way.")
-NO_HOST = NoRoute(400, "There is no Host header that holds a name or an address.")
+AMBIGUOUS = NoRoute(400, "The path or the method is ambiguous.")
+NO_HOST = NoRoute(400, "The Host header contains no name or address.")
 # Where no routes are written.
 EVERYTHING = Route("every request", "default")
 

@@ -36,7 +36,7 @@ def answer(question: Question, found: Found, below: bytes) -> Reply:
     if not below and question.method == b"POST":
         return _receive(question, found)
     allowed = "GET, HEAD" if below else "GET, HEAD, POST"
-    return failure(question, 405, "There is nothing to do here by this method.", extra=(("Allow", allowed),))
+    return failure(question, 405, "This method is not supported here.", extra=(("Allow", allowed),))
 
 
 def describe(question: Question, found: Found) -> Reply:
@@ -45,7 +45,7 @@ def describe(question: Question, found: Found) -> Reply:
 
 
 def _page(question: Question) -> Reply:
-    detail = "Run on the computer that is to get the certificate: gatekeeper enroll LINK"
+    detail = "Run this on the computer that should get the certificate: gatekeeper enroll LINK"
     return failure(question, 200, detail, topic="invitation_for_computer", event=Event.SHOWN)
 
 
@@ -63,10 +63,10 @@ def _receive(question: Question, found: Found) -> Reply:
         return _waits(asked, Event.REQUESTED)
     now = question.invitations.find(found.invitation.digest)
     if now is None or now.state.stage not in (Stage.ASKED, Stage.SIGNED):
-        return failure(question, 409, "The invitation has just come to its end.", event=Event.REFUSED)
+        return failure(question, 409, "The invitation has just expired.", event=Event.REFUSED)
     if now.state.mark != mark:
-        _log.warning("invitations: a second request for %s, by %s: two have the link", who, question.address)
-        detail = "Another request came by this link before. Tell whoever sent it: somebody else has it."
+        _log.warning("invitations: a second request for %s, from %s: someone else has the link", who, question.address)
+        detail = "Another request already came through this link. Tell the sender: someone else has the link."
         return failure(question, 409, detail, topic="invitation_busy", event=Event.REFUSED)
     return _certificate(question, now)
 
@@ -79,7 +79,7 @@ def _certificate(question: Question, found: Found) -> Reply:
                 return Reply(200, _CHAIN, chain)
         case Stage.ASKED:
             return _waits(found)
-    return failure(question, 404, "No request came by this link yet.")
+    return failure(question, 404, "No request has come through this link yet.")
 
 
 def _waits(found: Found, event: Event | None = None) -> Reply:

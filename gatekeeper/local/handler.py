@@ -54,7 +54,7 @@ class LocalHandler:
         """Answer a question, and call ``then`` with the reply."""
         wait = self._rate_limit.wait(question.address, self._loop.time())
         if wait and question.path.startswith(INVITE):
-            detail = "Too many invitations were asked for that do not exist."
+            detail = "Too many nonexistent invitations were requested."
             then(failure(question, 429, detail, topic="guessing", retry_after=wait, event=Event.LIMITED))
             return
         future = self._loop.run_in_executor(self._threads, _answer, question)
@@ -91,7 +91,7 @@ def _answer(question: Question) -> Reply:
     except InvitationError as error:
         _log.error("invitations: %s", error)
     except Exception:
-        _log.exception("invitations: an answer failed in an unexpected way")
+        _log.exception("invitations: answering failed unexpectedly")
     return failure(question, 503, "Invitations cannot be looked up at the moment.", retry_after=10)
 
 

@@ -27,10 +27,10 @@ _PROGRAMS = re.compile(
 _AHEAD = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
 
 _OVER = {
-    Stage.USED: (410, "The invitation was used already.", "invitation_used"),
-    Stage.LOST: (410, "The download of the invitation broke off and was not repeated in time.", "invitation_lost"),
-    Stage.ENDED: (410, "The time of the invitation has passed.", "invitation_ended"),
-    Stage.CANCELLED: (410, "The invitation was taken back.", "invitation_cancelled"),
+    Stage.USED: (410, "The invitation has already been used.", "invitation_used"),
+    Stage.LOST: (410, "The download of the invitation was interrupted and not repeated in time.", "invitation_lost"),
+    Stage.ENDED: (410, "The invitation has expired.", "invitation_ended"),
+    Stage.CANCELLED: (410, "The invitation was cancelled.", "invitation_cancelled"),
 }
 
 
@@ -63,7 +63,9 @@ def answer(question: Question, token: bytes) -> Reply:
         return download(question, found, mark)
     if question.method in (b"GET", b"HEAD"):
         return page(question, found.invitation) if not _wants_json(question) else enrolment.describe(question, found)
-    return failure(question, 405, "An invitation is looked at and downloaded.", extra=(("Allow", "GET, HEAD, POST"),))
+    return failure(
+        question, 405, "An invitation can only be opened and downloaded.", extra=(("Allow", "GET, HEAD, POST"),)
+    )
 
 
 def _wants_json(question: Question) -> bool:
@@ -73,7 +75,7 @@ def _wants_json(question: Question) -> bool:
 
 
 def _busy(question: Question) -> Reply:
-    detail = "The invitation is being downloaded, or was begun to be from another address."
+    detail = "The invitation is being downloaded, or a download was started from another address."
     return failure(question, 409, detail, topic="invitation_busy", event=Event.REFUSED)
 
 
@@ -93,13 +95,13 @@ def download(question: Question, found: Found, mark: str) -> Reply:
 def _objection(question: Question) -> str:
     """Why this POST is none that a person made on the page, "" if it may be."""
     if any(map(question.header, _AHEAD)) or _PROGRAMS.search(question.header(b"user-agent")):
-        return "Programs that only look do not get the certificate."
+        return "Link previews and prefetching do not get the certificate."
     if question.header(b"sec-fetch-site") not in ("", "same-origin", "none"):
-        return "The download must be begun on the page of the invitation."
+        return "The download must be started on the page of the invitation."
     # A page with the policy no-referrer sends "null" itself (Fetch, 3.1); who knows the token needs no other site.
     origin = question.header(b"origin")
     if origin not in ("", "null") and origin.lower() != f"https://{question.host.lower()}":
-        return "The download must be begun on the page of the invitation."
+        return "The download must be started on the page of the invitation."
     return ""
 
 

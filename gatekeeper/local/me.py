@@ -63,7 +63,7 @@ def _fetch(question: Question, renewal: Found | None) -> Reply:
     if not _is_meant(question):
         return failure(question, 403, "The renewal must be fetched on this page.", event=Event.REFUSED)
     if renewal is None:
-        return failure(question, 404, "No renewal waits for this certificate.")
+        return failure(question, 404, "There is no renewal for this certificate.")
     return download(question, renewal, mark_of(question.address, renewal.invitation.digest))
 
 

@@ -49,7 +49,7 @@ def account_of(server: ServerSettings) -> Account | None:
             raise ConfigurationError(Mistake("server.group", f"there is no group named {server.group}")) from None
     if os.geteuid() != 0:
         if os.geteuid() != user.pw_uid:
-            _log.warning("server.user means nothing, because the gate was not started as root")
+            _log.warning("server.user has no effect, because the gate was not started as root")
         return None
     return Account(user.pw_uid, gid, tuple(os.getgrouplist(server.user, gid)))
 

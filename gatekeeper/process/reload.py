@@ -135,7 +135,7 @@ class Reloader:
         # Reported first, so that whoever has read the log finds it in /status.
         self._report(Reload(time.time(), ok=False, message=message))
         for line in message.splitlines():
-            _log.error("not reloaded, the old state stays: %s", line)
+            _log.error("not reloaded, the old state stays in force: %s", line)
 
     def _succeeded(self, settings: Settings, snapshot: Snapshot) -> None:
         before, self._settings, self._snapshot = self._settings, settings, snapshot

@@ -285,7 +285,7 @@ class Supervisor:
             code = WRONG_CONFIGURATION if isinstance(error, ConfigurationError) else FAILED
             line.send(json.dumps({"failed": str(error), "code": code}).encode() + b"\n")
         except BaseException as error:
-            _log.error("a worker ends by a mistake of its own", exc_info=error)
+            _log.error("a worker exits because of a bug", exc_info=error)
         finally:
             os._exit(code)
 

@@ -219,7 +219,7 @@ class _Worker:
         if not heard:
             # The supervisor is gone, so nobody would ever end this process.
             self._loop.remove_reader(self._context.channel.fileno())
-            _log.error("the supervisor is gone; worker %d ends", os.getpid())
+            _log.error("the supervisor has ended; worker %d exits", os.getpid())
             self._obey(Command.RETIRE)
         for byte in heard:
             command = Command(bytes((byte,)))

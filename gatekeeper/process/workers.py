@@ -246,9 +246,9 @@ class WorkerSet:
             if now <= worker.deadline and not silent:
                 continue
             if worker.state is WorkerState.STARTING:
-                _log.error("worker %d was not ready within %g s; it is ended", worker.pid, START_SECONDS)
+                _log.error("worker %d was not ready within %g s; it is killed", worker.pid, START_SECONDS)
             elif silent:
-                _log.error("worker %d has not reacted for %g s; it is ended", worker.pid, hang)
+                _log.error("worker %d has not reacted for %g s; it is killed", worker.pid, hang)
             worker.deadline = now + GRACE_SECONDS
             self._actions.append(Kill(worker.pid))
 

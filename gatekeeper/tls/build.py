@@ -37,7 +37,9 @@ def build_context(
     authorities = [authority for path in ca for authority in files.authorities(context, path)]
     chain = files.server(context, certificate, key, key_passphrase_file)
     if not authorities and not files.mistakes:
-        files.mistakes.append(Mistake(AUTHORITIES, "names no certificate authority, so nobody could ever be let in"))
+        files.mistakes.append(
+            Mistake(AUTHORITIES, "names no certificate authority, so the gate could never admit anybody")
+        )
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
     openssl, reason = _bind(binding, context, [authority.der for authority in authorities] if advertise_ca else ())
@@ -60,7 +62,7 @@ def _resume(
     """Let sessions be resumed, or warn that they cannot: each visitor then does a full handshake, which is no harm."""
     try:
         if openssl is None:
-            raise BindingError("OpenSSL cannot be reached")
+            raise BindingError("OpenSSL's functions cannot be found")
         resume_sessions(context, openssl, authorities)
     except BindingError as error:
         warnings.append(f"TLS sessions cannot be resumed: {error}")

@@ -255,7 +255,9 @@ class TLSConnection:
 def _what_else(data: bytes | memoryview) -> None:
     """What comes first is no handshake; TLSError if it can be said what it is. All else is for OpenSSL to say."""
     if begins_like_one(data):
-        raise TLSError("it begins with a PROXY header, and server.proxy_protocol_from does not list it")
+        raise TLSError(
+            "the connection begins with a PROXY header, but server.proxy_protocol_from does not list its address"
+        )
     if bytes(data[:1]).isalpha():
         raise PlainHTTPError
 

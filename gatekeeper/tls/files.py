@@ -132,12 +132,12 @@ def _instead(content: bytes) -> str:
         (b"-----BEGIN CERTIFICATE REQUEST-----", "a signing request (CSR)"),
         (b"-----BEGIN CERTIFICATE-----", "a certificate"),
         (b"-----BEGIN X509 CRL-----", "a revocation list (CRL)"),
-        (b"-----BEGIN TRUSTED CERTIFICATE-----", "OpenSSL's own TRUSTED CERTIFICATE form"),
+        (b"-----BEGIN TRUSTED CERTIFICATE-----", "OpenSSL's own TRUSTED CERTIFICATE format"),
         (b"-----BEGIN PKCS7-----", "a PKCS#7 bundle"),
     ):
         if mark in content:
             return f", but {what}"
-    return "; it looks like DER or PKCS#12, which has to be converted to PEM" if content[:1] == b"\x30" else ""
+    return "; it looks like DER or PKCS#12; convert it to PEM" if content[:1] == b"\x30" else ""
 
 
 _CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
@@ -163,7 +163,7 @@ def not_an_authority(certificate: RawCertificate) -> Iterator[str]:
     if usage is not None and KEY_CERT_SIGN not in usage:
         yield "must not sign certificates (its key usage lacks keyCertSign)"
     if purposes is not None and _CLIENT_AUTH not in purposes:
-        yield "must not vouch for clients (its extended key usage lacks clientAuth)"
+        yield "must not issue client certificates (its extended key usage lacks clientAuth)"
 
 
 _JUDGED: dict[bytes, tuple[str, Callable[[bytes], object]]] = {

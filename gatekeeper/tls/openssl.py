@@ -141,7 +141,7 @@ class OpenSSL:
         if _NEW_TICKET[0] not in self._call:
             self._call[_NEW_TICKET[0]] = _declare(self._library, *_NEW_TICKET)
         if not self._call["SSL_CTX_ctrl"](self._context_pointer(context), _CTRL_SET_TICKET_KEYS, TICKET_KEYS, keys):
-            raise BindingError("OpenSSL does not take the keys of session tickets")
+            raise BindingError("OpenSSL rejects the session ticket keys")
         context.options &= ~_OP_NO_TICKET
 
     def only_tls13_tickets(self, connection: ssl.SSLObject) -> None:

@@ -59,7 +59,7 @@ def _read_v1(data: bytes) -> ProxyHeader | None:
     end = data.find(b"\r\n", 0, _V1_LIMIT)
     if end < 0:
         if len(data) >= _V1_LIMIT:
-            raise ProxyHeaderError("the header has no end")
+            raise ProxyHeaderError("the header does not end")
         _only_visible(data.removesuffix(b"\r"))
         return None
     _only_visible(data[:end])
@@ -68,21 +68,21 @@ def _read_v1(data: bytes) -> ProxyHeader | None:
 
 def _only_visible(line: bytes) -> None:
     if any(not 0x20 <= byte <= 0x7E for byte in line):
-        raise ProxyHeaderError("the header holds bytes that cannot stand there")
+        raise ProxyHeaderError("the header contains invalid bytes")
 
 
 def _v1_client(words: list[str]) -> Peername | None:
     if words[0] == "UNKNOWN":
         return None
     if words[0] not in ("TCP4", "TCP6"):
-        raise ProxyHeaderError("the header names no protocol that is known")
+        raise ProxyHeaderError("the header names an unknown protocol")
     if len(words) != 5:
         raise ProxyHeaderError("the header has too few or too many parts")
     kind = IPv4Address if words[0] == "TCP4" else IPv6Address
     try:
         source, _ = kind(words[1].replace("%", " ")), kind(words[2].replace("%", " "))  # a zone means nothing here
     except AddressValueError:
-        raise ProxyHeaderError("the header holds something that is no address") from None
+        raise ProxyHeaderError("the header contains an invalid address") from None
     port = _v1_port(words[3])
     _v1_port(words[4])
     return _plain(source), port
@@ -91,7 +91,7 @@ def _v1_client(words: list[str]) -> Peername | None:
 def _v1_port(text: str) -> int:
     """A decimal without leading zeros."""
     if not (text.isdecimal() and text.isascii() and len(text) <= 5 and int(text) <= 65535 and str(int(text)) == text):
-        raise ProxyHeaderError("the header holds something that is no port")
+        raise ProxyHeaderError("the header contains an invalid port")
     return int(text)
 
 
@@ -164,9 +164,9 @@ _CRC_TABLE = tuple(map(_crc_of, range(256)))
 def _v2_command(byte: int) -> bool:
     """True for PROXY, False for LOCAL: a health check of the balancer's own."""
     if byte >> 4 != 2:
-        raise ProxyHeaderError("the header is of a version that is not known")
+        raise ProxyHeaderError("the header has an unknown version")
     if byte & 15 > 1:
-        raise ProxyHeaderError("the header holds a command that is not known")
+        raise ProxyHeaderError("the header contains an unknown command")
     return byte & 15 == 1
 
 
@@ -176,7 +176,7 @@ _ADDRESS_SIZES = {0: 0, 1: 12, 2: 36, 3: 216}
 
 def _v2_address_size(family: int) -> int:
     if family >> 4 not in _ADDRESS_SIZES or family & 15 > 2:
-        raise ProxyHeaderError("the header holds a family that is not known")
+        raise ProxyHeaderError("the header contains an unknown address family")
     return _ADDRESS_SIZES[family >> 4]
 
 

@@ -17,7 +17,7 @@ WRONG = {
     "serve --confg x": "unknown option '--confg' of gatekeeper serve; did you mean '--config'?",
     "ca issue a --password=123": "unknown option '--password' of gatekeeper ca issue; did you mean '--password-file'?",
     "serve -d": "unknown option '-d' of gatekeeper serve; known: -h, --help, -c, --config",
-    "check gatekeeper.toml": "'gatekeeper.toml' is one word too many; see gatekeeper check --help",
+    "check gatekeeper.toml": "'gatekeeper.toml' is one argument too many; see gatekeeper check --help",
     "-c gatekeeper.toml serve": "options come after the command: gatekeeper serve -c FILE",
     "--config=x.toml check --json": "options come after the command: gatekeeper check --config FILE",
     "-c gatekeeper.toml": "options come after the command: gatekeeper serve -c FILE",

@@ -38,7 +38,7 @@ def test_an_address_can_be_listened_on_once(tmp_path: Path, pair: tuple[str, str
     """All addresses of a family include each one; said before the port is found to be in use."""
     for first, second in permutations(pair):
         assert mistakes(tmp_path, listening(first, second)) == [
-            f"line 4: server.listen: {first} and {second} cannot both be listened on"
+            f"line 4: server.listen: {first} and {second} overlap; the gate cannot listen on both"
         ]
 
 
@@ -68,18 +68,18 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (SERVER + 'group = "g"\n' + CLIENT_AUTH + UPSTREAM, "line 4: server.group: means nothing without server.user"),
+        (SERVER + 'group = "g"\n' + CLIENT_AUTH + UPSTREAM, "line 4: server.group: has no effect without server.user"),
         (
             SERVER + CLIENT_AUTH + 'crl_stale = "allow"\n' + UPSTREAM,
-            "line 6: client_auth.crl_stale: means nothing without client_auth.crl",
+            "line 6: client_auth.crl_stale: has no effect without client_auth.crl",
         ),
         (
             SERVER + CLIENT_AUTH + 'ocsp_responder = "http://a"\n' + UPSTREAM,
-            'line 6: client_auth.ocsp_responder: means nothing while client_auth.ocsp is "off"',
+            'line 6: client_auth.ocsp_responder: has no effect while client_auth.ocsp is "off"',
         ),
         (
             SERVER + CLIENT_AUTH + 'ocsp_on_failure = "allow"\n' + UPSTREAM,
-            'line 6: client_auth.ocsp_on_failure: means nothing while client_auth.ocsp is "off"',
+            'line 6: client_auth.ocsp_on_failure: has no effect while client_auth.ocsp is "off"',
         ),
         (
             SERVER + CLIENT_AUTH,
@@ -87,7 +87,7 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
         ),
         (
             SERVER + CLIENT_AUTH + '[upstreams.api]\nurl = "http://a"\n',
-            "upstream: is missing; without [[routes]] it is where every visitor goes",
+            "upstream: is missing; without [[routes]] every visitor goes there",
         ),
         (
             MINIMAL + '[upstreams.default]\nurl = "http://a"\n',
@@ -103,20 +103,20 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
         ),
         (
             MINIMAL + '[[routes]]\npath = "/*"\n[[routes]]\npath = "/admin/*"\n',
-            "line 10: routes[1]: is never reached: routes[0] stands above it and takes all that it would take",
+            "line 10: routes[1]: is never reached: routes[0] comes before it and matches everything that it matches",
         ),
         (
             MINIMAL + '[identity]\nheaders = ["nginx", "xfcc", "nginx"]\n',
-            'line 9: identity.headers[2]: "nginx" is there already',
+            'line 9: identity.headers[2]: "nginx" is already listed',
         ),
         (
             MINIMAL + '[identity]\ncustom = { "X-Real-IP" = "{cn}" }\n',
-            "line 9: identity.custom.X-Real-IP: is a header that gatekeeper itself sets or removes; take another name",
+            "line 9: identity.custom.X-Real-IP: is a header that gatekeeper itself sets or removes; choose another",
         ),
         (
             MINIMAL + '[identity.custom]\n"x-ssl.client-verify" = "{cn}"\n',
             'line 9: identity.custom."x-ssl.client-verify": is a header that gatekeeper itself sets or removes; '
-            "take another name",
+            "choose another",
         ),
         (
             MINIMAL + '[identity]\npass = ["X-Device"]\n',
@@ -138,13 +138,13 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
         *(
             (
                 MINIMAL + f'[identity.custom]\nX-Device = "{{cn}}"\n{name} = "{{cn}}"\n',
-                f"line 10: identity.custom.{name}: would replace what the request says of itself; take another name",
+                f"line 10: identity.custom.{name}: would replace a header of the request itself; choose another",
             )
             for name in ("Cookie", "Content-Type", "Range", "Sec-WebSocket-Protocol")
         ),
         (
             MINIMAL + '[identity.custom]\n"X-Device" = "{cn}"\n"x.device" = "{ou}"\n',
-            'line 10: identity.custom."x.device": is "X-Device" to many apps, which is there already',
+            'line 10: identity.custom."x.device": is "X-Device" to many apps, and is already listed',
         ),
     ],
 )

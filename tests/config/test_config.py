@@ -87,10 +87,10 @@ def test_a_variable_cannot_write_toml(tmp_path: Path) -> None:
     ("value", "sentence"),
     [
         ("${NOBODY}", "needs the environment variable NOBODY, which is not set"),
-        ("${}", 'holds "${" without a name'),
-        ("${A-B}", 'holds "${" without a name'),
-        ("${A", 'holds "${" without a name'),
-        ("${1}", 'holds "${" without a name'),
+        ("${}", 'contains "${" without a name'),
+        ("${A-B}", 'contains "${" without a name'),
+        ("${A", 'contains "${" without a name'),
+        ("${1}", 'contains "${" without a name'),
         ("${EMPTY}", "should be text on one line"),
     ],
 )
@@ -189,7 +189,7 @@ def test_a_mistake_found_later_gets_its_line(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf" + MINIMAL.encode(), "begins with a byte order mark (BOM); save it as UTF-8 without one"),
         (MINIMAL.encode("utf-16"), "is not UTF-8 text"),
         (MINIMAL.encode() + b"# caf\xe9\n", "is not UTF-8 text"),
-        (b"#" * (5 << 20), "is larger than 4 MiB, so it is hardly a configuration"),
+        (b"#" * (5 << 20), "is larger than 4 MiB, which is too large for a configuration"),
         (b"a = " + b"[" * 100_000, "is nested too deeply"),
     ],
 )
@@ -204,12 +204,12 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path, con
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[server\n", "line 1: is not TOML, at column 8: expected ']' at the end of a table declaration"),
-        ("[server]\nlisten = \n", "line 2: is not TOML, at column 10: invalid value"),
-        ("a = 1\na = 2\n", "line 2: is not TOML, at column 6: cannot overwrite a value"),
-        ('[a]\nb = """', "line 2: is not TOML"),
-        ("a = " + "9" * 5000, "line 1: is not TOML"),
-        ("a = \x00", "line 1: is not TOML"),
+        ("[server\n", "line 1: is not valid TOML, at column 8: expected ']' at the end of a table declaration"),
+        ("[server]\nlisten = \n", "line 2: is not valid TOML, at column 10: invalid value"),
+        ("a = 1\na = 2\n", "line 2: is not valid TOML, at column 6: cannot overwrite a value"),
+        ('[a]\nb = """', "line 2: is not valid TOML"),
+        ("a = " + "9" * 5000, "line 1: is not valid TOML"),
+        ("a = \x00", "line 1: is not valid TOML"),
     ],
 )
 def test_a_mistake_in_the_toml_is_reported_with_line_and_column(tmp_path: Path, text: str, sentence: str) -> None:

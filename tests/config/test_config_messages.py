@@ -9,7 +9,7 @@ from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, mistake
 
 PLAIN = (
     *("should ", "must ", "may ", "is missing", "is empty", "is not available yet", "is public", "has ", "names no "),
-    *("unknown key", "there is no upstream named", "means nothing "),
+    *("unknown key", "there is no upstream named", "has no effect "),
 )
 SCALARS = ["1", "-1", "1.5", "true", '""', '"x"', "[]", "[1]", "[{}]", "{}", "{ x = 1 }", "1979-05-27", "[[]]"]
 

@@ -16,7 +16,7 @@ def test_a_stopped_worker(folder: Path, visitors: Visitors) -> None:
         os.kill(worker, signal.SIGSTOP)
         until(lambda: gate.workers() not in ([worker], []))
         assert gate.request(visitors.context("alice"))[0] == 200
-        assert any("has not reacted for 1 s; it is ended" in line for line in gate.err)
+        assert any("has not reacted for 1 s; it is killed" in line for line in gate.err)
         assert gate.admin("/status")[1]["worker_restarts"] == 1
 
 

@@ -199,21 +199,21 @@ def test_the_settings_of_the_context(gate: ServerContext) -> None:
 def test_no_authority_means_nobody_and_is_refused(files: Files) -> None:
     """Neither "no authentication" nor "the system's authorities": the gate does not start."""
     (mistake,) = files.mistakes(ca=[])
-    assert mistake == ("client_auth.ca", "names no certificate authority, so nobody could ever be let in")
+    assert mistake == ("client_auth.ca", "names no certificate authority, so the gate could never admit anybody")
 
 
 CONTENTS = {
     b"": "is empty",
     b" \n": "is empty",
     b"hello": "holds no PEM certificate",
-    b"\x30\x82\x01\x00": "holds no PEM certificate; it looks like DER or PKCS#12, which has to be converted to PEM",
+    b"\x30\x82\x01\x00": "holds no PEM certificate; it looks like DER or PKCS#12; convert it to PEM",
     b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n": (
         "holds a certificate that cannot be read (the 1st in it): "
     ),
     b"-----BEGIN PRIVATE KEY-----\n": "holds no PEM certificate, but a private key",
     b"-----BEGIN CERTIFICATE REQUEST-----\n": "holds no PEM certificate, but a signing request (CSR)",
     b"-----BEGIN X509 CRL-----\n": "holds no PEM certificate, but a revocation list (CRL)",
-    b"-----BEGIN TRUSTED CERTIFICATE-----\n": "holds no PEM certificate, but OpenSSL's own TRUSTED CERTIFICATE form",
+    b"-----BEGIN TRUSTED CERTIFICATE-----\n": "holds no PEM certificate, but OpenSSL's own TRUSTED CERTIFICATE format",
     b"-----BEGIN PKCS7-----\n": "holds no PEM certificate, but a PKCS#7 bundle",
 }
 
@@ -274,7 +274,7 @@ NOT_AUTHORITIES = {
             named("Web CA"),
             extensions=[(x509.BasicConstraints(True, None), True), (x509.ExtendedKeyUsage([SERVER]), False)],
         ),
-        "CN=Web CA must not vouch for clients (its extended key usage lacks clientAuth)",
+        "CN=Web CA must not issue client certificates (its extended key usage lacks clientAuth)",
     ),
     "without a name": (
         lambda _: make(x509.Name([])),
