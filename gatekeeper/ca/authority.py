@@ -14,6 +14,8 @@ from gatekeeper.ca.holder import holder
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, PrivateKey, make_key, signature_hash
 
 YEAR = timedelta(days=365)
+# As easy-rsa and mkcert: every device must be given a certificate of the next authority before this one ends.
+AUTHORITY_LIFETIME = 10 * YEAR
 
 # Clocks of phones and virtual machines lag by minutes; a new certificate must not be "not yet valid" for them.
 BACKDATE = timedelta(minutes=10)
@@ -38,13 +40,15 @@ class Authority:
 
 
 def make_authority(
-    name: str, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = YEAR, now: datetime
+    name: str, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
 ) -> Authority:
     """Make a key and a certificate that may sign others (v3, CA, one level, keyUsage, SKI)."""
     return authority_from_key(make_key(key_type), holder(name).name, lifetime=lifetime, now=now)
 
 
-def authority_from_key(key: PrivateKey, name: x509.Name, *, lifetime: timedelta = YEAR, now: datetime) -> Authority:
+def authority_from_key(
+    key: PrivateKey, name: x509.Name, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
+) -> Authority:
     """A self-signed CA certificate for a key there already is."""
     public = key.public_key()
     identifier = x509.SubjectKeyIdentifier.from_public_key(public)
@@ -58,7 +62,7 @@ def authority_from_key(key: PrivateKey, name: x509.Name, *, lifetime: timedelta 
     return Authority(builder.sign(key, signature_hash(key)), key)
 
 
-def renewed_authority(authority: Authority, *, lifetime: timedelta = YEAR, now: datetime) -> Authority:
+def renewed_authority(authority: Authority, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime) -> Authority:
     """The authority's own certificate anew: same name, same key, so everything it signed stays good.
 
     What an adopted one says of itself (path length, name constraints, its SKI) is kept, for others hold to it. One
@@ -73,6 +77,29 @@ def renewed_authority(authority: Authority, *, lifetime: timedelta = YEAR, now: 
         value = issuer_identifier(old) if own else extension.value
         builder = builder.add_extension(value, extension.critical)
     return Authority(builder.sign(key, signature_hash(key)), key)
+
+
+def cross_signed(subject: Authority, signer: Authority, *, now: datetime) -> x509.Certificate:
+    """The ``subject`` authority's key, certified by the ``signer``'s: RFC 4210, 4.4, "root CA key update".
+
+    Both have the same name, so the certificate is self-issued and does not count against a path length (RFC 5280,
+    4.2.1.9). It ends when the first of the two does.
+    """
+    old = subject.certificate
+    end = min(old.not_valid_after_utc, signer.certificate.not_valid_after_utc)
+    builder = (
+        new_builder(old.subject, signer.certificate.subject, old.public_key(), end - now, now)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(key_identifier(old), critical=False)
+        .add_extension(issuer_identifier(signer.certificate), critical=False)
+    )
+    return builder.sign(signer.key, signature_hash(signer.key))
+
+
+def identifier_hex(certificate: x509.Certificate) -> str:
+    """The subject key identifier in hex: what tells two authorities of one name apart."""
+    return key_identifier(certificate).digest.hex()
 
 
 def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

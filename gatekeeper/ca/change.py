@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.authority import Authority, random_serial
+from gatekeeper.ca.authority import Authority, identifier_hex, random_serial
 from gatekeeper.ca.bundle import make_bundle, make_password
 from gatekeeper.ca.certificates import sign_client, sign_server
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
@@ -19,7 +19,7 @@ from gatekeeper.ca.index import Entry, Index, Kind, entry_of
 from gatekeeper.ca.keys import PrivateKey, key_pem, load_key
 from gatekeeper.ca.requests import check_request, read_request
 from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
-from gatekeeper.ca.store import Store, issued_file
+from gatekeeper.ca.store import NEW_BY_OLD, Store, issued_file
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.verdict import Peer, Policy, Refuse, judge
 
@@ -38,6 +38,7 @@ class Change:
 
     store: Store
     authority: Authority
+    retiring: Authority | None
     passphrase: bytes
     now: datetime
     index: Index
@@ -63,13 +64,20 @@ class Change:
         certificate = sign(self.authority, public_key, bearer, lifetime=lifetime, now=self.now, serial=serial)
         if kind is Kind.CLIENT:
             self._must_be_let_in(certificate)
-        entry = entry_of(certificate, name, kind, holds_key=holds_key)
+        signer = identifier_hex(self.authority.certificate) if self.retiring or self.index.retired else ""
+        entry = entry_of(certificate, name, kind, holds_key=holds_key, authority=signer)
         if self.index.key_is_stolen(entry.key):
             raise AuthorityError(f"the key of {name} was revoked as stolen and is not certified again; make a new one")
         self.index = self.index.with_entry(entry)
         pem = Content(certificate.public_bytes(Encoding.PEM), PUBLIC)
-        self.files[f"{name}.crt"] = self.files[issued_file(entry.serial_hex)] = pem
+        self.files[issued_file(entry.serial_hex)] = pem
+        self.files[f"{name}.crt"] = self._with_cross_certificate(pem) if kind is Kind.SERVER else pem
         return entry, certificate
+
+    def _with_cross_certificate(self, pem: Content) -> Content:
+        """What a server sends during a rollover: devices that trust only the old authority can follow it to theirs."""
+        above = self.store.folder.read(NEW_BY_OLD) if self.retiring else None
+        return Content(pem.octets + above, PUBLIC) if above else pem
 
     def _must_be_let_in(self, certificate: x509.Certificate) -> None:
         """Asked of the gate's own judge: names in a request may hold line ends, escape sequences and the like."""
@@ -95,9 +103,8 @@ class Change:
         """``NAME.p12``; gives the password if it was made here, None if it was given."""
         made = make_password() if wish.password is None else None
         password = made if wish.password is None else wish.password
-        octets = make_bundle(
-            key, certificate, self.authority.certificate, password or "", friendly_name=name, compat=wish.compat
-        )
+        above = self.store.signer(certificate)
+        octets = make_bundle(key, certificate, above, password or "", friendly_name=name, compat=wish.compat)
         self.files[f"{name}.p12"] = Content(octets, SECRET)
         return made
 
@@ -126,17 +133,24 @@ class Change:
 
 
 @contextmanager
-def changing(store: Store, authority: Authority, passphrase: bytes, now: datetime) -> Iterator[Change]:
+def changing(
+    store: Store, authority: Authority, retiring: Authority | None, passphrase: bytes, now: datetime
+) -> Iterator[Change]:
     """Lock the folder and change it; if anything is raised inside, nothing is written.
 
     The revocation list is written with every change: the key is at hand, and a list that runs out shuts the gate.
     """
     with store.opened():
-        change = Change(store, authority, passphrase, now, store.index())
+        change = Change(store, authority, retiring, passphrase, now, store.index())
         yield change
         index = replace(change.index, crl_number=change.index.crl_number + 1)
-        crl = make_crl(authority, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
-        store.commit(index, crl, change.files)
+        # Serials are never used twice, so each list may name what the other authority signed.
+        crls = [
+            make_crl(one, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
+            for one in (change.authority, change.retiring)
+            if one is not None
+        ]
+        store.commit(index, crls, change.files)
 
 
 def time_left(authority: Authority, now: datetime) -> timedelta:

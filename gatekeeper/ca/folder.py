@@ -96,6 +96,14 @@ class Folder:
             except FileNotFoundError:
                 return []
 
+    def remove(self, *names: str) -> None:
+        """Destroy files that the last commit has made superfluous; what is gone already is fine."""
+        with _sentence(self.path):
+            for name in names:
+                if (self.path / name).exists():
+                    self._before(f"unlink {name}")
+                    (self.path / name).unlink(missing_ok=True)
+
     def _prepare(self, changes: Mapping[str, Content]) -> None:
         for name, content in changes.items():
             path = self.path / name

@@ -11,12 +11,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gatekeeper.ca.names import check_name, same_name
-from gatekeeper.ca.revocation import CRL_LIFETIME, Revocation, RevocationReason, number_of, revocations_of
+from gatekeeper.ca.names import check_name, folded_name, same_name
+from gatekeeper.ca.revocation import Revocation, RevocationReason, number_of, revocations_of
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate, serial_hex
 
-_VERSION = 1
+# 2: there is, or was, a second authority beside the first (`gatekeeper ca rollover`).
+_VERSIONS = (1, 2)
 
 # RFC 5280, 4.1.2.2: up to 20 octets, and not zero.
 _SERIAL = re.compile(r"0*[1-9A-Fa-f][0-9A-Fa-f]{0,39}", re.ASCII)
@@ -39,6 +40,7 @@ class Status(StrEnum):
     NOT_YET_VALID = "not yet valid"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    RETIRED = "retired"  # the authority that signed it was retired
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Entry:
     """One certificate that was issued.
 
     ``key`` is the SHA-256 of its public key (SubjectPublicKeyInfo), in hex; ``holds_key`` says whether the private one
-    was made here and lies in the folder.
+    was made here and lies in the folder. ``authority`` is the key identifier of the authority that signed it, in hex,
+    "" for the only one there ever was.
     """
 
     serial: int
@@ -57,6 +60,7 @@ class Entry:
     not_after: datetime
     key: str
     holds_key: bool
+    authority: str = ""
 
     @property
     def serial_hex(self) -> str:
@@ -66,12 +70,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Everything that was issued, oldest first, everything revoked, and where the revocation lists have got to."""
+    """Everything that was issued, oldest first, everything revoked, and where the revocation lists have got to.
+
+    ``crl_lifetime`` is None for lists that hold as long as the authority. ``retiring`` is the key identifier of the old
+    authority between `gatekeeper ca rollover` and `gatekeeper ca retire`; ``retired`` are those after it.
+    """
 
     entries: tuple[Entry, ...] = ()
     revocations: tuple[Revocation, ...] = ()
     crl_number: int = 0
-    crl_lifetime: timedelta = CRL_LIFETIME
+    crl_lifetime: timedelta | None = None
+    retiring: str = ""
+    retired: tuple[str, ...] = ()
 
     def named(self, name: str) -> tuple[Entry, ...]:
         """The certificates of that name, oldest first."""
@@ -89,6 +99,8 @@ class Index:
         """Where a certificate stands at the moment ``now``."""
         if self.revocation(entry.serial):
             return Status.REVOKED
+        if entry.authority and entry.authority in self.retired:
+            return Status.RETIRED
         if now < entry.not_before:
             return Status.NOT_YET_VALID
         # RFC 5280, 4.1.2.5: valid through notAfter.
@@ -96,8 +108,20 @@ class Index:
 
     def in_force(self, name: str, now: datetime) -> tuple[Entry, ...]:
         """The certificates of that name that a gate lets in now or later."""
-        ended = (Status.REVOKED, Status.EXPIRED)
+        ended = (Status.REVOKED, Status.EXPIRED, Status.RETIRED)
         return tuple(entry for entry in self.named(name) if self.status(entry, now) not in ended)
+
+    def on_retiring(self, now: datetime) -> tuple[Entry, ...]:
+        """What the old authority signed and still counts, and nothing of the same name from the new one does."""
+        valid = [entry for entry in self.entries if self.status(entry, now) in (Status.VALID, Status.NOT_YET_VALID)]
+        moved = {folded_name(entry.name) for entry in valid if entry.authority != self.retiring}
+        old = (entry for entry in valid if self.retiring and entry.authority == self.retiring)
+        return tuple(entry for entry in old if folded_name(entry.name) not in moved)
+
+    def expiring(self, within: timedelta, now: datetime) -> tuple[Entry, ...]:
+        """The newest valid certificate of each name, where it ends within this time."""
+        newest = {folded_name(entry.name): entry for entry in self.entries if self.status(entry, now) is Status.VALID}
+        return tuple(entry for entry in newest.values() if entry.not_after - now <= within)
 
     def key_is_stolen(self, key: str) -> bool:
         """Whether a certificate for this public key was revoked because its key got into other hands."""
@@ -124,7 +148,7 @@ class Index:
         return replace(self, revocations=(*self.revocations, *more), crl_number=number)
 
 
-def entry_of(certificate: x509.Certificate, name: str, kind: Kind, *, holds_key: bool) -> Entry:
+def entry_of(certificate: x509.Certificate, name: str, kind: Kind, *, holds_key: bool, authority: str = "") -> Entry:
     """The index's line for a certificate."""
     read = read_certificate(certificate.public_bytes(Encoding.DER))
     return Entry(
@@ -136,6 +160,7 @@ def entry_of(certificate: x509.Certificate, name: str, kind: Kind, *, holds_key:
         certificate.not_valid_after_utc,
         read.spki_sha256,
         holds_key,
+        authority,
     )
 
 
@@ -150,9 +175,11 @@ def kind_of(certificate: x509.Certificate) -> Kind:
 
 def write_index(index: Index) -> bytes:
     """The index as JSON."""
+    rolled_over = bool(index.retiring or index.retired)
+    lifetime = index.crl_lifetime
     document = {
-        "version": _VERSION,
-        "crl": {"number": index.crl_number, "seconds": int(index.crl_lifetime.total_seconds())},
+        "version": _VERSIONS[rolled_over],
+        "crl": {"number": index.crl_number, "seconds": int(lifetime.total_seconds()) if lifetime else None},
         "certificates": [
             {
                 "serial": entry.serial_hex,
@@ -163,12 +190,14 @@ def write_index(index: Index) -> bytes:
                 "not_after": iso(entry.not_after),
                 "key_sha256": entry.key,
                 "holds_key": entry.holds_key,
+                **({"authority": entry.authority} if rolled_over else {}),
             }
             for entry in index.entries
         ],
         "revocations": [
             {"serial": serial_hex(one.serial), "at": iso(one.at), "reason": one.reason} for one in index.revocations
         ],
+        **({"retiring": index.retiring, "retired": index.retired} if rolled_over else {}),
     }
     return json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
 
@@ -177,7 +206,7 @@ def read_index(content: bytes, source: str) -> Index:
     """Read what `write_index` wrote; AuthorityError if it is anything else, for a guess would revive the revoked."""
     try:
         document = json.loads(content)
-        if document["version"] == _VERSION:
+        if document["version"] in _VERSIONS:
             return _index(document)
     except (ValueError, KeyError, TypeError, AuthorityError) as error:
         raise AuthorityError(
@@ -196,6 +225,7 @@ def _index(document: dict[str, Any]) -> Index:
     entries = tuple(_entry(part) for part in document["certificates"])
     if len({entry.serial for entry in entries}) < len(entries):
         raise ValueError("a serial is there twice")
+    seconds = document["crl"]["seconds"]
     return Index(
         entries,
         tuple(
@@ -203,7 +233,9 @@ def _index(document: dict[str, Any]) -> Index:
             for part in document["revocations"]
         ),
         _number(document["crl"]["number"], 1 << 63),
-        timedelta(seconds=_number(document["crl"]["seconds"], _LONGEST)),
+        None if seconds is None else timedelta(seconds=_number(seconds, _LONGEST)),
+        _text(document.get("retiring", "")),
+        tuple(map(_text, document.get("retired", ()))),
     )
 
 
@@ -217,6 +249,7 @@ def _entry(part: dict[str, Any]) -> Entry:
         _time(part["not_after"]),
         _text(part["key_sha256"]),
         bool(part["holds_key"]),
+        _text(part.get("authority", "")),
     )
 
 

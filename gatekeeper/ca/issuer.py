@@ -9,19 +9,31 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.authority import YEAR, Authority, renewed_authority
-from gatekeeper.ca.change import BundleWish, Change, changing
-from gatekeeper.ca.folder import PUBLIC, Content
+from gatekeeper.ca.authority import (
+    AUTHORITY_LIFETIME,
+    YEAR,
+    Authority,
+    authority_from_key,
+    cross_signed,
+    identifier_hex,
+    renewed_authority,
+)
+from gatekeeper.ca.change import BundleWish, Change, changing, time_left
+from gatekeeper.ca.folder import PUBLIC, SECRET, Content
 from gatekeeper.ca.holder import Holder, holder, server_holder
 from gatekeeper.ca.index import Entry, Index, Kind
-from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, make_key
-from gatekeeper.ca.names import check_name, printable
+from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, key_pem, make_key
+from gatekeeper.ca.names import check_host, check_name, printable
 from gatekeeper.ca.requests import check_request, check_strength, make_request, read_request, requested_holder
 from gatekeeper.ca.revocation import Revocation, RevocationReason
-from gatekeeper.ca.store import CERTIFICATE, Store
+from gatekeeper.ca.store import CERTIFICATE, KEY, NEW_BY_OLD, OLD_BY_NEW, OLD_CERTIFICATE, OLD_KEY, Store
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.names import rfc2253
+
+# As many names as a sentence can carry.
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,8 @@ class Grant:
 
     def holder(self, name: str) -> Holder:
         """Name and grant as they go into a certificate; AuthorityError for what cannot stand in one."""
+        for dns_name in self.dns_names:
+            check_host(dns_name)
         try:
             return holder(
                 name,
@@ -70,7 +84,9 @@ class Issuer:
     def __init__(self, store: Store, passphrase: bytes) -> None:
         self.store = store
         self._passphrase = passphrase
-        self._authority: Authority = store.unlock(passphrase)
+        with store.opened():
+            self._authority: Authority = store.unlock(passphrase)
+            self._retiring: Authority | None = store.unlock_retiring(passphrase)
 
     def issue(
         self,
@@ -98,10 +114,7 @@ class Issuer:
     ) -> Issued:
         """Key, request and certificate for a server of these host names and addresses."""
         name = check_name(name)
-        try:
-            bearer = server_holder(name, hosts)
-        except ValueError as error:
-            raise AuthorityError(f"this is no host name and no address: {error}") from error
+        bearer = server_holder(name, tuple(map(check_host, hosts)))
         return self._issue(name, Kind.SERVER, bearer, None, key_type, lifetime, now)
 
     def sign(
@@ -182,15 +195,67 @@ class Issuer:
                 password = change.put_bundle(old.name, key, certificate, bundle or BundleWish())
         return Issued(entry, change.paths(), password, self._is_shortened(entry, lifetime, now), older)
 
-    def renew_authority(self, *, lifetime: timedelta = YEAR, now: datetime) -> x509.Certificate:
+    def renew_authority(self, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime) -> x509.Certificate:
         """The authority's own certificate anew: same name, same key, so everything it signed stays good."""
         old = self._authority.certificate
         if old.subject != old.issuer:
             raise AuthorityError("this authority was signed by another one, which must renew it")
         with self._change(now) as change:
             self._authority = renewed_authority(self._authority, lifetime=lifetime, now=now)
-            change.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
+            change.authority = self._authority
+            above = self._retiring.certificate_pem if self._retiring else b""
+            change.files[CERTIFICATE] = Content(self._authority.certificate_pem + above, PUBLIC)
         return self._authority.certificate
+
+    def roll_over(
+        self, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
+    ) -> x509.Certificate:
+        """A new key and certificate of the same name beside the old, each vouching for the other (RFC 4210, 4.4).
+
+        ``ca.crt`` then holds both and ``ca.crl`` a list of each, so a gate that reads them lets in what either signed;
+        from now on the new one signs. `retire` ends the old one.
+        """
+        check_key_type(key_type)
+        old = self._authority
+        if old.certificate.subject != old.certificate.issuer:
+            raise AuthorityError("this authority was signed by another one, which must replace it")
+        if self._retiring is not None:
+            raise AuthorityError("a rollover is under way; end it first: gatekeeper ca retire")
+        time_left(old, now)
+        with self._change(now) as change:
+            new = authority_from_key(make_key(key_type), old.certificate.subject, lifetime=lifetime, now=now)
+            self._authority, self._retiring = change.authority, change.retiring = new, old
+            change.index = _handed_over(change.index, identifier_hex(old.certificate))
+            change.files |= {
+                KEY: Content(key_pem(new.key, self._passphrase), SECRET),
+                OLD_KEY: Content(key_pem(old.key, self._passphrase), SECRET),
+                CERTIFICATE: Content(new.certificate_pem + old.certificate_pem, PUBLIC),
+                OLD_CERTIFICATE: Content(old.certificate_pem, PUBLIC),
+                NEW_BY_OLD: Content(cross_signed(new, old, now=now).public_bytes(Encoding.PEM), PUBLIC),
+                OLD_BY_NEW: Content(cross_signed(old, new, now=now).public_bytes(Encoding.PEM), PUBLIC),
+            }
+        return new.certificate
+
+    def retire(self, *, force: bool = False, now: datetime) -> tuple[Entry, ...]:
+        """End the old authority: gates trust it no more, and its key is destroyed. Gives whom that locks out.
+
+        AuthorityError where somebody would be, unless ``force``.
+        """
+        with self._change(now) as change:
+            if self._retiring is None:
+                raise AuthorityError("there is no old authority to retire; gatekeeper ca rollover makes a new one")
+            left = change.index.on_retiring(now)
+            if left and not force:
+                names = ", ".join(entry.name for entry in left[:_FEW]) + (" …" if len(left) > _FEW else "")
+                raise AuthorityError(
+                    f"{len(left)} would be locked out: {names}; give each a new certificate first "
+                    "(gatekeeper ca renew NAME), or retire all the same: --force"
+                )
+            retired = (*change.index.retired, change.index.retiring)
+            change.index = replace(change.index, retiring="", retired=retired)
+            change.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
+            self._retiring = change.retiring = None
+        return left
 
     def bundle(self, name: str, wish: BundleWish, *, now: datetime) -> Issued:
         """The client's ``.p12`` once more."""
@@ -213,10 +278,16 @@ class Issuer:
             for serial in serials:
                 change.index = change.index.with_revocation(Revocation(serial, now, reason))
 
-    def rewrite_crl(self, lifetime: timedelta | None = None, *, now: datetime) -> x509.CertificateRevocationList:
-        """Sign the revocation list anew; ``lifetime`` also holds for the lists after this one."""
+    def rewrite_crl(
+        self, lifetime: timedelta | None = None, *, whole_life: bool = False, now: datetime
+    ) -> x509.CertificateRevocationList:
+        """Sign the revocation list anew; ``lifetime`` also holds for the lists after this one.
+
+        ``whole_life`` is for lists that hold as long as the authority.
+        """
         with self._change(now) as change:
-            change.index = replace(change.index, crl_lifetime=lifetime or change.index.crl_lifetime)
+            lifetime = None if whole_life else lifetime or change.index.crl_lifetime
+            change.index = replace(change.index, crl_lifetime=lifetime)
         return self.store.crl()
 
     def _issue(
@@ -241,7 +312,7 @@ class Issuer:
         return Issued(entry, change.paths(), password, self._is_shortened(entry, lifetime, now))
 
     def _change(self, now: datetime) -> AbstractContextManager[Change]:
-        return changing(self.store, self._authority, self._passphrase, now)
+        return changing(self.store, self._authority, self._retiring, self._passphrase, now)
 
     def _must_be_free(self, index: Index, name: str, now: datetime, instead: str | None = None) -> None:
         """``instead`` is what to do where the name has a certificate; by default to renew it."""
@@ -261,6 +332,12 @@ class Issuer:
 
     def _is_shortened(self, entry: Entry, lifetime: timedelta, now: datetime) -> bool:
         return entry.not_after + timedelta(days=1) < now + lifetime
+
+
+def _handed_over(index: Index, old: str) -> Index:
+    """The index when the authority ``old`` (its key identifier) begins to retire: everything so far is its."""
+    entries = tuple(entry if entry.authority else replace(entry, authority=old) for entry in index.entries)
+    return replace(index, entries=entries, retiring=old)
 
 
 def latest(index: Index, name: str) -> Entry:

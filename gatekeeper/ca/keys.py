@@ -26,6 +26,10 @@ DEFAULT_KEY_TYPE = "rsa:4096"
 
 # openssl asks for at least four characters, so a key with a shorter one could not be used with it.
 MINIMUM_PASSPHRASE = 4
+# For a passphrase that is chosen here: NIST SP 800-63B, 5.1.1.2.
+MINIMUM_NEW_PASSPHRASE = 8
+# All of one character, or the likes of "12345678" and "password": what anybody tries first.
+_TRIVIAL = frozenset({b"password", b"passwort", b"passphrase", b"gatekeeper", b"changeme", b"12345678", b"qwertyui"})
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
 
@@ -44,6 +48,18 @@ def check_key_type(key_type: str) -> str:
     if size or key_type == "ed25519" or (key_type[:3] == "ec:" and key_type[3:] in _CURVES):
         return key_type
     raise UsageError(f"no such key type: {key_type!r}; there are {_KINDS}")
+
+
+def check_new_passphrase(passphrase: bytes) -> None:
+    """AuthorityError for a passphrase that is too short or what anybody would try first.
+
+    Not checked: whether it is a good one. Four random words are.
+    """
+    text = passphrase.strip().lower()
+    if len(text.decode("utf-8", "replace")) < MINIMUM_NEW_PASSPHRASE:
+        raise AuthorityError(f"a passphrase has at least {MINIMUM_NEW_PASSPHRASE} characters; take four random words")
+    if len(set(text)) < 3 or text.rstrip(b"0123456789!") in _TRIVIAL or text in _TRIVIAL:
+        raise AuthorityError("this passphrase is among the first that anybody tries; take four random words")
 
 
 def make_key(key_type: str = DEFAULT_KEY_TYPE) -> PrivateKey:

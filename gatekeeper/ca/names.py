@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from ipaddress import ip_address
 
 from gatekeeper.ca.requests import check_common_name
 from gatekeeper.errors import AuthorityError
@@ -14,6 +15,9 @@ _LONGEST = 200
 
 # Windows opens a device for these, whatever the suffix (Naming Files, Paths, and Namespaces), and bundles go there.
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 # Path separators anywhere, what Windows forbids, and what a shell would take for a pattern.
 _FORBIDDEN = frozenset('/\\:*?"<>|')
@@ -41,12 +45,27 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_host(host: str) -> str:
+    """Give a host name or an IP address back; AuthorityError for what no certificate can be for.
+
+    RFC 1123, 2.1, and RFC 9525, 6.3: letters, digits, hyphens; a leading ``*.`` stands for one label. An
+    internationalized name is written in its ASCII form (``xn--``).
+    """
+    try:
+        ip_address(host)
+    except ValueError:
+        if len(host) > 253 or not _HOST.fullmatch(host):
+            raise AuthorityError(f"{host!r} is no host name and no address; write them one by one") from None
+    return host
+
+
 def same_name(one: str, other: str) -> bool:
     """Whether two names share their files: neither case nor composition counts, as in some file systems."""
-    return _folded(one) == _folded(other)
+    return folded_name(one) == folded_name(other)
 
 
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
+    """The name without case and composition."""
     return unicodedata.normalize("NFC", name).casefold()
 
 

@@ -11,8 +11,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from gatekeeper.ca.authority import BACKDATE, Authority, issuer_identifier
 from gatekeeper.ca.keys import signature_hash
 
-# A gate that is handed a list past its nextUpdate lets nobody in, so it must be long enough to be renewed in time.
-CRL_LIFETIME = timedelta(days=30)
+# A gate that is handed a list past its nextUpdate rejects everyone. The shortest list that is ever signed.
+SHORTEST_LIFETIME = timedelta(days=1)
 
 
 class RevocationReason(StrEnum):
@@ -49,16 +49,20 @@ def make_crl(
     revocations: Iterable[Revocation],
     *,
     now: datetime,
-    lifetime: timedelta = CRL_LIFETIME,
+    lifetime: timedelta | None = None,
     number: int = 1,
 ) -> x509.CertificateRevocationList:
-    """Sign the list of what is revoked. ``number`` must rise with each list (RFC 5280, 5.2.3)."""
+    """Sign the list of what is revoked. ``number`` must rise with each list (RFC 5280, 5.2.3).
+
+    Without a ``lifetime`` the list holds as long as the authority: a gate that reads the authority's own file has each
+    revocation at once, and a list that ends earlier would only lock everyone out.
+    """
     now = now.astimezone(UTC).replace(microsecond=0)
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(authority.certificate.subject)
         .last_update(now - BACKDATE)
-        .next_update(now + lifetime)
+        .next_update(now + (lifetime or max(authority.certificate.not_valid_after_utc - now, SHORTEST_LIFETIME)))
         .add_extension(issuer_identifier(authority.certificate), critical=False)
         .add_extension(x509.CRLNumber(number), critical=False)
     )
@@ -77,6 +81,12 @@ def revocations_of(crl: x509.CertificateRevocationList) -> Iterator[Revocation]:
             flag = x509.ReasonFlags.unspecified
         reason = words.get(flag, RevocationReason.UNSPECIFIED)
         yield Revocation(one.serial_number, one.revocation_date_utc, reason)
+
+
+def is_due(crl: x509.CertificateRevocationList, now: datetime) -> bool:
+    """Whether less than a third of the list's life is left, so that a timer should have it signed anew."""
+    end = crl.next_update_utc
+    return end is None or now >= end - (end - crl.last_update_utc) / 3
 
 
 def number_of(crl: x509.CertificateRevocationList) -> int | None:

@@ -4,7 +4,7 @@ The folder holds ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``ind
 ``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its serial.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.authority import YEAR, Authority, is_signed_by, make_authority
+from gatekeeper.ca.authority import AUTHORITY_LIFETIME, Authority, identifier_hex, is_signed_by, make_authority
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, go_on, make_folder
 from gatekeeper.ca.holder import common_name
 from gatekeeper.ca.index import Entry, Index, entry_of, kind_of, read_index, write_index
@@ -22,12 +22,13 @@ from gatekeeper.ca.keys import (
     DEFAULT_KEY_TYPE,
     MINIMUM_PASSPHRASE,
     PrivateKey,
+    check_new_passphrase,
     key_pem,
     load_key,
 )
 from gatekeeper.ca.names import check_name
 from gatekeeper.ca.requests import check_common_name
-from gatekeeper.ca.revocation import CRL_LIFETIME, is_list_of, make_crl
+from gatekeeper.ca.revocation import is_list_of, make_crl
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.keys import key_weakness
 from gatekeeper.tls.files import not_an_authority
@@ -38,13 +39,24 @@ CERTIFICATE = "ca.crt"
 CRL = "ca.crl"
 INDEX = "index.json"
 ISSUED = "issued"
+# What lies there between `gatekeeper ca rollover` and `gatekeeper ca retire`: the old authority, and the two
+# certificates by which each vouches for the other (RFC 4210, 4.4).
+RETIRING = "retiring"
+OLD_KEY = f"{RETIRING}/ca.key"
+OLD_CERTIFICATE = f"{RETIRING}/ca.crt"
+NEW_BY_OLD = f"{RETIRING}/new-by-old.crt"
+OLD_BY_NEW = f"{RETIRING}/old-by-new.crt"
 
 
 @dataclass(slots=True)
 class _Contents:
-    """What was read when the folder was opened; `Store.commit` keeps it true. A list of None is lost or damaged."""
+    """What was read when the folder was opened; `Store.commit` keeps it true. A list of None is lost or damaged.
+
+    ``retiring`` is the old authority's certificate, where there is one beside the new.
+    """
 
     certificate: x509.Certificate
+    retiring: x509.Certificate | None
     index: Index
     crl: x509.CertificateRevocationList | None
 
@@ -75,14 +87,21 @@ class Store:
             finally:
                 self._contents = None
 
-    def commit(self, index: Index, crl: x509.CertificateRevocationList, files: dict[str, Content]) -> None:
-        """Write a change of the opened folder: ``files``, and the index and revocation list that go with them."""
+    def commit(
+        self, index: Index, crls: Sequence[x509.CertificateRevocationList], files: Mapping[str, Content]
+    ) -> None:
+        """Write a change of the opened folder: ``files``, and the index and revocation lists that go with them.
+
+        ``crls`` are the current authority's list and, during a rollover, the old one's; both go into one file.
+        """
         contents = self._opened_contents()
-        own = {CRL: Content(crl.public_bytes(Encoding.PEM), PUBLIC), INDEX: Content(write_index(index), SECRET)}
-        self.folder.commit({**files, **own})
-        contents.index, contents.crl = index, crl
+        lists = b"".join(crl.public_bytes(Encoding.PEM) for crl in crls)
+        self.folder.commit({**files, CRL: Content(lists, PUBLIC), INDEX: Content(write_index(index), SECRET)})
+        contents.index, contents.crl = index, crls[0]
         if CERTIFICATE in files:
             contents.certificate = read_certificate_pem(files[CERTIFICATE].octets, CERTIFICATE)
+        contents.retiring = self._retiring(index)
+        self._forget_retired(index)
 
     def index(self) -> Index:
         """The index, with what the revocation list beside it and the copies in ``issued`` know.
@@ -96,6 +115,21 @@ class Store:
         """The authority's own certificate."""
         with self.opened():
             return self._opened_contents().certificate
+
+    def retiring(self) -> x509.Certificate | None:
+        """The old authority's certificate during a rollover."""
+        with self.opened():
+            return self._opened_contents().retiring
+
+    def authorities(self) -> tuple[x509.Certificate, ...]:
+        """Whom a gate that reads ``ca.crt`` trusts: the current authority and, during a rollover, the old one."""
+        with self.opened():
+            found = (self.certificate(), self.retiring())
+        return tuple(one for one in found if one is not None)
+
+    def signer(self, certificate: x509.Certificate) -> x509.Certificate:
+        """Which of the authorities signed a certificate; the current one if none did."""
+        return next((one for one in self.authorities() if is_signed_by(certificate, one)), self.certificate())
 
     def crl(self) -> x509.CertificateRevocationList:
         """The revocation list as it lies in the folder; AuthorityError if it is lost or damaged."""
@@ -115,19 +149,33 @@ class Store:
         with suppress(AuthorityError):  # lost or damaged, and written anew from the index by the next command
             crl = self._read_crl(certificate)
             index = index.with_list(crl)
-        return _Contents(certificate, self.with_copies(index, certificate), crl)
+        self._forget_retired(index)
+        retiring = self._retiring(index)
+        return _Contents(certificate, retiring, self.with_copies(index, certificate, retiring), crl)
+
+    def _retiring(self, index: Index) -> x509.Certificate | None:
+        if not index.retiring:
+            return None
+        return read_certificate_pem(self._must_read(OLD_CERTIFICATE), str(self.path / OLD_CERTIFICATE))
+
+    def _forget_retired(self, index: Index) -> None:
+        """Destroy the old authority's key once the index says that it is retired; a kill may have come between."""
+        if not index.retiring:
+            self.folder.remove(OLD_KEY, OLD_CERTIFICATE, NEW_BY_OLD, OLD_BY_NEW)
 
     def _read_crl(self, certificate: x509.Certificate) -> x509.CertificateRevocationList:
         return read_list(self.folder.read(CRL) or b"", str(self.path / CRL), certificate)
 
-    def with_copies(self, index: Index, authority: x509.Certificate) -> Index:
+    def with_copies(self, index: Index, authority: x509.Certificate, retiring: x509.Certificate | None = None) -> Index:
         """The index with every certificate in ``issued`` that it does not know: one from a backup may be older."""
-        forgotten = tuple(self._forgotten(index, authority))
+        forgotten = [*self._forgotten(index, authority, identifier_hex(authority) if index.retiring else "")]
+        if retiring is not None:
+            forgotten += self._forgotten(index, retiring, index.retiring)
         if not forgotten:
             return index
         return replace(index, entries=tuple(sorted((*index.entries, *forgotten), key=attrgetter("not_before"))))
 
-    def _forgotten(self, index: Index, authority: x509.Certificate) -> Iterator[Entry]:
+    def _forgotten(self, index: Index, authority: x509.Certificate, identifier: str) -> Iterator[Entry]:
         known = {issued_file(entry.serial_hex) for entry in index.entries}
         for file in (f"{ISSUED}/{name}" for name in self.folder.names(ISSUED) if name.endswith(".crt")):
             if file in known:
@@ -136,11 +184,11 @@ class Store:
                 pem = self._must_read(file)
                 certificate = read_certificate_pem(pem, file)
                 if is_signed_by(certificate, authority):
-                    yield self._entry_again(certificate, pem)
+                    yield replace(self._entry_again(certificate, pem), authority=identifier)
 
     def _entry_again(self, certificate: x509.Certificate, pem: bytes) -> Entry:
         here = self.folder.names()
-        current = [name for name in here if name.endswith(".crt") and self.folder.read(name) == pem]
+        current = [name for name in here if name.endswith(".crt") and (self.folder.read(name) or b"").startswith(pem)]
         name = check_name(current[0].removesuffix(".crt") if current else common_name(certificate.subject))
         return entry_of(certificate, name, kind_of(certificate), holds_key=bool(current) and f"{name}.key" in here)
 
@@ -151,9 +199,16 @@ class Store:
 
     def unlock(self, passphrase: bytes) -> Authority:
         """The authority with its key; AuthorityError if the passphrase is wrong or the key belongs to another."""
-        certificate = self.certificate()
-        key = load_key(self._must_read(KEY), passphrase, str(self.path / KEY))
-        return Authority(certificate, _matching(key, certificate, str(self.path / KEY)))
+        return self._unlock(KEY, self.certificate(), passphrase)
+
+    def unlock_retiring(self, passphrase: bytes) -> Authority | None:
+        """The old authority with its key, during a rollover."""
+        certificate = self.retiring()
+        return self._unlock(OLD_KEY, certificate, passphrase) if certificate is not None else None
+
+    def _unlock(self, file: str, certificate: x509.Certificate, passphrase: bytes) -> Authority:
+        key = load_key(self._must_read(file), passphrase, str(self.path / file))
+        return Authority(certificate, _matching(key, certificate, str(self.path / file)))
 
     def exists(self) -> bool:
         """Whether there is an authority in the folder."""
@@ -188,14 +243,14 @@ def create_store(
     passphrase: bytes,
     *,
     key_type: str = DEFAULT_KEY_TYPE,
-    lifetime: timedelta = YEAR,
-    crl_lifetime: timedelta = CRL_LIFETIME,
+    lifetime: timedelta = AUTHORITY_LIFETIME,
+    crl_lifetime: timedelta | None = None,
     now: datetime,
     before: Callable[[str], None] = go_on,
 ) -> Store:
     """Make an authority in an empty folder: key, certificate, first revocation list, index."""
     check_common_name(name)
-    check_passphrase(passphrase)
+    check_new_passphrase(passphrase)
     _must_be_free(path)
     make_folder(path)
     authority = make_authority(name, key_type=key_type, lifetime=lifetime, now=now)
@@ -209,7 +264,7 @@ def adopt_store(
     passphrase: bytes,
     *,
     crl: Path | None = None,
-    crl_lifetime: timedelta = CRL_LIFETIME,
+    crl_lifetime: timedelta | None = None,
     now: datetime,
     before: Callable[[str], None] = go_on,
 ) -> Store:

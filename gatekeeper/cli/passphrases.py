@@ -5,6 +5,8 @@ Arguments are open to every user of the machine (``ps``), the environment to the
 
 import getpass
 import os
+import shlex
+import stat
 import sys
 from pathlib import Path
 
@@ -50,9 +52,18 @@ def read_secret(file: Path) -> bytes:
 
 def _given(file: Path | None) -> bytes | None:
     if file is not None:
-        return read_secret(file)
+        secret = read_secret(file)
+        _check_mode(file)
+        return secret
     from_environment = os.environ.get(VARIABLE)
     return os.fsencode(from_environment) if from_environment else None
+
+
+def _check_mode(file: Path) -> None:
+    """A warning, no more: container platforms mount secrets readable to all, in a container that has one user."""
+    mode = file.stat().st_mode
+    if stat.S_ISREG(mode) and mode & 0o077:
+        print(f"gatekeeper: others can read {file}; close it: chmod 600 {shlex.quote(str(file))}", file=sys.stderr)
 
 
 def _ask_twice(prompt: str) -> str:

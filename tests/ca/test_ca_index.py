@@ -85,7 +85,7 @@ def test_a_serial_that_is_there_twice_stops_everything(alice: Entry) -> None:
 def test_a_newer_index_is_left_alone(alice: Entry) -> None:
     """What a later version wrote may mean something that this one would lose."""
     document = json.loads(write_index(Index((alice,))))
-    document["version"] = 2
+    document["version"] = 3
     with pytest.raises(AuthorityError, match="newer gatekeeper"):
         read_index(json.dumps(document).encode(), "index.json")
 

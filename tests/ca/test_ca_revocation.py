@@ -1,7 +1,7 @@
 """gatekeeper.ca.revocation"""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ def test_an_empty_list_is_signed_and_dated(home: Authority, now: datetime) -> No
     crl = make_crl(home, (), now=now, number=7)
     assert len(crl) == 0
     assert crl.is_signature_valid(home.certificate.public_key())  # type: ignore[arg-type]
-    assert crl.next_update_utc == now + timedelta(days=30)
+    assert crl.next_update_utc == home.certificate.not_valid_after_utc
     assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 7
 
 

@@ -141,4 +141,69 @@ def test_a_list_that_runs_out_is_told(tmp_path: Path, ca: Command, ca_json: Call
     ca("crl", "--days", "30")
     ca("renew", "ca")
     assert ca("list") == "Nothing was issued yet.\n"
-    assert "That is as long as the authority" in ca("issue", "alice", "--days", "400", *EC)
+    assert "That is as long as the authority" in ca("issue", "alice", "--days", "4000", *EC)
+
+
+def test_a_list_is_signed_anew_only_when_it_is_due(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """--if-due is for timers: nothing happens, and no passphrase is needed, while a third of its life is left."""
+    ca("init", "--cn", "CA", "--crl-days", "3", *EC)
+    assert ca_json("crl", "--if-due", "--passphrase-file", "missing") == {"crl": "ca/ca.crl", "signed": False}
+    (tmp_path / "ca/ca.crl").unlink()
+    assert ca_json("crl", "--if-due")["signed"]
+    assert "no authority" in ca("crl", "--if-due", "--dir", "nowhere", code=1)
+
+
+def test_init_says_what_has_to_be_done_when(ca: Command) -> None:
+    """Nobody should learn of an end by being locked out."""
+    assert "no timer is needed" in ca("init", "--cn", "CA", *EC)
+    said = ca("init", "--dir", "short", "--cn", "CA", "--crl-days", "30", *EC)
+    assert "from then on a gate rejects everyone" in said
+    assert "gatekeeper ca --dir short crl --if-due" in said
+
+
+def test_a_rollover_from_the_first_command_to_the_last(ca: Command, ca_json: Callable[..., Any]) -> None:
+    """Who is on the old authority is told; it can be retired when nobody is, or by force."""
+    ca("init", "--cn", "CA", *EC)
+    ca("issue", "alice", *EC)
+    ca("issue", "bob", *EC)
+    assert ca_json("rollover", *EC)["on_old"] == ["alice", "bob"]
+    assert "a rollover is under way" in ca("rollover", *EC, code=1)
+    ca("renew", "alice")
+    listed = ca("list")
+    assert "bob (old authority)" in listed
+    assert "1 still on the old authority" in listed
+    assert "1 would be locked out: bob" in ca("retire", code=1)
+    assert ca_json("retire", "--force") == {"retired": True, "locked_out": ["bob"]}
+    assert {(one["name"], one["status"]) for one in ca_json("list")} == {
+        ("alice", "revoked"), ("alice", "valid"), ("bob", "retired"),
+    }  # fmt: skip
+    ca("issue", "bob", *EC)
+
+
+def test_what_is_name_and_serial_at_once_is_not_guessed(ca: Command, ca_json: Callable[..., Any]) -> None:
+    """A client may be named like another's serial; revoking the wrong one leaves the stolen one valid."""
+    ca("init", "--cn", "CA", *EC)
+    serial = ca_json("issue", "alice", *EC)["serial"]
+    ca("issue", serial, *EC)
+    assert "both a name and the serial" in ca("revoke", serial, code=1)
+    assert ca_json("revoke", f"ca/issued/{serial}.crt")["revoked"] == [serial]
+
+
+def test_a_passphrase_file_that_others_can_read_is_told(
+    tmp_path: Path, ca: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It opens the authority's key."""
+    ca("init", "--cn", "CA", *EC)
+    (tmp_path / "secret").write_text("open sesame\n")
+    (tmp_path / "secret").chmod(0o640)
+    assert main(["ca", "crl", "--passphrase-file", "secret"]) == 0
+    assert "chmod 600 secret" in capsys.readouterr().err
+    (tmp_path / "secret").chmod(0o600)
+    ca("crl", "--passphrase-file", "secret")
+
+
+def test_a_server_needs_real_names(ca: Command) -> None:
+    """Two names in one word would make a certificate that fits neither."""
+    ca("init", "--cn", "CA", *EC)
+    assert "no host name" in ca("server", "web", "--dns", "a b", *EC, code=1)
+    assert "--ip takes an address" in ca("server", "web", "--ip", "nas.lan", *EC, code=2)

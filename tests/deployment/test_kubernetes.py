@@ -9,6 +9,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from gatekeeper.cli import make_parser
+
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "kubernetes"
 MANIFESTS = [
     pytest.param(file.name, document, id=f"{file.stem}-{document['kind']}-{document['metadata']['name']}")
@@ -38,6 +40,18 @@ def settings(file: str) -> dict:  # type: ignore[type-arg]
 def test_kubernetes_takes_the_manifest(file: Any, document: Any, version: str) -> None:
     """Every manifest fits the strict schema, which refuses a key that Kubernetes does not know."""
     kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_the_job_for_short_lists_runs_a_command_that_gatekeeper_takes() -> None:
+    """Not root, nothing but the authority's folder to write to, and an option that exists."""
+    (job,) = documents("crl.yaml", "CronJob")
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    options = make_parser(["ca"]).parse(container["args"])
+    assert (options.ca_command, options.if_due) == ("crl", True)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert pod["automountServiceAccountToken"] is False
 
 
 def test_a_mistyped_key_would_be_noticed() -> None:

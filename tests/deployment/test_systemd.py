@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from gatekeeper.cli import make_parser
 from tests.gate_process import ROOT, configure
 from tests.tools import needs
 from tests.visitors import Visitors
@@ -114,6 +115,31 @@ def test_the_unit_is_hardened(tmp_path: Path) -> None:
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_AT_MOST * 10:.0f}"]
     done = subprocess.run([*command, installed(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-500:]
+
+
+def test_systemd_takes_the_timer_for_short_lists(tmp_path: Path) -> None:
+    """Service and timer are valid together, and the service can do next to nothing but sign."""
+    needs("systemd-analyze")
+    for name in ("gatekeeper-crl.service", "gatekeeper-crl.timer"):
+        text = (CONFIG / "systemd" / name).read_text().replace("/opt/gatekeeper/bin/gatekeeper", "/bin/true")
+        (tmp_path / name).write_text(text)
+    verify = ["systemd-analyze", "verify", tmp_path / "gatekeeper-crl.timer", tmp_path / "gatekeeper-crl.service"]
+    done = subprocess.run(verify, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_AT_MOST * 10:.0f}"]
+    done = subprocess.run([*command, tmp_path / "gatekeeper-crl.service"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-500:]
+
+
+def test_the_timers_command_is_one_that_gatekeeper_takes() -> None:
+    """A mistyped option would be noticed on the day on which the list expires."""
+    (line,) = [
+        line
+        for line in (CONFIG / "systemd" / "gatekeeper-crl.service").read_text().splitlines()
+        if "ExecStart=" in line
+    ]
+    options = make_parser(["ca"]).parse(line.split()[1:])
+    assert (options.ca_command, options.if_due) == ("crl", True)
 
 
 def test_the_unit_speaks_the_gates_language() -> None:

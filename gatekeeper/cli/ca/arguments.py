@@ -25,7 +25,9 @@ _EXAMPLES = {
     "server": "gatekeeper ca server localhost --dns localhost --ip 127.0.0.1",
     "renew": "gatekeeper ca renew alice",
     "revoke": "gatekeeper ca revoke alice --reason key-compromise",
-    "crl": "gatekeeper ca crl --days 365",
+    "crl": "gatekeeper ca crl --if-due",
+    "rollover": "gatekeeper ca rollover",
+    "retire": "gatekeeper ca retire",
     "list": "gatekeeper ca list --expiring 30d",
     "show": "gatekeeper ca show alice.p12",
 }
@@ -54,7 +56,10 @@ def add_command(commands: Commands) -> None:
         parser.set_defaults(run=_run, ca_command=word)
         return parser
 
-    for add_word in (_init, _issue, _invite, _approve, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _list, _show):
+    for add_word in (
+        _init, _issue, _invite, _approve, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _rollover, _retire, _list,
+        _show,
+    ):  # fmt: skip
         add_word(add)
 
 
@@ -67,6 +72,11 @@ REASONS = (
     "cessation-of-operation",
     "privilege-withdrawn",
 )
+
+# As easy-rsa and mkcert make an authority.
+_AUTHORITY_DAYS = 3650
+# In the place of a number of days: as long as the authority itself.
+MAX = 0
 
 _Add = Callable[[str, str], argparse.ArgumentParser]
 
@@ -94,12 +104,14 @@ def _init(add: _Add) -> None:
     what.add_argument(
         "--adopt", nargs=2, type=Path, metavar=("CA.CRT", "CA.KEY"), help="take over this certificate and its key"
     )
-    _add_days(parser)
+    _add_days(parser, _AUTHORITY_DAYS)
     _add_key(parser)
     parser.add_argument(
         "--crl", type=Path, metavar="FILE", help="with --adopt: its last revocation list, to go on from"
     )
-    parser.add_argument("--crl-days", type=_days, metavar="DAYS", help="how long a revocation list holds (30)")
+    parser.add_argument(
+        "--crl-days", type=_list_days, default=MAX, metavar="DAYS", help="how long a CRL holds (max: as the authority)"
+    )
 
 
 def _issue(add: _Add) -> None:
@@ -187,7 +199,13 @@ def _server(add: _Add) -> None:
 
 def _renew(add: _Add) -> None:
     parser = add("renew", "make the next certificate of a client, a server, or (NAME ca) the authority")
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", nargs="?")
+    parser.add_argument(
+        "--expiring",
+        type=_span,
+        metavar="30d",
+        help="with --invite: every client whose certificate ends by then",
+    )
     parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it holds (as long as the one before)")
     parser.add_argument(
         "--new-key", nargs="?", const="rsa:4096", metavar="TYPE", help="with a new key instead of the same request"
@@ -213,7 +231,26 @@ def _revoke(add: _Add) -> None:
 
 def _crl(add: _Add) -> None:
     parser = add("crl", "sign the revocation list anew, before it runs out")
-    parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it holds, from now on each time")
+    parser.add_argument(
+        "--days",
+        type=_list_days,
+        metavar="DAYS",
+        help="how long it holds, from now on (max: as the authority)",
+    )
+    parser.add_argument(
+        "--if-due", action="store_true", help="only if less than a third of its life is left; for timers"
+    )
+
+
+def _rollover(add: _Add) -> None:
+    parser = add("rollover", "make the next authority beside this one, which stays trusted until ca retire")
+    _add_days(parser, _AUTHORITY_DAYS)
+    _add_key(parser)
+
+
+def _retire(add: _Add) -> None:
+    parser = add("retire", "end the old authority after a rollover, once everybody has a certificate of the new one")
+    parser.add_argument("--force", action="store_true", help="lock out whoever still has a certificate of the old one")
 
 
 def _list(add: _Add) -> None:
@@ -241,8 +278,8 @@ def _add_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_days(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--days", type=_days, default=365, metavar="DAYS", help="how long it holds (365)")
+def _add_days(parser: argparse.ArgumentParser, default: int = 365) -> None:
+    parser.add_argument("--days", type=_days, default=default, metavar="DAYS", help=f"how long it holds ({default})")
 
 
 def _add_key(parser: argparse.ArgumentParser) -> None:
@@ -278,6 +315,10 @@ def _days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 36525:
         raise argparse.ArgumentTypeError(f"a number of days, 1 to 36525, not {text!r}")
     return int(text)
+
+
+def _list_days(text: str) -> int:
+    return MAX if text == "max" else _days(text)
 
 
 def _wait(text: str) -> float:

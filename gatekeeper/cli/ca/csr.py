@@ -4,10 +4,9 @@ import argparse
 from pathlib import Path
 
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new, write_over
-from gatekeeper.ca.keys import check_key_type, key_pem, make_key
+from gatekeeper.ca.keys import check_key_type, check_new_passphrase, key_pem, make_key
 from gatekeeper.ca.names import check_name
 from gatekeeper.ca.requests import make_request
-from gatekeeper.ca.store import check_passphrase
 from gatekeeper.cli.ca.options import grant_of, making_a_key, passphrase_file, wants_json
 from gatekeeper.cli.ca.printing import PEM, files, quoted, say
 from gatekeeper.cli.passphrases import new_passphrase
@@ -25,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     passphrase = None
     if not args.no_passphrase:
         passphrase = new_passphrase(passphrase_file(args), str(key_path))
-        check_passphrase(passphrase)
+        check_new_passphrase(passphrase)
     with making_a_key(args.key):
         key = make_key(args.key)
     request = make_request(key, bearer)

@@ -53,6 +53,7 @@ def entry_fields(index: Index, entry: Entry, now: datetime) -> dict[str, Any]:
         "not_before": iso(entry.not_before),
         "not_after": iso(entry.not_after),
         "days_left": days_left(entry, now),
+        "on_old_authority": bool(index.retiring) and entry.authority == index.retiring,
         "revoked_at": iso(revocation.at) if revocation else None,
         "reason": revocation.reason if revocation else None,
     }

@@ -10,6 +10,7 @@ from cryptography import x509
 from gatekeeper.ca.holder import common_name
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted
 from gatekeeper.ca.store import KEY, adopt_store, create_store, read_file
+from gatekeeper.cli.ca.arguments import MAX
 from gatekeeper.cli.ca.fields import authority_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, passphrase_file, wants_json
 from gatekeeper.cli.ca.printing import command, files, say
@@ -22,7 +23,7 @@ from gatekeeper.gate.names import rfc2253
 def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     folder, now = folder_of(args), current_time()
-    crl_lifetime = timedelta(days=args.crl_days or 30)
+    crl_lifetime = timedelta(days=args.crl_days) if args.crl_days != MAX else None
     if args.adopt:
         certificate, key = args.adopt
         of_key = existing_passphrase if key_is_encrypted(read_file(key)) else new_passphrase
@@ -43,11 +44,20 @@ def run(args: argparse.Namespace) -> int:
                 crl_lifetime=crl_lifetime,
                 now=now,
             )
-    _print(store.certificate(), folder, adopted=bool(args.adopt), as_json=wants_json(args))
+    with store.opened():
+        certificate, crl = store.certificate(), store.crl()
+    _print(certificate, crl, folder, adopted=bool(args.adopt), as_json=wants_json(args))
     return 0
 
 
-def _print(certificate: x509.Certificate, folder: Path, *, adopted: bool, as_json: bool) -> None:
+def _print(
+    certificate: x509.Certificate,
+    crl: x509.CertificateRevocationList,
+    folder: Path,
+    *,
+    adopted: bool,
+    as_json: bool,
+) -> None:
     if as_json:
         print_json(authority_fields(certificate, folder))
         return
@@ -70,3 +80,26 @@ def _print(certificate: x509.Certificate, folder: Path, *, adopted: bool, as_jso
     say("and make a certificate for the first person or device:")
     say()
     say(f"  {command(folder)} issue alice")
+    say()
+    for line in _duties(certificate, crl, folder):
+        say(line)
+
+
+def _duties(certificate: x509.Certificate, crl: x509.CertificateRevocationList, folder: Path) -> tuple[str, ...]:
+    """What has to be done when, so that nobody is ever locked out."""
+    end, listed = certificate.not_valid_after_utc, crl.next_update_utc or certificate.not_valid_after_utc
+    rollover = end - (end - certificate.not_valid_before_utc) / 5
+    if listed >= end:
+        first = "The revocation list holds as long as the authority: no timer is needed."
+    else:
+        first = (
+            f"The revocation list holds until {listed:%Y-%m-%d}; from then on a gate rejects everyone.\n"
+            f"Have a timer run every day:\n  {command(folder)} crl --if-due"
+        )
+    return (
+        *first.splitlines(),
+        "Each certificate must be renewed before it ends (one year); once a month, run",
+        f"  {command(folder)} list --expiring 30d",
+        f"Before {rollover:%Y-%m-%d} make the next authority, so that every device can move to it:",
+        f"  {command(folder)} rollover",
+    )

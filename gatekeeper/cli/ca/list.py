@@ -21,10 +21,13 @@ _COLOURS = {
     Status.NOT_YET_VALID: "yellow",
     Status.EXPIRED: "yellow",
     Status.REVOKED: "red",
+    Status.RETIRED: "red",
 }
 
 # The list is due soon enough that a person should hear of it whenever they look.
 _CRL_SOON = timedelta(days=7)
+# Every device has to be given the next authority's certificate before this one ends.
+_AUTHORITY_SOON = timedelta(days=365)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,7 +59,7 @@ def _print(
         show(_table(index, entries, unlisted, now), at_least=80)
     else:
         say("Nothing was issued yet." if within is None else f"Nothing ends within {within.days} days.")
-    for warning in _warnings(authority, crl, now):
+    for warning in (*_warnings(authority, crl, now), *_rollover(index, now)):
         show(Text(warning, style="yellow"))
 
 
@@ -71,6 +74,7 @@ def _table(index: Index, entries: list[Entry], unlisted: list[dict[str, Any]], n
         status = index.status(entry, now)
         days = str(days_left(entry, now)) if status in (Status.VALID, Status.NOT_YET_VALID) else ""
         name = entry.name if entry.kind is Kind.CLIENT else f"{entry.name} (server)"
+        name += " (old authority)" if index.retiring and entry.authority == index.retiring else ""
         table.add_row(
             Text(name), entry.serial_hex, Text(status, style=_COLOURS[status]), f"{entry.not_after:%Y-%m-%d}", days
         )
@@ -87,7 +91,20 @@ def _warnings(authority: x509.Certificate, crl: x509.CertificateRevocationList, 
     left = authority.not_valid_after_utc - now
     if left < timedelta(days=30):
         when = "has expired" if left <= timedelta() else f"expires on {authority.not_valid_after_utc:%Y-%m-%d}"
-        yield f"The authority's own certificate {when}. Renew it: gatekeeper ca renew ca"
+        yield f"The authority's own certificate {when}, and every certificate with it. Now: gatekeeper ca renew ca"
+    elif left < _AUTHORITY_SOON:
+        end = f"{authority.not_valid_after_utc:%Y-%m-%d}"
+        yield f"The authority ends on {end}. Make the next one: gatekeeper ca rollover"
+
+
+def _rollover(index: Index, now: datetime) -> Iterable[str]:
+    if not index.retiring:
+        return
+    left = index.on_retiring(now)
+    if left:
+        yield f"{len(left)} still on the old authority: give each a new certificate, then gatekeeper ca retire"
+    else:
+        yield "Nobody is on the old authority any more. End it: gatekeeper ca retire"
 
 
 def _ends_within(index: Index, entry: Entry, now: datetime, within: timedelta) -> bool:

@@ -26,7 +26,7 @@ _IMPORT = (
 def notes(issued: Issued) -> None:
     """What a person should know about what was issued, beside what was asked for."""
     if issued.shortened:
-        say("That is as long as the authority's own certificate holds; to go on: gatekeeper ca renew ca")
+        say("That is as long as the authority itself holds. Make the next one: gatekeeper ca rollover")
     for entry in issued.superseded:
         say(f"The one before ({entry.serial_hex}) is revoked from now on.")
 

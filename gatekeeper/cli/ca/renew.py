@@ -8,8 +8,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from gatekeeper.ca.authority import AUTHORITY_LIFETIME
 from gatekeeper.ca.index import Kind
-from gatekeeper.ca.issuer import Issued, latest
+from gatekeeper.ca.issuer import Issued, Issuer, latest
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
 from gatekeeper.ca.store import Store
@@ -20,16 +21,20 @@ from gatekeeper.cli.ca.link import Destination, not_fetched, put
 from gatekeeper.cli.ca.options import bundle_wish, current_time, folder_of, making_a_key, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import describe_file, file_order, files, notes, say
 from gatekeeper.cli.terminal import print_json
-from gatekeeper.errors import AuthorityError
+from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     lifetime = timedelta(days=args.days) if args.days else None
+    if args.expiring is not None:
+        return _renew_expiring(args, lifetime)
+    if args.name is None:
+        raise UsageError("say whose certificate to renew: gatekeeper ca renew NAME; or --expiring 30d --invite")
     if same_name(args.name, AUTHORITY_NAME):
         with opened_issuer(args) as issuer:
-            certificate = issuer.renew_authority(lifetime=lifetime or timedelta(days=365), now=current_time())
+            certificate = issuer.renew_authority(lifetime=lifetime or AUTHORITY_LIFETIME, now=current_time())
         _print_authority(certificate, folder_of(args), as_json=wants_json(args))
         return 0
     if args.new_key:
@@ -50,11 +55,40 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _renew_by_invitation(args: argparse.Namespace, lifetime: timedelta | None) -> int:
-    """The old one is not revoked: with it, the holder fetches the new one."""
-    destination = Destination(args)
-    folder, gate, wish = destination.folder(), destination.gate(), bundle_wish(args)
+def _renew_expiring(args: argparse.Namespace, lifetime: timedelta | None) -> int:
+    """An invitation for each client whose certificate ends soon and whose key is kept here; the others are named."""
+    if args.name is not None or not args.invite:
+        raise UsageError("--expiring goes with --invite, and without a NAME")
+    now, within = current_time(), timedelta(days=args.expiring)
+    elsewhere = []
     with opened_issuer(args) as issuer:
+        destination = Destination(args)
+        folder, index = destination.folder(), issuer.store.index()
+        waiting = {one.invitation.serial for one in folder.all() if one.state.alive}
+        for entry in index.expiring(within, now):
+            if entry.kind is not Kind.CLIENT or entry.serial_hex in waiting:
+                continue
+            if not entry.holds_key:
+                elsewhere.append(entry.name)
+                continue
+            args.name = entry.name
+            _invite_again(issuer, args, destination, lifetime)
+    if elsewhere and not wants_json(args):
+        say(f"These keep their own key, and renew by gatekeeper enroll --renew: {', '.join(elsewhere)}")
+    return 0
+
+
+def _renew_by_invitation(args: argparse.Namespace, lifetime: timedelta | None) -> int:
+    with opened_issuer(args) as issuer:
+        return _invite_again(issuer, args, Destination(args), lifetime)
+
+
+def _invite_again(
+    issuer: Issuer, args: argparse.Namespace, destination: Destination, lifetime: timedelta | None
+) -> int:
+    """The old one is not revoked: with it, the holder fetches the new one."""
+    folder, gate, wish = destination.folder(), destination.gate(), bundle_wish(args)
+    with issuer.store.opened():
         replaces = _replaced(issuer.store, folder, args.name)
         with making_a_key(args.new_key) if args.new_key else nullcontext():
             issued = issuer.renew(

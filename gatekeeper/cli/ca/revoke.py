@@ -10,7 +10,7 @@ from gatekeeper.ca.authority import is_signed_by
 from gatekeeper.ca.holder import common_name
 from gatekeeper.ca.index import Index
 from gatekeeper.ca.revocation import RevocationReason
-from gatekeeper.ca.store import Store, read_certificate_pem, read_file
+from gatekeeper.ca.store import ISSUED, Store, read_certificate_pem, read_file
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import say
 from gatekeeper.cli.terminal import print_json
@@ -32,28 +32,36 @@ def run(args: argparse.Namespace) -> int:
 def _serials(args: argparse.Namespace, store: Store) -> tuple[int, ...]:
     """What is to be revoked: a name's certificates still in force, or the one of a serial or of a file."""
     index = store.index()
+    digits = args.what.replace(":", "")
+    serial = int(digits, 16) if _SERIAL.fullmatch(digits) else None
+    issued = {entry.serial for entry in index.entries}
     if named := index.named(args.what):
         serials = tuple(entry.serial for entry in index.in_force(args.what, current_time()))
+        if serial in issued:
+            raise AuthorityError(
+                f"{args.what} is both a name and the serial of another certificate; revoke one of them by its file: "
+                f"{store.path / ISSUED}/SERIAL.crt"
+            )
         if not serials:
             raise AuthorityError(f"{named[-1].name} has no certificate in force; nothing was revoked")
         return serials
     if Path(args.what).is_file():
-        return (_serial_of_file(Path(args.what), store.certificate()),)
-    digits = args.what.replace(":", "")
-    if not _SERIAL.fullmatch(digits):
+        return (_serial_of_file(Path(args.what), store.authorities()),)
+    if serial is None:
         raise AuthorityError(f"{args.what} is neither a name nor a serial that was issued here, nor a file")
-    serial = int(digits, 16)
-    if not (args.unlisted and serial) and all(entry.serial != serial for entry in index.entries):
+    if not (args.unlisted and serial) and serial not in issued:
         raise AuthorityError(
             f"no certificate with serial {args.what} was issued here; if openssl did, give its file, or add --unlisted"
         )
     return (serial,)
 
 
-def _serial_of_file(path: Path, authority: x509.Certificate) -> int:
+def _serial_of_file(path: Path, authorities: tuple[x509.Certificate, ...]) -> int:
     certificate = read_certificate_pem(read_file(path), str(path))
-    if not is_signed_by(certificate, authority):
-        raise AuthorityError(f"{path} was not signed by {common_name(authority.subject)}, so it is not ours to revoke")
+    if not any(is_signed_by(certificate, authority) for authority in authorities):
+        raise AuthorityError(
+            f"{path} was not signed by {common_name(authorities[0].subject)}, so it is not ours to revoke"
+        )
     return certificate.serial_number
 
 

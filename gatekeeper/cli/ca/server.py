@@ -3,6 +3,7 @@
 import argparse
 import json
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from gatekeeper.ca.issuer import Issued
@@ -11,11 +12,14 @@ from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import file_of, files, notes, quoted, say
 from gatekeeper.cli.terminal import print_json
+from gatekeeper.errors import UsageError
 
 
 def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     hosts = (*args.dns, *args.ip) or (args.name,)
+    for address in args.ip:
+        _check_address(address)
     check_key_type(args.key)
     with opened_issuer(args) as issuer, making_a_key(args.key):
         issued = issuer.issue_server(
@@ -23,6 +27,13 @@ def run(args: argparse.Namespace) -> int:
         )
     _print(issued, hosts, folder_of(args), as_json=wants_json(args))
     return 0
+
+
+def _check_address(text: str) -> None:
+    try:
+        ip_address(text)
+    except ValueError:
+        raise UsageError(f"--ip takes an address, not {text!r}; for a host name: --dns") from None
 
 
 def _print(issued: Issued, hosts: tuple[str, ...], folder: Path, *, as_json: bool) -> None:

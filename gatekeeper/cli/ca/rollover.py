@@ -1,0 +1,43 @@
+"""``gatekeeper ca rollover``: the next authority beside the old one."""
+
+import argparse
+from datetime import timedelta
+
+from gatekeeper.ca.index import Entry, Kind
+from gatekeeper.ca.keys import check_key_type
+from gatekeeper.cli.ca.fields import authority_fields
+from gatekeeper.cli.ca.options import current_time, making_a_key, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import command, say
+from gatekeeper.cli.terminal import print_json
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry the command out; the exit code."""
+    check_key_type(args.key)
+    now = current_time()
+    with opened_issuer(args) as issuer, making_a_key(args.key):
+        certificate = issuer.roll_over(key_type=args.key, lifetime=timedelta(days=args.days), now=now)
+        folder, old, index = issuer.store.path, issuer.store.retiring(), issuer.store.index()
+    left = index.on_retiring(now)
+    if wants_json(args):
+        fields = authority_fields(certificate, folder)
+        print_json(fields | {"on_old": [entry.name for entry in left]})
+        return 0
+    say(f"The next authority is made. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
+    say(f"{folder / 'ca.crt'} now holds both, {folder / 'ca.crl'} a list of each: a gate that")
+    say("reads them there lets in the certificates of both; give one that has copies the new ones.")
+    say()
+    say("New certificates come from the next authority. Give each of these one, too:")
+    for line in _whom(left):
+        say(f"  {line}")
+    say()
+    say(f"{command(folder)} list says who still needs one. When nobody does, or on")
+    end = old.not_valid_after_utc if old is not None else certificate.not_valid_after_utc
+    say(f"{end:%Y-%m-%d}, when the old one ends anyway: {command(folder)} retire")
+    return 0
+
+
+def _whom(left: tuple[Entry, ...]) -> tuple[str, ...]:
+    if not left:
+        return ("(nobody)",)
+    return tuple(entry.name if entry.kind is Kind.CLIENT else f"{entry.name} (server)" for entry in left)

@@ -1,0 +1,130 @@
+"""gatekeeper.ca.issuer, roll_over and retire: two authorities of one name, and a gate that reads their files."""
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.authority import identifier_hex, is_signed_by
+from gatekeeper.ca.issuer import Issuer
+from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.store import NEW_BY_OLD, OLD_BY_NEW, OLD_KEY, Store
+from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.revocation import Revocations, Standing, read_lists
+from tests.ca.conftest import NOW, PASSPHRASE
+from tests.tools import needs
+
+DAY = timedelta(days=1)
+LATER = NOW + 3000 * DAY
+EC = "ec:p256"
+
+
+@pytest.fixture
+def rolled(issuer: Issuer) -> Issuer:
+    """An authority with alice, then its rollover."""
+    issuer.issue("alice", key_type=EC, lifetime=3000 * DAY, now=NOW)
+    issuer.roll_over(key_type=EC, now=LATER - 10 * DAY)
+    return issuer
+
+
+def standing(store: Store, name: str, now: datetime) -> Standing:
+    """What a gate that reads ca.crt and ca.crl says of the newest certificate of this name."""
+    authorities = tuple(
+        read_certificate(one.public_bytes(Encoding.DER))
+        for one in x509.load_pem_x509_certificates((store.path / "ca.crt").read_bytes())
+    )
+    lists = Revocations.of(read_lists((store.path / "ca.crl").read_bytes(), authorities))
+    certificate = store.issued(store.index().named(name)[-1])
+    signer = read_certificate(store.signer(certificate).public_bytes(Encoding.DER))
+    assert signer in authorities
+    leaf = read_certificate(certificate.public_bytes(Encoding.DER))
+    return lists.answer(leaf, signer, now.timestamp()).standing
+
+
+def test_both_authorities_are_trusted_and_each_vouches_for_the_other(rolled: Issuer) -> None:
+    """RFC 4210, 4.4: one name, two keys, and a certificate in each direction."""
+    new, old = rolled.store.authorities()
+    assert new.subject == old.subject
+    assert identifier_hex(new) != identifier_hex(old)
+    new_by_old = x509.load_pem_x509_certificate((rolled.store.path / NEW_BY_OLD).read_bytes())
+    old_by_new = x509.load_pem_x509_certificate((rolled.store.path / OLD_BY_NEW).read_bytes())
+    assert new_by_old.public_key() == new.public_key()
+    assert is_signed_by(new_by_old, old)
+    assert old_by_new.public_key() == old.public_key()
+    assert is_signed_by(old_by_new, new)
+    assert min(new.not_valid_after_utc, old.not_valid_after_utc) == new_by_old.not_valid_after_utc
+
+
+def test_new_certificates_come_from_the_new_authority_and_old_ones_stay_good(rolled: Issuer) -> None:
+    """Whoever has a certificate notices nothing."""
+    rolled.issue("bob", key_type=EC, now=LATER)
+    new, old = rolled.store.authorities()
+    assert is_signed_by(rolled.store.issued(rolled.store.index().named("bob")[-1]), new)
+    assert is_signed_by(rolled.store.issued(rolled.store.index().named("alice")[-1]), old)
+    assert standing(rolled.store, "alice", LATER) is Standing.GOOD
+    assert standing(rolled.store, "bob", LATER) is Standing.GOOD
+    assert [entry.name for entry in rolled.store.index().on_retiring(LATER)] == ["alice"]
+
+
+def test_revoking_reaches_what_either_signed(rolled: Issuer) -> None:
+    """A phone that is lost during a rollover is out, whichever authority it has its certificate from."""
+    bob = rolled.issue("bob", key_type=EC, now=LATER).entry
+    alice = rolled.store.index().named("alice")[-1]
+    rolled.revoke((alice.serial, bob.serial), RevocationReason.KEY_COMPROMISE, now=LATER)
+    assert standing(rolled.store, "alice", LATER) is Standing.REVOKED
+    assert standing(rolled.store, "bob", LATER) is Standing.REVOKED
+
+
+def test_nobody_is_retired_by_mistake(rolled: Issuer) -> None:
+    """`retire` waits until everybody has a certificate of the new authority."""
+    with pytest.raises(AuthorityError, match="1 would be locked out: alice"):
+        rolled.retire(now=LATER - DAY)
+    rolled.renew("alice", keep_old=True, now=LATER - DAY)
+    assert rolled.retire(now=LATER - DAY) == ()
+    assert standing(rolled.store, "alice", LATER) is Standing.GOOD
+    assert not (rolled.store.path / OLD_KEY).exists()
+    assert len(x509.load_pem_x509_certificates((rolled.store.path / "ca.crt").read_bytes())) == 1
+
+
+def test_the_folder_can_be_opened_again_at_every_stage(rolled: Issuer) -> None:
+    """Index, list and both keys are read back by the next command."""
+    again = Issuer(Store(rolled.store.path), PASSPHRASE)
+    again.renew("alice", now=LATER - DAY)
+    again.retire(now=LATER)
+    once_more = Issuer(Store(rolled.store.path), PASSPHRASE)
+    assert [entry.name for entry in once_more.store.index().entries] == ["alice", "alice"]
+    once_more.roll_over(key_type=EC, now=LATER + DAY)
+    assert len(once_more.store.authorities()) == 2
+
+
+def test_a_copy_that_the_index_lost_comes_back_with_its_authority(rolled: Issuer) -> None:
+    """An index from a backup does not know what was issued since; which authority signed it decides what is retired."""
+    before = (rolled.store.path / "index.json").read_bytes()
+    rolled.issue("bob", key_type=EC, now=LATER)
+    (rolled.store.path / "index.json").write_bytes(before)
+    bob = Store(rolled.store.path).index().named("bob")[-1]
+    assert bob.authority == identifier_hex(rolled.store.certificate())
+
+
+def test_openssl_follows_each_to_the_other(rolled: Issuer, tmp_path: Path) -> None:
+    """A client that trusts one authority alone verifies what the other signed, by the certificate between them."""
+    needs("openssl")
+    rolled.issue_server("web", ("nas.lan",), key_type=EC, now=LATER - 2 * DAY)
+    new, old = rolled.store.authorities()
+    (tmp_path / "old.pem").write_bytes(old.public_bytes(Encoding.PEM))
+    (tmp_path / "new.pem").write_bytes(new.public_bytes(Encoding.PEM))
+    path = rolled.store.path
+    at = str(int((LATER - DAY).astimezone(UTC).timestamp()))
+    for trusted, between, leaf in (
+        ("old.pem", path / "web.crt", path / "web.crt"),
+        ("new.pem", path / OLD_BY_NEW, path / "alice.crt"),
+    ):
+        done = subprocess.run(
+            ["openssl", "verify", "-attime", at, "-CAfile", trusted, "-untrusted", between, leaf],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
