@@ -123,11 +123,12 @@ def test_systemd_takes_the_timer_for_short_lists(tmp_path: Path) -> None:
     for name in ("gatekeeper-crl.service", "gatekeeper-crl.timer"):
         text = (CONFIG / "systemd" / name).read_text().replace("/opt/gatekeeper/bin/gatekeeper", "/bin/true")
         (tmp_path / name).write_text(text)
-    verify = ["systemd-analyze", "verify", tmp_path / "gatekeeper-crl.timer", tmp_path / "gatekeeper-crl.service"]
+    units = [str(tmp_path / name) for name in ("gatekeeper-crl.timer", "gatekeeper-crl.service")]
+    verify = ["systemd-analyze", "verify", *units]
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     command = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_AT_MOST * 10:.0f}"]
-    done = subprocess.run([*command, tmp_path / "gatekeeper-crl.service"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, units[1]], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-500:]
 
 
