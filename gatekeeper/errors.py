@@ -3,14 +3,14 @@
 ::
 
     GatekeeperError
-    ├── UsageError            the command line asks for something that makes no sense (exit 2)
-    ├── ConfigurationError    the configuration holds mistakes, all of them listed (exit 2)
-    ├── StartError            everything is written right, but the machine says no: port in use … (exit 1)
+    ├── UsageError            the command line is not valid (exit 2)
+    ├── ConfigurationError    the configuration has mistakes; lists all of them (exit 2)
+    ├── StartError            the configuration is valid, but the gate cannot start: port in use … (exit 1)
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
     ├── InvitationError       the folder of invitations, or one in it, cannot be used (exit 1; 503 for a visitor)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
     ├── UnreachableError      an upstream cannot be connected to; carries the status to answer with
-    ├── ProxyHeaderError      a connection has a PROXY header that is wrong, missing or not welcome; it ends
+    ├── ProxyHeaderError      a PROXY header is malformed, missing or not allowed; the connection ends
     ├── TLSError              the peer's TLS is wrong; the connection ends
     │   └── PlainHTTPError    it is no TLS at all but HTTP, and can be answered as such
     └── BindingError          Python's OpenSSL cannot be used directly; the gate goes on with TLS alerts
@@ -23,11 +23,11 @@ from dataclasses import dataclass
 
 
 class GatekeeperError(Exception):
-    """The root of the tree: anything that gatekeeper itself says went wrong."""
+    """The base class of every exception that gatekeeper raises on purpose."""
 
 
 class UsageError(GatekeeperError):
-    """The command line asks for something that makes no sense."""
+    """The command line is not valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class UnreachableError(GatekeeperError):
 
 
 class ProxyHeaderError(GatekeeperError):
-    """What a load balancer says about its visitor cannot be relied on."""
+    """A load balancer's PROXY header is malformed, missing or not allowed."""
 
 
 class TLSError(GatekeeperError):

@@ -1,6 +1,6 @@
-"""What a running gate says of itself: whether it is ready, how it fares, and its numbers for Prometheus.
+"""What a running gate reports: readiness, status, and metrics for Prometheus.
 
-Any worker can be asked: what all of them do is in the ledger, and what one of them has loaded all have.
+Any worker can answer: the ledger counts for all workers, and all have loaded the same configuration.
 """
 
 import asyncio

@@ -1,13 +1,15 @@
 """From ``gatekeeper.toml`` to settings: every mistake at once, each with its key and its line.
 
 load
-    the file, found and read; ends in a `Configuration` or in a ConfigurationError that lists all that is wrong.
+    finds and reads the file; returns a `Configuration`, or raises a ConfigurationError that lists every mistake.
 source
     the text of the file, and on which line each key stands.
-complaint
-    what pydantic found wrong, in plain words.
-check
+messages
+    pydantic's errors as plain sentences.
+checks
     what spans several tables.
+shadowed_routes
+    routes that can never match, because earlier ones cover them.
 reference
     the settings as an example file, as documentation and as a schema for editors.
 starter

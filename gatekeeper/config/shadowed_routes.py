@@ -1,4 +1,4 @@
-"""Routes that no request ever reaches, because one above takes them all. A rule there would guard nothing."""
+"""Routes that can never match, because an earlier one matches all their requests: their rules would guard nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

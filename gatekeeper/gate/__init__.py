@@ -9,9 +9,9 @@ identity
 verdict
     `Admit` or `Refuse`, made for a peer at a moment. It holds until its ``until``, then it must be asked for anew.
 route
-    which requests go to which upstream, and who may send them; rules say what a certificate must say.
+    which requests go to which upstream, and who may send them; rules say what a certificate must contain.
 decision
-    what becomes of one request: `Forward`, `Denied`, or an answer of the gate's own. An authorizer makes them for a
+    the result for one request: `Forward`, `Denied`, or an answer of the gate's own. An authorizer makes them for a
     visitor while one verdict holds; nothing is forwarded without one.
 reason
     why a peer is refused, from a closed list that the page, the log, the metrics and the docs share.

@@ -45,7 +45,7 @@ class Preflight:
 
 
 class Authorizer:
-    """What a visitor may do while one verdict holds.
+    """Decides about a visitor's requests until its verdict expires.
 
     ``fixed_decision`` is the decision for every request where all go the same way, None where each must be asked for.
     ``admitted`` tells whether the visitor's certificate is good.

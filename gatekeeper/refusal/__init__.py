@@ -1,4 +1,4 @@
-"""What a visitor sees who is not let in, and what the gate answers of itself.
+"""The answers of the gate itself: refusals and errors, as a page or as JSON.
 
 Values in, bytes out: no asyncio, no clock.
 
@@ -13,5 +13,5 @@ topic
 catalogue
     everything the page says, in one language.
 shown
-    text that somebody else wrote, made fit to be looked at.
+    text from strangers, made safe to display.
 """
