@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.certificates import make_certificates
 from gatekeeper import config
 from gatekeeper.process.worker import new_event_loop
-from gatekeeper.proxy.client.connection import Downstream
+from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.proxy.upstream.endpoint import make_endpoints
@@ -140,7 +140,7 @@ class Gate:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.proxy.log.close()
+        self.proxy.journal.log.close()
         self.loop.close()
 
 
@@ -150,8 +150,8 @@ class Visitor:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self.transport = Transport()
-        self.downstream = Downstream(gate.proxy, "127.0.0.1:50000", "127.0.0.1")
-        self.downstream.connection_made(self.transport)
+        self.connection = ClientConnection(gate.proxy, "127.0.0.1:50000", "127.0.0.1")
+        self.connection.connection_made(self.transport)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = gate.visitors_tls.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
 
@@ -162,7 +162,7 @@ class Visitor:
             with suppress(ssl.SSLWantReadError):
                 self.tls.do_handshake()
                 done = True
-            self.downstream.data_received(self._outgoing.read())
+            self.connection.data_received(self._outgoing.read())
             self._incoming.write(self.transport.take())
 
     def encrypt(self, data: bytes) -> bytes:
@@ -173,7 +173,7 @@ class Visitor:
     def exchange(self, records: bytes) -> None:
         """A request and its response."""
         gate = self._gate
-        self.downstream.data_received(records)
+        self.connection.data_received(records)
         gate.app.got.clear()
         gate.upstream.data_received(RESPONSE)
         self.transport.got.clear()
@@ -182,5 +182,5 @@ class Visitor:
         """Say goodbye and close."""
         with suppress(ssl.SSLError):
             self.tls.unwrap()
-        self.downstream.data_received(self._outgoing.read())
-        self.downstream.connection_lost(None)
+        self.connection.data_received(self._outgoing.read())
+        self.connection.connection_lost(None)

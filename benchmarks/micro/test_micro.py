@@ -97,7 +97,7 @@ def test_chunked_body(benchmark: Any) -> None:
 
 def test_judge(benchmark: Any, gate: Gate) -> None:
     """A good certificate, its text cached."""
-    peer = gate.shake_hands().downstream.tls.peer
+    peer = gate.shake_hands().connection.tls.peer
     snapshot = gate.proxy.snapshot
     now = gate.proxy.wall()
     assert benchmark(judge, peer, now, snapshot.policy).identity
@@ -115,7 +115,7 @@ def test_log_line(benchmark: Any, gate: Gate, reader: RequestReader) -> None:
     visitor.exchange(visitor.encrypt(HEAD))
     head = reader.cached[HEAD]
     exchange = _Outcome()
-    assert benchmark(json_line, visitor.downstream.visitor, head, exchange).startswith('{"time":')
+    assert benchmark(json_line, visitor.connection.visit.visitor, head, exchange).startswith('{"time":')
 
 
 class _Outcome:
@@ -124,7 +124,7 @@ class _Outcome:
 
 
 def _identity(gate: Gate) -> Identity:
-    verdict: Any = judge(gate.shake_hands().downstream.tls.peer, gate.proxy.wall(), gate.proxy.snapshot.policy)
+    verdict: Any = judge(gate.shake_hands().connection.tls.peer, gate.proxy.wall(), gate.proxy.snapshot.policy)
     identity: Identity = verdict.identity
     return identity
 
@@ -135,19 +135,19 @@ def _identity(gate: Gate) -> Identity:
 def test_tls_small_record_in(benchmark: Any, gate: Gate) -> None:
     """A request's worth. The visitor's own part is not counted."""
     visitor = gate.shake_hands()
-    tls = visitor.downstream.tls
+    tls = visitor.connection.tls
     assert benchmark.pedantic(tls.receive, setup=lambda: ((visitor.encrypt(HEAD),), {}), rounds=2000) == HEAD
 
 
 def test_tls_small_record_out(benchmark: Any, gate: Gate) -> None:
     """A response's worth."""
-    tls = gate.shake_hands().downstream.tls
+    tls = gate.shake_hands().connection.tls
     assert benchmark(tls.send, RESPONSE)
 
 
 def test_tls_bulk_out(benchmark: Any, gate: Gate) -> None:
     """256 KiB, as one read from an upstream."""
-    tls = gate.shake_hands().downstream.tls
+    tls = gate.shake_hands().connection.tls
     assert benchmark(tls.send, b"x" * (256 * 1024))
 
 

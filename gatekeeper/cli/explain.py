@@ -211,8 +211,8 @@ def _headers(snapshot: Snapshot, head: RequestHead, decision: Forward, address: 
         lines = snapshot.identity.lines(decision.identity, now)
         headers, returned = headers + lines.request, lines.response
     app = authority(snapshot.settings.every_upstream[decision.upstream].endpoints[0])
-    headers = visitor_headers(headers, head.block, address if trusted else None, snapshot.trusts)
-    sent = _pairs(whole_head(head, headers, app, "").partition(b"\r\n")[2])
+    headers = visitor_headers(headers, head.block, address if trusted else None, snapshot.trusts, app)
+    sent = _pairs(whole_head(head, headers, "").partition(b"\r\n")[2])
     return tuple(pair for pair in sent if pair[0] != "X-Request-Id"), _pairs(returned)
 
 

@@ -193,7 +193,7 @@ class _Worker:
         await self._proxy.drain(timeouts.drain)
 
     async def _end(self) -> None:
-        await self._proxy.responders.close()
+        await self._proxy.judge.responders.close()
         self._proxy.local.close()
         await self._admin.stop()
         for pool in self._proxy.snapshot.upstreams.values():

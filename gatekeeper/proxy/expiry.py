@@ -3,47 +3,44 @@
 import heapq
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from gatekeeper.proxy.client.connection import Downstream
+Key = TypeVar("Key")
 
 # The clock on the wall may be set while the timer runs by another one, so it is looked at this often at least.
 LONGEST_WAIT = 60.0
 
 
-class Expiry:
-    """Calls ``ended(downstream)`` when a connection's verdict ends, at or soon after the moment.
+class Expiry(Generic[Key]):
+    """Calls ``ended(key)`` when what the key stands for ends, at or soon after the moment.
 
-    Kept by the moment, not by the connection: many certificates end with the same CRL, and noting a verdict that ends
-    when others do costs two look-ups. Nothing is noted in a request, only in a new verdict.
+    Kept by the moment, not by the key: many certificates end with the same CRL, and noting a verdict that ends when
+    others do costs two look-ups. Nothing is noted in a request, only in a new verdict.
     """
 
-    def __init__(
-        self, loop: AbstractEventLoop, wall: Callable[[], float], ended: Callable[["Downstream"], None]
-    ) -> None:
+    def __init__(self, loop: AbstractEventLoop, wall: Callable[[], float], ended: Callable[[Key], None]) -> None:
         self._loop = loop
         self._wall = wall
         self._ended = ended
-        self._waiting: dict[float, set[Downstream]] = {}
+        self._waiting: dict[float, set[Key]] = {}
         self._moments: list[float] = []
         self._timer: TimerHandle | None = None
 
-    def note(self, downstream: "Downstream", until: float) -> None:
-        """This connection's verdict ends at ``until`` (seconds since the epoch)."""
+    def note(self, key: Key, until: float) -> None:
+        """It ends at ``until`` (seconds since the epoch)."""
         waiting = self._waiting.get(until)
         if waiting is None:
             waiting = self._waiting[until] = set()
             heapq.heappush(self._moments, until)
             if self._moments[0] == until:
                 self._arm()
-        waiting.add(downstream)
+        waiting.add(key)
 
-    def forget(self, downstream: "Downstream", until: float) -> None:
-        """The verdict does not count any more; whoever was not noted is forgotten too."""
+    def forget(self, key: Key, until: float) -> None:
+        """It does not count any more; what was not noted is forgotten too."""
         waiting = self._waiting.get(until)
         if waiting is not None:
-            waiting.discard(downstream)
+            waiting.discard(key)
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -57,6 +54,6 @@ class Expiry:
         self._timer = None
         now = self._wall()
         while self._moments and (self._moments[0] <= now or not self._waiting[self._moments[0]]):
-            for downstream in self._waiting.pop(heapq.heappop(self._moments)):
-                self._ended(downstream)
+            for key in self._waiting.pop(heapq.heappop(self._moments)):
+                self._ended(key)
         self._arm()

@@ -42,10 +42,14 @@ def address_headers(address: str, *, trusted: bool) -> bytes:
     return b"X-Real-IP: %b\r\nX-Forwarded-For: %b\r\nX-Forwarded-Proto: https\r\n" % ((address.encode("ascii"),) * 2)
 
 
-def visitor_headers(headers: bytes, block: Block, proxy: str | None, trusts: Callable[[str], bool]) -> bytes:
+def visitor_headers(
+    headers: bytes, block: Block, proxy: str | None, trusts: Callable[[str], bool], authority: bytes
+) -> bytes:
     """All lines about the visitor: ``headers`` are those of the connection, ``proxy`` is its address if what it says is
-    believed.
+    believed. ``authority`` is the Host of an app whose client named none.
     """
+    if not block.host:
+        headers += b"Host: " + authority + b"\r\n"
     forwarded_host = block.forwarded_host
     if proxy is not None:
         headers += believed_headers(proxy, block, trusts)
@@ -54,13 +58,11 @@ def visitor_headers(headers: bytes, block: Block, proxy: str | None, trusts: Cal
     return forwarded_host + headers
 
 
-def whole_head(head: RequestHead, headers: bytes, authority: bytes, request_id: str) -> bytes:
+def whole_head(head: RequestHead, headers: bytes, request_id: str) -> bytes:
     """Method and target as they came, and headers that say nothing but what the gate knows or passes on.
 
-    ``headers`` are the lines about the visitor; ``authority`` is the Host of an app whose client named none.
+    ``headers`` are the lines about the visitor, as by `visitor_headers`.
     """
-    if not head.block.host:
-        headers += b"Host: " + authority + b"\r\n"
     if head.upgrade:
         headers += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
     return b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n" % (

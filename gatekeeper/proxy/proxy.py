@@ -1,33 +1,24 @@
-"""The running proxy of one process: the current snapshot, the open connections, and who is told what happened."""
+"""The running proxy of one process: the current snapshot, the open connections, and room for more."""
 
+import array
 import asyncio
-import logging
+import fcntl
+import termios
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from gatekeeper.errors import MessageError
-from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
 from gatekeeper.local.handler import LocalHandler
 from gatekeeper.proxy.expiry import Expiry
-from gatekeeper.proxy.local_request import unsent_bytes
-from gatekeeper.proxy.ocsp import Responders
-from gatekeeper.proxy.snapshot import ClientContext, Snapshot
-from gatekeeper.telemetry.access_log import AccessLog, OwnAnswer
+from gatekeeper.proxy.journal import Journal
+from gatekeeper.proxy.judge import Judge
+from gatekeeper.proxy.snapshot import Snapshot
+from gatekeeper.telemetry.access_log import AccessLog
 from gatekeeper.telemetry.metrics import Cell, Metrics
-from gatekeeper.wire.request import RequestHead
-from gatekeeper.wire.response import own_response
-
-if TYPE_CHECKING:
-    from gatekeeper.proxy.client.connection import Downstream
-    from gatekeeper.proxy.client.proxy_header import ProxyHeaderReader
-    from gatekeeper.proxy.exchange import Exchange
 
 # How long open connections may be judged anew before traffic gets its turn.
 SLICE_SECONDS = 0.005
-
-_log = logging.getLogger("gatekeeper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +30,34 @@ class Reload:
     message: str = ""
 
 
+class Connection(Protocol):
+    """A client's connection, as far as the proxy knows it."""
+
+    address: str
+
+    def judge_anew(self) -> None:
+        """The snapshot or the time has changed: end what is under way if its visitor is no longer let in."""
+
+    def drain(self) -> None:
+        """The gate stops: close soon if nothing is under way."""
+
+    def abort(self) -> None:
+        """Close at once, whatever is under way."""
+
+
+class PendingConnection(Protocol):
+    """A load balancer's connection that has not yet said for whom it is."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+
 class Proxy:
     """Shared by all connections of a process. ``snapshot`` is replaced by a reload; ``wall`` is the clock on the wall.
 
     ``last_reload`` is None until the first one. ``connections_in_all`` and ``connections_from``, of an address, count
-    those of the other processes too. ``unsent`` is how many bytes of a connection were not acknowledged yet, None if
-    nobody knows.
+    those of the other processes too. ``unacknowledged`` is how many bytes of a transport were not acknowledged yet,
+    None if nobody knows.
     """
 
     def __init__(
@@ -57,61 +70,27 @@ class Proxy:
         wall: Callable[[], float] = time.time,
         connections_in_all: Callable[[], int] | None = None,
         connections_from: Callable[[str], int] | None = None,
-        unsent: Callable[[asyncio.BaseTransport], int | None] = unsent_bytes,
+        unacknowledged: Callable[[asyncio.BaseTransport], int | None] | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.loop = loop
         self.wall = wall
-        self.log = log
         self.metrics = metrics
+        self.unacknowledged = unacknowledged or unacknowledged_bytes
+        self.journal = Journal(log, metrics, wall)
+        self.judge = Judge(loop, wall)
+        self.local = LocalHandler(loop, wall, lambda: self.snapshot.invitations)
+        self.expiry: Expiry[Connection] = Expiry(loop, wall, _judge_anew)
         self.draining = False
         self.last_reload: Reload | None = None
-        self.unsent = unsent
-        self.responders = Responders(loop, wall)
-        self.local = LocalHandler(loop, wall, lambda: self.snapshot.invitations)
-        self.expiry = Expiry(loop, wall, _judge_anew)
-        self.connections: set[Downstream] = set()
-        self.pending: set[ProxyHeaderReader] = set()
+        self.connections: set[Connection] = set()
+        self.pending: set[PendingConnection] = set()
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
         self._connections_from = connections_from or metrics.address_counts.count
         self._drained = asyncio.Event()
         for pool in snapshot.upstreams.values():
             pool.start()
         self.local.open()
-
-    def judge(self, peer: Peer, now: float) -> Verdict:
-        """The verdict about a peer at the moment ``now``, by what is loaded and what OCSP responders have said."""
-        verdict, policy = self.snapshot.judge(peer, now), self.snapshot.policy.ocsp
-        if policy is None or isinstance(verdict, Refuse):
-            return verdict
-        return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
-
-    def client_context(self, peer: Peer, now: float) -> ClientContext:
-        """The verdict and what follows from it. It is the same for each connection of who was let in, so it is
-        cached: 1 µs instead of 10. Not where an OCSP responder may say something new.
-        """
-        snapshot = self.snapshot
-        if peer.leaf is None:
-            return snapshot.nobody
-        client_context = snapshot.cached(peer, now)
-        if client_context is None:
-            client_context = snapshot.derive(self.judge(peer, now), now)
-            if client_context.authorizer.admitted and snapshot.policy.ocsp is None:
-                snapshot.cache(peer, client_context)
-        return client_context
-
-    def since(self, moment: float) -> float:
-        """Seconds since then; none if the clock on the wall was set back meanwhile: sums must not go backwards."""
-        seconds = self.wall() - moment
-        return seconds if seconds > 0.0 else 0.0
-
-    def ask(self, peer: Peer, then: Callable[[], None]) -> None:
-        """Ask the OCSP responder about a peer whose verdict is pending, and call ``then`` soon."""
-        policy = self.snapshot.policy.ocsp
-        if policy is None:
-            self.loop.call_soon(then)  # a reload has switched it off meanwhile
-        else:
-            self.responders.ask(peer, policy.responder, then)
 
     def renew(self, snapshot: Snapshot) -> None:
         """Put a new snapshot into force: for new connections, for the next request of each open one, and for what is
@@ -126,39 +105,38 @@ class Proxy:
         self.local.open()
         self._judge_all_anew(iter(list(self.connections)))
 
-    def _judge_all_anew(self, left: "Iterator[Downstream]") -> None:
+    def _judge_all_anew(self, left: Iterator[Connection]) -> None:
         """In slices: after a change of the CA, a certificate costs a fifth of a millisecond to verify."""
         end = self.loop.time() + SLICE_SECONDS
-        for downstream in left:
-            downstream.judge_anew()
+        for connection in left:
+            connection.judge_anew()
             if self.loop.time() >= end:
                 self.loop.call_soon(self._judge_all_anew, left)
                 return
 
     # -- connections
 
-    def opened(self, downstream: "Downstream") -> None:
+    def opened(self, connection: Connection) -> None:
         """A client connected."""
-        self.connections.add(downstream)
-        self.metrics.address_counts.change(downstream.address, 1)
+        self.connections.add(connection)
+        self.metrics.address_counts.change(connection.address, 1)
         self.metrics.change(Cell.CONNECTIONS, 1)
 
-    def closed(self, downstream: "Downstream") -> None:
+    def closed(self, connection: Connection) -> None:
         """A client's connection is closed."""
-        self.connections.discard(downstream)
-        self.expiry.forget(downstream, downstream.ends)
-        self.metrics.address_counts.change(downstream.address, -1)
+        self.connections.discard(connection)
+        self.metrics.address_counts.change(connection.address, -1)
         self.metrics.change(Cell.CONNECTIONS, -1)
         if self.draining:
             self._settle()
 
-    def pending_added(self, pending: "ProxyHeaderReader") -> None:
+    def pending_added(self, connection: PendingConnection) -> None:
         """A load balancer connected, and is to say for whom."""
-        self.pending.add(pending)
+        self.pending.add(connection)
 
-    def pending_removed(self, pending: "ProxyHeaderReader") -> None:
+    def pending_removed(self, connection: PendingConnection) -> None:
         """It has said so, or never will."""
-        self.pending.discard(pending)
+        self.pending.discard(connection)
         if self.draining:
             self._settle()
 
@@ -182,37 +160,11 @@ class Proxy:
             return False
         return max(self.metrics.address_counts.own(address), self._connections_from(address)) >= most
 
-    def handshake_done(self, downstream: "Downstream") -> None:
-        """TLS is established, whatever the certificate is worth."""
-        self.metrics.shook_hands("ok")
-
-    def handshake_failed(self, downstream: "Downstream", why: str) -> None:
-        """No TLS came about, or it broke."""
-        self.metrics.shook_hands("failed")
-        name = downstream.tls.server_name
-        # The name is the visitor's own invention, so it must not end the line.
-        _log.info("tls failed: %s: %s%s", downstream.client, why, f" (for {name[:255]!a})" if name else "")
-
-    def handshake_refused(self, downstream: "Downstream", refusal: Refuse) -> None:
-        """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
-        self.metrics.shook_hands("refused")
-        self.metrics.refused(refusal.reason)
-        shown = refusal.certificate
-        who = f"subject {shown.subject}, issuer {shown.issuer}, serial {shown.serial}" if shown else "unreadable"
-        _log.info("tls refused: %s: %s: %s Shown: %s", downstream.client, refusal.reason, refusal.detail, who)
-
-    def plain_http_answer(self) -> bytes:
-        """For a client that speaks HTTP where TLS is expected."""
-        answer = self.snapshot.pages.failed(
-            400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
-        )
-        return own_response(answer.status, answer.headers, answer.body, method=b"GET", close=True, now=self.wall())
-
     async def drain(self, seconds: float) -> None:
         """Let running exchanges end, send everyone else away, and cut what is left after ``seconds``."""
         self.draining = True
-        for downstream in list(self.connections):
-            downstream.drain()
+        for connection in list(self.connections):
+            connection.drain()
         self._settle()
         try:
             await asyncio.wait_for(self._drained.wait(), seconds)
@@ -221,57 +173,23 @@ class Proxy:
 
     def cut(self) -> None:
         """Close every connection now, whatever is under way."""
-        for pending in list(self.pending):
-            pending.cut()
-        for downstream in list(self.connections):
-            downstream.transport.abort()
-
-    # -- what happened, for the log and the counters
-
-    def exchange_ended(self, exchange: "Exchange") -> None:
-        """An exchange of an admitted client is over."""
-        if exchange.status == 101:
-            self.metrics.change(Cell.TUNNELS, -1)
-        exchange.duration = duration = self.since(exchange.started)
-        self.metrics.answered(exchange.status, duration)
-        self.log.write(exchange.downstream.visitor, exchange.head, exchange)
-
-    def tunnel_opened(self) -> None:
-        """An exchange became a tunnel; `exchange_ended` is told when it is over."""
-        self.metrics.change(Cell.TUNNELS, 1)
-
-    def revoked(self, exchange: "Exchange", refusal: Refuse) -> None:
-        """A visitor is let in no longer while an exchange is under way, which ends; its line in the log says why."""
-        self.metrics.refused(refusal.reason)
-        exchange.reason, exchange.detail = refusal.reason, refusal.detail
-
-    def refused(
-        self, downstream: "Downstream", head: RequestHead, refusal: Refuse, sent: int, request_id: str, now: float
-    ) -> None:
-        """A request was answered with 403."""
-        duration = self.since(now)
-        self.metrics.refused(refusal.reason)
-        self.metrics.answered(403, duration)
-        outcome = OwnAnswer(now, duration, 403, sent, request_id, refusal.reason, refusal.detail)
-        self.log.write(downstream.visitor, head, outcome)
-
-    def answered(
-        self, downstream: "Downstream", head: RequestHead, status: int, sent: int, request_id: str, now: float, why: str
-    ) -> None:
-        """The gate itself answered a request: with a document of its own, or because no route takes it."""
-        duration = self.since(now)
-        self.metrics.answered(status, duration)
-        self.log.write(downstream.visitor, head, OwnAnswer(now, duration, status, sent, request_id, detail=why))
-
-    def bad_request(
-        self, downstream: "Downstream", head: RequestHead, error: MessageError, sent: int, request_id: str, now: float
-    ) -> None:
-        """A request could not be read and was answered with an error; ``head`` is what could be told of it."""
-        duration = self.since(now)
-        self.metrics.answered(error.status, duration)
-        outcome = OwnAnswer(now, duration, error.status, sent, request_id, detail=error.detail)
-        self.log.write(downstream.visitor, head, outcome)
+        for connection in (*self.pending, *self.connections):
+            connection.abort()
 
 
-def _judge_anew(downstream: "Downstream") -> None:
-    downstream.judge_anew()
+def _judge_anew(connection: Connection) -> None:
+    connection.judge_anew()
+
+
+def unacknowledged_bytes(transport: asyncio.BaseTransport) -> int | None:
+    """How many bytes of a connection the other side has not acknowledged yet; None if the kernel cannot say.
+
+    SIOCOUTQ (tcp(7)), which for a socket is the number of TIOCOUTQ.
+    """
+    socket = transport.get_extra_info("socket")
+    count = array.array("i", [0])
+    try:
+        fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, count)
+    except (OSError, ValueError, AttributeError):
+        return None
+    return count[0]

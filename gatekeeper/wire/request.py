@@ -10,7 +10,7 @@ number and size, and a reload makes a new reader. The twelve headers of a browse
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import httptools
@@ -145,10 +145,10 @@ class RequestHead:
             return False
         return self.minor == 1 and self.method == b"GET" and self.body() is None
 
-    def as_last(self) -> "RequestHead":
-        """The same as if the client had asked for the connection to be closed behind it."""
-        block = replace(self.block, options=self.block.options | {b"close"})
-        return replace(self, block=block, wire_head=b"")
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows (RFC 9112, 6.3)."""
+        return self.block.length > 0 or self.block.framing is CHUNKED
 
     def body(self) -> Body | None:
         """A reader for the body that follows, None if none does."""

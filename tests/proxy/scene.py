@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
-from gatekeeper.proxy.client.connection import Downstream
+from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.snapshot import Snapshot, make_snapshot
@@ -101,7 +101,7 @@ class Scene:
             log=self.log,  # type: ignore[arg-type]
             metrics=Metrics(),
             wall=self.wall,
-            unsent=lambda transport: transport.unacknowledged,  # type: ignore[attr-defined]
+            unacknowledged=lambda transport: transport.unacknowledged,  # type: ignore[attr-defined]
         )
 
     def _endpoints(self, settings: Settings) -> Any:
@@ -165,9 +165,9 @@ class Visitor:
 
     def __init__(self, scene: Scene, address: Any) -> None:
         self.scene = scene
-        self.downstream = Downstream(scene.proxy, *client_address(address))
-        self.transport = FakeTransport(scene.loop, self.downstream)
-        self.downstream.connection_made(self.transport)
+        self.connection = ClientConnection(scene.proxy, *client_address(address))
+        self.transport = FakeTransport(scene.loop, cast(asyncio.Protocol, self.connection))
+        self.connection.connection_made(self.transport)
         self.said_goodbye = False
         """Whether the gate said close_notify: what came before it is whole."""
 

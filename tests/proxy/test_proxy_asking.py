@@ -47,7 +47,7 @@ def scene(make_scene: Callable[..., Scene]) -> Scene:
 
 @pytest.fixture
 def responders(scene: Scene) -> Any:
-    fake = scene.proxy.responders = FakeResponders(scene)  # type: ignore[assignment]
+    fake = scene.proxy.judge.responders = FakeResponders(scene)  # type: ignore[assignment]
     return fake
 
 

@@ -22,7 +22,7 @@ def test_no_more_are_taken_at_once_than_there_is_room_for(
     monkeypatch: pytest.MonkeyPatch, allowed: int, descriptors: int, taken: int
 ) -> None:
     """All were waiting when the gate looked; who is left waits in the kernel."""
-    monkeypatch.setattr(module, "Downstream", Taken)
+    monkeypatch.setattr(module, "ClientConnection", Taken)
     monkeypatch.setattr(module, "_descriptors", lambda: 2 * descriptors)
     assert asyncio.run(play(allowed)) == taken
 

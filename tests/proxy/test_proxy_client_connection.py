@@ -613,11 +613,11 @@ def test_a_closed_connection_is_freed_at_once(scene: Scene) -> None:
     scene.serve(alice)
     alice.leave()
     assert alice.is_gone
-    left = weakref.ref(alice.downstream)
+    left = weakref.ref(alice.connection)
     gc.collect()
     gc.disable()
     try:
-        del alice.downstream, alice.transport
+        del alice.connection, alice.transport
         assert left() is None
     finally:
         gc.enable()

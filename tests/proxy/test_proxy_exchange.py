@@ -6,8 +6,9 @@ from itertools import product
 import pytest
 
 from gatekeeper.proxy.deadline import Timeout
-from gatekeeper.proxy.exchange import MAX_INTERIM_RESPONSES, Exchange
-from gatekeeper.proxy.states import TRANSITIONS, Stage
+from gatekeeper.proxy.exchange import Exchange
+from gatekeeper.proxy.states import TRANSITIONS, State
+from gatekeeper.proxy.upstream.http1 import MAX_INTERIM_RESPONSES
 from tests.proxy.scene import MIB, OK, Scene, get, request
 
 UPGRADE = get(
@@ -911,21 +912,21 @@ def test_others_than_the_trusted_are_not_believed(behind_a_proxy: Scene) -> None
 # -- the table
 
 
-@pytest.mark.parametrize(("here", "there"), list(product(Stage, Stage)))
-def test_no_exchange_leaves_the_table(scene: Scene, here: Stage, there: Stage) -> None:
-    """LIFE: an illegal move is a bug, and raises."""
+@pytest.mark.parametrize(("here", "there"), list(product(State, State)))
+def test_no_exchange_leaves_the_table(scene: Scene, here: State, there: State) -> None:
+    """TRANSITIONS: an illegal move is a bug, and raises."""
     alice = scene.alice()
     alice.send(get("/"))
-    exchange = alice.downstream.exchange
+    exchange = alice.connection._codec.handler
     assert isinstance(exchange, Exchange)
-    exchange.stage = here
+    exchange.state = here
     if there in TRANSITIONS[here]:
         exchange._move(there)
-        assert exchange.stage is there
+        assert exchange.state is there
     else:
         with pytest.raises(AssertionError, match="cannot go from"):
             exchange._move(there)
-    exchange.stage = Stage.WAITING
+    exchange.state = State.WAITING
 
 
 def test_every_wait_has_its_time(scene: Scene) -> None:

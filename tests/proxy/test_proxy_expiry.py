@@ -51,8 +51,8 @@ def test_what_is_forgotten_does_not_end(clock: Clock) -> None:
     """And what was never noted can be forgotten."""
     until = clock.note("a", 10)
     clock.note("b", 10)
-    clock.expiry.forget("a", until)  # type: ignore[arg-type]
-    clock.expiry.forget("c", until + 1)  # type: ignore[arg-type]
+    clock.expiry.forget("a", until)
+    clock.expiry.forget("c", until + 1)
     clock.loop.advance(11)
     assert clock.ended == ["b"]
 
@@ -77,7 +77,7 @@ def test_a_clock_that_is_set_back_ends_nothing_early(clock: Clock) -> None:
 
 def test_a_verdict_may_be_noted_while_others_end(clock: Clock) -> None:
     """Judged anew and let in again: it ends at the new moment."""
-    clock.expiry._ended = lambda name: clock.ended.append(name) or (name == "a" and clock.note("b", 7))  # type: ignore[assignment, comparison-overlap]
+    clock.expiry._ended = lambda name: clock.ended.append(name) or (name == "a" and clock.note("b", 7))  # type: ignore[assignment]
     clock.note("a", 10)
     clock.loop.advance(11)
     assert clock.ended == ["a"]

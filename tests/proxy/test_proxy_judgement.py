@@ -12,35 +12,35 @@ from tests.proxy.scene import Scene, get
 
 
 def alice(scene: Scene) -> Peer:
-    return scene.alice().downstream.tls.peer
+    return scene.alice().connection.tls.peer
 
 
 def reason(scene: Scene, peer: Peer, now: float) -> Reason | None:
-    refusal = scene.proxy.client_context(peer, now).authorizer.refusal
+    refusal = scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now).authorizer.refusal
     return refusal.reason if refusal else None
 
 
 def test_who_was_let_in_is_not_judged_again(scene: Scene) -> None:
     """Each connection brings the same certificate, as other bytes objects."""
     peer, now = alice(scene), scene.wall()
-    client_context = scene.proxy.client_context(peer, now)
+    client_context = scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now)
     assert client_context.authorizer.admitted
-    assert scene.proxy.client_context(alice(scene), now + 1) is client_context
+    assert scene.proxy.judge.client_context(scene.proxy.snapshot, alice(scene), now + 1) is client_context
 
 
 def test_not_after_the_end(scene: Scene) -> None:
     """Nobody gets in by having been in before: at the very moment when the certificate expires, it has."""
     peer, now = alice(scene), scene.wall()
-    client_context = scene.proxy.client_context(peer, now)
-    assert scene.proxy.client_context(peer, client_context.until - 0.001) is client_context
-    assert scene.proxy.client_context(peer, client_context.until) is not client_context
+    client_context = scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now)
+    assert scene.proxy.judge.client_context(scene.proxy.snapshot, peer, client_context.until - 0.001) is client_context
+    assert scene.proxy.judge.client_context(scene.proxy.snapshot, peer, client_context.until) is not client_context
     assert reason(scene, peer, client_context.ends) is Reason.EXPIRED
 
 
 def test_not_before_it_was_made(scene: Scene) -> None:
     """The clock on the wall may be set back, to before the certificate begins."""
     peer, now = alice(scene), scene.wall()
-    assert scene.proxy.client_context(peer, now).authorizer.admitted
+    assert scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now).authorizer.admitted
     assert reason(scene, peer, now - 20 * 365 * 86400) is Reason.NOT_YET_VALID
 
 
@@ -50,8 +50,8 @@ def test_not_before_it_was_made(scene: Scene) -> None:
 def test_not_for_another_peer(scene: Scene, different: dict[str, object]) -> None:
     """The same certificate is another peer where OpenSSL does not vouch for it, or where others came along."""
     peer, now = alice(scene), scene.wall()
-    client_context = scene.proxy.client_context(peer, now)
-    other = scene.proxy.client_context(replace(peer, **different), now)  # type: ignore[arg-type]
+    client_context = scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now)
+    other = scene.proxy.judge.client_context(scene.proxy.snapshot, replace(peer, **different), now)  # type: ignore[arg-type]
     assert other is not client_context
     assert other.authorizer.admitted is ("errors" not in different)
 
@@ -59,7 +59,7 @@ def test_not_for_another_peer(scene: Scene, different: dict[str, object]) -> Non
 def test_not_in_another_world(scene: Scene) -> None:
     """What was loaded anew may say something else: a revocation, another route, another name of a header."""
     peer, now = alice(scene), scene.wall()
-    scene.proxy.client_context(peer, now)
+    scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now)
     assert scene.snapshot.cached(peer, now) is not None
     assert replace(scene.snapshot).cached(peer, now) is None
 
@@ -79,7 +79,7 @@ def test_not_where_a_responder_is_asked(make_scene: Callable[..., Scene]) -> Non
         RevocationStatus(Standing.GOOD, scene.wall() + 600),
         RevocationStatus(Standing.REVOKED, scene.wall() + 600),
     ]
-    scene.proxy.responders.answer = lambda *_: answers.pop(0)  # type: ignore[method-assign]
+    scene.proxy.judge.responders.answer = lambda *_: answers.pop(0)  # type: ignore[method-assign]
     peer, now = alice(scene), scene.wall()
     assert reason(scene, peer, now) is None
     assert reason(scene, peer, now) is Reason.REVOKED
@@ -88,7 +88,7 @@ def test_not_where_a_responder_is_asked(make_scene: Callable[..., Scene]) -> Non
 def test_memory_is_bounded(scene: Scene) -> None:
     """By the number of certificates; each is there once, whatever it is sent along with."""
     peer, now = alice(scene), scene.wall()
-    client_context = scene.proxy.client_context(peer, now)
+    client_context = scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now)
     for number in range(CACHED_CONTEXTS + 10):
         scene.snapshot.cache(Peer(b"%d" % number), client_context)
         scene.snapshot.cache(Peer(b"0", sent=(b"%d" % number,)), client_context)
@@ -98,7 +98,7 @@ def test_memory_is_bounded(scene: Scene) -> None:
 def test_nobody_is_nobody(scene: Scene) -> None:
     """Without a certificate there is nothing to judge."""
     assert reason(scene, NO_PEER, scene.wall()) is Reason.NO_CERTIFICATE
-    assert scene.proxy.client_context(NO_PEER, scene.wall()).until == 0.0
+    assert scene.proxy.judge.client_context(scene.proxy.snapshot, NO_PEER, scene.wall()).until == 0.0
 
 
 def test_each_connection_of_who_was_let_in_is_served_and_logged_as_theirs(scene: Scene) -> None:

@@ -43,7 +43,7 @@ def test_a_whole_response_does_not_lose_the_warning_of_an_ending_certificate(sce
     """What the gate has to say to a visitor stands in every response."""
     alice = scene.alice()
     alice.send(get("/a"))
-    alice.downstream.warning = b"Gatekeeper-Certificate-Expires: soon\r\n"
+    alice.connection.visit.warning = b"Gatekeeper-Certificate-Expires: soon\r\n"
     assert b"\r\nGatekeeper-Certificate-Expires: soon\r\n" in scene.serve(alice, HEAD + b"hello")
 
 

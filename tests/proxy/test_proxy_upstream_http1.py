@@ -103,7 +103,7 @@ async def connect(endpoint: Endpoint) -> None:
     try:
         await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
         assert (endpoint.busy, endpoint.idle) == (1, 0)
-        connection.close()
+        connection.reset()
     finally:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -229,7 +229,7 @@ class Reader:
         self.data = b""
         self.ended: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
-    def upstream_sent(self, data: bytes) -> None:
+    def response_content(self, data: bytes) -> None:
         self.data += data
 
     def upstream_gone(self, error: Exception | None) -> None:
@@ -241,8 +241,8 @@ async def ask_and_read(endpoint: Endpoint) -> tuple[bytes, Exception | None]:
     connection = endpoint.reserve()
     await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
     reader = Reader()
-    connection.exchange = reader  # type: ignore[assignment]
-    connection.write(b"?")
+    connection.handler = reader  # type: ignore[assignment]
+    connection.send_content(b"?")
     error = await asyncio.wait_for(reader.ended, PATIENCE)
     return reader.data, error
 
@@ -279,13 +279,13 @@ def test_an_answer_is_read_though_the_app_reset_the_connection_behind_it(run: An
         connection = endpoint.reserve()
         await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
         reader = Reader()
-        connection.exchange = reader  # type: ignore[assignment]
-        connection.write(b"the beginning")
+        connection.handler = reader  # type: ignore[assignment]
+        connection.send_content(b"the beginning")
         app, _ = listener.accept()
         app.recv(1)
         app.sendall(answer)
         app.close()
-        connection.write(b"more")
+        connection.send_content(b"more")
         error = await asyncio.wait_for(reader.ended, PATIENCE)
         return reader.data, error
 

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gatekeeper.proxy.upstream.endpoint import Endpoint, make_endpoints
+from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream
+from gatekeeper.proxy.upstream.endpoint import make_endpoints
 from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import UpstreamSettings
@@ -22,18 +23,19 @@ class Asker:
     """An exchange, as far as a pool knows one."""
 
     def __init__(self) -> None:
-        self.tried: tuple[Endpoint, ...] = ()
+        self.tried: tuple[EndpointHealth, ...] = ()
         self.detail = ""
         self.connection: UpstreamConnection | None = None
         self.status = 0
         self.left = False
 
-    def connected(self, connection: UpstreamConnection) -> None:
+    def connected(self, stream: UpstreamStream) -> None:
         assert self.connection is None
         assert not self.status
         assert not self.left, "connected for somebody who is gone"
-        self.connection = connection
-        connection.exchange = self  # type: ignore[assignment]
+        assert isinstance(stream, UpstreamConnection)
+        self.connection = stream
+        stream.handler = self  # type: ignore[assignment]
 
     def fail(self, status: int, _sentence: str) -> None:
         assert self.connection is None
@@ -91,36 +93,36 @@ class Play:
     def ask(self, _: int) -> None:
         asker = Asker()
         self.askers.append(asker)
-        connection = self.pool.take()
+        connection = self.pool.acquire()
         if connection is not None:
             asker.connected(connection)
         else:
-            self.pool.connect(asker, CONNECT_SECONDS)  # type: ignore[arg-type]
+            self.pool.connect(asker, CONNECT_SECONDS)
 
     def ask_and_leave_at_once(self, _: int) -> None:
         self.ask(0)
         asker = self.askers[-1]
         if not asker.connection and not asker.status:
             asker.left = True
-            self.pool.forget(asker)  # type: ignore[arg-type]
+            self.pool.forget(asker)
 
     def answer(self, number: int) -> None:
         if asker := self._pick(number, lambda asker: asker.connection):
             connection, asker.connection, asker.status = asker.connection, None, 200
             assert connection is not None
-            connection.exchange = None
+            connection._reusable = True
             self.pool.release(connection)
 
     def answer_and_close(self, number: int) -> None:
         if asker := self._pick(number, lambda asker: asker.connection):
             connection, asker.connection, asker.status = asker.connection, None, 200
             assert connection is not None
-            connection.close()
+            connection.reset()
 
     def leave(self, number: int) -> None:
         if asker := self._pick(number, lambda asker: not (asker.connection or asker.status or asker.left)):
             asker.left = True
-            self.pool.forget(asker)  # type: ignore[arg-type]
+            self.pool.forget(asker)
 
     def lose(self, number: int) -> None:
         alive = [connection for connection in self.app.connections if not connection.is_gone]

@@ -80,19 +80,6 @@ def test_a_connection_is_kept_as_the_version_and_connection_say(
     assert read(*lines, line=line).keep_alive is keeps
 
 
-def test_the_last_request_of_a_connection_does_not_keep_it() -> None:
-    """Nor does it change the head that others share."""
-    head = read(b"Host: a.example")
-    last = head.as_last()
-    assert (head.keep_alive, last.keep_alive) == (True, False)
-    assert (last.method, last.target, last.block.host, last.wire_head) == (
-        head.method,
-        head.target,
-        head.block.host,
-        b"",
-    )
-
-
 def test_the_body_follows_the_framing() -> None:
     """None where nothing follows."""
     assert read(b"Host: x").body() is None

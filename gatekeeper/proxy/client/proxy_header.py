@@ -5,7 +5,7 @@ import logging
 from typing import cast
 
 from gatekeeper.errors import ProxyHeaderError
-from gatekeeper.proxy.client.connection import Downstream
+from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.tls.proxy_protocol import ProxyHeader, read_proxy_header
@@ -14,7 +14,7 @@ _log = logging.getLogger("gatekeeper")
 
 
 class ProxyHeaderReader(asyncio.Protocol):
-    """Reads the header that the balancer must send, then gives the connection to a `Downstream` for the visitor.
+    """Reads the header that the balancer must send, then gives the transport to the visitor's protocol.
 
     A header that is missing, wrong or late ends the connection without a word: there is nobody to speak to.
     ``balancer`` is its address, for the log.
@@ -47,7 +47,7 @@ class ProxyHeaderReader(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._forget()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close at once."""
         self.transport.abort()
 
@@ -58,12 +58,12 @@ class ProxyHeaderReader(asyncio.Protocol):
             self._forget()
             self.transport.abort()
             return
-        downstream = Downstream(self._proxy, client, address)
-        self.transport.set_protocol(downstream)
-        downstream.connection_made(self.transport)
+        connection = ClientConnection(self._proxy, client, address)
+        self.transport.set_protocol(cast(asyncio.Protocol, connection))
+        connection.connection_made(self.transport)
         self._forget()
         if header.rest:
-            downstream.data_received(header.rest)
+            connection.data_received(header.rest)
 
     def _refuse(self, why: str) -> None:
         _log.warning("closed: %s: %s", self._balancer, why)

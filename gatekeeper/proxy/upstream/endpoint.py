@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
+from typing import cast
 
 from aiohappyeyeballs import start_connection
 
@@ -80,7 +81,7 @@ class Endpoint:
         """Whether one more connection may be made."""
         return not self.limit or len(self._connecting) + len(self._open) < self.limit
 
-    def take(self) -> UpstreamConnection | None:
+    def acquire(self) -> UpstreamConnection | None:
         """An idle connection that is still open, None if there is none."""
         while self._idle:
             connection = self._idle.pop()
@@ -91,9 +92,9 @@ class Endpoint:
     def release(self, connection: UpstreamConnection, now: float) -> None:
         """Keep a connection for the next exchange."""
         if connection.paused:
-            connection.resume_reading()
+            connection.resume_response()
         if connection.transport.is_closing() or len(self._idle) >= MAX_IDLE or self.health.failed_check:
-            connection.close()
+            connection.reset()
             return
         connection.used_before = True
         connection.idle_since = now
@@ -116,7 +117,7 @@ class Endpoint:
         """Close what has been idle since before that time; returns how many are left."""
         for connection in [one for one in self._idle if one.idle_since < before]:
             self._idle.remove(connection)  # busy until it is lost
-            connection.close()
+            connection.reset()
         return len(self._idle)
 
     # -- connecting
@@ -139,7 +140,7 @@ class Endpoint:
                 raise ConnectionResetError(errno.ECONNRESET, "closed at once")
         except BaseException as error:
             if connection in self._open:
-                connection.close()
+                connection.reset()
             if isinstance(error, OSError):
                 raise self._unreachable(error, loop.time(), seconds) from error
             raise
@@ -156,18 +157,16 @@ class Endpoint:
             self.freed()
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, connection: UpstreamConnection) -> None:
-        address = self.address
+        address, protocol = self.address, cast(asyncio.Protocol, connection)
         if isinstance(address, SocketPath):
-            await loop.create_unix_connection(lambda: connection, str(address.path))
+            await loop.create_unix_connection(lambda: protocol, str(address.path))
         elif _is_ip(address.host):
             await loop.create_connection(
-                lambda: connection, address.host, address.port, ssl=self.tls, server_hostname=self.server_name
+                lambda: protocol, address.host, address.port, ssl=self.tls, server_hostname=self.server_name
             )
         else:
             reached = await _reach(loop, address)
-            await loop.create_connection(
-                lambda: connection, sock=reached, ssl=self.tls, server_hostname=self.server_name
-            )
+            await loop.create_connection(lambda: protocol, sock=reached, ssl=self.tls, server_hostname=self.server_name)
 
     def _unreachable(self, error: OSError, now: float, seconds: float) -> UnreachableError:
         why = _reason(error)

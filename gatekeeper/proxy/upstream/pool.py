@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatekeeper.errors import UnreachableError
+from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream, Waiter
 from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, make_endpoints
 from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
@@ -15,8 +16,6 @@ from gatekeeper.settings.tables import UpstreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from gatekeeper.proxy.exchange import Exchange
 
     # What is wrong with the answer of an endpoint to a path, asked within so many seconds; "" if nothing is.
     Ask = Callable[[Endpoint, str, float], Awaitable[str]]
@@ -58,8 +57,8 @@ class Pool:
         self.authority = authority(settings.endpoints[0])
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self._loop = loop
-        self._connecting: dict[Exchange, asyncio.Task[None]] = {}
-        self._waiting: dict[Exchange, _Waiting] = {}
+        self._connecting: dict[Waiter, asyncio.Task[None]] = {}
+        self._waiting: dict[Waiter, _Waiting] = {}
         self._checks: list[asyncio.Task[None]] = []
         self._sweep: asyncio.TimerHandle | None = None
         self._turns = 0
@@ -84,28 +83,28 @@ class Pool:
 
     # -- called by the exchange
 
-    def take(self) -> UpstreamConnection | None:
+    def acquire(self) -> UpstreamConnection | None:
         """An idle connection to the endpoint with the fewest busy ones, None if `connect` must be asked."""
         only = self._only
         if only is not None:
-            return only.take()
+            return only.acquire()
         endpoint = self._choose(())
         return self._acquire_from(endpoint) if endpoint is not None else None
 
-    def connect(self, exchange: "Exchange", seconds: float) -> None:
+    def connect(self, waiter: Waiter, seconds: float) -> None:
         """Make a connection within ``seconds``, or wait for one; the exchange is told by ``connected`` or ``fail``."""
-        plan = self._plan(exchange.tried)
+        plan = self._plan(waiter.tried)
         if isinstance(plan, Endpoint):
-            self._begin(exchange, plan, seconds)
+            self._begin(waiter, plan, seconds)
         elif plan is Plan.REFUSE:
-            exchange.fail(503, UNAVAILABLE)
+            waiter.fail(503, UNAVAILABLE)
         elif len(self._waiting) >= MAX_WAITING:
-            exchange.fail(503, "Too many requests wait for the app.")
+            waiter.fail(503, "Too many requests wait for the app.")
         else:
-            timer = self._loop.call_later(self.settings.queue_timeout, self._queue_timeout, exchange)
-            self._waiting[exchange] = _Waiting(timer, seconds)
+            timer = self._loop.call_later(self.settings.queue_timeout, self._queue_timeout, waiter)
+            self._waiting[waiter] = _Waiting(timer, seconds)
 
-    def has_another(self, tried: tuple[Endpoint, ...]) -> bool:
+    def has_another(self, tried: tuple[EndpointHealth, ...]) -> bool:
         """Whether a request may be tried at an endpoint beyond these, now."""
         return self._only is None and self._choose(tried) is not None
 
@@ -122,22 +121,22 @@ class Pool:
                 await endpoint.connect(self._loop, connection, seconds)
             except UnreachableError:
                 continue
-            connection.close()
+            connection.reset()
             return True
         return False
 
-    def forget(self, exchange: "Exchange") -> None:
+    def forget(self, waiter: Waiter) -> None:
         """The exchange ended before its connection was there."""
-        task = self._connecting.pop(exchange, None)
+        task = self._connecting.pop(waiter, None)
         if task is not None:
             task.cancel()
-        waiting = self._waiting.pop(exchange, None)
+        waiting = self._waiting.pop(waiter, None)
         if waiting is not None:
             waiting.timer.cancel()
 
-    def release(self, connection: UpstreamConnection) -> None:
-        """Keep a connection after its exchange, for who waits or for later."""
-        connection.endpoint.release(connection, self._loop.time())
+    def release(self, stream: UpstreamStream) -> None:
+        """The exchange is over: its connection is for who waits or for later, if it can be used again."""
+        stream.release(self._loop.time())
         if self._waiting:
             self._serve_waiting()
         if self._sweep is None:
@@ -145,7 +144,7 @@ class Pool:
 
     # -- the plan
 
-    def _choose(self, tried: tuple[Endpoint, ...]) -> Endpoint | None:
+    def _choose(self, tried: tuple[EndpointHealth, ...]) -> Endpoint | None:
         """The endpoint that a request goes to: of those with the least load, the one whose turn is longest ago."""
         now = self._loop.time()
         chosen, least = None, (0.0, 0)
@@ -159,7 +158,7 @@ class Pool:
                 chosen, least = endpoint, load
         return chosen
 
-    def _plan(self, tried: tuple[Endpoint, ...]) -> Endpoint | Plan:
+    def _plan(self, tried: tuple[EndpointHealth, ...]) -> Endpoint | Plan:
         endpoint = self._choose(tried)
         if endpoint is not None:
             return endpoint
@@ -177,7 +176,7 @@ class Pool:
         """An idle connection; for a trial only a fresh one will do."""
         if endpoint.health.half_open:
             return None
-        connection = endpoint.take()
+        connection = endpoint.acquire()
         if connection is not None:
             self._chosen(endpoint)
         return connection
@@ -188,43 +187,44 @@ class Pool:
 
     # -- connecting
 
-    def _begin(self, exchange: "Exchange", endpoint: Endpoint, seconds: float) -> None:
+    def _begin(self, waiter: Waiter, endpoint: Endpoint, seconds: float) -> None:
         self._chosen(endpoint)
-        if not endpoint.may_open and (kept := endpoint.take()) is not None:
-            exchange.connected(kept)
+        if not endpoint.may_open and (kept := endpoint.acquire()) is not None:
+            waiter.connected(kept)
             return
         # Counted from now on, not from when the task runs: the next plan is made before that.
         connection = endpoint.reserve()
-        task = self._loop.create_task(self._connect(exchange, connection, seconds))
+        task = self._loop.create_task(self._connect(waiter, endpoint, connection, seconds))
         task.add_done_callback(lambda _: endpoint.unreserve(connection))  # a task may be cancelled before it ever runs
-        self._connecting[exchange] = task
+        self._connecting[waiter] = task
 
-    async def _connect(self, exchange: "Exchange", connection: UpstreamConnection | None, seconds: float) -> None:
-        """Connect to one place after the other, as long as nothing is sent and there is another one."""
+    async def _connect(self, waiter: Waiter, endpoint: Endpoint, reserved: UpstreamConnection, seconds: float) -> None:
+        """Connect to one endpoint after the other, as long as nothing is sent and there is another one."""
         failure = UnreachableError(502, "The app cannot be reached.", "")
+        connection: UpstreamConnection | None = reserved
         try:
             while connection is not None:
-                endpoint = connection.endpoint
                 try:
                     await endpoint.connect(self._loop, connection, seconds)
                     break
                 except UnreachableError as error:
                     failure = error
-                exchange.tried = (*exchange.tried, endpoint)
-                another = self._choose(exchange.tried)
+                waiter.tried = (*waiter.tried, endpoint)
+                another = self._choose(waiter.tried)
                 connection = None
                 if another is not None:
+                    endpoint = another
                     self._chosen(another)
-                    if not another.may_open and (connection := another.take()) is not None:
+                    if not another.may_open and (connection := another.acquire()) is not None:
                         break
                     connection = another.reserve()
         finally:
-            self._connecting.pop(exchange, None)
+            self._connecting.pop(waiter, None)
         if connection is not None:
-            exchange.connected(connection)
+            waiter.connected(connection)
         else:
-            exchange.detail = failure.why
-            exchange.fail(failure.status, failure.sentence)
+            waiter.detail = failure.why
+            waiter.fail(failure.status, failure.sentence)
         self._slot_freed()  # it may be back
 
     # -- the queue for max_connections
@@ -236,23 +236,23 @@ class Pool:
     def _serve_waiting(self) -> None:
         """Whoever waits longest gets what is free."""
         while self._waiting:
-            exchange = next(iter(self._waiting))
-            plan = self._plan(exchange.tried)
+            waiter = next(iter(self._waiting))
+            plan = self._plan(waiter.tried)
             if plan is Plan.WAIT:
                 return
-            waiting = self._waiting.pop(exchange)
+            waiting = self._waiting.pop(waiter)
             waiting.timer.cancel()
             if not isinstance(plan, Endpoint):
-                exchange.fail(503, UNAVAILABLE)
+                waiter.fail(503, UNAVAILABLE)
             elif connection := self._acquire_from(plan):
-                exchange.connected(connection)
+                waiter.connected(connection)
             else:
-                self._begin(exchange, plan, waiting.seconds)
+                self._begin(waiter, plan, waiting.seconds)
 
-    def _queue_timeout(self, exchange: "Exchange") -> None:
-        del self._waiting[exchange]
-        exchange.detail = f"all connections were busy for {self.settings.queue_timeout:g} s"
-        exchange.fail(503, "The app is busy.")
+    def _queue_timeout(self, waiter: Waiter) -> None:
+        del self._waiting[waiter]
+        waiter.detail = f"all connections were busy for {self.settings.queue_timeout:g} s"
+        waiter.fail(503, "The app is busy.")
 
     # -- upkeep
 

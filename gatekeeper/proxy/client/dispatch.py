@@ -1,0 +1,54 @@
+"""From a request's head to what becomes of it: the one place that asks for a decision and acts on it."""
+
+from gatekeeper.gate.decision import Authorizer, Denied, Forward
+from gatekeeper.gate.routes import LocalRoute, StaticDocument
+from gatekeeper.gate.verdict import Refuse
+from gatekeeper.proxy.exchange import Exchange
+from gatekeeper.proxy.local_request import LocalRequest
+from gatekeeper.proxy.streams import ClientStream, RequestHandler
+from gatekeeper.proxy.visit import Visit
+from gatekeeper.wire.preflight import read_preflight
+from gatekeeper.wire.request import RequestHead
+
+_DOCUMENT_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "max-age=300"))
+
+
+def dispatch(
+    stream: ClientStream, visit: Visit, authorizer: Authorizer, head: RequestHead, now: float
+) -> RequestHandler | None:
+    """Who handles the request, for the codec to tell of the rest; None if it has been answered.
+
+    Fails closed: without a `Forward`, which only the authorizer makes, nothing reaches an upstream.
+    """
+    decision = authorizer.fixed_decision
+    if decision is None:
+        preflight = read_preflight(head) if head.method == b"OPTIONS" else None
+        decision = authorizer.decide(head.method, head.block.host, head.target, preflight)
+    if isinstance(decision, Forward):
+        if decision.identity is None:
+            visit.go_unnamed()
+        return Exchange(stream, visit, head, decision, now)
+    if isinstance(decision, LocalRoute):
+        return LocalRequest(stream, visit, head, authorizer.identity, now)
+    if isinstance(decision, Denied):
+        _refuse(stream, visit, head, decision.refusal, now)
+        return None
+    request_id = visit.next_request_id()
+    if isinstance(decision, StaticDocument):
+        status, detail, body = 200, "", visit.snapshot.documents[decision.path]
+        stream.send_own(status, _DOCUMENT_HEADERS, body, close=False)
+        sent = len(body)
+    else:
+        status, detail = decision.status, decision.detail
+        sent = stream.send_error(status, detail, request_id, close=False)
+    visit.proxy.journal.answered(visit.visitor, head, status, sent, request_id, now, detail)
+    stream.finished()
+    return None
+
+
+def _refuse(stream: ClientStream, visit: Visit, head: RequestHead, refusal: Refuse, now: float) -> None:
+    """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
+    request_id = visit.next_request_id()
+    page = visit.refusal_page(head, refusal, request_id, now)
+    stream.refuse(page.status, page.headers, page.body)
+    visit.proxy.journal.refused(visit.visitor, head, refusal, len(page.body), request_id, now)

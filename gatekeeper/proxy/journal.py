@@ -1,0 +1,79 @@
+"""What happened, for the access log and the counters. Told in plain values; it knows no connection and no exchange."""
+
+import logging
+from collections.abc import Callable
+
+from gatekeeper.gate.verdict import Reason, Refuse
+from gatekeeper.telemetry.access_log import AccessLog, Outcome, OwnAnswer, Visitor
+from gatekeeper.telemetry.metrics import Cell, Metrics
+from gatekeeper.wire.request import RequestHead
+
+_log = logging.getLogger("gatekeeper")
+
+
+class Journal:
+    """One for each process. ``wall`` is the clock on the wall (seconds since the epoch)."""
+
+    def __init__(self, log: AccessLog, metrics: Metrics, wall: Callable[[], float]) -> None:
+        self.log = log
+        self.metrics = metrics
+        self._wall = wall
+
+    def since(self, moment: float) -> float:
+        """Seconds since then; none if the clock on the wall was set back meanwhile: sums must not go backwards."""
+        seconds = self._wall() - moment
+        return seconds if seconds > 0.0 else 0.0
+
+    def forwarded(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
+        """An exchange is over."""
+        if outcome.status == 101:
+            self.metrics.change(Cell.TUNNELS, -1)
+        outcome.duration = duration
+        self.metrics.answered(outcome.status, duration)
+        self.log.write(visitor, head, outcome)
+
+    def tunnel_opened(self) -> None:
+        """An exchange became a tunnel; `forwarded` is told when it is over."""
+        self.metrics.change(Cell.TUNNELS, 1)
+
+    def revoked(self, reason: Reason) -> None:
+        """A visitor is let in no longer while an exchange is under way, which ends."""
+        self.metrics.refused(reason)
+
+    def refused(
+        self, visitor: Visitor, head: RequestHead, refusal: Refuse, sent: int, request_id: str, began: float
+    ) -> None:
+        """A request was answered with 403."""
+        duration = self.since(began)
+        self.metrics.refused(refusal.reason)
+        self.metrics.answered(403, duration)
+        outcome = OwnAnswer(began, duration, 403, sent, request_id, refusal.reason, refusal.detail)
+        self.log.write(visitor, head, outcome)
+
+    def answered(
+        self, visitor: Visitor, head: RequestHead, status: int, sent: int, request_id: str, began: float, detail: str
+    ) -> None:
+        """The gate itself answered a request: with something of its own, or with an error."""
+        duration = self.since(began)
+        self.metrics.answered(status, duration)
+        self.log.write(visitor, head, OwnAnswer(began, duration, status, sent, request_id, detail=detail))
+
+    # -- TLS
+
+    def handshake_done(self) -> None:
+        """TLS is established, whatever the certificate is worth."""
+        self.metrics.shook_hands("ok")
+
+    def handshake_failed(self, client: str, why: str, server_name: str | None) -> None:
+        """No TLS came about, or it broke."""
+        self.metrics.shook_hands("failed")
+        # The name is the visitor's own invention, so it must not end the line.
+        _log.info("tls failed: %s: %s%s", client, why, f" (for {server_name[:255]!a})" if server_name else "")
+
+    def handshake_refused(self, client: str, refusal: Refuse) -> None:
+        """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
+        self.metrics.shook_hands("refused")
+        self.metrics.refused(refusal.reason)
+        shown = refusal.certificate
+        who = f"subject {shown.subject}, issuer {shown.issuer}, serial {shown.serial}" if shown else "unreadable"
+        _log.info("tls refused: %s: %s: %s Shown: %s", client, refusal.reason, refusal.detail, who)

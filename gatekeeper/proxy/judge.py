@@ -1,0 +1,44 @@
+"""Verdicts: by what is loaded, by what OCSP responders have said, and cached where they stay the same."""
+
+import asyncio
+from collections.abc import Callable
+
+from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
+from gatekeeper.proxy.ocsp import Responders
+from gatekeeper.proxy.snapshot import ClientContext, Snapshot
+
+
+class Judge:
+    """One for each process; it outlives reloads, with the answers of OCSP responders."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float]) -> None:
+        self._loop = loop
+        self.responders = Responders(loop, wall)
+
+    def verdict(self, snapshot: Snapshot, peer: Peer, now: float) -> Verdict:
+        """The verdict about a peer at the moment ``now``."""
+        verdict, policy = snapshot.judge(peer, now), snapshot.policy.ocsp
+        if policy is None or isinstance(verdict, Refuse):
+            return verdict
+        return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
+
+    def client_context(self, snapshot: Snapshot, peer: Peer, now: float) -> ClientContext:
+        """The verdict and what follows from it. It is the same for each connection of who was let in, so it is
+        cached: 1 µs instead of 10. Not where an OCSP responder may say something new.
+        """
+        if peer.leaf is None:
+            return snapshot.nobody
+        context = snapshot.cached(peer, now)
+        if context is None:
+            context = snapshot.derive(self.verdict(snapshot, peer, now), now)
+            if context.authorizer.admitted and snapshot.policy.ocsp is None:
+                snapshot.cache(peer, context)
+        return context
+
+    def ask(self, snapshot: Snapshot, peer: Peer, then: Callable[[], None]) -> None:
+        """Ask the OCSP responder about a peer whose verdict is pending, and call ``then`` soon."""
+        policy = snapshot.policy.ocsp
+        if policy is None:
+            self._loop.call_soon(then)  # a reload has switched it off meanwhile
+        else:
+            self.responders.ask(peer, policy.responder, then)

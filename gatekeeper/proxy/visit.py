@@ -1,0 +1,156 @@
+"""One visit: who is at the other end of a connection, what they may do, and until when.
+
+There is one for each client connection, whatever HTTP version it speaks. It keeps the last verdict, and what is sent to
+the app and written to the log about the visitor.
+"""
+
+import os
+
+from gatekeeper.gate.decision import Authorizer, Denied, Forward
+from gatekeeper.gate.verdict import Refuse
+from gatekeeper.proxy.forwarding import address_headers
+from gatekeeper.proxy.proxy import Connection, Proxy
+from gatekeeper.proxy.snapshot import Snapshot
+from gatekeeper.refusal.answer import Answer
+from gatekeeper.telemetry.access_log import Visitor
+from gatekeeper.tls.connection import TLSConnection
+from gatekeeper.wire.preflight import read_preflight
+from gatekeeper.wire.request import RequestHead
+
+
+class Visit:
+    """``address`` is the visitor's, ``client`` the same with its port, for the log.
+
+    ``snapshot`` is the one by which the visitor was judged last, ``until`` when that verdict must be made anew,
+    ``ends`` when it ends (seconds since the epoch; 0 for who is not let in). ``headers`` are the lines about the
+    visitor for the app, ``warning`` is one for the visitor. ``trusted`` tells whether what it says of others is
+    believed (``server.trusted_proxies``). ``requests`` counts.
+    """
+
+    __slots__ = (
+        "_authorities",
+        "_authorizer",
+        "_connection",
+        "_id_prefix",
+        "_judged",
+        "address",
+        "client",
+        "ends",
+        "headers",
+        "proxy",
+        "requests",
+        "snapshot",
+        "tls",
+        "trusted",
+        "until",
+        "visitor",
+        "warning",
+    )
+
+    def __init__(self, proxy: Proxy, connection: Connection, tls: TLSConnection, client: str, address: str) -> None:
+        self.proxy = proxy
+        self.snapshot: Snapshot = proxy.snapshot
+        self.tls = tls
+        self.client = client
+        self.address = address
+        self.visitor = Visitor(client)
+        self.until = 0.0
+        self.ends = 0.0
+        self.headers = b""
+        self.warning = b""
+        self.trusted = False
+        self.requests = 0
+        self._connection: Connection | None = connection
+        self._authorities = self.snapshot.tls.authorities  # by which OpenSSL judged the peer
+        self._authorizer: Authorizer | None = None
+        self._judged = 0.0  # seconds since the epoch
+        self._id_prefix = ""
+
+    def authorizer(self, now: float) -> Authorizer:
+        """What the visitor may do, now. The last verdict is used again while it holds and nothing was reloaded; not
+        where the clock was set back, to when a certificate may not have been valid yet.
+        """
+        if self._judged <= now < self.until and self.snapshot is self.proxy.snapshot and self._authorizer is not None:
+            return self._authorizer
+        self._judged = now
+        proxy, tls = self.proxy, self.tls
+        snapshot = self.snapshot = proxy.snapshot
+        if snapshot.tls.authorities != self._authorities:
+            self._authorities = snapshot.tls.authorities
+            tls.verify_anew(snapshot.tls)
+        context = proxy.judge.client_context(snapshot, tls.peer, now)
+        self._authorizer, self.until, self.warning = context.authorizer, context.until, context.warning
+        self._note_end(context.ends)
+        self.trusted = snapshot.trusts(self.address)
+        self.headers = address_headers(self.address, trusted=self.trusted) + context.lines
+        if context.warning and context.certificate is not None:
+            proxy.metrics.expiring(context.certificate.sha256)
+        if context.certificate is not self.visitor.certificate:
+            self.visitor = Visitor(self.client, context.certificate)
+        return context.authorizer
+
+    def _note_end(self, ends: float) -> None:
+        if self._connection is None:
+            return
+        if self.ends:
+            self.proxy.expiry.forget(self._connection, self.ends)
+        self.ends = ends
+        if ends:
+            self.proxy.expiry.note(self._connection, ends)
+            self.tls.give_ticket()
+
+    def end(self) -> None:
+        """The connection is closed, and its verdict expires for nobody."""
+        if self._connection is not None:
+            self.proxy.expiry.forget(self._connection, self.ends)
+            self._connection = None
+
+    def go_unnamed(self) -> None:
+        """The request is forwarded without an identity: a certificate that is not good is not who asked."""
+        self.visitor = Visitor(self.client)
+
+    def withdrawn(self, head: RequestHead, forward: Forward, now: float) -> Refuse | None:
+        """Why a request that was forwarded would not be forwarded any more, None if it would.
+
+        Who was let in by name on a public route is still told to the app by that name, so that must hold too.
+        """
+        authorizer = self.authorizer(now)
+        if forward.identity is None:
+            self.go_unnamed()
+        elif authorizer.refusal is not None:
+            return authorizer.refusal
+        decision = authorizer.fixed_decision or authorizer.decide(
+            head.method, head.block.host, head.target, read_preflight(head)
+        )
+        return decision.refusal if isinstance(decision, Denied) else None
+
+    def next_request_id(self) -> str:
+        """32 hex digits: 24 random ones for the connection, 8 that count its requests."""
+        if not self._id_prefix:
+            self._id_prefix = os.urandom(12).hex()
+        # Formatting the number takes 0.18 µs, this 0.1.
+        return self._id_prefix + (self.requests & 0xFFFFFFFF).to_bytes(4, "big").hex()
+
+    def refusal_page(self, head: RequestHead, refusal: Refuse, request_id: str, now: float) -> Answer:
+        """The 403 for this visitor, in the form and language that the request asks for."""
+        block = head.block
+        return self.snapshot.pages.refused(
+            refusal,
+            accept=block.get(b"accept").decode("latin-1"),
+            language=block.get(b"accept-language").decode("latin-1"),
+            user_agent=block.get(b"user-agent").decode("latin-1"),
+            request_id=request_id,
+            host=block.host.decode("latin-1"),
+            now=now,
+        )
+
+    def error_page(self, head: RequestHead, status: int, detail: str, request_id: str) -> Answer:
+        """An error of the gate's own, in the form and language that the request asks for."""
+        return self.snapshot.pages.failed(
+            status,
+            detail,
+            accept=head.block.get(b"accept").decode("latin-1"),
+            language=head.block.get(b"accept-language").decode("latin-1"),
+            request_id=request_id,
+            retry_after=1 if status == 503 else None,
+        )
