@@ -4,10 +4,10 @@ The folders are the architecture. A module imports from its own package and from
 
 ``errors``
     what can go wrong.
-``settings``
-    what can be configured.
 ``x509``
     certificates, names, lists and signatures, read as leniently as OpenSSL reads them.
+``settings``
+    what can be configured.
 ``gate``
     may they in? Values in, verdict out: no socket, no clock, no asyncio.
 ``wire``

@@ -23,4 +23,10 @@ ALICE = Certificate(
     sha1="11" * 20,
     sha256="ab" * 32,
     spki_sha256="cd" * 32,
+    dn="O=Home,OU=dev,OU=staff,CN=alice,serialNumber=PNODE-1",
+    subject_serials=("PNODE-1",),
+    uids=("al",),
+    upns=("alice@Corp.example.com",),
+    policies=("1.2.3.4", "1.2.3.5"),
+    purposes=("1.3.6.1.5.5.7.3.2", "1.3.6.1.4.1.311.20.2.2"),
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from gatekeeper.config.checks import contradictions
 from gatekeeper.config.messages import message_for
@@ -155,10 +156,16 @@ def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None
     try:
         settings = Settings.model_validate(document, context=loading)
     except ValidationError as error:
-        problems = [message_for(one) for one in error.errors(include_url=False)]
+        problems = [message_for(one) for one in _told_once(error.errors(include_url=False))]
         tables = _sound_tables(document, {where[0] for where, _ in problems if where}, loading)
         return None, [*problems, *contradictions(tables)]
     return settings, list(contradictions(dict(settings)))
+
+
+def _told_once(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """pydantic does not count what is wrong in a list, and then says that the list is too short as well."""
+    inside = {one["loc"][:length] for one in errors for length in range(len(one["loc"]))}
+    return [one for one in errors if one["type"] != "too_short" or one["loc"] not in inside]
 
 
 def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loading) -> dict[str, Any]:

@@ -120,10 +120,9 @@ def is_open(route: Route, identity: Identity) -> bool:
 
 def _apply(route: Route, identity: Identity) -> Forward | Denied:
     """The rules of the route: deny wins, and where something is allowed, nothing else is."""
-    certificate = identity.certificate
-    denied = route.denies(certificate)
+    denied = route.denies(identity)
     allowed = route.allows(identity)
     if denied is not None or (route.allow and allowed is None):
-        refusal = Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", certificate)
+        refusal = Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", identity.certificate)
         return Denied(refusal, route, denied)
     return Forward(route.upstream, identity, route, allowed)

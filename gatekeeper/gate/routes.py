@@ -45,9 +45,9 @@ class Route:
         """Whether a CORS preflight from this origin may pass without a certificate; no set is every origin."""
         return self.origins is None or origin in self.origins
 
-    def denies(self, certificate: Certificate) -> Rule | None:
+    def denies(self, identity: Identity) -> Rule | None:
         """The first rule under ``deny`` that fits."""
-        return next((rule for rule in self.deny if rule.fits(certificate)), None)
+        return next((rule for rule in self.deny if rule.fits(identity)), None)
 
     def allows(self, identity: Identity) -> Rule | None:
         """The first rule under ``allow`` that fits; None also where there is none at all, which allows everybody."""

@@ -4,8 +4,9 @@ Attributes are compared whole and as they were parsed; nothing is searched for i
 certificate repeats an attribute, one that fits suffices. Letters count as they are, but for host names and the domain
 of an e-mail address, whose case means nothing (RFC 5280, 7.2 and 7.5).
 
-``*`` has a meaning in three places and no other: ``*@example.com`` is any address there, ``*.example.com`` is any
-host name with one label more, ``spiffe://example.com/*`` is any URI that goes on behind the slash.
+``*`` has a meaning in three places and no other: ``*@example.com`` is any address (or user principal name)
+there, ``*.example.com`` is any host name with one label more,
+``spiffe://example.com/*`` is any URI that goes on behind the slash.
 """
 
 from collections.abc import Callable
@@ -22,44 +23,50 @@ Fits = Callable[[Certificate], bool]
 class Rule:
     """A table of ``allow`` or ``deny``: every key in it must fit. ``text`` is the table as it could be written.
 
-    ``issuer`` is the authority that it names, None if none. ``pinned`` tells that it names one certificate or key.
+    ``issuer`` is the authority that it names, ``issuer_sha256`` its fingerprint; None if none. ``pinned`` tells that it
+    names one certificate, key or authority's certificate.
     """
 
     text: str
     conditions: tuple[Fits, ...]
     issuer: str | None
     pinned: bool
+    issuer_sha256: str | None = None
 
-    def fits(self, certificate: Certificate) -> bool:
-        """Whether the certificate says all of it. Who signed it, and whether it is good, is not asked here."""
-        return all(condition(certificate) for condition in self.conditions)
+    def fits(self, identity: Identity) -> bool:
+        """Whether the certificate says all of it. Whether the issuer that it names is the one that was meant is not
+        asked here.
+        """
+        by = self.issuer_sha256 is None or self.issuer_sha256 == identity.issuer_sha256
+        return by and all(condition(identity.certificate) for condition in self.conditions)
 
     def vouches_for(self, identity: Identity) -> bool:
         """Whether it fits, and an issuer that it names is the one that was meant: whoever has an authority that is
         trusted can put another below it, and call that as they like.
         """
-        return self.fits(identity.certificate) and (self.issuer is None or identity.issuer_is_known)
+        return self.fits(identity) and (self.issuer is None or identity.issuer_is_known)
 
 
 def compile_rule(settings: RuleSettings, where: str) -> Rule:
     """The rule of one table; ``where`` says which it is, for people: ``allow[0]``."""
-    written = {name: value for name in _CONDITIONS if (value := getattr(settings, name)) is not None}
+    written = {name: value for name in _KEYS if (value := getattr(settings, name)) is not None}
     if not written:
         raise ValueError("a rule without a condition would fit everybody")
     pairs = ", ".join(f'{name} = "{value}"' for name, value in written.items())
     return Rule(
         text=f"{where}: {pairs}",
-        conditions=tuple(_CONDITIONS[name](value) for name, value in written.items()),
+        conditions=tuple(_CONDITIONS[name](value) for name, value in written.items() if name in _CONDITIONS),
         issuer=settings.issuer,
-        pinned=bool(written.keys() & {"sha256", "spki"}),
+        pinned=bool(written.keys() & {"sha256", "spki", "issuer_sha256"}),
+        issuer_sha256=settings.issuer_sha256,
     )
 
 
-def _email(wanted: str) -> Fits:
+def _address(wanted: str, said: Callable[[Certificate], tuple[str, ...]]) -> Fits:
     local, domain = _mailbox(wanted)
     if local == "*":
-        return lambda certificate: any(mine and at == domain for mine, at in map(_mailbox, certificate.emails))
-    return lambda certificate: (local, domain) in map(_mailbox, certificate.emails)
+        return lambda certificate: any(mine and at == domain for mine, at in map(_mailbox, said(certificate)))
+    return lambda certificate: (local, domain) in map(_mailbox, said(certificate))
 
 
 def _mailbox(address: str) -> tuple[str, str]:
@@ -94,11 +101,18 @@ _CONDITIONS: dict[str, Callable[[str], Fits]] = {
     "cn": lambda wanted: lambda certificate: wanted in certificate.common_names,
     "o": lambda wanted: lambda certificate: wanted in certificate.organizations,
     "ou": lambda wanted: lambda certificate: wanted in certificate.organizational_units,
-    "email": _email,
+    "email": lambda wanted: _address(wanted, lambda certificate: certificate.emails),
     "dns": _dns,
     "uri": _uri,
+    "upn": lambda wanted: _address(wanted, lambda certificate: certificate.upns),
+    "subject_serial": lambda wanted: lambda certificate: wanted in certificate.subject_serials,
+    "uid": lambda wanted: lambda certificate: wanted in certificate.uids,
+    "dn": lambda wanted: lambda certificate: wanted == certificate.dn,
+    "policy": lambda wanted: lambda certificate: wanted in certificate.policies,
+    "eku": lambda wanted: lambda certificate: wanted in certificate.purposes,
     "issuer": lambda wanted: lambda certificate: wanted in certificate.issuer_common_names,
     "serial": lambda wanted: lambda certificate: wanted == certificate.serial,
     "sha256": lambda wanted: lambda certificate: wanted == certificate.sha256,
     "spki": lambda wanted: lambda certificate: wanted == certificate.spki_sha256,
 }
+_KEYS = (*_CONDITIONS, "issuer_sha256")

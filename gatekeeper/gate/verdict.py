@@ -75,12 +75,13 @@ class Identity:
     """A visitor who was let in: its certificate, and the chain it sent along (DER, leaf excluded).
 
     ``issuer_is_known`` tells that nobody else could have signed under the issuer's name: it is one of the trusted
-    authorities itself, or there is only one.
+    authorities itself, or there is only one. ``issuer_sha256`` is the fingerprint of the issuer's certificate.
     """
 
     certificate: Certificate
     chain: tuple[bytes, ...] = ()
     issuer_is_known: bool = False
+    issuer_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     refusal = _revocation_says(answer, certificate) or _name_says(certificate, policy)
     if refusal is not None:
         return refusal
-    identity = Identity(certificate, peer.sent, policy.knows(path[min(1, len(path) - 1)]))
+    issuer = path[min(1, len(path) - 1)]
+    identity = Identity(certificate, peer.sent, policy.knows(issuer), issuer.sha256)
     return Admit(identity, until=min(answer.until, *(one.not_after + 1 for one in path)))
 
 

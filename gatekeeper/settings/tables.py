@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from gatekeeper.settings.addresses import UpstreamURL, parse_listen
 from gatekeeper.settings.types import (
+    OID,
     URL,
     DNSPattern,
     Duration,
@@ -31,10 +32,12 @@ from gatekeeper.settings.types import (
     ListenOrOff,
     LogTarget,
     Method,
+    Name,
     Network,
     OneOrMany,
     Origins,
     Pin,
+    Purpose,
     RequestPath,
     RoutePath,
     Serial,
@@ -252,8 +255,37 @@ class RuleSettings(Table):
         examples=["spiffe://example.com/app"],
         description="A URI among the alternative names; one that ends in /* is any that continues after the slash.",
     )
+    upn: EmailPattern | None = Field(
+        default=None,
+        examples=["alice@corp.example.com"],
+        description="A user principal name of Windows among the alternative names; *@corp.example.com is any there.",
+    )
+    subject_serial: Text | None = Field(
+        default=None,
+        examples=["PNODE-12345678"],
+        description="A serialNumber in the subject: the person's or device's number, not the certificate's.",
+    )
+    uid: Text | None = Field(default=None, examples=["alice"], description="A user ID (UID) in the subject.")
+    dn: Name | None = Field(
+        default=None,
+        examples=["CN=alice,OU=ops,O=Example Ltd"],
+        description="The whole subject by RFC 4514, in the order of X-SSL-Client-S-DN.",
+    )
+    policy: OID | None = Field(
+        default=None, examples=["1.3.6.1.4.1.55555.1"], description="A certificate policy, as its object identifier."
+    )
+    eku: Purpose | None = Field(
+        default=None,
+        examples=["msSmartcardLogin"],
+        description="An extended key usage, by OpenSSL's name or as its object identifier.",
+    )
     issuer: Text | None = Field(
         default=None, examples=["Home CA"], description="The common name of the authority that signed the certificate."
+    )
+    issuer_sha256: Fingerprint | None = Field(
+        default=None,
+        examples=["9f86d081…"],
+        description="The SHA-256 fingerprint of the authority's certificate, in hex.",
     )
     serial: Serial | None = Field(default=None, examples=["0a1b"], description="The serial number, in hex.")
     sha256: Fingerprint | None = Field(
@@ -344,8 +376,9 @@ class IdentitySettings(Table):
     custom: Mapping[HeaderName, Template] = Field(
         default_factory=dict,
         examples=[{"X-Device": "{cn}"}],
-        description="Headers of your own; they can use {cn}, {o}, {ou}, {email}, {dns}, {uri}, {serial}, {sha256}, "
-        "{issuer} and {not_after}.",
+        description="Headers of your own; they can use {cn}, {o}, {ou}, {email}, {dns}, {uri}, {upn}, "
+        "{subject_serial}, {uid}, {dn}, {policy}, {eku}, {serial}, {sha256}, {issuer}, "
+        "{issuer_sha256} and {not_after}.",
     )
     jwt: JWTSettings | None = Field(
         default=None,

@@ -25,6 +25,7 @@ from pydantic_core.core_schema import CoreSchema, no_info_before_validator_funct
 
 from gatekeeper.settings import units
 from gatekeeper.settings.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream, quoted
+from gatekeeper.x509.names import normal_rfc4514
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +337,41 @@ RequestPath = Annotated[str, _spelled(_REQUEST_PATH, 'a path such as "/healthz"'
 _WEB = r"https?://[A-Za-z0-9.:\[\]-]+(/[!-\[\]-~]*)?"
 WebURL = Annotated[str, _spelled(_WEB, 'a URL such as "http://ocsp.example.com/"'), _schema(_WEB)]
 """An http or https URL, with a path or without, without a user name."""
+Name = Annotated[
+    str, _reads(normal_rfc4514, 'a distinguished name by RFC 4514, such as "CN=alice,O=Example Ltd"'), _schema()
+]
+"""A whole distinguished name in the form that ``Certificate.dn`` has."""
+
+
+# OpenSSL's names (objects.txt) of what people have in certificates; all others are written as their OID.
+PURPOSES = {
+    "serverAuth": "1.3.6.1.5.5.7.3.1",
+    "clientAuth": "1.3.6.1.5.5.7.3.2",
+    "codeSigning": "1.3.6.1.5.5.7.3.3",
+    "emailProtection": "1.3.6.1.5.5.7.3.4",
+    "timeStamping": "1.3.6.1.5.5.7.3.8",
+    "OCSPSigning": "1.3.6.1.5.5.7.3.9",
+    "msSmartcardLogin": "1.3.6.1.4.1.311.20.2.2",
+    "anyExtendedKeyUsage": "2.5.29.37.0",
+}
+
+
+def _oid(text: str) -> str:
+    if not re.fullmatch(r"[0-2](\.(0|[1-9][0-9]*))+", text, re.ASCII):
+        raise ValueError
+    return text
+
+
+OID = Annotated[str, _reads(_oid, 'an object identifier such as "1.3.6.1.4.1.55555.1"'), _schema()]
+"""A dotted object identifier."""
+
+Purpose = Annotated[
+    str,
+    _reads(lambda text: PURPOSES.get(text) or _oid(text), f"an object identifier, or one of {', '.join(PURPOSES)}"),
+    _schema(),
+]
+"""An extended key usage as its dotted object identifier."""
+
 
 # What frames, routes or signs off a message is the proxy's own.
 _OWN = {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
@@ -361,7 +397,25 @@ HeaderPattern = Annotated[
 ]
 """The name of a header, or every name with this beginning."""
 
-PLACEHOLDERS = ("cn", "o", "ou", "email", "dns", "uri", "serial", "sha256", "issuer", "not_after")
+PLACEHOLDERS = (
+    "cn",
+    "o",
+    "ou",
+    "email",
+    "dns",
+    "uri",
+    "upn",
+    "subject_serial",
+    "uid",
+    "dn",
+    "policy",
+    "eku",
+    "serial",
+    "sha256",
+    "issuer",
+    "issuer_sha256",
+    "not_after",
+)
 
 
 def _template(text: str) -> str:

@@ -72,7 +72,7 @@ class IdentityWriter:
 
     def _write(self, identity: Identity) -> bytes:
         written = [header for name in self._settings.headers for header in PRESETS[name](identity, self._server)]
-        written += [(name, fill(template, identity.certificate)) for name, template in self._settings.custom.items()]
+        written += [(name, fill(template, identity)) for name, template in self._settings.custom.items()]
         return b"".join(_line(header) for header in written if header[1])
 
 

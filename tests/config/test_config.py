@@ -380,3 +380,12 @@ def test_no_file_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         "there is no ./gatekeeper.toml and no /etc/gatekeeper/gatekeeper.toml; "
         "name a file with -c, or write one by `gatekeeper init`"
     )
+
+
+def test_a_rule_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
+    """And not again as a list without entries."""
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text('[[routes]]\nallow = [{ serial = "0x0a1b" }]\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    assert [one.key for one in caught.value.mistakes if one.key.startswith("routes")] == ["routes[0].allow[0].serial"]

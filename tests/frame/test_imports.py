@@ -14,8 +14,8 @@ ROOT = Path(gatekeeper.__file__).parent
 # From the ground up. A module may import from its own layer and from those above it in this list.
 LAYERS = (
     {"errors"},
-    {"settings"},
     {"x509"},
+    {"settings"},
     {"gate"},
     {"wire"},
     {"invitations"},

@@ -71,5 +71,5 @@ def test_every_key_of_a_rule_is_explained() -> None:
     """In the table of keys, and no other key is."""
     table = TEXT.partition("| key | compared with |")[2].partition("\n\n")[0]
     assert sorted(
-        re.findall(r"`([a-z0-9]+)`(?=[, ].*\|)", "\n".join(re.findall(r"^\| (.+? \|)", table, re.M)))
+        re.findall(r"`([a-z0-9_]+)`(?=[, ].*\|)", "\n".join(re.findall(r"^\| (.+? \|)", table, re.M)))
     ) == sorted(RuleSettings.model_fields)

@@ -16,7 +16,17 @@ def rule(**written: Any) -> Rule:
     return compile_rule(RuleSettings.model_validate(written), "allow[0]")
 
 
+WHO = Identity(ALICE, issuer_sha256="ef" * 32)
 FITS = [
+    {"upn": "alice@corp.example.com"},
+    {"upn": "*@corp.example.com"},
+    {"subject_serial": "PNODE-1"},
+    {"uid": "al"},
+    {"dn": "o=Home, ou=dev, ou=staff, cn=\\61lice, serialNumber=PNODE-1"},
+    {"policy": "1.2.3.5"},
+    {"eku": "msSmartcardLogin"},
+    {"eku": "1.3.6.1.5.5.7.3.2"},
+    {"issuer_sha256": "EF" * 32},
     {"cn": "alice"},
     {"o": "Home"},
     {"ou": "staff"},
@@ -46,10 +56,22 @@ FITS = [
 @pytest.mark.parametrize("written", FITS, ids=str)
 def test_what_fits(written: dict[str, str]) -> None:
     """Parsed attributes, whole; any of those that repeat; every key of a table."""
-    assert rule(**written).fits(ALICE)
+    assert rule(**written).fits(WHO)
 
 
 MISSES = [
+    {"upn": "bob@corp.example.com"},
+    {"upn": "Alice@corp.example.com"},
+    {"upn": "*@example.com"},
+    {"subject_serial": "PNODE"},
+    {"subject_serial": "0A1B"},
+    {"uid": "alice"},
+    {"dn": "CN=alice"},
+    {"dn": "CN=alice,OU=staff,OU=dev,O=Home"},
+    {"policy": "1.2.3"},
+    {"eku": "emailProtection"},
+    {"issuer_sha256": "ab" * 32},
+    {"cn": "alice", "issuer_sha256": "ab" * 32},
     {"cn": "Alice"},
     {"cn": "alic"},
     {"cn": "alice "},
@@ -85,7 +107,7 @@ MISSES = [
 @pytest.mark.parametrize("written", MISSES, ids=str)
 def test_near_misses(written: dict[str, str]) -> None:
     """No prefix, no substring, no other case, no name from another place, no star but in its three places."""
-    assert not rule(**written).fits(ALICE)
+    assert not rule(**written).fits(WHO)
 
 
 def test_attributes_that_are_missing_fit_nothing() -> None:
@@ -99,9 +121,16 @@ def test_attributes_that_are_missing_fit_nothing() -> None:
         emails=(),
         dns_names=(),
         uris=(),
+        dn="",
+        subject_serials=(),
+        uids=(),
+        upns=(),
+        policies=(),
+        purposes=(),
     )
-    for written in FITS[:18]:
-        assert not rule(**written).fits(silent)
+    pinned = {"serial", "sha256", "spki", "issuer_sha256"}
+    for written in (one for one in FITS if not one.keys() & pinned):
+        assert not rule(**written).fits(replace(WHO, certificate=silent))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +158,7 @@ def test_attributes_that_are_missing_fit_nothing() -> None:
 )
 def test_certificates_that_try(mine: dict[str, Any], written: dict[str, str]) -> None:
     """A certificate's own stars mean nothing, and a name cannot smuggle in another."""
-    assert not rule(**written).fits(replace(ALICE, **mine))
+    assert not rule(**written).fits(replace(WHO, certificate=replace(ALICE, **mine)))
 
 
 def test_a_rule_says_what_it_asks_for() -> None:

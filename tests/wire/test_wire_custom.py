@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings.types import PLACEHOLDERS
 from gatekeeper.wire.custom import _VALUES, fill
 from tests.people import ALICE
@@ -21,6 +22,13 @@ from tests.people import ALICE
         ("{serial}", "0A1B"),
         ("{sha256}", "ab" * 32),
         ("{issuer}", "Home CA"),
+        ("{issuer_sha256}", "ef" * 32),
+        ("{upn}", "alice@Corp.example.com"),
+        ("{subject_serial}", "PNODE-1"),
+        ("{uid}", "al"),
+        ("{dn}", "O=Home,OU=dev,OU=staff,CN=alice,serialNumber=PNODE-1"),
+        ("{policy}", "1.2.3.4,1.2.3.5"),
+        ("{eku}", "1.3.6.1.5.5.7.3.2,1.3.6.1.4.1.311.20.2.2"),
         ("{not_after}", "2027-08-15T19:00:00Z"),
         ("device-{cn}", "device-alice"),
         ("{cn} of {o}", "alice of Home"),
@@ -30,39 +38,39 @@ from tests.people import ALICE
 )
 def test_what_is_filled_in(template: str, value: str) -> None:
     """Every placeholder, alone and among other text."""
-    assert fill(template, ALICE) == value
+    assert fill(template, Identity(ALICE, issuer_sha256="ef" * 32)) == value
 
 
 def test_every_placeholder_of_the_settings_has_a_value() -> None:
     """And none is without a name there."""
-    assert set(_VALUES) == set(PLACEHOLDERS)
+    assert {*_VALUES, "issuer_sha256"} == set(PLACEHOLDERS)
 
 
 def test_a_name_cannot_forge_what_the_template_separates() -> None:
     """Punctuation of the template is encoded in the values."""
     mallory = replace(ALICE, common_names=("x; role=admin",), organizational_units=("a,b", "c;d"))
-    assert fill("{cn}", mallory) == "x; role=admin"
-    assert fill("{cn};{ou}", mallory) == "x%3B role=admin;a%2Cb,c%3Bd"
-    assert fill("{cn} ({ou})", mallory) == "x; role=admin (a%2Cb,c;d)"
-    assert fill("user={cn}; role={ou}", mallory).count("role=") == 1
+    assert fill("{cn}", Identity(mallory, issuer_sha256="ef" * 32)) == "x; role=admin"
+    assert fill("{cn};{ou}", Identity(mallory, issuer_sha256="ef" * 32)) == "x%3B role=admin;a%2Cb,c%3Bd"
+    assert fill("{cn} ({ou})", Identity(mallory, issuer_sha256="ef" * 32)) == "x; role=admin (a%2Cb,c;d)"
+    assert fill("user={cn}; role={ou}", Identity(mallory, issuer_sha256="ef" * 32)).count("role=") == 1
 
 
 def test_a_blank_beside_what_a_certificate_lacks_goes_too() -> None:
     """A header value that begins with a blank is none (RFC 9110, 5.5): everybody without this name would be dropped."""
     nobody = replace(ALICE, organizational_units=())
-    assert fill("{ou} {cn}", nobody) == "alice"
-    assert fill("{cn} {ou}", nobody) == "alice"
-    assert fill("{ou} {cn} {ou}", replace(nobody, common_names=(" alice ",))) == "%20alice%20"
+    assert fill("{ou} {cn}", Identity(nobody)) == "alice"
+    assert fill("{cn} {ou}", Identity(nobody)) == "alice"
+    assert fill("{ou} {cn} {ou}", Identity(replace(nobody, common_names=(" alice ",)))) == "%20alice%20"
 
 
 def test_what_is_filled_in_is_not_filled_in_again() -> None:
     """A name may look like a placeholder."""
-    assert fill("{cn}", replace(ALICE, common_names=("{sha256}",))) == "{sha256}"
+    assert fill("{cn}", Identity(replace(ALICE, common_names=("{sha256}",)))) == "{sha256}"
 
 
 def test_a_certificate_that_says_nothing_gets_no_header() -> None:
     """Unless there is something else to say."""
     silent = replace(ALICE, emails=(), uris=())
-    assert fill("{email}", silent) == ""
-    assert fill("mailto:{email}", silent) == ""
-    assert fill("{email}{cn}", silent) == "alice"
+    assert fill("{email}", Identity(silent, issuer_sha256="ef" * 32)) == ""
+    assert fill("mailto:{email}", Identity(silent, issuer_sha256="ef" * 32)) == ""
+    assert fill("{email}{cn}", Identity(silent, issuer_sha256="ef" * 32)) == "alice"
