@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gatekeeper.cli.parser import Commands
 from gatekeeper.config import NAME
+from gatekeeper.config.nginx import translate
 from gatekeeper.config.starter import starter
 from gatekeeper.errors import GatekeeperError, UsageError
 
@@ -15,24 +16,37 @@ def add_command(commands: Commands) -> None:
         "init",
         help=f"write a commented {NAME} to start from",
         description=f"Write a commented {NAME} into a folder; an existing one is kept. "
-        "It names the files that gatekeeper ca created in ca/ there.",
-        epilog="example: gatekeeper init /etc/gatekeeper",
+        "It names the files that gatekeeper ca created in ca/ there. Or translate a configuration of nginx.",
+        epilog="example: gatekeeper init --from-nginx /etc/nginx/nginx.conf /etc/gatekeeper",
     )
     parser.add_argument("folder", nargs="?", default=Path(), type=Path, metavar="DIR", help="by default this folder")
+    parser.add_argument(
+        "--from-nginx",
+        type=Path,
+        metavar="FILE",
+        help="translate this configuration of nginx, with its includes; what has no counterpart becomes a comment",
+    )
     parser.set_defaults(run=_init)
 
 
 def _init(options: argparse.Namespace) -> int:
     path = options.folder / NAME
+    translation = translate(options.from_nginx) if options.from_nginx is not None else None
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(starter([found.relative_to(options.folder).as_posix() for found in options.folder.glob("ca/*")]))
+            file.write(translation.text if translation is not None else _starter(options.folder))
     except FileExistsError:
         raise UsageError(f"{path} already exists; nothing was changed") from None
     except OSError as error:
         raise GatekeeperError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    if translation is not None and translation.notes:
+        print(f"{len(translation.notes)} directives were not translated; {path} lists them at its end.")
     print(f"Wrote {path}. Next: make it name your files and your app, then")
     print(f"  gatekeeper check -c {path}")
     print(f"  gatekeeper serve -c {path}")
     return 0
+
+
+def _starter(folder: Path) -> str:
+    return starter([found.relative_to(folder).as_posix() for found in folder.glob("ca/*")])

@@ -322,11 +322,11 @@ Method = Annotated[str, _spelled(_METHOD, 'a method in capitals, such as "GET"')
 """A request method."""
 
 # The characters of RFC 3986's pchar that mean the same to every server: no escapes, no ";", no empty or dot segments.
-_ROUTE_PATH = r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()+,=:@-]+)*(/|/\*)?"
+ROUTE_PATH = r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()+,=:@-]+)*(/|/\*)?"
 RoutePath = Annotated[
     str,
-    _spelled(f"(?=/){_ROUTE_PATH}", 'a path such as "/admin", or "/admin/*" for all below it, without escapes'),
-    _schema(f"(?=/){_ROUTE_PATH}"),
+    _spelled(f"(?=/){ROUTE_PATH}", 'a path such as "/admin", or "/admin/*" for all below it, without escapes'),
+    _schema(f"(?=/){ROUTE_PATH}"),
 ]
 """An exact path, or a prefix that ends in ``/*``."""
 
