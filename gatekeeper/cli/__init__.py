@@ -91,5 +91,7 @@ def make_parser(names: Sequence[str] = COMMANDS) -> Parser:
 
 def _complain(error: GatekeeperError, code: int) -> int:
     for line in str(error).splitlines():
+        # Names from files that the gate can write may hold what drives a terminal.
+        line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
         print(f"gatekeeper: {line}", file=sys.stderr)
     return code

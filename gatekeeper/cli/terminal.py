@@ -28,7 +28,10 @@ def show(what: RenderableType, at_least: int = 0) -> None:
 def print_json(value: object) -> None:
     """Print a value as JSON; letters as they are where standard output can carry each of them."""
     every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
-    print(json.dumps(value, indent=2, ensure_ascii=not every_letter))
+    text = json.dumps(value, indent=2, ensure_ascii=not every_letter)
+    if not text.replace("\n", "").isprintable():  # what could drive a terminal: U+009B, or letters from right to left
+        text = json.dumps(value, indent=2)
+    print(text)
 
 
 @contextmanager

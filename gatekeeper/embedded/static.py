@@ -48,7 +48,8 @@ class StaticSites:
     def hand_over(self, own: Callable[[Path], None]) -> None:
         """Have ``own`` make somebody else the owner of what was made on disk."""
         if self._sockets is not None:
-            for path in (Path(self._sockets.name), *(address.path for address in self.addresses.values())):
+            # The folder comes last: from then on its new owner can exchange what is in it.
+            for path in (*(address.path for address in self.addresses.values()), Path(self._sockets.name)):
                 own(path)
 
     async def __aexit__(self, *_: object) -> None:

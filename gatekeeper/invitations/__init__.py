@@ -7,6 +7,8 @@ invitation
 state
     open, taken, left, and the ways to be over. The state of an invitation is the name of a folder, so that one rename
     moves it on; of two who try the same rename, one fails.
+directory
+    a folder that is open, and below which no symbolic link is followed.
 folder
     where they lie, shared by the administrator and every worker of every gate.
 

@@ -8,7 +8,6 @@ there gets its group, and is open to this group if the folder is; root also give
 import hmac
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatekeeper.errors import InvitationError
+from gatekeeper.invitations.directory import Directory
 from gatekeeper.invitations.invitation import Invitation, read_invitation, write_invitation
 from gatekeeper.invitations.state import Stage, State, may_take, now_is, over, read_state, settled, taken
 from gatekeeper.invitations.token import identifier_of
@@ -25,8 +25,6 @@ CHAIN = "certificate.pem"
 _ASIDE = ".new-"
 # What is over is told to whoever opens the link, and listed, for so long.
 KEPT_SECONDS = 14 * 86400
-# A file that is larger was not put there by us.
-LARGEST_FILE = 1 << 20
 # A folder that was renamed while it was listed may be missing from the list (readdir(3)).
 _LOOKS = 3
 
@@ -54,22 +52,15 @@ class Invitations:
 
     def add(self, invitation: Invitation, files: Mapping[str, bytes]) -> None:
         """Put an invitation there, whole or not at all; ``files`` are the contents by file name."""
-        with _sentence(self.path):
-            access = _Access.of(self.path)
-            aside = self.path / f"{_ASIDE}{secrets.token_hex(8)}"
+        with _sentence(self.path), Directory.opened(self.path) as root:
+            aside = f"{_ASIDE}{secrets.token_hex(8)}"
             try:
-                access.make_folder(aside)
-                access.make_folder(aside / State().name)
-                for name, octets in files.items():
-                    access.write(aside / State().name / name, octets)
-                access.write(aside / RECORD, write_invitation(invitation))
-                _flush_folder(aside / State().name)
-                _flush_folder(aside)
-                aside.rename(self._folder(invitation))
+                _fill(root, aside, invitation, files)
+                root.rename(aside, identifier_of(invitation.digest))
             except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
+                root.remove(aside)
                 raise
-            _flush_folder(self.path)
+            root.flush()
 
     def cancel(self, found: Found, now: float) -> bool:
         """Take an invitation back and destroy what it holds; False if it is over already."""
@@ -78,7 +69,7 @@ class Invitations:
                 return False
             if self.move(found, over(Stage.CANCELLED, now)):
                 return True
-            found = self._look(self._folder(found.invitation)) or found
+            found = self._look(found.identifier) or found
         return False
 
     def sign(self, found: Found, chain: bytes, now: float) -> bool:
@@ -90,11 +81,11 @@ class Invitations:
 
     def all(self) -> Iterator[Found]:
         """Every invitation that is there; what is damaged is skipped."""
-        with _sentence(self.path):
-            names = sorted(name for name in os.listdir(self.path) if not name.startswith("."))
+        with _sentence(self.path), Directory.opened(self.path) as root:
+            names = sorted(name for name in root.names() if not name.startswith("."))
         for name in names:
             with suppress(InvitationError):
-                found = self._look(self.path / name)
+                found = self._look(name)
                 if found is not None:
                     yield found
 
@@ -104,7 +95,7 @@ class Invitations:
         How long the folder is looked for tells nothing: its name is a hash, and one bit more of the token changes all
         of it (the comparison takes the same time for all others all the same).
         """
-        found = self._look(self.path / identifier_of(digest))
+        found = self._look(identifier_of(digest))
         return found if found is not None and hmac.compare_digest(found.invitation.digest, digest) else None
 
     def move(self, found: Found, state: State) -> bool:
@@ -112,22 +103,23 @@ class Invitations:
 
         What is over is destroyed at once.
         """
-        folder = self._folder(found.invitation)
-        with _sentence(folder):
+        with _sentence(self.path / found.identifier), Directory.opened(self.path) as root:
             try:
-                os.rename(folder / found.state.name, folder / state.name)
+                with root.entered(found.identifier) as folder:
+                    folder.rename(found.state.name, state.name)
+                    folder.flush()
+                    if not state.alive:
+                        with folder.entered(state.name) as over_now:
+                            over_now.empty()
             except FileNotFoundError:
                 return False
-            _flush_folder(folder)
-            if not state.alive:
-                _empty(folder / state.name)
         return True
 
     def read(self, found: Found, name: str) -> bytes | None:
         """A file of an invitation, None if there is none."""
-        path = self._folder(found.invitation) / found.state.name / name
-        with _sentence(path):
-            return _read(path)
+        with _sentence(self.path / found.identifier), suppress(FileNotFoundError), self._state(found) as state:
+            return state.read(name)
+        return None
 
     # -- by the gate
 
@@ -162,80 +154,78 @@ class Invitations:
             return found
         if self.move(found, state):
             return Found(found.invitation, state)
-        return self._look(self._folder(found.invitation)) or Found(found.invitation, state)
+        return self._look(found.identifier) or Found(found.invitation, state)
 
     def sweep(self, now: float) -> None:
         """Destroy what nobody comes back for, and forget what has been over for long."""
         for found in self.all():
             state = self.aged(found, now).state
-            folder = self._folder(found.invitation)
-            with _sentence(folder):
-                if not state.alive and now >= max(state.since, found.invitation.ends) + KEPT_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
-                elif not state.alive:
-                    _empty(folder / state.name)  # a process may have been killed between rename and unlink
+            if state.alive:
+                continue
+            with _sentence(self.path / found.identifier), Directory.opened(self.path) as root:
+                if now >= max(state.since, found.invitation.ends) + KEPT_SECONDS:
+                    root.remove(found.identifier)
+                    continue
+                # A process may have been killed between rename and unlink.
+                with suppress(FileNotFoundError), self._state(Found(found.invitation, state)) as folder:
+                    folder.empty()
 
     def _put(self, found: Found, name: str, content: bytes) -> bool:
         """Write a file into an invitation, whole; False if the invitation has moved on meanwhile."""
-        folder = self._folder(found.invitation) / found.state.name
-        aside = folder / f"{_ASIDE}{secrets.token_hex(8)}"
-        with _sentence(folder):
-            access = _Access.of(self.path)
+        aside = f"{_ASIDE}{secrets.token_hex(8)}"
+        with _sentence(self.path / found.identifier):
             try:
-                access.write(aside, content)
-                aside.rename(folder / name)
-                _flush_folder(folder)
+                with Directory.opened(self.path) as root, self._state(found) as folder:
+                    try:
+                        folder.write(aside, content, root.access())
+                        folder.rename(aside, name)
+                        folder.flush()
+                    except BaseException:
+                        folder.unlink(aside)
+                        raise
             except FileNotFoundError:
                 return False
-            except BaseException:
-                aside.unlink(missing_ok=True)
-                raise
         return True
 
-    def _folder(self, invitation: Invitation) -> Path:
-        return self.path / identifier_of(invitation.digest)
+    @contextmanager
+    def _state(self, found: Found) -> Iterator[Directory]:
+        """The folder that holds an invitation's files; FileNotFoundError if it has moved on."""
+        with (
+            Directory.opened(self.path) as root,
+            root.entered(found.identifier) as folder,
+            folder.entered(found.state.name) as state,
+        ):
+            yield state
 
-    def _look(self, folder: Path) -> Found | None:
-        with _sentence(folder):
-            record = _read(folder / RECORD)
-            if record is None:
+    def _look(self, identifier: str) -> Found | None:
+        path = self.path / identifier
+        with _sentence(path), Directory.opened(self.path) as root:
+            try:
+                with root.entered(identifier) as folder:
+                    record = folder.read(RECORD)
+                    if record is None:
+                        return None
+                    invitation = read_invitation(record, str(path / RECORD))
+                    if identifier_of(invitation.digest) != identifier:
+                        raise InvitationError(f"{path} is damaged: it holds another invitation")
+                    for _ in range(_LOOKS):
+                        states = [state for state in map(read_state, folder.names()) if state is not None]
+                        if len(states) == 1:
+                            return Found(invitation, states[0])
+            except FileNotFoundError:
                 return None
-            invitation = read_invitation(record, str(folder / RECORD))
-            for _ in range(_LOOKS):
-                states = [state for state in map(read_state, os.listdir(folder)) if state is not None]
-                if len(states) == 1:
-                    return Found(invitation, states[0])
-        raise InvitationError(f"{folder} is damaged: nobody can say whether it was used")
+        raise InvitationError(f"{path} is damaged: nobody can say whether it was used")
 
 
-@dataclass(frozen=True, slots=True)
-class _Access:
-    """Whose what is put into the folder shall be, and for whom to read."""
-
-    uid: int
-    gid: int
-    group_bits: int
-
-    @classmethod
-    def of(cls, folder: Path) -> "_Access":
-        found = folder.stat()
-        uid = found.st_uid if os.geteuid() == 0 else -1
-        return cls(uid, found.st_gid, found.st_mode & 0o070)
-
-    def make_folder(self, path: Path) -> None:
-        path.mkdir(0o700)
-        os.chown(path, self.uid, self.gid)
-        path.chmod(0o700 | self.group_bits)
-
-    def write(self, path: Path, octets: bytes) -> None:
-        # O_EXCL follows no symbolic link (open(2)).
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            os.fchown(descriptor, self.uid, self.gid)
-            os.fchmod(descriptor, 0o600 | self.group_bits & 0o060)
-            file.write(octets)
-            file.flush()
-            os.fsync(descriptor)
+def _fill(root: Directory, aside: str, invitation: Invitation, files: Mapping[str, bytes]) -> None:
+    access = root.access()
+    with root.made(aside, access) as folder:
+        with folder.made(State().name, access) as state:
+            for name, octets in files.items():
+                state.write(name, octets, access)
+            state.flush()
+        folder.write(RECORD, write_invitation(invitation), access)
+        folder.flush()
 
 
 def request_name(state: State) -> str:
@@ -256,32 +246,6 @@ def complaint(path: Path) -> str:
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         return f"{path} cannot be read and written by the gate's user; it must, to hand out each invitation once"
     return ""
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW)) as file:
-            return file.read(LARGEST_FILE)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def _empty(folder: Path) -> None:
-    """Unlink all that is in it; the folder stays, because its name is the state."""
-    for path in folder.iterdir():
-        path.unlink(missing_ok=True)
-    _flush_folder(folder)
-
-
-def _flush_folder(path: Path) -> None:
-    """A rename is on the disk only when its folder is (fsync(2))."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        # Some network file systems cannot flush a folder; that is their durability, not our mistake.
-        with suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

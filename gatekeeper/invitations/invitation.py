@@ -11,6 +11,8 @@ from gatekeeper.errors import InvitationError
 
 _VERSION = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# RFC 5280, 4.1.2.2; "" as long as there is no certificate.
+_SERIAL = re.compile(r"[0-9A-Fa-f]{0,40}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -68,7 +70,8 @@ def read_invitation(content: bytes, source: str) -> Invitation:
             raise InvitationError(f"{source} was written by another version of gatekeeper")
         found = Invitation(**record | {"kind": Kind(record["kind"])})
         whole = _DIGEST.fullmatch(found.digest) and all(map(_FILE.fullmatch, found.files.values()))
-        if not (whole and isinstance(found.name, str) and found.ends > found.made > 0):
+        known = _SERIAL.fullmatch(found.serial) and (not found.replaces or _DIGEST.fullmatch(found.replaces))
+        if not (whole and known and isinstance(found.name, str) and found.ends > found.made > 0):
             raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InvitationError(f"{source} is damaged") from None

@@ -22,8 +22,8 @@ class Account:
     groups: tuple[int, ...]
 
     def own(self, path: Path) -> None:
-        """Make it the owner of a file or folder."""
-        os.chown(path, self.uid, self.gid)
+        """Make it the owner of a file or folder; a symbolic link is not followed."""
+        os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def own_file(self, file: int) -> None:
         """Make it the owner of an open file."""

@@ -113,7 +113,7 @@ class AccessLog:
         self._told = 0
         self._batches: Queue[bytes | None] = Queue(MAX_BATCHES)
         self._reopen = threading.Event()
-        self._file = _open_at_start(target) if self.wanted else -1
+        self._file, self._made = _open_at_start(target) if self.wanted else (-1, False)
         self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
         if self.wanted:
             self._thread.start()
@@ -167,8 +167,8 @@ class AccessLog:
         return lost
 
     def hand_over(self, own: Callable[[int], None]) -> None:
-        """Have ``own`` make somebody else the owner of the file, if it is one."""
-        if isinstance(self._target, Path):
+        """Have ``own`` make somebody else the owner of the file, if it was made here: another's stays theirs."""
+        if self._made:
             own(self._file)
 
     def close(self, seconds: float = 2.0) -> None:
@@ -199,7 +199,7 @@ class AccessLog:
         if not isinstance(self._target, Path):
             return
         try:
-            fresh = _open(self._target)
+            fresh, _ = _open(self._target)
         except OSError as error:
             _log.error("access log: cannot open %s: %s; the old file is kept", self._target, error.strerror)
             return
@@ -207,19 +207,26 @@ class AccessLog:
         self._file = fresh
 
 
-def _open_at_start(target: str | Path) -> int:
+def _open_at_start(target: str | Path) -> tuple[int, bool]:
     try:
         return _open(target)
     except OSError as error:
         raise StartError(f"cannot write the access log {target}: {(error.strerror or str(error)).lower()}") from error
 
 
-def _open(target: str | Path) -> int:
-    if isinstance(target, Path):
-        # To open a FIFO for writing alone would wait for a reader; its buffer holds what comes before (fifo(7)).
-        access = os.O_RDWR if target.is_fifo() else os.O_WRONLY
-        return os.open(target, access | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    return sys.stdout.fileno() if target == "stdout" else sys.stderr.fileno()
+def _open(target: str | Path) -> tuple[int, bool]:
+    """The file, and whether it was made just now."""
+    if not isinstance(target, Path):
+        return (sys.stdout if target == "stdout" else sys.stderr).fileno(), False
+    # To open a FIFO for writing alone would wait for a reader; its buffer holds what comes before (fifo(7)).
+    flags = (os.O_RDWR if target.is_fifo() else os.O_WRONLY) | os.O_APPEND | os.O_CLOEXEC
+    if os.geteuid() == 0:
+        # The gate's user may write into the folder of the log: a link there must not lead root to another file.
+        flags |= os.O_NOFOLLOW
+    try:
+        return os.open(target, flags | os.O_CREAT | os.O_EXCL, 0o640), True
+    except FileExistsError:
+        return os.open(target, flags), False
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -5,6 +5,8 @@ import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,3 +195,28 @@ def test_what_a_killed_command_left_is_in_nobodys_way(tmp_path: Path) -> None:
     write_new(tmp_path / "a.key", Content(b"whole"))
     assert (tmp_path / "a.key").read_bytes() == b"whole"
     assert os.listdir(tmp_path) == ["a.key"]
+
+
+RACING = """
+import os, sys
+from pathlib import Path
+folder = Path(sys.argv[1])
+def race(event, arguments):
+    if event == "open" and str(arguments[0]).endswith(".a.key.new"):
+        os.symlink(folder / "elsewhere", folder / ".a.key.new")
+sys.addaudithook(race)
+from gatekeeper.ca.folder import Content, write_aside
+from gatekeeper.errors import AuthorityError
+try:
+    write_aside(folder / "a.key", Content(b"secret"))
+except FileExistsError:
+    print("refused")
+"""
+
+
+def test_a_link_that_appears_at_the_last_moment_is_not_followed(tmp_path: Path) -> None:
+    """Between unlink and open somebody may put a link there: O_EXCL refuses it (open(2)). The hook is that fast."""
+    (tmp_path / "elsewhere").write_text("")
+    done = subprocess.run([sys.executable, "-c", RACING, tmp_path], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "refused\n", done.stderr
+    assert (tmp_path / "elsewhere").read_text() == ""

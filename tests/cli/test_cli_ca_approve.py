@@ -249,3 +249,36 @@ def test_what_is_taken_back_while_it_is_signed_is_revoked(
     assert set(statuses(ca_json)) == {"revoked"}
     assert not list((folder.path / found.identifier).rglob("certificate.pem"))
     assert Stage.CANCELLED in stages(folder)
+
+
+def test_an_id_alone_does_not_say_who_gets_the_certificate(
+    folder: Invitations, ask: Callable[..., str], ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """The name beside it lies where the gate can write: one that was taken over would have "root" signed."""
+    fingerprint = ask()
+    (found,) = folder.all()
+    identifier = found.identifier[:8]
+    record = folder.path / found.identifier / "invitation.json"
+    record.write_bytes(record.read_bytes().replace(b"backup", b"root"))
+    assert "add --name NAME" in ca("approve", identifier, "--fingerprint", fingerprint, *THERE, code=2)
+    assert "is not for backup" in ca(
+        "approve", identifier, "--name", "backup", "--fingerprint", fingerprint, *THERE, code=1
+    )
+    assert statuses(ca_json) == []
+    record.write_bytes(record.read_bytes().replace(b"root", b"backup"))
+    assert ca_json("approve", identifier, "--name", "backup", "--fingerprint", fingerprint, *THERE)["name"] == "backup"
+
+
+def test_what_the_gate_wrote_cannot_drive_a_terminal(
+    folder: Invitations, ask: Callable[..., str], ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """Escape sequences in a name are printed as such: in the list, as JSON, in a mistake, after a cancel."""
+    ask()
+    (found,) = folder.all()
+    record = folder.path / found.identifier / "invitation.json"
+    record.write_bytes(record.read_bytes().replace(b"backup", b"x\\u001b]0;y\\u0007\\u009b2J\\u202e"))
+    said = ca("invite", "--list", *THERE) + ca("invite", "--list", "--json", *THERE)
+    said += ca("invite", "--cancel", found.identifier[:8], *THERE)
+    said += ca("invite", "--cancel", found.identifier[:8], *THERE, code=1)
+    assert "\\x1b]0;y" in said
+    assert said.replace("\n", "").isprintable()

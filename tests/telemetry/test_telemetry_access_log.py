@@ -336,15 +336,31 @@ def test_closing_does_not_wait_for_ever(loop: VirtualLoop, pipe: tuple[Path, int
     log._thread.join(PATIENCE)
 
 
-def test_a_broken_target_is_said_and_counted(
-    loop: VirtualLoop, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_target_is_said_and_counted(loop: VirtualLoop, caplog: pytest.LogCaptureFixture) -> None:
     """/dev/full: no space left on device. The gate goes on."""
-    target = tmp_path / "full"
-    target.symlink_to("/dev/full")
+    target = Path("/dev/full")
     with caplog.at_level(logging.ERROR):
         log = AccessLog(target, a_line, loop)
         write(log, "/1", "/2")
         log.close()
     assert log.dropped == 2
     assert caplog.messages == ["access log: No space left on device; lines are lost"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is led astray")
+def test_root_does_not_follow_a_link(loop: VirtualLoop, tmp_path: Path) -> None:
+    """The gate's user owns the folder of the log, and could have root write into any file (CWE-59)."""
+    (tmp_path / "precious").write_text("")
+    (tmp_path / "access.log").symlink_to(tmp_path / "precious")
+    with pytest.raises(StartError, match="symbolic links"):
+        AccessLog(tmp_path / "access.log", a_line, loop)
+
+
+def test_only_a_file_that_was_made_here_is_handed_over(loop: VirtualLoop, tmp_path: Path) -> None:
+    """A file that was there belongs to whom it belonged to: a name in the folder of the log can lead to any."""
+    handed: list[int] = []
+    for _ in range(2):
+        log = AccessLog(tmp_path / "access.log", a_line, loop)
+        log.hand_over(handed.append)
+        log.close()
+    assert len(handed) == 1

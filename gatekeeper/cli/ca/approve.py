@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     folder = Destination(args).folder()
     waiting = find_waiting(folder, args.name)
+    must_know_the_name(waiting, args)
     must_be_sure(waiting, args.fingerprint, yes=args.yes)
     must_still_wait(folder, waiting)  # a person may have pondered, and --replace revokes
     with opened_issuer(args) as issuer:
@@ -95,6 +96,18 @@ def _read(invitations: Invitations, found: Found) -> Waiting:
     if mark_of_key(spki) != found.state.mark:
         raise InvitationError(f"the request of {found.invitation.name} was exchanged in the folder; cancel it")
     return Waiting(found, request, describe_key(csr.public_key()), spki)
+
+
+def must_know_the_name(one: Waiting, args: argparse.Namespace) -> None:
+    """UsageError where a script approves by id: the name beside it lies in a folder that the gate can write."""
+    name = one.found.invitation.name
+    if args.confirmed_name is not None and args.confirmed_name != name:
+        raise AuthorityError(f"the invitation {args.name} is not for {args.confirmed_name}; nothing was signed")
+    if (args.fingerprint or args.yes) and name not in (args.name, args.confirmed_name):
+        raise UsageError(
+            "an id does not say who gets the certificate, and what the folder says the gate could have written: "
+            "add --name NAME, as it was invited"
+        )
 
 
 def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:

@@ -147,6 +147,9 @@ def _approve(add: _Add) -> None:
     sure = parser.add_mutually_exclusive_group()
     sure.add_argument("--fingerprint", metavar="SHA256", help="sign if the key is this one, as gatekeeper enroll says")
     sure.add_argument("--yes", action="store_true", help="sign without being asked, whoever sent it")
+    parser.add_argument(
+        "--name", dest="confirmed_name", metavar="NAME", help="with an id: who was invited, for whom alone it is signed"
+    )
     parser.add_argument("--replace", action="store_true", help="revoke what this name has now")
     _add_folder(parser)
     _add_days(parser)

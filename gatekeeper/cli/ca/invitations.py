@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatekeeper.ca.index import iso
+from gatekeeper.ca.names import printable
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import InvitationError
 from gatekeeper.gate.certificate import serial_hex
@@ -75,7 +76,7 @@ def _table(every: Iterable[Found]) -> Table:
         since = one.state.since or one.invitation.made
         until = _minute(one.invitation.ends) if one.state.alive else ""
         table.add_row(
-            Text(one.invitation.name),
+            Text(printable(one.invitation.name)),
             Text(_WORDS[stage], style=_STYLES.get(stage, "")),
             _minute(since),
             until,
@@ -120,7 +121,8 @@ def print_cancelled(cancelled: list[Found], revoked: tuple[int, ...], *, as_json
         print_json({"cancelled": [one.identifier for one in cancelled], "revoked": serials})
         return
     for one in cancelled:
-        print(f"The invitation of {one.invitation.name} ({one.identifier[:8]}) is cancelled; its files are destroyed.")
+        name = printable(one.invitation.name)
+        print(f"The invitation of {name} ({one.identifier[:8]}) is cancelled; its files are destroyed.")
     for one in cancelled:
         if one.invitation.serial and int(one.invitation.serial, 16) in revoked:
             print(f"Its certificate ({one.invitation.serial}) is revoked.")
