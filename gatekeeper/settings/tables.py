@@ -145,6 +145,14 @@ class ClientAuthSettings(Table):
         default=False,
         description="Whether admitted visitors get a ticket to resume the TLS session; each request is still judged.",
     )
+    depth: Annotated[StrictInt, Field(ge=0, le=100)] = Field(
+        default=5,
+        description="How many authorities may stand between a visitor's certificate and a trusted authority.",
+    )
+    certificate_size: Size = Field(
+        default=24 << 10,
+        description="The certificates that a client sends in the handshake, all together; above, the handshake fails.",
+    )
     on_refusal: Literal["page", "handshake"] = Field(
         default="page",
         description='How a bad certificate is refused: "page" answers HTTP 403, "handshake" sends a TLS alert.',

@@ -11,6 +11,8 @@ from gatekeeper.tls.context import ServerContext, new_ssl_context, resume_sessio
 from gatekeeper.tls.files import AUTHORITIES, Files
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
+from gatekeeper.x509.certificate import parse_certificate
+from gatekeeper.x509.names import canonical, encode_name
 
 
 def build_context(
@@ -22,6 +24,8 @@ def build_context(
     min_tls: str = "1.2",
     advertise_ca: bool = True,
     session_resumption: bool = False,
+    certificate_size: int = 24 * 1024,
+    depth: int = 5,
     now: float,
     binding: Callable[[], OpenSSL] = load_and_prove,
     reader: FileReader = OPEN_DIRECTLY,
@@ -42,8 +46,9 @@ def build_context(
         )
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
-    openssl, reason = _bind(binding, context, [authority.der for authority in authorities] if advertise_ca else ())
     warnings = list(_warnings(chain[0], authorities, now))
+    names = _names(authorities, warnings) if advertise_ca else []
+    openssl, reason = _bind(binding, context, names, (certificate_size, depth))
     resumes = session_resumption and _resume(context, openssl, authorities, warnings)
     return ServerContext(
         context,
@@ -71,12 +76,13 @@ def _resume(
 
 
 def _bind(
-    binding: Callable[[], OpenSSL], context: ssl.SSLContext, names: Iterable[bytes]
+    binding: Callable[[], OpenSSL], context: ssl.SSLContext, names: Iterable[bytes], limits: tuple[int, int]
 ) -> tuple[OpenSSL | None, str]:
     """Have every handshake completed, or say why not. That is set last, so that a failure leaves the plain context."""
     try:
         openssl = binding()
         openssl.advertise(context, names)
+        openssl.limit_certificates(context, *limits)
         openssl.send_chain_as_it_is(context)
         openssl.complete_every_handshake(context)
     except BindingError as error:
@@ -84,9 +90,45 @@ def _bind(
     return openssl, ""
 
 
-def _warnings(server: Certificate, authorities: Iterable[Certificate], now: float) -> Iterator[str]:
+# RFC 5246, 7.4.4, and RFC 8446, 4.2.4: two octets hold the length of the list. What else a CertificateRequest says, the
+# algorithms of signatures above all, takes less than 2 KiB.
+_MOST_NAMES = 65535 - 2048
+
+
+def _names(authorities: Iterable[Certificate], warnings: list[str]) -> list[bytes]:
+    """One certificate for each name that the handshake tells; none, with a warning, where they do not fit into it."""
+    found = {encode_name(parse_certificate(one.der).subject): one.der for one in authorities}
+    size = sum(len(name) + 2 for name in found)
+    if size <= _MOST_NAMES:
+        return list(found.values())
+    warnings.append(
+        f"the {len(found)} names of the authorities in client_auth.ca take {size} bytes, more than a handshake can "
+        "carry; none is sent, so browsers offer every certificate"
+    )
+    return []
+
+
+def _namesakes(authorities: Iterable[Certificate]) -> Iterator[str]:
+    """OpenSSL looks for an issuer by its name, and by the key identifier where a certificate has one: without one it
+    takes the first that fits.
+    """
+    keys: dict[object, dict[str, str]] = {}
+    for one in authorities:
+        name = canonical(parse_certificate(one.der).subject)
+        keys.setdefault(name, {})[one.spki_sha256] = one.subject
+    for found in keys.values():
+        if len(found) > 1:
+            yield (
+                f"client_auth.ca holds {len(found)} authorities with the name {next(iter(found.values()))} and "
+                "different keys: a certificate without an authority key identifier is accepted from the first of them "
+                "only"
+            )
+
+
+def _warnings(server: Certificate, authorities: Sequence[Certificate], now: float) -> Iterator[str]:
     for certificate, whose in ((server, "the server's certificate"), *((one, "the client CA") for one in authorities)):
         if now < certificate.not_before:
             yield f"{whose} {certificate.subject} is not valid yet"
         elif now > certificate.not_after:
             yield f"{whose} {certificate.subject} has expired"
+    yield from _namesakes(authorities)

@@ -38,6 +38,7 @@ _SECRET = os.urandom(64)
 # Certificates of visitors who resumed, at some 3 KiB each.
 CACHED_PEERS = 1024
 CACHED_SECONDS = 60.0
+CACHED_PEER_BYTES = 8 * 1024
 _NOBODY = (NO_PEER, 0.0)
 
 _NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_ERR_UNSPECIFIED
@@ -106,7 +107,7 @@ class ServerContext:
         now = time.monotonic()
         if now >= end:
             peer = self.verify(leaf)
-            if not peer.errors:
+            if not peer.errors and len(leaf) <= CACHED_PEER_BYTES:
                 if len(self._good) >= CACHED_PEERS:
                     self._good.clear()
                 self._good[leaf] = peer, now + CACHED_SECONDS

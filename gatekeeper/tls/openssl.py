@@ -24,6 +24,7 @@ _CTRL_MODE = 33  # openssl/ssl.h
 _MODE_NO_AUTO_CHAIN = 0x08
 _CTRL_SET_SESS_CACHE_MODE = 44
 _SESS_CACHE_OFF = 0x00
+_CTRL_SET_MAX_CERT_LIST = 51
 _CTRL_SET_TICKET_KEYS = 59
 _OP_NO_TICKET = ssl.OP_NO_TICKET
 _TLS13 = ssl.TLSVersion.TLSv1_3
@@ -40,6 +41,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("SSL_get_SSL_CTX", c_void_p, (c_void_p,)),
     ("SSL_get_verify_result", c_long, (c_void_p,)),
     ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
+    ("SSL_CTX_set_verify_depth", None, (c_void_p, c_int)),
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, _VerifyCallback)),
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("X509_STORE_CTX_get_error", c_int, (c_void_p,)),
@@ -118,6 +120,16 @@ class OpenSSL:
         pointer = self._context_pointer(context)
         self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_SESS_CACHE_MODE, _SESS_CACHE_OFF, None)
         self._call["SSL_CTX_set_verify"](pointer, _VERIFY_PEER, self._callback)
+
+    def limit_certificates(self, context: ssl.SSLContext, size: int, depth: int) -> None:
+        """Take at most ``size`` bytes of certificates from a visitor (SSL_CTX_set_max_cert_list(3)), and a path with at
+        most ``depth`` authorities between its own certificate and a trusted one (SSL_CTX_set_verify_depth(3)).
+
+        A longer list ends the handshake; a longer path is a certificate that is refused.
+        """
+        pointer = self._context_pointer(context)
+        self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_MAX_CERT_LIST, size, None)
+        self._call["SSL_CTX_set_verify_depth"](pointer, depth)
 
     def send_chain_as_it_is(self, context: ssl.SSLContext) -> None:
         """Show visitors the server's certificates as they stand in the file, and no others (SSL_CTX_set_mode(3)).

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
@@ -15,6 +15,9 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.ocsp import WITHOUT_NEXT_UPDATE, make_request, read_response, responder_of
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Admit, Identity, OCSPPolicy, Reason, Refuse, confirm
+from gatekeeper.x509.ocsp import parse_response as ocsp_parts
+from gatekeeper.x509.signatures import has_signed
+from tests import der as write
 from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named, with_sha1
 
 HOME = make_authority("Home CA")
@@ -239,3 +242,60 @@ def test_only_no_answer_can_be_allowed(answer: RevocationStatus, allow: bool, re
     verdict = confirm(ADMIT, answer, OCSPPolicy(failure_counts=allow))
     assert (verdict.reason if isinstance(verdict, Refuse) else None) == reason
     assert not (isinstance(verdict, Refuse) and verdict.pending)
+
+
+PSS = write.seq(
+    write.oid("1.2.840.113549.1.1.10"),
+    write.seq(
+        write.tlv(0xA0, write.seq(write.oid("2.16.840.1.101.3.4.2.1"))),
+        write.tlv(0xA1, write.seq(write.oid("1.2.840.113549.1.1.8"), write.seq(write.oid("2.16.840.1.101.3.4.2.1")))),
+        write.tlv(0xA2, write.number(32)),
+    ),
+)
+
+
+def signed_anew(algorithm: bytes, sign: Any) -> bytes:
+    """An answer about Alice, with another signature over the same words; *cryptography* signs none with PSS."""
+    body = ocsp.load_der_ocsp_response(respond()).tbs_response_bytes
+    basic = write.seq(body, algorithm, write.bits(sign(body)))
+    octets = write.seq(write.oid("1.3.6.1.5.5.7.48.1.1"), write.octets(basic))
+    return write.seq(write.tlv(0x0A, b"\0"), write.tlv(0xA0, octets))
+
+
+@pytest.mark.parametrize("kind", ["RSASSA-PSS", "Ed25519", "Ed448"])
+def test_an_answer_may_be_signed_in_every_way(kind: str) -> None:
+    """RFC 4055 and RFC 8410: a key of that kind in the authority's certificate, and its signature over the answer."""
+    keys: dict[str, tuple[Any, bytes]] = {
+        "RSASSA-PSS": (rsa.generate_private_key(65537, 2048), PSS),
+        "Ed25519": (ed25519.Ed25519PrivateKey.generate(), write.seq(write.oid("1.3.101.112"))),
+        "Ed448": (ed448.Ed448PrivateKey.generate(), write.seq(write.oid("1.3.101.113"))),
+    }
+    key, algorithm = keys[kind]
+
+    def sign(body: bytes) -> bytes:
+        pss = (padding.PSS(padding.MGF1(hashes.SHA256()), 32), hashes.SHA256())
+        made: bytes = key.sign(body, *(pss if kind == "RSASSA-PSS" else ()))
+        return made
+
+    public = write.spki(key)
+    body = ocsp.load_der_ocsp_response(respond()).tbs_response_bytes
+    assert has_signed(public, algorithm, body, sign(body))
+    assert not has_signed(public, algorithm, body + b"x", sign(body))
+    purpose = write.extension(write.PURPOSES, write.seq(write.oid(DELEGATE)))
+    delegate = write.certificate(HOME, key, extensions=[purpose])
+    content = signed_anew(algorithm, sign)
+    with pytest.raises(ValueError, match="signed neither"):
+        read(content)
+    assert read(with_delegate(content, delegate)).standing is Standing.GOOD
+
+
+DELEGATE = "1.3.6.1.5.5.7.3.9"
+
+
+def with_delegate(content: bytes, delegate: bytes) -> bytes:
+    """The answer with a certificate beside it (RFC 6960, 4.2.1)."""
+    response = ocsp_parts(content)
+    beside = write.tlv(0xA0, write.seq(delegate))
+    basic = write.seq(response.signed, response.algorithm, write.bits(response.signature), beside)
+    octets = write.seq(write.oid("1.3.6.1.5.5.7.48.1.1"), write.octets(basic))
+    return write.seq(write.tlv(0x0A, b"\0"), write.tlv(0xA0, octets))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,8 +32,9 @@ class Scene:
         self, *authorities: Holder, binding: Callable[[], OpenSSL] = load_and_prove, **more: object
     ) -> ServerContext:
         """The gate's TLS, trusting ``authorities``, by default the scene's own."""
-        bundle = self.folder / f"bundle-{'-'.join(str(a.certificate.serial_number) for a in authorities)}.crt"
-        bundle.write_bytes(b"".join(holder.certificate_pem for holder in authorities or (self.authority,)))
+        content = b"".join(holder.certificate_pem for holder in authorities or (self.authority,))
+        bundle = self.folder / f"bundle-{sha256(content).hexdigest()}.crt"
+        bundle.write_bytes(content)
         certificate, key = self.server.write(self.folder, "server")
         return build_context(certificate=certificate, key=key, ca=[bundle], now=time.time(), binding=binding, **more)  # type: ignore[arg-type]
 

@@ -265,12 +265,12 @@ def test_a_handshake_without_end(gate: ServerContext) -> None:
 
 
 @both
-def test_a_large_chain_passes(scene: Scene, gate: ServerContext, version: ssl.TLSVersion) -> None:
+def test_a_large_chain_passes(scene: Scene, version: ssl.TLSVersion) -> None:
     """90 KiB of certificates that nobody needs are below OpenSSL's limit of 100 KiB, and so below ours."""
     ballast = make_client("b" * 60, scene.authority).certificate
     size = len(ballast.public_bytes(Encoding.DER))
     alice = make_client("alice", scene.authority, chain=(ballast,) * (90_000 // size))
-    server = TLSConnection(gate)
+    server = TLSConnection(scene.gate(certificate_size=100 * 1024))
     Visitor(alice, version).shake_hands(server)
     assert server.peer.leaf == alice.der
     assert not server.peer.errors
