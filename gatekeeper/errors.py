@@ -9,6 +9,7 @@
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
     ├── InvitationError       the folder of invitations, or one in it, cannot be used (exit 1; 503 for a visitor)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
+    ├── HTTP2Error            the peer's HTTP/2 is wrong beyond one stream; the connection ends
     ├── UnreachableError      an upstream cannot be connected to; carries the status to answer with
     ├── ProxyHeaderError      a PROXY header is malformed, missing or not allowed; the connection ends
     ├── TLSError              the peer's TLS is wrong; the connection ends
@@ -82,6 +83,18 @@ class MessageError(GatekeeperError):
 
     def __str__(self) -> str:
         return f"{self.status}: {self.detail}"
+
+
+class HTTP2Error(GatekeeperError):
+    """An HTTP/2 connection error (RFC 9113, 5.4.1). ``code`` goes into GOAWAY, ``detail`` is for the log only."""
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.detail} (error code {self.code})"
 
 
 class UnreachableError(GatekeeperError):

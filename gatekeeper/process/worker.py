@@ -23,6 +23,7 @@ from gatekeeper.admin.status import Status
 from gatekeeper.config import load
 from gatekeeper.embedded.static import StaticSites
 from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.malloc import keep_large_buffers
 from gatekeeper.process.privileges import Account, become
 from gatekeeper.process.reload import Reloader
 from gatekeeper.process.sealed_files import receive
@@ -38,7 +39,6 @@ from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import AdminSettings, Settings
 from gatekeeper.telemetry.access_log import FORMATS, AccessLog
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, State
-from gatekeeper.tls.openssl import keep_large_buffers
 
 try:
     import uvloop

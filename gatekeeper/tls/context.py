@@ -5,7 +5,7 @@ import hmac
 import os
 import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -119,10 +119,12 @@ class ServerContext:
         return peer if peer.errors or home else replace(peer, verified=(), errors=(_NO_PATH,))
 
 
-class _ServerSide(ssl.SSLObject):
-    """A connection that remembers the name that the visitor asked for; Python tells it only to a callback."""
+class ServerSide(ssl.SSLObject):
+    """A connection that remembers the name that the client asked for; Python tells it only to a callback."""
 
     server_name: str | None = None
+    on_message: Callable[[], None]
+    """What `OpenSSL.watch_messages` calls."""
 
 
 def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
@@ -143,7 +145,7 @@ def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_OPTIONAL
     # An intermediate authority can be trusted alone, without the root above it.
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.sslobject_class = _ServerSide
+    context.sslobject_class = ServerSide
     context.sni_callback = _remember_name
     return context
 
@@ -169,5 +171,5 @@ def _more(digest: bytes) -> bytes:
 
 
 def _remember_name(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
-    if isinstance(connection, _ServerSide):
+    if isinstance(connection, ServerSide):
         connection.server_name = name

@@ -28,10 +28,13 @@ _CTRL_SET_MAX_CERT_LIST = 51
 _CTRL_SET_TICKET_KEYS = 59
 _OP_NO_TICKET = ssl.OP_NO_TICKET
 _TLS13 = ssl.TLSVersion.TLSv1_3
+# SSL_CB_ACCEPT_EXIT: the state machine has run; SSL_CB_READ_ALERT, SSL_CB_WRITE_ALERT.
+_MESSAGE_ENDS = frozenset({0x2002, 0x4004, 0x4008})
 _V_OK = 0  # X509_V_OK
 _V_UNSPECIFIED = 1  # X509_V_ERR_UNSPECIFIED
 
 _VerifyCallback = ctypes.CFUNCTYPE(c_int, c_int, c_void_p)
+_InfoCallback = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_int)
 
 # SSL *SSL_new(...) and the like: name, result, arguments (openssl/ssl.h, x509_vfy.h, x509.h, err.h).
 _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
@@ -62,6 +65,7 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("SSL_shutdown", c_int, (c_void_p,)),
     ("SSL_version", c_int, (c_void_p,)),
     ("SSL_set_options", c_uint64, (c_void_p, c_uint64)),
+    ("SSL_set_info_callback", None, (c_void_p, _InfoCallback)),
     ("SSL_CTX_get_cert_store", c_void_p, (c_void_p,)),
     ("X509_STORE_CTX_new", c_void_p, ()),
     ("X509_STORE_CTX_init", c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
@@ -111,6 +115,7 @@ class OpenSSL:
         self._get_ex_data = self._call["SSL_get_ex_data"]
         self._running = _Running()
         self._callback = _VerifyCallback(self._on_verify)
+        self._info_callback = _InfoCallback(self._on_message)
 
     def complete_every_handshake(self, context: ssl.SSLContext) -> None:
         """Let handshakes on ``context`` finish whatever the client certificate is, and keep no sessions.
@@ -182,6 +187,12 @@ class OpenSSL:
             connection.do_handshake()
         finally:
             self._running.found = self._running.refuse = None
+
+    def watch_messages(self, connection: ssl.SSLObject) -> None:
+        """Call ``connection.on_message()`` for each handshake message, each answer to one, and each alert from now on,
+        in the middle of the read or write that meets it (SSL_set_info_callback(3)). Application data costs nothing.
+        """
+        self._call["SSL_set_info_callback"](self._connection_pointer(connection), self._info_callback)
 
     def verify_result(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
         """What is wrong with the client's certificate after a finished handshake; empty if nothing is.
@@ -291,6 +302,14 @@ class OpenSSL:
         except BaseException:
             return 0
 
+    def _on_message(self, pointer: int, where: int, _value: int) -> None:
+        """The info callback. CPython keeps the address of its own object with the connection, as `_connection_pointer`
+        has proved for this one, and the object lives: it is its read or write that calls."""
+        if where not in _MESSAGE_ENDS:
+            return
+        inner = ctypes.cast(self._get_ex_data(pointer, 0), ctypes.py_object).value
+        inner.owner.on_message()
+
     def _may_go_on(self, refuse: Refuse, ok: int, store: int) -> bool:
         """OpenSSL goes from the authority down to the leaf, so if all is well with that, nothing was wrong above."""
         if ok and self._call["X509_STORE_CTX_get_error_depth"](store) > 0:
@@ -390,21 +409,3 @@ def _declare(library: ctypes.PyDLL, name: str, result: Any, arguments: tuple[Any
     function.restype = result
     function.argtypes = arguments
     return function
-
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
-_KEEP = 4 * 1024 * 1024
-
-
-def keep_large_buffers() -> bool:
-    """Tell glibc's malloc to serve buffers up to 4 MiB from its heap and to keep that much of it; True if it obeys.
-
-    By default everything above 128 KiB is mapped and unmapped each time it is used (mallopt(3)): each 256 KiB read of a
-    large body would touch 64 fresh pages. False on other C libraries, which lose nothing.
-    """
-    try:
-        mallopt = ctypes.PyDLL(None).mallopt
-    except (AttributeError, OSError):
-        return False
-    mallopt.restype, mallopt.argtypes = c_int, (c_int, c_int)
-    return bool(mallopt(_M_MMAP_THRESHOLD, _KEEP) and mallopt(_M_TRIM_THRESHOLD, _KEEP))

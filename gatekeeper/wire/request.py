@@ -172,6 +172,7 @@ class RequestReader:
 
     def __init__(self, limits: HeadLimits, stripped: NameSet = BUILT_IN) -> None:
         self.limits = limits
+        self.stripped = stripped
         read_field = partial(read_request_field, stripped)
         fields = Cache(read_field, CACHED_FIELDS, CACHED_FIELD_BYTES)
         read_fresh = partial(read_block, Cache(read_field, 0, -1), stripped, limits.count)

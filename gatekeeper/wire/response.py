@@ -45,7 +45,7 @@ class ResponseHead:
     common case, an HTTP/1.1 client whose connection stays open. ``content_length`` is the length of the body that goes
     with it, -1 if it is unknown or the upstream's connection ends: that many bytes behind the head are the whole
     response to an ordinary request. ``reusable`` says whether the upstream's connection may be used again after this
-    response, going by its head alone.
+    response, going by its head alone. ``hpack`` is the head as an HTTP/2 field block, once one was needed.
     """
 
     status: int
@@ -56,6 +56,7 @@ class ResponseHead:
     reusable: bool
     upgrade: bool
     content_length: int = -1
+    hpack: bytes = b""
 
     def body(self, method: bytes) -> Body | None:
         """A reader for the body that follows a request of this method, None if none does (RFC 9112, 6.3)."""

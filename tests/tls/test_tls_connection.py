@@ -2,15 +2,33 @@
 
 import _ssl
 import ctypes
+import hmac
+import re
 import ssl
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.errors import PlainHTTPError, TLSError
+from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Peer
-from gatekeeper.tls.connection import HANDSHAKE_LIMIT, SLICE, TLSConnection
+from gatekeeper.tls.connection import (
+    HANDSHAKE_LIMIT,
+    MESSAGES_PER_SECOND,
+    RECORD,
+    SILENT_LIMIT,
+    SLICE,
+    UNSENT_LIMIT,
+    MessageLimit,
+    TLSConnection,
+)
 from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.openssl import OpenSSL
 from tests.certificates import make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor, feed, records
 
@@ -25,6 +43,10 @@ def met(gate: ServerContext, version: ssl.TLSVersion = TLS13, **more: object) ->
     visitor.shake_hands(server)
     assert server.established
     return visitor, server
+
+
+def unreachable() -> OpenSSL:
+    raise BindingError("this Python hides its OpenSSL")
 
 
 @both
@@ -290,8 +312,10 @@ def test_too_large_a_chain_is_refused_by_openssl(scene: Scene, gate: ServerConte
 # -- what is switched off
 
 _libssl = ctypes.PyDLL(_ssl.__file__)
-for _function in (_libssl.SSL_renegotiate, _libssl.SSL_key_update):
-    _function.argtypes = [ctypes.c_void_p, ctypes.c_int][: 1 if _function is _libssl.SSL_renegotiate else 2]  # type: ignore[assignment]
+_libssl.SSL_renegotiate.argtypes = _libssl.SSL_do_handshake.argtypes = [ctypes.c_void_p]
+for _random in (_libssl.SSL_get_client_random, _libssl.SSL_get_server_random):
+    _random.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
+_libssl.SSL_key_update.argtypes = [ctypes.c_void_p, ctypes.c_int]
 
 
 def _address(visitor: Visitor) -> int:
@@ -302,20 +326,193 @@ def _address(visitor: Visitor) -> int:
     return address
 
 
-def test_renegotiation_is_refused(gate: ServerContext) -> None:
-    """A TLS 1.2 client that asks for a new handshake gets a no_renegotiation warning, and no second judgement."""
-    visitor, server = met(gate, TLS12)
-    peer = server.peer
+def _ask_for_another_handshake(visitor: Visitor) -> bytes:
     assert _libssl.SSL_renegotiate(_address(visitor)) == 1
     with pytest.raises(ssl.SSLWantReadError):
         visitor.tls.do_handshake()
-    assert server.receive(visitor.outgoing.read()) == b""
+    return visitor.outgoing.read()
+
+
+def _update_keys(visitor: Visitor, requested: int = 1) -> bytes:
+    """A KeyUpdate (RFC 8446, 4.6.3) as a record of its own."""
+    assert _libssl.SSL_key_update(_address(visitor), requested) == 1
+    assert _libssl.SSL_do_handshake(_address(visitor)) == 1
+    return visitor.outgoing.read()
+
+
+def test_renegotiation_ends_the_connection(gate: ServerContext) -> None:
+    """A TLS 1.2 client that asks for a new handshake gets a no_renegotiation warning, no second judgement, and no
+    second chance: each warning that nobody drained would stay in memory."""
+    visitor, server = met(gate, TLS12)
+    peer, hello = server.peer, _ask_for_another_handshake(visitor)
+    with pytest.raises(TLSError, match="another handshake"):
+        server.receive(hello)
     answer = server.pending_output()
     assert [kind for kind, _ in records(answer)] == [ALERT]
     visitor.incoming.write(answer)
     with pytest.raises(ssl.SSLError, match=r"(?i)no renegotiation"):
         visitor.tls.do_handshake()
     assert server.peer is peer
+
+
+def test_renegotiation_behind_plaintext_ends_the_connection(gate: ServerContext) -> None:
+    """What comes with it in one packet does not hide it."""
+    visitor, server = met(gate, TLS12)
+    first = visitor.say(b"GET / HTTP/1.1\r\n")
+    with pytest.raises(TLSError, match="another handshake"):
+        server.receive(first + _ask_for_another_handshake(visitor))
+
+
+def test_renegotiation_before_plaintext_ends_the_connection(gate: ServerContext, tmp_path: Path) -> None:
+    """The same where the read goes on to plaintext, and leaves the warning behind."""
+    visitor, server = Visitor(version=TLS12), TLSConnection(gate)
+    visitor.context.keylog_filename = str(tmp_path / "keys")
+    visitor.context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    visitor.connect()
+    visitor.shake_hands(server)
+    seal = _tls12_records_of(visitor, tmp_path / "keys")
+    with pytest.raises(TLSError, match="another handshake"):
+        server.receive(_ask_for_another_handshake(visitor) + seal(b"x", 2))
+
+
+def _tls12_records_of(visitor: Visitor, keys: Path) -> Callable[[bytes, int], bytes]:
+    """Makes application data of the client's where OpenSSL would wait (RFC 5246, 5 and 6.3; RFC 5288)."""
+    secret = bytes.fromhex(re.search(r"CLIENT_RANDOM \w+ (\w+)", keys.read_text())[1])
+    client, server = (ctypes.create_string_buffer(32) for _ in range(2))
+    _libssl.SSL_get_client_random(_address(visitor), client, 32)
+    _libssl.SSL_get_server_random(_address(visitor), server, 32)
+    seed = b"key expansion" + server.raw + client.raw
+    first = hmac.digest(secret, seed, "sha256")
+    second = hmac.digest(secret, first, "sha256")
+    block = hmac.digest(secret, first + seed, "sha256") + hmac.digest(secret, second + seed, "sha256")
+    key, salt = AESGCM(block[:16]), block[32:36]  # two keys of 16 bytes, two salts of 4
+
+    def seal(content: bytes, sequence: int) -> bytes:
+        nonce = sequence.to_bytes(8, "big")
+        signed = nonce + b"\x17\x03\x03" + len(content).to_bytes(2, "big")
+        sealed = nonce + key.encrypt(salt + nonce, content, signed)
+        return b"\x17\x03\x03" + len(sealed).to_bytes(2, "big") + sealed
+
+    return seal
+
+
+def test_a_record_may_begin_with_the_end_of_the_handshake_in_tls_12(gate: ServerContext) -> None:
+    """The server's Finished, which waits to be written then, is no unasked output: clients that send early (False
+    Start, RFC 7918) are served."""
+    visitor, server = Visitor(version=TLS12), TLSConnection(gate)
+    with pytest.raises(ssl.SSLWantReadError):
+        visitor.tls.do_handshake()
+    server.receive(visitor.outgoing.read())
+    visitor.incoming.write(server.pending_output())
+    with pytest.raises(ssl.SSLWantReadError):
+        visitor.tls.do_handshake()
+    finished, header = visitor.outgoing.read(), b"\x17\x03\x03\x00\x2a"
+    assert server.receive(finished + header) == b""
+    visitor.incoming.write(server.pending_output())
+    visitor.tls.do_handshake()
+    request = b"GET / HTTP/1.1\r\n\r\n"
+    record = visitor.say(request)
+    assert record[:5] == header
+    assert server.receive(record[5:]) == request
+
+
+@pytest.mark.parametrize("requested", [0, 1])
+@pytest.mark.parametrize("between", [b"", b"x"])
+def test_a_flood_of_key_updates_ends_the_connection(gate: ServerContext, requested: int, between: bytes) -> None:
+    """A hundred messages without plaintext a second are allowed, or half as many that want an answer, however they are
+    mixed with plaintext."""
+    visitor, server = met(gate)
+    for _ in range(MESSAGES_PER_SECOND // (1 + requested)):
+        data = _update_keys(visitor, requested) + (visitor.say(between) if between else b"")
+        assert server.receive(data) == between
+    with pytest.raises(TLSError, match="carry nothing"):
+        feed(server, b"".join(_update_keys(visitor, requested) for _ in range(2)), 27)
+
+
+def test_a_flood_in_one_packet_is_not_processed_to_its_end(gate: ServerContext) -> None:
+    """64 KiB of KeyUpdates would take 35 ms; behind the limit OpenSSL finds nothing more to read."""
+    visitor, server = met(gate)
+    flood = b"".join(_update_keys(visitor, 0) for _ in range(5 * MESSAGES_PER_SECOND))
+    with pytest.raises(TLSError, match="carry nothing"):
+        server.receive(flood + visitor.say(b"x"))
+    incoming = ssl.MemoryBIO()
+    limit = MessageLimit(incoming)
+    incoming.write(flood)
+    for _ in range(MESSAGES_PER_SECOND):
+        limit()
+    assert (limit.exceeded, incoming.pending) == (False, len(flood))
+    limit()
+    assert (limit.exceeded, incoming.pending) == (True, 0)
+
+
+def test_messages_that_take_their_time_are_no_flood() -> None:
+    """The limit is for each second, not for a connection's life."""
+    now = 1000.0
+    limit = MessageLimit(ssl.MemoryBIO(), lambda: now)
+    for _ in range(3):
+        for _ in range(MESSAGES_PER_SECOND):
+            limit()
+        now += 1.0
+    assert not limit.exceeded
+
+
+def test_floods_are_bounded_without_openssl_too(scene: Scene) -> None:
+    """The fallback counts bytes without plaintext: more than one record of the largest size is too much."""
+    visitor, server = met(scene.gate(binding=unreachable))
+    flood = [_update_keys(visitor, 0) for _ in range(SILENT_LIMIT // 27)]
+    assert feed(server, b"".join(flood), 27) == b""
+    with pytest.raises(TLSError, match="carry nothing"):
+        server.receive(_update_keys(visitor, 0))
+
+
+def test_answers_that_nobody_fetches_end_the_connection(gate: ServerContext) -> None:
+    """A client that asks for one KeyUpdate after another, slowly enough, does not fill memory with the answers."""
+    visitor, server = met(gate)
+    server._messages = MessageLimit(ssl.MemoryBIO(), count().__next__)
+    answers = UNSENT_LIMIT // 27
+    for _ in range(answers + 1):  # each is answered when the next one comes
+        server.receive(_update_keys(visitor))
+    with pytest.raises(TLSError, match="more answers"):
+        server.receive(_update_keys(visitor))
+    assert len(server.pending_output()) <= UNSENT_LIMIT + 27
+
+
+@both
+def test_a_large_record_in_small_pieces_is_no_flood(scene: Scene, version: ssl.TLSVersion) -> None:
+    """Most pieces of it bring no plaintext; in the fallback, they are told from messages that carry none."""
+    visitor, server = met(scene.gate(binding=unreachable), version)
+    for _ in range(5):
+        assert feed(server, visitor.say(b"a" * RECORD), 1000) == b"a" * RECORD
+
+
+def test_records_without_content_end_the_connection(gate: ServerContext, tmp_path: Path) -> None:
+    """OpenSSL allows 32 in a row (MAX_EMPTY_RECORDS, ssl/record/record.h), which this relies on."""
+    visitor, server = Visitor(), TLSConnection(gate)
+    visitor.context.keylog_filename = str(tmp_path / "keys")
+    visitor.shake_hands(server)
+    seal = _records_of(visitor, tmp_path / "keys")
+    for sequence in range(32):
+        assert server.receive(seal(b"", sequence)) == b""
+    with pytest.raises(TLSError):
+        server.receive(seal(b"", 32))
+
+
+def _records_of(visitor: Visitor, keys: Path) -> Callable[[bytes, int], bytes]:
+    """Makes records of the client's, which OpenSSL would not make (RFC 8446, 5.2, 5.3 and 7.1)."""
+    secret = bytes.fromhex(re.search(r"CLIENT_TRAFFIC_SECRET_0 \w+ (\w+)", keys.read_text())[1])
+    assert visitor.tls.cipher()[0] == "TLS_AES_256_GCM_SHA384"
+
+    def expand(label: bytes, size: int) -> bytes:
+        info = size.to_bytes(2, "big") + bytes([6 + len(label)]) + b"tls13 " + label + b"\0"
+        return HKDFExpand(SHA384(), size, info).derive(secret)
+
+    key, iv = AESGCM(expand(b"key", 32)), int.from_bytes(expand(b"iv", 12), "big")
+
+    def seal(content: bytes, sequence: int) -> bytes:
+        header = b"\x17\x03\x03" + (len(content) + 17).to_bytes(2, "big")
+        return header + key.encrypt((iv ^ sequence).to_bytes(12, "big"), content + b"\x17", header)
+
+    return seal
 
 
 @pytest.mark.parametrize("requested", [0, 1])

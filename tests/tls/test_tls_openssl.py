@@ -2,10 +2,7 @@
 
 import ctypes
 import ctypes.util
-import platform
 import ssl
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import NoReturn
@@ -181,10 +178,3 @@ def test_names_that_are_no_certificates_are_refused() -> None:
     """What OpenSSL cannot parse is an error of the binding, not a silent gap in the list."""
     with pytest.raises(BindingError, match="cannot read"):
         load_libssl().advertise(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), [b"\x30\x00"])
-
-
-def test_large_buffers_are_kept_on_glibc() -> None:
-    """In a process of its own, because it holds for the whole process."""
-    code = "from gatekeeper.tls.openssl import keep_large_buffers; print(keep_large_buffers())"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == str(platform.libc_ver()[0] == "glibc")

@@ -1,0 +1,20 @@
+"""How glibc's malloc deals with large buffers."""
+
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_KEEP = 4 * 1024 * 1024
+
+
+def keep_large_buffers() -> bool:
+    """Tell glibc's malloc to serve buffers up to 4 MiB from its heap and to keep that much of it; True if it obeys.
+
+    By default everything above 128 KiB is mapped and unmapped each time it is used (mallopt(3)): each 256 KiB read of a
+    large body would touch 64 fresh pages. False on other C libraries, which lose nothing.
+    """
+    try:
+        mallopt = ctypes.PyDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    mallopt.restype, mallopt.argtypes = ctypes.c_int, (ctypes.c_int, ctypes.c_int)
+    return bool(mallopt(_M_MMAP_THRESHOLD, _KEEP) and mallopt(_M_TRIM_THRESHOLD, _KEEP))

@@ -1,0 +1,94 @@
+"""Fields of HTTP/2: what one says by itself (RFC 9113, 8.2), and which mean something to whoever translates a message.
+
+A field is read once, where it enters a table or stands in a block literally; a reference to a table costs no rule.
+"""
+
+import re
+from collections.abc import Iterable
+
+from gatekeeper.errors import MessageError
+from gatekeeper.wire.foreign import NameSet
+from gatekeeper.wire.framing import MAX_TRAILER_BYTES
+from gatekeeper.wire.headers import passes_as_trailer
+
+# RFC 9113, 8.2.1 and RFC 9110, 5.1: a token, in lower case. What is no token could mean something in the HTTP/1.1 head
+# that is written from it: a colon, a space, a line end.
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+# RFC 9113, 8.2.1: no CR, LF or NUL, and no white space at either end; RFC 9110, 5.5: no other control but the tab.
+_VALUE = re.compile(rb"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f]*(?<![ \t])")
+_COLON = 0x3A
+
+REGULAR, PSEUDO, MALFORMED, PER_CONNECTION, COOKIE, HOST, LENGTH, TE = range(8)
+_KINDS = {
+    # RFC 9113, 8.2.2: a message that has one of these is malformed.
+    b"connection": PER_CONNECTION,
+    b"keep-alive": PER_CONNECTION,
+    b"proxy-connection": PER_CONNECTION,
+    b"transfer-encoding": PER_CONNECTION,
+    b"upgrade": PER_CONNECTION,
+    b"cookie": COOKIE,
+    b"host": HOST,
+    b"content-length": LENGTH,
+    b"te": TE,
+}
+# RFC 7541, 4.1: what a field counts beside its name and value.
+OVERHEAD = 32
+
+
+class HeaderField:
+    """One field, never changed. ``size`` is what it counts (RFC 7541, 4.1), ``line`` is its line in HTTP/1.1.
+
+    Nothing may be made of the line of a field whose ``kind`` is MALFORMED or PSEUDO.
+    """
+
+    __slots__ = ("kind", "line", "name", "size", "value")
+
+    def __init__(self, name: bytes, value: bytes) -> None:
+        self.name = name
+        self.value = value
+        self.size = len(name) + len(value) + OVERHEAD
+        self.line = b""
+        if _VALUE.fullmatch(value) is None:
+            self.kind = MALFORMED
+        elif _NAME.fullmatch(name):
+            self.kind = _KINDS.get(name, REGULAR)
+            self.line = b"%b: %b\r\n" % (name, value)
+        else:
+            self.kind = PSEUDO if name[:1] == b":" else MALFORMED
+
+    def __repr__(self) -> str:
+        return f"HeaderField({self.name!r}, {self.value!r})"
+
+
+def malformed(sentence: str) -> MessageError:
+    """What to raise where a rule of HTTP/2 is broken (RFC 9113, 8.1.1); ``sentence`` is shown to who sent it."""
+    return MessageError(400, sentence)
+
+
+def check(field: HeaderField) -> None:
+    """MessageError if a message that has this field behind its pseudo-header fields is malformed for it."""
+    kind = field.kind
+    if kind == MALFORMED:
+        raise malformed("A field is malformed: a name that is no token in lower case, or a value with a control.")
+    if kind == PSEUDO:
+        raise malformed("A pseudo-header field comes behind another field, twice, or where none may be.")
+    if kind == PER_CONNECTION:
+        raise malformed("A field is about the connection, which HTTP/2 has no use for.")
+    if kind == TE and field.value != b"trailers":
+        raise malformed("TE says something else than trailers.")
+
+
+def trailer_lines(fields: Iterable[HeaderField], stripped: NameSet = frozenset()) -> bytes:
+    """Trailer fields as lines of HTTP/1.1, those that pass (RFC 9113, 8.1); MessageError if the section is malformed.
+
+    ``stripped`` are further names that do not pass.
+    """
+    lines, size = [], 0
+    for field in fields:
+        check(field)
+        size += field.size
+        if passes_as_trailer(field.name, stripped):
+            lines.append(field.line)
+    if size > MAX_TRAILER_BYTES:
+        raise MessageError(431, "The trailer section is too large.")
+    return b"".join(lines)

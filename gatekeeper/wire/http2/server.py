@@ -1,0 +1,120 @@
+"""HTTP/2 towards visitors: the server's half (RFC 9113, 8.3.1; RFC 8441)."""
+
+from typing import Protocol
+
+from gatekeeper.wire.framing import LENGTH
+from gatekeeper.wire.http2.connection import Connection, ConnectionHandler
+from gatekeeper.wire.http2.frame_handlers import FRAME_HANDLERS
+from gatekeeper.wire.http2.frames import (
+    DEFAULT_WINDOW,
+    ENABLE_CONNECT_PROTOCOL,
+    END_STREAM,
+    INITIAL_WINDOW_SIZE,
+    MAX_CONCURRENT_STREAMS,
+    MAX_HEADER_LIST_SIZE,
+    MAX_STREAM_ID,
+    NO_RFC7540_PRIORITIES,
+    PREFACE,
+    ErrorCode,
+    goaway_frame,
+    ping_frame,
+    settings_frame,
+    window_update_frame,
+)
+from gatekeeper.wire.http2.messages import trailers
+from gatekeeper.wire.http2.requests import BlockReader, RejectedRequest
+from gatekeeper.wire.http2.stream import CONNECTION_WINDOW, STREAM_WINDOW, Stream
+from gatekeeper.wire.request import RequestHead
+
+# RFC 9113, 6.5.2 recommends no less.
+MAX_STREAMS = 100
+_DRAINING = b"draining"
+
+
+class ServerHandler(ConnectionHandler, Protocol):
+    """What the owner of a visitor's connection is told."""
+
+    def request(self, stream: Stream, head: RequestHead, ended: bool) -> None:
+        """A request. If ``ended``, it has no body, and `StreamHandler.end` is not called.
+
+        Set ``stream.handler`` and answer it, now or later; call `Stream.finished` last. Where ``head.upgrade``, it is
+        a WebSocket handshake by extended CONNECT: answer it by `Stream.switch`, and what comes and goes is the
+        tunnel's. The app gets ``Sec-WebSocket-Key`` from whoever forwards it: none came.
+        """
+        ...
+
+    def rejected(self, stream: Stream, request: RejectedRequest) -> None:
+        """A request that is malformed or too large: answer it with ``request.error``, and call `Stream.finished`.
+
+        What else comes on the stream is thrown away. RFC 9113, 8.1.1 allows the answer before the stream error.
+        """
+        ...
+
+
+class ServerConnection(Connection):
+    """One connection of a visitor. Its first bytes to send, SETTINGS, are there at once.
+
+    ``max_streams`` are how many requests may be in hand at once: those that the visitor cancelled count until their
+    owner has finished with them (CVE-2023-44487). ``cache`` is whether heads may be cached with those of others
+    that were let in; it may be set at any time.
+    """
+
+    __slots__ = ("_reader", "_server", "cache", "max_streams")
+
+    def __init__(
+        self, handler: ServerHandler, reader: BlockReader, *, max_streams: int = MAX_STREAMS, cache: bool = True
+    ) -> None:
+        super().__init__(handler, reader.reader.limits.head, reader.reader.stripped, FRAME_HANDLERS)
+        self._server = handler
+        self._reader = reader
+        self.max_streams = max_streams
+        self.cache = cache
+        self._preface = PREFACE
+        settings = (
+            (MAX_CONCURRENT_STREAMS, max_streams),
+            (INITIAL_WINDOW_SIZE, STREAM_WINDOW),
+            (MAX_HEADER_LIST_SIZE, reader.reader.limits.head),
+            (ENABLE_CONNECT_PROTOCOL, 1),
+            (NO_RFC7540_PRIORITIES, 1),
+        )
+        self.out += settings_frame(settings), window_update_frame(0, CONNECTION_WINDOW - DEFAULT_WINDOW)
+
+    def block(self, stream_id: int, flags: int, block: bytes) -> None:
+        """A request, or the trailers of one."""
+        ended = bool(flags & END_STREAM)
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            trailers(self, stream, ended, block)
+            return
+        if stream_id <= self.last_stream_id or not stream_id & 1:
+            self.require_reset(stream_id)
+        read, self.table = self._reader.read(self.table, block, ended=ended, cache=self.cache)
+        if stream_id <= self.last_stream_id or self.sent_goaway >= 0:
+            self.spend("field blocks on streams that are over")  # RFC 9113, 6.8: read on for the table's sake
+            return
+        self.last_stream_id = stream_id
+        if self.active >= self.max_streams:
+            self.refuse_stream(stream_id, ErrorCode.REFUSED_STREAM)  # RFC 9113, 5.1.2
+            return
+        stream = self.streams[stream_id] = Stream(self, stream_id, self.peer_window, STREAM_WINDOW)
+        self.active += 1
+        stream.remote_ended = ended
+        if isinstance(read, RejectedRequest):
+            self._server.rejected(stream, read)
+            return
+        if read.block.framing is LENGTH:
+            stream.remaining = read.block.length
+        self._server.request(stream, read, ended)
+
+    def drain(self) -> None:
+        """Ask the visitor to begin no further request, but take those that are on their way (RFC 9113, 6.8).
+
+        `go_away` follows by itself when the visitor has read this; call it after a second in any case.
+        """
+        if self.sent_goaway < 0 and self.failure is None:
+            self.out += goaway_frame(MAX_STREAM_ID, ErrorCode.NO_ERROR), ping_frame(_DRAINING)
+
+    def ping_acknowledged(self, data: bytes) -> None:
+        """What crossed our first GOAWAY has come."""
+        if data == _DRAINING:
+            self.go_away()

@@ -1,0 +1,323 @@
+"""One stream, as its owner sees it: what to call, and what is called (RFC 9113, 5)."""
+
+from collections import deque
+from typing import Protocol
+
+from gatekeeper.errors import MessageError
+from gatekeeper.wire.http2.budget import Budget
+from gatekeeper.wire.http2.encode import encode_lines, encode_response, encode_switch
+from gatekeeper.wire.http2.frames import (
+    DATA,
+    END_STREAM,
+    MAX_FRAME,
+    ErrorCode,
+    frame_header,
+    headers_frames,
+    rst_stream_frame,
+    window_update_frame,
+)
+from gatekeeper.wire.response import ResponseHead
+
+# Ours for the peer. A stream's grows while its owner keeps up; the connection's is given back as bytes come, because
+# each stream is bounded by its own: one stalled stream must not stall the others.
+STREAM_WINDOW = 64 * 1024
+CONNECTION_WINDOW = 1024 * 1024
+# What may wait in a stream before its owner should stop, and at how much it hears that it may go on.
+SEND_HIGH, SEND_LOW = 64 * 1024, 16 * 1024
+# A window grows while the owner takes all that comes: 64 KiB at a round trip of 50 ms are 1.3 MB/s.
+MAX_STREAM_WINDOW = 1024 * 1024
+
+
+class StreamHandler(Protocol):
+    """What the owner of a stream is told. Each may call the stream."""
+
+    def content(self, data: bytes) -> None:
+        """Body bytes came. They count against the window until `Stream.consumed` is told of them."""
+        ...
+
+    def end(self, trailers: bytes) -> None:
+        """The peer's message is complete; ``trailers`` are those that pass, as lines of HTTP/1.1."""
+        ...
+
+    def reset(self, code: int) -> None:
+        """The stream is over before its time: the peer reset it, or broke a rule and was reset. Nothing may be sent."""
+        ...
+
+    def writable(self) -> None:
+        """`Stream.unsent` fell to `SEND_LOW` after it had been above `SEND_HIGH`."""
+        ...
+
+
+class ResponseHandler(StreamHandler, Protocol):
+    """The same for the owner of a request to an app."""
+
+    def interim(self, head: ResponseHead) -> None:
+        """A response 1xx; others follow."""
+        ...
+
+    def response(self, head: ResponseHead, ended: bool) -> None:
+        """The response. If ``ended``, there is no body, and `end` is not called."""
+        ...
+
+    def malformed(self, error: MessageError) -> None:
+        """The response is one that no client should see; the stream was reset."""
+        ...
+
+
+class Ignore:
+    """The handler of a stream that nobody listens to."""
+
+    def content(self, data: bytes) -> None:
+        """Nobody takes them."""
+
+    def end(self, trailers: bytes) -> None:
+        """Nobody waits."""
+
+    def reset(self, code: int) -> None:
+        """Nobody cares."""
+
+    def writable(self) -> None:
+        """Nobody sends."""
+
+
+IGNORE = Ignore()
+
+
+class Link(Protocol):
+    """What a stream needs of its connection, `connection.Connection`."""
+
+    out: list[bytes | memoryview]
+    ready: "deque[Stream]"
+    budget: Budget
+    first_block: bytes
+    send_window: int
+    now: float
+
+    def remember_reset(self, stream_id: int) -> None:
+        """We have reset it: frames of the peer's may be on the way."""
+        ...
+
+    def may_grow(self, window: int) -> bool:
+        """Whether the window of a stream may become larger."""
+        ...
+
+    def settle(self, stream: "Stream") -> None:
+        """The stream may be over: both sides have ended, and its owner has finished."""
+        ...
+
+
+class Stream:
+    """One request and its response. The owner sets ``handler`` and calls `finished` last; the connection does the rest.
+
+    ``sent`` and ``received`` count body bytes: their progress is what an idle timeout should look at, not frames.
+    ``unsent`` are those that wait here for the peer's windows.
+    """
+
+    __slots__ = (
+        "_queue",
+        "_trailers",
+        "_uncredited",
+        "connection",
+        "discard_until",
+        "ended",
+        "ending",
+        "handler",
+        "held",
+        "id",
+        "is_finished",
+        "is_reset",
+        "method",
+        "queued",
+        "receive_window",
+        "received",
+        "remaining",
+        "remote_ended",
+        "responded",
+        "send_window",
+        "sent",
+        "slow",
+        "unsent",
+        "window",
+    )
+
+    def __init__(self, connection: "Link", stream_id: int, send_window: int, window: int) -> None:
+        self.connection = connection
+        self.id = stream_id
+        self.handler: StreamHandler = IGNORE
+        self.method = b""
+        # The peer's side.
+        self.remote_ended = False
+        self.responded = False  # the peer's final response came; a client's only
+        self.window = self.receive_window = window
+        self.remaining = -1  # of the length that was announced; -1 if none was
+        self.received = 0
+        self.held = 0  # received and not yet consumed
+        self._uncredited = 0
+        self.discard_until = 0.0
+        # Ours.
+        self.send_window = send_window
+        self.unsent = 0
+        self.sent = 0
+        self.slow = False
+        self.queued = False  # among the connection's ready streams
+        self.ending = False  # END_STREAM waits behind what is unsent
+        self.ended = False  # END_STREAM was sent
+        self._queue: deque[memoryview] = deque()
+        self._trailers = b""
+        # Both.
+        self.is_reset = False
+        self.is_finished = False
+
+    # Sending, server: a response.
+
+    def send_whole(self, head: ResponseHead, content: bytes, lines: bytes = b"") -> None:
+        """A complete response in one call; ``lines`` are header lines behind those of ``head``."""
+        connection, size = self.connection, len(content)
+        if (
+            not 0 < size <= MAX_FRAME
+            or size > self.send_window
+            or size > connection.send_window
+            or connection.ready
+            or self.is_reset
+        ):
+            self.send_head(head, lines, end=not size)
+            self.send_content(content)
+            if size:
+                self.send_end()
+            return
+        block = encode_response(head, lines) if lines or not head.hpack else head.hpack
+        if connection.first_block:
+            block, connection.first_block = connection.first_block + block, b""
+        self.send_window -= size
+        connection.send_window -= size
+        connection.budget.earn()
+        self.sent = size
+        connection.out += (
+            headers_frames(self.id, block, 0),
+            frame_header(size, DATA, END_STREAM, self.id),
+            content,
+        )
+        self._end()
+
+    def send_head(self, head: ResponseHead, lines: bytes = b"", *, end: bool = False) -> None:
+        """The head of a response; ``end`` if neither body nor trailers follow. An interim head goes the same way."""
+        self.send_block(encode_response(head, lines), end=end)
+
+    def switch(self, head: ResponseHead, lines: bytes = b"") -> None:
+        """An app's 101 to a WebSocket handshake; what follows in both directions is the tunnel's (RFC 8441)."""
+        self.send_block(encode_switch(head, lines), end=False)
+
+    # Sending, both roles.
+
+    def send_block(self, block: bytes, *, end: bool) -> None:
+        """A field block that is ready for the wire."""
+        if self.is_reset or self.ended:
+            return
+        connection = self.connection
+        if connection.first_block:
+            block, connection.first_block = connection.first_block + block, b""
+        connection.out.append(headers_frames(self.id, block, END_STREAM if end else 0))
+        if end:
+            self._end()
+
+    def send_content(self, content: bytes) -> None:
+        """Body bytes; they wait in ``unsent`` for windows and for their turn."""
+        if not content or self.is_reset or self.ending:
+            return
+        self._queue.append(memoryview(content))
+        self.unsent += len(content)
+        self.slow = self.slow or self.unsent > SEND_HIGH
+        self._enqueue()
+
+    def send_end(self, trailers: bytes = b"") -> None:
+        """The end of our message, behind what is unsent; ``trailers`` are lines of HTTP/1.1."""
+        if self.is_reset or self.ending or self.ended:
+            return
+        self.ending = True
+        self._trailers = encode_lines(trailers) if trailers else b""
+        if not self.unsent:
+            self._send_end()
+
+    def reset(self, code: int = ErrorCode.CANCEL) -> None:
+        """RST_STREAM: the message is cut, or nobody wants the rest. The handler is not told."""
+        if not self.is_reset and not (self.ended and self.remote_ended):
+            self.connection.out.append(rst_stream_frame(self.id, code))
+            self.connection.remember_reset(self.id)
+        self.drop()
+
+    # Receiving, both roles.
+
+    def consumed(self, size: int) -> None:
+        """``size`` bytes of content went on, or were thrown away: the peer may send as many more (RFC 9113, 6.9)."""
+        self.held -= size
+        self._uncredited += size
+        if self._uncredited * 2 < self.window or self.remote_ended or self.is_reset:
+            return
+        if not self.held and self.window < MAX_STREAM_WINDOW and self.connection.may_grow(self.window):
+            self._uncredited += self.window
+            self.window *= 2
+        self.receive_window += self._uncredited
+        self.connection.out.append(window_update_frame(self.id, self._uncredited))
+        self._uncredited = 0
+
+    def finished(self) -> None:
+        """The owner's last call: nothing more is wanted. What still comes is read on and thrown away for a time, so
+        that clients see a response that came before the end of their upload; what is unsent still goes out.
+        """
+        if self.is_finished:
+            return
+        self.is_finished = True
+        self.handler = IGNORE
+        if self.held and not self.remote_ended:
+            self.consumed(self.held)
+        self.connection.settle(self)
+
+    # The connection's.
+
+    def write_frame(self, room: int) -> int:
+        """Send the next DATA frame, of at most ``room`` bytes; what it took of the windows."""
+        piece = self._queue[0]
+        size = min(len(piece), room, self.send_window, MAX_FRAME)
+        if size == len(piece):
+            self._queue.popleft()
+        else:
+            piece, self._queue[0] = piece[:size], piece[size:]
+        self.unsent -= size
+        self.sent += size
+        self.send_window -= size
+        last = self.ending and not self.unsent
+        flags = END_STREAM if last and not self._trailers else 0
+        self.connection.out += frame_header(size, DATA, flags, self.id), piece
+        if flags:
+            self._end()
+        elif last:
+            self._send_end()
+        return size
+
+    def credit(self, increment: int) -> None:
+        """The peer's window for us grew, or shrank below zero (RFC 9113, 6.9.2)."""
+        self.send_window += increment
+        self._enqueue()
+
+    def drop(self) -> None:
+        """The stream is reset, by whomever: nothing that waits goes out."""
+        self.is_reset = True
+        self._queue.clear()
+        self.unsent = 0
+        self.connection.settle(self)
+
+    def _enqueue(self) -> None:
+        if self.unsent and not self.queued and self.send_window > 0:
+            self.queued = True
+            self.connection.ready.append(self)
+
+    def _send_end(self) -> None:
+        if self._trailers:
+            self.send_block(self._trailers, end=True)
+        else:
+            self.connection.out.append(frame_header(0, DATA, END_STREAM, self.id))
+            self._end()
+
+    def _end(self) -> None:
+        self.ending = self.ended = True
+        self.connection.settle(self)

@@ -1,0 +1,154 @@
+"""Every limit against floods, by frames that are harmless one by one."""
+
+import pytest
+
+from gatekeeper.wire.http2.budget import BURST, EARNED, PER_SECOND, Budget
+from gatekeeper.wire.http2.connection import MAX_QUEUED_REPLIES
+from gatekeeper.wire.http2.frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    HEADERS,
+    PING,
+    PRIORITY,
+    RST_STREAM,
+    SETTINGS,
+    WINDOW_UPDATE,
+    ErrorCode,
+    settings_frame,
+)
+from gatekeeper.wire.http2.messages import MAX_CONTINUATIONS
+from tests.wire.http2.peers import OPEN, POST, Gate, block, frame, headers, started
+
+OPEN_1 = headers(1, POST, flags=0)
+FLOODS = {
+    "PING": (b"", frame(PING, 0, 0, bytes(8))),
+    "SETTINGS": (b"", frame(SETTINGS, 0, 0)),
+    "SETTINGS with much in it": (b"", settings_frame([(0xFE03, 1)] * 160)),
+    "PRIORITY": (b"", frame(PRIORITY, 0, 1, bytes(5))),
+    "empty DATA": (OPEN_1, frame(DATA, 0, 1)),
+    "DATA of padding": (OPEN_1, frame(DATA, 8, 1, b"\x03\0\0\0")),
+    "WINDOW_UPDATE": (b"", frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\x01")),
+    "unknown": (b"", frame(0x20, 0, 0)),
+    "PRIORITY_UPDATE": (b"", frame(0x10, 0, 0, bytes(4))),
+    "RST_STREAM": (OPEN_1, frame(RST_STREAM, 0, 1, b"\0\0\0\x08")),
+}
+
+
+@pytest.mark.parametrize(("before", "one"), FLOODS.values(), ids=FLOODS)
+def test_a_flood_ends_the_connection(before: bytes, one: bytes) -> None:
+    """RFC 9113, 10.5: a burst is let pass, more is not."""
+    gate = started()
+    gate.receive(before)
+    sent = 0
+    while gate.failure is None and sent <= BURST:
+        gate.receive(one)
+        sent += 1
+    assert gate.failure is not None
+    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+    assert sent > BURST / 12
+
+
+def test_cancelled_requests_are_a_flood() -> None:
+    """CVE-2023-44487: each costs us a connection to the app."""
+    gate = started()
+    stream_id = 1
+    while gate.failure is None and stream_id < 3 * BURST:
+        gate.receive(headers(stream_id) + frame(RST_STREAM, 0, stream_id, b"\0\0\0\x08"))
+        gate.streams[stream_id].finished()
+        stream_id += 2
+    assert gate.failure is not None
+    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+    assert BURST * 0.9 < stream_id / 2 < BURST * 1.1
+
+
+def test_making_us_reset_streams_is_a_flood() -> None:
+    """CVE-2025-8671: the same by our own hand."""
+    gate = started()
+    stream_id = 1
+    while gate.failure is None and stream_id < 3 * BURST:
+        gate.receive(headers(stream_id) + frame(WINDOW_UPDATE, 0, stream_id, bytes(4)))
+        gate.streams[stream_id].finished()
+        stream_id += 2
+    assert gate.failure is not None
+    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_refused_streams_are_a_flood() -> None:
+    """The block of each must be read all the same."""
+    gate = started(max_streams=1)
+    stream_id = 1
+    while gate.failure is None and stream_id < 3 * BURST:
+        gate.receive(headers(stream_id))
+        stream_id += 2
+    assert gate.failure is not None
+    assert list(gate.heads) == [1]
+
+
+def test_the_usual_rate_is_no_flood() -> None:
+    """33 a second for ten minutes."""
+    budget = Budget()
+    assert all(budget.spend(at / PER_SECOND) for at in range(20_000))
+    assert budget.left > BURST - 2
+
+
+def test_data_pays_for_the_frames_that_go_with_it() -> None:
+    """Two WINDOW_UPDATE for each DATA frame that we send are what many clients answer."""
+    budget = Budget()
+    for _ in range(10_000):
+        budget.earn()
+        assert all(budget.spend(0.0) for _ in range(int(EARNED)))
+
+
+def test_replies_that_nobody_reads_end_the_connection() -> None:
+    """CVE-2019-9512: here the transport takes nothing."""
+    gate = started()
+    for _ in range(MAX_QUEUED_REPLIES + 1):
+        gate.connection.receive(frame(PING, 0, 0, bytes(8)), 0.0)
+    assert gate.failure is None
+    gate.connection.receive(frame(PING, 0, 0, bytes(8)), 0.0)
+    assert gate.failure is not None
+    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+@pytest.mark.parametrize(("count", "size"), [(MAX_CONTINUATIONS + 1, 1), (5, 16384)], ids=["many", "large"])
+def test_a_block_without_end_ends_the_connection(count: int, size: int) -> None:
+    """CVE-2024-27983: before it is complete."""
+    gate = started()
+    gate.receive(frame(HEADERS, 1, 1, block(*POST)))
+    for _ in range(count):
+        gate.receive(frame(CONTINUATION, 0, 1, b"\x82" * size))
+    assert gate.failure is not None
+    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_a_large_head_is_answered() -> None:
+    """431, and the connection lives: its table is intact."""
+    gate = started()
+    fields = block(*POST, (b"x", b"y" * 40_000))
+    data = frame(HEADERS, 1, 1, fields[:16384]) + frame(CONTINUATION, 0, 1, fields[16384:32768])
+    gate.receive(data + frame(CONTINUATION, END_HEADERS, 1, fields[32768:]))
+    assert gate.told == [(1, "rejected", 431)]
+    gate.receive(headers(3))
+    assert 3 in gate.heads
+
+
+def test_a_block_that_grows_is_not_unfolded() -> None:
+    """The HPACK bomb: 16,000 references to one entry of 4,000 bytes count 64 MB, and none is copied."""
+    gate = started()
+    bomb = block(*POST) + b"\x40\x01x\x7f\xa1\x1e" + b"y" * 4000 + b"\xbe" * 10_000
+    gate.receive(frame(HEADERS, 5, 1, bomb))
+    assert gate.told == [(1, "rejected", 431)]
+
+
+def test_interim_responses_and_answers_are_no_flood() -> None:
+    """What we send is not counted against the visitor."""
+    gate: Gate = started()
+    for stream_id in range(1, 4001, 2):
+        gate.receive(headers(stream_id))
+        gate.streams[stream_id].send_head(OPEN)
+        gate.streams[stream_id].send_end()
+        gate.streams[stream_id].finished()
+    gate.receive(headers(4001))
+    assert gate.failure is None
+    assert 4001 in gate.heads

@@ -1,0 +1,223 @@
+"""Requests of HTTP/2 become requests of HTTP/1.1, or nothing."""
+
+import re
+
+import h11
+import hpack
+import pytest
+from hypothesis import given, seed, settings
+from hypothesis import strategies as st
+
+from gatekeeper.wire.http2.hpack import EMPTY
+from gatekeeper.wire.http2.requests import MAX_COOKIES, BlockReader, RejectedRequest
+from gatekeeper.wire.request import HeadLimits, RequestHead, RequestReader
+from tests.wire.http2.peers import GET, POST, block
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+def read(*fields: tuple[bytes, bytes], ended: bool = True, limits: HeadLimits | None = None) -> RequestHead:
+    head, _ = BlockReader(RequestReader(limits or HeadLimits())).read(EMPTY, block(*fields), ended=ended, cache=True)
+    assert isinstance(head, RequestHead), head.error
+    return head
+
+
+def rejected(*fields: tuple[bytes, bytes], ended: bool = True, limits: HeadLimits | None = None) -> int:
+    head, _ = BlockReader(RequestReader(limits or HeadLimits())).read(EMPTY, block(*fields), ended=ended, cache=True)
+    assert isinstance(head, RejectedRequest)
+    return head.error.status
+
+
+def test_a_request_becomes_the_one_it_stands_for() -> None:
+    """Host first, cookies joined, the te field dropped, no body where END_STREAM came with the head."""
+    head = read(*GET, (b"cookie", b"a=1"), (b"accept", b"*/*"), (b"te", b"trailers"), (b"cookie", b"b=2"))
+    assert (head.method, head.target, head.minor) == (b"GET", b"/", 1)
+    assert head.block.forward == b"Host: app.example\r\naccept: */*\r\n"
+    assert head.cookie == b"Cookie: a=1; b=2\r\n"
+    assert head.body() is None
+
+
+def test_a_body_without_a_length_is_chunked() -> None:
+    """RFC 9112, 6: the app must see where it ends, and that it did not."""
+    assert read(*POST, ended=False).block.forward.endswith(b"\r\nTransfer-Encoding: chunked\r\n")
+
+
+def test_a_length_is_kept() -> None:
+    """RFC 9113, 8.1.1: it is the frames' business to hold the body to it."""
+    head = read(*POST, (b"content-length", b"5"), ended=False)
+    assert head.block.forward == b"Host: app.example\r\nContent-Length: 5\r\n"
+
+
+def test_host_alone_is_taken() -> None:
+    """RFC 9113, 8.3.1: from HTTP/1.1 by way of HAProxy or nghttpx."""
+    assert read(*GET[:3], (b"host", b"x.example")).block.host == b"x.example"
+
+
+def test_priority_passes() -> None:
+    """RFC 9218, 5."""
+    assert b"priority: u=1, i\r\n" in read(*GET, (b"priority", b"u=1, i")).block.forward
+
+
+def test_a_websocket_is_an_upgrade() -> None:
+    """RFC 8441, 5: without the key, which is for whoever forwards it to make."""
+    method = (b":method", b"CONNECT")
+    fields = (method, (b":protocol", b"websocket"), *GET[1:], (b"sec-websocket-version", b"13"))
+    head = read(*fields, (b"sec-websocket-key", b"x"), ended=False)
+    assert head.upgrade
+    assert head.method == b"GET"
+    assert head.block.forward == b"Host: app.example\r\nsec-websocket-version: 13\r\n"
+    assert rejected(*fields, ended=True) == 400
+    assert rejected(*fields, (b"content-length", b"1"), ended=False) == 400
+    assert rejected(method, (b":protocol", b"connect-udp"), *GET[1:], ended=False) == 501
+
+
+AUTHORITY = GET[3]
+MALFORMED: dict[str, tuple[Fields, int]] = {
+    "8.2.1 upper case": ((*GET, (b"X-A", b"b")), 400),
+    "8.2.1 space in a name": ((*GET, (b"x a", b"b")), 400),
+    "8.2.1 colon in a name": ((*GET, (b"x:", b"b")), 400),
+    "8.2.1 no name": ((*GET, (b"", b"b")), 400),
+    "8.2.1 line end in a name": ((*GET, (b"x\r\ny", b"b")), 400),
+    "8.2.1 CR": ((*GET, (b"x", b"a\rb")), 400),
+    "8.2.1 LF": ((*GET, (b"x", b"a\nb")), 400),
+    "8.2.1 NUL": ((*GET, (b"x", b"a\0b")), 400),
+    "9110 5.5 control": ((*GET, (b"x", b"a\x01b")), 400),
+    "8.2.1 space in front": ((*GET, (b"x", b" a")), 400),
+    "8.2.1 tab behind": ((*GET, (b"x", b"a\t")), 400),
+    "8.2.1 line end in the path": ((*GET[:2], (b":path", b"/ HTTP/1.1\r\nx: y"), AUTHORITY), 400),
+    "8.2.1 line end in the authority": ((*GET[:3], (b":authority", b"a\r\nx: y")), 400),
+    "8.3 pseudo behind a field": ((*GET[:3], (b"x", b"y"), AUTHORITY), 400),
+    "8.3 pseudo twice": ((*GET, AUTHORITY), 400),
+    "8.3 unknown pseudo": ((*GET, (b":x", b"y")), 400),
+    "8.3 status in a request": ((*GET, (b":status", b"200")), 400),
+    "8.3.1 no method": (GET[1:], 400),
+    "8.3.1 no scheme": ((GET[0], *GET[2:]), 400),
+    "8.3.1 no path": ((*GET[:2], AUTHORITY), 400),
+    "8.3.1 an empty path": ((*GET[:2], (b":path", b""), AUTHORITY), 400),
+    "8.3.1 no slash": ((*GET[:2], (b":path", b"x"), AUTHORITY), 400),
+    "8.3.1 an absolute path": ((*GET[:2], (b":path", b"https://app.example/"), AUTHORITY), 400),
+    "8.3.1 star for GET": ((*GET[:2], (b":path", b"*"), AUTHORITY), 400),
+    "8.3.1 space in the path": ((*GET[:2], (b":path", b"/a b"), AUTHORITY), 400),
+    "8.3.1 fragment": ((*GET[:2], (b":path", b"/#a"), AUTHORITY), 400),
+    "8.3.1 raw bytes in the path": ((*GET[:2], (b":path", b"/\xc3\xa4"), AUTHORITY), 400),
+    "8.3.1 plain http": ((GET[0], (b":scheme", b"http"), *GET[2:]), 400),
+    "8.3.1 method with a space": (((b":method", b"GET /"), *GET[1:]), 400),
+    "8.3.1 no authority": (GET[:3], 400),
+    "8.3.1 an empty authority": ((*GET[:3], (b":authority", b"")), 400),
+    "8.3.1 userinfo": ((*GET[:3], (b":authority", b"a@app.example")), 400),
+    "8.3.1 two hosts": ((*GET[:3], (b"host", b"a"), (b"host", b"a")), 400),
+    "8.3.1 another host": ((*GET, (b"host", b"other.example")), 400),
+    "8.3.1 the host in other letters": ((*GET, (b"host", b"App.example")), 400),
+    "8.5 CONNECT": (((b":method", b"CONNECT"), AUTHORITY), 501),
+    "8.5 CONNECT with a path": (((b":method", b"CONNECT"), *GET[1:]), 501),
+    "TRACE": (((b":method", b"TRACE"), *GET[1:]), 501),
+    "8441 4 a protocol without CONNECT": ((*GET, (b":protocol", b"websocket")), 400),
+    "8.2.2 connection": ((*GET, (b"connection", b"close")), 400),
+    "8.2.2 keep-alive": ((*GET, (b"keep-alive", b"1")), 400),
+    "8.2.2 proxy-connection": ((*GET, (b"proxy-connection", b"close")), 400),
+    "8.2.2 transfer-encoding": ((*GET, (b"transfer-encoding", b"chunked")), 400),
+    "8.2.2 upgrade": ((*GET, (b"upgrade", b"websocket")), 400),
+    "8.2.2 te": ((*GET, (b"te", b"gzip")), 400),
+    "8.1.1 a length and no body": ((*POST, (b"content-length", b"1")), 400),
+    "8.1.1 two lengths": ((*POST, (b"content-length", b"0"), (b"content-length", b"0")), 400),
+    "8.1.1 a signed length": ((*POST, (b"content-length", b"+0")), 400),
+    "9110 10.1.1 expectation": ((*GET, (b"expect", b"tea")), 417),
+    "count": ((*GET, *((b"x", b"y"),) * 101), 431),
+    "cookies": ((*GET, *((b"cookie", b"a"),) * (MAX_COOKIES + 1)), 431),
+    "size": ((*GET, (b"x", b"y" * 33000)), 431),
+    "size by overhead": ((*GET, *((b"cookie", b""),) * MAX_COOKIES, *((b"x", b"y" * 290),) * 80), 431),
+    "line": ((*GET[:2], (b":path", b"/" + b"a" * 9000), AUTHORITY), 414),
+}
+
+
+@pytest.mark.parametrize(("fields", "status"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_request_is_rejected(fields: Fields, status: int) -> None:
+    """RFC 9113, 8.1.1; by sections."""
+    assert rejected(*fields) == status
+
+
+def test_a_rejected_request_is_told_for_the_log_in_visible_characters() -> None:
+    """And so that a browser gets a page."""
+    fields = (*GET[:2], (b":path", b"/a\r\nb\xff"), AUTHORITY, (b"accept", b"text/html"))
+    head, _ = BlockReader(RequestReader(HeadLimits())).read(EMPTY, block(*fields), ended=True, cache=True)
+    assert isinstance(head, RejectedRequest)
+    assert head.head.block.get(b"accept") == b"text/html"
+    assert re.fullmatch(rb"[ -~]*", head.head.method + head.head.target)
+
+
+def test_a_table_lives_on_after_a_rejected_request() -> None:
+    """Later blocks refer to what it inserted (RFC 9113, 10.5.1)."""
+    encoder, reader = hpack.Encoder(), BlockReader(RequestReader(HeadLimits()))
+    first, table = reader.read(EMPTY, encoder.encode([*GET, (b"X", b"y")]), ended=True, cache=True)
+    assert isinstance(first, RejectedRequest)
+    second, _ = reader.read(table, encoder.encode([*GET, (b"x-b", b"y")]), ended=True, cache=True)
+    assert isinstance(second, RequestHead)
+
+
+def test_cached_rests_keep_authority_and_end_apart() -> None:
+    """The same bytes mean something else with another authority, or where a body follows."""
+    reader = BlockReader(RequestReader(HeadLimits()))
+
+    def ask(*fields: tuple[bytes, bytes], ended: bool = True) -> RequestHead | RejectedRequest:
+        return reader.read(EMPTY, block(*fields), ended=ended, cache=True)[0]
+
+    rest = (b"host", b"a.example")
+    first = ask(*GET[:3], rest)
+    assert isinstance(first, RequestHead)
+    assert isinstance(ask(*GET[:3], (b":authority", b""), rest), RejectedRequest)
+    assert isinstance(ask(*GET, rest), RejectedRequest)
+    with_body = ask((b":method", b"POST"), *GET[1:3], rest, ended=False)
+    assert isinstance(with_body, RequestHead)
+    assert b"chunked" in with_body.block.forward
+    again = ask(*GET[:3], rest)
+    assert again is first
+
+
+def test_strangers_leave_nothing_behind() -> None:
+    """Only admitted visitors may fill the caches."""
+    reader = BlockReader(RequestReader(HeadLimits()))
+    reader.read(EMPTY, block(*GET, (b"x", b"y")), ended=True, cache=False)
+    assert not reader._blocks
+    assert not reader._rests
+
+
+STRIPPED = frozenset({b"x-device"})
+HOSTILE_NAMES = [
+    *(b"client-cert", b"client_cert", b"client.cert", b"remote-user", b"remote_user", b"x-ssl-client-verify"),
+    *(b"x_ssl_client_verify", b"x-forwarded-for", b"forwarded", b"x-device", b"x_device", b"x!device", b"gatekeeper-a"),
+]
+PIECES = st.sampled_from(
+    [
+        *HOSTILE_NAMES,
+        *(name.upper() for name in HOSTILE_NAMES),
+        *(b"\r\n", b": ", b" ", b"\0", b"cookie", b"host", b"x", b"content-length", b"transfer-encoding", b":path"),
+        *(b"5", b"chunked", b"te", b"trailers", b"\t", b"app.example"),
+    ]
+)
+TEXTS = st.one_of(PIECES, st.lists(PIECES, max_size=3).map(b"".join), st.binary(max_size=6))
+SOME = st.lists(st.one_of(st.sampled_from(GET), st.tuples(TEXTS, TEXTS)), max_size=6)
+
+
+@seed(5)
+@settings(max_examples=600, deadline=None)
+@given(SOME, st.booleans(), st.booleans(), st.booleans())
+def test_what_comes_out_is_one_request_or_nothing(
+    extra: list[tuple[bytes, bytes]], normal: bool, ended: bool, cache: bool
+) -> None:
+    """h11 reads the head as one request, and nobody sets what only the gate may say."""
+    fields = [*GET, *extra] if normal else extra
+    reader = BlockReader(RequestReader(HeadLimits(), STRIPPED))
+    head, _ = reader.read(EMPTY, hpack.Encoder().encode(fields), ended=ended, cache=cache)
+    if isinstance(head, RejectedRequest):
+        return
+    text = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (head.method, head.target, head.block.forward, head.cookie)
+    peer = h11.Connection(h11.SERVER)
+    peer.receive_data(text)
+    event = peer.next_event()
+    assert isinstance(event, h11.Request)
+    assert peer.trailing_data[0] == b""
+    names = {re.sub(rb"[^0-9a-z]", b"-", name.lower()) for name, _ in event.headers}
+    assert names.isdisjoint(re.sub(rb"[^0-9a-z]", b"-", name) for name in HOSTILE_NAMES)
+    assert [name for name, _ in event.headers].count(b"host") == 1
+    if head.wire_head:
+        assert head.wire_head.startswith(b"%b %b HTTP/1.1\r\nHost: " % (head.method, head.target))
