@@ -71,6 +71,7 @@ class Admin:
     async def start(self, listener: socket.socket) -> None:
         """Begin to answer on a listening socket."""
         app = web.Application(middlewares=[_private])
+        app.router.add_get("/", self._lead)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
@@ -109,6 +110,10 @@ class Admin:
         host = request.headers.get("Host", "")
         if not names_the_machine(host) and _name_in(host) not in self._hosts():
             raise web.HTTPMisdirectedRequest(text="admin.hosts does not list the name of this request\n")
+
+    async def _lead(self, _request: web.Request) -> web.Response:
+        """To the page for people: who opens the bare address wants to see something."""
+        return web.Response(status=302, headers={"Location": "/status"})
 
     async def _healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -193,6 +198,7 @@ def _template() -> jinja2.Template:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["span"] = span
+    environment.filters["counted"] = counted
     return environment.from_string(_source())
 
 
@@ -207,6 +213,11 @@ def _policy() -> str:
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 connection``, ``2 connections``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def span(seconds: float) -> str:

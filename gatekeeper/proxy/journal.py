@@ -64,11 +64,11 @@ class Journal:
         """TLS is established, whatever the certificate is worth."""
         self.metrics.shook_hands("ok")
 
-    def handshake_failed(self, client: str, why: str, server_name: str | None) -> None:
+    def handshake_failed(self, client: str, why: str, server_name: str | None, level: int = logging.INFO) -> None:
         """No TLS came about, or it broke."""
         self.metrics.shook_hands("failed")
         # The name is the visitor's own invention, so it must not end the line.
-        _log.info("tls failed: %s: %s%s", client, why, f" (for {server_name[:255]!a})" if server_name else "")
+        _log.log(level, "tls failed: %s: %s%s", client, why, f" (for {server_name[:255]!a})" if server_name else "")
 
     def handshake_refused(self, client: str, refusal: Refuse) -> None:
         """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""

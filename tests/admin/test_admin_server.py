@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, page, span
+from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, counted, page, span
 from gatekeeper.admin.status import Check
 from gatekeeper.process.listeners import open_listener
 from gatekeeper.settings.addresses import parse_listen
@@ -16,7 +16,7 @@ from gatekeeper.settings.addresses import parse_listen
 REPORT: dict[str, Any] = {
     "version": "1.2.3",
     "ready": False,
-    "checks": {"upstream": {"ok": False, "detail": "no connection to default"}},
+    "checks": {"upstream": {"ok": False, "detail": "no connection to default", "decides": True}},
     "uptime_seconds": 90061.0,
     "tls": {"mode": "every_certificate", "reason": ""},
     "supervisor": 41,
@@ -71,7 +71,7 @@ def ask_whole(
         try:
             async with (
                 ClientSession(headers={"Accept": accept} | more) as session,
-                session.request(method, url) as answer,
+                session.request(method, url, allow_redirects=False) as answer,
             ):
                 return answer.status, await answer.text(), dict(answer.headers)
         finally:
@@ -175,8 +175,19 @@ def test_a_check_that_does_not_decide_is_told_to_who_asks_for_it() -> None:
 
 def test_other_paths_are_not_there() -> None:
     """Nor other methods."""
-    assert ask({}, "/")[0] == 404
+    assert ask({}, "/other")[0] == 404
     assert ask({}, "/healthz", "POST")[0] == 405
+
+
+def test_the_bare_address_leads_to_the_page() -> None:
+    """For people who know host and port alone."""
+    status, _, headers = ask_whole({}, "/", "GET", "text/html")
+    assert (status, headers["Location"]) == (302, "/status")
+
+
+def test_one_is_singular() -> None:
+    """And nothing else is."""
+    assert [counted(number, "line") for number in (0, 1, 2)] == ["0 lines", "1 line", "2 lines"]
 
 
 def test_an_answer_ends_its_connection() -> None:

@@ -79,6 +79,7 @@ def test_prometheus_reaches_the_admin_port() -> None:
     settings = tomllib.loads((FOLDER / "gatekeeper" / "gatekeeper.toml").read_text())
     assert job["static_configs"][0]["targets"] == [f"gatekeeper:{settings['admin']['listen'].split(':')[1]}"]
     assert settings["admin"]["listen"].startswith("0.0.0.0:")
+    assert settings["admin"]["hosts"] == ["gatekeeper"]
     assert not any("9000" in port for port in gate["ports"])
 
 

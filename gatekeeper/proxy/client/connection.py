@@ -1,6 +1,7 @@
 """A client's connection: transport and TLS, from the handshake to the last byte. What the bytes say is the codec's."""
 
 import asyncio
+import logging
 from typing import cast
 
 from gatekeeper.errors import PlainHTTPError, TLSError
@@ -98,7 +99,9 @@ class ClientConnection:
     def connection_lost(self, error: Exception | None) -> None:
         self.deadline.end()
         if not self.tls.established and not self._lingering:
-            self._handshake_failed("the client left before the handshake was done")
+            # Browsers open connections in advance and drop them; port scanners and health checks do the same.
+            why = "the client left before the handshake was done"
+            self._proxy.journal.handshake_failed(self.client, why, self.tls.server_name, logging.DEBUG)
         self._drop_codec()
         self.visit.end()
         self._proxy.closed(self)

@@ -54,6 +54,7 @@ class Endpoint:
         self.server_name = server_name
         self.limit = limit
         self.health = Health(slow_start)
+        self._failure_told = False
         self.turn = 0
         self.freed: Callable[[], None] = _nobody_waits
         # What is busy is counted from these, so that no path through the code can leave it wrong.
@@ -147,6 +148,7 @@ class Endpoint:
         finally:
             self.unreserve(connection)
         if self.health.connected(loop.time()):
+            self._failure_told = False
             _log.info("upstream %s: can be reached again", self.title)
 
     def unreserve(self, connection: UpstreamConnection) -> None:
@@ -186,7 +188,12 @@ class Endpoint:
 
     def _ejected(self, pause: float, why: str) -> None:
         if pause:
-            _log.warning("upstream %s: left alone for %g s: %s", self.title, pause, why)
+            # Said once: a dead app would else fill the log, with pauses that double.
+            level = logging.DEBUG if self._failure_told else logging.WARNING
+            self._failure_told = True
+            _log.log(
+                level, "upstream %s: left alone for %g s: %s; logged again when it is back", self.title, pause, why
+            )
 
     def checked(self, why: str, now: float) -> None:
         """A check found something wrong, "" for nothing."""
@@ -194,6 +201,7 @@ class Endpoint:
             if why:
                 _log.warning("upstream %s: gets no requests: %s", self.title, why)
             else:
+                self._failure_told = False
                 _log.info("upstream %s: gets requests again", self.title)
         if why:
             self.close_idle(float("inf"))

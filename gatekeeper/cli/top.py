@@ -1,0 +1,104 @@
+"""``gatekeeper top``: what ``/status`` knows, live in the terminal."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from gatekeeper.cli.admin import admin_address, ask
+from gatekeeper.cli.configuration import add_config_option, load_configuration
+from gatekeeper.cli.parser import Commands
+from gatekeeper.settings.addresses import ListenAddress
+
+_SECONDS = 2.0
+# Fewer days to the end of a certificate are shown in red.
+_SOON_DAYS = 14
+
+
+def add_command(commands: Commands) -> None:
+    """Add ``top`` to the command line."""
+    parser = commands.add_parser(
+        "top",
+        help="show what the running gate does, live in the terminal",
+        description="Ask /status of the admin listener every two seconds and show it: apps, certificates, refusals, "
+        "workers, and requests a second. Where standard output is no terminal, show it once.",
+        epilog="example: gatekeeper top -c gatekeeper.toml",
+    )
+    add_config_option(parser)
+    parser.add_argument("--once", action="store_true", help="show it once and end")
+    parser.set_defaults(run=_top)
+
+
+def _top(options: argparse.Namespace) -> int:
+    where = admin_address(load_configuration(options))
+    console = Console()
+    if options.once or not sys.stdout.isatty():
+        console.print(view(_status(where), None))
+        return 0
+    before, asked = _status(where), time.monotonic()
+    with Live(view(before, None), console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            time.sleep(_SECONDS)
+            now, seconds = _status(where), time.monotonic() - asked
+            live.update(view(now, (now["requests"] - before["requests"]) / seconds), refresh=True)
+            before, asked = now, time.monotonic()
+
+
+def _status(where: ListenAddress) -> dict[str, Any]:
+    return ask(where, "/status")[1]
+
+
+def view(status: dict[str, Any], rate: float | None) -> RenderableType:
+    """All of it; ``rate`` is requests a second, None where there was no earlier look. Names in certificates are text
+    and never markup."""
+    return Group(*_parts(status, rate))
+
+
+def _parts(status: dict[str, Any], rate: float | None) -> Iterator[RenderableType]:
+    state = Text("ready", "green") if status["ready"] else Text("not ready", "bold red")
+    numbers = f"{status['connections']} open connections, {status['requests']} requests"
+    if rate is not None:
+        numbers += f", {max(rate, 0.0):.1f}/s"
+    yield Text.assemble(f"gatekeeper {status['version']}, process {status['supervisor']}: ", state, f"; {numbers}")
+    for warning in status["warnings"]:
+        yield Text(f"! {warning}", "yellow")
+    checks = {name: check for name, check in status["checks"].items() if not check["ok"]}
+    for name, check in checks.items():
+        yield Text(f"! {name}: {check['detail']}", "bold red" if check["decides"] else "yellow")
+    apps = ((app["name"], _up(app["up"]), ", ".join(app["places"])) for app in status["upstreams"])
+    yield _table(("app", "state", "where"), apps)
+    yield _table(
+        ("certificate", "days left", "subject"),
+        ((one["kind"], _days(one["days_left"]), one["subject"]) for one in status["certificates"]),
+    )
+    if status["crls"]:
+        rows = ((one["issuer"], _days(one["days_left"]), str(one["revoked"])) for one in status["crls"])
+        yield _table(("revocation list of", "days left", "revoked"), rows)
+    refusals = [(reason, str(count)) for reason, count in status["refusals"].items() if count]
+    if refusals:
+        yield _table(("refused", "times"), refusals)
+    workers = ((str(one["pid"]), one["state"], str(one["connections"])) for one in status["workers"])
+    yield _table(("worker", "state", "connections"), workers)
+
+
+def _up(up: object) -> Text:
+    return Text("up", "green") if up else Text("down", "bold red")
+
+
+def _days(days: int) -> Text:
+    return Text(str(days), "bold red" if days < _SOON_DAYS else "")
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for head in heads:
+        table.add_column(head, header_style="bold", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+    return table

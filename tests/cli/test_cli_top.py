@@ -1,0 +1,62 @@
+"""gatekeeper top: what /status says, as a person reads it in a terminal."""
+
+from typing import Any
+
+from rich.console import Console
+
+from gatekeeper.cli.top import view
+
+STATUS: dict[str, Any] = {
+    "version": "1.2.3",
+    "ready": True,
+    "supervisor": 41,
+    "checks": {
+        "listening": {"ok": True, "detail": "", "decides": True},
+        "upstream": {"ok": False, "detail": "no connection to default", "decides": False},
+    },
+    "upstreams": [{"name": "default", "up": False, "places": ["http://127.0.0.1:8000"]}],
+    "certificates": [{"kind": "server", "subject": "CN=[red]x[/red]", "not_after": "2027", "days_left": 3}],
+    "crls": [{"issuer": "CN=Home CA", "next_update": "2027", "days_left": 20, "revoked": 5}],
+    "refusals": {"expired": 3, "revoked": 0},
+    "workers": [{"pid": 42, "state": "serving", "uptime_seconds": 5.0, "connections": 7}],
+    "warnings": ["the CRL of CN=x is stale"],
+    "connections": 7,
+    "requests": 1000,
+}
+
+
+def shown(rate: float | None) -> str:
+    console = Console(width=100, no_color=True)
+    with console.capture() as capture:
+        console.print(view(STATUS, rate))
+    return capture.get()
+
+
+def test_everything_is_there() -> None:
+    """State, warnings, apps, certificates, lists, refusals and workers."""
+    text = shown(12.34)
+    for part in (
+        "gatekeeper 1.2.3, process 41: ready; 7 open connections, 1000 requests, 12.3/s",
+        "! the CRL of CN=x is stale",
+        "! upstream: no connection to default",
+        "http://127.0.0.1:8000",
+        "CN=Home CA",
+        "serving",
+    ):
+        assert part in text
+
+
+def test_a_reason_that_never_occurred_takes_no_line() -> None:
+    """Only those that did."""
+    assert "expired" in shown(None)
+    assert "revoked\n" not in shown(None).partition("refused")[2]
+
+
+def test_a_name_in_a_certificate_is_no_markup() -> None:
+    """Whoever makes a certificate must not paint the operator's terminal."""
+    assert "CN=[red]x[/red]" in shown(None)
+
+
+def test_a_rate_is_never_negative() -> None:
+    """After an upgrade the counters begin at 0."""
+    assert ", 0.0/s" in shown(-5.0)
