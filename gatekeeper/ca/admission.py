@@ -22,7 +22,7 @@ _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """A gate that trusts this authority alone and has this revocation list of it, at the moment ``now``."""
+    """A gate that trusts this authority and, during a rollover, the one before it, at the moment ``now``."""
 
     authority: x509.Certificate
     tls: ServerContext
@@ -38,16 +38,27 @@ class Admission:
     detail: str
 
 
-def trusting(authority: x509.Certificate, crl: x509.CertificateRevocationList | None, *, now: datetime) -> Trust:
-    """The trust in an authority. Without a list, or with one that a gate does not take, it lets nobody in."""
-    own = read_certificate(authority.public_bytes(Encoding.DER))
+def trusting(
+    authority: x509.Certificate,
+    crl: x509.CertificateRevocationList | bytes | None,
+    *,
+    also: Sequence[x509.Certificate] = (),
+    now: datetime,
+) -> Trust:
+    """The trust in an authority. Without a list, or with one that a gate does not take, it lets nobody in.
+
+    ``crl`` may be the content of a file with several lists; ``also`` are further authorities.
+    """
+    authorities = tuple(read_certificate(one.public_bytes(Encoding.DER)) for one in (authority, *also))
     context = new_ssl_context()
     context.verify_flags |= _NO_CHECK_TIME
-    context.load_verify_locations(cadata=own.der)
+    for one in authorities:
+        context.load_verify_locations(cadata=one.der)
     openssl, reason = _openssl()
-    tls = ServerContext(context, openssl, certificate=own, authorities=(own,), reason=reason)
+    tls = ServerContext(context, openssl, certificate=authorities[0], authorities=authorities, reason=reason)
+    content = crl.public_bytes(Encoding.DER) if isinstance(crl, x509.CertificateRevocationList) else crl
     try:
-        lists = read_lists(crl.public_bytes(Encoding.DER), (own,)) if crl is not None else []
+        lists = read_lists(content, authorities) if content is not None else []
     except ValueError:
         lists = []
     return Trust(authority, tls, Policy(revocations=Revocations.of(lists)), now)

@@ -37,7 +37,8 @@ from gatekeeper.x509.extensions import CRL_SIGN, bits, read
 from gatekeeper.x509.names import canonical, rfc2253
 from gatekeeper.x509.signatures import broken_digest, has_signed
 
-WARN_BEFORE = 7 * 86400.0
+# Days before an end on which it is said again.
+_STAGES = (30, 7, 1)
 """Seconds before nextUpdate from which on an operator is warned."""
 
 
@@ -177,19 +178,44 @@ def _covers(lists: list[RevocationList]) -> bool:
     return frozenset().union(*(one.scope.reasons for one in lists)) >= ALL_REASONS
 
 
-def alarms(revocations: Revocations, authorities: Iterable[Certificate], now: float) -> Iterator[str]:
-    """What an operator must look at: lists that end soon or have ended, and authorities without one; sentences."""
+def alarms(
+    revocations: Revocations, authorities: Iterable[Certificate], now: float, *, stale_counts: bool = False
+) -> Iterator[str]:
+    """What an operator must look at: lists that end soon or have ended, and authorities without one; sentences.
+
+    Each names the consequence and the remedy. ``stale_counts`` is the policy's: an old list then locks nobody out.
+    """
+    nobody = "nobody with a certificate from it is let in"
+    then = "a revocation made after that is not known here" if stale_counts else nobody
     for one in revocations.every:
-        day = f"{datetime.fromtimestamp(one.next_update, UTC):%Y-%m-%d %H:%M} UTC"
-        if now >= one.next_update:
-            yield f"the CRL of {one.issuer[0]} is stale since {day}"
-        elif now >= one.next_update - WARN_BEFORE:
-            yield f"the CRL of {one.issuer[0]} must be renewed before {day}"
-        elif now < one.this_update:
+        if now < one.this_update:
             yield f"the CRL of {one.issuer[0]} is not valid yet; check the gate's clock"
+        elif when := urgency(one.this_update, one.next_update, now):
+            remedy = "sign it anew (gatekeeper ca crl) and put it where the gate reads it"
+            yield f"the CRL of {one.issuer[0]} {when}, and from then on {then}; {remedy}"
     for authority in authorities:
         if all(one.base is not None for one in revocations.lists.get(issuer_of(authority), ())):
-            yield f"there is no CRL of {authority.subject}, so nobody with a certificate from it is let in"
+            yield f"there is no CRL of {authority.subject}, so {nobody}"
+
+
+def urgency(begins: float, ends: float, now: float) -> str:
+    """How near an end is, in words that change when it is time to say so again; "" as long as there is time.
+
+    Said 30, 7 and 1 days before, or from the last quarter on of what is shorter, which a timer should have renewed by then, and anew in each hour after. Times are
+    seconds since the epoch.
+    """
+    day = f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%d %H:%M} UTC"
+    if now >= ends:
+        hours = int((now - ends) // 3600)
+        return f"ended on {day}" + (f", {hours} hours ago" if hours > 1 else ", an hour ago" if hours else "")
+    near = [days for days in _STAGES if now >= ends - days * 86400.0]
+    if not near or now < ends - (ends - begins) / 4:
+        return ""
+    return f"ends on {day}, in less than {_days(min(near))}"
+
+
+def _days(number: int) -> str:
+    return "a day" if number == 1 else f"{number} days"
 
 
 # -- reading

@@ -5,7 +5,7 @@ the same call decides in the server, in ``gatekeeper explain`` and in the tests.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from typing import assert_never
@@ -96,13 +96,15 @@ class Admit:
 class Refuse:
     """Not let in. ``detail`` is a sentence for the visitor, ``certificate`` what was presented, if it could be read.
 
-    ``pending`` tells that an OCSP responder is to be asked, and that the verdict may then be another.
+    ``pending`` tells that an OCSP responder is to be asked, and that the verdict may then be another. ``stale``: a
+    revocation list has ended, which only the administrator can mend.
     """
 
     reason: Reason
     detail: str
     certificate: Certificate | None = None
     pending: bool = False
+    stale: bool = False
 
 
 Verdict = Admit | Refuse
@@ -174,7 +176,7 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     if refusal is not None:
         return refusal
     answer = _list_says(path, now, policy)
-    refusal = _revocation_says(answer, certificate) or _name_says(certificate, policy)
+    refusal = _ended_list_says(answer, certificate) or _name_says(certificate, policy)
     if refusal is not None:
         return refusal
     issuer = path[min(1, len(path) - 1)]
@@ -278,6 +280,12 @@ def _is_below_a_revoked_one(path: list[Certificate], now: float, revocations: Re
     """RFC 5280, 6.1.3 (a) (3), of the authorities between: one on a list that is loaded. No list of theirs is required,
     because ``client_auth.ca`` may hold an authority without the one above it."""
     return any(revocations.answer(one, above, now).standing is Standing.REVOKED for one, above in pairwise(path[1:]))
+
+
+def _ended_list_says(answer: RevocationStatus, certificate: Certificate) -> Refuse | None:
+    """The refusal by a list: one that has ended does not come back by itself, unlike a responder."""
+    refusal = _revocation_says(answer, certificate)
+    return replace(refusal, stale=True) if refusal is not None and answer.stale else refusal
 
 
 def _revocation_says(answer: RevocationStatus, certificate: Certificate) -> Refuse | None:

@@ -157,7 +157,7 @@ class Snapshot:
                 f"a visitor may send {', '.join(passing)} (identity.pass): an app that knows such a header believes it"
             )
         if self.policy.revocations is not None:
-            found += alarms(self.policy.revocations, self.tls.authorities, now)
+            found += alarms(self.policy.revocations, self.tls.authorities, now, stale_counts=self.policy.stale_counts)
         if self.invitations is not None and (why := complaint(self.invitations.path)):
             found.append(f"nobody can be invited: {why}")
         return found + list(self.routes.doubts(self.tls.authorities))

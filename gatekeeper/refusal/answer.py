@@ -88,7 +88,7 @@ class RefusalPages:
         certificate = None if self._minimal else refusal.certificate
         variables = self._variables(
             status=403,
-            topic=topic_of_refusal(refusal.reason, certificate, now),
+            topic="list_ended" if refusal.stale else topic_of_refusal(refusal.reason, certificate, now),
             language=language,
             detail=refusal.detail,
             request_id=request_id,

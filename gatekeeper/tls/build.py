@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gatekeeper.errors import BindingError, ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.revocation import urgency
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.tls.context import ServerContext, new_ssl_context, resume_sessions
 from gatekeeper.tls.files import AUTHORITIES, Files
@@ -129,6 +130,12 @@ def _warnings(server: Certificate, authorities: Sequence[Certificate], now: floa
     for certificate, whose in ((server, "the server's certificate"), *((one, "the client CA") for one in authorities)):
         if now < certificate.not_before:
             yield f"{whose} {certificate.subject} is not valid yet"
-        elif now > certificate.not_after:
-            yield f"{whose} {certificate.subject} has expired"
+        elif when := urgency(certificate.not_before, certificate.not_after, now):
+            yield f"{whose} {certificate.subject} {when}, and from then on {_consequence(certificate is server)}"
     yield from _namesakes(authorities)
+
+
+def _consequence(server: bool) -> str:
+    if server:
+        return "browsers warn and programs refuse to connect; renew it"
+    return "nobody with a certificate from it is let in; make the next one in time (gatekeeper ca rollover)"

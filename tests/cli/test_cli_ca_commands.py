@@ -168,7 +168,9 @@ def test_a_rollover_from_the_first_command_to_the_last(ca: Command, ca_json: Cal
     ca("issue", "bob", *EC)
     assert ca_json("rollover", *EC)["on_old"] == ["alice", "bob"]
     assert "a rollover is under way" in ca("rollover", *EC, code=1)
+    assert "This gate lets it in." in ca("show", "alice")
     ca("renew", "alice")
+    assert "This gate lets it in." in ca("show", "alice")
     listed = ca("list")
     assert "bob (old authority)" in listed
     assert "1 still on the old authority" in listed

@@ -479,23 +479,40 @@ def test_what_is_no_list_is_refused(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "words"),
+    ("left", "words"),
     [
-        (NOW + 8 * DAY, None),
-        (NOW + 7 * DAY, "must be renewed before"),
-        (NOW + HOUR, "must be renewed before"),
-        (NOW, "is stale since"),
+        (31 * DAY, ""),
+        (30 * DAY, "in less than 30 days"),
+        (7 * DAY, "in less than 7 days"),
+        (HOUR, "in less than a day"),
+        (0 * DAY, "ended on"),
+        (-HOUR, "an hour ago"),
+        (-5 * HOUR, "5 hours ago"),
     ],
 )
-def test_an_operator_is_warned_a_week_before(ends: datetime.datetime, words: str | None) -> None:
-    """A list that quietly went stale locks everybody out."""
-    found = list(alarms(read(make_crl(ends=ends)), AUTHORITIES, SECONDS))
-    assert len(found) == (words is not None)
+def test_an_operator_is_warned_in_time_and_again(left: datetime.timedelta, words: str) -> None:
+    """30, 7 and 1 days before, and each hour after: a list that quietly ended locks everybody out."""
+    found = list(alarms(read(make_crl(begins=NOW - 100 * DAY, ends=NOW + left)), AUTHORITIES, SECONDS))
+    assert len(found) == bool(words)
     assert not words or words in found[0]
+    assert all("is let in; sign it anew (gatekeeper ca crl)" in one for one in found)
+
+
+def test_a_short_list_is_no_alarm_as_long_as_it_is_renewed() -> None:
+    """One of a day that is signed each hour would else be one for ever: its last quarter counts."""
+    assert not list(alarms(read(make_crl(begins=NOW - HOUR, ends=NOW + DAY)), AUTHORITIES, SECONDS))
+    assert list(alarms(read(make_crl(begins=NOW - 3 * HOUR, ends=NOW + HOUR)), AUTHORITIES, SECONDS))
+
+
+def test_where_an_old_list_counts_nobody_is_said_to_be_locked_out() -> None:
+    """The consequence is the policy's."""
+    (one,) = alarms(read(make_crl(begins=NOW - 9 * DAY, ends=NOW - DAY)), AUTHORITIES, SECONDS, stale_counts=True)
+    assert "is let in" not in one
+    assert "a revocation made after that is not known" in one
 
 
 def test_an_authority_without_a_list_is_an_alarm() -> None:
     """Nobody with a certificate from it is let in, so that must not go unnoticed."""
     trusted = [*AUTHORITIES, read_certificate(INNER.der)]
-    found = list(alarms(read(make_crl(ends=NOW + 30 * DAY)), trusted, SECONDS))
+    found = list(alarms(read(make_crl(ends=NOW + 40 * DAY)), trusted, SECONDS))
     assert found == ["there is no CRL of CN=Inner CA, so nobody with a certificate from it is let in"]

@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from gatekeeper.ca.admission import Trust, trusting
 from gatekeeper.ca.explain import Explanation, explain, explain_certificate
 from gatekeeper.ca.index import Index
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
-from gatekeeper.ca.store import Store, read_file
+from gatekeeper.ca.store import CRL, Store, read_file
 from gatekeeper.cli.ca.fields import explained_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
 from gatekeeper.cli.ca.printing import say
@@ -63,10 +63,8 @@ def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | No
 
 def _trust(store: Store, now: datetime) -> Trust:
     """That of a gate which has the folder's own list, lost or damaged as it may be."""
-    crl = None
-    with suppress(AuthorityError):
-        crl = store.crl()
-    return trusting(store.certificate(), crl, now=now)
+    authority, *also = store.authorities()
+    return trusting(authority, store.folder.read(CRL), also=also, now=now)
 
 
 def _store_if_any(args: argparse.Namespace) -> Store | None:
