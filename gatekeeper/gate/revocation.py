@@ -201,8 +201,8 @@ def alarms(
 def urgency(begins: float, ends: float, now: float) -> str:
     """How near an end is, in words that change when it is time to say so again; "" as long as there is time.
 
-    Said 30, 7 and 1 days before, or from the last quarter on of what is shorter, which a timer should have renewed by then, and anew in each hour after. Times are
-    seconds since the epoch.
+    Said 30, 7 and 1 days before, or from the last quarter on of what is shorter (a timer should have renewed that by
+    then), and anew in each hour after. Times are seconds since the epoch.
     """
     day = f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%d %H:%M} UTC"
     if now >= ends:
