@@ -150,11 +150,11 @@ def test_one_link_enrolls_one_computer(place: Place) -> None:
     second = place.enroll(link)
     error = second.communicate(timeout=60)[1]
     assert second.returncode == 1
-    assert "somebody else has it" in error
+    assert "someone else has the link" in error
     place.ca("invite", "--cancel", "backup", "--url", place.gate.address)
     error = first.communicate(timeout=60)[1]
     assert first.returncode == 1
-    assert "taken back" in error
+    assert "was cancelled" in error
     assert "nothing waits" in place.ca("approve", "backup", "--yes", code=1)
     assert not (place.folder / "computer" / "backup.crt").exists()
 
@@ -188,5 +188,5 @@ def test_one_of_twenty_computers_with_one_link_is_enrolled(place: Place) -> None
             if name != winner:
                 said = process.communicate()
                 assert (process.returncode, said[0]) == (1, "")
-                assert "somebody else has it" in said[1]
+                assert "someone else has the link" in said[1]
         assert list(place.folder.glob("computer-*/backup.crt")) == [place.folder / winner / "backup.crt"]

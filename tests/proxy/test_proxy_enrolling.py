@@ -102,7 +102,7 @@ def test_the_same_key_may_ask_again_and_another_may_not(enrolling: Enrolling, ca
     before = enrolling.found.state
     assert enrolling.post(csr(key, name="again"))[0] == 202
     assert enrolling.post(csr())[0] == 409
-    assert "two have the link" in caplog.text
+    assert "someone else has the link" in caplog.text
     assert enrolling.found.state == before
     enrolling.sign()
     status, answer = enrolling.post(csr())
