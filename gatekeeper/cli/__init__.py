@@ -15,7 +15,20 @@ from gatekeeper.cli.parser import WRONG_USAGE, Parser
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
 # Each is a module here. A command loads its own alone: a container asks ``healthcheck`` every few seconds.
-COMMANDS = ("serve", "check", "explain", "healthcheck", "upgrade", "top", "demo", "init", "ca", "enroll", "completion")
+COMMANDS = (
+    "serve",
+    "check",
+    "explain",
+    "healthcheck",
+    "maintenance",
+    "upgrade",
+    "top",
+    "demo",
+    "init",
+    "ca",
+    "enroll",
+    "completion",
+)
 FAILED, INTERRUPTED = 1, 130
 
 

@@ -17,7 +17,7 @@ from gatekeeper.cli.terminal import print_json, working
 from gatekeeper.errors import BindingError, MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward
-from gatekeeper.gate.routes import LocalRoute, Route, StaticDocument
+from gatekeeper.gate.routes import MAINTENANCE, LocalRoute, Route, StaticDocument
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict, confirm
 from gatekeeper.proxy.forwarding import address_headers, visitor_headers, whole_head
 from gatekeeper.proxy.ocsp import ask_once
@@ -131,7 +131,7 @@ def explain(
         head = _head(snapshot, method, url, header)
     except MessageError as error:
         return Explanation(request, certificate, error.status, detail=error.detail, check="syntax of the request")
-    authorizer = Authorizer(verdict, snapshot.routes)
+    authorizer = Authorizer(verdict, snapshot.routes, snapshot.maintenance)
     decision = authorizer.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
     return _told(snapshot, request, certificate, head, decision, address, now)
 
@@ -171,7 +171,8 @@ def _told(
             request, certificate, 200, detail="The gate itself answers here; the request reaches no app."
         )
     if not isinstance(decision, Forward):
-        return Explanation(request, certificate, decision.status, detail=decision.detail, check="routes")
+        check = "maintenance" if decision is MAINTENANCE else "routes"
+        return Explanation(request, certificate, decision.status, detail=decision.detail, check=check)
     sent, returned = _headers(snapshot, head, decision, address, now)
     return Explanation(
         request,

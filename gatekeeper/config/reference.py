@@ -153,8 +153,13 @@ def _toml_table(name: str, table: type[Table], optional: bool) -> str:
         lines += ["", _comment(f"{key.meaning}{_choice_words(key)}")]
         lines.append(_toml_line(key, off))
         inner = table_at((name, key.name))
-        lines += _inner_keys(inner) if inner is not None and key.name != "deny" else []
+        lines += _inner_keys(inner) if inner is not None and _is_told_here(name, key.name) else []
     return "\n".join(line for index, line in enumerate(lines) if line or index > 1)
+
+
+def _is_told_here(table: str, name: str) -> bool:
+    """Rules have the same keys wherever they stand; ``routes.allow`` tells them."""
+    return name != "deny" and (name != "allow" or table == "routes")
 
 
 def _toml_line(key: Key, off: str) -> str:
@@ -196,7 +201,7 @@ def markdown() -> str:
         parts.append(_section("[[routes]]" if name == "routes" else f"[{name}]", name, table))
         for inner_name in table.named_fields():
             inner = table_at((name, inner_name))
-            if inner is not None and inner_name != "deny":
+            if inner is not None and _is_told_here(name, inner_name):
                 title = "allow` and `deny" if inner_name == "allow" else f"[{name}.{inner_name}]"
                 parts.append(_section(title, f"{name}.{inner_name}", inner, level="###"))
     return "\n".join(parts)

@@ -6,7 +6,7 @@ The server asks here at each request, and ``gatekeeper explain`` asks here too.
 
 from dataclasses import dataclass
 
-from gatekeeper.gate.routes import LocalRoute, NoRoute, Route, RouteMatch, Routes, StaticDocument
+from gatekeeper.gate.routes import MAINTENANCE, LocalRoute, NoRoute, Route, RouteMatch, Routes, StaticDocument
 from gatekeeper.gate.rules import Rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 
@@ -37,6 +37,17 @@ Decision = Forward | Denied | StaticDocument | LocalRoute | NoRoute
 
 
 @dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Nothing reaches an upstream but from whom a rule of ``allow`` names."""
+
+    allow: tuple[Rule, ...] = ()
+
+    def exempts(self, identity: Identity | None) -> bool:
+        """Whether this visitor is let through; nobody without a certificate is."""
+        return identity is not None and any(rule.vouches_for(identity) for rule in self.allow)
+
+
+@dataclass(frozen=True, slots=True)
 class Preflight:
     """The question of a browser before a request from another origin (Fetch standard, CORS-preflight request)."""
 
@@ -48,14 +59,16 @@ class Authorizer:
     """Decides about a visitor's requests until its verdict expires.
 
     ``fixed_decision`` is the decision for every request where all go the same way, None where each must be asked for.
-    ``admitted`` tells whether the visitor's certificate is good.
+    ``admitted`` tells whether the visitor's certificate is good. Maintenance begins and ends with a new snapshot, so it
+    is decided about once for each route, not for each request.
     """
 
-    __slots__ = ("_find", "_known", "_routes", "_verdict", "admitted", "fixed_decision")
+    __slots__ = ("_closed", "_find", "_known", "_routes", "_verdict", "admitted", "fixed_decision")
 
-    def __init__(self, verdict: Verdict, routes: Routes) -> None:
+    def __init__(self, verdict: Verdict, routes: Routes, maintenance: Maintenance | None = None) -> None:
         self._verdict = verdict
         self._routes = routes
+        self._closed = maintenance is not None and not maintenance.exempts(self.identity)
         self.admitted = isinstance(verdict, Admit)
         self._find = routes.find if self.admitted else routes.look
         self._known: dict[RouteMatch, Decision] = {}  # no larger than the number of routes
@@ -83,18 +96,19 @@ class Authorizer:
         if isinstance(found, StaticDocument) or (isinstance(found, LocalRoute) and found.everybody):
             return found
         if isinstance(found, Route) and found.public:
-            return Forward(found.upstream, self.identity, found)
+            return MAINTENANCE if self._closed else Forward(found.upstream, self.identity, found)
         if isinstance(verdict, Refuse):
             return Denied(verdict)
         if isinstance(found, NoRoute | LocalRoute):
             return found
-        return _apply(found, verdict.identity)
+        decision = _apply(found, verdict.identity)
+        return MAINTENANCE if self._closed and isinstance(decision, Forward) else decision
 
-    def _let_preflight_pass(self, preflight: Preflight, host: bytes, target: bytes) -> Forward | None:
+    def _let_preflight_pass(self, preflight: Preflight, host: bytes, target: bytes) -> Forward | NoRoute | None:
         """The route is that of the request that is to follow; a browser shows no certificate before (Fetch, 4.8)."""
         route = self._routes.look(preflight.method, host, target)
         if isinstance(route, Route) and route.takes_preflight(preflight.origin):
-            return Forward(route.upstream, self.identity, route)
+            return MAINTENANCE if self._closed else Forward(route.upstream, self.identity, route)
         return None
 
     @property

@@ -86,6 +86,7 @@ ME = LOCAL_PREFIX + b"me"
 LOCAL, LOCAL_ADMITTED = LocalRoute(), LocalRoute(everybody=False)
 UNKNOWN = NoRoute(404, "There is nothing here.")
 AMBIGUOUS = NoRoute(400, "The path or the method is ambiguous.")
+MAINTENANCE = NoRoute(503, "The site is closed for maintenance.")
 NO_HOST = NoRoute(400, "The Host header contains no name or address.")
 # Where no routes are written.
 EVERYTHING = Route("every request", "default")

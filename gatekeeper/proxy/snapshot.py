@@ -1,5 +1,6 @@
 """Everything that was configured and loaded, as one value that never changes. A reload makes a new one."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -9,16 +10,23 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.decision import Authorizer
+from gatekeeper.gate.decision import Authorizer, Maintenance
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
+from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, complaint
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
-from gatekeeper.settings.tables import ClientAuthSettings, InvitationsSettings, JWTSettings, Settings
+from gatekeeper.settings.tables import (
+    ClientAuthSettings,
+    InvitationsSettings,
+    JWTSettings,
+    MaintenanceSettings,
+    Settings,
+)
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
@@ -73,7 +81,7 @@ class Snapshot:
     """What a request meets: settings, TLS, who is trusted, where requests go, how heads are read, where the apps are.
 
     ``documents`` are what the gate itself gives to everybody: path to JSON. ``invitations`` are what it gives to whom
-    they are for, None where there are none.
+    they are for, None where there are none. ``maintenance`` is set while the apps are closed.
     """
 
     settings: Settings
@@ -86,6 +94,7 @@ class Snapshot:
     pages: RefusalPages
     upstreams: Mapping[str, Pool]
     invitations: Invitations | None = None
+    maintenance: Maintenance | None = None
     timeouts: Timeouts = field(init=False)
     nobody: ClientContext = field(init=False)
     """Of a peer without a certificate: it depends on nothing else."""
@@ -106,7 +115,7 @@ class Snapshot:
 
     def derive(self, verdict: Verdict, now: float) -> ClientContext:
         """What follows from a verdict that was made at the moment ``now``."""
-        authorizer = Authorizer(verdict, self.routes)
+        authorizer = Authorizer(verdict, self.routes, self.maintenance)
         if isinstance(verdict, Refuse):
             return ClientContext(authorizer, verdict.certificate)
         lines = self.identity.lines(verdict.identity, now)
@@ -156,6 +165,8 @@ class Snapshot:
             found.append(
                 f"a visitor may send {', '.join(passing)} (identity.pass): an app that knows such a header believes it"
             )
+        if self.maintenance is not None and self.settings.maintenance is not None:
+            found.append(f"maintenance is on, because {self.settings.maintenance.file} exists: visitors get 503")
         if self.policy.revocations is not None:
             found += alarms(self.policy.revocations, self.tls.authorities, now, stale_counts=self.policy.stale_counts)
         if self.invitations is not None and (why := complaint(self.invitations.path)):
@@ -226,6 +237,16 @@ def make_snapshot(
         ),
         upstreams=upstreams,
         invitations=invitations,
+        maintenance=_maintenance(settings.maintenance, files),
+    )
+
+
+def _maintenance(settings: MaintenanceSettings | None, files: FileReader) -> Maintenance | None:
+    """Set if the file exists, whatever it holds and whoever may read it."""
+    if settings is None or not os.path.lexists(files.locate(settings.file)):
+        return None
+    return Maintenance(
+        tuple(compile_rule(rule, f"maintenance.allow[{index}]") for index, rule in enumerate(settings.allow))
     )
 
 

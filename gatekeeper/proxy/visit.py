@@ -7,6 +7,7 @@ the app and written to the log about the visitor.
 import os
 
 from gatekeeper.gate.decision import Authorizer, Denied, Forward
+from gatekeeper.gate.routes import MAINTENANCE
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.proxy import Connection, Proxy
@@ -146,11 +147,14 @@ class Visit:
 
     def error_page(self, head: RequestHead, status: int, detail: str, request_id: str) -> Answer:
         """An error of the gate's own, in the form and language that the request asks for."""
+        maintenance = self.snapshot.settings.maintenance if detail == MAINTENANCE.detail else None
+        passing = 1 if status == 503 else None
         return self.snapshot.pages.failed(
             status,
             detail,
             accept=head.block.get(b"accept").decode("latin-1"),
             language=head.block.get(b"accept-language").decode("latin-1"),
             request_id=request_id,
-            retry_after=1 if status == 503 else None,
+            retry_after=passing if maintenance is None else int(maintenance.retry_after),
+            topic=None if maintenance is None else "maintenance",
         )

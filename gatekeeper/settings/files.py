@@ -83,6 +83,8 @@ def files_of(settings: Settings) -> Iterator[Path]:
     for optional in (server.key_passphrase_file, settings.refusal.template):
         if optional is not None:
             yield optional
+    if settings.maintenance is not None:
+        yield settings.maintenance.file
     for upstream in settings.every_upstream.values():
         yield from upstream_files(upstream)
 

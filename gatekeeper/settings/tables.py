@@ -428,6 +428,23 @@ class RefusalSettings(Table):
     )
 
 
+class MaintenanceSettings(Table):
+    """503 and a page for everybody while a file exists, as `gatekeeper maintenance on` and `off` do."""
+
+    file: File = Field(
+        examples=["/var/lib/gatekeeper/maintenance"],
+        description="While this file exists, no request reaches an app; the gate notices within a second.",
+    )
+    allow: Annotated[tuple[RuleSettings, ...], Field(min_length=1)] = Field(
+        default=(),
+        examples=[[{"ou": "ops"}]],
+        description="Whose requests still reach the apps, by the same rules as allow of a route.",
+    )
+    retry_after: Duration = Field(
+        default=600.0, description="When to come back, in the header Retry-After; whole seconds."
+    )
+
+
 class InvitationsSettings(Table):
     """Links that install a certificate on a device; off unless this table is present."""
 
@@ -536,6 +553,7 @@ class Settings(Table):
     routes: tuple[RouteSettings, ...] = ()
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
     refusal: RefusalSettings = Field(default_factory=RefusalSettings)
+    maintenance: MaintenanceSettings | None = None
     invitations: InvitationsSettings | None = None
     admin: AdminSettings = Field(default_factory=AdminSettings)
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings)

@@ -89,6 +89,16 @@ def test_whoever_is_not_allowed(run: Run) -> None:
     assert rows(run("--cert", "mallory.crt", "GET", "/admin/")[1])["rule"] == 'deny[0]: cn = "mallory"'
 
 
+def test_while_maintenance_is_on(run: Run, tmp_path: Path) -> None:
+    """What the gate would answer now, and why."""
+    (tmp_path / "gatekeeper.toml").write_text(CONFIGURATION + '[maintenance]\nfile = "closed"\n')
+    (tmp_path / "closed").touch()
+    code, text = run("--cert", "alice.crt", "GET", "https://app.example.com/x")
+    assert code == 1
+    assert "503" in text
+    assert rows(text)["check"] == "maintenance"
+
+
 def test_a_certificate_that_is_not_good(run: Run) -> None:
     """The check that found it; no route is named, because none was asked."""
     code, text = run("--cert", "expired.crt", "GET", "/admin/")

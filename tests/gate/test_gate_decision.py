@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import gatekeeper
-from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward, Preflight
-from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, UNKNOWN, Routes, StaticDocument
+from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward, Maintenance, Preflight
+from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, MAINTENANCE, UNKNOWN, Routes, StaticDocument
+from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
-from gatekeeper.settings.tables import RouteSettings
+from gatekeeper.settings.tables import RouteSettings, RuleSettings
 from tests.people import ALICE
 
 BOB = replace(ALICE, common_names=("bob",), organizational_units=("ops",), sha256="ef" * 32)
@@ -229,3 +230,20 @@ def test_nobody_else_makes_a_forward() -> None:
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Forward"
     }
     assert makers == {"gate/decision.py"}
+
+
+def test_maintenance_closes_all_that_is_forwarded_and_nothing_else() -> None:
+    """Whom a rule names still gets through; who is refused is refused, and what does not exist is not spoken of."""
+    routes = Routes([RouteSettings.model_validate(table) for table in ({"path": "/a", "public": True}, {"path": "/b"})])
+    closed = Maintenance((compile_rule(RuleSettings(cn="bob"), "allow[0]"),))
+    open_to_alice = Maintenance((compile_rule(RuleSettings(cn="alice"), "allow[0]"),))
+    for maintenance, visitor, targets in (
+        (closed, admitted(), {b"/a": MAINTENANCE, b"/b": MAINTENANCE, b"/c": UNKNOWN}),
+        (closed, NOBODY, {b"/a": MAINTENANCE, b"/b": Denied(NOBODY), b"/c": Denied(NOBODY)}),
+        (open_to_alice, NOBODY, {b"/a": MAINTENANCE}),
+    ):
+        authorizer = Authorizer(visitor, routes, maintenance)
+        assert {target: authorizer.decide(b"GET", b"x", target) for target in targets} == targets
+    let_through = Authorizer(admitted(), routes, open_to_alice)
+    assert all(isinstance(let_through.decide(b"GET", b"x", target), Forward) for target in (b"/a", b"/b"))
+    assert Authorizer(admitted(), Routes([]), closed).fixed_decision is MAINTENANCE

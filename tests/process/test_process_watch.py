@@ -19,6 +19,7 @@ EVERY_FILE: dict[str, Any] = {
     "upstream": {"url": "http://127.0.0.1:1"},
     "upstreams": {"api": {"url": "https://127.0.0.1:1", "ca": "up-ca", "certificate": "up-crt", "key": "up-key"}},
     "refusal": {"template": "template"},
+    "maintenance": {"file": "maintenance"},
     "identity": {"jwt": {"key": ["jwt-key", "jwt-old"], "audience": "app"}},
 }
 
@@ -28,7 +29,7 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
     settings = Settings.model_validate(EVERY_FILE, context=Loading(tmp_path))
     watched = {path.name for path in files_of(settings)}
     assert watched == {"certificate", "key", "key_passphrase_file", "ca", "crl", "crl2"} | {
-        *("up-ca", "up-crt", "up-key", "template", "jwt-key", "jwt-old")
+        *("up-ca", "up-crt", "up-key", "template", "jwt-key", "jwt-old", "maintenance")
     }
 
 
@@ -37,7 +38,19 @@ def test_every_key_that_names_a_file_is_in_the_table() -> None:
     text = (Path(gatekeeper.__file__).parent / "settings" / "tables.py").read_text(encoding="utf-8")
     keys = [line.split(":")[0].strip() for line in text.splitlines() if ": File" in line or "tuple[File" in line]
     assert sorted(keys) == sorted(
-        ["certificate", "key", "key_passphrase_file", "ca", "crl", "ca", "certificate", "key", "template", "key"]
+        [
+            "certificate",
+            "key",
+            "key_passphrase_file",
+            "ca",
+            "crl",
+            "ca",
+            "certificate",
+            "key",
+            "template",
+            "key",
+            "file",
+        ]
     )
 
 
