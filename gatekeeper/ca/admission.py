@@ -70,6 +70,11 @@ def admission(certificate: x509.Certificate, trust: Trust, sent: Sequence[x509.C
     Not looked at: routes, which may still refuse it. BindingError where OpenSSL cannot be asked.
     """
     leaf, *chain = (one.public_bytes(Encoding.DER) for one in (certificate, *sent))
+    return admission_of(leaf, trust, chain)
+
+
+def admission_of(leaf: bytes, trust: Trust, chain: Sequence[bytes] = ()) -> Admission:
+    """The same for certificates in DER, which `cryptography` need not be able to read."""
     peer = trust.tls.verify(leaf, chain)
     verdict = judge(peer, trust.now.timestamp(), trust.policy)
     if isinstance(verdict, Refuse):

@@ -2,10 +2,11 @@
 
 import re
 import shlex
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from cryptography import x509
@@ -14,16 +15,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from gatekeeper.ca.admission import Admission, Trust, admission
+from gatekeeper.ca.admission import Admission, Trust, admission, admission_of
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
 from gatekeeper.ca.names import check_name, printable
-from gatekeeper.ca.requests import UNREADABLE, check_request, requested_holder
+from gatekeeper.ca.requests import STRICT_ERRORS, check_request, requested_holder
 from gatekeeper.ca.revocation import number_of
 from gatekeeper.errors import AuthorityError, BindingError
-from gatekeeper.gate.certificate import serial_hex
+from gatekeeper.gate.certificate import read_certificate, serial_hex
 from gatekeeper.gate.names import rfc2253
 from gatekeeper.gate.revocation import read_lists
+from gatekeeper.x509.pem import CERTIFICATE_LABELS, blocks
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
@@ -78,6 +80,15 @@ def explain(
 
     ``ask_password`` is called if the file is a ``.p12``.
     """
+    with warnings.catch_warnings():
+        # `cryptography` warns about odd countries, long names and serial numbers, which change nothing here.
+        warnings.simplefilter("ignore")
+        return _explain(content, source, trust, ask_password, now)
+
+
+def _explain(
+    content: bytes, source: str, trust: Trust | None, ask_password: Callable[[], str], now: datetime
+) -> tuple[Explanation, ...]:
     blocks = list(_BLOCK.finditer(content))
     if blocks:
         sent = _certificates(content)
@@ -85,12 +96,12 @@ def explain(
     if _PFX.match(content):
         return tuple(_explain_bundle(content, source, trust, ask_password(), now))
     readers: tuple[Callable[[], Explanation], ...] = (
-        lambda: explain_certificate(x509.load_der_x509_certificate(content), trust, now),
+        lambda: _explain_der(content, trust, now),
         lambda: explain_crl(x509.load_der_x509_crl(content), trust, now),
         lambda: explain_request(x509.load_der_x509_csr(content), source),
     )
     for reader in readers:
-        with suppress(*UNREADABLE, x509.InvalidVersion):
+        with suppress(*STRICT_ERRORS):
             return (reader(),)
     raise AuthorityError(f"{source} is neither a certificate nor a request, revocation list, .p12 or key")
 
@@ -98,8 +109,33 @@ def explain(
 def _certificates(content: bytes) -> Sequence[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(content)
-    except ValueError:  # none, or a damaged one, which is told where its block is explained
+    except STRICT_ERRORS:  # none, or a damaged one, which is told where its block is explained
         return ()
+
+
+def _explain_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()) -> Explanation:
+    """What `cryptography` cannot read is read as the gate reads it: strictness is for what is made here."""
+    try:
+        return explain_certificate(x509.load_der_x509_certificate(der), trust, now, sent)
+    except STRICT_ERRORS:
+        read = read_certificate(der)
+    starts, ends = (datetime.fromtimestamp(moment, UTC) for moment in (read.not_before, read.not_after))
+    names = (("e-mail", read.emails), ("host", read.dns_names), ("URI", read.uris), ("address", read.ips))
+    facts = [
+        ("Subject", read.subject or "(empty)"),
+        ("Issuer", read.issuer or "(empty)"),
+        ("Serial", read.serial),
+        ("Valid", _span(starts, ends, now)),
+        *(("Name", f"{printable(value)} ({kind})") for kind, values in names for value in values[:_FEW]),
+        *((("Unreadable", ", ".join(read.undecoded)),) if read.undecoded else ()),
+        ("SHA-256", read.sha256),
+    ]
+    remark = "Strict programs cannot read this certificate; OpenSSL, nginx and the gate can."
+    try:
+        judged = admission_of(der, trust, [one.public_bytes(Encoding.DER) for one in sent]) if trust else None
+    except BindingError as error:
+        judged, remark = None, f"{remark} Whether the gate lets it in cannot be told here: {error}."
+    return Explanation("A certificate in an unusual form", tuple(facts), judged, remark=remark)
 
 
 def explain_certificate(
@@ -188,14 +224,14 @@ def _explain_block(
     try:
         match label:
             case "CERTIFICATE" | "X509 CERTIFICATE":
-                return explain_certificate(x509.load_pem_x509_certificate(pem), trust, now, sent)
+                return _explain_der(blocks(pem, CERTIFICATE_LABELS)[0], trust, now, sent)
             case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
                 return explain_request(x509.load_pem_x509_csr(pem), source)
             case "X509 CRL":
                 return explain_crl(x509.load_pem_x509_crl(pem), trust, now)
             case _ if label.endswith("PRIVATE KEY"):
                 return _explain_key(pem)
-    except (*UNREADABLE, x509.InvalidVersion) as error:
+    except STRICT_ERRORS as error:
         raise AuthorityError(f"{source}: the {label} in it is damaged, or its names cannot be read") from error
     return Explanation(f"A block called {label}", (), remark="It is of no use to a gate.")
 

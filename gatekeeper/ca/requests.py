@@ -1,6 +1,7 @@
 """Certificate signing requests (PKCS #10, RFC 2986): made here, or taken from elsewhere and judged."""
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
 from gatekeeper.ca.holder import Holder
@@ -14,6 +15,9 @@ MAXIMUM_COMMON_NAME = 64
 # What *cryptography* raises for names and extensions that it does not understand: text that is not in the alphabet
 # it claims, a number for a name, the same extension twice.
 UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+
+# The same, and what it raises for a version, a key or an attribute that it does not know.
+STRICT_ERRORS = (*UNREADABLE, KeyError, IndexError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 # The kinds of alternative names that are taken over when the operator grants what a request asks for.
 _GRANTABLE = (x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier, x509.IPAddress)

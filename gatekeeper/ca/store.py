@@ -4,6 +4,7 @@ The folder holds ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``ind
 ``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its serial.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from gatekeeper.ca.keys import (
     load_key,
 )
 from gatekeeper.ca.names import check_name
-from gatekeeper.ca.requests import check_common_name
+from gatekeeper.ca.requests import STRICT_ERRORS, check_common_name
 from gatekeeper.ca.revocation import is_list_of, make_crl
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.keys import key_weakness
@@ -297,11 +298,15 @@ def check_passphrase(passphrase: bytes) -> None:
 
 def read_certificate_pem(content: bytes, source: str) -> x509.Certificate:
     """The first certificate of a PEM file, or the one in a DER file; AuthorityError if there is none."""
+    load = x509.load_pem_x509_certificate if b"-----BEGIN" in content else x509.load_der_x509_certificate
     try:
-        if b"-----BEGIN" in content:
-            return x509.load_pem_x509_certificate(content)
-        return x509.load_der_x509_certificate(content)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            certificate = load(content)
+            # These are parsed only when they are asked for.
+            list(certificate.subject), list(certificate.issuer), list(certificate.extensions), certificate.public_key()
+        return certificate
+    except STRICT_ERRORS as error:
         raise AuthorityError(f"{source} holds no certificate that can be read") from error
 
 

@@ -1,7 +1,10 @@
 """gatekeeper.ca.explain: any file in plain words."""
 
+from base64 import encodebytes
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,10 @@ from gatekeeper.ca.revocation import Revocation, make_crl
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.verdict import Reason
+from tests import oddities
 from tests.ca.conftest import NOW
+from tests.certificates import make_authority as make_test_authority
+from tests.certificates import new_key
 
 DAY = timedelta(days=1)
 
@@ -229,3 +235,28 @@ def test_a_hostile_name_cannot_drive_the_terminal(home: Authority) -> None:
     request = make_request(make_key("ec:p256"), holder("bob", uris=["x:\x1b]0;owned\x07"]))
     (one,) = tell(request.public_bytes(Encoding.PEM), None)
     assert all(value.isprintable() for _, value in one.facts)
+
+
+ODD = oddities.oddities(ISSUER := make_test_authority("Home CA"), new_key())
+
+
+@pytest.fixture(scope="module")
+def odd_trust() -> Trust:
+    return trusting(ISSUER.certificate, None, now=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("form", ["DER", "PEM", "X509 CERTIFICATE"])
+def test_an_odd_certificate_is_told_too(odd_trust: Trust, kind: str, form: str) -> None:
+    """What OpenSSL reads is explained, or refused in one line: never another exception."""
+    der = ODD[kind]
+    label = b"X509 CERTIFICATE" if form == "X509 CERTIFICATE" else b"CERTIFICATE"
+    pem = b"-----BEGIN " + label + b"-----\n" + encodebytes(der) + b"-----END " + label + b"-----\n"
+    told: tuple[Explanation, ...] = ()
+    with suppress(AuthorityError):
+        told = tell(der if form == "DER" else pem, odd_trust, now=datetime.now(UTC))
+    if told:
+        assert dict(told[0].facts)["SHA-256"] == sha256(der).hexdigest()
+        assert told[0].judged is not None or told[0].remark
+    else:
+        assert kind.startswith("frame: ") or kind in oddities.NOT_EVEN_SENT
