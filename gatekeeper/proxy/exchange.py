@@ -230,31 +230,33 @@ class Exchange:
 
     def response_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
         """A complete response: pass it on, and be done."""
-        now = self._answered(head)
-        upstream, self.upstream = self._upstream(), None
+        upstream, self.upstream = self.upstream, None
+        if upstream is None:
+            raise AssertionError("a response without an upstream")
+        if upstream.endpoint.health.failures:
+            upstream.endpoint.health.answered()
+        stream, visit = self.stream, self.visit
+        proxy = visit.proxy
+        now = proxy.wall()
+        # Sums must not go backwards because the clock on the wall was set back. max() costs 0.1 µs more.
+        seconds = now - self._sent_at
+        self.upstream_time = seconds if seconds > 0.0 else 0.0
+        self.status = head.status
         self.sent = len(content)
-        stream = self.stream
         stream.send_whole(head, content, trailers)
         self._pool.release(upstream)
         if self._upstream_slow:
             stream.resume_request(PauseReason.UPSTREAM)
         self._move(ENDED)
-        duration = now - self.started
-        visit = self.visit
-        visit.proxy.journal.forwarded(visit.visitor, self.head, self, duration if duration > 0.0 else 0.0)
+        seconds = now - self.started
+        proxy.journal.forwarded(visit.visitor, self.head, self, seconds if seconds > 0.0 else 0.0)
         stream.finished()
 
-    def _answered(self, head: ResponseHead) -> float:
-        """The response has begun; returns the time."""
-        health = self._upstream().endpoint.health
-        if health.failures:
-            health.answered()
-        now = self.visit.proxy.wall()
-        seconds = now - self._sent_at
-        # Sums must not go backwards because the clock on the wall was set back.
-        self.upstream_time = seconds if seconds > 0.0 else 0.0
+    def _answered(self, head: ResponseHead) -> None:
+        """The response has begun, and goes on."""
+        self._upstream().endpoint.health.answered()
+        self.upstream_time = self.visit.proxy.journal.since(self._sent_at)
         self.status = head.status
-        return now
 
     def response_head(self, head: ResponseHead, content: bytes) -> None:
         """A response with a body that goes on."""

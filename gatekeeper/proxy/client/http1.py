@@ -122,7 +122,11 @@ class Http1:
         """Decrypted bytes: requests, a body, the bytes of a tunnel."""
         handler = self.handler
         if handler is None:
-            self._take_requests(data)
+            self._taking = True
+            over = self._take_request(data)
+            self._taking = False
+            if over:
+                self._take_requests()
         elif self._tunnel:
             handler.request_content(data)
         elif self._body is not None and not self._holds_back:
@@ -210,19 +214,17 @@ class Http1:
 
     # -- requests
 
-    def _take_requests(self, data: bytes) -> None:
-        """Take up requests, until one has to be waited for. In a loop: a client may send thousands in one packet."""
+    def _take_requests(self) -> None:
+        """Take up what came ahead, until a request has to be waited for. In a loop: a client may send thousands in one
+        packet."""
         self._taking = True
-        try:
-            while self._take_request(data):
-                if self._slow:
-                    self._link.pause_reading(PauseReason.AHEAD)
-                    break
-                if not self._buffered:
-                    break
-                data, self._buffered = self._buffered, b""
-        finally:
-            self._taking = False
+        over = True
+        while over and self._buffered and not self._slow:
+            data, self._buffered = self._buffered, b""
+            over = self._take_request(data)
+        self._taking = False
+        if over and self._slow:
+            self._link.pause_reading(PauseReason.AHEAD)
 
     def _take_request(self, data: bytes) -> bool:
         """Take up one request; True if it is over already and the next one may follow."""
@@ -264,9 +266,11 @@ class Http1:
         if handler is not None:
             self.handler = handler
             handler.begin()
-            if self.handler is handler:
+            if rest and self.handler is handler:
                 self._take_rest(handler, body, rest)
-        return self.handler is None and not self._link.closing
+            if self.handler is not None:
+                return False
+        return not self._link.closing
 
     def _take_rest(self, handler: RequestHandler, body: Body | None, rest: bytes) -> None:
         """What came with the head: of the body, or ahead of its turn."""
@@ -275,7 +279,7 @@ class Http1:
                 self._link.pause_reading(PauseReason.AHEAD)
         elif self._holds_back:
             self._buffer(rest)
-        elif rest:
+        else:
             self._read_body(handler, body, rest)
 
     def _incomplete(self, data: bytes, already: int) -> None:
@@ -309,9 +313,7 @@ class Http1:
             link.pause_reading(PauseReason.AHEAD)
             return
         link.resume_reading(PauseReason.AHEAD)
-        data, self._buffered = self._buffered, b""  # nobody has looked at it yet
-        if data:
-            self._take_requests(data)
+        self._take_requests()
         if link.close_notify_received:
             self.close_notify_received()
 

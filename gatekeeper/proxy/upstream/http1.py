@@ -105,8 +105,6 @@ class UpstreamConnection:
             # Nothing was asked: whatever this is, it must not become the answer to the next request.
             self.transport.abort()
         elif self._awaiting_head:
-            if self._buffered:
-                data, self._buffered = self._buffered + data, b""
             self._read_head(handler, data)
         elif self._body is not None:
             self._read_body(handler, self._body, data)
@@ -169,7 +167,10 @@ class UpstreamConnection:
         if head.wire_head:
             self._ordinary = self._request_ended = True
             self._expects_upgrade = False
-            self._write(b"".join((head.wire_head, headers, b"X-Request-Id: ", request_id.encode("ascii"), _END)))
+            if not self.transport.is_closing():
+                self.transport.write(
+                    b"".join((head.wire_head, headers, b"X-Request-Id: ", request_id.encode("ascii"), _END))
+                )
             return
         block = head.block
         self._method = head.method
@@ -204,6 +205,8 @@ class UpstreamConnection:
     # -- the response
 
     def _read_head(self, handler: ResponseHandler, data: bytes) -> None:
+        if self._buffered:
+            data, self._buffered = self._buffered + data, b""
         self.heard = True
         end = data.find(_END) + 4
         try:
