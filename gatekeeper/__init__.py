@@ -9,11 +9,11 @@ The folders are the architecture. A module imports from its own package and from
 ``settings``
     what can be configured.
 ``gate``
-    may they in? Values in, verdict out: no socket, no clock, no asyncio.
+    who is admitted? Values in, verdict out: no socket, no clock, no asyncio.
 ``wire``
     what do the bytes say? The only package that knows the HTTP parser.
 ``invitations``
-    what the administrator leaves in a folder, and the gate hands out once.
+    the folder of invitations: written by the administrator, handed out once by the gate.
 ``config``
     TOML to settings, every mistake at once; settings to documentation; a file to start from.
 ``tls``
@@ -23,11 +23,11 @@ The folders are the architecture. A module imports from its own package and from
 ``refusal``
     what a refused visitor sees.
 ``local``
-    what the gate itself answers, to visitors without a certificate and about one's own.
+    requests that the gate itself answers: invitations, and a visitor's own certificate.
 ``telemetry``
     access log and counters.
 ``proxy``
-    moves it along: connections, exchanges, tunnels.
+    connections, exchanges, tunnels: moves the bytes.
 ``embedded``
     the apps that come with the gate: static files, the demo.
 ``admin``

@@ -1,7 +1,7 @@
-"""What operators and orchestrators ask a running gate, on a listener of its own.
+"""The admin listener: what operators and orchestrators can ask a running gate.
 
 server
     the HTTP listener: ``/healthz``, ``/readyz``, ``/metrics``, ``/status``.
 status
-    what it answers: one worker tells about all of them.
+    the answers: any worker answers for all of them.
 """

@@ -1,4 +1,4 @@
-"""The listener for operators and orchestrators: plain HTTP, meant for the machine itself."""
+"""The listener for operators and orchestrators: plain HTTP, meant for loopback."""
 
 import asyncio
 import base64
@@ -32,7 +32,7 @@ _quiet.setLevel(logging.CRITICAL)
 
 
 class Says(Protocol):
-    """What the listener tells; `gatekeeper.admin.status.Status` is one."""
+    """The source of what the listener serves; `gatekeeper.admin.status.Status` implements it."""
 
     async def checks(self, *, verbose: bool = False) -> Mapping[str, Check]:
         """The conditions of being ready; with ``verbose`` also those that decide nothing."""

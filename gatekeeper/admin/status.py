@@ -28,7 +28,7 @@ _DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A condition, and a sentence where it is not met. ``decides`` is whether the gate is not ready without it."""
+    """A readiness condition, and a sentence if it fails. ``decides`` says whether a failure makes the gate unready."""
 
     ok: bool
     detail: str = ""
@@ -41,7 +41,7 @@ def is_ready(checks: Mapping[str, Check]) -> bool:
 
 
 class Status:
-    """Puts together what is asked for, from the snapshot in force and the ledger of all workers."""
+    """Builds each answer from the snapshot in force and the ledger of all workers."""
 
     def __init__(self, proxy: Proxy, ledger: Ledger) -> None:
         self._proxy = proxy

@@ -1,4 +1,4 @@
-"""What the commands that read the configuration have in common."""
+"""What the commands that read the configuration share."""
 
 import argparse
 import os

@@ -173,7 +173,7 @@ Ctrl-C ends the demo.""")
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What a player should get over a version of TLS, and got."""
+    """What a player should receive over a version of TLS, and what it received."""
 
     visitor: str
     tls: str

@@ -44,7 +44,7 @@ _PASSING = frozenset({429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gate said; ``retry_after`` in seconds."""
+    """The gate's answer; ``retry_after`` in seconds."""
 
     status: int
     body: bytes
@@ -62,7 +62,7 @@ class Answer:
 
 
 class Gate:
-    """The gate behind a link, verified at each connection."""
+    """The gate behind a link, verified on each connection."""
 
     def __init__(self, link: str, cacert: Path | None) -> None:
         parts = urlsplit(link)

@@ -32,7 +32,7 @@ _URL = re.compile(r"(?:https://([^/?#]+))?(/[^#]*)?")
 _WIDTH = 80
 _LABEL = 13
 
-# Which check it is that gives a reason.
+# The check behind each reason.
 _CHECKS = {
     Reason.NO_CERTIFICATE: "a certificate is sent",
     Reason.EXPIRED: "dates",

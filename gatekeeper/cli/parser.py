@@ -1,4 +1,4 @@
-"""The parser of the command line: it complains in one plain line, and says what was probably meant."""
+"""The command-line parser: an error is one plain line, with a suggestion where one is likely."""
 
 import argparse
 import difflib
@@ -12,7 +12,7 @@ WRONG_USAGE = 2
 
 
 class Help(argparse.HelpFormatter):
-    """Examples stay as they are written, for copying, and names of commands stand in one column."""
+    """Keeps examples unwrapped, for copying, and aligns the commands in one column."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         as_it_is = "\n" in text or text.startswith("example: ")

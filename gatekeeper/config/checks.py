@@ -1,4 +1,4 @@
-"""What the tables of a configuration must not say together, as far as that shows without opening any file."""
+"""Contradictions between the tables of a configuration, as far as they show without opening any file."""
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The configuration file, found and read.
+"""Finds and reads the configuration file.
 
 A file that cannot be understood whole is not used at all. What needs the files that the settings name (is this a CA,
 does the key fit) is not checked here but where they are opened, which reports by ``Source.mistake`` as well.
@@ -46,7 +46,7 @@ Problem = tuple[KeyPath, str]
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Settings, and the file that they came from, so that a mistake found later can still be given its line."""
+    """Settings, and the file they came from, so that a mistake found later still gets its line number."""
 
     settings: Settings
     source: Source

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, in plain words."""
+"""Turns pydantic's errors into plain sentences."""
 
 import difflib
 

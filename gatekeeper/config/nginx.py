@@ -64,7 +64,7 @@ def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
 
 @dataclass(slots=True)
 class _Notes:
-    """What could not be taken over, each with its place."""
+    """Directives that could not be translated, each with its position."""
 
     path: Path
     lines: list[str] = field(default_factory=list)

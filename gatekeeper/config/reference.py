@@ -1,6 +1,6 @@
-"""Everything that can be configured, written out from ``settings``: commented TOML, Markdown, JSON Schema.
+"""Generates documentation from ``settings``: commented TOML, Markdown, JSON Schema.
 
-What these functions return stands in ``config/gatekeeper.toml``, ``docs/configuration.md`` and
+The output of these functions is kept in ``config/gatekeeper.toml``, ``docs/configuration.md`` and
 ``config/gatekeeper.schema.json``; a test compares.
 """
 

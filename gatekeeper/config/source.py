@@ -1,6 +1,6 @@
 """The text of a configuration file, and on which line each key stands.
 
-``tomllib`` gives no line numbers. So the text, once it is known to be good TOML, is cut into statements, and the real
+``tomllib`` gives no line numbers. So the text, once it is known to be valid TOML, is cut into statements, and the real
 parser tells the key of each.
 """
 
@@ -46,7 +46,7 @@ def _printable(text: str) -> str:
 
 
 class Source:
-    """A configuration file as it was read: its path and its text, which must be good TOML."""
+    """A configuration file as read: its path and its text, which must be valid TOML."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path

@@ -43,7 +43,7 @@ access = "access.log"
 
 @dataclass(frozen=True, slots=True)
 class Player:
-    """A kind of visitor: what it is called, its certificate, and why it is refused, None if it is let in."""
+    """A kind of visitor: its name, its certificate, and the reason for its refusal, None if it is admitted."""
 
     title: str
     credential: Credential | None
@@ -52,7 +52,7 @@ class Player:
 
 @dataclass(frozen=True, slots=True)
 class DemoFixture:
-    """The folder of a demo, filled by `set_stage`."""
+    """The folder of a demo, created by `set_stage`."""
 
     folder: Path
     players: tuple[Player, ...]

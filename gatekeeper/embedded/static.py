@@ -20,7 +20,7 @@ from gatekeeper.settings.tables import UpstreamSettings
 class StaticSites:
     """An async context in which ``static:`` folders are served; ``addresses`` says where.
 
-    A folder that a reload leaves out is served on, to nobody, until the end.
+    A folder that a reload removes stays open until the process ends, but no request reaches it.
     """
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ _ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
 
 
 class _File(web.FileResponse):
-    """A file; what aiohttp makes of Range and If-Range is put right on the way."""
+    """A file response that corrects aiohttp's handling of Range and If-Range."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

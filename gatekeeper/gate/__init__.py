@@ -1,4 +1,4 @@
-"""May they in? Values in, verdict out: no socket, no clock, no asyncio, no HTTP.
+"""Decides who is admitted. Values in, verdict out: no socket, no clock, no asyncio, no HTTP.
 
 peer
     what TLS learned of the other side: the certificates it sent and what OpenSSL found wrong with them.

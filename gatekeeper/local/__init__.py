@@ -1,21 +1,21 @@
-"""What the gate itself answers below ``/.gatekeeper/``: invitations, and what a visitor may know of themselves.
+"""Local requests, below ``/.gatekeeper/``: invitations, and what visitors may learn about themselves.
 
-Runs on threads beside the event loop, because invitations lie on a disk; `gatekeeper.proxy` moves the bytes.
+Runs on threads beside the event loop, because invitations are files; `gatekeeper.proxy` moves the bytes.
 
 handler
-    question in, reply out: who answers what.
+    question in, reply out: dispatches to the modules below.
 question
     both as values.
 invite
-    an invitation: who may look at it or download it, and the download.
+    an invitation: who may open or download it, and the download.
 page
-    what is shown about it, in the visitor's language and for the visitor's device.
+    the invitation's page, in the visitor's language and for the visitor's device.
 enrolment
     an invitation for a computer that keeps its key: the request, and the certificate.
 me
-    what an admitted visitor may know of themselves: certificate, routes, a renewal that waits.
+    what admitted visitors may learn about themselves: certificate, routes, a pending renewal.
 layout
-    what the pages have in common.
+    what the pages share.
 token_rate_limit
     how many unknown tokens an address may try.
 """

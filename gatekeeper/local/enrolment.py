@@ -1,8 +1,8 @@
 """An invitation for a computer that keeps its key: it sends a request (CSR), waits, and fetches the certificate.
 
-``GET LINK`` says as JSON whom it is for and where it stands; ``POST LINK`` with the request leaves it, and
+``GET LINK`` returns its name and state as JSON; ``POST LINK`` submits the request, and
 ``GET LINK/certificate`` answers 202 until the administrator has signed it. A request by the same key may be sent
-again; one by another key means that somebody else has the link.
+again; one with another key means that somebody else has the link.
 """
 
 import json

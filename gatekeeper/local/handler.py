@@ -1,4 +1,4 @@
-"""Takes questions on the event loop, has them answered on threads, and removes what has expired."""
+"""Accepts questions on the event loop, answers them on threads, and removes expired invitations."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _THREADS = 4
 
 
 class LocalHandler:
-    """One for each process. ``invitations`` tells the folder in force, None where there are no invitations."""
+    """One per process. ``invitations`` returns the folder in force, None if invitations are off."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""An invitation: the page about it, which anybody and any program may ask for, and the download, which happens once.
+"""An invitation: its page, which anybody and any program may open, and the download, which happens once.
 
-The page uses nothing up. The download is a POST, which link previews, prefetching browsers and crawlers do not send;
-those that do are turned away by what they say of themselves.
+Opening the page uses nothing up. The download is a POST, which link previews, prefetching and crawlers do not send;
+those that do are rejected if their headers identify them.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What the gate's own pages have in common: head, style, policy, language, and which device reads them."""
+"""What the gate's own pages share: head, style, policy, language, and the visitor's kind of device."""
 
 from functools import cache
 from typing import Any

@@ -1,7 +1,7 @@
-"""``/.gatekeeper/me``: what a visitor who was let in may know of themselves, and their renewal, if one waits.
+"""``/.gatekeeper/me``: what admitted visitors may learn about themselves, and their pending renewal, if any.
 
-A renewal is an invitation that says which certificate it replaces; who shows exactly that one needs no link. Of the
-rules of routes nothing is told but whether they fit this visitor.
+A renewal is an invitation that names the certificate it replaces; a visitor with that certificate needs no link. Of
+the routes' rules, the page reveals only whether they admit this visitor.
 """
 
 import json
@@ -27,7 +27,7 @@ _PRIVATE = (("Vary", "Accept, Accept-Language"), ("Referrer-Policy", "same-origi
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A route on the host that was asked, and whether it lets this visitor through."""
+    """A route of the requested host, and whether it admits this visitor."""
 
     path: str
     methods: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Requests that the gate itself answers, and its replies, as values."""
+"""Local requests and their replies, as values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from gatekeeper.wire.request import Block
 
 
 class Event(StrEnum):
-    """What happened to an invitation; a metric counts each."""
+    """What happened to an invitation; the metrics count each kind."""
 
     SHOWN = "shown"  # somebody looked at the page
     DOWNLOADED = "downloaded"  # whole, and destroyed here
@@ -25,7 +25,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A whole request to the gate itself, and what it is to be answered from.
+    """A complete local request, with everything that its answer depends on.
 
     ``path`` is without the query and begins with `gatekeeper.gate.routes.LOCAL_PREFIX`. ``address`` is the visitor's,
     as the gate sees it; ``identity`` is set for who was let in. ``routes`` are all configured routes, none if every
@@ -58,7 +58,7 @@ class Question:
 class Reply:
     """The answer, without framing, ``Connection`` and ``Date``.
 
-    ``handing_out`` is the invitation whose file is the body: whoever sends it watches whether it arrives, and settles.
+    ``handing_out`` is the invitation whose file is the body: the sender watches whether it arrives, and settles it.
     ``note`` is for the access log.
     """
 

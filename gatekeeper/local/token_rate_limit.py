@@ -1,4 +1,4 @@
-"""How often an address may come with a token that nothing has. Each process counts for itself."""
+"""Limits how often an address may send an unknown token. Each process counts separately."""
 
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
@@ -11,7 +11,7 @@ MOST_ADDRESSES = 4096
 
 
 class TokenRateLimit:
-    """Wrong guesses by address; times are seconds on any clock that only goes on."""
+    """Wrong guesses by address; times are seconds on any monotonic clock."""
 
     def __init__(self) -> None:
         self._counted: OrderedDict[str, tuple[float, int]] = OrderedDict()  # since when, how many

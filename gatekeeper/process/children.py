@@ -1,4 +1,4 @@
-"""Child processes: how they end, and whose they are."""
+"""Child processes: how they end, and which are ours."""
 
 import os
 import signal

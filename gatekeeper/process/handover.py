@@ -1,7 +1,7 @@
 """Listening sockets that come from another process: from systemd, or from a gate that this one is to replace.
 
 systemd opens the sockets of a socket unit and passes them with ``LISTEN_FDS`` (sd_listen_fds(3)): the port stays open
-while the service restarts, and who connects meanwhile waits.
+while the service restarts, and new connections wait meanwhile.
 
 A running gate that gets SIGUSR2 starts its successor with its own sockets, see `gatekeeper.process.upgrade`.
 """
@@ -56,7 +56,7 @@ def _adopt(descriptor: int) -> socket.socket:
 
 
 class Predecessor:
-    """The gate that this process is to replace: its sockets, and the channel on which it waits for word."""
+    """The gate that this process is to replace: its sockets, and the channel on which it waits for the takeover."""
 
     def __init__(self, listeners: tuple[Listener, ...], channel: socket.socket) -> None:
         self.listeners = listeners

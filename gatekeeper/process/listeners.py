@@ -16,7 +16,7 @@ BACKLOG = 4096
 
 
 class Role(StrEnum):
-    """Who connects to a socket."""
+    """Which clients a socket is for."""
 
     VISITORS = "visitors"
     ADMIN = "admin"

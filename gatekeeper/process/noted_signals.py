@@ -1,4 +1,4 @@
-"""Signals that are only noted when they come, and acted on by the loop that waits for them."""
+"""Signals that are only recorded when they arrive; a loop that waits for them acts on them."""
 
 import selectors
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 
 class NotedSignals:
-    """Notes these signals while `noting`. A handler runs anywhere in the program, so it does nothing else."""
+    """Records these signals while `noting`. A handler can run anywhere in the program, so it does nothing else."""
 
     def __init__(self, numbers: Sequence[signal.Signals]) -> None:
         self.numbers = tuple(numbers)

@@ -1,4 +1,4 @@
-"""From root to an ordinary user, for good."""
+"""Drops root privileges permanently."""
 
 import grp
 import logging
@@ -15,7 +15,7 @@ _log = logging.getLogger("gatekeeper")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whom to become: user, group and the further groups, by number."""
+    """The account that workers switch to: user, group and supplementary groups, by number."""
 
     uid: int
     gid: int

@@ -1,8 +1,8 @@
-"""Load everything anew when a file changes or SIGHUP asks for it, on a thread of its own; all of it or nothing.
+"""Reloads when a file changes or on SIGHUP, on a thread of its own; everything or nothing.
 
-Files are looked at a few times a second by stat(2), links followed. This sees a change in place, a rename and the swap
+Files are checked a few times a second with stat(2), following links. This detects changes in place, renames and swaps
 of a link above (Kubernetes), on every file system and in every container; inotify would have to watch each folder on
-the way to each file, and misses what another machine does on NFS. Ten files cost 30 µs a look.
+the way to each file, and misses changes by another machine on NFS. Ten files cost 30 µs per check.
 
 The thread reads files and checks signatures, which may take seconds for a large CRL, while traffic goes on. Only the
 finished snapshot is handed to the event loop, which swaps one reference.
@@ -33,7 +33,7 @@ REMIND_SECONDS = 60.0
 
 
 class Reloader:
-    """Watches the files of a configuration and makes new snapshots of them.
+    """Watches the files of a configuration and builds new snapshots from them.
 
     To be made before the files of ``settings`` are read, so that no change is missed. ``build``, ``renew`` (which gets
     each new snapshot) and ``report`` (how each reload went) are called on the thread; ``build`` may raise

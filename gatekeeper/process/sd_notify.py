@@ -1,4 +1,4 @@
-"""What systemd wants to hear from a service. Without systemd, nothing."""
+"""Notifications to systemd. Without systemd, they do nothing."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Messages to whoever runs the gate: one line each on stderr, with a priority where that is systemd's journal."""
+"""Messages for the operator: one line each on stderr, with a priority if stderr is systemd's journal."""
 
 import logging
 import os
@@ -70,7 +70,7 @@ class Line(logging.Formatter):
 
 class Messages(logging.Handler):
     """Writes messages to a descriptor unless that would have to wait: they come from the event loop and from the
-    supervisor, and a reader that stands still must not stop the gate. What is lost is said with the next that is not.
+    supervisor, and a stalled reader must not stop the gate. The next message written reports how many were lost.
     """
 
     def __init__(self, file: int, line: logging.Formatter) -> None:

@@ -1,4 +1,4 @@
-"""The first process: it opens the ports, starts workers by fork, watches them, replaces them, and ends them.
+"""The first process: opens the ports, forks workers, watches them, replaces them, and ends them.
 
 It has no event loop and no threads, because it forks for as long as it lives: a fork copies the one thread that calls
 it, and every lock that another thread holds stays locked in the child. Fork and not spawn, because a replacement is
@@ -74,8 +74,8 @@ class _Child:
 class Supervisor:
     """Runs the gate on these sockets until it is told to stop; ``ready`` is called once, when visitors are answered.
 
-    ``account`` is whom the workers become, if this process is root and they should not be. Which workers there are to
-    be is decided by the `WorkerSet`; here it is done.
+    ``account`` is the user that the workers become, if this process is root and they should not be. The `WorkerSet`
+    decides which workers there should be; this class carries it out.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Tells when the files that a running gate depends on have changed."""
+"""Detects changes of the files that a running gate depends on."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,10 +7,10 @@ from gatekeeper.settings.files import stat_all
 
 
 class Watch:
-    """Notices that files are other than they were when they were loaded.
+    """Detects that files differ from what was loaded.
 
     To be made before the files are read, and told of each loading before it begins, so that no change is missed: what
-    a file is counts from the look before it was read.
+    a file is counts from the check before it was read.
     """
 
     def __init__(self, files: Iterable[Path]) -> None:

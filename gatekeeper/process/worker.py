@@ -61,9 +61,9 @@ IN_FORCE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """Where a worker works: its sockets, the ledger and its own row there, its line to the supervisor.
+    """What a worker needs: its sockets, the ledger and its own row there, its channel to the supervisor.
 
-    ``account`` is whom to become, ``shared`` whether other workers accept on the same sockets.
+    ``account`` is the user to become, ``shared`` whether other workers accept on the same sockets.
     """
 
     visitors: Sequence[socket.socket]

@@ -1,6 +1,6 @@
 """The workers as the supervisor sees them: which there are, which there should be, and what is to be done about it.
 
-Events go in, actions come out: no process, no socket, no clock. ``now`` is seconds of the monotonic clock.
+Takes events, returns actions: no process, no socket, no clock. ``now`` is seconds of the monotonic clock.
 """
 
 import logging
@@ -28,7 +28,7 @@ TICK_SECONDS = 0.5
 
 
 class Command(Enum):
-    """What a worker is told, each a byte."""
+    """Commands to a worker, each a byte."""
 
     STOP = b"s"  # the gate stops: nobody accepts after you
     RETIRE = b"r"  # others accept in your place: finish what you have
@@ -45,7 +45,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Give an command to a worker."""
+    """Send a command to a worker."""
 
     pid: int
     command: Command
@@ -53,13 +53,13 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """End a worker that does not listen."""
+    """Kill a worker that does not obey."""
 
     pid: int
 
 
 class Event(Enum):
-    """What others want to hear."""
+    """Events that others are told about."""
 
     READY = auto()  # visitors are answered, for the first time
     RELOADING = auto()
@@ -72,7 +72,7 @@ Action = Start | Tell | Kill | Event
 
 
 class WorkerState(Enum):
-    """Where a worker stands."""
+    """The state of a worker."""
 
     STARTING = auto()
     SERVING = auto()
@@ -81,7 +81,7 @@ class WorkerState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A worker. It is killed at ``deadline``; ``retiring`` is one that was asked to go, and does so when relieved."""
+    """A worker. It is killed at ``deadline``; a ``retiring`` one exits once its successor serves."""
 
     pid: int
     since: float
@@ -92,7 +92,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a process ended: in words, with the reason that it gave itself, if it did."""
+    """How a process ended: in words, with the reason that it reported, if any."""
 
     how: str
     failure: str = ""

@@ -1,4 +1,4 @@
-"""Everything that the gate answers of itself, as values that the proxy only has to frame."""
+"""Every answer of the gate itself, as values that the proxy only has to frame."""
 
 import logging
 from dataclasses import dataclass
@@ -36,8 +36,8 @@ _EVERY_PROBLEM = (
 class Answer:
     """An answer of the gate itself, without framing, ``Connection`` and ``Date``, which the proxy adds.
 
-    Every header value is visible ASCII and spaces; only the last, the request's id, is another in each answer. To HEAD,
-    the proxy leaves the body out.
+    Every header value is visible ASCII and spaces; only the last, the request id, differs between answers. For HEAD,
+    the proxy omits the body.
     """
 
     status: int
@@ -48,7 +48,7 @@ class Answer:
 class RefusalPages:
     """The answers of a gate with one ``[refusal]`` table; built with each reload.
 
-    ``detail`` "minimal" leaves out the certificate and what was found in it; the reason is told either way. ``contact``
+    ``detail`` "minimal" omits the certificate and what the check found; the reason is given either way. ``contact``
     is an e-mail address, an http(s) address or any text. ``template`` is the operator's own page; ConfigurationError if
     it is missing or broken.
     """

@@ -33,7 +33,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Everything on the page that is the same for every topic."""
+    """The texts of the page that are the same for every topic."""
 
     certificate: str
     name: str
@@ -86,7 +86,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """The page for who was let in, about themselves."""
+    """The page that tells admitted visitors about themselves."""
 
     what: str
     todo: str

@@ -1,6 +1,6 @@
 """The answer for people: one template, the built-in one or the operator's own.
 
-Either is tried out on every topic when it is loaded.
+Loading either renders every topic once as a trial.
 """
 
 import base64

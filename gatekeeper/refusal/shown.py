@@ -1,4 +1,4 @@
-"""Text that somebody else wrote, made fit to be looked at: bounded, and without a character that is not seen.
+"""Makes text from strangers safe to display: bounded, and without invisible characters.
 
 Escaping for HTML and JSON is not done here; the template and the JSON encoder do that to every value.
 """

@@ -1,4 +1,4 @@
-"""Where something listens and where an upstream is found: small values that read and write their own text."""
+"""Addresses of listeners and upstreams: small values that parse and print their own text."""
 
 import re
 from dataclasses import dataclass, replace

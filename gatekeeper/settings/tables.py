@@ -57,7 +57,7 @@ HeaderPreset = Literal["nginx", "rfc9440", "remote-user", "xfcc", "traefik"]
 
 
 class Table(BaseModel):
-    """A table: frozen, and a key that it does not know is an error."""
+    """A table: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -544,7 +544,7 @@ class LimitsSettings(Table):
 
 
 class Settings(Table):
-    """The whole file. ``server`` and ``client_auth`` must be written; ``upstream`` is the app named "default"."""
+    """The whole file. ``server`` and ``client_auth`` are required; ``upstream`` is the app named "default"."""
 
     server: ServerSettings
     client_auth: ClientAuthSettings

@@ -1,4 +1,4 @@
-"""The kinds of value that settings hold: how TOML writes each, how others are refused, how it is shown again.
+"""The types of settings' values: how TOML writes each, how invalid values are rejected, how it is shown again.
 
 A kind raises ValueError with a sentence that goes on from the key: "should be …; got …". Code may also give values
 ready-made (``5.0`` for a duration, an ``Address``); a configuration file may not, hence the `Loading` that only

@@ -1,7 +1,7 @@
-"""What is counted and written down, told in plain values by whoever knows them.
+"""Metrics and access log; callers pass plain values.
 
 access_log
-    one line an exchange, written without blocking the event loop.
+    one line per exchange, written without blocking the event loop.
 metrics
     counters in memory that all workers share, and their Prometheus text.
 address_counts

@@ -1,9 +1,9 @@
-"""One line for each exchange: who, what, how it ended. Lines are gathered and written by a thread of their own.
+"""The access log: one line per exchange. Lines are collected, and a thread of their own writes them.
 
 A visitor cannot forge a line: JSON escapes every control character, and ``combined`` and ``text`` write everything
 that is not visible ASCII, and the quote and backslash, as ``\\xHH`` (as nginx does).
 
-Nobody can read the token of an invitation in it: `without_token` cuts it out, whatever became of the request.
+The log never contains an invitation's token: `without_token` removes it, whatever the request's outcome.
 """
 
 import logging
@@ -50,7 +50,7 @@ _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
 
 @dataclass(slots=True, eq=False)
 class Visitor:
-    """Who a connection belongs to: the address and port, and the certificate that was presented, if one was.
+    """The client of a connection: address and port, and the certificate that it presented, if any.
 
     Never changed. ``written`` is what `json_line` says of it in each of its lines, "" before the first.
     """
@@ -61,7 +61,7 @@ class Visitor:
 
 
 class Outcome(Protocol):
-    """How an exchange went. ``started`` is seconds since the epoch; ``duration`` and ``upstream_time`` are seconds.
+    """The outcome of an exchange. ``started`` is seconds since the epoch, ``duration`` and ``upstream_time`` seconds.
 
     ``sent`` counts the bytes of the response's body. ``reason`` and ``detail`` say why a visitor was refused.
     """

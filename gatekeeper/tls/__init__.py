@@ -1,4 +1,4 @@
-"""TLS towards the visitor: every handshake is completed, what OpenSSL found wrong goes on as a value.
+"""TLS towards the visitor: every handshake completes; OpenSSL's findings are passed on as a value.
 
 binding
     `openssl.OpenSSL`: the functions of the interpreter's own libssl that Python does not offer.

@@ -45,7 +45,7 @@ _NO_PATH = VerifyError(1, 0, "no path leads to a trusted authority")  # X509_V_E
 
 
 class Mode(StrEnum):
-    """What happens to a visitor with a bad certificate. In either mode, nobody with one is let in."""
+    """What happens to a visitor with a bad certificate. In either mode, such a visitor is refused."""
 
     EVERY_CERTIFICATE = "every_certificate"
     """The handshake completes, and the visitor is told over HTTP what is wrong."""

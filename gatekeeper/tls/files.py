@@ -1,4 +1,4 @@
-"""The PEM files of a listener, with a plain sentence for everything that can be wrong with them.
+"""Reads the PEM files of a listener, with a plain sentence for each possible mistake.
 
 Mistakes are collected, so that all of them can be told at once. OpenSSL decides whether certificate and key are good;
 what is here finds the words for it.
@@ -30,7 +30,7 @@ _FILE_LIMIT = 16 * 1024 * 1024  # every public authority together is 0.2 MiB; wh
 
 
 class Files:
-    """Reads files, and keeps a list of what is wrong with them."""
+    """Reads files, and collects what is wrong with them."""
 
     def __init__(self, reader: FileReader) -> None:
         self.mistakes: list[Mistake] = []

@@ -1,4 +1,4 @@
-"""The C side of OpenSSL: the only file that knows an address.
+"""The C side of OpenSSL: the only file that uses C addresses.
 
 CPython's ``ssl`` has no verify callback, so with a bad client certificate the handshake ends in an alert. This file
 sets the callback on the libssl that ``_ssl`` itself is linked with. An address is used only after a proof that it is

@@ -1,4 +1,4 @@
-"""What do the bytes say? The only package that knows the HTTP parser. No socket, no clock, no asyncio.
+"""Parses and writes HTTP: the only package that knows the HTTP parser. No socket, no clock, no asyncio.
 
 head
     the bytes of a message up to and including its blank line: start line and header block.

@@ -1,4 +1,4 @@
-"""Headers of one's own: ``custom = { "X-Device" = "{cn}" }``."""
+"""Custom headers: ``custom = { "X-Device" = "{cn}" }``."""
 
 import re
 from collections.abc import Callable

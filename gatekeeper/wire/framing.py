@@ -29,7 +29,7 @@ _CR = 0x0D
 
 
 class Framing(Enum):
-    """How the end of a body is known."""
+    """How the end of a body is determined."""
 
     NONE = auto()
     LENGTH = auto()
@@ -58,7 +58,7 @@ class Body(Protocol):
 
 
 class LengthBody:
-    """A body of known length: counted, not parsed."""
+    """A body of known length: its bytes are counted, not parsed."""
 
     __slots__ = ("remaining",)
     trailers = b""
@@ -76,7 +76,7 @@ class LengthBody:
 
 
 class UntilCloseBody:
-    """A response body that ends with the connection; whoever reads the connection says when."""
+    """A response body that ends with the connection; the caller says when."""
 
     __slots__ = ()
     trailers = b""

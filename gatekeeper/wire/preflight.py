@@ -1,4 +1,4 @@
-"""The question of a browser before a request from another origin."""
+"""CORS preflights: the request that a browser sends before one from another origin."""
 
 import re
 

@@ -168,7 +168,7 @@ class HeadLimits:
 
 
 class RequestReader:
-    """Reads request heads under the given limits; ``stripped`` names fields that only the gate may set."""
+    """Parses request heads within the given limits; ``stripped`` names fields that only the gate may set."""
 
     def __init__(self, limits: HeadLimits, stripped: NameSet = BUILT_IN) -> None:
         self.limits = limits

@@ -1,6 +1,6 @@
 """Response heads: an upstream's bytes in, ready-made bytes for the client out; and the gate's own responses.
 
-Remembered like request heads (see `gatekeeper.wire.request`): a response's Date stays the same for a second at a time,
+Cached like request heads (see `gatekeeper.wire.request`): a response's Date stays the same for a second at a time,
 which is when it matters. Whatever is refused here is the upstream's fault and becomes 502.
 """
 

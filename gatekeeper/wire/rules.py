@@ -1,4 +1,4 @@
-"""The rules whose breach refuses a message, each with the status and the sentence that answer it.
+"""The rules that reject malformed messages, each with the status and the sentence of the answer.
 
 ``docs/http.md`` has a row for each, ``tests/corpus/`` at least one message that breaks it, and a test holds the three
 together. A rule's name there is its name here in small letters and with hyphens.
@@ -10,7 +10,7 @@ from gatekeeper.errors import MessageError
 
 
 class MessageRule(Enum):
-    """Why a message is refused. Sentences are shown to whoever sent it, and are all different."""
+    """Why a message is rejected. The sender sees the sentence; all sentences differ."""
 
     # The request line (RFC 9112, 3).
     REQUEST_LINE = 400, "The request line is malformed, or does not end in CRLF."
