@@ -36,6 +36,7 @@ class Route:
     origins: frozenset[bytes] | None = frozenset()
     path: str = "/*"
     hosts: tuple[str, ...] = ()
+    title: str = ""
 
     def takes(self, method: bytes) -> bool:
         """Whether the route is for this method."""
@@ -297,5 +298,6 @@ def compile_route(settings: RouteSettings, text: str) -> Route:
         deny=tuple(compile_rule(rule, f"deny[{index}]") for index, rule in enumerate(settings.deny)),
         path=settings.path,
         hosts=tuple(settings.hosts),
+        title=settings.title or "",
         origins=None if preflight is True else frozenset(origin.encode("ascii") for origin in preflight or ()),
     )

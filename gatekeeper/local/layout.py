@@ -27,6 +27,11 @@ form button {
   display: block; width: 100%; margin: 1.25rem 0 .75rem; padding: .875rem 1.25rem; border: 0; border-radius: .875rem;
   color: var(--ground); background: var(--accent); font: inherit; font-weight: 650; cursor: pointer;
 }
+ul.apps { list-style: none; margin: 0; padding: 0; }
+ul.apps a {
+  display: block; margin: .5rem 0; padding: .875rem 1.25rem; border: 1px solid var(--line); border-radius: .875rem;
+}
+.soon { border-inline-start: .375rem solid #c62828; padding-inline-start: 1rem; font-weight: 650; }
 form.others { padding: 0 1.125rem 1rem; }
 form.others button {
   margin: .5rem 0 0; border: 1px solid var(--line); color: var(--ink); background: none; font-weight: 500;

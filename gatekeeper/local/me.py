@@ -6,9 +6,11 @@ the routes' rules, the page reveals only whether they admit this visitor.
 
 import json
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from gatekeeper.gate.decision import is_open
 from gatekeeper.gate.paths import read_host
+from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import Found
 from gatekeeper.invitations.invitation import Kind, Profile
@@ -21,17 +23,24 @@ from gatekeeper.refusal.negotiation import prefers_page
 from gatekeeper.refusal.shown import rfc3339, show
 
 _DAY = 86400
+# A certificate that ends within this time is marked; a month, as `gatekeeper ca renew --expiring 30d` goes by.
+SOON_DAYS = 30
 # Same-origin, so that browsers say where the form is (Fetch, 3.1): with no-referrer, Origin would be "null".
 _PRIVATE = (("Vary", "Accept, Accept-Language"), ("Referrer-Policy", "same-origin"))
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A route of the requested host, and whether it admits this visitor."""
+    """A route of the requested host, or one with a title on another, and whether it admits this visitor.
+
+    ``link`` is where a click on the title leads, "" for none.
+    """
 
     path: str
     methods: tuple[str, ...]
     open: bool
+    title: str = ""
+    link: str = ""
 
 
 def answer(question: Question, identity: Identity) -> Reply:
@@ -80,10 +89,27 @@ def _is_meant(question: Question) -> bool:
 def _ways(question: Question, identity: Identity) -> list[Way]:
     host = read_host(question.block.host)
     return [
-        Way(route.path, tuple(sorted(method.decode() for method in route.methods)), is_open(route, identity))
+        Way(
+            route.path,
+            tuple(sorted(method.decode() for method in route.methods)),
+            is_open(route, identity),
+            route.title,
+            _link(question, route, here=not route.hosts or host in route.hosts),
+        )
         for route in question.routes
-        if not route.hosts or host in route.hosts
+        if not route.hosts or host in route.hosts or route.title
     ]
+
+
+def _link(question: Question, route: Route, *, here: bool) -> str:
+    """Where the app of a route begins; a route of other hosts is reached by the first of them, on the same port."""
+    if not route.takes(b"GET"):
+        return ""
+    path = quote(route.path.removesuffix("*"), safe="/%:@!$&'()*+,;=~-._")
+    if here:
+        return path
+    name, separator, port = question.host.rpartition(":")
+    return f"https://{route.hosts[0]}{separator + port if name and port.isdigit() else ''}{path}"
 
 
 def _days_left(question: Question, identity: Identity) -> int:
@@ -92,7 +118,7 @@ def _days_left(question: Question, identity: Identity) -> int:
 
 def _fields(question: Question, identity: Identity, ways: list[Way], renewal: Found | None) -> Reply:
     certificate = identity.certificate
-    fields = {
+    fields: dict[str, object] = {
         "certificate": {
             "subject": certificate.subject,
             "issuer": certificate.issuer,
@@ -102,8 +128,10 @@ def _fields(question: Question, identity: Identity, ways: list[Way], renewal: Fo
             "not_after": rfc3339(certificate.not_after),
             "days_left": _days_left(question, identity),
         },
-        "routes": [{"path": way.path, "methods": way.methods, "open": way.open} for way in ways]
-        or [{"path": "/*", "methods": [], "open": True}],
+        "routes": [
+            {"path": way.path, "methods": way.methods, "open": way.open, "title": way.title or None} for way in ways
+        ]
+        or [{"path": "/*", "methods": [], "open": True, "title": None}],
         "renewal": {"until": rfc3339(renewal.invitation.ends)} if renewal is not None else None,
     }
     headers = (
@@ -125,6 +153,10 @@ def _page(question: Question, identity: Identity, ways: list[Way], renewal: Foun
         words=catalogue.me,
         certificate=show(identity.certificate),
         days=_days_left(question, identity),
+        soon=_days_left(question, identity) < SOON_DAYS,
+        contact=question.pages.contact,
+        contact_link=question.pages.contact_link,
+        apps=[way for way in ways if way.open and way.title and way.link],
         ways=ways,
         profile=PROFILES.get(platform_of(question), Profile.MODERN) if renewal is not None else None,
     )

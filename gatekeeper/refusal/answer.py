@@ -17,6 +17,9 @@ from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 
 _log = logging.getLogger(__name__)
 
+# As many digits of a request id as somebody reads out on the telephone.
+SHORT_NUMBER = 8
+
 _PAGE_TYPE = "text/html; charset=utf-8"
 _EVERY_ANSWER = (
     ("Cache-Control", "no-store"),
@@ -65,6 +68,16 @@ class RefusalPages:
         self._contact = contact.strip()
         self._contact_link = contact_link(self._contact)
         self._page = own_page(template, files) if template else builtin_page()
+
+    @property
+    def contact(self) -> str:
+        """Whom to ask (``refusal.contact``), "" for nobody."""
+        return self._contact
+
+    @property
+    def contact_link(self) -> str:
+        """Where a click on the contact leads, "" for nowhere."""
+        return self._contact_link
 
     def refused(
         self,
@@ -150,8 +163,9 @@ class RefusalPages:
             certificate=None,
             detail="" if self._minimal else visible(detail, LONGEST_PARAGRAPH),
             contact=self._contact,
-            contact_link=self._mail_about(f"{status} {topic}, {request_id}"),
+            contact_link=self._mail_about(f"{status} {topic}, {short_number(request_id)}"),
             request_id=request_id,
+            request_number=short_number(request_id),
             host="",
             checked="",
         )
@@ -181,6 +195,11 @@ class RefusalPages:
             _log.error("refusal.template failed, the built-in page is sent instead: %s", blame(error))
         page = builtin_page()
         return page, page.render(variables).encode("utf-8", "replace")
+
+
+def short_number(request_id: str) -> str:
+    """What a person reads out: the first 8 digits. `grep` finds the line of the log by them, and nearly always that."""
+    return request_id[:SHORT_NUMBER]
 
 
 def _problem(status: int, body: bytes, request_id: str, extra: tuple[tuple[str, str], ...]) -> Answer:

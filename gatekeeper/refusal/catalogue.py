@@ -98,6 +98,8 @@ class Me:
     renewal: str
     renewal_text: str
     button: str
+    apps: str
+    soon: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class Variables(TypedDict):
     request_id: str
     host: str
     checked: str
+    request_number: str
 
 
 class Page:
@@ -191,4 +192,5 @@ def sample(topic: str, certificate: ShownCertificate | None, text: str) -> Varia
         request_id="id",
         host=text,
         checked=text,
+        request_number="id",
     )

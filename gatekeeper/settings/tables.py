@@ -323,6 +323,11 @@ class RouteSettings(Table):
         examples=[["admin.example.com"]],
         description="The names in the Host header; without it, every name.",
     )
+    title: Text | None = Field(
+        default=None,
+        examples=["Photos"],
+        description="Its name on the start page /.gatekeeper/me, as a link.",
+    )
     methods: Annotated[tuple[Method, ...], Field(min_length=1), OneOrMany] = Field(
         default=(), examples=[["GET", "POST"]], description="The request methods; without it, every method."
     )

@@ -83,7 +83,7 @@ def test_it_says_which_certificate_it_is_and_what_it_opens(make_scene: Make, tmp
 
 def test_where_no_routes_are_written_everything_is_open(meeting: Meeting) -> None:
     """Every verified client reaches the app."""
-    assert meeting.fields()["routes"] == [{"path": "/*", "methods": [], "open": True}]
+    assert meeting.fields()["routes"] == [{"path": "/*", "methods": [], "open": True, "title": None}]
 
 
 @pytest.mark.parametrize("path", [ME, ME + "/"])
@@ -185,3 +185,32 @@ def test_a_name_cannot_become_markup(make_scene: Make, tmp_path: Path) -> None:
     page = meeting.ask(get(ME, "Accept: text/html"), meeting.scene.visitor(mallory))
     assert page.startswith(b"HTTP/1.1 200 ")
     assert b"<script" not in page
+
+
+START = [
+    {"path": "/photos/*", "title": "Photos <b>", "allow": [{"cn": "alice"}]},
+    {"path": "/admin/*", "title": "Admin", "allow": [{"cn": "root"}]},
+    {"path": "/hook", "title": "Hook", "methods": ["POST"]},
+    {"path": "/*", "hosts": ["cloud.example.com"], "title": "Cloud"},
+    {"path": "/*"},
+]
+
+
+def test_the_start_page_links_to_what_it_opens(make_scene: Make, tmp_path: Path) -> None:
+    """Titles of open routes that can be looked at, on other hosts too; what is closed is no link."""
+    meeting = Meeting(make_scene, tmp_path, routes=START)
+    page = meeting.ask(get(ME, "Accept: text/html")).decode()
+    assert re.findall(r'<li><a href="([^"]*)"><bdi>([^<]*)</bdi>', page) == [
+        ("/photos/", "Photos &lt;b&gt;"),
+        ("https://cloud.example.com/", "Cloud"),
+    ]
+
+
+def test_what_ends_soon_is_marked(make_scene: Make, tmp_path: Path) -> None:
+    """In words; a certificate with time left has no such mark."""
+    meeting = Meeting(make_scene, tmp_path)
+    authority = meeting.scene.files.authority
+    early, late = (meeting.scene.visitor(make_client("carol", authority, ends=NOW + days * DAY)) for days in (100, 20))
+    assert "ends soon" not in meeting.ask(get(ME, "Accept: text/html"), early).decode()
+    page = meeting.ask(get(ME, "Accept: text/html"), late).decode()
+    assert "This certificate ends soon" in page

@@ -49,7 +49,7 @@ def test_the_page_of_every_reason(reason: Reason) -> None:
     assert f"<h1>{catalogues()['en'].topics[reason].what}</h1>" in page
     assert "2026-11-23 19:00 UTC" in page
     assert ">you@example.com</a>" in page
-    assert "<code>01JD</code>" in page
+    assert '<code title="01JD">01JD</code>' in page
     assert ("alice&#39;s laptop" in page) == (reason is not Reason.NO_CERTIFICATE)
 
 
@@ -254,3 +254,22 @@ def test_the_visitors_own_device_comes_first_and_is_opened() -> None:
         assert len(devices) == 6
         assert [name for is_open, name in devices if is_open] == opened
         assert devices[0][1] == (opened or ["Windows: Chrome, Edge"])[0]
+
+
+def test_a_person_reads_out_eight_digits() -> None:
+    """The short number on the page and in the mail begins the long one, which stays in header and log."""
+    answer = RefusalPages(contact="you@example.com").refused(
+        refuse(Reason.NO_CERTIFICATE), accept=CHROME, language="", request_id="0123456789abcdef", host="", now=NOW
+    )
+    page = answer.body.decode()
+    assert '<code title="0123456789abcdef">01234567</code>' in page
+    assert "no_certificate%2C%2001234567&" in page or 'no_certificate%2C%2001234567"' in page
+    assert ("X-Request-Id", "0123456789abcdef") in answer.headers
+
+
+def test_an_ended_list_is_nothing_that_a_visitor_can_mend() -> None:
+    """Trying again in a few minutes is no advice: only the administrator can sign a new list."""
+    refusal = Refuse(Reason.REVOCATION_UNKNOWN, "The list has ended.", None, stale=True)
+    page = PAGES.refused(refusal, accept=CHROME, language="", request_id="1", host="", now=NOW).body.decode()
+    assert "until the person who runs this site signs a new list" in page
+    assert "few minutes" not in page
