@@ -8,6 +8,7 @@ import argparse
 import http.client
 import json
 import re
+import shlex
 import ssl
 import sys
 import time
@@ -120,7 +121,7 @@ def enroll(args: argparse.Namespace) -> int:
     chain = answer.body
     _must_fit(chain, key)
     write_new(certificate_path, Content(chain, PUBLIC))
-    _say_where(name, key_path, certificate_path, gate, spki, as_json=args.json)
+    _say_where(name, key_path, certificate_path, gate, spki, args)
     return 0
 
 
@@ -215,10 +216,11 @@ def _say_what_to_compare(name: str, spki: str, key_path: Path, *, as_json: bool)
     print("Tell it to the administrator, who compares it by: gatekeeper ca approve NAME", flush=True)
 
 
-def _say_where(name: str, key_path: Path, path: Path, gate: Gate, spki: str, *, as_json: bool) -> None:
-    if as_json:
+def _say_where(name: str, key_path: Path, path: Path, gate: Gate, spki: str, args: argparse.Namespace) -> None:
+    if args.json:
         done = {"state": "enrolled", "name": name, "spki": spki, "key": str(key_path), "certificate": str(path)}
         print(json.dumps(done))
         return
     print(f"{path} is there, with the authority that signed it.")
-    print(f"Try it: curl --cert {path} --key {key_path} {gate.address}/")
+    vouching = f"--cacert {shlex.quote(str(args.cacert))} " if args.cacert else ""
+    print(f"Try it: curl {vouching}--cert {shlex.quote(str(path))} --key {shlex.quote(str(key_path))} {gate.address}/")

@@ -266,3 +266,13 @@ def test_a_request_is_signed_for_its_own_key_and_for_whom_was_invited(
     assert b"admin.example.com" not in certificate.public_bytes(Encoding.DER)
     assert b"root" not in certificate.public_bytes(Encoding.DER)
     assert certificate.issuer == authority.subject
+
+
+def test_the_next_command_has_the_options_of_this_one(folder: Path, ca: Command) -> None:
+    """Copied as it is printed, it works: the folder is where this one was told."""
+    printed = ca("invite", "alice", *EC, *HERE)
+    command = printed.rpartition("To take it back: gatekeeper ca ")[2].split()
+    assert command == ["invite", "--cancel", "alice", "--invitations", "invitations"]
+    ca(*command)
+    printed = ca("invite", "backup", "--csr", *HERE)
+    assert "gatekeeper ca approve backup --invitations invitations" in printed

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from gatekeeper.cli.ca.options import (
     current_time,
     folder_of,
     grant_of,
+    hint,
     making_a_key,
     opened_issuer,
     wants_json,
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     check_name(args.name)
     if args.csr:
         one = put_for_request(destination.folder(), destination.gate(), args.name, timedelta(seconds=args.valid))
-        _print_invited_computer(one, as_json=wants_json(args))
+        _print_invited_computer(one, args)
         return 0
     check_key_type(args.key)
     # Whatever could be wrong is found before anything is issued.
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     password = issued.password or wish.password or ""
     one = put(folder, gate, issued, password, timedelta(seconds=args.valid))
     made = issued.password is not None
-    print_invited(issued, one, password if made else None, qr=args.qr, as_json=wants_json(args))
+    print_invited(issued, one, password if made else None, args)
     return 0
 
 
@@ -91,10 +91,10 @@ def _in_force(index: Index, cancelled: Iterable[Found]) -> tuple[int, ...]:
     return tuple(entry.serial for entry in entries if entry.serial_hex in wanted)
 
 
-def _print_invited_computer(one: Invited, *, as_json: bool) -> None:
+def _print_invited_computer(one: Invited, args: argparse.Namespace) -> None:
     """Print the link of ``--csr``, and the two commands that follow."""
     name, ends = one.invitation.name, datetime.fromtimestamp(one.invitation.ends, UTC)
-    if as_json:
+    if wants_json(args):
         print_json({"name": name, "link": one.link, "link_ends": iso(ends)})
         return
     print(f"{name} is invited, until {ends:%Y-%m-%d %H:%M} UTC. Run on that computer, which makes its own key:")
@@ -103,20 +103,20 @@ def _print_invited_computer(one: Invited, *, as_json: bool) -> None:
     print()
     print("It says the fingerprint of its key, and waits. Then run here, and compare it:")
     print()
-    print(f"  gatekeeper ca approve {shlex.quote(name)}")
+    print(f"  {hint(args, 'approve', name)}")
 
 
-def print_invited(issued: Issued, one: Invited, password: str | None, *, qr: bool, as_json: bool) -> None:
+def print_invited(issued: Issued, one: Invited, password: str | None, args: argparse.Namespace) -> None:
     """Print what a person sends on: the link, its QR code, and the password unless it was given."""
     ends = datetime.fromtimestamp(one.invitation.ends, UTC)
-    if as_json:
+    if wants_json(args):
         print_json(issued_fields(issued) | {"link": one.link, "link_ends": iso(ends), "password": password})
         return
     name = issued.entry.name
     print(f"{name} is invited. The certificate holds until {issued.entry.not_after:%Y-%m-%d}.")
     notes(issued)
     print()
-    if qr or sys.stdout.isatty():
+    if args.qr or sys.stdout.isatty():
         _print_code(one.link)
     print(one.link)
     print()
@@ -129,7 +129,7 @@ def print_invited(issued: Issued, one: Invited, password: str | None, *, qr: boo
         show(Text("Password of the certificate: ").append(password, style="bold"))
         print("It is shown this once and kept nowhere. Send it by another way than the link.")
     print()
-    print(f"To take it back: gatekeeper ca invite --cancel {shlex.quote(name)}")
+    print(f"To take it back: {hint(args, 'invite', '--cancel', name)}")
 
 
 def _print_code(text: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -67,3 +68,10 @@ def making_a_key(key_type: str) -> AbstractContextManager[None]:
 def current_time() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
+
+
+def hint(args: argparse.Namespace, *words: str) -> str:
+    """A further command, with the options that say where everything is as they were given to this one."""
+    given = [("--dir", getattr(args, "dir", None)), ("-c", args.config), ("--invitations", args.invitations)]
+    options = [part for option, value in given if value is not None for part in (option, str(value))]
+    return shlex.join(["gatekeeper", "ca", *words, *options])

@@ -97,7 +97,7 @@ def _invite_again(
     one = put(
         folder, gate, issued, issued.password or wish.password or "", timedelta(seconds=args.valid), replaces=replaces
     )
-    print_invited(issued, one, issued.password, qr=args.qr, as_json=wants_json(args))
+    print_invited(issued, one, issued.password, args)
     return 0
 
 
