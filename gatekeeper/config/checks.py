@@ -49,6 +49,11 @@ def _collide(first: ListenAddress, second: ListenAddress) -> bool:
     return len(hosts) == 1 or (not family_apart and bool(hosts & {"0.0.0.0", "::"}))  # noqa: S104  compared, not bound
 
 
+def _tls_versions(server: ServerSettings) -> Problems:
+    if server.min_tls > server.max_tls:
+        yield ("server", "max_tls"), f"is older than server.min_tls ({server.min_tls}), so nobody could connect"
+
+
 def _group_without_user(server: ServerSettings) -> Problems:
     if server.group is not None and server.user is None:
         yield ("server", "group"), "has no effect without server.user"
@@ -126,6 +131,7 @@ def _identity_headers(identity: IdentitySettings) -> Problems:
 
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Problems]], ...] = (
     (("server", "admin"), _listeners),
+    (("server",), _tls_versions),
     (("server",), _group_without_user),
     (("client_auth",), _revocation),
     (("upstream", "upstreams", "routes"), _some_upstream),

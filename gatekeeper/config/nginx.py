@@ -112,6 +112,8 @@ class _Writer:
         protocols = values(server.get("ssl_protocols"))
         if protocols == ["TLSv1.3"]:
             lines.append(_line("min_tls", "1.3"))
+        elif protocols and "TLSv1.3" not in protocols:
+            lines.append(_line("max_tls", "1.2"))
         if workers := first(named(self._main, "worker_processes")):
             lines += [f"workers = {workers.args[0] if workers.args[0].isdigit() else _text('auto')}"]
         lines += self._proxies(server)

@@ -195,6 +195,7 @@ def build_snapshot(
         key_passphrase_file=server.key_passphrase_file,
         ca=client_auth.ca,
         min_tls=server.min_tls,
+        max_tls=server.max_tls,
         advertise_ca=client_auth.advertise_ca,
         session_resumption=client_auth.session_resumption,
         certificate_size=client_auth.certificate_size,

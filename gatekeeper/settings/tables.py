@@ -85,6 +85,11 @@ class ServerSettings(Table):
         description="A file whose first line is the passphrase of the key.",
     )
     min_tls: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS version that is accepted.")
+    max_tls: Literal["1.2", "1.3"] = Field(
+        default="1.3",
+        description='The newest TLS version; "1.2" for smart cards that sign only as PKCS #1 v1.5 does, which TLS 1.3 '
+        "does not take.",
+    )
     workers: Workers = Field(default=1, description='How many worker processes; "auto" is one for each core.')
     proxy_protocol_from: tuple[Network, ...] = Field(
         default=(),

@@ -23,6 +23,7 @@ def build_context(
     key_passphrase_file: Path | None = None,
     ca: Sequence[Path],
     min_tls: str = "1.2",
+    max_tls: str = "1.3",
     advertise_ca: bool = True,
     session_resumption: bool = False,
     certificate_size: int = 24 * 1024,
@@ -38,7 +39,7 @@ def build_context(
     (seconds since the epoch) is for warnings only. Where ``binding`` raises BindingError, the result is in the
     mode ALERTS_ONLY.
     """
-    files, context = Files(reader), new_ssl_context(min_tls)
+    files, context = Files(reader), new_ssl_context(min_tls, max_tls)
     authorities = [authority for path in ca for authority in files.authorities(context, path)]
     chain = files.server(context, certificate, key, key_passphrase_file)
     if not authorities and not files.mistakes:

@@ -15,7 +15,7 @@ from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.openssl import TICKET_KEYS, OpenSSL
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-"""The values of ``server.min_tls``."""
+"""The values of ``server.min_tls`` and ``server.max_tls``."""
 
 # Mozilla's "intermediate" suites for TLS 1.2: forward secrecy and AEAD only. The suites of TLS 1.3 are all allowed.
 # Level 2 (SSL_CTX_set_security_level(3)) is 112 bits: RSA from 2048 on, no SHA-1. Python's own default can be less.
@@ -127,7 +127,7 @@ class ServerSide(ssl.SSLObject):
     """What `OpenSSL.watch_messages` calls."""
 
 
-def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
+def new_ssl_context(min_tls: str = "1.2", max_tls: str = "1.3") -> ssl.SSLContext:
     """A context that asks for a client certificate, trusts no authority yet, and keeps no sessions.
 
     Without `OpenSSL.complete_every_handshake`, this is the fallback: a bad certificate ends the handshake.
@@ -136,6 +136,7 @@ def new_ssl_context(min_tls: str = "1.2") -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = VERSIONS[min_tls]
+    context.maximum_version = VERSIONS[max_tls]
     context.set_ciphers(_SUITES)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET
     # Up to CPython 3.11.2 (Debian 12) a connection that was cut off was taken for one that was closed (issue 95494).

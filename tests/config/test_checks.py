@@ -68,6 +68,10 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        (
+            SERVER + 'min_tls = "1.3"\nmax_tls = "1.2"\n' + CLIENT_AUTH + UPSTREAM,
+            "line 5: server.max_tls: is older than server.min_tls (1.3), so nobody could connect",
+        ),
         (SERVER + 'group = "g"\n' + CLIENT_AUTH + UPSTREAM, "line 4: server.group: has no effect without server.user"),
         (
             SERVER + CLIENT_AUTH + 'crl_stale = "allow"\n' + UPSTREAM,

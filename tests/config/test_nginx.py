@@ -46,6 +46,17 @@ def test_the_recipe_is_taken_over_whole(tmp_path: Path) -> None:
     assert (settings.timeouts.response_header, settings.timeouts.tunnel_idle) == (300.0, 300.0)
 
 
+@pytest.mark.parametrize(
+    ("protocols", "versions"),
+    [("TLSv1.3", ("1.3", "1.3")), ("TLSv1.2 TLSv1.3", ("1.2", "1.3")), ("TLSv1.1 TLSv1.2", ("1.2", "1.2"))],
+)
+def test_versions_of_tls_are_taken_over(tmp_path: Path, protocols: str, versions: tuple[str, str]) -> None:
+    """Older ones than 1.2 are left out."""
+    server = f"server {{ {TLS} {CHECKED} ssl_protocols {protocols}; location / {{ {PASSED} }} }}"
+    settings = translated(tmp_path, server)[0].settings.server
+    assert (settings.min_tls, settings.max_tls) == versions
+
+
 def test_the_longest_location_comes_first(tmp_path: Path) -> None:
     """nginx takes the exact one, then the longest; routes are taken in their order."""
     where = {"/": 1, "= /health": 2, "/api/v1/": 3, "/api/": 4}

@@ -162,6 +162,18 @@ def test_min_tls(scene: Scene) -> None:
         Visitor(version=TLS12).shake_hands(TLSConnection(scene.gate(min_tls="1.3")))
 
 
+def test_max_tls(scene: Scene) -> None:
+    """With max_tls 1.2 a client that speaks both gets 1.2, and one of TLS 1.3 alone is turned away."""
+    gate = scene.gate(max_tls="1.2")
+    with pytest.raises(TLSError, match="unsupported protocol"):
+        Visitor(version=ssl.TLSVersion.TLSv1_3).shake_hands(TLSConnection(gate))
+    visitor = Visitor(version=TLS12)
+    visitor.context.maximum_version = ssl.TLSVersion.TLSv1_3
+    visitor.connect()
+    visitor.shake_hands(TLSConnection(gate))
+    assert visitor.tls.version() == "TLSv1.2"
+
+
 @both
 def test_close_notify_from_the_visitor(gate: ServerContext, version: ssl.TLSVersion) -> None:
     """What was said before the goodbye is heard, and the goodbye is seen; answers may still be sent."""
