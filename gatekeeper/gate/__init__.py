@@ -5,9 +5,9 @@ peer
 certificate
     what one certificate says, parsed once and never judged: it may be anybody's.
 identity
-    a certificate that was judged and let in. Nothing is forwarded without one, and only `Admit` holds one.
+    a certificate that was judged and admitted. Nothing is forwarded without one, and only `Admit` holds one.
 verdict
-    `Admit` or `Refuse`, made for a peer at a moment. It holds until its ``until``, then it must be asked for anew.
+    `Admit` or `Refuse`, made for a peer at a moment. It expires at its ``until``; then judge the peer again.
 route
     which requests go to which upstream, and who may send them; rules say what a certificate must contain.
 decision

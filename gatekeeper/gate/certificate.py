@@ -1,4 +1,4 @@
-"""What a certificate says, read once into plain values."""
+"""The contents of a certificate, parsed once into plain values."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from gatekeeper.x509.names import Name, printed, rfc2253, rfc4514, text_of, text
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a certificate says of itself; nobody has vouched for a word of it.
+    """The contents of a certificate; none of it is verified.
 
     ``subject`` and ``issuer`` are RFC 2253 strings as OpenSSL and nginx write them, ``dn`` is the subject by RFC 4514.
     ``serial`` is upper-case hex as nginx writes it, times are seconds since the epoch, fingerprints lower-case hex,
@@ -31,7 +31,7 @@ class Certificate:
     principal names of Windows.
 
     What cannot be decoded by the rules of its type is in none of these; ``undecoded`` then names it. ``controls`` tells
-    that a name holds control characters. ``points`` are the general names of the places where its revocation list is
+    that a name contains control characters. ``points`` are the general names of the places where its revocation list is
     published.
     """
 

@@ -1,7 +1,7 @@
 """The decision: what becomes of a request. Nothing reaches an upstream without a `Forward`, and only `Authorizer` makes
 one.
 
-The server asks here at each request, and ``gatekeeper explain`` asks here too.
+The server calls this on each request, and so does ``gatekeeper explain``.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """To the upstream of this name, as ``identity``, or as nobody: only public routes and preflights go without one.
+    """Forward to the upstream of this name, with ``identity``; only public routes and preflights have None.
 
-    ``route`` took the request; ``rule`` is the one under ``allow`` that fitted, None where nothing had to fit.
+    ``route`` matched the request; ``rule`` is the one under ``allow`` that matched, None if none was required.
     """
 
     upstream: str
@@ -38,7 +38,7 @@ Decision = Forward | Denied | StaticDocument | LocalRoute | NoRoute
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Nothing reaches an upstream but from whom a rule of ``allow`` names."""
+    """Only visitors that a rule of ``allow`` names reach an upstream."""
 
     allow: tuple[Rule, ...] = ()
 
@@ -49,7 +49,7 @@ class Maintenance:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """The question of a browser before a request from another origin (Fetch standard, CORS-preflight request)."""
+    """The request that a browser sends before one from another origin (Fetch standard, CORS-preflight request)."""
 
     origin: bytes
     method: bytes
@@ -58,7 +58,7 @@ class Preflight:
 class Authorizer:
     """Decides about a visitor's requests until its verdict expires.
 
-    ``fixed_decision`` is the decision for every request where all go the same way, None where each must be asked for.
+    ``fixed_decision`` is the decision for every request if all go the same way, else None.
     ``admitted`` tells whether the visitor's certificate is good. Maintenance begins and ends with a new snapshot, so it
     is decided about once for each route, not for each request.
     """

@@ -1,4 +1,4 @@
-"""Which public keys are strong enough to be certified, and whether who asks for a certificate holds the key."""
+"""Which public keys are strong enough to certify, and whether a requester holds the key."""
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm

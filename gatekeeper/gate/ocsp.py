@@ -1,4 +1,4 @@
-"""OCSP (RFC 6960): what to ask about a certificate, and whether an answer can be relied on. No socket, no clock."""
+"""OCSP (RFC 6960): builds requests about a certificate, and verifies responses. No socket, no clock."""
 
 from collections.abc import Iterator
 from contextlib import suppress

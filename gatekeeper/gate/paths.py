@@ -1,4 +1,4 @@
-"""Paths and hosts that two servers could read in two ways, and how far one can be sure of what a path says.
+"""Ambiguous paths and hosts, and which part of a path every server reads alike.
 
 The app behind the gate reads the target as it came, by its own rules: it may decode escapes, once or twice, take
 ``\\`` for ``/``, drop ``;parameters``, merge slashes, resolve ``..``, ignore case and accents. A rule for a path holds

@@ -1,6 +1,6 @@
-"""Was a certificate taken back? CRLs (RFC 5280, 5), as sets of serials, and answers that hold for a time.
+"""Is a certificate revoked? CRLs (RFC 5280, 5), as sets of serials, and answers that expire.
 
-An answer is never a bool: where nobody can say, it is `Standing.UNKNOWN`, and the configuration decides. A list that
+An answer is never a bool: if unknown, it is `Standing.UNKNOWN`, and the configuration decides. A list that
 speaks of some certificates only (its issuing distribution point says which) makes no other one good, but whoever is on
 any list of an issuer is revoked. A delta adds to the lists of its issuer, and takes back from those that it builds on.
 """
@@ -43,7 +43,7 @@ _STAGES = (30, 7, 1)
 
 
 class Standing(Enum):
-    """Whether a certificate was taken back."""
+    """Whether a certificate is revoked."""
 
     GOOD = "good"
     REVOKED = "revoked"
@@ -52,7 +52,7 @@ class Standing(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RevocationStatus:
-    """What is known of a certificate's standing while the time (seconds since the epoch) is before ``until``.
+    """A certificate's revocation status, valid while the time (seconds since the epoch) is before ``until``.
 
     ``detail`` is a sentence for the visitor where it is unknown; ``stale`` tells that a list has the answer "not
     named", but is past its nextUpdate or before its thisUpdate.

@@ -57,14 +57,14 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StaticDocument:
-    """Something that the gate itself has for everybody: what is asked for by this path."""
+    """A document that the gate itself serves to everyone, at this path."""
 
     path: bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NoRoute:
-    """No route takes the request; ``status`` and ``detail`` answer whoever was let in."""
+    """No route matches the request; admitted visitors get ``status`` and ``detail``."""
 
     status: int
     detail: str
@@ -72,9 +72,9 @@ class NoRoute:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalRoute:
-    """The gate's own place, where it receives who has no certificate yet. Nothing below it ever reaches an upstream.
+    """A local request, below the gate's own path. Nothing below it ever reaches an upstream.
 
-    ``everybody`` is false for what is only for who was let in.
+    ``everybody`` is false if only admitted visitors may use it.
     """
 
     everybody: bool = True
@@ -97,9 +97,9 @@ class Routes:
     """All routes of a configuration. ``everywhere`` is set where each request goes the same way, so none needs be
     looked at.
 
-    ``opens_anything`` tells whether there is anything for who is not let in.
+    ``opens_anything`` tells whether anything is open to visitors who are not admitted.
 
-    ``documents`` are paths of which the gate itself has something to give, to everybody. ``local`` tells that
+    ``documents`` are the paths at which the gate itself serves a document to everyone. ``local`` tells that
     everything below `LOCAL_PREFIX` is the gate's as well. ``stripped`` are the header names by which some apps let a
     client say that it asks for something else than it does. ``all`` are the routes in the order of the file.
     """

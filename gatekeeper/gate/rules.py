@@ -1,4 +1,4 @@
-"""Rules: what a certificate must say.
+"""Rules: what a certificate must contain.
 
 Attributes are compared whole and as they were parsed; nothing is searched for in a distinguished name's text. Where a
 certificate repeats an attribute, one that fits suffices. Letters count as they are, but for host names and the domain
@@ -21,7 +21,7 @@ Fits = Callable[[Certificate], bool]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """A table of ``allow`` or ``deny``: every key in it must fit. ``text`` is the table as it could be written.
+    """A table of ``allow`` or ``deny``: every key in it must match. ``text`` is the table as TOML would write it.
 
     ``issuer`` is the authority that it names, ``issuer_sha256`` its fingerprint; None if none. ``pinned`` tells that it
     names one certificate, key or authority's certificate.

@@ -1,4 +1,4 @@
-"""The verdict: who is let in, and why not.
+"""The verdict: who is admitted, and the reason if not.
 
 `judge` is the one place where a peer becomes an `Identity`. Everything it needs is an argument, the time included, so
 the same call decides in the server, in ``gatekeeper explain`` and in the tests.
@@ -16,7 +16,7 @@ from gatekeeper.gate.revocation import Revocations, RevocationStatus, Standing
 
 
 class Reason(StrEnum):
-    """Why a visitor is refused. A closed list: status 403, log word, metric label, page and docs all come from here."""
+    """Why a visitor is refused. A fixed list: status 403, log word, metric label, page and docs all derive from it."""
 
     NO_CERTIFICATE = "no_certificate"
     EXPIRED = "expired"
@@ -32,7 +32,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifyError:
-    """One thing that OpenSSL found wrong: its X509_V_ERR number, at which depth (0 is the visitor's own), its words."""
+    """One error that OpenSSL found: its X509_V_ERR number, the depth (0 is the visitor's own), OpenSSL's text."""
 
     code: int
     depth: int
@@ -72,7 +72,7 @@ NO_PEER = Peer()
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A visitor who was let in: its certificate, and the chain it sent along (DER, leaf excluded).
+    """An admitted visitor: its certificate, and the chain it sent along (DER, leaf excluded).
 
     ``issuer_is_known`` tells that nobody else could have signed under the issuer's name: it is one of the trusted
     authorities itself, or there is only one. ``issuer_sha256`` is the fingerprint of the issuer's certificate.
@@ -86,7 +86,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Let in as ``identity`` while the time (seconds since the epoch) is before ``until``; then judge again."""
+    """Admit as ``identity`` while the time (seconds since the epoch) is before ``until``; then judge again."""
 
     identity: Identity
     until: float
@@ -94,7 +94,7 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Not let in. ``detail`` is a sentence for the visitor, ``certificate`` what was presented, if it could be read.
+    """Refuse. ``detail`` is a sentence for the visitor, ``certificate`` what was presented, if it could be parsed.
 
     ``pending`` tells that an OCSP responder is to be asked, and that the verdict may then be another. ``stale``: a
     revocation list has ended, which only the administrator can mend.
@@ -112,7 +112,7 @@ Verdict = Admit | Refuse
 
 @dataclass(frozen=True, slots=True)
 class OCSPPolicy:
-    """Whom to ask (None: the certificate says), and whether no answer is as good as a good one."""
+    """Which responder to ask (None: the one the certificate names), and whether a missing response counts as good."""
 
     responder: str | None = None
     failure_counts: bool = False

@@ -1,7 +1,7 @@
 """Invitations: what `gatekeeper ca invite` leaves in a folder, and the gate hands out once.
 
 token
-    256 random bits in a link; whoever knows them may take the invitation. Only their hash is ever written down.
+    256 random bits in a link; anyone who knows them may use the invitation. Only their hash is ever stored.
 invitation
     for whom, until when, which files: ``invitation.json``.
 state

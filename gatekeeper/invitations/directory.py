@@ -20,7 +20,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Whose new files and folders shall be, and whether their group may use them."""
+    """The owner of new files and folders, and whether their group may use them."""
 
     uid: int
     gid: int

@@ -1,4 +1,4 @@
-"""What is written about an invitation, in ``invitation.json``. Nothing in it lets anybody in."""
+"""The contents of ``invitation.json``. Nothing in it gives access."""
 
 import json
 import re
@@ -40,7 +40,7 @@ FILES: Mapping[Profile, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """For whom it is and until when it holds; times are seconds since the epoch.
+    """Whom an invitation is for and when it expires; times are seconds since the epoch.
 
     ``digest`` is the SHA-256 of the token. ``files`` are the names of what lies ready, by profile. ``serial`` is the
     certificate's, in hex, "" as long as there is none; ``replaces`` is the SHA-256 of the certificate that this one

@@ -1,4 +1,4 @@
-"""A certificate request that came to an invitation: from anybody who has the link, so judged before it is kept."""
+"""A certificate request sent to an invitation: by anybody who has the link, so it is checked before it is stored."""
 
 import hashlib
 import json

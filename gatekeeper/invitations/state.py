@@ -26,7 +26,7 @@ FETCH_SECONDS = 86400
 
 
 class Stage(StrEnum):
-    """Where an invitation stands."""
+    """The state of an invitation."""
 
     OPEN = "open"  # nobody has come
     TAKEN = "taken"  # a download is under way

@@ -92,7 +92,7 @@ def _answer(question: Question) -> Reply:
         _log.error("invitations: %s", error)
     except Exception:
         _log.exception("invitations: answering failed unexpectedly")
-    return failure(question, 503, "Invitations cannot be looked up at the moment.", retry_after=10)
+    return failure(question, 503, "Invitations are not available at the moment.", retry_after=10)
 
 
 def _settle(invitations: Invitations, found: Found, whole: bool, now: float) -> None:

@@ -1,4 +1,4 @@
-"""One timer for each connection, moved without being re-armed."""
+"""One timer per connection, moved without re-arming it."""
 
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable

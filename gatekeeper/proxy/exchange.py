@@ -24,7 +24,7 @@ _TOO_LARGE = "The request body is too large."
 
 
 class Exchange:
-    """A request that may go to an upstream (hence ``forward``), and what becomes of it."""
+    """An admitted request (hence ``forward``), and its response."""
 
     __slots__ = (
         "_frames",
@@ -211,7 +211,7 @@ class Exchange:
             self._failed("no answer in time")
             self.fail(504, "The app did not answer in time.")
         elif timeout is Timeout.REQUEST_BODY and self._upstream_slow:
-            self.fail(504, "The app did not take the request body in time.")
+            self.fail(504, "The app did not read the request body in time.")
         elif timeout is Timeout.REQUEST_BODY:
             self.fail(408, "The request body did not arrive in time.")
         elif timeout is _TUNNEL:

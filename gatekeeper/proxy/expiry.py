@@ -1,4 +1,4 @@
-"""When verdicts end: one timer for all connections, set for the earliest."""
+"""Expiry of verdicts: one timer for all connections, set for the earliest."""
 
 import heapq
 from asyncio import AbstractEventLoop, TimerHandle

@@ -1,6 +1,6 @@
-"""Who stands before the gate, as told to the app: X-Forwarded-*, X-Real-IP, Forwarded.
+"""Tells the app who is in front of the gate: X-Forwarded-*, X-Real-IP, Forwarded.
 
-What a client says of itself there is dropped. Only a proxy in ``trusted_proxies`` is believed, and appended to.
+Such headers are dropped from clients. Only those of a proxy in ``trusted_proxies`` are kept and extended.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What happened, for the access log and the counters. Told in plain values; it knows no connection and no exchange."""
+"""Writes the access log and the counters. Callers pass plain values; it knows no connection and no exchange."""
 
 import logging
 from collections.abc import Callable

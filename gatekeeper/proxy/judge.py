@@ -1,4 +1,4 @@
-"""Verdicts: by what is loaded, by what OCSP responders have said, and cached where they stay the same."""
+"""Makes verdicts from the snapshot and from OCSP responses, and caches those that cannot change."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from gatekeeper.proxy.snapshot import ClientContext, Snapshot
 
 
 class Judge:
-    """One for each process; it outlives reloads, with the answers of OCSP responders."""
+    """One per process; it survives reloads, with its OCSP responses."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float]) -> None:
         self._loop = loop

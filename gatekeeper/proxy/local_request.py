@@ -1,6 +1,6 @@
-"""A request to the gate itself: its small body is read, it is answered on another thread, and the answer is sent.
+"""A local request: its small body is read, another thread answers it, and the answer is sent.
 
-Where the answer is something that is given out once, the client is watched until it has all of it or has gone.
+If the answer is handed out only once, the client is watched until it has received all of it or has gone.
 """
 
 import logging
@@ -33,7 +33,7 @@ _TOO_LARGE = "The request body is too large."
 
 
 class Step(Enum):
-    """Where a local request stands."""
+    """The state of a local request."""
 
     READING = auto()  # the body is not here yet
     ASKING = auto()  # the answer is being looked up
@@ -42,7 +42,7 @@ class Step(Enum):
 
 
 class LocalRequest:
-    """One request that the gate itself answers. It has no upstream; ``identity`` is set for who was let in."""
+    """One request that the gate itself answers. It has no upstream; ``identity`` is set for admitted visitors."""
 
     __slots__ = (
         "_content",
@@ -140,7 +140,7 @@ class LocalRequest:
         elif timeout is Timeout.REQUEST_BODY:
             self._fail(408, "The request body did not arrive in time.")
         else:
-            self._fail(503, "Invitations cannot be looked up at the moment.")
+            self._fail(503, "Invitations are not available at the moment.")
 
     # -- the answer
 

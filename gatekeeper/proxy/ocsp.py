@@ -32,7 +32,7 @@ OCSPKey = tuple[bytes, bytes, str | None]
 
 
 class Responders:
-    """The answers of OCSP responders, and the questions under way, each for ``patience`` seconds at most."""
+    """OCSP responses, and requests under way, each for ``patience`` seconds at most."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Responders:
             answer = read_response(content, leaf, issuer, self._wall())
         except Exception as error:  # whatever it is, visitors wait for an end of it
             why = "nothing came in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-            _log.warning("ocsp: no answer to rely on from %s: %s", url or "nobody", why)
+            _log.warning("ocsp: no usable response from %s: %s", url or "nobody", why)
             answer = _without_answer(self._answers.get(key), self._wall() + RETRY_SECONDS)
         self._answers[key] = answer
         self._answers.move_to_end(key)

@@ -23,7 +23,7 @@ SLICE_SECONDS = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """How a reload went: when (seconds since the epoch), whether the new state is in force, and if not, why."""
+    """The result of a reload: when (seconds since the epoch), whether the new state is in force, and if not, why."""
 
     time: float
     ok: bool
@@ -46,7 +46,7 @@ class Connection(Protocol):
 
 
 class PendingConnection(Protocol):
-    """A load balancer's connection that has not yet said for whom it is."""
+    """A load balancer's connection whose PROXY header has not arrived yet."""
 
     def abort(self) -> None:
         """Close at once."""

@@ -1,4 +1,4 @@
-"""Everything that was configured and loaded, as one value that never changes. A reload makes a new one."""
+"""Everything configured and loaded, as one immutable value. A reload makes a new one."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -62,7 +62,7 @@ CACHED_CERTIFICATES = 8 * 1024
 class ClientContext:
     """A verdict, and what follows from it for each connection of the peer.
 
-    ``lines`` tell the app who it is, ``warning`` tells the visitor that the certificate is about to end. It may be used
+    ``lines`` tell the app who it is, ``warning`` tells the visitor that the certificate expires soon. It may be used
     again from ``since`` until before ``until``; ``ends`` is when the verdict itself does (seconds since the epoch). Who
     is not let in has no such time, and is judged at each request.
     """
@@ -78,7 +78,7 @@ class ClientContext:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a request meets: settings, TLS, who is trusted, where requests go, how heads are read, where the apps are.
+    """All that decides about a request: settings, TLS, authorities, revocation, routes, parser, upstreams.
 
     ``documents`` are what the gate itself gives to everybody: path to JSON. ``invitations`` are what it gives to whom
     they are for, None where there are none. ``maintenance`` is set while the apps are closed.

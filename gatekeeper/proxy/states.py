@@ -1,10 +1,10 @@
-"""The life of an exchange, as a table; and why its client may have to wait."""
+"""The states of an exchange, as a table; and why reading from its client may be paused."""
 
 from enum import Enum, IntEnum, auto
 
 
 class PauseReason(Enum):
-    """Why nothing is read from the client at the moment."""
+    """Why reading from the client is paused."""
 
     UPSTREAM = auto()  # the upstream takes the body more slowly than the client sends it
     CONNECTING = auto()  # there is no upstream to give the body to yet
@@ -13,7 +13,7 @@ class PauseReason(Enum):
 
 
 class State(IntEnum):
-    """Where an exchange stands. An IntEnum, because Enum's hash is Python and LIFE is asked three times."""
+    """The state of an exchange. An IntEnum, because Enum's hash is Python, and TRANSITIONS is looked up three times."""
 
     CONNECTING = auto()  # no upstream connection yet
     WAITING = auto()  # the request is under way, no final response head has come

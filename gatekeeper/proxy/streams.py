@@ -22,7 +22,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class ClientStream(Protocol):
-    """Where the answer to one request goes: an HTTP/1.1 connection, or one stream of an HTTP/2 connection."""
+    """Carries the response to one request: an HTTP/1.1 connection, or one stream of an HTTP/2 connection."""
 
     deadline: Deadline
     """Of this request."""
@@ -82,7 +82,7 @@ class ClientStream(Protocol):
 
 
 class RequestHandler(Protocol):
-    """What becomes of a request: `exchange.Exchange` or `local_request.LocalRequest`. Told by the codec."""
+    """Handles one request: `exchange.Exchange` or `local_request.LocalRequest`. The codec calls it."""
 
     def begin(self) -> None:
         """The codec is ready for answers. What came of the body is told afterwards."""
@@ -119,7 +119,7 @@ class RequestHandler(Protocol):
 
 
 class UpstreamStream(Protocol):
-    """Where one request goes: an HTTP/1.1 connection to an app, or one stream of an HTTP/2 connection."""
+    """Carries one request to an app: an HTTP/1.1 connection, or one stream of an HTTP/2 connection."""
 
     used_before: bool
     """Whether another request went over the connection: then the app may have closed it just now."""
@@ -160,7 +160,7 @@ class UpstreamStream(Protocol):
 
 
 class ResponseHandler(Protocol):
-    """What becomes of a response: `exchange.Exchange`. Told by the upstream's codec."""
+    """Handles one response: `exchange.Exchange`. The upstream's codec calls it."""
 
     def response_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
         """A complete response in one call: most are."""
@@ -194,7 +194,7 @@ class ResponseHandler(Protocol):
 
 
 class EndpointHealth(Protocol):
-    """What an exchange knows and tells of an endpoint."""
+    """What an exchange reads from and reports to an endpoint."""
 
     health: Health
 
@@ -203,7 +203,7 @@ class EndpointHealth(Protocol):
 
 
 class Waiter(Protocol):
-    """Who waits for an upstream connection. ``tried`` are endpoints that could not be reached or gave no answer."""
+    """Waits for an upstream connection. ``tried`` are endpoints that could not be reached or gave no response."""
 
     tried: tuple[EndpointHealth, ...]
     detail: str

@@ -1,4 +1,4 @@
-"""One visit: who is at the other end of a connection, what they may do, and until when.
+"""One visit: who is at the other end of a connection, what they are allowed, and until when.
 
 There is one for each client connection, whatever HTTP version it speaks. It keeps the last verdict, and what is sent to
 the app and written to the log about the visitor.

@@ -1,4 +1,4 @@
-"""WebSocket frames on their way to the client (RFC 6455, 5.2): followed only as far as to know where one ends.
+"""Tracks WebSocket frames on their way to the client (RFC 6455, 5.2), only to know where each one ends.
 
 A close frame of the gate's own can be sent between two frames, also in the middle of a fragmented message (5.4), but
 not inside of one. Nothing is unpacked, checked or changed.

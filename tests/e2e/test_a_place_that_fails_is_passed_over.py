@@ -26,7 +26,7 @@ def test_visitors_notice_nothing_when_a_place_goes_away(folder: Path, visitors: 
             for _ in range(6):
                 assert gate.request(alice)[0] == 200
             assert len(first.asked) == 9
-            gate.wait_for(lambda line: "left alone for 1 s: Connection refused" in line)
+            gate.wait_for(lambda line: "ejected for 1 s: Connection refused" in line)
 
 
 def test_an_app_can_take_itself_out_of_service(folder: Path, visitors: Visitors) -> None:

@@ -78,4 +78,4 @@ def test_a_wrong_certificate_is_answered_for_with_502(
         assert b"certificate" not in body
         (record,) = gate.logged(1)
         assert words in record["detail"]
-        gate.wait_for(lambda line: "left alone for 1 s" in line and words in line)
+        gate.wait_for(lambda line: "ejected for 1 s" in line and words in line)

@@ -128,5 +128,5 @@ def test_no_answer_is_decided_by_configuration(
     more = f'ocsp_on_failure = "{policy}"\n'
     with App(responder.answer) as answering, gate_asking(stage, answering.url, app, more) as gate:
         assert gate.request(stage.context("alice"))[0] == status
-        gate.wait_for(lambda line: "ocsp: no answer to rely on from http://127.0.0.1" in line)
+        gate.wait_for(lambda line: "ocsp: no usable response from http://127.0.0.1" in line)
     assert responder.asked == 1

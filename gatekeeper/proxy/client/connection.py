@@ -1,4 +1,4 @@
-"""A client's connection: transport and TLS, from the handshake to the last byte. What the bytes say is the codec's."""
+"""A client's connection: transport and TLS, from the handshake to the last byte. The codec interprets the bytes."""
 
 import asyncio
 import logging

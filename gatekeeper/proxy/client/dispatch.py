@@ -1,4 +1,4 @@
-"""From a request's head to what becomes of it: the one place that asks for a decision and acts on it."""
+"""Dispatches a request head: the one place that asks for a decision and acts on it."""
 
 from gatekeeper.gate.decision import Authorizer, Denied, Forward
 from gatekeeper.gate.routes import LocalRoute, StaticDocument

@@ -1,7 +1,7 @@
-"""HTTP/1.1 (and 1.0) to a client: one request at a time, further ones wait for their turn.
+"""HTTP/1.1 (and 1.0) to a client: one request at a time; pipelined requests wait.
 
-Heads are found and read here, bodies are freed of their framing, answers get theirs. Everything about a connection
-that goes on or ends with an answer is decided here (RFC 9112, 9).
+Parses heads, removes the framing of bodies, and frames responses. Everything about a connection
+that persists or closes after a response is decided here (RFC 9112, 9).
 """
 
 from typing import Protocol

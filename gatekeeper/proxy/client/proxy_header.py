@@ -16,7 +16,7 @@ _log = logging.getLogger("gatekeeper")
 class ProxyHeaderReader(asyncio.Protocol):
     """Reads the header that the balancer must send, then gives the transport to the visitor's protocol.
 
-    A header that is missing, wrong or late ends the connection without a word: there is nobody to speak to.
+    A missing, malformed or late header closes the connection without an answer: there is no visitor to answer.
     ``balancer`` is its address, for the log.
     """
 

@@ -1,4 +1,4 @@
-"""A health check: ask an endpoint for a path, as a client of its own would. Only ``health_path`` brings it about."""
+"""The active health check: requests ``health_path`` from an endpoint, on a connection of its own."""
 
 import aiohttp
 from yarl import URL

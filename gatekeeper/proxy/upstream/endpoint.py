@@ -1,4 +1,4 @@
-"""One URL of an app: how it is reached, the connections to it, and how it fares."""
+"""One URL of an app: how to reach it, the connections to it, and its health."""
 
 import asyncio
 import errno
@@ -35,7 +35,7 @@ _log = logging.getLogger("gatekeeper")
 class Endpoint:
     """One URL of an app. ``title`` is what the log calls it, ``limit`` bounds its connections, 0 does not.
 
-    ``health`` is how it fares, ``turn`` when it was chosen last, ``freed`` is called when a connection is gone.
+    ``health`` decides if it gets requests, ``turn`` is when it was last chosen, ``freed`` is called as one closes.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Endpoint:
             self.unreserve(connection)
         if self.health.connected(loop.time()):
             self._failure_told = False
-            _log.info("upstream %s: can be reached again", self.title)
+            _log.info("upstream %s: reachable again", self.title)
 
     def unreserve(self, connection: UpstreamConnection) -> None:
         """It is connected, or will never be."""
@@ -173,8 +173,8 @@ class Endpoint:
     def _unreachable(self, error: OSError, now: float, seconds: float) -> UnreachableError:
         why = _reason(error)
         if error.errno in _OUR_OWN_FAULT:
-            _log.error("upstream %s: no connection can be made: %s", self.title, why)
-            return UnreachableError(503, "There is no room for another connection to the app.", why)
+            _log.error("upstream %s: cannot connect: %s", self.title, why)
+            return UnreachableError(503, "The gate has no capacity for another connection to the app.", why)
         if isinstance(error, TimeoutError):
             why = why or f"no connection in {seconds:g} s"
             self._ejected(self.health.unreachable(now), why)
@@ -191,9 +191,7 @@ class Endpoint:
             # Said once: a dead app would else fill the log, with pauses that double.
             level = logging.DEBUG if self._failure_told else logging.WARNING
             self._failure_told = True
-            _log.log(
-                level, "upstream %s: left alone for %g s: %s; logged again when it is back", self.title, pause, why
-            )
+            _log.log(level, "upstream %s: ejected for %g s: %s; logged again when it is back", self.title, pause, why)
 
     def checked(self, why: str, now: float) -> None:
         """A check found something wrong, "" for nothing."""

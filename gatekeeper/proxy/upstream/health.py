@@ -1,6 +1,6 @@
 """The health of an endpoint: whether it gets requests, and how many. No socket, no clock: the time is an argument.
 
-Two things are known of an endpoint: what requests to it met (passive), and what the last check of ``health_path`` found
+Health has two sources: the results of requests (passive), and the last check of ``health_path``
 (active). Times are seconds of one monotonic clock.
 """
 
@@ -16,7 +16,7 @@ LEAST_SHARE = 0.1
 
 
 class Health:
-    """What is known of one place. ``slow_start`` is how long it is spared after it came back, in seconds."""
+    """The health of one endpoint. ``slow_start`` is how long it gets fewer requests after it came back, in seconds."""
 
     __slots__ = ("_recovered_at", "_slow_start", "failed_check", "failures", "retry_at", "trying")
 

@@ -31,7 +31,7 @@ _END = b"\r\n\r\n"
 
 
 class Owner(EndpointHealth, Protocol):
-    """What a connection reports to: the endpoint that it was made for."""
+    """What a connection reports to: its endpoint."""
 
     def opened(self, connection: "UpstreamConnection") -> None:
         """It is connected."""

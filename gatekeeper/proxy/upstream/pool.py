@@ -1,4 +1,4 @@
-"""All endpoints of an app. What to do is planned at once; only connecting takes time."""
+"""All endpoints of an app. Planning is synchronous; only connecting takes time."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -28,14 +28,14 @@ UNAVAILABLE = "The app is not available at the moment."
 
 
 class Plan(Enum):
-    """What to do for an exchange where there is no endpoint to go to."""
+    """What to do for an exchange if no endpoint is available."""
 
     WAIT = auto()  # until one of max_connections is free
     REFUSE = auto()  # no endpoint may be asked
 
 
 class _Waiting(NamedTuple):
-    """An exchange in the queue: what ends its patience, and how long connecting may take after that."""
+    """An exchange in the queue: its queue timer, and how long connecting may take after that."""
 
     timer: asyncio.TimerHandle
     seconds: float
@@ -99,7 +99,7 @@ class Pool:
         elif plan is Plan.REFUSE:
             waiter.fail(503, UNAVAILABLE)
         elif len(self._waiting) >= MAX_WAITING:
-            waiter.fail(503, "Too many requests wait for the app.")
+            waiter.fail(503, "Too many requests are waiting for the app.")
         else:
             timer = self._loop.call_later(self.settings.queue_timeout, self._queue_timeout, waiter)
             self._waiting[waiter] = _Waiting(timer, seconds)
