@@ -34,6 +34,18 @@ RESPONSE = (
     b'Content-Length: 100\r\nConnection: keep-alive\r\nETag: "65-1"\r\n\r\n' + b"x" * 100
 )
 
+WEBSOCKET = (
+    b"GET /bench HTTP/1.1\r\nHost: localhost:8443\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+SWITCHED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+)
+WEBSOCKET_MESSAGE = bytes((0x82, 0xA0)) + bytes(4) + b"x" * 32
+"""A masked binary message (RFC 6455, 5.2), as a client sends it."""
+WEBSOCKET_REPLY = bytes((0x82, 0x20)) + b"x" * 32
+
 TICK = 50e-6
 """Seconds that pass each time the clock is read: the true ones would depend on how slow the count is."""
 
@@ -127,14 +139,15 @@ class Gate:
         endpoint.release(self.upstream, 0.0)
         self.visitors_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
         self.visitors_tls.load_cert_chain(folder / "client.crt", folder / "client.key")
+        self.strangers_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
 
     def connect(self) -> "Visitor":
         """A client, before its handshake."""
         return Visitor(self)
 
-    def shake_hands(self) -> "Visitor":
+    def shake_hands(self, *, certificate: bool = True) -> "Visitor":
         """A client whose handshake is done."""
-        visitor = Visitor(self)
+        visitor = Visitor(self, certificate=certificate)
         visitor.shake_hands()
         return visitor
 
@@ -145,15 +158,16 @@ class Gate:
 
 
 class Visitor:
-    """A client with a good certificate."""
+    """A client, with a good certificate or without one."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, *, certificate: bool = True) -> None:
         self._gate = gate
         self.transport = Transport()
         self.connection = ClientConnection(gate.proxy, "127.0.0.1:50000", "127.0.0.1")
         self.connection.connection_made(self.transport)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = gate.visitors_tls.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        context = gate.visitors_tls if certificate else gate.strangers_tls
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
 
     def shake_hands(self) -> None:
         """A full handshake, both sides."""
@@ -176,6 +190,27 @@ class Visitor:
         self.connection.data_received(records)
         gate.app.got.clear()
         gate.upstream.data_received(RESPONSE)
+        self.transport.got.clear()
+
+    def send(self, records: bytes) -> None:
+        """A request that the gate answers itself."""
+        self.connection.data_received(records)
+        self.transport.got.clear()
+
+    def open_websocket(self) -> None:
+        """A WebSocket through the gate's only connection to the app."""
+        gate = self._gate
+        self.connection.data_received(self.encrypt(WEBSOCKET))
+        gate.app.got.clear()
+        gate.upstream.data_received(SWITCHED)
+        self.transport.got.clear()
+
+    def echo(self, records: bytes) -> None:
+        """A message and the reply to it."""
+        gate = self._gate
+        self.connection.data_received(records)
+        gate.app.got.clear()
+        gate.upstream.data_received(WEBSOCKET_REPLY)
         self.transport.got.clear()
 
     def leave(self) -> None:

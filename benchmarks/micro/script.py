@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.micro.gate import BROWSER, Gate
+from benchmarks.micro.gate import BROWSER, WEBSOCKET_MESSAGE, Gate
 from gatekeeper.process.worker import GARBAGE
 
 WARM_UP = 50
@@ -39,6 +39,31 @@ def connection(gate: Gate, times: int) -> Callable[[slice], None]:
     return play
 
 
+def refusal(gate: Gate, times: int) -> Callable[[slice], None]:
+    """A handshake without a certificate, a request, the 403. The visitor's own half of it is counted too."""
+
+    def play(some: slice) -> None:
+        for _ in range(*some.indices(times)):
+            visitor = gate.shake_hands(certificate=False)
+            visitor.send(visitor.encrypt(BROWSER % 0))
+            visitor.leave()
+
+    return play
+
+
+def message(gate: Gate, times: int) -> Callable[[slice], None]:
+    """WebSocket messages: 32 bytes to the app, 32 bytes back."""
+    visitor = gate.shake_hands()
+    visitor.open_websocket()
+    records = [visitor.encrypt(WEBSOCKET_MESSAGE) for _ in range(times)]
+
+    def play(some: slice) -> None:
+        for record in records[some]:
+            visitor.echo(record)
+
+    return play
+
+
 def _exchanges(gate: Gate, requests: list[bytes]) -> Callable[[slice], None]:
     visitor = gate.shake_hands()
     records = [visitor.encrypt(request) for request in requests]
@@ -50,7 +75,7 @@ def _exchanges(gate: Gate, requests: list[bytes]) -> Callable[[slice], None]:
     return play
 
 
-SCRIPTS = {script.__name__: script for script in (exchange, cookie, connection)}
+SCRIPTS = {script.__name__: script for script in (exchange, cookie, connection, refusal, message)}
 
 
 def main(folder: str, name: str, times: int) -> None:
