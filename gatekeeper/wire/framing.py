@@ -136,6 +136,7 @@ class ChunkedBody:
             if end < 0:
                 self._hold(data[at:])
                 return b"".join(content), None
+            # RFC 9112, 7.1: every line of a chunked body ends in CRLF. Servers differ about a bare LF (smuggling).
             if end == at or data[end - 1] != _CR:
                 raise MessageRule.CHUNK_END.error()
             done = self._line(data[at : end - 1])
@@ -159,6 +160,7 @@ class ChunkedBody:
             return self._trailer(line)
         if self._part is _Part.SIZE:
             self._size(line)
+        # RFC 9112, 7.1: chunk-data is followed by CRLF, and by nothing else.
         elif line:
             raise MessageRule.CHUNK_END.error()
         else:
@@ -167,9 +169,11 @@ class ChunkedBody:
 
     def _size(self, line: bytes) -> None:
         match = self._size_line.fullmatch(line)
+        # RFC 9112, 7.1: chunk-size = 1*HEXDIG; numerals so large that a reader overflows must be expected.
         if match is None:
             raise MessageRule.CHUNK_SIZE.error()
         self._extension_bytes += len(line) - match.end(1)
+        # RFC 9112, 7.1.1: a server ought to limit the total length of chunk extensions.
         if self._extension_bytes > MAX_EXTENSION_BYTES or len(line) > MAX_LINE:
             raise MessageRule.CHUNK_EXTENSIONS.error()
         self._left = int(match[1], 16)
@@ -179,6 +183,7 @@ class ChunkedBody:
         if not line:
             return True
         self._trailer_bytes += len(line) + 2
+        # RFC 9110, 5.4: a set of fields larger than the server wishes to process gets a 4xx; RFC 6585, 5: 431.
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise MessageRule.TRAILERS_TOO_LARGE.error()
         name, value = split_field(line)

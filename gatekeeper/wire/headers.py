@@ -134,6 +134,7 @@ def split_field(line: bytes, rule: MessageRule = MessageRule.FIELD_LINE) -> tupl
     """Name as it came and value without the white space around it; MessageError by ``rule`` if the line is no
     field."""
     match = _FIELD.fullmatch(line)
+    # RFC 9112, 5.1: no space before the colon. 5.2: no folded lines. RFC 9110, 5.5: no CR, LF or NUL in a value.
     if match is None:
         raise rule.error()
     name, value = match.groups()
@@ -209,6 +210,7 @@ def tokens(value: bytes, rule: MessageRule) -> list[bytes]:
     Empty members are left out, as RFC 9110, 5.6.1.2 has it.
     """
     members = [member for item in value.lower().split(b",") if (member := item.strip(b" \t"))]
+    # RFC 9110, 5.6.1 and 5.6.2: a comma-separated list of tokens.
     if not all(map(_TOKEN.fullmatch, members)):
         raise rule.error()
     return members

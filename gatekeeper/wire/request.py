@@ -239,12 +239,15 @@ class RequestReader:
         The first ``already`` bytes were looked at before, when fewer had come.
         """
         line_end = held.find(b"\r\n")
+        # RFC 9112, 3: a target longer than the server wishes to parse gets 414.
         if (line_end < 0 and len(held) > self.limits.line) or line_end > self.limits.line:
             raise MessageRule.LINE_TOO_LONG.error()
+        # RFC 9110, 5.4: fields larger than the server wishes to process get a 4xx; RFC 6585, 5: 431.
         if len(held) > self.limits.head:
             raise MessageRule.HEAD_TOO_LARGE.error()
         if line_end >= 0 and _REQUEST_LINE.fullmatch(held, 0, line_end) is None:
             raise self._line_error(held[:line_end])
+        # RFC 9112, 2.2: a bare CR makes the element invalid; a bare LF may be accepted, so servers differ about it.
         if BROKEN_LINE_END.search(held, max(0, already - 1)):
             raise (MessageRule.REQUEST_LINE if line_end < 0 else MessageRule.FIELD_LINE).error()
 
@@ -273,14 +276,17 @@ def read_block(fields: Mapping[bytes, Field], stripped: NameSet, limit: int, blo
     how many lines there may be.
     """
     lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
+    # RFC 6585, 5: 431 where the fields are too many in all.
     if len(lines) > limit:
         raise MessageRule.FIELD_COUNT.error()
     known = list(map(fields.__getitem__, lines))
     special = collect(known)
     host = special.get(b"host")
+    # RFC 9112, 3.2: more than one Host, or one with an invalid value, must get 400.
     if host is not None and _HOST.fullmatch(host) is None:
         raise MessageRule.HOST_MALFORMED.error()
     framing, length, framing_line = _framing(special)
+    # RFC 9110, 10.1.1: an expectation other than 100-continue may get 417.
     if b"expect" in special and special[b"expect"].lower() != b"100-continue":
         raise MessageRule.EXPECTATION.error()
     options = _options(special[b"connection"]) if b"connection" in special else _NO_OPTIONS
@@ -316,13 +322,16 @@ def _framing(special: Mapping[bytes, bytes]) -> tuple[Framing, int, bytes]:
             return _NO_BODY
         number = read_length(length, MessageRule.LENGTH_MALFORMED)
         return LENGTH, number, b"Content-Length: %d\r\n" % number
+    # RFC 9112, 6.3 (3): Content-Length beside Transfer-Encoding ought to be handled as an error (request smuggling).
     if length is not None:
         raise MessageRule.LENGTH_AND_CODING.error()
     if coding.lower() == b"chunked":
         return _CHUNKED_BODY
     *others, last = tokens(coding, MessageRule.CODING_MALFORMED) or [b""]
+    # RFC 9112, 6.1: a transfer coding that the server does not understand should get 501.
     if last == b"chunked" and others and b"chunked" not in others:
         raise MessageRule.CODING_UNKNOWN.error()
+    # RFC 9112, 6.3 (4): where chunked is not the final coding, the length cannot be determined: 400. 6.1: only once.
     raise MessageRule.CODING_MALFORMED.error()
 
 
@@ -331,6 +340,7 @@ def _options(value: bytes) -> frozenset[bytes]:
     options = USUAL_OPTIONS.get(value)
     if options is None:
         options = frozenset(tokens(value, MessageRule.CONNECTION_LIST))
+        # RFC 9110, 7.6.1: a connection option must not name a field that is intended for all recipients.
         if not options.isdisjoint(_NEVER_PER_CONNECTION):
             raise MessageRule.CONNECTION_NAMES.error()
     return options
@@ -339,16 +349,20 @@ def _options(value: bytes) -> frozenset[bytes]:
 def _judge_target(head: RequestHead) -> None:
     """Everything that is not a plain path with a Host: other target forms (RFC 9112, 3.2), HTTP/1.0, no Host."""
     method, target, block = head.method, head.target, head.block
+    # RFC 9112, 6.1: Transfer-Encoding in HTTP/1.0 must be treated as faulty framing.
     if head.minor == 0 and block.framing is CHUNKED:
         raise MessageRule.CODING_IN_HTTP_1_0.error()
+    # RFC 9112, 3.2: an HTTP/1.1 request without Host must get 400.
     if head.minor == 1 and not block.host:
         raise MessageRule.HOST_MISSING.error()
     if target.startswith(b"/") or (target == b"*" and method == b"OPTIONS"):
         return
     absolute = _ABSOLUTE.fullmatch(target)
+    # RFC 9112, 3.2: origin-form, absolute-form, or `*` for OPTIONS (3.2.4); CONNECT alone has authority-form.
     if absolute is None:
         raise MessageRule.TARGET_FORM.error()
     authority, path = absolute.groups()
+    # RFC 9112, 3.2.2: the target's authority counts, not Host. Servers differ, so the two must agree.
     if authority.lower() != block.host.lower():
         raise MessageRule.TARGET_HOST.error()
     if not path and method == b"OPTIONS":

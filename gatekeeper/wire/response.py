@@ -77,6 +77,7 @@ def read_response(head: bytes) -> ResponseHead:
 
 def incomplete_response(held: bytes) -> None:
     """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right."""
+    # RFC 9112, 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]; 2.3: the version is HTTP/1.x here.
     if held[:7] != _BEGINNING[: len(held)]:
         raise MessageRule.RESPONSE_STATUS_LINE.error()
     if len(held) > MAX_HEAD_BYTES:
@@ -130,6 +131,7 @@ def _options(value: bytes) -> frozenset[bytes]:
 def _framing(special: Mapping[bytes, bytes], minor: bytes) -> tuple[Framing, int]:
     """RFC 9112, 6.3; what could be read in two ways is refused, from an upstream too."""
     coding, length = special.get(b"transfer-encoding"), special.get(b"content-length")
+    # RFC 9112, 6.1 and 6.3 (3): faulty with Content-Length, and in HTTP/1.0. Here chunked is the only one understood.
     if coding is not None:
         if length is not None or coding.lower() != b"chunked" or minor == b"0":
             raise MessageRule.RESPONSE_CODING.error()
