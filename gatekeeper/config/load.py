@@ -156,7 +156,8 @@ def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None
     try:
         settings = Settings.model_validate(document, context=loading)
     except ValidationError as error:
-        problems = [message_for(one) for one in _told_once(error.errors(include_url=False))]
+        found = [message_for(one) for one in _told_once(error.errors(include_url=False))]
+        problems = [(_as_written(document, where), message) for where, message in found]
         tables = _sound_tables(document, {where[0] for where, _ in problems if where}, loading)
         return None, [*problems, *contradictions(tables)]
     return settings, list(contradictions(dict(settings)))
@@ -166,6 +167,19 @@ def _told_once(errors: list[ErrorDetails]) -> list[ErrorDetails]:
     """pydantic does not count what is wrong in a list, and then says that the list is too short as well."""
     inside = {one["loc"][:length] for one in errors for length in range(len(one["loc"]))}
     return [one for one in errors if one["type"] != "too_short" or one["loc"] not in inside]
+
+
+def _as_written(document: dict[str, Any], where: KeyPath) -> KeyPath:
+    """The key as the file has it: a single string that stands for a list of one has no index there."""
+    value: Any = document
+    for depth, step in enumerate(where):
+        if isinstance(value, str):
+            return where[:depth]
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return where
+    return where
 
 
 def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loading) -> dict[str, Any]:

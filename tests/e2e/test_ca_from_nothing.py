@@ -91,6 +91,7 @@ def test_the_recipe_goes_on_with_gatekeeper(tmp_path: Path) -> None:
 def test_the_folder_comes_from_option_or_environment(tmp_path: Path) -> None:
     """--dir before or after the word, else $GATEKEEPER_CA, else ./ca; the passphrase also from a file."""
     (tmp_path / "secret").write_text(PASSPHRASE + "\n")
+    (tmp_path / "secret").chmod(0o600)
     file = ("--passphrase-file", "secret")
     ca(tmp_path, "--dir", "one", *file, "init", "--cn", "One", *EC, passphrase=None)
     ca(tmp_path, "init", "--dir", "two", "--cn", "Two", *file, *EC, passphrase=None)
