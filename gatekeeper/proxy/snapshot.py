@@ -30,6 +30,7 @@ from gatekeeper.settings.tables import (
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
+from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
 
@@ -96,6 +97,8 @@ class Snapshot:
     invitations: Invitations | None = None
     maintenance: Maintenance | None = None
     timeouts: Timeouts = field(init=False)
+    blocks: BlockReader = field(init=False, repr=False)
+    """``reader`` for requests that come in HTTP/2."""
     nobody: ClientContext = field(init=False)
     """Of a peer without a certificate: it depends on nothing else."""
     _contexts: dict[bytes | None, tuple[Peer, ClientContext]] = field(
@@ -104,6 +107,7 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "nobody", self.derive(self.judge(NO_PEER, 0.0), 0.0))
+        object.__setattr__(self, "blocks", BlockReader(self.reader))
         configured = self.settings.timeouts
         object.__setattr__(
             self, "timeouts", Timeouts(**{one.name: getattr(configured, one.name) for one in fields(Timeouts)})
@@ -200,6 +204,7 @@ def build_snapshot(
         session_resumption=client_auth.session_resumption,
         certificate_size=client_auth.certificate_size,
         depth=client_auth.depth,
+        http2=server.http2,
         now=now,
         reader=files,
     )

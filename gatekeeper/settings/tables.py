@@ -90,6 +90,7 @@ class ServerSettings(Table):
         description='The newest TLS version; "1.2" for smart cards that sign only as PKCS #1 v1.5 does, which TLS 1.3 '
         "does not take.",
     )
+    http2: StrictBool = Field(default=True, description="Whether visitors may speak HTTP/2; else HTTP/1.1 alone.")
     workers: Workers = Field(default=1, description='How many worker processes; "auto" is one for each core.')
     proxy_protocol_from: tuple[Network, ...] = Field(
         default=(),
@@ -550,6 +551,9 @@ class LimitsSettings(Table):
     connections_per_ip: Count = Field(
         default=0,
         description="Open connections from one address; above, new ones are closed; 0 sets no limit.",
+    )
+    http2_streams: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
+        default=100, description="Requests that an HTTP/2 connection may carry at once; above, they are to be repeated."
     )
 
 

@@ -28,6 +28,7 @@ def build_context(
     session_resumption: bool = False,
     certificate_size: int = 24 * 1024,
     depth: int = 5,
+    http2: bool = False,
     now: float,
     binding: Callable[[], OpenSSL] = load_and_prove,
     reader: FileReader = OPEN_DIRECTLY,
@@ -39,7 +40,7 @@ def build_context(
     (seconds since the epoch) is for warnings only. Where ``binding`` raises BindingError, the result is in the
     mode ALERTS_ONLY.
     """
-    files, context = Files(reader), new_ssl_context(min_tls, max_tls)
+    files, context = Files(reader), new_ssl_context(min_tls, max_tls, http2=http2)
     authorities = [authority for path in ca for authority in files.authorities(context, path)]
     chain = files.server(context, certificate, key, key_passphrase_file)
     if not authorities and not files.mistakes:

@@ -127,10 +127,11 @@ class ServerSide(ssl.SSLObject):
     """What `OpenSSL.watch_messages` calls."""
 
 
-def new_ssl_context(min_tls: str = "1.2", max_tls: str = "1.3") -> ssl.SSLContext:
+def new_ssl_context(min_tls: str = "1.2", max_tls: str = "1.3", *, http2: bool = False) -> ssl.SSLContext:
     """A context that asks for a client certificate, trusts no authority yet, and keeps no sessions.
 
     Without `OpenSSL.complete_every_handshake`, this is the fallback: a bad certificate ends the handshake.
+    ``http2`` is whether HTTP/2 is offered (RFC 7301).
     The order of suites is the client's choice, who knows whether it has AES in hardware; all of them are good. Without
     ``VERIFY_X509_STRICT``, which would refuse the v1 certificates that ``openssl x509 -req`` makes.
     """
@@ -142,7 +143,7 @@ def new_ssl_context(min_tls: str = "1.2", max_tls: str = "1.3") -> ssl.SSLContex
     # Up to CPython 3.11.2 (Debian 12) a connection that was cut off was taken for one that was closed (issue 95494).
     context.options &= ~(ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_IGNORE_UNEXPECTED_EOF)
     context.num_tickets = 0
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["h2", "http/1.1"] if http2 else ["http/1.1"])
     context.verify_mode = ssl.CERT_OPTIONAL
     # An intermediate authority can be trusted alone, without the root above it.
     context.verify_flags = ssl.VERIFY_X509_TRUSTED_FIRST | ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -7,6 +7,7 @@ from typing import cast
 from gatekeeper.errors import PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.client.http1 import Http1
+from gatekeeper.proxy.client.http2 import Http2
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
@@ -118,6 +119,9 @@ class ClientConnection:
 
     def _handshake_done(self) -> None:
         self._proxy.journal.handshake_done()
+        if self.tls.alpn == "h2":
+            self._codec = Http2(self, self.visit)
+            return
         codec = Http1(self, self.visit)
         codec.await_request()
         self._codec = codec

@@ -79,6 +79,11 @@ class ServerConnection(Connection):
         )
         self.out += settings_frame(settings), window_update_frame(0, CONNECTION_WINDOW - DEFAULT_WINDOW)
 
+    def renew(self, reader: BlockReader) -> None:
+        """Read what follows by another reader: after a reload other names may be the gate's own."""
+        self._reader = reader
+        self.stripped = reader.reader.stripped
+
     def block(self, stream_id: int, flags: int, block: bytes) -> None:
         """A request, or the trailers of one."""
         ended = bool(flags & END_STREAM)

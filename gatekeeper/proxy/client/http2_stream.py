@@ -1,0 +1,329 @@
+"""One request of an HTTP/2 connection, and its response: between `wire.http2.stream.Stream` and a request's handler."""
+
+import base64
+import hashlib
+import os
+from dataclasses import replace
+from typing import Protocol
+
+from gatekeeper.gate.decision import Authorizer
+from gatekeeper.gate.verdict import Refuse
+from gatekeeper.proxy.client.dispatch import dispatch
+from gatekeeper.proxy.deadline import Deadline, Timeout
+from gatekeeper.proxy.states import PauseReason
+from gatekeeper.proxy.streams import Headers, RequestHandler
+from gatekeeper.proxy.visit import Visit
+from gatekeeper.wire.http2.frames import ErrorCode
+from gatekeeper.wire.http2.stream import SEND_HIGH, Stream
+from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.response import ResponseHead, own_response, read_response
+
+# RFC 6455, 1.3.
+_WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_NO_TUNNEL = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+
+
+class Delivery(Protocol):
+    """Of the client's connection, what a stream asks."""
+
+    def delivered(self) -> bool:
+        """Whether the client's kernel has acknowledged everything."""
+
+
+class Owner(Protocol):
+    """The codec of the connection."""
+
+    visit: Visit
+
+    @property
+    def link(self) -> Delivery:
+        """The client's connection."""
+
+    def flush(self) -> None:
+        """Send what there is."""
+
+    def ended(self, stream: "Http2Stream") -> None:
+        """The request is dealt with."""
+
+    def refused(self) -> None:
+        """The request got 403."""
+
+
+class Http2Stream:
+    """A request's stream. ``id`` is its number, ``paused`` why the client gets no further credit for its body."""
+
+    __slots__ = (
+        "_accept",
+        "_end",
+        "_has_body",
+        "_held",
+        "_owner",
+        "_stream",
+        "_tunnel",
+        "_uncredited",
+        "_unsent",
+        "_visit",
+        "deadline",
+        "handler",
+        "head",
+        "id",
+        "paused",
+    )
+
+    def __init__(self, owner: Owner, stream: Stream, head: RequestHead) -> None:
+        self._owner = owner
+        self._stream = stream
+        self._visit = visit = owner.visit
+        self.id = stream.id
+        self.deadline = Deadline(visit.proxy.loop, self._expired)
+        self.handler: RequestHandler | None = None
+        self.head = head
+        self.paused: set[PauseReason] = set()
+        self._accept = b""  # of a WebSocket handshake
+        self._tunnel = False  # it came about
+        self._has_body = head.has_body or head.upgrade
+        self._held: list[bytes] = []  # of the body, while there is nobody to give it to
+        self._end: bytes | None = None  # trailers that wait behind it
+        self._uncredited = 0
+        self._unsent = 0
+        stream.handler = self
+        if head.upgrade:
+            self._make_key()
+
+    def _make_key(self) -> None:
+        """RFC 8441, 5: HTTP/2 has no Sec-WebSocket-Key, but the app's HTTP/1.1 handshake needs one."""
+        key = base64.b64encode(os.urandom(16))
+        digest = hashlib.sha1(key + _WEBSOCKET, usedforsecurity=False).digest()
+        self._accept = base64.b64encode(digest)
+        block = self.head.block
+        line = b"Sec-WebSocket-Key: %b\r\n" % key
+        self.head = replace(self.head, block=replace(block, forward=block.forward + line))
+
+    # -- called by the codec
+
+    def dispatch(self, authorizer: Authorizer, now: float) -> None:
+        """Give the request to whom it is for."""
+        handler = dispatch(self, self._visit, authorizer, self.head, now)
+        if handler is not None:
+            self.handler = handler
+            handler.begin()
+
+    def misdirected(self, refusal: Refuse, now: float) -> None:
+        """421, with the page that a refusal has."""
+        visit = self._visit
+        request_id = visit.next_request_id()
+        page = visit.refusal_page(self.head, refusal, request_id, now)
+        self.send_own(421, page.headers, page.body, close=False)
+        journal, sent = visit.proxy.journal, len(page.body)
+        journal.answered(visit.visitor, self.head, 421, sent, request_id, now, "the connection is another host's")
+        self.finished()
+
+    def client_closed(self) -> None:
+        """The client sends no more."""
+        handler = self.handler
+        whole = self._stream.remote_ended and not self._accept
+        if handler is None or not whole or not handler.client_closed():
+            self._stream.reset(ErrorCode.CANCEL)
+            self.reset(ErrorCode.CANCEL)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            handler.client_gone()
+        self.deadline.end()
+
+    def _expired(self, timeout: Timeout) -> None:
+        if self.handler is not None:
+            self.handler.expired(timeout)
+            return
+        # The response is complete, and its end waits for the client. WINDOW_UPDATEs of one byte are not enough.
+        before, self._unsent = self._unsent, self._stream.unsent
+        if not self._unsent:
+            self.deadline.end()
+        elif self._unsent != before:
+            self.deadline.set(Timeout.STREAM, self._visit.snapshot.timeouts.stream_idle)
+        else:
+            self._stream.reset(ErrorCode.CANCEL)
+            self._owner.flush()
+
+    # -- called by the wire's stream
+
+    def content(self, data: bytes) -> None:
+        """Of the body, or of the tunnel."""
+        handler = self.handler
+        if handler is None or PauseReason.CONNECTING in self.paused or (self._accept and not self._tunnel):
+            self._held.append(data)
+            return
+        if self._has_body:
+            handler.request_content(data)
+        if self.paused and self.handler is not None:
+            self._uncredited += len(data)
+        elif self.handler is not None:
+            self._stream.consumed(len(data))
+
+    def end(self, trailers: bytes) -> None:
+        """The end of the body, or of the tunnel."""
+        handler = self.handler
+        if self._held or handler is None or PauseReason.CONNECTING in self.paused:
+            self._end = trailers
+        elif self._accept:
+            self._leave(handler)
+        elif self._has_body:
+            handler.request_end(b"", trailers)
+
+    def _leave(self, handler: RequestHandler) -> None:
+        """The client closes its half of a tunnel: a WebSocket says all that it has to say before that."""
+        handler.client_gone()
+        self.finished()
+
+    def reset(self, code: int | None = None) -> None:
+        """The client gave the request up, or broke a rule of it, and ``code`` says how. Without one it is the handler
+        that cuts the answer, because the client is let in no longer: the connection ends as after a 403.
+        """
+        handler, self.handler = self.handler, None
+        if code is None:
+            self._stream.reset(ErrorCode.CANCEL)
+            self._owner.refused()
+        elif handler is not None:
+            handler.client_gone()
+        self.finished()
+
+    def writable(self) -> None:
+        """The client has taken most of what was sent."""
+        if self.handler is not None:
+            self.handler.client_is_ready()
+
+    # -- the request, called by the handler
+
+    def pause_request(self, why: PauseReason) -> None:
+        """Give no more credit: at most a window more comes."""
+        self.paused.add(why)
+
+    def resume_request(self, why: PauseReason) -> None:
+        """Take one reason back."""
+        self.paused.discard(why)
+        if why is PauseReason.CONNECTING and not (self._accept and not self._tunnel):
+            self._release()
+        if not self.paused and self._uncredited:
+            size, self._uncredited = self._uncredited, 0
+            self._stream.consumed(size)
+        self._owner.flush()
+
+    def _release(self) -> None:
+        """Tell what was held back."""
+        held, self._held = self._held, []
+        for data in held:
+            if self.handler is not None:
+                self.content(data)
+        end, self._end = self._end, None
+        if end is not None and self.handler is not None:
+            self.end(end)
+
+    # -- the answer, called by the handler
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the client's windows have not let pass yet."""
+        return self._stream.unsent
+
+    def send_interim(self, head: ResponseHead) -> None:
+        """1xx: HEADERS without END_STREAM (RFC 9113, 8.1)."""
+        self._stream.send_head(head)
+        self._owner.flush()
+
+    def send_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
+        """A response that is complete; `finished` follows, and sends it."""
+        stream, warning = self._stream, self._visit.warning
+        if self._accept and 200 <= head.status < 300:
+            head, content, trailers = _NO_TUNNEL, b"", b""  # RFC 8441, 5: to the client a 2xx would be a tunnel
+        if trailers:
+            stream.send_head(head, warning)
+            stream.send_content(content)
+            stream.send_end(trailers)
+        else:
+            stream.send_whole(head, content, warning)
+
+    def send_head(self, head: ResponseHead, content: bytes) -> None:
+        """The head of a response with a body that goes on, and what has come of it."""
+        if self._accept and 200 <= head.status < 300:
+            self._stream.send_whole(_NO_TUNNEL, b"")
+            return
+        self._stream.send_head(head, self._visit.warning)
+        self.send_content(content)
+
+    def send_content(self, content: bytes) -> None:
+        """More of the body, or of the tunnel."""
+        self._stream.send_content(content)
+        self._owner.flush()
+        if self._stream.unsent > SEND_HIGH and self.handler is not None:
+            self.handler.client_is_slow()
+
+    def send_end(self, content: bytes, trailers: bytes) -> None:
+        """The end of the body; `finished` follows, and sends it."""
+        self._stream.send_content(content)
+        self._stream.send_end(trailers)
+
+    def send_own(self, status: int, headers: Headers, body: bytes, *, close: bool) -> None:
+        """An answer of the gate itself. The connection stays: its other requests have nothing to do with this one."""
+        text = own_response(status, headers, body, method=b"HEAD", close=False, now=self._visit.proxy.wall())
+        self._stream.send_whole(read_response(text), b"" if self.head.method == b"HEAD" else body)
+        self._owner.flush()
+
+    def send_error(self, status: int, detail: str, request_id: str, *, close: bool) -> int:
+        """An error page of the gate itself; returns the number of body bytes."""
+        page = self._visit.error_page(self.head, status, detail, request_id)
+        self.send_own(page.status, page.headers, page.body, close=close)
+        return len(page.body)
+
+    def switch(self, head: ResponseHead, rest: bytes) -> None:
+        """101: from now on bytes, both ways; to the client it is 200 (RFC 8441, 5)."""
+        if not self._accepts(head):
+            handler, self.handler = self.handler, None
+            if handler is not None:
+                handler.client_gone()
+            self.abort()
+            return
+        self._tunnel = True
+        self._stream.switch(head)
+        self.send_content(rest)
+        self._release()
+        self._owner.flush()
+
+    def _accepts(self, head: ResponseHead) -> bool:
+        """RFC 6455, 4.1: who does not know the key did not mean this handshake."""
+        lines = [line.partition(b":") for line in head.fields.split(b"\r\n")]
+        return [value.strip() for name, _, value in lines if name.lower() == b"sec-websocket-accept"] == [self._accept]
+
+    def finished(self) -> None:
+        """The request is dealt with. What the client still sends is read and thrown away for a time, so that it sees
+        the answer; what it has not taken yet may take ``stream_idle``, and as long again while it gets less.
+        """
+        self.handler = None
+        stream = self._stream
+        if self._tunnel:
+            stream.send_end()
+        self._held = []
+        stream.finished()
+        self._owner.ended(self)
+        self._owner.flush()
+        if stream.unsent:
+            self._unsent = stream.unsent
+            self.deadline.set(Timeout.STREAM, self._visit.snapshot.timeouts.stream_idle)
+        else:
+            self.deadline.end()
+
+    def refuse(self, status: int, headers: Headers, body: bytes) -> None:
+        """403, and `finished`."""
+        self.send_own(status, headers, body, close=True)
+        self._owner.refused()
+        self.finished()
+
+    def abort(self) -> None:
+        """RST_STREAM, so that the client can tell that something is missing (RFC 9113, 8.1)."""
+        self._stream.reset(ErrorCode.INTERNAL_ERROR)
+        self.finished()
+
+    def delivered(self) -> bool:
+        """Whether the client's kernel has acknowledged everything."""
+        return not self._stream.unsent and self._owner.link.delivered()

@@ -1,0 +1,98 @@
+"""HTTP/2 with clients that people use: curl, nghttp, h2load, Node.js."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app import App
+from tests.gate_process import PATIENCE, Gate
+from tests.tools import needs
+from tests.visitors import Visitors
+
+NODE = """
+const fs = require("fs"), http2 = require("http2");
+const [address, folder, name] = process.argv.slice(2);
+const file = (end) => fs.readFileSync(`${folder}/${end}`);
+const who = name ? { cert: file(`${name}.crt`), key: file(`${name}.key`) } : {};
+const session = http2.connect(address, { ca: file("ca.crt"), ...who });
+const ask = (method, path, body) => new Promise((done, failed) => {
+  const stream = session.request({ ":method": method, ":path": path });
+  let text = "", status;
+  stream.on("response", (headers) => { status = headers[":status"]; });
+  stream.on("data", (piece) => { text += piece; });
+  stream.on("end", () => done({ status, text }));
+  stream.on("error", failed);
+  stream.end(body);
+});
+(async () => {
+  const answers = await Promise.all([ask("GET", "/1"), ask("POST", "/2", "x".repeat(200000)), ask("GET", "/3")]);
+  console.log(JSON.stringify(answers));
+  session.close();
+})();
+"""
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[App]:
+    with App() as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def gate(app: App, visitors: Visitors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    with Gate(visitors.furnish(tmp_path_factory.mktemp("gate")), app.url) as gate:
+        yield gate
+
+
+def run(*command: str) -> str:
+    needs(command[0])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_curl(gate: Gate, visitors: Visitors, tmp_path: Path) -> None:
+    """One connection for downloads and uploads; HEAD."""
+    options = ("curl", *visitors.curl("alice"), "--http2")
+    two = run(*options, "-w", "%{http_version} %{num_connects} ", f"{gate.address}/1", f"{gate.address}/2")
+    assert two == "GET /1: 0 bytes\n2 1 GET /2: 0 bytes\n2 0 "
+    (tmp_path / "file").write_bytes(b"x" * 2_000_000)
+    assert run(*options, "-T", str(tmp_path / "file"), f"{gate.address}/up") == "PUT /up: 2000000 bytes\n"
+    assert run(*options, "--head", f"{gate.address}/").startswith("HTTP/2 200 \n")
+
+
+def test_curl_without_a_certificate(gate: Gate, visitors: Visitors, tmp_path: Path) -> None:
+    """403 with the reason, and the same for an upload that is never taken."""
+    (tmp_path / "file").write_bytes(b"x" * 5_000_000)
+    seen = "%{http_version} %{http_code}"
+    options = ("curl", *visitors.curl("nobody"), "--http2", "-o", "/dev/null", "-w", seen)
+    assert run(*options, f"{gate.address}/") == "2 403"
+    assert run(*options, "-T", str(tmp_path / "file"), f"{gate.address}/up") == "2 403"
+
+
+def test_node(gate: Gate, visitors: Visitors, tmp_path: Path) -> None:
+    """Requests side by side in one session, each answered; 403 for each without a certificate."""
+    (tmp_path / "ask.js").write_text(NODE)
+    command = ("node", str(tmp_path / "ask.js"), gate.address, str(visitors.folder))
+    answers = json.loads(run(*command, "alice"))
+    assert [answer["status"] for answer in answers] == [200, 200, 200]
+    assert answers[1]["text"] == "POST /2: 200000 bytes\n"
+    assert [answer["status"] for answer in json.loads(run(*command))] == [403, 403, 403]
+
+
+def test_nghttp(gate: Gate, visitors: Visitors) -> None:
+    """It sends PRIORITY frames, and refers to the dynamic table before it has our SETTINGS."""
+    files = (f"--cert={visitors.folder}/alice.crt", f"--key={visitors.folder}/alice.key")
+    addresses = [f"{gate.address}/{number}" for number in range(5)]
+    said = run("nghttp", "--no-verify-peer", *files, *addresses)
+    assert said == "".join(f"GET /{number}: 0 bytes\n" for number in range(5))
+
+
+def test_h2load(app: App, visitors: Visitors, tmp_path: Path) -> None:
+    """It shows no certificate, so it asks for what is public, 16 at a time: none is lost."""
+    with Gate(visitors.furnish(tmp_path), app.url, tables='[[routes]]\npath = "/*"\npublic = true\n') as gate:
+        said = run("h2load", "-n", "2000", "-c", "4", "-m", "16", f"{gate.address}/")
+    assert "2000 succeeded, 0 failed, 0 errored" in said

@@ -1,0 +1,443 @@
+"""HTTP/2 from a visitor's first byte to the app and back, with h2 as the visitor, in memory."""
+
+import base64
+import hashlib
+import re
+import ssl
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.settings
+import pytest
+
+from gatekeeper.proxy.client.http2 import Http2
+from gatekeeper.proxy.states import PauseReason
+from gatekeeper.tls.build import build_context
+from tests.certificates import Holder
+from tests.proxy.scene import OK, Files, Scene, Visitor, client_context
+
+Fields = list[tuple[str, str]]
+
+
+@dataclass
+class Answer:
+    """What came on one stream."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    interim: list[str] = field(default_factory=list)
+    content: bytes = b""
+    trailers: dict[str, str] = field(default_factory=dict)
+    ended: bool = False
+    reset: int | None = None
+
+    @property
+    def status(self) -> int:
+        return int(self.headers.get(":status", "0"))
+
+
+class Browser:
+    """A visitor that speaks HTTP/2."""
+
+    def __init__(self, scene: Scene, holder: Holder | None, name: str = "app.example.com") -> None:
+        self.visitor = Visitor(scene, ("192.0.2.7", 50000))
+        shake_hands(self.visitor, holder, name)
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
+        self.answers: dict[int, Answer] = defaultdict(Answer)
+        self.goaways: list[tuple[int, int]] = []
+        self.reads = True
+        self.h2.initiate_connection()
+        self.flush()
+
+    def flush(self) -> None:
+        data = self.h2.data_to_send()
+        if data:
+            self.visitor.send(data)
+        self.read()
+
+    def read(self) -> None:
+        data = self.visitor.read()
+        while data:
+            for event in self.h2.receive_data(data):
+                self.note(event)
+            with suppress(ssl.SSLError):
+                if said := self.h2.data_to_send():
+                    self.visitor.send(said)
+            data = self.visitor.read()
+
+    def note(self, event: Any) -> None:
+        match cast(Any, event):
+            case h2.events.InformationalResponseReceived():
+                self.answers[event.stream_id].interim.append(dict(event.headers)[":status"])
+            case h2.events.ResponseReceived():
+                self.answers[event.stream_id].headers = dict(event.headers)
+            case h2.events.TrailersReceived():
+                self.answers[event.stream_id].trailers = dict(event.headers)
+            case h2.events.DataReceived():
+                self.answers[event.stream_id].content += event.data
+                if self.reads:
+                    self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            case h2.events.StreamEnded():
+                self.answers[event.stream_id].ended = True
+            case h2.events.StreamReset():
+                self.answers[event.stream_id].reset = event.error_code
+            case h2.events.ConnectionTerminated():
+                self.goaways.append((event.last_stream_id, event.error_code))
+
+    def ask(self, path: str = "/", *more: tuple[str, str], method: str = "GET", end: bool = True, **pseudo: str) -> int:
+        stream = self.h2.get_next_available_stream_id()
+        fields = [
+            (":method", method),
+            (":scheme", "https"),
+            (":authority", pseudo.get("authority", "app.example.com")),
+            (":path", path),
+            *([(":protocol", pseudo["protocol"])] if "protocol" in pseudo else []),
+            *more,
+        ]
+        self.h2.send_headers(stream, fields, end_stream=end)
+        self.flush()
+        return stream
+
+    def send(self, stream: int, content: bytes, *, end: bool = False) -> None:
+        self.h2.send_data(stream, content, end_stream=end)
+        self.flush()
+
+
+def shake_hands(visitor: Visitor, holder: Holder | None, name: str) -> None:
+    """As `Visitor.shake_hands`, with ALPN and a server name."""
+    context = client_context.__wrapped__(holder, ssl.TLSVersion.TLSv1_3)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    visitor._incoming, visitor._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    visitor.tls = context.wrap_bio(visitor._incoming, visitor._outgoing, server_hostname=name)
+    for _ in range(4):
+        with suppress(ssl.SSLWantReadError):
+            visitor.tls.do_handshake()
+        visitor._exchange()
+    assert visitor.tls.selected_alpn_protocol() == "h2"
+
+
+@pytest.fixture(name="stage")
+def _stage(files: Files, snapshot: Any) -> Iterator[Any]:
+    """Makes scenes whose TLS offers HTTP/2."""
+    scenes: list[Scene] = []
+
+    def make(**tables: Any) -> Scene:
+        tls = build_context(
+            certificate=files.folder / "server.crt",
+            key=files.folder / "server.key",
+            ca=[files.folder / "ca.crt"],
+            http2=True,
+            now=time.time(),
+        )
+        scenes.append(Scene(files, replace(snapshot, tls=tls), **tables))
+        return scenes[-1]
+
+    yield make
+    for scene in scenes:
+        scene.close()
+
+
+def test_a_request_reaches_the_app_and_its_answer_the_visitor(stage: Any, files: Files) -> None:
+    """The app sees HTTP/1.1 with the identity; an identity that the visitor sends is dropped."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/a?b", ("x-client-cn", "mallory"), ("accept", "text/html"))
+    asked = scene.app.last.read()
+    assert asked.startswith(b"GET /a?b HTTP/1.1\r\nHost: app.example.com\r\n")
+    assert b"mallory" not in asked
+    assert b"alice" in asked
+    scene.app.last.send(OK)
+    browser.read()
+    answer = browser.answers[stream]
+    assert (answer.status, answer.content, answer.ended) == (200, b"ok", True)
+    assert scene.statuses == [200]
+
+
+def test_requests_run_side_by_side(stage: Any, files: Files) -> None:
+    """The second one is answered first."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    one, two = browser.ask("/1"), browser.ask("/2")
+    first, second = scene.app.connections
+    second.send(OK)
+    browser.read()
+    assert browser.answers[two].ended
+    assert not browser.answers[one].ended
+    first.send(OK)
+    browser.read()
+    assert browser.answers[one].ended
+
+
+def test_an_upload_gets_windows_as_the_app_takes_it(stage: Any, files: Files) -> None:
+    """1 MiB in steps of what the windows let pass; trailers of a body without length come behind the last chunk."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/", ("content-length", str(1 << 20)), method="POST", end=False)
+    left, got = 1 << 20, b""
+    for _ in range(1000):
+        size = min(left, browser.h2.local_flow_control_window(stream), 16384)
+        assert size, "the gate gives no window"
+        left -= size
+        browser.send(stream, bytes(size), end=not left)
+        got += scene.app.last.read()
+        if not left:
+            break
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"Content-Length: 1048576" in head
+    assert len(body) == 1 << 20
+    scene.app.last.send(OK)
+    browser.read()
+    assert browser.answers[stream].ended
+
+
+def test_a_slow_app_stops_an_upload(stage: Any, files: Files) -> None:
+    """No window beyond the first is given while the app's socket takes nothing."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/", method="POST", end=False)
+    codec = cast(Http2, browser.visitor.connection._codec)
+    codec._streams[stream].pause_request(PauseReason.UPSTREAM)
+    while size := min(browser.h2.local_flow_control_window(stream), 16384):
+        browser.send(stream, bytes(size))
+    assert browser.h2.local_flow_control_window(stream) == 0
+    codec._streams[stream].resume_request(PauseReason.UPSTREAM)
+    browser.read()
+    assert browser.h2.local_flow_control_window(stream) >= 65536
+
+
+def test_a_visitor_who_gives_no_window_stops_the_app(stage: Any, files: Files) -> None:
+    """What waits in the gate is bounded, and goes on when the windows do."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    browser.reads = False
+    stream = browser.ask()
+    scene.app.last.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n")
+    sent = 0
+    while scene.app.last.transport.reading and sent < 1 << 20:
+        scene.app.last.send(bytes(16384))
+        sent += 16384
+    assert sent < 400 * 1024
+    browser.read()
+    assert len(browser.answers[stream].content) == 65535
+
+
+def test_trailers_pass_both_ways(stage: Any, files: Files) -> None:
+    """gRPC's status is one."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/", method="POST", end=False)
+    browser.h2.send_data(stream, b"abc")
+    browser.h2.send_headers(stream, [("checksum", "1")], end_stream=True)
+    browser.flush()
+    assert scene.app.last.read().endswith(b"3\r\nabc\r\n0\r\nchecksum: 1\r\n\r\n")
+    scene.app.last.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\ngrpc-status: 0\r\n\r\n")
+    browser.read()
+    answer = browser.answers[stream]
+    assert (answer.content, answer.trailers, answer.ended) == (b"ok", {"grpc-status": "0"}, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "response", "status"),
+    [
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", 204),
+        ("GET", b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n', 304),
+    ],
+)
+def test_responses_without_a_body_end_with_their_head(
+    stage: Any, files: Files, method: str, response: bytes, status: int
+) -> None:
+    """RFC 9113, 8.1."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask(method=method)
+    scene.app.last.send(response)
+    browser.read()
+    answer = browser.answers[stream]
+    assert (answer.status, answer.content, answer.ended) == (status, b"", True)
+    assert answer.headers.get("content-length") == ("5" if method == "HEAD" else None)
+
+
+def test_an_interim_response_passes(stage: Any, files: Files) -> None:
+    """103 Early Hints."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask()
+    scene.app.last.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" + OK)
+    browser.read()
+    assert browser.answers[stream].interim == ["103"]
+    assert browser.answers[stream].status == 200
+
+
+def test_a_response_that_is_cut_is_reset(stage: Any, files: Files) -> None:
+    """Never END_STREAM: the visitor must be able to tell."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask()
+    scene.app.last.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    scene.app.last.close()
+    browser.read()
+    answer = browser.answers[stream]
+    assert (answer.ended, answer.reset) == (False, h2.errors.ErrorCodes.INTERNAL_ERROR)
+
+
+def test_a_cancelled_stream_closes_the_apps_connection_and_no_other(stage: Any, files: Files) -> None:
+    """The app learns that nobody waits."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    one, two = browser.ask("/1"), browser.ask("/2")
+    browser.h2.reset_stream(one)
+    browser.flush()
+    first, second = scene.app.connections
+    assert first.is_gone
+    second.send(OK)
+    browser.read()
+    assert browser.answers[two].status == 200
+    assert scene.statuses == [499, 200]
+
+
+def test_a_stranger_gets_403_for_each_and_goaway_when_quiet(stage: Any, files: Files) -> None:
+    """Nothing reaches the app; the connection ends 100 ms later, so that a certificate can be chosen anew."""
+    scene = stage()
+    browser = Browser(scene, None)
+    streams = [browser.ask(f"/{number}") for number in range(3)]
+    assert [browser.answers[stream].status for stream in streams] == [403] * 3
+    assert not browser.goaways
+    scene.loop.advance(0.2)
+    browser.read()
+    assert browser.goaways == [(streams[-1], 0)]
+    assert browser.visitor.was_sent_away
+    assert not scene.app.connections
+
+
+def test_a_stranger_is_told_of_one_stream(stage: Any, files: Files) -> None:
+    """MAX_CONCURRENT_STREAMS is 1 without and 100 with a good certificate."""
+    scene = stage()
+    code = h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS
+    assert Browser(scene, None).h2.remote_settings[code] == 1
+    assert Browser(scene, files.alice).h2.remote_settings[code] == 100
+
+
+def test_an_early_answer_to_an_upload_comes_without_reset(stage: Any, files: Files) -> None:
+    """curl, Java and httpx lose an answer that RST_STREAM follows; the body is read on and thrown away."""
+    scene = stage()
+    browser = Browser(scene, None)
+    stream = browser.ask("/", method="POST", end=False)
+    answer = browser.answers[stream]
+    assert (answer.status, answer.ended, answer.reset) == (403, True, None)
+    for _ in range(20):
+        browser.send(stream, bytes(16384))
+    browser.send(stream, b"", end=True)
+    assert answer.reset is None
+
+
+def test_421_once_for_another_host_than_the_connections(stage: Any, files: Files) -> None:
+    """A browser without a certificate shares connections; only on one of its own does it ask the user."""
+    scene = stage()
+    browser = Browser(scene, None)
+    statuses = []
+    for authority in ("other.example.com", "other.example.com", "app.example.com"):
+        statuses.append(browser.answers[browser.ask(authority=authority)].status)
+    assert statuses == [421, 403, 403]
+    assert scene.statuses == [421, 403, 403]
+
+
+def test_draining_takes_what_is_on_its_way_and_ends_with_the_last_answer(stage: Any, files: Files) -> None:
+    """GOAWAY in two steps (RFC 9113, 6.8)."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    one = browser.ask("/1")
+    scene.proxy.draining = True
+    browser.visitor.connection.drain()
+    said = browser.visitor.read()
+    assert said.startswith(b"\x00\x00\x08\x07\x00\x00\x00\x00\x00\x7f\xff\xff\xff\x00\x00\x00\x00")
+    scene.loop.advance(1.1)
+    last = one.to_bytes(4, "big")
+    assert browser.visitor.read() == b"\x00\x00\x08\x07\x00\x00\x00\x00\x00" + last + bytes(4)
+    assert not browser.visitor.was_sent_away
+    scene.app.last.send(OK)
+    assert browser.visitor.read().endswith(b"\x00\x00\x02\x00\x01" + last + b"ok")
+    assert browser.visitor.was_sent_away
+
+
+KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def websocket(stage: Any, files: Files, *, right: bool = True) -> tuple[Scene, Browser, int]:
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/chat", ("sec-websocket-version", "13"), method="CONNECT", protocol="websocket", end=False)
+    asked = scene.app.last.read()
+    found = re.search(rb"Sec-WebSocket-Key: (\S+)\r\n", asked)
+    assert found is not None
+    key = found.group(1) if right else b"x"
+    accept = base64.b64encode(hashlib.sha1(key + KEY).digest())
+    scene.app.last.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    browser.read()
+    return scene, browser, stream
+
+
+def test_a_websocket_goes_both_ways(stage: Any, files: Files) -> None:
+    """RFC 8441: extended CONNECT here, Upgrade to the app."""
+    scene, browser, stream = websocket(stage, files)
+    assert browser.answers[stream].status == 200
+    browser.send(stream, b"\x81\x00")
+    assert scene.app.last.read() == b"\x81\x00"
+    scene.app.last.send(b"\x81\x02hi")
+    browser.read()
+    assert browser.answers[stream].content == b"\x81\x02hi"
+    scene.app.last.close()
+    browser.read()
+    assert browser.answers[stream].ended
+
+
+def test_an_app_that_does_not_know_the_key_gets_no_tunnel(stage: Any, files: Files) -> None:
+    """RFC 6455, 4.1."""
+    _, browser, stream = websocket(stage, files, right=False)
+    assert browser.answers[stream].reset is not None
+    assert browser.answers[stream].status == 0
+
+
+def test_a_plain_answer_to_a_websocket_handshake_is_no_tunnel(stage: Any, files: Files) -> None:
+    """200 would open one for the visitor."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/", ("sec-websocket-version", "13"), method="CONNECT", protocol="websocket", end=False)
+    scene.app.last.send(OK)
+    browser.read()
+    assert browser.answers[stream].status == 502
+
+
+def test_an_idle_connection_is_closed(stage: Any, files: Files) -> None:
+    """timeouts.idle, with GOAWAY."""
+    scene = stage(timeouts={"idle": "5s"})
+    browser = Browser(scene, files.alice)
+    scene.loop.advance(6)
+    browser.read()
+    assert browser.goaways == [(0, 0)]
+    assert browser.visitor.was_sent_away
+
+
+def test_a_visitor_who_takes_nothing_of_an_answer_is_cut_off(stage: Any, files: Files) -> None:
+    """timeouts.stream_idle runs on body bytes, also when the app is long done; PING does not help."""
+    scene = stage(timeouts={"stream_idle": "5s"})
+    browser = Browser(scene, files.alice)
+    browser.reads = False
+    stream = browser.ask()
+    scene.app.last.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(100000))
+    browser.read()
+    for _ in range(4):
+        scene.loop.advance(3)
+        browser.h2.ping(b"12345678")
+        browser.flush()
+    assert browser.answers[stream].reset == h2.errors.ErrorCodes.CANCEL
