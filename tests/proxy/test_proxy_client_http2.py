@@ -18,10 +18,13 @@ import h2.events
 import h2.settings
 import pytest
 
+from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
+from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.client.http2 import Http2
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.tls.build import build_context
-from tests.certificates import Holder
+from tests.certificates import Holder, make_client
 from tests.proxy.scene import OK, Files, Scene, Visitor, client_context
 
 Fields = list[tuple[str, str]]
@@ -441,3 +444,24 @@ def test_a_visitor_who_takes_nothing_of_an_answer_is_cut_off(stage: Any, files: 
         browser.h2.ping(b"12345678")
         browser.flush()
     assert browser.answers[stream].reset == h2.errors.ErrorCodes.CANCEL
+
+
+def test_a_revoked_visitors_streams_end_and_nobody_elses(stage: Any, files: Files) -> None:
+    """The download is reset, the request that waits gets 403, and GOAWAY follows; others go on."""
+    scene = stage()
+    lost = make_client("lost", files.authority)
+    browser, other = Browser(scene, lost), Browser(scene, files.alice)
+    download, waits, kept = browser.ask("/film"), browser.ask("/slow"), other.ask("/film")
+    for app in (scene.app.connections[0], scene.app.connections[2]):
+        app.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    issuer = issuer_of(read_certificate(files.authority.der))
+    listed = RevocationList(issuer, 0.0, 2e9, frozenset({lost.certificate.serial_number}))
+    scene.proxy.renew(replace(scene.proxy.snapshot, policy=Policy(revocations=Revocations.of([listed]))))
+    scene.loop.advance(0.2)
+    browser.read()
+    assert browser.answers[download].reset == h2.errors.ErrorCodes.CANCEL
+    assert browser.answers[waits].status == 403
+    assert browser.goaways == [(waits, 0)]
+    scene.app.connections[2].send(b"bottom")
+    other.read()
+    assert other.answers[kept].content == b"halfbottom"
