@@ -96,12 +96,20 @@ class Reloader:
             if asked or (self._watching and self._watch.changed()):
                 sealed = self._newest_sealed()
                 try:
-                    self._load(FileReader(sealed))
+                    self._survive(self._load, FileReader(sealed))
                 finally:
                     close(sealed)
             if time.monotonic() >= remind:
                 remind = time.monotonic() + REMIND_SECONDS
-                self._remind()
+                self._survive(self._remind)
+
+    def _survive(self, step: Callable[..., None], *arguments: object) -> None:
+        """Fail closed: a mistake in what is called for one reload must not end the watch, or whoever is revoked
+        afterwards would stay."""
+        try:
+            step(*arguments)
+        except Exception:
+            _log.exception("the reload failed in an unexpected way")
 
     def _newest_sealed(self) -> SealedFiles:
         newest: SealedFiles = {}

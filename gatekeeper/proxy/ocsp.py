@@ -92,7 +92,7 @@ class Responders:
         while len(self._answers) > MAX_ANSWERS:
             self._answers.popitem(last=False)
         for then in self._waiting.pop(key):
-            then()
+            self._loop.call_soon(then)  # each by itself: one that fails must not keep the others waiting
 
     async def _post(self, url: str, request: bytes) -> bytes:
         """RFC 6960, A.1. ValueError if the answer is no OCSP response."""

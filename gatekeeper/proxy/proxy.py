@@ -3,6 +3,7 @@
 import array
 import asyncio
 import fcntl
+import logging
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ class Reload:
     time: float
     ok: bool
     message: str = ""
+
+
+_log = logging.getLogger("gatekeeper")
 
 
 class Connection(Protocol):
@@ -109,7 +113,7 @@ class Proxy:
         """In slices: after a change of the CA, a certificate costs a fifth of a millisecond to verify."""
         end = self.loop.time() + SLICE_SECONDS
         for connection in left:
-            connection.judge_anew()
+            _judge_anew(connection)
             if self.loop.time() >= end:
                 self.loop.call_soon(self._judge_all_anew, left)
                 return
@@ -178,7 +182,12 @@ class Proxy:
 
 
 def _judge_anew(connection: Connection) -> None:
-    connection.judge_anew()
+    """Fail closed: a connection that cannot be judged ends, and whoever comes behind it is judged all the same."""
+    try:
+        connection.judge_anew()
+    except Exception:
+        _log.exception("closed: a connection could not be judged anew")
+        connection.abort()
 
 
 def unacknowledged_bytes(transport: asyncio.BaseTransport) -> int | None:

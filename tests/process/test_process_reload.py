@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
@@ -221,3 +222,16 @@ def test_what_takes_effect_at_the_next_start_is_named(watch: Watch) -> None:
     assert needing_new_workers(old, new)
     assert not needing_new_workers(old, old)
     watch.reloaded()
+
+
+def test_a_callback_that_fails_does_not_end_the_watch(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever is revoked afterwards would stay: the next change is loaded all the same."""
+    renew, watch.reloader._renew = watch.reloader._renew, lambda _: 1 / 0  # type: ignore[assignment]
+    watch.reloader.reload()
+    until = time.monotonic() + PATIENCE
+    while "unexpected way" not in caplog.text and time.monotonic() < until:
+        time.sleep(0.01)
+    assert "ZeroDivisionError" in caplog.text
+    watch.reloader._renew = renew
+    watch.reloader.reload()
+    assert watch.reloaded()

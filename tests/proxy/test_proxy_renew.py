@@ -12,6 +12,7 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
+from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoint import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool
@@ -311,6 +312,27 @@ def test_many_connections_are_judged_in_slices(scene: Scene, monkeypatch: pytest
     assert sum(visitor.was_sent_away for visitor in visitors) == 1
     scene.loop.settle()
     assert all(visitor.was_sent_away for visitor in visitors)
+
+
+def test_who_cannot_be_judged_is_cut_and_nobody_else(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception about one connection neither lets that one go on nor keeps those behind it from being judged."""
+    visitors = [scene.alice() for _ in range(5)]
+    for visitor in visitors:
+        tunnel(scene, visitor)
+    judge, failures = ClientConnection.judge_anew, iter([ZeroDivisionError])
+
+    def fail_once(connection: ClientConnection) -> None:
+        for failure in failures:
+            raise failure
+        judge(connection)
+
+    monkeypatch.setattr(ClientConnection, "judge_anew", fail_once)
+    scene.proxy.renew(revoking(scene, scene.files.alice))
+    scene.loop.settle()
+    assert "ZeroDivisionError" in caplog.text
+    assert all(visitor.is_gone or visitor.was_sent_away for visitor in visitors)
 
 
 def test_idle_connections_to_a_replaced_app_are_closed(scene: Scene) -> None:
