@@ -14,7 +14,7 @@ from gatekeeper.process.worker import new_event_loop
 from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.snapshot import build_snapshot
-from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.telemetry.access_log import FORMATS, AccessLog

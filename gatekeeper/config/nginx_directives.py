@@ -51,7 +51,7 @@ REASONS = {
     "expires": "let the app send Cache-Control",
     "fastcgi_pass": "gatekeeper speaks HTTP to apps; keep nginx behind the gate, or give the app an HTTP port",
     "fastcgi_param": "gatekeeper speaks HTTP to apps",
-    "grpc_pass": "gatekeeper speaks HTTP/1.1 to apps",
+    "grpc_pass": "an upstream of h2c:// or h2:// speaks HTTP/2; write it by hand",
     "gzip": _NOT_DONE,
     "hash": "requests go to the endpoint with the fewest",
     "ip_hash": "requests go to the endpoint with the fewest",

@@ -32,7 +32,7 @@ from gatekeeper.process.workers import Command
 from gatekeeper.proxy.client.acceptor import Acceptor
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
-from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool, make_pools
 from gatekeeper.settings.addresses import Address, SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader

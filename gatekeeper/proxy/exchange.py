@@ -10,7 +10,7 @@ from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.forwarding import believed_request_id, visitor_headers
 from gatekeeper.proxy.states import CONNECTING, ENDED, STREAMING, TRANSITIONS, TUNNEL, WAITING, PauseReason, State
-from gatekeeper.proxy.streams import ClientStream, EndpointHealth, UpstreamStream
+from gatekeeper.proxy.streams import ClientStream, EndpointHealth, Replay, UpstreamStream
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.proxy.websocket import GOING_AWAY, POLICY_VIOLATION, FrameTracker, close_frame
 from gatekeeper.wire.request import RequestHead
@@ -18,6 +18,9 @@ from gatekeeper.wire.response import ResponseHead
 
 # RFC 9110, 9.2.2: what may be sent again when nobody knows whether it was carried out.
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
+
+# An app that refuses each time (RFC 9113, 8.7) must end in an answer.
+MAX_REPLAYS = 5
 
 _RESPONSE_HEADER, _STREAM, _TUNNEL = Timeout.RESPONSE_HEADER, Timeout.STREAM, Timeout.TUNNEL
 _TOO_LARGE = "The request body is too large."
@@ -30,6 +33,7 @@ class Exchange:
         "_frames",
         "_headers",
         "_pool",
+        "_replays",
         "_request_ended",
         "_sent_at",
         "_unsent",
@@ -74,6 +78,7 @@ class Exchange:
         self._request_ended = bool(head.wire_head) or not head.has_body
         self._unsent = 0
         self._upstream_slow = False
+        self._replays: tuple[Replay, ...] = ()
 
     def begin(self) -> None:
         """Find an upstream connection and send the request."""
@@ -131,11 +136,19 @@ class Exchange:
 
     def _await_response(self) -> None:
         """Where a body may follow; what of it has come already is told from within `resume_request`."""
+        if self._replays:
+            self._send_again(self._replays[-1])
         if self._request_ended:
             self.stream.deadline.set(_RESPONSE_HEADER, self.visit.snapshot.timeouts.response_header)
             return
         self._touch(Timeout.REQUEST_BODY)
         self.stream.resume_request(PauseReason.CONNECTING)
+
+    def _send_again(self, replay: Replay) -> None:
+        if replay.ended:
+            self._upstream().send_end(replay.content, replay.trailers)
+        elif replay.content:
+            self._upstream().send_content(replay.content)
 
     def request_content(self, content: bytes) -> None:
         """More of the body, or bytes of the tunnel."""
@@ -317,6 +330,8 @@ class Exchange:
             self.fail(502, "The response is incomplete.")
         elif upstream is not None and self._may_be_sent_again(upstream):
             self._move(CONNECTING)
+            if self._upstream_slow:
+                self.upstream_is_ready()
             self._connect()
         else:
             self.fail(502, "The app closed the connection without an answer.")
@@ -325,6 +340,9 @@ class Exchange:
         """On a fresh connection where a kept one was closed just when it was used again; else at another endpoint."""
         if upstream.heard:
             return False
+        if upstream.replay is not None and len(self._replays) < MAX_REPLAYS:
+            self._replays = (*self._replays, upstream.replay)
+            return True
         if not upstream.used_before:
             self._failed("closed without an answer", upstream)
         if self.head.method not in IDEMPOTENT or self.head.has_body:

@@ -10,6 +10,7 @@ tunnel (a WebSocket) content is the bytes of the tunnel, both ways.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gatekeeper.proxy.deadline import Deadline, Timeout
@@ -118,6 +119,15 @@ class RequestHandler(Protocol):
         """The gate stops: end what would not end by itself."""
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What was sent of a request's body to an app that did not begin with the request; ``ended`` if that was all."""
+
+    content: bytes
+    trailers: bytes
+    ended: bool
+
+
 class UpstreamStream(Protocol):
     """Carries one request to an app: an HTTP/1.1 connection, or one stream of an HTTP/2 connection."""
 
@@ -125,6 +135,10 @@ class UpstreamStream(Protocol):
     """Whether another request went over the connection: then the app may have closed it just now."""
     heard: bool
     """Whether anything of a response has come."""
+
+    @property
+    def replay(self) -> Replay | None:
+        """Set where the app has not begun with the request (RFC 9113, 8.7), and all of it can be sent again."""
 
     @property
     def endpoint(self) -> "EndpointHealth":

@@ -12,7 +12,8 @@ _NAME = re.compile(
     re.ASCII,
 )
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+Scheme = Literal["http", "https", "h2c", "h2", "unix", "static"]
+_DEFAULT_PORTS: dict[Scheme, int] = {"http": 80, "https": 443, "h2c": 80, "h2": 443}
 
 
 def quoted(text: str) -> str:
@@ -68,9 +69,9 @@ def parse_listen(text: str) -> ListenAddress:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamURL:
-    """Where an upstream is found. ``host`` and ``port`` belong to http and https, ``path`` to unix and static."""
+    """Where an upstream is found. ``path`` belongs to unix and static, ``host`` and ``port`` to the others."""
 
-    scheme: Literal["http", "https", "unix", "static"]
+    scheme: Scheme
     host: str = ""
     port: int = 0
     path: Path | None = None
@@ -81,6 +82,16 @@ class UpstreamURL:
         if self.scheme == "unix" and self.path is not None:
             return SocketPath(self.path)
         return Address(self.host, self.port) if self.host else None
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the app is spoken to in TLS."""
+        return self.scheme in ("https", "h2")
+
+    @property
+    def is_http2(self) -> bool:
+        """Whether the app speaks HTTP/2: in the clear by prior knowledge (RFC 9113, 3.3), or in TLS by ALPN."""
+        return self.scheme in ("h2c", "h2")
 
     def within(self, folder: Path) -> "UpstreamURL":
         """The same, with a relative path starting at ``folder``."""
@@ -93,7 +104,8 @@ class UpstreamURL:
 
 
 def parse_upstream(text: str) -> UpstreamURL:
-    """Read ``http://host[:port]``, ``https://host[:port]``, ``unix:/path/to/socket`` or ``static:/folder``.
+    """Read ``http://host[:port]``, the same with ``https``, ``h2c`` or ``h2``, ``unix:/path/to/socket`` or
+    ``static:/folder``.
 
     ValueError carries the sentence. A path behind the host is refused: the target goes to the upstream as it came, so a
     path here could only be dropped in silence.
@@ -102,9 +114,9 @@ def parse_upstream(text: str) -> UpstreamURL:
         return UpstreamURL("unix", path=_socket_path(text))
     if text.startswith("static:"):
         return UpstreamURL("static", path=_local_path(text, "static:", "folder"))
-    scheme = text.partition("://")[0]
-    if scheme not in ("http", "https") or not text.startswith(f"{scheme}://"):
-        raise ValueError(f"should begin with http://, https://, unix: or static:; got {quoted(text)}")
+    scheme = next((scheme for scheme in _DEFAULT_PORTS if text.startswith(f"{scheme}://")), None)
+    if scheme is None:
+        raise ValueError(f"should begin with http://, https://, h2c://, h2://, unix: or static:; got {quoted(text)}")
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -112,7 +124,7 @@ def parse_upstream(text: str) -> UpstreamURL:
     _refuse_extras(text, parts)
     host, port = _split_port(parts.netloc)
     number = _DEFAULT_PORTS[scheme] if port is None else _parse_port(port, lowest=1)
-    return UpstreamURL("https" if scheme == "https" else "http", parse_host(host), number)
+    return UpstreamURL(scheme, parse_host(host), number)
 
 
 def _refuse_extras(text: str, parts: SplitResult) -> None:

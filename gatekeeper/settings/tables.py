@@ -171,7 +171,8 @@ class UpstreamSettings(Table):
     url: URL | None = Field(
         default=None,
         examples=["http://127.0.0.1:8000"],
-        description="Where the app is: http://host:port, https://host:port, unix:/path/to/socket or static:/folder.",
+        description="Where the app is: http://host:port, https://host:port, h2c://host:port or h2://host:port (HTTP/2, "
+        "without and with TLS), unix:/path/to/socket or static:/folder.",
     )
     urls: tuple[URL, ...] = Field(
         default=(),
@@ -225,6 +226,7 @@ class UpstreamSettings(Table):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _one_of_url_and_urls(self)
+        _one_version(self)
         _only_for_https(self)
         return self
 
@@ -238,14 +240,23 @@ def _one_of_url_and_urls(upstream: UpstreamSettings) -> None:
         raise ValueError("lists static: among several urls; a folder can only stand alone, as url")
 
 
+def _one_version(upstream: UpstreamSettings) -> None:
+    if not any(endpoint.is_http2 for endpoint in upstream.endpoints):
+        return
+    if len({endpoint.scheme for endpoint in upstream.endpoints}) > 1:
+        raise ValueError("mixes h2c:// or h2:// with other URLs; all endpoints of an app must speak the same protocol")
+    if upstream.health_path is not None:
+        raise ValueError("has health_path, which is requested over HTTP/1.1; h2c:// and h2:// upstreams cannot have it")
+
+
 def _only_for_https(upstream: UpstreamSettings) -> None:
     if (upstream.certificate is None) != (upstream.key is None):
         raise ValueError("needs certificate and key together, or neither of them")
-    if any(endpoint.scheme == "https" for endpoint in upstream.endpoints):
+    if any(endpoint.encrypted for endpoint in upstream.endpoints):
         return
     for name in ("ca", "certificate", "server_name", "unsafe_skip_verify"):
         if getattr(upstream, name):
-            raise ValueError(f"has {name}, which only means something for an https:// upstream")
+            raise ValueError(f"has {name}, which only means something for an https:// or h2:// upstream")
 
 
 class RuleSettings(Table):

@@ -143,7 +143,7 @@ line 4: server.min_tls: should be "1.2" or "1.3"; got 1.2
 line 7: client_auth.ca: must not be empty
 line 8: client_auth.crl[0]: needs the environment variable CRLS, which is not set
 line 12: upstream.url: must end after the host and port, because paths are passed on as they came; take "/path" off
-line 15: upstreams.api.urls[0]: should begin with http://, https://, unix: or static:; got "ftp://x"
+line 15: upstreams.api.urls[0]: should begin with http://, https://, h2c://, h2://, unix: or static:; got "ftp://x"
 line 18: identity.headers[1]: should be "nginx", "rfc9440", "remote-user", "xfcc" or "traefik"; got "apache"
 line 21: timeouts.idle: should be a duration such as "30s", "500ms" or "2h"; got 5
 line 22: timeouts.tunnel-idle: unknown key; did you mean "tunnel_idle"?

@@ -37,8 +37,10 @@ LAYERS = (
 FLOORS = (
     {"deadline", "forwarding", "states", "websocket", "upstream.health"},
     {"streams"},
-    {"expiry", "ocsp", "revocations", "upstream.http1"},
-    {"upstream.endpoint"},
+    {"expiry", "ocsp", "revocations", "upstream.http1", "upstream.http2"},
+    {"upstream.endpoint", "upstream.http2_stream"},
+    {"upstream.http2_endpoint"},
+    {"upstream.endpoints"},
     {"upstream.check"},
     {"upstream.pool"},
     {"snapshot"},

@@ -16,7 +16,7 @@ from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.snapshot import Snapshot, make_snapshot
-from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.types import Loading

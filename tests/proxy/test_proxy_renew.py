@@ -14,7 +14,7 @@ from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
-from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool
 from tests.certificates import NOW, Holder, make_authority, make_client
 from tests.proxy.scene import OK, Files, Scene, Visitor, get, request

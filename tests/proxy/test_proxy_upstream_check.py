@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from gatekeeper.proxy.upstream.check import ask
-from gatekeeper.proxy.upstream.endpoint import Endpoint, make_endpoints
+from gatekeeper.proxy.upstream.endpoint import Endpoint
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.tables import UpstreamSettings
 from tests.certificates import make_authority, make_client, make_server

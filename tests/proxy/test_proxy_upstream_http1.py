@@ -14,7 +14,8 @@ import pytest
 
 from gatekeeper.errors import UnreachableError
 from gatekeeper.process.worker import new_event_loop as uvloop_or_asyncio
-from gatekeeper.proxy.upstream.endpoint import Endpoint, make_endpoints
+from gatekeeper.proxy.upstream.endpoint import Endpoint
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.tables import UpstreamSettings
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client, make_server
@@ -241,7 +242,7 @@ async def ask_and_read(endpoint: Endpoint) -> tuple[bytes, Exception | None]:
     connection = endpoint.reserve()
     await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
     reader = Reader()
-    connection.handler = reader  # type: ignore[assignment]
+    connection.connection.handler = reader
     connection.send_content(b"?")
     error = await asyncio.wait_for(reader.ended, PATIENCE)
     return reader.data, error
@@ -279,7 +280,7 @@ def test_an_answer_is_read_though_the_app_reset_the_connection_behind_it(run: An
         connection = endpoint.reserve()
         await endpoint.connect(asyncio.get_running_loop(), connection, PATIENCE)
         reader = Reader()
-        connection.handler = reader  # type: ignore[assignment]
+        connection.connection.handler = reader
         connection.send_content(b"the beginning")
         app, _ = listener.accept()
         app.recv(1)
@@ -293,3 +294,13 @@ def test_an_answer_is_read_though_the_app_reset_the_connection_behind_it(run: An
         data, error = run(upload(listener))
     assert data == answer
     assert error is not None
+
+
+def test_an_app_that_does_not_choose_h2_gets_no_request_of_it(
+    run: Any, start: Any, authority: Holder, trusted: Path
+) -> None:
+    """RFC 9113, 3.2: without ALPN h2, the preface would be read as a request of HTTP/1.1."""
+    app = start(make_server("localhost", authority))
+    with pytest.raises(UnreachableError) as raised:
+        run(connect(place_at(f"h2://localhost:{app.port}", ca=trusted)))
+    assert raised.value.why == "the app does not offer HTTP/2 (ALPN h2)"

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream
-from gatekeeper.proxy.upstream.endpoint import make_endpoints
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import UpstreamSettings

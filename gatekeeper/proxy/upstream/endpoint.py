@@ -5,20 +5,18 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from ipaddress import ip_address
-from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from aiohappyeyeballs import start_connection
 
-from gatekeeper.errors import ConfigurationError, Mistake, UnreachableError
+from gatekeeper.errors import UnreachableError
+from gatekeeper.proxy.streams import UpstreamStream
 from gatekeeper.proxy.upstream.health import Health
 from gatekeeper.proxy.upstream.http1 import UpstreamConnection
-from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
-from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.settings.tables import UpstreamSettings
-from gatekeeper.tls.client import client_context
+from gatekeeper.proxy.upstream.http2 import HTTP2Connection
+from gatekeeper.settings.addresses import Address, SocketPath
 
 # A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
@@ -30,6 +28,14 @@ NEXT_ADDRESS_SECONDS = 0.25
 _OUR_OWN_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 _log = logging.getLogger("gatekeeper")
+
+
+class PlaceOnConnection(UpstreamStream, Protocol):
+    """For one exchange, on a connection that is open or that `Endpoint.connect` makes."""
+
+    @property
+    def connection(self) -> UpstreamConnection | HTTP2Connection:
+        """The connection."""
 
 
 class Endpoint:
@@ -58,7 +64,7 @@ class Endpoint:
         self.turn = 0
         self.freed: Callable[[], None] = _nobody_waits
         # What is busy is counted from these, so that no path through the code can leave it wrong.
-        self._connecting: set[UpstreamConnection] = set()
+        self._connecting: set[PlaceOnConnection] = set()
         self._open: set[UpstreamConnection] = set()
         self._idle: list[UpstreamConnection] = []  # most recently used last
 
@@ -82,7 +88,7 @@ class Endpoint:
         """Whether one more connection may be made."""
         return not self.limit or len(self._connecting) + len(self._open) < self.limit
 
-    def acquire(self) -> UpstreamConnection | None:
+    def acquire(self) -> PlaceOnConnection | None:
         """An idle connection that is still open, None if there is none."""
         while self._idle:
             connection = self._idle.pop()
@@ -123,42 +129,50 @@ class Endpoint:
 
     # -- connecting
 
-    def reserve(self) -> UpstreamConnection:
+    def reserve(self) -> PlaceOnConnection:
         """A connection to be made by `connect`; it counts from now on."""
-        connection = UpstreamConnection(self)
-        self._connecting.add(connection)
+        place = self._make()
+        self._connecting.add(place)
         self.health.trying = True
-        return connection
+        return place
 
-    async def connect(self, loop: asyncio.AbstractEventLoop, connection: UpstreamConnection, seconds: float) -> None:
+    def _make(self) -> PlaceOnConnection:
+        return UpstreamConnection(self)
+
+    async def connect(self, loop: asyncio.AbstractEventLoop, place: PlaceOnConnection, seconds: float) -> None:
         """Connect what was expected, TLS included; UnreachableError if that fails, takes longer, or who is there
         cannot be verified.
         """
+        connection = place.connection
         try:
             async with asyncio.timeout(seconds):
-                await self._connect(loop, connection)
+                await self.dial(loop, connection)
             if connection.transport.is_closing():  # closed at once, so nobody will say it again
-                raise ConnectionResetError(errno.ECONNRESET, "closed at once")
+                raise ConnectionResetError(errno.ECONNRESET, connection.fault or "closed at once")
         except BaseException as error:
-            if connection in self._open:
-                connection.reset()
+            if self._is_open(connection):
+                connection.transport.abort()
             if isinstance(error, OSError):
                 raise self._unreachable(error, loop.time(), seconds) from error
             raise
         finally:
-            self.unreserve(connection)
+            self.unreserve(place)
         if self.health.connected(loop.time()):
             self._failure_told = False
             _log.info("upstream %s: reachable again", self.title)
 
-    def unreserve(self, connection: UpstreamConnection) -> None:
+    def _is_open(self, connection: object) -> bool:
+        return connection in self._open
+
+    def unreserve(self, place: PlaceOnConnection) -> None:
         """It is connected, or will never be."""
-        if connection in self._connecting:
-            self._connecting.discard(connection)
+        if place in self._connecting:
+            self._connecting.discard(place)
             self.health.trying = False
             self.freed()
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop, connection: UpstreamConnection) -> None:
+    async def dial(self, loop: asyncio.AbstractEventLoop, connection: UpstreamConnection | HTTP2Connection) -> None:
+        """Connect, TLS included; OSError if that fails. Nothing is counted, and nothing bounds the time."""
         address, protocol = self.address, cast(asyncio.Protocol, connection)
         if isinstance(address, SocketPath):
             await loop.create_unix_connection(lambda: protocol, str(address.path))
@@ -229,75 +243,3 @@ def _reason(error: OSError) -> str:
     """OpenSSL's words for a certificate, the system's for everything else; "" for a timeout of our own."""
     words = getattr(error, "verify_message", "")
     return f"certificate verify failed: {words}" if words else error.strerror or str(error)
-
-
-# -- from the settings
-
-
-def make_endpoints(
-    name: str, settings: UpstreamSettings, folders: Mapping[Path, SocketPath], files: FileReader = OPEN_DIRECTLY
-) -> list[Endpoint]:
-    """The endpoints of an upstream; ``folders`` maps static folders to sockets. ConfigurationError for bad files."""
-    encrypted = any(url.scheme == "https" for url in settings.endpoints)
-    tls = upstream_tls(name, settings, files) if encrypted else None
-    return [_make_endpoint(name, settings, url, tls, folders) for url in settings.endpoints]
-
-
-def _make_endpoint(
-    name: str,
-    settings: UpstreamSettings,
-    url: UpstreamURL,
-    tls: ssl.SSLContext | None,
-    folders: Mapping[Path, SocketPath],
-) -> Endpoint:
-    https = url.scheme == "https"
-    return Endpoint(
-        f"{name} ({url})",
-        url.address or _folder(name, url, folders),
-        tls if https else None,
-        (settings.server_name or url.host) if https else None,
-        limit=settings.max_connections,
-        slow_start=settings.slow_start,
-    )
-
-
-def _folder(name: str, url: UpstreamURL, folders: Mapping[Path, SocketPath]) -> SocketPath:
-    if url.path is None:
-        raise AssertionError(f"{url} is nowhere")
-    if not url.path.is_dir():
-        raise ConfigurationError(Mistake(f"{_table(name)}.url", f"{url.path} is not a folder"))
-    return folders[url.path]
-
-
-def _table(name: str) -> str:
-    return "upstream" if name == "default" else f"upstreams.{name}"
-
-
-def upstream_tls(name: str, settings: UpstreamSettings, files: FileReader = OPEN_DIRECTLY) -> ssl.SSLContext:
-    """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
-    table = _table(name)
-    try:
-        context = client_context(str(files.locate(settings.ca)) if settings.ca else None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} cannot be used: {_words(error)}")) from error
-    context.set_alpn_protocols(["http/1.1"])
-    if settings.unsafe_skip_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if settings.certificate is not None:
-        try:
-            key = files.locate(settings.key) if settings.key is not None else None
-            context.load_cert_chain(files.locate(settings.certificate), key, password=_no_passphrase)
-        except (OSError, ssl.SSLError) as error:
-            sentence = f"{settings.certificate} and its key cannot be used: {_words(error)}"
-            raise ConfigurationError(Mistake(f"{table}.certificate", sentence)) from error
-    return context
-
-
-def _no_passphrase() -> str:
-    """OpenSSL would ask on the terminal; a key of an upstream's client certificate has none."""
-    return ""
-
-
-def _words(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

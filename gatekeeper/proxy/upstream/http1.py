@@ -71,6 +71,9 @@ class UpstreamConnection:
         "used_before",
     )
     transport: asyncio.Transport
+    # HTTP/1.1 has no word for "not begun".
+    replay = None
+    fault = ""
 
     def __init__(self, endpoint: Owner) -> None:
         self.endpoint = endpoint
@@ -91,6 +94,11 @@ class UpstreamConnection:
         self._interim = 0
         self._body: Body | None = None
         self._reusable = False
+
+    @property
+    def connection(self) -> "UpstreamConnection":
+        """What to connect: a connection of HTTP/1.1 is its only stream."""
+        return self
 
     # -- called by the transport
 

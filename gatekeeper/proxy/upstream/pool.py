@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gatekeeper.errors import UnreachableError
 from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream, Waiter
-from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, make_endpoints
-from gatekeeper.proxy.upstream.http1 import UpstreamConnection
+from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, PlaceOnConnection
+from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
 from gatekeeper.settings.tables import UpstreamSettings
@@ -56,6 +56,7 @@ class Pool:
         self.endpoints = tuple(endpoints)
         self.authority = authority(settings.endpoints[0])
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
+        self._shared = settings.endpoints[0].is_http2
         self._loop = loop
         self._connecting: dict[Waiter, asyncio.Task[None]] = {}
         self._waiting: dict[Waiter, _Waiting] = {}
@@ -83,7 +84,7 @@ class Pool:
 
     # -- called by the exchange
 
-    def acquire(self) -> UpstreamConnection | None:
+    def acquire(self) -> PlaceOnConnection | None:
         """An idle connection to the endpoint with the fewest busy ones, None if `connect` must be asked."""
         only = self._only
         if only is not None:
@@ -140,7 +141,7 @@ class Pool:
         if self._waiting:
             self._serve_waiting()
         if self._sweep is None:
-            self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
+            self._sweep_later()
 
     # -- the plan
 
@@ -172,7 +173,7 @@ class Pool:
         resting = min(fit, key=lambda endpoint: endpoint.health.retry_at)
         return resting if resting.has_capacity else Plan.WAIT
 
-    def _acquire_from(self, endpoint: Endpoint) -> UpstreamConnection | None:
+    def _acquire_from(self, endpoint: Endpoint) -> PlaceOnConnection | None:
         """An idle connection; for a trial only a fresh one will do."""
         if endpoint.health.half_open:
             return None
@@ -198,10 +199,10 @@ class Pool:
         task.add_done_callback(lambda _: endpoint.unreserve(connection))  # a task may be cancelled before it ever runs
         self._connecting[waiter] = task
 
-    async def _connect(self, waiter: Waiter, endpoint: Endpoint, reserved: UpstreamConnection, seconds: float) -> None:
+    async def _connect(self, waiter: Waiter, endpoint: Endpoint, reserved: PlaceOnConnection, seconds: float) -> None:
         """Connect to one endpoint after the other, as long as nothing is sent and there is another one."""
         failure = UnreachableError(502, "The app cannot be reached.", "")
-        connection: UpstreamConnection | None = reserved
+        connection: PlaceOnConnection | None = reserved
         try:
             while connection is not None:
                 try:
@@ -232,6 +233,9 @@ class Pool:
     def _slot_freed(self) -> None:
         if self._waiting:
             self._serve_waiting()
+        # A request that was given up leaves a connection of HTTP/2 behind.
+        if self._sweep is None and self._shared and any(endpoint.idle for endpoint in self.endpoints):
+            self._sweep_later()
 
     def _serve_waiting(self) -> None:
         """Whoever waits longest gets what is free."""
@@ -268,7 +272,10 @@ class Pool:
         self._sweep = None
         left = sum(endpoint.close_idle(self._loop.time() - KEEP_SECONDS) for endpoint in self.endpoints)
         if left:
-            self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
 
     def retire(self) -> None:
         """A reload took another pool instead: what is under way goes on, what is idle is closed, later by the sweep."""

@@ -1,0 +1,82 @@
+"""The endpoints of an upstream, made from its settings."""
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.proxy.upstream.endpoint import Endpoint
+from gatekeeper.proxy.upstream.http2_endpoint import HTTP2Endpoint
+from gatekeeper.settings.addresses import SocketPath, UpstreamURL
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
+from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.tls.client import client_context
+
+
+def make_endpoints(
+    name: str, settings: UpstreamSettings, folders: Mapping[Path, SocketPath], files: FileReader = OPEN_DIRECTLY
+) -> list[Endpoint]:
+    """The endpoints of an upstream; ``folders`` maps static folders to sockets. ConfigurationError for bad files."""
+    encrypted = any(url.encrypted for url in settings.endpoints)
+    tls = upstream_tls(name, settings, files) if encrypted else None
+    return [_make_endpoint(name, settings, url, tls, folders) for url in settings.endpoints]
+
+
+def _make_endpoint(
+    name: str,
+    settings: UpstreamSettings,
+    url: UpstreamURL,
+    tls: ssl.SSLContext | None,
+    folders: Mapping[Path, SocketPath],
+) -> Endpoint:
+    make = HTTP2Endpoint if url.is_http2 else Endpoint
+    return make(
+        f"{name} ({url})",
+        url.address or _folder(name, url, folders),
+        tls if url.encrypted else None,
+        (settings.server_name or url.host) if url.encrypted else None,
+        limit=settings.max_connections,
+        slow_start=settings.slow_start,
+    )
+
+
+def _folder(name: str, url: UpstreamURL, folders: Mapping[Path, SocketPath]) -> SocketPath:
+    if url.path is None:
+        raise AssertionError(f"{url} is nowhere")
+    if not url.path.is_dir():
+        raise ConfigurationError(Mistake(f"{_table(name)}.url", f"{url.path} is not a folder"))
+    return folders[url.path]
+
+
+def _table(name: str) -> str:
+    return "upstream" if name == "default" else f"upstreams.{name}"
+
+
+def upstream_tls(name: str, settings: UpstreamSettings, files: FileReader = OPEN_DIRECTLY) -> ssl.SSLContext:
+    """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
+    table = _table(name)
+    try:
+        context = client_context(str(files.locate(settings.ca)) if settings.ca else None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} cannot be used: {_words(error)}")) from error
+    context.set_alpn_protocols(["h2"] if settings.endpoints[0].is_http2 else ["http/1.1"])
+    if settings.unsafe_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if settings.certificate is not None:
+        try:
+            key = files.locate(settings.key) if settings.key is not None else None
+            context.load_cert_chain(files.locate(settings.certificate), key, password=_no_passphrase)
+        except (OSError, ssl.SSLError) as error:
+            sentence = f"{settings.certificate} and its key cannot be used: {_words(error)}"
+            raise ConfigurationError(Mistake(f"{table}.certificate", sentence)) from error
+    return context
+
+
+def _no_passphrase() -> str:
+    """OpenSSL would ask on the terminal; a key of an upstream's client certificate has none."""
+    return ""
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,349 @@
+"""HTTP/2 to an app, with python-hyper's h2 as the app: shared connections, flow control, and what may be sent again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.settings
+import pytest
+
+from tests.proxy.scene import MIB, AppConnection, Scene, get, request
+
+H2C = {"upstream": {"url": "h2c://127.0.0.1:8000"}}
+POST = ("Content-Length: 5",)
+
+
+class HTTP2App:
+    """The app's end of one connection: `receive` gives the events of h2 since the last call."""
+
+    def __init__(self, connection: AppConnection, **settings: int) -> None:
+        self.wire = connection
+        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding=None))
+        if settings:
+            codes = {getattr(h2.settings.SettingCodes, name.upper()): value for name, value in settings.items()}
+            self.h2.local_settings = h2.settings.Settings(client=False, initial_values=codes)
+        self.h2.initiate_connection()
+        self.events: list[Any] = []
+
+    def receive(self) -> list[Any]:
+        events = self.h2.receive_data(self.wire.read())
+        self.events += events
+        return events
+
+    def send(self) -> None:
+        self.wire.send(self.h2.data_to_send())
+
+    def requests(self) -> dict[int, dict[bytes, bytes]]:
+        """Every request so far: its fields by stream."""
+        self.receive()
+        return {
+            event.stream_id: dict(event.headers)
+            for event in self.events
+            if isinstance(event, h2.events.RequestReceived)
+        }
+
+    def body(self, stream: int) -> bytes:
+        self.receive()
+        return b"".join(
+            event.data
+            for event in self.events
+            if isinstance(event, h2.events.DataReceived) and event.stream_id == stream
+        )
+
+    def saw(self, kind: Any, stream: int) -> Any:
+        self.receive()
+        return next((event for event in self.events if isinstance(event, kind) and event.stream_id == stream), None)
+
+    def answer(self, stream: int, body: bytes = b"ok", *fields: tuple[bytes, bytes]) -> None:
+        self.h2.send_headers(stream, ((b":status", b"200"), *fields))
+        self.h2.send_data(stream, body, end_stream=True)
+        self.send()
+
+
+Make = Callable[..., Scene]
+
+
+@pytest.fixture
+def scene(make_scene: Make) -> Scene:
+    return make_scene(**H2C)
+
+
+def started(scene: Scene, **settings: int) -> HTTP2App:
+    app = HTTP2App(scene.app.last, **settings)
+    app.receive()
+    app.send()
+    return app
+
+
+def test_a_request_becomes_one_of_http2_and_back(scene: Scene) -> None:
+    """RFC 9113, 8.3: pseudo-header fields, no Host, te: trailers; the visitor is told as over HTTP/1.1."""
+    alice = scene.alice()
+    alice.send(get("/a?b", "Accept: text/plain"))
+    app = started(scene)
+    fields = app.requests()[1]
+    assert [fields[name] for name in (b":method", b":scheme", b":path", b":authority", b"te", b"accept")] == [
+        b"GET",
+        b"http",
+        b"/a?b",
+        b"app.example.com",
+        b"trailers",
+        b"text/plain",
+    ]
+    assert fields[b"x-real-ip"] == b"192.0.2.7"
+    assert fields[b"x-forwarded-host"] == b"app.example.com"
+    assert len(fields[b"x-request-id"]) == 32
+    assert b"host" not in fields
+    assert b"connection" not in fields
+    app.answer(1, b"ok", (b"content-length", b"2"))
+    assert alice.read() == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".replace(
+        b"content-length", b"Content-Length"
+    )
+    assert scene.statuses == [200]
+
+
+def test_requests_share_one_connection(scene: Scene) -> None:
+    """And their answers come in the app's order."""
+    first, second = scene.alice(), scene.alice()
+    first.send(get("/1"))
+    app = started(scene)
+    second.send(get("/2"))
+    assert [fields[b":path"] for fields in app.requests().values()] == [b"/1", b"/2"]
+    assert scene.busy == 2
+    app.answer(3, b"two")
+    assert second.read().endswith(b"3\r\ntwo\r\n0\r\n\r\n")
+    app.answer(1, b"one")
+    assert first.read().endswith(b"3\r\none\r\n0\r\n\r\n")
+    assert (len(scene.app.connections), scene.busy) == (1, 0)
+
+
+def test_requests_wait_for_the_first_settings(scene: Scene) -> None:
+    """Nobody knows before how many the app takes; no second connection is made meanwhile."""
+    visitors = [scene.alice() for _ in range(3)]
+    for number, visitor in enumerate(visitors):
+        visitor.send(get(f"/{number}"))
+    app = HTTP2App(scene.app.last)
+    assert list(app.requests()) == [1]
+    app.send()
+    assert list(app.requests()) == [1, 3, 5]
+    assert len(scene.app.connections) == 1
+
+
+def test_a_further_connection_is_made_where_the_app_takes_no_more_on_one(scene: Scene) -> None:
+    """SETTINGS_MAX_CONCURRENT_STREAMS (RFC 9113, 5.1.2)."""
+    first, second = scene.alice(), scene.alice()
+    first.send(get("/1"))
+    app = started(scene, max_concurrent_streams=1)
+    second.send(get("/2"))
+    assert list(app.requests()) == [1]
+    assert len(scene.app.connections) == 2
+    assert list(started(scene).requests()) == [1]
+
+
+def test_a_request_waits_for_a_stream_where_no_connection_may_be_added(make_scene: Make) -> None:
+    """max_connections counts connections."""
+    scene = make_scene(upstream={"url": "h2c://127.0.0.1:8000", "max_connections": 1})
+    first, second = scene.alice(), scene.alice()
+    first.send(get("/1"))
+    app = started(scene, max_concurrent_streams=1)
+    second.send(get("/2"))
+    app.answer(1)
+    assert app.requests()[3][b":path"] == b"/2"
+    assert len(scene.app.connections) == 1
+
+
+def test_trailers_go_both_ways(scene: Scene) -> None:
+    """As gRPC needs them."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n"))
+    app = started(scene)
+    assert app.body(1) == b"hello"
+    assert app.saw(h2.events.TrailersReceived, 1).headers == [(b"x-sum", b"1")]
+    app.h2.send_headers(1, ((b":status", b"200"), (b"content-type", b"application/grpc")))
+    app.h2.send_data(1, b"reply")
+    app.h2.send_headers(1, ((b"grpc-status", b"0"),), end_stream=True)
+    app.send()
+    assert alice.read().endswith(b"5\r\nreply\r\n0\r\ngrpc-status: 0\r\n\r\n")
+
+
+def test_an_app_that_stops_taking_a_body_stops_the_client(scene: Scene) -> None:
+    """The app's window is as good as its socket."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", f"Content-Length: {4 * MIB}"))
+    app = started(scene)
+    pieces = 0
+    while not alice.transport.peer_is_held and pieces < 64:
+        alice.send(bytes(65536))
+        pieces += 1
+    assert alice.transport.peer_is_held
+    assert len(app.body(1)) == 65535
+    for _ in range(pieces):
+        app.h2.acknowledge_received_data(65535, 1)
+        app.send()
+        app.receive()
+    assert not alice.transport.peer_is_held
+
+
+def test_a_client_that_stops_reading_stops_the_app(scene: Scene) -> None:
+    """The window of the stream is given back as the client takes the body; other streams are not held."""
+    alice, other = scene.alice(), scene.alice()
+    alice.send(get("/big"))
+    app = started(scene)
+    alice.transport.peer_stalls()
+    app.h2.send_headers(1, ((b":status", b"200"),))
+    sent = 0
+    while (room := min(app.h2.local_flow_control_window(1), 16384)) > 0 and sent < 8 * MIB:
+        app.h2.send_data(1, bytes(room))
+        sent += room
+        app.send()
+        app.receive()
+    assert sent < 2 * MIB
+    other.send(get("/small"))
+    app.requests()
+    app.answer(3, b"small")
+    assert other.read().endswith(b"small\r\n0\r\n\r\n")
+    alice.transport.peer_takes()
+    app.receive()
+    assert app.h2.local_flow_control_window(1) > 0
+
+
+def test_what_the_app_refuses_is_sent_again(scene: Scene) -> None:
+    """RFC 9113, 8.7: REFUSED_STREAM says that the app has not begun, so even a POST is safe, with its body."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", *POST, body=b"hello"))
+    app = started(scene)
+    assert app.body(1) == b"hello"
+    app.h2.reset_stream(1, error_code=7)
+    app.send()
+    assert app.body(3) == b"hello"
+    assert app.saw(h2.events.StreamEnded, 3) is not None
+    app.answer(3)
+    assert alice.read().startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_an_app_that_refuses_each_time_is_a_bad_gateway(scene: Scene) -> None:
+    """A sixth attempt would be no better."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", *POST, body=b"hello"))
+    app = started(scene)
+    for stream in (1, 3, 5, 7, 9, 11):
+        assert app.body(stream) == b"hello"
+        app.h2.reset_stream(stream, error_code=7)
+        app.send()
+    assert scene.statuses == [502]
+    assert list(app.requests()) == [1, 3, 5, 7, 9, 11]
+
+
+def test_a_post_whose_stream_is_reset_otherwise_is_not_sent_again(scene: Scene) -> None:
+    """The app may have begun."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", *POST, body=b"hello"))
+    app = started(scene)
+    app.receive()
+    app.h2.reset_stream(1, error_code=2)
+    app.send()
+    assert scene.statuses == [502]
+    assert list(app.requests()) == [1]
+
+
+def test_no_request_is_lost_when_the_app_goes_away(scene: Scene) -> None:
+    """RFC 9113, 6.8: what is above the last stream is sent again on a new connection, the rest is finished."""
+    first, second = scene.alice(), scene.alice()
+    first.send(get("/1"))
+    app = started(scene)
+    second.send(request("POST", "/2", *POST, body=b"hello"))
+    app.receive()
+    app.h2.close_connection(last_stream_id=1)
+    goaway = app.h2.data_to_send()
+    app.wire.send(goaway)
+    assert len(scene.app.connections) == 2
+    again = started(scene)
+    assert again.body(1) == b"hello"
+    again.answer(1)
+    assert second.read().startswith(b"HTTP/1.1 200 OK\r\n")
+    # h2 sends nothing after its own GOAWAY: HEADERS with :status 200 (RFC 7541, A: index 8) and END_STREAM.
+    app.wire.send(b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88")
+    assert first.read().startswith(b"HTTP/1.1 200 OK\r\n")
+    assert app.wire.is_gone or app.wire.transport.closing
+
+
+def test_an_answer_cut_by_the_app_is_cut_for_the_client(scene: Scene) -> None:
+    """RFC 9113, 8.1.1: it must not look complete."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.receive()
+    app.h2.send_headers(1, ((b":status", b"200"),))
+    app.h2.send_data(1, b"half")
+    app.h2.reset_stream(1, error_code=2)
+    app.send()
+    assert not alice.read().endswith(b"0\r\n\r\n")
+    assert alice.was_sent_away
+
+
+def test_a_client_that_leaves_cancels_its_stream_alone(scene: Scene) -> None:
+    """RST_STREAM(CANCEL); the connection stays for others."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.receive()
+    alice.reset()
+    assert app.saw(h2.events.StreamReset, 1).error_code == 8
+    scene.alice().send(get())
+    assert list(app.requests()) == [1, 3]
+
+
+def test_an_app_that_speaks_http1_is_named_in_the_log(scene: Scene) -> None:
+    """A bad gateway at once, not a timeout."""
+    alice = scene.alice()
+    alice.send(get())
+    scene.app.last.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    assert scene.statuses == [502]
+    assert scene.app.last.transport.closing
+
+
+def test_a_lost_connection_ends_every_stream_on_it(scene: Scene) -> None:
+    """Once each, and nothing is left."""
+    visitors = [scene.alice() for _ in range(3)]
+    visitors[0].send(request("POST", "/", *POST, body=b"hello"))
+    app = started(scene)
+    for visitor in visitors[1:]:
+        visitor.send(request("POST", "/", *POST, body=b"hello"))
+    app.receive()
+    app.wire.reset()
+    assert scene.statuses == [502, 502, 502]
+    assert scene.busy == 0
+
+
+def test_an_idle_connection_is_closed(scene: Scene) -> None:
+    """With GOAWAY, after the same time as one of HTTP/1.1."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.requests()
+    app.answer(1)
+    scene.loop.advance(50)
+    assert any(isinstance(event, h2.events.ConnectionTerminated) for event in app.receive())
+    assert app.wire.transport.closing
+
+
+def test_an_app_that_fell_silent_gets_no_further_requests_on_that_connection(scene: Scene) -> None:
+    """It may have vanished without a FIN, and every request on a shared connection would time out."""
+    alice = scene.alice()
+    alice.send(get())
+    started(scene)
+    scene.loop.advance(61)
+    assert scene.statuses == [504]
+    scene.alice().send(get())
+    assert len(scene.app.connections) == 2
+
+
+def test_a_response_head_that_no_client_should_see_is_a_bad_gateway(scene: Scene) -> None:
+    """RFC 9113, 8.2.2: here a field about the connection. Literal, because h2 would not send it."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.wire.send(b"\x00\x00\x13\x01\x05\x00\x00\x00\x01\x88\x00\x0aconnection\x05close")
+    assert scene.statuses == [502]
+    assert app.saw(h2.events.StreamReset, 1) is not None
