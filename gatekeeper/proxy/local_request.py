@@ -25,6 +25,8 @@ BODY_SECONDS = 10.0
 REPLY_SECONDS = 30.0
 # For all of a file of a few KiB to arrive. Whoever keeps the connection open afterwards is not waited for any longer.
 DELIVERY_SECONDS = 30.0
+# How often the kernel is asked whether it has arrived. An HTTP/2 client keeps its connection, so nothing else tells.
+DELIVERY_CHECK_SECONDS = 0.25
 # Of a User-Agent, enough to recognise it by.
 LONGEST_AGENT = 256
 
@@ -46,6 +48,7 @@ class LocalRequest:
 
     __slots__ = (
         "_content",
+        "_delivery_ends",
         "_identity",
         "_question",
         "_reply",
@@ -68,6 +71,7 @@ class LocalRequest:
         self._identity = identity
         self._step = Step.READING
         self._content = b""
+        self._delivery_ends = 0.0  # by the loop's clock
         self._question: Question | None = None
         self._reply: Reply | None = None
 
@@ -134,9 +138,7 @@ class LocalRequest:
     def expired(self, timeout: Timeout) -> None:
         """A time limit has passed."""
         if self._step is Step.DELIVERING:
-            # A client that has all of it, and only keeps the connection open, has it.
-            self._settle(whole=self._stream.delivered())
-            self._stream.finished()
+            self._check_delivery()
         elif timeout is Timeout.REQUEST_BODY:
             self._fail(408, "The request body did not arrive in time.")
         else:
@@ -177,9 +179,19 @@ class LocalRequest:
         self._stream.send_own(reply.status, reply.headers, reply.body, close=once)
         if once:
             self._step = Step.DELIVERING
-            self._stream.deadline.set(Timeout.DELIVERY, DELIVERY_SECONDS)
+            self._delivery_ends = self._visit.proxy.loop.time() + DELIVERY_SECONDS
+            self._stream.deadline.set(Timeout.DELIVERY, DELIVERY_CHECK_SECONDS)
             return
         self._end(reply.status, len(reply.body), reply.note)
+        self._stream.finished()
+
+    def _check_delivery(self) -> None:
+        """A client that has all of it, and only keeps the connection open, has it."""
+        whole = self._stream.delivered()
+        if not whole and self._visit.proxy.loop.time() < self._delivery_ends:
+            self._stream.deadline.set(Timeout.DELIVERY, DELIVERY_CHECK_SECONDS)
+            return
+        self._settle(whole=whole)
         self._stream.finished()
 
     def _fail(self, status: int, detail: str) -> None:
