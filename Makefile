@@ -58,7 +58,7 @@ style: $(VENV)/.installed-dev ## ruff: rules and formatting
 types: $(VENV)/.installed-dev ## mypy, strict
 	$(BIN)/mypy
 
-# What is generated from gatekeeper/settings/tables.py and the parser, by the form that gatekeeper.cli.reference knows it under.
+# What is generated from gatekeeper/settings/ and the parser, by the form that gatekeeper.cli.reference knows it under.
 REFERENCES := toml:config/gatekeeper.toml markdown:docs/configuration.md schema:config/gatekeeper.schema.json cli:docs/cli.md
 
 reference-current: $(VENV)/.installed ## whether the files made by `make reference` are up to date

@@ -7,15 +7,11 @@ from typing import Any
 
 from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.config.source import KeyPath
+from gatekeeper.settings.access import ClientAuthSettings, RouteSettings
 from gatekeeper.settings.addresses import Address, ListenAddress, quoted
-from gatekeeper.settings.tables import (
-    AdminSettings,
-    ClientAuthSettings,
-    IdentitySettings,
-    RouteSettings,
-    ServerSettings,
-    UpstreamSettings,
-)
+from gatekeeper.settings.identity import IdentitySettings
+from gatekeeper.settings.server import AdminSettings, ServerSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 from gatekeeper.wire.foreign import folded, is_foreign
 from gatekeeper.wire.headers import is_left_to_custom, is_of_the_request, is_reserved
 

@@ -22,7 +22,7 @@ from gatekeeper.config.source import KeyPath, Source, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 from gatekeeper.settings.tables import Settings
-from gatekeeper.settings.types import Loading
+from gatekeeper.settings.validation import Loading
 
 VARIABLE = "GATEKEEPER_CONFIG"
 NAME = "gatekeeper.toml"

@@ -5,8 +5,9 @@ import difflib
 from pydantic_core import ErrorDetails
 
 from gatekeeper.config.source import KeyPath
-from gatekeeper.settings.tables import Settings, Table, table_at
-from gatekeeper.settings.types import shown
+from gatekeeper.settings.table import Table
+from gatekeeper.settings.tables import Settings, table_at
+from gatekeeper.settings.validation import shown
 
 
 def message_for(error: ErrorDetails) -> tuple[KeyPath, str]:

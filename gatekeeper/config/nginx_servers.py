@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.addresses import parse_host, parse_upstream
-from gatekeeper.settings.types import ROUTE_PATH
+from gatekeeper.settings.http_types import ROUTE_PATH
 
 Note = Callable[[Directive, str], None]
 

@@ -15,8 +15,9 @@ from annotated_types import MinLen
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from gatekeeper.settings.tables import Settings, Table, table_at
-from gatekeeper.settings.types import OneOrMany
+from gatekeeper.settings.table import Table
+from gatekeeper.settings.tables import Settings, table_at
+from gatekeeper.settings.validation import OneOrMany
 
 _WIDTH = 118
 
@@ -35,7 +36,7 @@ key, and a variable that is not set, is an error.
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Written by `python -m gatekeeper.cli.reference markdown` from gatekeeper/settings/tables.py. -->
+<!-- Written by `python -m gatekeeper.cli.reference markdown` from gatekeeper/settings/. -->
 
 gatekeeper reads one TOML file: the one given with `-c`, else `$GATEKEEPER_CONFIG`, else `./gatekeeper.toml`, else
 `/etc/gatekeeper/gatekeeper.toml`. `gatekeeper init` writes one to start from; `gatekeeper check` tells every mistake in

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from gatekeeper.settings.tables import RouteSettings
+from gatekeeper.settings.access import RouteSettings
 
 
 def shadowed_routes(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:

@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from gatekeeper.settings.addresses import SocketPath
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 
 
 class StaticSites:

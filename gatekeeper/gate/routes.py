@@ -14,7 +14,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.paths import folded, read_host, sure_length
 from gatekeeper.gate.rules import Rule, compile_rule
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.tables import RouteSettings
+from gatekeeper.settings.access import RouteSettings
 
 # What was found is kept for so many different requests. An entry is about as large as its target: 0.2 MiB in all with
 # those of browsers, 8 MiB if somebody who was let in fills it on purpose.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.tables import RuleSettings
+from gatekeeper.settings.access import RuleSettings
 
 Fits = Callable[[Certificate], bool]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gatekeeper.errors import ConfigurationError, Mistake, StartError
-from gatekeeper.settings.tables import ServerSettings
+from gatekeeper.settings.server import ServerSettings
 
 _log = logging.getLogger("gatekeeper")
 

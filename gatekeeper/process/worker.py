@@ -36,7 +36,8 @@ from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool, make_pools
 from gatekeeper.settings.addresses import Address, SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.settings.tables import AdminSettings, Settings
+from gatekeeper.settings.server import AdminSettings
+from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.access_log import FORMATS, AccessLog
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, State
 

@@ -19,14 +19,10 @@ from gatekeeper.invitations.folder import Invitations, complaint
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
-from gatekeeper.settings.tables import (
-    ClientAuthSettings,
-    InvitationsSettings,
-    JWTSettings,
-    MaintenanceSettings,
-    Settings,
-)
+from gatekeeper.settings.identity import JWTSettings
+from gatekeeper.settings.tables import Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key

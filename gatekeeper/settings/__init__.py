@@ -1,9 +1,11 @@
 """What can be configured, as validated values.
 
 tables
-    one class for each table of ``gatekeeper.toml``, each field with its default and its meaning.
-types
-    the types of those fields: how TOML writes each, what is rejected and why, how a value is shown again.
+    the whole of ``gatekeeper.toml``, and which class describes which of its tables.
+server, access, upstream, identity
+    one class for each table, each field with its default and its description; ``table`` is their base.
+types, certificate_types, http_types
+    the types of those fields, made of ``validation``: how TOML writes each, what is rejected and why.
 addresses, units
     network addresses and URLs; durations and sizes.
 files

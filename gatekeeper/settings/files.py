@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gatekeeper.settings.tables import Settings, UpstreamSettings
+from gatekeeper.settings.tables import Settings
+from gatekeeper.settings.upstream import UpstreamSettings
 
 FileStamp = tuple[int, ...] | None
 """A file as stat(2) sees it, links followed: device, inode, size, times of content and entry. None if there is none."""

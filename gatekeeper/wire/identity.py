@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.tables import IdentitySettings
+from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.wire.assertion import HEADER, Assertions
 from gatekeeper.wire.custom import fill
 from gatekeeper.wire.foreign import StrippedNames

@@ -4,7 +4,7 @@ import pytest
 
 from gatekeeper.cli.check import route_line
 from gatekeeper.gate.routes import compile_route
-from gatekeeper.settings.tables import RouteSettings
+from gatekeeper.settings.access import RouteSettings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.gate.routes import Routes
-from gatekeeper.settings.tables import RouteSettings
+from gatekeeper.settings.access import RouteSettings
 
 
 def found(*tables: dict[str, Any]) -> list[tuple[int, int]]:

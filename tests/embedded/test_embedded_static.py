@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gatekeeper.embedded.static import StaticSites, static_app
 from gatekeeper.settings.addresses import parse_upstream
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 
 PATIENCE = 20.0
 

@@ -12,7 +12,7 @@ from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward, Main
 from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, MAINTENANCE, UNKNOWN, Routes, StaticDocument
 from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
-from gatekeeper.settings.tables import RouteSettings, RuleSettings
+from gatekeeper.settings.access import RouteSettings, RuleSettings
 from tests.people import ALICE
 
 BOB = replace(ALICE, common_names=("bob",), organizational_units=("ops",), sha256="ef" * 32)

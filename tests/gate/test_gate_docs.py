@@ -12,7 +12,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward
 from gatekeeper.gate.routes import NoRoute, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
-from gatekeeper.settings.tables import RouteSettings, RuleSettings
+from gatekeeper.settings.access import RouteSettings, RuleSettings
 from tests.people import ALICE
 
 TEXT = (Path(__file__).parents[2] / "docs" / "routes.md").read_text(encoding="utf-8")

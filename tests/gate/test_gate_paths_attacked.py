@@ -12,7 +12,7 @@ import pytest
 from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward
 from gatekeeper.gate.routes import LocalRoute, NoRoute, Routes
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse
-from gatekeeper.settings.tables import RouteSettings
+from gatekeeper.settings.access import RouteSettings
 from tests.people import ALICE
 
 TABLE = tomllib.loads(Path(__file__).with_name("path_attacks.toml").read_text(encoding="utf-8"))

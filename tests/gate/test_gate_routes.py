@@ -17,7 +17,7 @@ from gatekeeper.gate.routes import (
     Routes,
     StaticDocument,
 )
-from gatekeeper.settings.tables import RouteSettings
+from gatekeeper.settings.access import RouteSettings
 from tests.people import ALICE
 
 

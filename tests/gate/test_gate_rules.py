@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from gatekeeper.gate.rules import Rule, compile_rule
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.tables import RuleSettings
+from gatekeeper.settings.access import RuleSettings
 from tests.people import ALICE
 
 

@@ -19,7 +19,7 @@ from gatekeeper.proxy.snapshot import Snapshot, make_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import Settings
-from gatekeeper.settings.types import Loading
+from gatekeeper.settings.validation import Loading
 from gatekeeper.telemetry.access_log import Outcome, json_line
 from gatekeeper.telemetry.access_log import Visitor as LoggedVisitor
 from gatekeeper.telemetry.metrics import Metrics

@@ -13,7 +13,7 @@ from gatekeeper.proxy.upstream.check import ask
 from gatekeeper.proxy.upstream.endpoint import Endpoint
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 from tests.certificates import make_authority, make_client, make_server
 from tests.proxy.test_proxy_upstream_http1 import place_at
 

@@ -17,7 +17,7 @@ from gatekeeper.process.worker import new_event_loop as uvloop_or_asyncio
 from gatekeeper.proxy.upstream.endpoint import Endpoint
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client, make_server
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "as in a worker": uvloop_or_asyncio}

@@ -10,7 +10,7 @@ from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.proxy.upstream.pool import Pool
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 from tests.proxy.scene import App
 from tests.proxy.virtual import VirtualLoop
 

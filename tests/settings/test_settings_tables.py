@@ -7,19 +7,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from gatekeeper.settings.tables import (
-    ClientAuthSettings,
-    InvitationsSettings,
-    RouteSettings,
-    RuleSettings,
-    ServerSettings,
-    Settings,
-    Table,
-    TimeoutsSettings,
-    UpstreamSettings,
-    table_at,
-)
-from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
+from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, RouteSettings, RuleSettings
+from gatekeeper.settings.server import ServerSettings, TimeoutsSettings
+from gatekeeper.settings.table import Table
+from gatekeeper.settings.tables import Settings, table_at
+from gatekeeper.settings.upstream import UpstreamSettings
+from tests.configurations import MINIMAL, loaded
 
 TABLES = [name for name in Settings.model_fields if name != "upstreams"]
 
@@ -113,67 +106,6 @@ def test_the_upstream_table_is_the_one_named_default(tmp_path: Path) -> None:
         "default": ["http://127.0.0.1:8000"],
         "api": ["http://a:80", "http://b:1"],
     }
-
-
-HTTPS = '[upstream]\nurl = "https://a"\n'
-
-
-@pytest.mark.parametrize(
-    ("upstream", "sentence"),
-    [
-        (UPSTREAM + 'urls = ["http://a"]\n', "holds both url and urls; keep one of them"),
-        ("[upstream]\n", "names no endpoint; write url ="),
-        ("[upstream]\nurls = []\n", "names no endpoint; write url ="),
-        ('[upstream]\nurls = ["static:a", "http://b"]\n', "lists static: among several urls"),
-        ('[upstream]\nurls = ["h2c://a", "http://b"]\n', "mixes h2c:// or h2:// with other URLs"),
-        ('[upstream]\nurls = ["h2c://a", "h2://b"]\n', "mixes h2c:// or h2:// with other URLs"),
-        ('[upstream]\nurl = "h2c://a"\nhealth_path = "/"\n', "has health_path, which is requested over HTTP/1.1"),
-        ('[upstream]\nurl = "h2c://a"\nca = "a"\n', "has ca, which only means something for"),
-        (HTTPS + 'certificate = "a"\n', "needs certificate and key together"),
-        (HTTPS + 'key = "a"\n', "needs certificate and key together"),
-        (UPSTREAM + 'ca = "a"\n', "has ca, which only means something for an https:// or h2:// upstream"),
-        (UPSTREAM + 'certificate = "a"\nkey = "b"\n', "has certificate, which only means something for an https://"),
-        (
-            UPSTREAM + 'server_name = "a"\n',
-            "has server_name, which only means something for an https:// or h2:// upstream",
-        ),
-        (
-            UPSTREAM + "unsafe_skip_verify = true\n",
-            "has unsafe_skip_verify, which only means something for an https://",
-        ),
-    ],
-)
-def test_an_upstream_that_contradicts_itself(tmp_path: Path, upstream: str, sentence: str) -> None:
-    """A key that can have no effect is a misunderstanding, so it is not passed over."""
-    (found,) = mistakes(tmp_path, SERVER + CLIENT_AUTH + upstream)
-    assert found.startswith(f"line 6: upstream: {sentence}")
-
-
-@pytest.mark.parametrize("name", ["ca", "server_name"])
-def test_https_keys_belong_to_https_upstreams(tmp_path: Path, name: str) -> None:
-    """Beside an https:// URL they are taken."""
-    assert loaded(tmp_path, SERVER + CLIENT_AUTH + HTTPS + f'{name} = "a"\n')
-
-
-def test_a_public_route_cannot_ask_who_is_there() -> None:
-    """Whoever writes both believes that somebody is kept out."""
-    for rules in ({"allow": [{"cn": "a"}]}, {"deny": [{"cn": "a"}]}):
-        with pytest.raises(ValidationError, match="is public, so it cannot ask who the visitor is"):
-            RouteSettings.model_validate({"public": True, **rules})
-
-
-def test_a_rule_that_says_nothing_is_refused() -> None:
-    """It would match everybody."""
-    with pytest.raises(ValidationError, match="is empty, so it would match everybody"):
-        RuleSettings.model_validate({})
-
-
-@pytest.mark.parametrize("name", ["allow", "hosts", "methods"])
-def test_an_empty_list_does_not_mean_everything(name: str) -> None:
-    """Written without an entry, it could mean nobody as well as everybody."""
-    with pytest.raises(ValidationError) as caught:
-        RouteSettings.model_validate({name: []})
-    assert [error["type"] for error in caught.value.errors()] == ["too_short"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.proxy.upstream.endpoints import upstream_tls
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 from gatekeeper.tls.client import client_context
 from tests.tls.scene import Scene
 

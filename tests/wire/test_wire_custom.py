@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.types import PLACEHOLDERS
+from gatekeeper.settings.http_types import PLACEHOLDERS
 from gatekeeper.wire.custom import _VALUES, fill
 from tests.people import ALICE
 

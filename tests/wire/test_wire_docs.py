@@ -10,8 +10,8 @@ from cryptography.x509.oid import NameOID
 
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.tables import IdentitySettings
-from gatekeeper.settings.types import PLACEHOLDERS
+from gatekeeper.settings.http_types import PLACEHOLDERS
+from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.wire.assertion import JWKS_PATH, _claims
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.presets import PRESETS

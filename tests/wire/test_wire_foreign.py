@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.settings.tables import IdentitySettings
+from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.wire.foreign import BUILT_IN, FOREIGN_HEADERS, StrippedNames, folded, is_foreign
 from gatekeeper.wire.headers import is_left_to_custom, is_of_the_request, read_request_field
 from gatekeeper.wire.identity import IdentityWriter

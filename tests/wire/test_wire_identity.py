@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.tables import IdentitySettings
+from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.wire.assertion import Assertions
 from gatekeeper.wire.headers import is_reserved
 from gatekeeper.wire.identity import DAY, IdentityWriter

@@ -9,7 +9,7 @@ from gatekeeper.proxy.upstream.endpoint import Endpoint
 from gatekeeper.proxy.upstream.http2_endpoint import HTTP2Endpoint
 from gatekeeper.settings.addresses import SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 from gatekeeper.tls.client import client_context
 
 

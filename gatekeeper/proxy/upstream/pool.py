@@ -12,7 +12,7 @@ from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, PlaceOnCo
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
-from gatekeeper.settings.tables import UpstreamSettings
+from gatekeeper.settings.upstream import UpstreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

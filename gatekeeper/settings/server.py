@@ -1,0 +1,162 @@
+"""The tables about the server itself: listeners, log, timeouts, limits."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictInt
+
+from gatekeeper.settings.addresses import parse_listen
+from gatekeeper.settings.table import Count, Table
+from gatekeeper.settings.types import (
+    Delay,
+    Duration,
+    File,
+    HostName,
+    Listen,
+    ListenOrOff,
+    LogTarget,
+    Network,
+    Size,
+    SizeOrUnlimited,
+    Text,
+    Workers,
+)
+from gatekeeper.settings.validation import OneOrMany
+
+
+class ServerSettings(Table):
+    """The listener: where visitors connect, and the ordinary HTTPS certificate they see."""
+
+    listen: Annotated[tuple[Listen, ...], Field(min_length=1), OneOrMany] = Field(
+        default_factory=lambda: (parse_listen("0.0.0.0:8443"),),
+        description='Where to listen: an address, or a list of them; port 0 picks one, "unix:/path" is a Unix socket.',
+    )
+    certificate: File = Field(
+        examples=["fullchain.pem"],
+        description="The HTTPS certificate that visitors see, PEM, with its chain; from Let's Encrypt or elsewhere.",
+    )
+    key: File = Field(examples=["privkey.pem"], description="The private key of that certificate, PEM.")
+    key_passphrase_file: File | None = Field(
+        default=None,
+        examples=["key-passphrase.txt"],
+        description="A file whose first line is the passphrase of the key.",
+    )
+    min_tls: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS version that is accepted.")
+    max_tls: Literal["1.2", "1.3"] = Field(
+        default="1.3",
+        description='The newest TLS version; "1.2" for smart cards that sign only as PKCS #1 v1.5 does, which TLS 1.3 '
+        "does not take.",
+    )
+    http2: StrictBool = Field(default=True, description="Whether visitors may speak HTTP/2; else HTTP/1.1 alone.")
+    workers: Workers = Field(default=1, description='How many worker processes; "auto" is one for each core.')
+    proxy_protocol_from: tuple[Network, ...] = Field(
+        default=(),
+        examples=[["10.0.0.5/32"]],
+        description="Load balancers that must send a PROXY v1 or v2 header; one from any other address is refused.",
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        examples=[["10.0.0.0/8"]],
+        description="Proxies whose X-Forwarded-*, Forwarded and X-Request-Id are accepted and appended to.",
+    )
+    user: Text | None = Field(
+        default=None,
+        examples=["gatekeeper"],
+        description="The user that the workers become once the ports are open, if started as root.",
+    )
+    group: Text | None = Field(
+        default=None,
+        examples=["gatekeeper"],
+        description="The group that the workers become; without it, the user's own.",
+    )
+
+
+class AdminSettings(Table):
+    """The listener for operators: plain HTTP with /healthz, /readyz, /metrics and /status. Keep it private."""
+
+    listen: ListenOrOff = Field(
+        default_factory=lambda: parse_listen("127.0.0.1:9000"),
+        description='Where to listen; "off" disables it, and `gatekeeper healthcheck` with it.',
+    )
+    hosts: tuple[HostName, ...] = Field(
+        default=(),
+        examples=[["gatekeeper.monitoring.svc"]],
+        description="The names by which /status, /metrics and /readyz?verbose may be asked for, beside IP addresses, "
+        "localhost and the name in admin.listen. By any other name, a web page open in a browser on this machine could "
+        "read them (DNS rebinding).",
+    )
+
+
+class ReadinessSettings(Table):
+    """What makes /readyz fail, apart from the gate itself."""
+
+    checks: tuple[Literal["upstream", "crl"], ...] = Field(
+        default=(),
+        examples=[["upstream"]],
+        description='Conditions that take this gate out of service: "upstream", no app at all is up; "crl", everyone '
+        "is refused because of a stale list. Without any, /readyz says only whether this gate can answer.",
+    )
+
+
+class LogSettings(Table):
+    """What is logged, where, and in which format."""
+
+    access: LogTarget = Field(
+        default="stdout",
+        description='Where the access log goes, one line per exchange: "stdout", "stderr", "off" or a file.',
+    )
+    format: Literal["json", "combined", "text"] = Field(
+        default="json",
+        description="The format of access lines: JSON, that of Apache and nginx (combined), or plain text for people.",
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The lowest level of messages written to stderr."
+    )
+
+
+class TimeoutsSettings(Table):
+    """Time limits. All are enforced."""
+
+    handshake: Duration = Field(default=10.0, description="The TLS handshake, from the connection to its end.")
+    request_header: Duration = Field(
+        default=10.0, description="The head of a request, from its first byte to its last."
+    )
+    idle: Duration = Field(default=75.0, description="A kept-alive connection between two requests.")
+    connect: Duration = Field(default=5.0, description="Connecting to an upstream, its TLS handshake included.")
+    response_header: Duration = Field(
+        default=60.0, description="The head of the upstream's response, after the whole request was sent."
+    )
+    stream_idle: Duration = Field(default=60.0, description="A body, in either direction, in which no byte moves.")
+    tunnel_idle: Duration = Field(default=3600.0, description="A WebSocket or other tunnel in which no byte moves.")
+    hang: Duration = Field(
+        default=10.0, description="A worker process that does not respond; it is then killed and replaced."
+    )
+    drain: Duration = Field(
+        default=30.0, description="Exchanges under way when the gate stops; the rest is then closed."
+    )
+    drain_delay: Delay = Field(
+        default=0.0,
+        description="The time between /readyz failing and the end of accepting, for load balancers to notice.",
+    )
+
+
+class LimitsSettings(Table):
+    """Size and number limits."""
+
+    request_header: Size = Field(default=32 << 10, description="The head of a request, all lines together; above: 431.")
+    header_count: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=100, description="The number of header lines of a request; above: 431."
+    )
+    request_line: Size = Field(default=8 << 10, description="The first line of a request; above: 414.")
+    request_body: SizeOrUnlimited = Field(
+        default=None, description='The body of a request; above: 413; or "unlimited".'
+    )
+    connections: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=10000, description="Open connections in all workers together; above, new ones wait to be accepted."
+    )
+    connections_per_ip: Count = Field(
+        default=0,
+        description="Open connections from one address; above, new ones are closed; 0 sets no limit.",
+    )
+    http2_streams: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
+        default=100, description="Requests that an HTTP/2 connection may carry at once; above, they are to be repeated."
+    )

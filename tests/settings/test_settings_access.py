@@ -1,0 +1,27 @@
+"""The tables about visitors."""
+
+import pytest
+from pydantic import ValidationError
+
+from gatekeeper.settings.access import RouteSettings, RuleSettings
+
+
+def test_a_public_route_cannot_ask_who_is_there() -> None:
+    """Whoever writes both believes that somebody is kept out."""
+    for rules in ({"allow": [{"cn": "a"}]}, {"deny": [{"cn": "a"}]}):
+        with pytest.raises(ValidationError, match="is public, so it cannot ask who the visitor is"):
+            RouteSettings.model_validate({"public": True, **rules})
+
+
+def test_a_rule_that_says_nothing_is_refused() -> None:
+    """It would match everybody."""
+    with pytest.raises(ValidationError, match="is empty, so it would match everybody"):
+        RuleSettings.model_validate({})
+
+
+@pytest.mark.parametrize("name", ["allow", "hosts", "methods"])
+def test_an_empty_list_does_not_mean_everything(name: str) -> None:
+    """Written without an entry, it could mean nobody as well as everybody."""
+    with pytest.raises(ValidationError) as caught:
+        RouteSettings.model_validate({name: []})
+    assert [error["type"] for error in caught.value.errors()] == ["too_short"]
