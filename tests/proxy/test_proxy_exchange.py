@@ -642,6 +642,19 @@ def test_a_client_is_held_while_the_app_is_being_connected_to(scene: Scene) -> N
     assert scene.app.last.read().endswith(b"\r\n\r\nabcdef")
 
 
+def test_a_body_that_outgrows_the_buffer_while_the_app_is_being_connected_to_goes_on(scene: Scene) -> None:
+    """More than the client may send ahead came with the head: that reason to hold it ends with the other one."""
+    scene.app.hangs = True
+    alice = scene.alice()
+    alice.send(request("POST", "/", "Content-Length: 100000", body=b"a" * 99_000))
+    assert alice.transport.peer_is_held
+    scene.app.recover()
+    assert not alice.transport.peer_is_held
+    alice.send(b"a" * 1_000)
+    assert scene.app.last.read().count(b"a" * 1_000) == 100
+    assert scene.serve(alice) == OK
+
+
 def test_both_ways_of_a_tunnel_are_held_by_themselves(scene: Scene) -> None:
     """A client that does not read can still speak, and an app too."""
     alice = scene.alice()

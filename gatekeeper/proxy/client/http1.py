@@ -365,6 +365,7 @@ class Http1:
         if why is PauseReason.CONNECTING and self._holds_back:
             self._holds_back = False
             data, self._buffered = self._buffered, b""
+            self._link.resume_reading(PauseReason.AHEAD)  # more than the buffer's limit may have come with the head
             if data and self.handler is not None and self._body is not None:
                 self._read_body(self.handler, self._body, data)
 
