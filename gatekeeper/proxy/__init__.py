@@ -7,7 +7,9 @@ client
 upstream
     the app's side: endpoints, their connections and health, the pool that chooses one.
 exchange
-    one forwarded request and its response, from the first byte to the line in the access log.
+    one forwarded request and its response: where they go, what is repeated, when they become a tunnel.
+relay
+    its base: backpressure, time limits, and each way an exchange ends.
 local_request
     one request that the gate answers itself, below ``/.gatekeeper/``.
 visit
@@ -25,5 +27,5 @@ journal
 states, deadline
     the states of an exchange and the moves between them; one timer for each stream.
 forwarding, websocket
-    what the app is told about the visitor; where WebSocket frames end.
+    what the app is told about the visitor; the key of a WebSocket handshake, and where frames end.
 """

@@ -81,7 +81,7 @@ class LocalRequest:
         if not self.head.has_body:
             self._ask()
         elif block.length > MAX_BODY:
-            self._fail(413, _TOO_LARGE)
+            self.fail(413, _TOO_LARGE)
         else:
             self._stream.deadline.set(Timeout.REQUEST_BODY, BODY_SECONDS)
             if block.expects_continue:
@@ -93,7 +93,7 @@ class LocalRequest:
         """More of the body."""
         self._content += content
         if len(self._content) > MAX_BODY:
-            self._fail(413, _TOO_LARGE)
+            self.fail(413, _TOO_LARGE)
 
     def request_end(self, content: bytes, trailers: bytes) -> None:
         """The end of the body."""
@@ -101,9 +101,13 @@ class LocalRequest:
         if self._step is Step.READING:
             self._ask()
 
-    def request_failed(self, status: int, detail: str) -> None:
-        """The body is malformed."""
-        self._fail(status, detail)
+    def fail(self, status: int, detail: str) -> None:
+        """Nobody knows where the next request begins, or whether the answer comes after all: the connection ends."""
+        if self._step is Step.ENDED:
+            return
+        sent = self._visit.send_error(self._stream, self.head, status, detail, self._request_id, close=True)
+        self._end(status, sent, detail)
+        self._stream.finished()
 
     def client_closed(self) -> bool:
         """The client has said that it is done; the kernel still knows what has arrived.
@@ -140,9 +144,9 @@ class LocalRequest:
         if self._step is Step.DELIVERING:
             self._check_delivery()
         elif timeout is Timeout.REQUEST_BODY:
-            self._fail(408, "The request body did not arrive in time.")
+            self.fail(408, "The request body did not arrive in time.")
         else:
-            self._fail(503, "Invitations are not available at the moment.")
+            self.fail(503, "Invitations are not available at the moment.")
 
     # -- the answer
 
@@ -192,14 +196,6 @@ class LocalRequest:
             self._stream.deadline.set(Timeout.DELIVERY, DELIVERY_CHECK_SECONDS)
             return
         self._settle(whole=whole)
-        self._stream.finished()
-
-    def _fail(self, status: int, detail: str) -> None:
-        """Nobody knows where the next request begins, or whether the answer comes after all: the connection ends."""
-        if self._step is Step.ENDED:
-            return
-        sent = self._stream.send_error(status, detail, self._request_id, close=True)
-        self._end(status, sent, detail)
         self._stream.finished()
 
     def _settle(self, *, whole: bool) -> None:

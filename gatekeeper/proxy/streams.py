@@ -60,9 +60,6 @@ class ClientStream(Protocol):
     def send_own(self, status: int, headers: Headers, body: bytes, *, close: bool) -> None:
         """An answer of the gate itself; ``close`` if no further request may follow on the connection."""
 
-    def send_error(self, status: int, detail: str, request_id: str, *, close: bool) -> int:
-        """An error page of the gate itself; returns the number of body bytes."""
-
     def switch(self, head: ResponseHead, rest: bytes) -> None:
         """The app has switched protocols; ``rest`` are its first bytes of the tunnel."""
 
@@ -94,8 +91,8 @@ class RequestHandler(Protocol):
     def request_end(self, content: bytes, trailers: bytes) -> None:
         """The end of the request's body. Never called for a request without one."""
 
-    def request_failed(self, status: int, detail: str) -> None:
-        """The body is malformed."""
+    def fail(self, status: int, detail: str) -> None:
+        """The body is malformed: answer with this error."""
 
     def client_closed(self) -> bool:
         """The client has said that it sends no more, and its request is complete. Whether the answer still comes."""
@@ -194,8 +191,8 @@ class ResponseHandler(Protocol):
     def response_switch(self, head: ResponseHead, rest: bytes) -> None:
         """101: the app has switched protocols, as the request asked."""
 
-    def response_failed(self, detail: str) -> None:
-        """What the app sends cannot be passed on."""
+    def fail(self, status: int, detail: str) -> None:
+        """What the app sends cannot be passed on: answer with this error, or cut a response that has begun."""
 
     def upstream_gone(self, error: Exception | None) -> None:
         """The connection is closed before the response was complete."""

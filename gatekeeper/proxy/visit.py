@@ -12,6 +12,7 @@ from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.proxy import Connection, Proxy
 from gatekeeper.proxy.snapshot import Snapshot
+from gatekeeper.proxy.streams import ClientStream
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.telemetry.access_log import Visitor
 from gatekeeper.tls.connection import TLSConnection
@@ -145,7 +146,18 @@ class Visit:
             now=now,
         )
 
-    def error_page(self, head: RequestHead, status: int, detail: str, request_id: str) -> Answer:
+    def send_error(
+        self, stream: ClientStream, head: RequestHead, status: int, detail: str, request_id: str, *, close: bool
+    ) -> int:
+        """Answer with an error of the gate's own; ``close`` if no further request may follow on the connection.
+
+        Returns the number of bytes of content.
+        """
+        page = self._error_page(head, status, detail, request_id)
+        stream.send_own(page.status, page.headers, page.body, close=close)
+        return len(page.body)
+
+    def _error_page(self, head: RequestHead, status: int, detail: str, request_id: str) -> Answer:
         """An error of the gate's own, in the form and language that the request asks for."""
         maintenance = self.snapshot.settings.maintenance if detail == MAINTENANCE.detail else None
         passing = 1 if status == 503 else None

@@ -1,10 +1,19 @@
-"""Tracks WebSocket frames on their way to the client (RFC 6455, 5.2), only to know where each one ends.
+"""WebSockets (RFC 6455): the key of a handshake, and where the frames of a tunnel end.
 
 A close frame of the gate's own can be sent between two frames, also in the middle of a fragmented message (5.4), but
 not inside of one. Nothing is unpacked, checked or changed.
 """
 
+import base64
+import hashlib
+import os
+
+from gatekeeper.wire.response import ResponseHead
+
 GOING_AWAY, POLICY_VIOLATION = 1001, 1008  # RFC 6455, 7.4.1
+
+# RFC 6455, 1.3.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 _CLOSE = 0x8
 _OPCODE = 0x0F
@@ -15,8 +24,27 @@ _KEY = 4
 _MOST = 125  # the payload of a control frame (RFC 6455, 5.5)
 
 
+def new_key() -> bytes:
+    """A value for Sec-WebSocket-Key (RFC 6455, 4.1)."""
+    return base64.b64encode(os.urandom(16))
+
+
+def accept_of(key: bytes) -> bytes:
+    """The Sec-WebSocket-Accept that answers a key (RFC 6455, 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest())
+
+
+def accepts(head: ResponseHead, accept: bytes) -> bool:
+    """RFC 6455, 4.1: an app that does not know the key did not mean this handshake."""
+    lines = [line.partition(b":") for line in head.fields.split(b"\r\n")]
+    return [value.strip() for name, _, value in lines if name.lower() == b"sec-websocket-accept"] == [accept]
+
+
 class FrameTracker:
-    """Follows the app's side of a tunnel. ``closed`` tells that the app itself has sent a close frame."""
+    """Follows the frames of the app's side of a tunnel (RFC 6455, 5.2), only to know where each one ends.
+
+    ``closed`` tells that the app itself has sent a close frame.
+    """
 
     __slots__ = ("_left", "_start", "closed")
 

@@ -930,7 +930,7 @@ def test_no_exchange_leaves_the_table(scene: Scene, here: State, there: State) -
     """TRANSITIONS: an illegal move is a bug, and raises."""
     alice = scene.alice()
     alice.send(get("/"))
-    exchange = alice.connection._codec.handler
+    exchange = alice.connection._codec.stream.handler
     assert isinstance(exchange, Exchange)
     exchange.state = here
     if there in TRANSITIONS[here]:

@@ -6,8 +6,10 @@ proxy_header
     a connection from a load balancer, until its PROXY header has said for whom it is.
 connection
     one client's transport and TLS; the handshake decides on the codec.
-http1
-    the codec for HTTP/1.1: where request heads are read and answers get their framing. `wire` knows the rules.
+http1, http1_stream
+    the codec for HTTP/1.1, which reads request heads; its stream, which reads bodies and frames responses.
+http2, http2_stream
+    the codec for HTTP/2, and the stream of one of its requests. `wire` knows the rules of both versions.
 dispatch
     asks for a decision on each request, and acts on it.
 """

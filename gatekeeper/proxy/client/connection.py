@@ -119,12 +119,8 @@ class ClientConnection:
 
     def _handshake_done(self) -> None:
         self._proxy.journal.handshake_done()
-        if self.tls.alpn == "h2":
-            self._codec = Http2(self, self.visit)
-            return
-        codec = Http1(self, self.visit)
-        codec.await_request()
-        self._codec = codec
+        codec = Http2 if self.tls.alpn == "h2" else Http1
+        self._codec = codec(self, self.visit)
 
     def _refuse_handshake(self, peer: Peer) -> int:
         """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""

@@ -40,7 +40,7 @@ def dispatch(
         sent = len(body)
     else:
         status, detail = decision.status, decision.detail
-        sent = stream.send_error(status, detail, request_id, close=False)
+        sent = visit.send_error(stream, head, status, detail, request_id, close=False)
     visit.proxy.journal.answered(visit.visitor, head, status, sent, request_id, now, detail)
     stream.finished()
     return None

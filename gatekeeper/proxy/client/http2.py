@@ -209,7 +209,7 @@ class Http2:
         if self.visit.tls.peer.leaf is None:
             refusal = self._misdirects(stream.head, authorizer)
             if refusal is not None:
-                stream.misdirected(refusal, now)
+                self._answer_misdirected(stream, refusal, now)
                 return
         stream.dispatch(authorizer, now)
 
@@ -227,6 +227,16 @@ class Http2:
             return None
         self._misdirected.add(host)
         return decision.refusal
+
+    def _answer_misdirected(self, stream: Http2Stream, refusal: Refuse, now: float) -> None:
+        """421, with the page that a refusal has."""
+        visit = self.visit
+        request_id = visit.next_request_id()
+        page = visit.refusal_page(stream.head, refusal, request_id, now)
+        stream.send_own(421, page.headers, page.body, close=False)
+        journal, sent = visit.proxy.journal, len(page.body)
+        journal.answered(visit.visitor, stream.head, 421, sent, request_id, now, "the connection is another host's")
+        stream.finished()
 
     def _ask(self, stream: Http2Stream) -> None:
         """The request waits until the OCSP responder has said something about its client."""
@@ -260,7 +270,7 @@ class Http2:
         visit.authorizer(now)
         own = self._streams[stream.id] = Http2Stream(self, stream, request.head)
         request_id = visit.next_request_id()
-        sent = own.send_error(error.status, error.detail, request_id, close=False)
+        sent = visit.send_error(own, request.head, error.status, error.detail, request_id, close=False)
         self._proxy.journal.answered(visit.visitor, request.head, error.status, sent, request_id, now, error.detail)
         own.finished()
 

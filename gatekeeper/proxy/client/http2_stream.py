@@ -1,25 +1,20 @@
 """One request of an HTTP/2 connection, and its response: between `wire.http2.stream.Stream` and a request's handler."""
 
-import base64
-import hashlib
-import os
 from dataclasses import replace
 from typing import Protocol
 
 from gatekeeper.gate.decision import Authorizer
-from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.client.dispatch import dispatch
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Headers, RequestHandler
 from gatekeeper.proxy.visit import Visit
+from gatekeeper.proxy.websocket import accept_of, accepts, new_key
 from gatekeeper.wire.http2.frames import ErrorCode
 from gatekeeper.wire.http2.stream import SEND_HIGH, Stream
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, own_response, read_response
 
-# RFC 6455, 1.3.
-_WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _NO_TUNNEL = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -88,16 +83,12 @@ class Http2Stream:
         self._unsent = 0
         stream.handler = self
         if head.upgrade:
-            self._make_key()
-
-    def _make_key(self) -> None:
-        """RFC 8441, 5: HTTP/2 has no Sec-WebSocket-Key, but the app's HTTP/1.1 handshake needs one."""
-        key = base64.b64encode(os.urandom(16))
-        digest = hashlib.sha1(key + _WEBSOCKET, usedforsecurity=False).digest()
-        self._accept = base64.b64encode(digest)
-        block = self.head.block
-        line = b"Sec-WebSocket-Key: %b\r\n" % key
-        self.head = replace(self.head, block=replace(block, forward=block.forward + line))
+            # RFC 8441, 5: HTTP/2 has no Sec-WebSocket-Key, but the app's HTTP/1.1 handshake needs one.
+            key = new_key()
+            self._accept = accept_of(key)
+            block = head.block
+            line = b"Sec-WebSocket-Key: %b\r\n" % key
+            self.head = replace(head, block=replace(block, forward=block.forward + line))
 
     # -- called by the codec
 
@@ -107,16 +98,6 @@ class Http2Stream:
         if handler is not None:
             self.handler = handler
             handler.begin()
-
-    def misdirected(self, refusal: Refuse, now: float) -> None:
-        """421, with the page that a refusal has."""
-        visit = self._visit
-        request_id = visit.next_request_id()
-        page = visit.refusal_page(self.head, refusal, request_id, now)
-        self.send_own(421, page.headers, page.body, close=False)
-        journal, sent = visit.proxy.journal, len(page.body)
-        journal.answered(visit.visitor, self.head, 421, sent, request_id, now, "the connection is another host's")
-        self.finished()
 
     def client_closed(self) -> None:
         """The client sends no more."""
@@ -168,14 +149,11 @@ class Http2Stream:
         if self._held or handler is None or PauseReason.CONNECTING in self.paused:
             self._end = trailers
         elif self._accept:
-            self._leave(handler)
+            # The client closes its half of a tunnel: a WebSocket says all that it has to say before that.
+            handler.client_gone()
+            self.finished()
         elif self._has_body:
             handler.request_end(b"", trailers)
-
-    def _leave(self, handler: RequestHandler) -> None:
-        """The client closes its half of a tunnel: a WebSocket says all that it has to say before that."""
-        handler.client_gone()
-        self.finished()
 
     def reset(self, code: int | None = None) -> None:
         """The client gave the request up, or broke a rule of it, and ``code`` says how. Without one it is the handler
@@ -270,15 +248,9 @@ class Http2Stream:
         self._stream.send_whole(read_response(text), b"" if self.head.method == b"HEAD" else body)
         self._owner.flush()
 
-    def send_error(self, status: int, detail: str, request_id: str, *, close: bool) -> int:
-        """An error page of the gate itself; returns the number of body bytes."""
-        page = self._visit.error_page(self.head, status, detail, request_id)
-        self.send_own(page.status, page.headers, page.body, close=close)
-        return len(page.body)
-
     def switch(self, head: ResponseHead, rest: bytes) -> None:
         """101: from now on bytes, both ways; to the client it is 200 (RFC 8441, 5)."""
-        if not self._accepts(head):
+        if not accepts(head, self._accept):
             handler, self.handler = self.handler, None
             if handler is not None:
                 handler.client_gone()
@@ -289,11 +261,6 @@ class Http2Stream:
         self.send_content(rest)
         self._release()
         self._owner.flush()
-
-    def _accepts(self, head: ResponseHead) -> bool:
-        """RFC 6455, 4.1: who does not know the key did not mean this handshake."""
-        lines = [line.partition(b":") for line in head.fields.split(b"\r\n")]
-        return [value.strip() for name, _, value in lines if name.lower() == b"sec-websocket-accept"] == [self._accept]
 
     def finished(self) -> None:
         """The request is dealt with. What the client still sends is read and thrown away for a time, so that it sees

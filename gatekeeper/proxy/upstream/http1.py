@@ -227,7 +227,7 @@ class UpstreamConnection:
                 self._read_interim(handler, head, data[end:])
                 return
         except MessageError as error:
-            handler.response_failed(f"The app's response cannot be passed on: {error.detail}")
+            handler.fail(502, f"The app's response cannot be passed on: {error.detail}")
             return
         self._awaiting_head = False
         if self._ordinary and head.content_length == len(data) - end:
@@ -247,7 +247,7 @@ class UpstreamConnection:
             content, rest = body.feed(data)
         except MessageError as error:
             handler.response_head(head, b"")
-            handler.response_failed(f"The app's response is malformed: {error.detail}")
+            handler.fail(502, f"The app's response is malformed: {error.detail}")
             return
         self._reusable = head.reusable
         if rest is None:
@@ -261,7 +261,7 @@ class UpstreamConnection:
         try:
             content, rest = body.feed(data)
         except MessageError as error:
-            handler.response_failed(f"The app's response is malformed: {error.detail}")
+            handler.fail(502, f"The app's response is malformed: {error.detail}")
             return
         if rest is None:
             handler.response_content(content)

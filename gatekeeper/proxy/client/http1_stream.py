@@ -1,0 +1,303 @@
+"""One request of an HTTP/1.1 (or 1.0) connection once its head is read, and its response.
+
+Removes the framing of the request's body, frames the response, and decides whether the connection persists behind it
+(RFC 9112, 6 and 9.3).
+"""
+
+from typing import Protocol
+
+from gatekeeper.errors import MessageError
+from gatekeeper.proxy.deadline import Deadline, Timeout
+from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.states import PauseReason
+from gatekeeper.proxy.streams import Headers, RequestHandler
+from gatekeeper.proxy.visit import Visit
+from gatekeeper.wire.framing import LENGTH, Body, chunk, last_chunk
+from gatekeeper.wire.request import RequestHead, unreadable_head
+from gatekeeper.wire.response import ResponseHead, framing_line, own_response
+
+# What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
+MAX_BUFFERED_BYTES = 64 * 1024
+# When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
+# Connection: close. Closing at once would lose the request that is just on its way.
+DRAIN_IDLE_SECONDS = 1.0
+
+_IDLE = Timeout.IDLE
+_NO_HEAD = unreadable_head(b"")
+
+
+class Link(Protocol):
+    """What the codec and its stream need of their connection."""
+
+    deadline: Deadline
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing can be sent any more, or nothing may be."""
+
+    @property
+    def close_notify_received(self) -> bool:
+        """Whether the client has said that it sends no more."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+
+    @property
+    def paused(self) -> set[PauseReason]:
+        """Why nothing is read at the moment."""
+
+    def write(self, data: bytes) -> None:
+        """Encrypt and send."""
+
+    def pause_reading(self, why: PauseReason) -> None:
+        """Read no more until every reason for it is gone."""
+
+    def resume_reading(self, why: PauseReason) -> None:
+        """Take one reason back."""
+
+    def linger(self, last: bytes = b"") -> None:
+        """Send ``last`` and close_notify, and give the client time to read it."""
+
+    def close(self) -> None:
+        """Close: the client sends no more, and nothing is left to be answered."""
+
+    def abort_tls(self) -> None:
+        """Close without close_notify, behind what is on its way."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def delivered(self) -> bool:
+        """Whether the client's kernel has acknowledged everything."""
+
+
+class Owner(Protocol):
+    """The codec of the connection."""
+
+    def next_request(self) -> None:
+        """The request is dealt with; others have come ahead, or the client does not read its answers."""
+
+
+class Http1Stream:
+    """The stream of the request under way; a connection has one, for one request after the other.
+
+    Without a ``handler`` nothing is under way. ``body`` is what is still to come of the request's; ``holds_back`` tells
+    that it stays unread while there is no upstream. ``ahead`` are bytes that came before their turn. ``slow`` tells
+    that the client does not take what was sent. ``closes`` makes the request the connection's last one, whatever its
+    head says. In a ``tunnel`` the client's bytes go to the handler as they are.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_keep_alive",
+        "_last",
+        "_link",
+        "_owner",
+        "_proxy",
+        "_visit",
+        "ahead",
+        "body",
+        "closes",
+        "deadline",
+        "handler",
+        "head",
+        "holds_back",
+        "slow",
+        "tunnel",
+    )
+
+    def __init__(self, owner: Owner, link: Link, visit: Visit) -> None:
+        self._owner: Owner | None = owner
+        self._link = link
+        self._visit = visit
+        self._proxy: Proxy = visit.proxy
+        self.deadline = link.deadline
+        self.handler: RequestHandler | None = None
+        self.ahead = b""
+        self.slow = False
+        # The request's.
+        self.head: RequestHead = _NO_HEAD
+        self.body: Body | None = None
+        self.holds_back = False
+        self.closes = False
+        # The answer's.
+        self._keep_alive = False
+        self._chunked = False
+        self.tunnel = False
+        self._last = b""  # the end of a last answer, which goes out with close_notify
+
+    def lost(self) -> None:
+        """The connection is gone. The codec and this stream refer to each other: cut here, both are freed at once."""
+        self._owner = None
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            handler.client_gone()
+
+    def end_after_answer(self) -> None:
+        """The client sends nothing behind this request."""
+        self.closes, self._keep_alive = True, False
+
+    # -- the request's body
+
+    def put_aside(self, data: bytes) -> None:
+        """Its turn comes later."""
+        self.ahead += data
+        if len(self.ahead) > MAX_BUFFERED_BYTES:
+            self._link.pause_reading(PauseReason.AHEAD)
+
+    def read_body(self, handler: RequestHandler, body: Body, data: bytes) -> None:
+        """Tell the handler what there is of the body."""
+        try:
+            content, rest = body.feed(data)
+        except MessageError as error:
+            handler.fail(error.status, error.detail)
+            return
+        if rest is None:
+            handler.request_content(content)
+            return
+        self.body = None
+        if rest:
+            self.put_aside(rest)
+        handler.request_end(content, body.trailers)
+
+    def pause_request(self, why: PauseReason) -> None:
+        """Read no more from the client until every reason for it is gone."""
+        self._link.pause_reading(why)
+        if why is PauseReason.CONNECTING:
+            self.holds_back = True
+
+    def resume_request(self, why: PauseReason) -> None:
+        """Take one reason back."""
+        self._link.resume_reading(why)
+        if why is PauseReason.CONNECTING and self.holds_back:
+            self.holds_back = False
+            data, self.ahead = self.ahead, b""
+            self._link.resume_reading(PauseReason.AHEAD)  # more than the buffer's limit may have come with the head
+            if data and self.handler is not None and self.body is not None:
+                self.read_body(self.handler, self.body, data)
+
+    # -- the answer, called by the handler
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return self._link.unsent
+
+    def send_interim(self, head: ResponseHead) -> None:
+        """1xx, which HTTP/1.0 does not know (RFC 9110, 15.2)."""
+        if self.head.minor == 1:
+            self._link.write(head.fields + b"\r\n")
+
+    def send_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
+        """A response that is complete."""
+        request = self.head
+        if request.wire_head and head.content_length == len(content) and not self._visit.warning:
+            self._keep_alive = keep_alive = not (request.closes or self.closes or self._proxy.draining)
+            if keep_alive:
+                self._link.write(head.wire_head + content)
+            else:
+                self._last = head.wire_head[:-2] + b"Connection: close\r\n\r\n" + content
+            return
+        has_body = bool(content) or head.body(request.method) is not None
+        start = self._response_head(head, has_body=has_body)
+        if self._chunked:
+            content = chunk(content) + last_chunk(trailers)
+        self._write_last(start + content)
+
+    def send_head(self, head: ResponseHead, content: bytes) -> None:
+        """The head of a response with a body that goes on, and what has come of it."""
+        start = self._response_head(head, has_body=True)
+        self._link.write(start + (chunk(content) if self._chunked else content))
+
+    def send_content(self, content: bytes) -> None:
+        """More of the body, or of the tunnel."""
+        self._link.write(chunk(content) if self._chunked else content)
+
+    def send_end(self, content: bytes, trailers: bytes) -> None:
+        """The end of the body."""
+        self._write_last(chunk(content) + last_chunk(trailers) if self._chunked else content)
+
+    def _write_last(self, data: bytes) -> None:
+        """In one piece with close_notify if the connection ends: a second one would cost both sides 5 µs."""
+        if not self._keep_alive:
+            self._last = data
+        elif data:
+            self._link.write(data)
+
+    def _response_head(self, head: ResponseHead, *, has_body: bool) -> bytes:
+        """The head with this connection's framing and persistence (RFC 9112, 6.3 and 9.3)."""
+        request = self.head
+        by_length = head.framing is LENGTH
+        self._chunked = has_body and not by_length and request.minor == 1
+        delimited = not has_body or by_length or request.minor == 1
+        self._keep_alive = delimited and self._may_keep_alive()
+        warning = self._visit.warning
+        if request.minor == 1 and self._keep_alive and not warning and (has_body or by_length):
+            return head.wire_head
+        framing = framing_line(head.framing, head.length, head.status) if by_length or self._chunked else b""
+        connection = b"" if self._keep_alive else b"Connection: close\r\n"
+        if self._keep_alive and request.minor == 0:
+            connection = b"Connection: keep-alive\r\n"
+        return head.fields + framing + warning + connection + b"\r\n"
+
+    def _may_keep_alive(self) -> bool:
+        return self.body is None and self.head.keep_alive and not self.closes and not self._proxy.draining
+
+    def send_own(self, status: int, headers: Headers, body: bytes, *, close: bool) -> None:
+        """An answer of the gate itself."""
+        self._keep_alive = not close and self._may_keep_alive()
+        close, now = not self._keep_alive, self._proxy.wall()
+        self._link.write(own_response(status, headers, body, method=self.head.method, close=close, now=now))
+
+    def switch(self, head: ResponseHead, rest: bytes) -> None:
+        """101: from now on bytes, both ways (RFC 9110, 7.8). What came before its turn belongs to the tunnel."""
+        self.tunnel, self._keep_alive, self._chunked = True, False, False
+        self._link.write(head.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
+        data, self.ahead = self.ahead, b""
+        if data and self.handler is not None:
+            self.handler.request_content(data)
+        self._link.resume_reading(PauseReason.AHEAD)
+
+    # -- the end, called by the handler
+
+    def finished(self) -> None:
+        """The request is dealt with: go on with the next one, or end the connection."""
+        self.handler = None
+        if not self._keep_alive:
+            last, self._last = self._last, b""
+            self.ahead = b""
+            self._link.linger(last)
+            return
+        if self._proxy.draining:
+            self.await_request()
+        else:
+            self.deadline.set(_IDLE, self._visit.snapshot.timeouts.idle)
+        if (self.ahead or self.slow) and self._owner is not None:
+            self._owner.next_request()
+
+    def await_request(self) -> None:
+        """Nothing is under way: the client may ask within ``timeouts.idle``, or a moment if the gate stops."""
+        idle = self._visit.snapshot.timeouts.idle
+        self.deadline.set(_IDLE, min(idle, DRAIN_IDLE_SECONDS) if self._proxy.draining else idle)
+
+    def refuse(self, status: int, headers: Headers, body: bytes) -> None:
+        """A 403 is the last answer of its connection."""
+        self._keep_alive = False
+        now = self._proxy.wall()
+        self._last = own_response(status, headers, body, method=self.head.method, close=True, now=now)
+        self.finished()
+
+    def abort(self) -> None:
+        """Without close_notify, so that the client can tell that something is missing."""
+        self.handler = None
+        self._link.abort_tls()
+
+    def reset(self) -> None:
+        """Close at once, whatever the client has not read yet."""
+        self.handler = None
+        self._link.abort()
+
+    def delivered(self) -> bool:
+        """Whether the client's kernel has acknowledged everything."""
+        return self._link.delivered()
