@@ -52,6 +52,8 @@ def build_context(
     warnings = list(_warnings(chain[0], authorities, now))
     names = _names(authorities, warnings) if advertise_ca else []
     openssl, reason = _bind(binding, context, names, (certificate_size, depth))
+    if openssl is None:
+        warnings += _namesakes(authorities)
     resumes = session_resumption and _resume(context, openssl, authorities, warnings)
     return ServerContext(
         context,
@@ -112,8 +114,8 @@ def _names(authorities: Iterable[Certificate], warnings: list[str]) -> list[byte
 
 
 def _namesakes(authorities: Iterable[Certificate]) -> Iterator[str]:
-    """OpenSSL looks for an issuer by its name, and by the key identifier where a certificate has one: without one it
-    takes the first that fits.
+    """In the mode ALERTS_ONLY, OpenSSL alone looks for an issuer: by its name, and by the key identifier where a
+    certificate has one. Without one it takes the first that fits.
     """
     keys: dict[object, dict[str, str]] = {}
     for one in authorities:
@@ -134,7 +136,6 @@ def _warnings(server: Certificate, authorities: Sequence[Certificate], now: floa
             yield f"{whose} {certificate.subject} is not valid yet"
         elif when := urgency(certificate.not_before, certificate.not_after, now):
             yield f"{whose} {certificate.subject} {when}, and from then on {_consequence(certificate is server)}"
-    yield from _namesakes(authorities)
 
 
 def _consequence(server: bool) -> str:

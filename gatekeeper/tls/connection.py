@@ -221,12 +221,14 @@ class TLSConnection:
         return self._receive_more(b"", self._outgoing.pending) if self._incoming.pending else b""
 
     def _shake_hands(self) -> None:
-        openssl = self._context.openssl
+        openssl, refuse = self._context.openssl, self._refuse
         if openssl is None:
             self._ssl.do_handshake()
             errors: tuple[VerifyError, ...] = ()
         else:
-            openssl.handshake(self._ssl, self._found, self._refuse)
+            openssl.handshake(
+                self._ssl, self._found, refuse and (lambda peer: refuse(self._context.another_path(peer)))
+            )
             errors = openssl.verify_result(self._ssl, self._found)
             self._ssl.on_message = self._messages  # type: ignore[attr-defined]
             openssl.watch_messages(self._ssl)
@@ -360,8 +362,8 @@ def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: S
     if connection.session_reused:
         return Peer(leaf, errors=errors) if context.openssl is None else _resumed(leaf, context)
     sent, path = _chains(connection)
-    peer = Peer(leaf, sent=tuple(sent), verified=() if errors else tuple(path[1:]), errors=errors)
-    return context.require_path(peer, path)
+    peer = Peer(leaf, tuple(sent), () if errors else tuple(path[1:]), errors)
+    return context.another_path(peer) if errors else context.require_path(peer, path)
 
 
 def _resumed(leaf: bytes, context: ServerContext) -> Peer:

@@ -1,4 +1,4 @@
-"""The C side of OpenSSL: the only file that uses C addresses.
+"""The C side of OpenSSL: the only file that uses C addresses, with `gatekeeper.tls.libssl`, where they come from.
 
 CPython's ``ssl`` has no verify callback, so with a bad client certificate the handshake ends in an alert. This file
 sets the callback on the libssl that ``_ssl`` itself is linked with. An address is used only after a proof that it is
@@ -12,12 +12,22 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from ctypes import c_char_p, c_int, c_long, c_uint64, c_ulong, c_void_p
+from ctypes import c_char_p, c_void_p
 from functools import cache
-from typing import Any
 
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Peer, VerifyError
+from gatekeeper.tls.libssl import (
+    FUNCTIONS,
+    NEW_TICKET,
+    SSL_OFFSET,
+    InfoCallback,
+    IssuedCallback,
+    VerifyCallback,
+    check_layout,
+    declare,
+    open_library,
+)
 
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
 _CTRL_MODE = 33  # openssl/ssl.h
@@ -32,69 +42,26 @@ _TLS13 = ssl.TLSVersion.TLSv1_3
 _MESSAGE_ENDS = frozenset({0x2002, 0x4004, 0x4008})
 _V_OK = 0  # X509_V_OK
 _V_UNSPECIFIED = 1  # X509_V_ERR_UNSPECIFIED
-
-_VerifyCallback = ctypes.CFUNCTYPE(c_int, c_int, c_void_p)
-_InfoCallback = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_int)
-
-# SSL *SSL_new(...) and the like: name, result, arguments (openssl/ssl.h, x509_vfy.h, x509.h, err.h).
-_FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
-    ("OpenSSL_version_num", c_ulong, ()),
-    ("ERR_clear_error", None, ()),
-    ("SSL_get_ex_data", c_void_p, (c_void_p, c_int)),
-    ("SSL_get_SSL_CTX", c_void_p, (c_void_p,)),
-    ("SSL_get_verify_result", c_long, (c_void_p,)),
-    ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
-    ("SSL_CTX_set_verify_depth", None, (c_void_p, c_int)),
-    ("SSL_CTX_set_verify", None, (c_void_p, c_int, _VerifyCallback)),
-    ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
-    ("X509_STORE_CTX_get_error", c_int, (c_void_p,)),
-    ("X509_STORE_CTX_get_error_depth", c_int, (c_void_p,)),
-    ("X509_STORE_CTX_set_error", None, (c_void_p, c_int)),
-    ("X509_STORE_CTX_get0_cert", c_void_p, (c_void_p,)),
-    ("X509_verify_cert_error_string", c_char_p, (c_long,)),
-    ("d2i_X509", c_void_p, (c_void_p, c_void_p, c_long)),
-    ("i2d_X509", c_int, (c_void_p, c_void_p)),
-    ("X509_free", None, (c_void_p,)),
-    ("OPENSSL_sk_new_null", c_void_p, ()),
-    ("OPENSSL_sk_push", c_int, (c_void_p, c_void_p)),
-    ("OPENSSL_sk_num", c_int, (c_void_p,)),
-    ("OPENSSL_sk_value", c_void_p, (c_void_p, c_int)),
-    ("OPENSSL_sk_free", None, (c_void_p,)),
-    ("SSL_get0_param", c_void_p, (c_void_p,)),
-    ("SSL_get_security_level", c_int, (c_void_p,)),
-    ("SSL_shutdown", c_int, (c_void_p,)),
-    ("SSL_version", c_int, (c_void_p,)),
-    ("SSL_set_options", c_uint64, (c_void_p, c_uint64)),
-    ("SSL_set_info_callback", None, (c_void_p, _InfoCallback)),
-    ("SSL_CTX_get_cert_store", c_void_p, (c_void_p,)),
-    ("X509_STORE_CTX_new", c_void_p, ()),
-    ("X509_STORE_CTX_init", c_int, (c_void_p, c_void_p, c_void_p, c_void_p)),
-    ("X509_STORE_CTX_set_default", c_int, (c_void_p, c_char_p)),
-    ("X509_STORE_CTX_set_verify_cb", None, (c_void_p, _VerifyCallback)),
-    ("X509_STORE_CTX_get0_param", c_void_p, (c_void_p,)),
-    ("X509_STORE_CTX_get0_chain", c_void_p, (c_void_p,)),
-    ("X509_STORE_CTX_free", None, (c_void_p,)),
-    ("X509_VERIFY_PARAM_set_auth_level", None, (c_void_p, c_int)),
-    ("X509_VERIFY_PARAM_set1", c_int, (c_void_p, c_void_p)),
-    ("X509_verify_cert", c_int, (c_void_p,)),
-)
-
+# X509_V_ERR_AKID_SKID_MISMATCH, X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH
+_OTHER_IDENTIFIER = frozenset({30, 31})
 
 Refuse = Callable[[Peer], int]
 """Asked in the middle of a handshake about a certificate whose key nobody has proved to hold yet: 0 lets it go on, an
 X509_V_ERR number ends it with the alert that OpenSSL sends for it (ssl_x509err2alert)."""
 
-# Since OpenSSL 3.0; needed for session resumption only.
-_NEW_TICKET: tuple[str, Any, tuple[Any, ...]] = ("SSL_new_session_ticket", c_int, (c_void_p,))
 TICKET_KEYS = 80
 """Bytes of SSL_CTX_set_tlsext_ticket_keys(3): a name, a key for HMAC, a key for AES."""
 
 
 class _Running(threading.local):
-    """Where the handshake that runs in this thread collects what is wrong, and who may end it; None while none runs."""
+    """Where the verification that runs in this thread collects what is wrong, and who may end it; None while none runs.
+
+    ``authorities`` (DER) are those whose signatures decide, see `OpenSSL.verify_by_keys`.
+    """
 
     found: list[VerifyError] | None = None
     refuse: Refuse | None = None
+    authorities: frozenset[bytes] = frozenset()
 
 
 class OpenSSL:
@@ -106,16 +73,17 @@ class OpenSSL:
 
     def __init__(self, path: str | None = getattr(_ssl, "__file__", None)) -> None:
         """Look in the module at ``path`` and what it is linked with; None is the program itself (a static Python)."""
-        library = _open(path)
-        self._call = {name: _declare(library, name, result, arguments) for name, result, arguments in _FUNCTIONS}
+        library = open_library(path)
+        self._call = {name: declare(library, name, result, arguments) for name, result, arguments in FUNCTIONS}
         found, linked = self._call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
         if found != linked:
             raise BindingError(f"found OpenSSL {found:#x}, but Python's ssl runs on {linked:#x}")
         self._library = library
         self._get_ex_data = self._call["SSL_get_ex_data"]
         self._running = _Running()
-        self._callback = _VerifyCallback(self._on_verify)
-        self._info_callback = _InfoCallback(self._on_message)
+        self._callback = VerifyCallback(self._on_verify)
+        self._info_callback = InfoCallback(self._on_message)
+        self._issued_callback = IssuedCallback(self._on_issued)
 
     def complete_every_handshake(self, context: ssl.SSLContext) -> None:
         """Let handshakes on ``context`` finish whatever the client certificate is, and keep no sessions.
@@ -155,8 +123,8 @@ class OpenSSL:
 
         Nobody gets one but by `give_ticket`. BindingError if that is not to be had.
         """
-        if _NEW_TICKET[0] not in self._call:
-            self._call[_NEW_TICKET[0]] = _declare(self._library, *_NEW_TICKET)
+        if NEW_TICKET[0] not in self._call:
+            self._call[NEW_TICKET[0]] = declare(self._library, *NEW_TICKET)
         if not self._call["SSL_CTX_ctrl"](self._context_pointer(context), _CTRL_SET_TICKET_KEYS, TICKET_KEYS, keys):
             raise BindingError("OpenSSL rejects the session ticket keys")
         context.options &= ~_OP_NO_TICKET
@@ -169,7 +137,7 @@ class OpenSSL:
 
     def give_ticket(self, connection: ssl.SSLObject) -> bool:
         """Send a session ticket with the next bytes that are sent; False if the connection cannot have one."""
-        given: int = self._call[_NEW_TICKET[0]](self._connection_pointer(connection))
+        given: int = self._call[NEW_TICKET[0]](self._connection_pointer(connection))
         self._call["ERR_clear_error"]()
         return given == 1
 
@@ -182,11 +150,8 @@ class OpenSSL:
         The verify callback runs inside this call, in this thread, and nowhere else: renegotiation and post-handshake
         authentication are off.
         """
-        self._running.found, self._running.refuse = found, refuse
-        try:
+        with self._collecting(found, refuse):
             connection.do_handshake()
-        finally:
-            self._running.found = self._running.refuse = None
 
     def watch_messages(self, connection: ssl.SSLObject) -> None:
         """Call ``connection.on_message()`` for each handshake message, each answer to one, and each alert from now on,
@@ -222,18 +187,50 @@ class OpenSSL:
         with the same parameters and the same callback, so that both judge alike. Not checked: that somebody holds the
         key. BindingError if OpenSSL cannot read one of the certificates.
         """
+        return self._verify(context, context, leaf, chain)
+
+    def verify_by_keys(
+        self,
+        context: ssl.SSLContext,
+        trusting: ssl.SSLContext,
+        authorities: frozenset[bytes],
+        leaf: bytes,
+        chain: Sequence[bytes],
+    ) -> Peer:
+        """As `verify`, with the issuer of a certificate found by its key where OpenSSL goes by names and identifiers.
+
+        ``trusting`` is a context that `choose_issuers_by_key` was called for, and that trusts the ``authorities``
+        (DER). RFC 5280, 4.2.1.1: the authority key identifier is a means to find the issuer; 6.1, which says what
+        makes a path valid, does not ask for it.
+        """
+        return self._verify(context, trusting, leaf, chain, authorities)
+
+    def choose_issuers_by_key(self, trusting: ssl.SSLContext) -> None:
+        """Have `verify_by_keys` asked which authority signed a certificate (X509_STORE_set_check_issued(3)).
+
+        Not for handshakes: each asks once more for each authority of a name.
+        """
+        store = self._call["SSL_CTX_get_cert_store"](self._context_pointer(trusting))
+        self._call["X509_STORE_set_check_issued"](store, self._issued_callback)
+
+    def _verify(
+        self,
+        context: ssl.SSLContext,
+        trusting: ssl.SSLContext,
+        leaf: bytes,
+        chain: Sequence[bytes],
+        authorities: frozenset[bytes] = frozenset(),
+    ) -> Peer:
         connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
-        _check_layout(connection)
+        check_layout(connection)
         found: list[VerifyError] = []
         with ExitStack() as stack:
             certificates = [stack.enter_context(self._certificate(der)) for der in (leaf, *chain)]
             sent = stack.enter_context(self._stack_of(certificates))
-            store = stack.enter_context(self._verification(connection, certificates[0], sent))
-            self._running.found = found
-            try:
+            trusted = self._call["SSL_CTX_get_cert_store"](self._context_pointer(trusting))
+            store = stack.enter_context(self._verification(connection, trusted, certificates[0], sent))
+            with self._collecting(found, authorities=authorities):
                 vouched = self._call["X509_verify_cert"](store)
-            finally:
-                self._running.found = None
             result = self._call["X509_STORE_CTX_get_error"](store)
             path = self._ders(self._call["X509_STORE_CTX_get0_chain"](store))
             self._call["ERR_clear_error"]()
@@ -244,10 +241,22 @@ class OpenSSL:
         return Peer(leaf, sent=tuple(chain), verified=() if found else tuple(path[1:]), errors=tuple(found))
 
     @contextmanager
-    def _verification(self, connection: ssl.SSLObject, leaf: int, sent: int) -> Iterator[int]:
-        """An ``X509_STORE_CTX *`` set up as for this connection."""
+    def _collecting(
+        self, found: list[VerifyError], refuse: Refuse | None = None, authorities: frozenset[bytes] = frozenset()
+    ) -> Iterator[None]:
+        """For what runs in here. ``refuse`` may verify in the middle of a handshake, so what was before is put back."""
+        running = self._running
+        before = running.found, running.refuse, running.authorities
+        running.found, running.refuse, running.authorities = found, refuse, authorities
+        try:
+            yield
+        finally:
+            running.found, running.refuse, running.authorities = before
+
+    @contextmanager
+    def _verification(self, connection: ssl.SSLObject, authorities: int, leaf: int, sent: int) -> Iterator[int]:
+        """An ``X509_STORE_CTX *`` set up as for this connection, with the ``X509_STORE *`` of these authorities."""
         call, pointer = self._call, self._connection_pointer(connection)
-        authorities = call["SSL_CTX_get_cert_store"](call["SSL_get_SSL_CTX"](pointer))
         store = call["X509_STORE_CTX_new"]()
         try:
             if not (store and authorities and call["X509_STORE_CTX_init"](store, authorities, leaf, sent)):
@@ -302,6 +311,24 @@ class OpenSSL:
         except BaseException:
             return 0
 
+    def _on_issued(self, _store: int, subject: int, issuer: int) -> int:
+        """The check_issued callback (X509_STORE_CTX_verify_fn(3)): whether ``issuer`` can have signed ``subject``.
+
+        Only keys of authorities are tried: with those that a visitor sends along, each handshake could cost hundreds of
+        signatures. That the key may sign certificates is checked later, as for any path.
+        """
+        call = self._call
+        try:
+            code = call["X509_check_issued"](issuer, subject)
+            if self._der(issuer) not in self._running.authorities:
+                return int(code == _V_OK)
+            fits = code == _V_OK or code in _OTHER_IDENTIFIER
+            return int(fits and call["X509_verify"](subject, call["X509_get0_pubkey"](issuer)) == 1)
+        except BaseException:
+            return 0
+        finally:
+            call["ERR_clear_error"]()
+
     def _on_message(self, pointer: int, where: int, _value: int) -> None:
         """The info callback. CPython keeps the address of its own object with the connection, as `_connection_pointer`
         has proved for this one, and the object lives: it is its read or write that calls."""
@@ -317,7 +344,8 @@ class OpenSSL:
         leaf = self._der(self._call["X509_STORE_CTX_get0_cert"](store))
         errors = tuple(self._running.found or ())
         path = () if errors else tuple(self._ders(self._call["X509_STORE_CTX_get0_chain"](store))[1:])
-        code = refuse(Peer(leaf, verified=path, errors=errors))
+        sent = self._ders(self._call["X509_STORE_CTX_get0_untrusted"](store)) if errors else []
+        code = refuse(Peer(leaf, sent=tuple(one for one in sent if one != leaf), verified=path, errors=errors))
         if code and ok:
             self._call["X509_STORE_CTX_set_error"](store, code)
         return not code
@@ -354,7 +382,7 @@ class OpenSSL:
     def _context_pointer(self, context: ssl.SSLContext) -> int:
         """The ``SSL_CTX *``, asked of OpenSSL through a connection whose own address has been proved."""
         connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
-        _check_layout(connection)
+        check_layout(connection)
         pointer: int | None = self._call["SSL_get_SSL_CTX"](self._connection_pointer(connection))
         if not pointer:
             raise BindingError("a connection has no SSL_CTX")
@@ -363,7 +391,7 @@ class OpenSSL:
     def _connection_pointer(self, connection: ssl.SSLObject) -> int:
         """The ``SSL *``. Proof: CPython stores the address of its own object in it as application data."""
         inner = connection._sslobj  # type: ignore[attr-defined]
-        pointer = c_void_p.from_address(id(inner) + _SSL_OFFSET).value
+        pointer = c_void_p.from_address(id(inner) + SSL_OFFSET).value
         if not pointer or self._get_ex_data(pointer, 0) != id(inner):
             raise BindingError("the address of a connection does not lead to OpenSSL's part of it")
         return pointer
@@ -375,37 +403,3 @@ def load_libssl() -> OpenSSL:
     if sys.implementation.name != "cpython":
         raise BindingError(f"{sys.implementation.name} is not CPython")
     return OpenSSL()
-
-
-# typedef struct { PyObject_HEAD; PyObject *Socket; SSL *ssl; PySSLContext *ctx; … } PySSLSocket (Modules/_ssl.c)
-_WORD = ctypes.sizeof(c_void_p)
-_SOCKET_OFFSET = object.__basicsize__
-_SSL_OFFSET = _SOCKET_OFFSET + _WORD
-_CONTEXT_OFFSET = _SSL_OFFSET + _WORD
-
-
-def _check_layout(connection: ssl.SSLObject) -> None:
-    """Compare CPython's object with the layout above, before anything that it may point to is touched."""
-    inner = connection._sslobj  # type: ignore[attr-defined]
-    socket = c_void_p.from_address(id(inner) + _SOCKET_OFFSET).value
-    context = c_void_p.from_address(id(inner) + _CONTEXT_OFFSET).value
-    if type(inner).__basicsize__ < _CONTEXT_OFFSET + _WORD or socket or context != id(connection.context):
-        raise BindingError("this Python lays out its TLS connections in another way")
-
-
-def _open(path: str | None) -> ctypes.PyDLL:
-    try:
-        # PyDLL keeps the GIL: each of the calls is shorter than letting go of it and taking it again.
-        return ctypes.PyDLL(path)
-    except OSError as error:
-        raise BindingError(f"the library of Python's ssl cannot be opened: {error}") from error
-
-
-def _declare(library: ctypes.PyDLL, name: str, result: Any, arguments: tuple[Any, ...]) -> Any:
-    try:
-        function = library[name]
-    except AttributeError:
-        raise BindingError(f"{name} cannot be found; this Python hides its OpenSSL") from None
-    function.restype = result
-    function.argtypes = arguments
-    return function

@@ -76,11 +76,3 @@ def test_names_just_below_the_limit_are_sent(scene: Scene) -> None:
     server = TLSConnection(gate)
     Visitor(make_client("alice", scene.authority), VERSIONS[0]).shake_hands(server)
     assert server.peer.errors == ()
-
-
-def test_namesakes_with_different_keys_are_pointed_out(scene: Scene) -> None:
-    """OpenSSL takes the first by name where a certificate does not say which key signed it (RFC 5280, 4.2.1.1)."""
-    (warning,) = scene.gate(make_authority("Home CA"), make_authority("home  CA")).warnings
-    assert "2 authorities with the name CN=" in warning
-    renewed = make_authority("Home CA", key=scene.authority.key)
-    assert scene.gate(scene.authority, renewed).warnings == ()

@@ -145,7 +145,7 @@ def test_other_authorities_recognise_nobody(scene: Scene) -> None:
     alice, context, other = make_client("alice", scene.authority).der, gate(scene), make_authority("Other CA")
     assert not context.resume(alice).errors
     assert gate(scene, other).resume(alice).errors
-    changed = replace(context, ssl_context=gate(scene, other).ssl_context)
+    changed = replace(context, ssl_context=gate(scene, other).ssl_context, authorities=gate(scene, other).authorities)
     assert changed.resume(alice).errors
 
 
