@@ -6,7 +6,7 @@ import hashlib
 import logging
 import re
 import socket
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
@@ -199,6 +199,7 @@ def _template() -> jinja2.Template:
     )
     environment.filters["span"] = span
     environment.filters["counted"] = counted
+    environment.filters["bars"] = bars
     return environment.from_string(_source())
 
 
@@ -218,6 +219,18 @@ def _policy() -> str:
 def counted(number: int, noun: str) -> str:
     """``1 connection``, ``2 connections``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def bars(counts: Sequence[int], height: int = 64) -> list[tuple[int, int, int, str]]:
+    """Left, top and height of a bar for each half hour, ten units apart, and what it means; the highest fills
+    ``height``. A count above 0 is never invisible."""
+    highest = max(counts, default=0)
+    drawn: list[tuple[int, int, int, str]] = []
+    for index, count in enumerate(counts):
+        tall = max(2, round(height * count / highest)) if count else 0
+        hours = (len(counts) - 1 - index) / 2
+        drawn.append((10 * index + 1, height - tall, tall, f"{counted(count, 'refusal')}, {hours:g} h ago"))
+    return drawn
 
 
 def span(seconds: float) -> str:

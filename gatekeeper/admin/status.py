@@ -17,6 +17,7 @@ from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, State, Totals
+from gatekeeper.telemetry.refusal_history import BUCKET_SECONDS
 
 # An app that takes longer to accept a connection is as good as gone.
 REACH_SECONDS = 2.0
@@ -129,6 +130,8 @@ class Status:
             "tunnels": totals.tunnels,
             "requests": sum(totals.requests.values()),
             "refusals": dict(totals.refusals),
+            "refusal_history": {"seconds": BUCKET_SECONDS, "counts": self._ledger.refusal_history(now)},
+            "expiring_clients": totals.expiring_clients,
             "handshakes": dict(totals.handshakes),
             "access_log_lost": totals.lost_lines,
         }

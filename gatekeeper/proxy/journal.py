@@ -38,14 +38,14 @@ class Journal:
 
     def revoked(self, reason: Reason) -> None:
         """A visitor is let in no longer while an exchange is under way, which ends."""
-        self.metrics.refused(reason)
+        self.metrics.refused(reason, self._wall())
 
     def refused(
         self, visitor: Visitor, head: RequestHead, refusal: Refuse, sent: int, request_id: str, began: float
     ) -> None:
         """A request was answered with 403."""
         duration = self.since(began)
-        self.metrics.refused(refusal.reason)
+        self.metrics.refused(refusal.reason, began)
         self.metrics.answered(403, duration)
         outcome = OwnAnswer(began, duration, 403, sent, request_id, refusal.reason, refusal.detail)
         self.log.write(visitor, head, outcome)
@@ -73,7 +73,7 @@ class Journal:
     def handshake_refused(self, client: str, refusal: Refuse) -> None:
         """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
         self.metrics.shook_hands("refused")
-        self.metrics.refused(refusal.reason)
+        self.metrics.refused(refusal.reason, self._wall())
         shown = refusal.certificate
         who = f"subject {shown.subject}, issuer {shown.issuer}, serial {shown.serial}" if shown else "unreadable"
         _log.info("tls refused: %s: %s: %s Shown: %s", client, refusal.reason, refusal.detail, who)

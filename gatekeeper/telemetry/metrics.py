@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from gatekeeper.gate.verdict import Reason
+from gatekeeper.telemetry import refusal_history
 from gatekeeper.telemetry.address_counts import CELLS, AddressCounts, in_all
+from gatekeeper.telemetry.refusal_history import RefusalHistory
 
 # Seconds; the buckets that Prometheus' own client libraries begin with. One more counts what is longer.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -29,7 +31,8 @@ _NAMED = _STATUSES * _SLOTS
 _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
 _INVITED = _HANDSHAKE + 8
-_CROWD = (_INVITED + 16 + 511) // 512 * 512  # whole pages
+_HISTORY = _INVITED + 16
+_CROWD = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
 _ROW = _CROWD + CELLS
 # More are not counted: a number that large says enough.
 MAX_EXPIRING_CLIENTS = 10_000
@@ -64,13 +67,14 @@ class State(IntEnum):
 class Metrics:
     """One worker's row; without ``memory`` nobody else sees it. ``address_counts`` are its connections by address."""
 
-    __slots__ = ("_counts", "_reals", "address_counts", "duration_sum", "expiring_clients")
+    __slots__ = ("_counts", "_reals", "address_counts", "duration_sum", "expiring_clients", "refusal_history")
 
     def __init__(self, memory: memoryview | None = None) -> None:
         row = memory if memory is not None else memoryview(bytearray(_ROW * 8))
         self._counts = row.cast("B").cast("Q")
         self._reals = row.cast("B").cast("d")
         self.address_counts = AddressCounts(self._counts[_CROWD:])
+        self.refusal_history = RefusalHistory(self._counts[_HISTORY : _HISTORY + refusal_history.CELLS])
         # Published by `beat`: adding to shared memory would double the cost of `answered`.
         self.duration_sum = self._reals[Cell.DURATION_SUM]
         self.expiring_clients: set[str] = set()
@@ -87,9 +91,10 @@ class Metrics:
         self._counts[status * _SLOTS + slot] += 1
         self.duration_sum += duration
 
-    def refused(self, reason: Reason) -> None:
-        """A visitor was told no."""
+    def refused(self, reason: Reason, now: float) -> None:
+        """A visitor was told no, at this time of the wall clock."""
         self._counts[_REFUSALS + _REASONS.index(reason)] += 1
+        self.refusal_history.add(now)
 
     def shook_hands(self, result: str) -> None:
         """A TLS handshake ended: "ok", "failed", or "refused" for its certificate."""
@@ -240,6 +245,10 @@ class Ledger:
     def connections_from(self, address: str) -> int:
         """The open connections from one address, to all workers."""
         return in_all((row.address_counts for row in self.rows), address)
+
+    def refusal_history(self, now: float) -> list[int]:
+        """The refusals of all workers in each half hour of the last day, the oldest first."""
+        return [sum(counts) for counts in zip(*(row.refusal_history.counts(now) for row in self.rows), strict=True)]
 
     def totals(self) -> Totals:
         """Add everything up."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, counted, page, span
+from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, bars, counted, page, span
 from gatekeeper.admin.status import Check
 from gatekeeper.process.listeners import open_listener
 from gatekeeper.settings.addresses import parse_listen
@@ -34,6 +34,8 @@ REPORT: dict[str, Any] = {
     "tunnels": 1,
     "requests": 1000,
     "refusals": {"expired": 3, "revoked": 0},
+    "refusal_history": {"seconds": 1800, "counts": [0] * 46 + [1, 100]},
+    "expiring_clients": 2,
     "handshakes": {"ok": 1, "failed": 0},
     "access_log_lost": 2,
 }
@@ -235,3 +237,20 @@ def test_nonsense_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_admin_listener_that_was_never_started_can_be_stopped() -> None:
     """`admin.listen = "off"`."""
     asyncio.run(Admin(Says({})).stop())
+
+
+def test_refusals_are_drawn_over_time() -> None:
+    """The highest bar fills the picture, one refusal beside a hundred is still seen, none draws nothing."""
+    assert bars([0, 1, 100]) == [
+        (1, 64, 0, "0 refusals, 1 h ago"),
+        (11, 62, 2, "1 refusal, 0.5 h ago"),
+        (21, 0, 64, "100 refusals, 0 h ago"),
+    ]
+    assert '<rect x="471" y="0" width="8" height="64"><title>100 refusals, 0 h ago</title></rect>' in page(REPORT)
+    assert "<svg" not in page(REPORT | {"refusal_history": {"seconds": 1800, "counts": [0] * 48}})
+
+
+def test_certificates_of_clients_that_end_soon_are_counted() -> None:
+    """With the command that names them; nothing where there are none."""
+    assert "2 client certificates seen here end soon" in page(REPORT)
+    assert "seen here" not in page(REPORT | {"expiring_clients": 0})

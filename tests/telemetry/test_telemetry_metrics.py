@@ -35,7 +35,7 @@ def test_every_reason_and_result_has_a_place_of_its_own() -> None:
     metrics = Metrics()
     for count, reason in enumerate(Reason, 1):
         for _ in range(count):
-            metrics.refused(reason)
+            metrics.refused(reason, 0.0)
     metrics.shook_hands("ok")
     assert metrics.refusals == {reason.value: count for count, reason in enumerate(Reason, 1)}
     assert metrics.handshakes == {"ok": 1}
@@ -48,7 +48,7 @@ def test_all_rows_are_added_up() -> None:
         row.begin(1, 0.0, 1.0)
         row.answered(200, 0.5)
         row.answered(200, 3.0)
-        row.refused(Reason.EXPIRED)
+        row.refused(Reason.EXPIRED, 1_800_000_000.0)
         row.shook_hands("failed")
         row.change(Cell.CONNECTIONS, 2)
         row.beat(1.0)
@@ -58,6 +58,7 @@ def test_all_rows_are_added_up() -> None:
     assert totals.duration_sum == pytest.approx(7.0)
     assert totals.refusals["expired"] == 2
     assert totals.refusals["revoked"] == 0
+    assert ledger.refusal_history(1_800_000_000.0) == [0] * 47 + [2]
     assert totals.handshakes == {"ok": 0, "failed": 2, "refused": 0}
     assert totals.connections == ledger.connections == 4
 
