@@ -6,6 +6,7 @@ import fcntl
 import logging
 import termios
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -89,6 +90,7 @@ class Proxy:
         self.last_reload: Reload | None = None
         self.connections: set[Connection] = set()
         self.pending: set[PendingConnection] = set()
+        self._reserved: Counter[str] = Counter()
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
         self._connections_from = connections_from or metrics.address_counts.count
         self._drained = asyncio.Event()
@@ -100,14 +102,19 @@ class Proxy:
         """Put a new snapshot into force: for new connections, for the next request of each open one, and for what is
         under way."""
         old, self.snapshot = self.snapshot, snapshot
-        kept = set(map(id, snapshot.upstreams.values()))
+        try:
+            self._replace_pools(old, snapshot)
+            self.local.open()
+        finally:  # whatever fails above, nobody stays who is no longer let in
+            self._judge_all_anew(iter(list(self.connections)))
+
+    def _replace_pools(self, old: Snapshot, new: Snapshot) -> None:
+        kept = set(map(id, new.upstreams.values()))
         for pool in old.upstreams.values():
             if id(pool) not in kept:
                 pool.retire()
-        for pool in snapshot.upstreams.values():
+        for pool in new.upstreams.values():
             pool.start()
-        self.local.open()
-        self._judge_all_anew(iter(list(self.connections)))
 
     def _judge_all_anew(self, left: Iterator[Connection]) -> None:
         """In slices: after a change of the CA, a certificate costs a fifth of a millisecond to verify."""
@@ -123,7 +130,8 @@ class Proxy:
     def opened(self, connection: Connection) -> None:
         """A client connected."""
         self.connections.add(connection)
-        self.metrics.address_counts.change(connection.address, 1)
+        if not self._unreserve(connection.address):
+            self.metrics.address_counts.change(connection.address, 1)
         self.metrics.change(Cell.CONNECTIONS, 1)
 
     def closed(self, connection: Connection) -> None:
@@ -156,6 +164,26 @@ class Proxy:
     def capacity(self, coming: int) -> int:
         """How many more ``limits.connections`` allows than are open and on their way in."""
         return self.snapshot.settings.limits.connections - self._connections_in_all() - coming - len(self.pending)
+
+    def reserve(self, address: str) -> None:
+        """A connection from there was accepted and is on its way to `opened`: it counts from now on, or as many as are
+        accepted at once would pass `over_limit` together.
+        """
+        self._reserved[address] += 1
+        self.metrics.address_counts.change(address, 1)
+
+    def cancel_reservation(self, address: str) -> None:
+        """The connection never got as far as `opened`."""
+        if self._unreserve(address):
+            self.metrics.address_counts.change(address, -1)
+
+    def _unreserve(self, address: str) -> bool:
+        if address not in self._reserved:
+            return False
+        self._reserved[address] -= 1
+        if not self._reserved[address]:
+            del self._reserved[address]
+        return True
 
     def over_limit(self, address: str) -> bool:
         """Whether ``limits.connections_per_ip`` forbids one more from there. A Unix socket is not an address."""

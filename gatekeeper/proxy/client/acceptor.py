@@ -127,6 +127,7 @@ class Acceptor:
         proxy = self._proxy
         client, address = client_address(peername)
         protocol: asyncio.Protocol
+        reserved: str | None = None  # the address behind a balancer is not known yet
         if proxy.snapshot.expects_proxy_header(address):
             protocol = ProxyHeaderReader(proxy, client)
         elif proxy.over_limit(address):
@@ -134,17 +135,20 @@ class Acceptor:
             connection.close()
             return
         else:
-            protocol = cast(asyncio.Protocol, ClientConnection(proxy, client, address))
-        task = self._loop.create_task(self._connect(connection, protocol))
+            protocol, reserved = cast(asyncio.Protocol, ClientConnection(proxy, client, address)), address
+            proxy.reserve(address)
+        task = self._loop.create_task(self._connect(connection, protocol, reserved))
         self._coming.add(task)
         task.add_done_callback(self._coming.discard)
 
-    async def _connect(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
+    async def _connect(self, connection: socket.socket, protocol: asyncio.Protocol, reserved: str | None) -> None:
         connection.setblocking(False)
         try:
             await self._loop.connect_accepted_socket(lambda: protocol, connection)
         except OSError:
             connection.close()
+            if reserved is not None:
+                self._proxy.cancel_reservation(reserved)
 
 
 def _descriptors() -> int:
