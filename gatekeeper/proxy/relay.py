@@ -5,6 +5,7 @@ derives from it, and knows the messages that go through.
 """
 
 from gatekeeper.gate.decision import Forward
+from gatekeeper.gate.routes import NoRoute
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.states import CONNECTING, ENDED, STREAMING, TRANSITIONS, TUNNEL, PauseReason, State
@@ -176,28 +177,42 @@ class Relay:
         refusal = visit.withdrawn(self.head, self.forward, now)
         if refusal is None:
             return
+        if isinstance(refusal, NoRoute):
+            self._withdraw_route(refusal)
+            return
         if refusal.pending:
-            proxy.judge.ask(visit.snapshot, visit.tls.peer, self.judge_anew)
+            visit.ask(self.judge_anew)
             return
         proxy.journal.revoked(refusal.reason)
         self.reason, self.detail = refusal.reason, refusal.detail
         self._withdraw(refusal, now)
 
     def _withdraw(self, refusal: Refuse, now: float) -> None:
+        """Where nothing has begun, the answer is 403."""
+        if not self._cut():
+            page = self.visit.refusal_page(self.head, refusal, self.request_id, now)
+            self.status, self.sent = page.status, len(page.body)
+            self._end()
+            self.stream.refuse(page.status, page.headers, page.body)
+
+    def _withdraw_route(self, gone: NoRoute) -> None:
+        """Where nothing has begun, the answer is what a fresh request would get."""
+        self.detail = gone.detail
+        if not self._cut():
+            self.fail(gone.status, gone.detail)
+
+    def _cut(self) -> bool:
         """A WebSocket is closed in order where its frames allow it. A download is cut at once, whatever the client has
-        not read yet: it looks as truncated as it is. Where nothing has begun, the answer is 403.
+        not read yet: it looks as truncated as it is. False where no response has begun.
         """
-        stream = self.stream
         if self.state is TUNNEL and self._frames.between:
             self._close_tunnel(POLICY_VIOLATION)
         elif self.state in (STREAMING, TUNNEL):
             self._end()
-            stream.reset()
+            self.stream.reset()
         else:
-            page = self.visit.refusal_page(self.head, refusal, self.request_id, now)
-            self.status, self.sent = page.status, len(page.body)
-            self._end()
-            stream.refuse(page.status, page.headers, page.body)
+            return False
+        return True
 
     def drain(self) -> None:
         """The gate is stopping: a WebSocket is closed where its frames allow it, since it would never end by itself."""

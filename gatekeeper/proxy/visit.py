@@ -4,10 +4,13 @@ There is one for each client connection, whatever HTTP version it speaks. It kee
 the app and written to the log about the visitor.
 """
 
+import logging
 import os
+from collections.abc import Callable
+from functools import partial
 
 from gatekeeper.gate.decision import Authorizer, Denied, Forward
-from gatekeeper.gate.routes import MAINTENANCE
+from gatekeeper.gate.routes import MAINTENANCE, UNKNOWN, NoRoute
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.proxy import Connection, Proxy
@@ -18,6 +21,8 @@ from gatekeeper.telemetry.access_log import Visitor
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
+
+_log = logging.getLogger("gatekeeper")
 
 
 class Visit:
@@ -107,14 +112,30 @@ class Visit:
             self.proxy.expiry.forget(self._connection, self.ends)
             self._connection = None
 
+    def ask(self, then: Callable[[], None]) -> None:
+        """Ask the OCSP responder about the visitor, whose verdict is pending, and call ``then`` soon. If that fails,
+        the connection ends: who could not be judged does not stay.
+        """
+        self.proxy.judge.ask(self.snapshot, self.tls.peer, partial(self._asked, then))
+
+    def _asked(self, then: Callable[[], None]) -> None:
+        try:
+            then()
+        except Exception:
+            _log.exception("closed: a connection could not be judged after an OCSP response")
+            if self._connection is not None:
+                self._connection.abort()
+
     def go_unnamed(self) -> None:
         """The request is forwarded without an identity: a certificate that is not good is not who asked."""
         self.visitor = Visitor(self.client)
 
-    def withdrawn(self, head: RequestHead, forward: Forward, now: float) -> Refuse | None:
+    def withdrawn(self, head: RequestHead, forward: Forward, now: float) -> Refuse | NoRoute | None:
         """Why a request that was forwarded would not be forwarded any more, None if it would.
 
-        Who was let in by name on a public route is still told to the app by that name, so that must hold too.
+        Who was let in by name on a public route is still told to the app by that name, so that must hold too. A route
+        that is gone, or has become the gate's own, is `NoRoute`. Not so for maintenance, which lets what has begun end,
+        nor where the route leads to another upstream now: what the old one was asked it may answer.
         """
         authorizer = self.authorizer(now)
         if forward.identity is None:
@@ -124,7 +145,11 @@ class Visit:
         decision = authorizer.fixed_decision or authorizer.decide(
             head.method, head.block.host, head.target, read_preflight(head)
         )
-        return decision.refusal if isinstance(decision, Denied) else None
+        if isinstance(decision, Denied):
+            return decision.refusal
+        if isinstance(decision, Forward) or decision is MAINTENANCE:
+            return None
+        return decision if isinstance(decision, NoRoute) else UNKNOWN
 
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, 8 that count its requests."""

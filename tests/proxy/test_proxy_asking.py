@@ -7,6 +7,7 @@ import pytest
 
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
+from gatekeeper.proxy.visit import Visit
 from tests.proxy.scene import OK, Scene, get
 from tests.proxy.test_proxy_renew import CLOSED, tunnel
 
@@ -134,3 +135,38 @@ def test_a_tunnel_waits_for_the_next_answer(
     responders.say(standing)
     assert alice.was_sent_away is closed
     assert alice.read() == (CLOSED if closed else b"")
+
+
+def test_who_cannot_be_judged_after_an_answer_is_cut(
+    scene: Scene, responders: FakeResponders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever may have been revoked does not stay because the judgement failed; the others are judged."""
+    responders.known = RevocationStatus(GOOD, scene.wall() + 600)
+    first, second = scene.alice(), scene.alice()
+    for visitor in (first, second):
+        tunnel(scene, visitor)
+    scene.loop.advance(601)  # the answer ends, and both ask again
+    withdrawn, failures = Visit.withdrawn, iter([ZeroDivisionError])
+
+    def fail_once(visit: Visit, *request: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return withdrawn(visit, *request)
+
+    monkeypatch.setattr(Visit, "withdrawn", fail_once)
+    responders.say(REVOKED)
+    assert "ZeroDivisionError" in caplog.text
+    cut, judged = sorted((first, second), key=lambda visitor: not visitor.is_gone)  # who is asked about first is open
+    assert cut.is_gone
+    assert judged.read() == CLOSED
+
+
+def test_a_request_that_cannot_be_taken_up_after_an_answer_is_cut(
+    scene: Scene, responders: FakeResponders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client does not wait for an answer that nobody will give."""
+    alice = scene.alice()
+    alice.send(get())
+    monkeypatch.setattr(Visit, "authorizer", lambda *_: 1 / 0)
+    responders.say(GOOD)
+    assert alice.is_gone

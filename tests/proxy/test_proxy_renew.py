@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.decision import Maintenance
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
@@ -204,6 +205,65 @@ def test_a_tunnel_that_a_new_rule_forbids_is_closed(scene: Scene) -> None:
     assert alice.read() == b"\x88\x0d\x03\xf0not_allowed"
 
 
+ELSEWHERE = {"path": "/elsewhere"}
+
+
+def test_a_tunnel_whose_route_is_gone_is_closed(scene: Scene) -> None:
+    """A fresh request gets 404, so nothing goes on that was begun by the route."""
+    renew(scene, routed(scene, {"path": "/chat"}))
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, routed(scene, ELSEWHERE))
+    assert alice.read() == b"\x88\x02\x03\xf0"
+    assert alice.was_sent_away
+
+
+def test_a_download_whose_route_is_gone_is_cut(scene: Scene) -> None:
+    """It looks as truncated as it is."""
+    alice = scene.alice()
+    alice.send(get())
+    scene.app.last.send(BEGUN)
+    renew(scene, routed(scene, ELSEWHERE))
+    assert alice.is_gone
+    assert scene.app.last.is_gone
+
+
+def test_a_request_whose_route_is_gone_gets_what_a_fresh_one_would(scene: Scene) -> None:
+    """Nothing of an answer had come yet."""
+    alice = scene.alice()
+    alice.send(get())
+    renew(scene, routed(scene, ELSEWHERE))
+    assert alice.read().startswith(b"HTTP/1.1 404 ")
+    assert scene.app.last.is_gone
+    assert scene.statuses == [404]
+
+
+def test_a_tunnel_whose_path_is_the_gates_own_now_is_closed(scene: Scene) -> None:
+    """What the gate itself serves at that path never reached an app."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    settings = scene.files.settings()
+    renew(scene, replace(scene.proxy.snapshot, routes=Routes(settings.routes, {b"/chat": b"{}"})))
+    assert alice.read() == b"\x88\x02\x03\xf0"
+
+
+def test_a_tunnel_whose_route_leads_to_another_app_goes_on(make_scene: Callable[..., Scene]) -> None:
+    """The near miss: a change of the app lets end what the old one was asked."""
+    scene = make_scene(upstreams={"new": {"url": "http://127.0.0.1:9000"}})
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, routed(scene, {"path": "/chat", "upstream": "new"}))
+    assert not alice.was_sent_away
+
+
+def test_a_tunnel_goes_on_while_the_apps_are_closed_for_maintenance(scene: Scene) -> None:
+    """docs/operations.md: requests that have begun are not interrupted."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    renew(scene, replace(scene.proxy.snapshot, maintenance=Maintenance()))
+    assert not alice.was_sent_away
+
+
 # -- another authority
 
 
@@ -333,6 +393,19 @@ def test_who_cannot_be_judged_is_cut_and_nobody_else(
     scene.loop.settle()
     assert "ZeroDivisionError" in caplog.text
     assert all(visitor.is_gone or visitor.was_sent_away for visitor in visitors)
+
+
+def test_a_pool_that_cannot_be_replaced_keeps_nobody_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails in a reload after the new state is in force does not spare open connections their judgement."""
+    alice = scene.alice()
+    tunnel(scene, alice)
+    snapshot = revoking(scene, scene.files.alice)
+    other = make_other_app(scene).upstreams
+    monkeypatch.setattr(scene.pool, "retire", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        scene.proxy.renew(replace(snapshot, upstreams=other))
+    scene.loop.settle()
+    assert alice.read() == CLOSED
 
 
 def test_idle_connections_to_a_replaced_app_are_closed(scene: Scene) -> None:

@@ -218,7 +218,7 @@ class Http1:
         visit = self._visit
         self._link.pause_reading(PauseReason.ASKING)
         self._link.deadline.set(Timeout.IDLE, visit.snapshot.timeouts.idle)
-        self._proxy.judge.ask(visit.snapshot, visit.tls.peer, self._asked)
+        visit.ask(self._asked)
 
     def _asked(self) -> None:
         self._link.resume_reading(PauseReason.ASKING)

@@ -244,7 +244,7 @@ class Http2:
         self._pending.append(stream)
         stream.pause_request(PauseReason.CONNECTING)
         if len(self._pending) == 1:
-            self._proxy.judge.ask(visit.snapshot, visit.tls.peer, self._asked)
+            visit.ask(self._asked)
 
     def _asked(self) -> None:
         pending, self._pending = self._pending, []
