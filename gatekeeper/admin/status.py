@@ -16,6 +16,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.upstream.pool import Pool
+from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, State, Totals
 from gatekeeper.telemetry.refusal_history import BUCKET_SECONDS
 
@@ -126,9 +127,12 @@ class Status:
                 for name, pool in snapshot.upstreams.items()
             ],
             "warnings": snapshot.warnings(now),
+            "protocols": protocols(snapshot.settings),
             "connections": totals.connections,
+            "http2_connections": totals.http2_connections,
             "tunnels": totals.tunnels,
             "requests": sum(totals.requests.values()),
+            "requests_by_protocol": _by_protocol(totals),
             "refusals": dict(totals.refusals),
             "refusal_history": {"seconds": BUCKET_SECONDS, "counts": self._ledger.refusal_history(now)},
             "expiring_clients": totals.expiring_clients,
@@ -165,6 +169,8 @@ class Status:
     def _lines(self, totals: Totals, upstreams: Mapping[str, bool]) -> Iterator[str]:
         requests = sorted(totals.requests.items())
         yield from _family("gatekeeper_requests_total", "counter", "Answers by status code.", "code", requests)
+        name, text = "gatekeeper_requests_by_protocol_total", "Answers by version of HTTP."
+        yield from _family(name, "counter", text, "protocol", _by_protocol(totals).items())
         yield from _family(
             "gatekeeper_refusals_total", "counter", "Refusals by reason.", "reason", totals.refusals.items()
         )
@@ -176,6 +182,9 @@ class Status:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
             yield from _family(name, "counter", text, "event", totals.invitations.items())
         yield from _single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
+        name, text = "gatekeeper_connections_by_protocol", "Open connections by version of HTTP."
+        open_ones = {"HTTP/1": totals.connections - totals.http2_connections, "HTTP/2": totals.http2_connections}
+        yield from _family(name, "gauge", text, "protocol", open_ones.items())
         yield from _single("gatekeeper_tunnels", "gauge", "Open WebSockets and other tunnels.", totals.tunnels)
         up = [(name, int(is_up)) for name, is_up in upstreams.items()]
         yield from _family("gatekeeper_upstream_up", "gauge", "Whether the app takes connections.", "upstream", up)
@@ -200,6 +209,15 @@ class Status:
         yield from _family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])
         text = "When the gate started, Unix time."
         yield from _single("gatekeeper_start_time_seconds", "gauge", text, self._ledger.started)
+
+
+def protocols(settings: Settings) -> list[str]:
+    """The versions of HTTP that visitors are offered, the preferred one first."""
+    return ["HTTP/2", "HTTP/1.1"] if settings.server.http2 else ["HTTP/1.1"]
+
+
+def _by_protocol(totals: Totals) -> dict[str, int]:
+    return {"HTTP/1": sum(totals.requests.values()) - totals.http2_requests, "HTTP/2": totals.http2_requests}
 
 
 def told_certificates(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from gatekeeper.admin.status import told_certificates, told_lists
+from gatekeeper.admin.status import protocols, told_certificates, told_lists
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import WRONG_USAGE, Commands
 from gatekeeper.cli.terminal import print_json, show, working
@@ -77,6 +77,7 @@ def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
         "ok": True,
         "configuration": str(path),
         "listen": [f"https://{address}" for address in settings.server.listen],
+        "protocols": protocols(settings),
         "admin": f"http://{settings.admin.listen}" if settings.admin.listen else None,
         "certificates": list(told_certificates(snapshot, now)),
         "crls": list(told_lists(snapshot, now)),
@@ -107,6 +108,7 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
     table.add_row("configuration", str(path))
     for address in settings.server.listen:
         table.add_row("listens on", f"https://{address}")
+    table.add_row("speaks", " and ".join(protocols(settings)))
     table.add_row("admin on", f"http://{settings.admin.listen}" if settings.admin.listen else "off")
     table.add_row("certificate", certificate_line(snapshot.tls.certificate, now))
     for authority in snapshot.tls.authorities:

@@ -29,6 +29,8 @@ class Journal:
         if outcome.status == 101:
             self.metrics.change(Cell.TUNNELS, -1)
         outcome.duration = duration
+        if visitor.protocol:
+            self.metrics.change(Cell.HTTP2_REQUESTS, 1)
         self.metrics.answered(outcome.status, duration)
         self.log.write(visitor, head, outcome)
 
@@ -46,17 +48,22 @@ class Journal:
         """A request was answered with 403."""
         duration = self.since(began)
         self.metrics.refused(refusal.reason, began)
-        self.metrics.answered(403, duration)
         outcome = OwnAnswer(began, duration, 403, sent, request_id, refusal.reason, refusal.detail)
-        self.log.write(visitor, head, outcome)
+        self._count(visitor, head, outcome, duration)
 
     def answered(
         self, visitor: Visitor, head: RequestHead, status: int, sent: int, request_id: str, began: float, detail: str
     ) -> None:
         """The gate itself answered a request: with something of its own, or with an error."""
         duration = self.since(began)
-        self.metrics.answered(status, duration)
-        self.log.write(visitor, head, OwnAnswer(began, duration, status, sent, request_id, detail=detail))
+        outcome = OwnAnswer(began, duration, status, sent, request_id, detail=detail)
+        self._count(visitor, head, outcome, duration)
+
+    def _count(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
+        if visitor.protocol:
+            self.metrics.change(Cell.HTTP2_REQUESTS, 1)
+        self.metrics.answered(outcome.status, duration)
+        self.log.write(visitor, head, outcome)
 
     # -- TLS
 

@@ -6,6 +6,8 @@ answer
     status, header fields and body; the proxy adds framing, ``Connection`` and ``Date``.
 problem
     the answer for programs: ``application/problem+json`` (RFC 9457), in English.
+grpc
+    the answer for gRPC clients: a status and one line.
 page
     the answer for people: one HTML page without script and without anything from outside, in the visitor's language.
 topic

@@ -7,7 +7,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from gatekeeper.gate.verdict import Refuse
-from gatekeeper.refusal import problem
+from gatekeeper.refusal import grpc, problem
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
 from gatekeeper.refusal.negotiation import choose_language, prefers_page, recognize_platform
 from gatekeeper.refusal.page import Page, Variables, blame, builtin_page, contact_link, own_page
@@ -39,8 +39,8 @@ _EVERY_PROBLEM = (
 class Answer:
     """An answer of the gate itself, without framing, ``Connection`` and ``Date``, which the proxy adds.
 
-    Every header value is visible ASCII and spaces; only the last, the request id, differs between answers. For HEAD,
-    the proxy omits the body.
+    ``status`` is HTTP's, also where a gRPC client reads its own from the headers. Every header value is visible ASCII
+    and spaces; only the last, the request id, differs between answers. For HEAD, the proxy omits the body.
     """
 
     status: int
@@ -89,13 +89,17 @@ class RefusalPages:
         host: str,
         now: float,
         user_agent: str = "",
+        is_grpc: bool = False,
     ) -> Answer:
         """The 403 for a refusal; ``now`` is seconds since the epoch.
 
-        ``accept``, ``language`` and ``user_agent`` are what the request says, and choose how it is told.
+        ``accept``, ``language`` and ``user_agent`` are what the request says, and choose how it is told; ``is_grpc``
+        is whether it is a call of gRPC.
         """
         request_id = header_safe(request_id)
         reason = (("Gatekeeper-Reason", str(refusal.reason)),)
+        if is_grpc:
+            return _grpc(403, problem.sentence(refusal, minimal=self._minimal), request_id, reason)
         if not prefers_page(accept):
             return _problem(403, problem.refusal(refusal, request_id, minimal=self._minimal), request_id, reason)
         certificate = None if self._minimal else refusal.certificate
@@ -124,6 +128,7 @@ class RefusalPages:
         request_id: str,
         retry_after: int | None = None,
         topic: str | None = None,
+        is_grpc: bool = False,
     ) -> Answer:
         """Any other answer of the gate: a 4xx or 5xx ``status``, ``detail`` safe to show, ``retry_after`` in seconds.
 
@@ -133,6 +138,8 @@ class RefusalPages:
         """
         request_id = header_safe(request_id)
         retry = () if retry_after is None else (("Retry-After", str(retry_after)),)
+        if is_grpc:
+            return _grpc(status, problem.phrase(status) if self._minimal else detail, request_id, retry)
         if not prefers_page(accept):
             return _problem(
                 status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry
@@ -200,6 +207,10 @@ class RefusalPages:
 def short_number(request_id: str) -> str:
     """What a person reads out: the first 8 digits. `grep` finds the line of the log by them, and nearly always that."""
     return request_id[:SHORT_NUMBER]
+
+
+def _grpc(status: int, message: str, request_id: str, extra: tuple[tuple[str, str], ...]) -> Answer:
+    return Answer(status, (*grpc.headers(status, message), *extra, ("X-Request-Id", request_id)), b"")
 
 
 def _problem(status: int, body: bytes, request_id: str, extra: tuple[tuple[str, str], ...]) -> Answer:

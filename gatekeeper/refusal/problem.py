@@ -70,6 +70,12 @@ def refusal(refused: Refuse, request_id: str, *, minimal: bool) -> bytes:
     ).encode("ascii")
 
 
+def sentence(refused: Refuse, *, minimal: bool) -> str:
+    """What the body of a 403 says, in one line for those who see no body: reason, finding, advice."""
+    title, advice = _TEXTS[refused.reason]
+    return f"{refused.reason}: {title if minimal else refused.detail.rstrip('.')}. {advice}"
+
+
 def failure(status: int, detail: str, request_id: str, *, minimal: bool) -> bytes:
     """The body of any other answer of the gate itself. The type is about:blank (section 4.2.1)."""
     why = "" if minimal else f'  "detail": {_quoted(_cut(detail))},\n'

@@ -52,11 +52,13 @@ _NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
 class Visitor:
     """The client of a connection: address and port, and the certificate that it presented, if any.
 
-    Never changed. ``written`` is what `json_line` says of it in each of its lines, "" before the first.
+    Never changed. ``protocol`` is the version of HTTP where all requests have the same, "" where their heads tell.
+    ``written`` is what `json_line` says of it in each of its lines, "" before the first.
     """
 
     client: str
     certificate: Certificate | None = None
+    protocol: str = ""
     written: str = field(default="", init=False)
 
 
@@ -258,9 +260,14 @@ def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
         extra += _json_refusal(outcome)
     return (
         f'{{"time":"{_iso_time(int(outcome.started * 1000))}","request_id":"{outcome.request_id}",'
-        f'{request(head.method, head.target)},"status":{outcome.status},"bytes":{outcome.sent},'
+        f'{request(head.method, head.target)},"protocol":"{visitor.protocol or _HTTP_1[head.minor]}",'
+        f'"status":{outcome.status},"bytes":{outcome.sent},'
         f'"duration":{_seconds(int(outcome.duration * 1e6))}{extra}{who}{block(head.block)}}}'
     )
+
+
+HTTP_2 = "HTTP/2.0"  # as nginx writes it
+_HTTP_1 = ("HTTP/1.0", "HTTP/1.1")
 
 
 def _json_request(method: bytes, target: bytes) -> str:
@@ -314,19 +321,20 @@ def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     referer, agent = without_token(head.block.get(b"referer")), head.block.get(b"user-agent")
     return (
         f"{_host(visitor.client)} - {_plain(user) or '-'} [{_clf_time(int(outcome.started))}] "
-        f'"{_plain_bytes(without_token(head.method))} {_plain_bytes(without_token(head.target))} HTTP/1.{head.minor}" '
+        f'"{_plain_bytes(without_token(head.method))} {_plain_bytes(without_token(head.target))} '
+        f'{visitor.protocol or _HTTP_1[head.minor]}" '
         f'{outcome.status} {outcome.sent} "{_plain_bytes(referer) or "-"}" "{_plain_bytes(agent) or "-"}"'
     )
 
 
 def text_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
-    """For the eye: time, status, method, target, how long, who, and why not."""
+    """For the eye: time, status, method, target, version, how long, who, and why not."""
     who = _plain(visitor.certificate.subject) if visitor.certificate else "no certificate"
     why = f" refused: {outcome.reason} ({_plain(outcome.detail)})" if outcome.reason else ""
     return (
         f"{_iso_time(int(outcome.started * 1000))} {outcome.status} {_plain_bytes(without_token(head.method))} "
-        f"{_plain_bytes(without_token(head.target))} {outcome.sent}B {outcome.duration * 1000:.1f}ms "
-        f"{visitor.client} [{who}]{why} {outcome.request_id}"
+        f"{_plain_bytes(without_token(head.target))} {visitor.protocol or _HTTP_1[head.minor]} {outcome.sent}B "
+        f"{outcome.duration * 1000:.1f}ms {visitor.client} [{who}]{why} {outcome.request_id}"
     )
 
 

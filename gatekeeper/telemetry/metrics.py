@@ -53,6 +53,12 @@ class Cell(IntEnum):
     RESTARTS = _NAMED + 9
     EXPIRING_CLIENTS = _NAMED + 10
     UPGRADES_FAILED = _NAMED + 11
+    HTTP2_REQUESTS = _NAMED + 12
+    HTTP2_CONNECTIONS = _NAMED + 13
+
+
+# What is open at the moment: none of it is when the worker is gone.
+_OPEN = (Cell.CONNECTIONS, Cell.TUNNELS, Cell.HTTP2_CONNECTIONS)
 
 
 class State(IntEnum):
@@ -123,7 +129,7 @@ class Metrics:
 
     def begin(self, pid: int, now: float, wall: float) -> None:
         """A new worker takes the row over: what is open starts at 0, what is counted goes on."""
-        for cell in (Cell.CONNECTIONS, Cell.TUNNELS, Cell.RELOAD_FAILED, Cell.EXPIRING_CLIENTS):
+        for cell in (*_OPEN, Cell.RELOAD_FAILED, Cell.EXPIRING_CLIENTS):
             self._counts[cell] = 0
         self._counts[Cell.PID] = pid
         self._counts[Cell.STATE] = State.STARTING
@@ -132,7 +138,8 @@ class Metrics:
 
     def end(self) -> None:
         """The worker is gone."""
-        self._counts[Cell.CONNECTIONS] = self._counts[Cell.TUNNELS] = 0
+        for cell in _OPEN:
+            self._counts[cell] = 0
         self.address_counts.clear()
         self._counts[Cell.PID] = 0
         self._counts[Cell.STATE] = State.NONE
@@ -184,7 +191,9 @@ class Totals:
     refusals: Mapping[str, int]
     handshakes: Mapping[str, int]
     invitations: Mapping[str, int]
+    http2_requests: int
     connections: int
+    http2_connections: int
     tunnels: int
     lost_lines: int
     restarts: int
@@ -240,7 +249,10 @@ class Ledger:
     @property
     def connections(self) -> int:
         """The open connections of all workers."""
-        return sum(row.count(Cell.CONNECTIONS) for row in self.rows)
+        return self._sum(Cell.CONNECTIONS)
+
+    def _sum(self, cell: Cell) -> int:
+        return sum(row.count(cell) for row in self.rows)
 
     def connections_from(self, address: str) -> int:
         """The open connections from one address, to all workers."""
@@ -275,9 +287,11 @@ class Ledger:
             refusals=refusals,
             handshakes=handshakes,
             invitations=invitations,
+            http2_requests=self._sum(Cell.HTTP2_REQUESTS),
             connections=self.connections,
-            tunnels=sum(row.count(Cell.TUNNELS) for row in self.rows),
-            lost_lines=sum(row.count(Cell.LOST_LINES) for row in self.rows),
-            expiring_clients=sum(row.count(Cell.EXPIRING_CLIENTS) for row in self.rows),
+            http2_connections=self._sum(Cell.HTTP2_CONNECTIONS),
+            tunnels=self._sum(Cell.TUNNELS),
+            lost_lines=self._sum(Cell.LOST_LINES),
+            expiring_clients=self._sum(Cell.EXPIRING_CLIENTS),
             restarts=self._own.count(Cell.RESTARTS),
         )

@@ -88,6 +88,7 @@ _NOTED_IN_REQUESTS = frozenset(
         b"access-control-request-method",
         b"connection",
         b"content-length",
+        b"content-type",
         b"cookie",
         b"expect",
         b"forwarded",

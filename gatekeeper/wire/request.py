@@ -385,7 +385,7 @@ def unreadable_head(data: bytes) -> RequestHead:
 
 # Of a request line that is none, enough to recognise it by.
 LOGGED_LINE_BYTES = 256
-_WISHES = re.compile(rb"\r\n(Accept|Accept-Language):[ \t]*([\t -~]*)", re.IGNORECASE)
+_WISHES = re.compile(rb"\r\n(Accept|Accept-Language|Content-Type):[ \t]*([\t -~]*)", re.IGNORECASE)
 
 
 class _Judge:

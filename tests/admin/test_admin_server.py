@@ -31,6 +31,7 @@ REPORT: dict[str, Any] = {
     "upstreams": [{"name": "default", "up": False, "places": ["http://127.0.0.1:8000"]}],
     "warnings": ["the CRL of CN=<i>x</i> is stale"],
     "connections": 7,
+    "http2_connections": 5,
     "tunnels": 1,
     "requests": 1000,
     "refusals": {"expired": 3, "revoked": 0},
@@ -132,6 +133,7 @@ def test_status_is_json_unless_a_page_is_asked_for() -> None:
 def test_nothing_on_the_page_is_markup_but_the_page_itself() -> None:
     """A certificate's subject is whatever somebody wrote there."""
     text = page(REPORT)
+    assert "7 open connections (5 in HTTP/2)" in text
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     assert "no &lt;b&gt;CA&lt;/b&gt;" in text

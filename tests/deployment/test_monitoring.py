@@ -21,6 +21,7 @@ TARGETS = [
 # The metrics and their labels. `up` is Prometheus' own.
 METRICS = {
     "gatekeeper_requests_total": {"code"},
+    "gatekeeper_requests_by_protocol_total": {"protocol"},
     "gatekeeper_refusals_total": {"reason"},
     "gatekeeper_request_duration_seconds_bucket": {"le"},
     "gatekeeper_handshakes_total": {"result"},

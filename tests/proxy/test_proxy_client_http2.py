@@ -23,6 +23,7 @@ from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.client.http2 import Http2
 from gatekeeper.proxy.states import PauseReason
+from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.tls.build import build_context
 from tests.certificates import Holder, make_client
 from tests.proxy.scene import OK, Files, Scene, Visitor, client_context
@@ -465,3 +466,76 @@ def test_a_revoked_visitors_streams_end_and_nobody_elses(stage: Any, files: File
     scene.app.connections[2].send(b"bottom")
     other.read()
     assert other.answers[kept].content == b"halfbottom"
+
+
+GRPC = ("content-type", "application/grpc+proto")
+
+
+def test_a_refused_call_of_grpc_gets_a_status_of_grpc(stage: Any, files: Files) -> None:
+    """Trailers-Only: HTTP's status is 200, END_STREAM comes with the head; the log has 403."""
+    scene = stage()
+    browser = Browser(scene, None)
+    stream = browser.ask("/a.Service/Method", GRPC, method="POST", end=False)
+    answer = browser.answers[stream]
+    assert (answer.status, answer.headers["grpc-status"], answer.content, answer.ended) == (200, "7", b"", True)
+    assert answer.headers["grpc-message"].startswith("no_certificate: ")
+    assert answer.headers["gatekeeper-reason"] == "no_certificate"
+    assert scene.statuses == [403]
+
+
+def test_a_call_of_grpc_for_another_host_gets_no_421(stage: Any, files: Files) -> None:
+    """Its clients do not repeat a call for it."""
+    browser = Browser(stage(), None)
+    stream = browser.ask("/a.Service/Method", GRPC, method="POST", authority="other.example.com")
+    assert browser.answers[stream].headers["grpc-status"] == "7"
+
+
+def test_grpc_web_is_plain_http(stage: Any, files: Files) -> None:
+    """Browsers read HTTP's status."""
+    browser = Browser(stage(), None)
+    stream = browser.ask("/a.Service/Method", ("content-type", "application/grpc-web+proto"), method="POST")
+    assert browser.answers[stream].status == 403
+
+
+def test_a_malformed_call_of_grpc_gets_a_status_of_grpc(stage: Any, files: Files) -> None:
+    """INTERNAL, as for every 400."""
+    browser = Browser(stage(), files.alice)
+    stream = browser.ask("no/slash", GRPC, method="POST")
+    answer = browser.answers[stream]
+    assert (answer.status, answer.headers["grpc-status"], answer.ended) == (200, "13", True)
+
+
+def test_a_call_of_grpc_that_no_app_answers(stage: Any, files: Files) -> None:
+    """UNAVAILABLE, so that the client may try again."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/a.Service/Method", GRPC, method="POST")
+    scene.app.last.close()
+    browser.read()
+    assert browser.answers[stream].headers["grpc-status"] == "14"
+    assert scene.statuses == [502]
+
+
+@pytest.mark.parametrize("who", ["alice", "nobody"])
+def test_the_log_names_the_version(stage: Any, files: Files, who: str) -> None:
+    """Whether or not a certificate was sent."""
+    scene = stage()
+    Browser(scene, files.alice if who == "alice" else None).ask("/")
+    if who == "alice":
+        scene.app.last.send(OK)
+    assert [record["protocol"] for record in scene.log.records] == ["HTTP/2.0"]
+
+
+def test_requests_and_connections_are_counted_by_version(stage: Any, files: Files) -> None:
+    """HTTP/2 apart, and no connection that has ended."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    assert scene.proxy.metrics.count(Cell.HTTP2_CONNECTIONS) == 1
+    browser.ask("/")
+    scene.app.last.send(OK)
+    alice = scene.alice()
+    alice.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    scene.serve(alice)
+    assert scene.proxy.metrics.count(Cell.HTTP2_REQUESTS) == 1
+    browser.visitor.leave()
+    assert scene.proxy.metrics.count(Cell.HTTP2_CONNECTIONS) == 0

@@ -20,6 +20,7 @@ from gatekeeper.telemetry.access_log import (
     FORMATS,
     MAX_BATCHES,
     AccessLog,
+    Format,
     OwnAnswer,
     Visitor,
     combined_line,
@@ -59,6 +60,7 @@ def test_json(certificate: Certificate) -> None:
         "request_id": "0123456789abcdef",
         "method": "GET",
         "target": "/a",
+        "protocol": "HTTP/1.1",
         "status": 200,
         "bytes": 1234,
         "duration": 0.0015,
@@ -98,10 +100,18 @@ def test_combined(certificate: Certificate) -> None:
 def test_text(certificate: Certificate) -> None:
     """For the eye."""
     assert text_line(Visitor("192.0.2.1:5000", certificate), head(), REFUSED) == (
-        "2023-11-14T22:13:20.250Z 403 GET /a?b=c 99B 1.5ms 192.0.2.1:5000 [CN=al\\x5C\\x22ice] "
+        "2023-11-14T22:13:20.250Z 403 GET /a?b=c HTTP/1.1 99B 1.5ms 192.0.2.1:5000 [CN=al\\x5C\\x22ice] "
         "refused: expired (The certificate has expired \\x22now\\x22.) 0123456789abcdef"
     )
     assert " [no certificate] " in text_line(Visitor("192.0.2.1:5000"), head(), PLAIN)
+
+
+@pytest.mark.parametrize("line", [json_line, combined_line, text_line])
+def test_the_version_is_told(line: Format) -> None:
+    """The connection's where that has one for all its requests, else the request's own."""
+    old = RequestReader(HeadLimits()).read(b"GET / HTTP/1.0", b"\r\n", cache=False)
+    assert "HTTP/2.0" in line(Visitor("192.0.2.1:5000", protocol="HTTP/2.0"), head(), PLAIN)
+    assert "HTTP/1.0" in line(Visitor("192.0.2.1:5000"), old, PLAIN)
 
 
 def test_midnight_and_months() -> None:

@@ -14,6 +14,8 @@ from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.visit import Visit
+from gatekeeper.telemetry.access_log import HTTP_2
+from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.wire.http2.requests import RejectedRequest
 from gatekeeper.wire.http2.server import ServerConnection
 from gatekeeper.wire.http2.stream import Stream
@@ -84,6 +86,8 @@ class Http2:
         self.link = link
         self.visit = visit
         self._proxy: Proxy = visit.proxy
+        visit.settle_protocol(HTTP_2)
+        self._proxy.metrics.change(Cell.HTTP2_CONNECTIONS, 1)
         authorizer = visit.authorizer(self._proxy.wall())
         self._snapshot = snapshot = visit.snapshot
         streams = snapshot.settings.limits.http2_streams
@@ -140,6 +144,7 @@ class Http2:
     def connection_lost(self) -> None:
         """Whoever waits for something from the client waits in vain."""
         self._slow = True
+        self._proxy.metrics.change(Cell.HTTP2_CONNECTIONS, -1)
         if self._quiet is not None:
             self._quiet.end()
         streams, self._streams = self._streams, {}
@@ -206,7 +211,7 @@ class Http2:
             self._dispatch(own, authorizer, now)
 
     def _dispatch(self, stream: Http2Stream, authorizer: Authorizer, now: float) -> None:
-        if self.visit.tls.peer.leaf is None:
+        if self.visit.tls.peer.leaf is None and not self.visit.is_grpc(stream.head):  # gRPC clients do not know 421
             refusal = self._misdirects(stream.head, authorizer)
             if refusal is not None:
                 self._answer_misdirected(stream, refusal, now)

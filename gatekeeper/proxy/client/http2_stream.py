@@ -10,6 +10,7 @@ from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Headers, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.proxy.websocket import accept_of, accepts, new_key
+from gatekeeper.refusal import grpc
 from gatekeeper.wire.http2.frames import ErrorCode
 from gatekeeper.wire.http2.stream import SEND_HIGH, Stream
 from gatekeeper.wire.request import RequestHead
@@ -243,7 +244,12 @@ class Http2Stream:
         self._stream.send_end(trailers)
 
     def send_own(self, status: int, headers: Headers, body: bytes, *, close: bool) -> None:
-        """An answer of the gate itself. The connection stays: its other requests have nothing to do with this one."""
+        """An answer of the gate itself. The connection stays: its other requests have nothing to do with this one.
+
+        An error of gRPC is a 200 to HTTP (PROTOCOL-HTTP2.md, "Responses"): clients look no further at another status.
+        """
+        if headers[:1] == (grpc.CONTENT_TYPE,):
+            status = 200
         text = own_response(status, headers, body, method=b"HEAD", close=False, now=self._visit.proxy.wall())
         self._stream.send_whole(read_response(text), b"" if self.head.method == b"HEAD" else body)
         self._owner.flush()

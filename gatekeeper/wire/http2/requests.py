@@ -174,10 +174,11 @@ def _host(authority: bytes | None, hosts: list[bytes]) -> bytes:
 
 
 def _unreadable(special: dict[bytes, bytes], fields: list[HeaderField]) -> RequestHead:
-    wishes = [field.line[:-2] for field in fields if field.name in (b"accept", b"accept-language") and field.line]
+    wishes = [field.line[:-2] for field in fields if field.name in _WISHES and field.line]
     line = b"%b %b HTTP/2" % (special.get(b":method", b"-"), special.get(b":path", b"-"))
     return unreadable_head(b"\r\n".join([line.translate(_VISIBLE), *wishes]))
 
 
+_WISHES = frozenset({b"accept", b"accept-language", b"content-type"})
 # For the log: what would be read as something else there is shown as "?".
 _VISIBLE = bytes(byte if 0x20 <= byte < 0x7F else 0x3F for byte in range(256))
