@@ -172,10 +172,10 @@ class Gate:
         finally:
             connection.close()
 
-    def connect(self, holder: ssl.SSLContext, source: str = "127.0.0.1") -> ssl.SSLSocket:
-        """A TLS connection, for a client that is played by hand; an end without a goodbye is an SSLError."""
+    def connect(self, holder: ssl.SSLContext, source: str = "127.0.0.1", name: str = "localhost") -> ssl.SSLSocket:
+        """A TLS connection to a host, for a client that is played by hand; an end without a goodbye is an SSLError."""
         plain = socket.create_connection(("127.0.0.1", self.port), PATIENCE, (source, 0))
-        return holder.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False)
+        return holder.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
 
     def admin(self, path: str) -> tuple[int, Any]:
         """What the admin listener says: status, and its JSON."""

@@ -244,7 +244,8 @@ def told_lists(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
 
 
 def _certificates_by_kind(snapshot: Snapshot) -> Iterator[tuple[str, Certificate]]:
-    yield "server", snapshot.tls.certificate
+    for one in snapshot.tls.names.all:
+        yield "server", one.certificate
     for authority in snapshot.tls.authorities:
         yield "client_ca", authority
 

@@ -15,6 +15,7 @@ from gatekeeper.gate.verdict import Policy, Reason, Refuse, judge
 from gatekeeper.tls.context import ServerContext, new_ssl_context
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
+from gatekeeper.tls.server_names import ServerNames
 
 # X509_V_FLAG_NO_CHECK_TIME: dates are the judge's, who is told what time it is.
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
@@ -55,7 +56,7 @@ def trusting(
     for one in authorities:
         context.load_verify_locations(cadata=one.der)
     openssl, reason = _openssl()
-    tls = ServerContext(context, openssl, certificate=authorities[0], authorities=authorities, reason=reason)
+    tls = ServerContext(context, openssl, names=ServerNames(()), authorities=authorities, reason=reason)
     content = crl.public_bytes(Encoding.DER) if isinstance(crl, x509.CertificateRevocationList) else crl
     try:
         lists = read_lists(content, authorities) if content is not None else []

@@ -110,7 +110,9 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
         table.add_row("listens on", f"https://{address}")
     table.add_row("speaks", " and ".join(protocols(settings)))
     table.add_row("admin on", f"http://{settings.admin.listen}" if settings.admin.listen else "off")
-    table.add_row("certificate", certificate_line(snapshot.tls.certificate, now))
+    for named in snapshot.tls.names.all:
+        names = f" for {', '.join(named.names)}{'' if named.ask else ', asks no visitor for one'}"
+        table.add_row("certificate", f"{certificate_line(named.certificate, now)}{names * bool(named.names)}")
     for authority in snapshot.tls.authorities:
         table.add_row("trusted CA", certificate_line(authority, now))
     for one in snapshot.policy.revocations.every if snapshot.policy.revocations else ():

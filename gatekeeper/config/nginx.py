@@ -18,6 +18,12 @@ from gatekeeper.config.nginx_servers import App, Location, Server, apps, locatio
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, size, values
 from gatekeeper.errors import UsageError
 
+_CERTIFICATE_KEYS = (
+    ("certificate", "ssl_certificate"),
+    ("key", "ssl_certificate_key"),
+    ("key_passphrase_file", "ssl_password_file"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Translation:
@@ -89,7 +95,14 @@ class _Writer:
 
     def write(self) -> Translation:
         """Everything, as text that loads."""
-        tables = [self._server(), self._client_auth(), *self._upstreams(), *self._routes(), *self._rest()]
+        tables = [
+            self._server(),
+            *self._certificates(),
+            self._client_auth(),
+            *self._upstreams(),
+            *self._routes(),
+            *self._rest(),
+        ]
         unique = tuple(dict.fromkeys(self._notes.lines))
         head = f"# Translated from {self._notes.path.name}. Read it before use: gatekeeper check -c gatekeeper.toml"
         parts = [head, *filter(None, tables)]
@@ -100,15 +113,8 @@ class _Writer:
     def _server(self) -> str:
         server = self._servers[0]
         lines = [_line("listen", sorted({*self._listens()}) or ["0.0.0.0:443"])]
-        for key, name in (
-            ("certificate", "ssl_certificate"),
-            ("key", "ssl_certificate_key"),
-            ("key_passphrase_file", "ssl_password_file"),
-        ):
+        for key, name in _CERTIFICATE_KEYS:
             lines += [_line(key, found.args[0])] if (found := first(server.get(name))) else []
-        for other in self._servers[1:]:
-            if values(other.get("ssl_certificate")) != values(server.get("ssl_certificate")):
-                self._notes.add(other.block, "has a certificate of its own; give [server] one that holds all names")
         protocols = values(server.get("ssl_protocols"))
         if protocols == ["TLSv1.3"]:
             lines.append(_line("min_tls", "1.3"))
@@ -120,6 +126,18 @@ class _Writer:
         if user := first(named(self._main, "user")):
             lines += [_line(key, value) for key, value in zip(("user", "group"), user.args, strict=False)]
         return "\n".join(["[server]", *lines])
+
+    def _certificates(self) -> Iterator[str]:
+        """Those of further servers. nginx goes by server_name, gatekeeper by the names in the certificates."""
+        known = {tuple(values(self._servers[0].get("ssl_certificate")))}
+        for server in self._servers[1:]:
+            certificate = tuple(values(server.get("ssl_certificate")))
+            if certificate not in known:
+                known.add(certificate)
+                lines = [
+                    _line(key, found.args[0]) for key, name in _CERTIFICATE_KEYS if (found := first(server.get(name)))
+                ]
+                yield "\n".join(["[[server.certificates]]", *lines])
 
     def _listens(self) -> Iterator[str]:
         for server in self._servers:

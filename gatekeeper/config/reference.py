@@ -203,9 +203,16 @@ def markdown() -> str:
         for inner_name in table.named_fields():
             inner = table_at((name, inner_name))
             if inner is not None and _is_told_here(name, inner_name):
-                title = "allow` and `deny" if inner_name == "allow" else f"[{name}.{inner_name}]"
+                title = "allow` and `deny" if inner_name == "allow" else _title(name, inner_name)
                 parts.append(_section(title, f"{name}.{inner_name}", inner, level="###"))
     return "\n".join(parts)
+
+
+def _title(table: str, name: str) -> str:
+    """A table below another one, as TOML heads it; a list of tables has two brackets."""
+    annotation = Settings.model_fields[table].annotation
+    inner = annotation.model_fields[name] if isinstance(annotation, type) and issubclass(annotation, Table) else None
+    return f"[[{table}.{name}]]" if inner is not None and default(inner) == [] else f"[{table}.{name}]"
 
 
 def _section(title: str, path: str, table: type[Table], level: str = "##") -> str:

@@ -14,6 +14,7 @@ from gatekeeper.gate.decision import Authorizer, Maintenance
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.rules import compile_rule
+from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, complaint
 from gatekeeper.proxy.revocations import load_revocations
@@ -25,6 +26,7 @@ from gatekeeper.settings.identity import JWTSettings
 from gatekeeper.settings.tables import Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
+from gatekeeper.tls.files import ServerFiles
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
@@ -193,6 +195,10 @@ def build_snapshot(
         certificate=server.certificate,
         key=server.key,
         key_passphrase_file=server.key_passphrase_file,
+        certificates=[
+            ServerFiles(f"server.certificates[{index}]", one.certificate, one.key, one.key_passphrase_file, one.ask)
+            for index, one in enumerate(server.certificates)
+        ],
         ca=client_auth.ca,
         min_tls=server.min_tls,
         max_tls=server.max_tls,
@@ -204,6 +210,9 @@ def build_snapshot(
         now=now,
         reader=files,
     )
+    closed = list(closed_routes(settings.routes, tls.names.asks, tls.names.unasked))
+    if closed:
+        raise ConfigurationError(*(Mistake(key, message) for key, message in closed))
     return make_snapshot(settings, tls, upstreams, files)
 
 

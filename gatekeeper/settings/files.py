@@ -79,9 +79,12 @@ def files_of(settings: Settings) -> Iterator[Path]:
     """Every file that these settings name and that is read when they are loaded."""
     server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
     yield from (server.certificate, server.key, *auth.ca, *auth.crl)
+    for one in server.certificates:
+        yield from (one.certificate, one.key)
     if jwt is not None:
         yield from jwt.key
-    for optional in (server.key_passphrase_file, settings.refusal.template):
+    passphrases = [server.key_passphrase_file, *(one.key_passphrase_file for one in server.certificates)]
+    for optional in (*passphrases, settings.refusal.template):
         if optional is not None:
             yield optional
     if settings.maintenance is not None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictInt
 
 from gatekeeper.settings.addresses import parse_listen
+from gatekeeper.settings.server_certificate import ServerCertificateSettings
 from gatekeeper.settings.table import Count, Table
 from gatekeeper.settings.types import (
     Delay,
@@ -39,6 +40,12 @@ class ServerSettings(Table):
         default=None,
         examples=["key-passphrase.txt"],
         description="A file whose first line is the passphrase of the key.",
+    )
+    certificates: tuple[ServerCertificateSettings, ...] = Field(
+        default=(),
+        examples=[[{"certificate": "b.pem", "key": "b.key", "ask": False}]],
+        description="Further certificates, each for the host names that it carries; usually written as "
+        "[[server.certificates]].",
     )
     min_tls: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS version that is accepted.")
     max_tls: Literal["1.2", "1.3"] = Field(

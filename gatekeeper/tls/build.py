@@ -8,10 +8,11 @@ from gatekeeper.errors import BindingError, ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import urgency
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.tls.context import ServerContext, new_ssl_context, resume_sessions
-from gatekeeper.tls.files import AUTHORITIES, Files
+from gatekeeper.tls.context import ServerContext, choose_by_name, new_ssl_context, resume_sessions
+from gatekeeper.tls.files import AUTHORITIES, Files, ServerFiles
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
+from gatekeeper.tls.server_names import NamedCertificate, ServerNames, shared_names
 from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.names import canonical, encode_name
 
@@ -21,6 +22,7 @@ def build_context(
     certificate: Path,
     key: Path,
     key_passphrase_file: Path | None = None,
+    certificates: Sequence[ServerFiles] = (),
     ca: Sequence[Path],
     min_tls: str = "1.2",
     max_tls: str = "1.3",
@@ -35,35 +37,83 @@ def build_context(
 ) -> ServerContext:
     """Read the files and make the TLS of a listener. ConfigurationError with every mistake that was found.
 
-    The arguments are the settings ``server.certificate``, ``server.key``, … and ``client_auth.ca`` of the same names.
+    The arguments are the settings ``server.certificate``, ``server.key``, … and ``client_auth.ca`` of the same names;
+    ``certificates`` are further ones, for the host names that they carry.
     Exactly the certificates in ``ca`` are trusted, never the system's, and without any nothing is built. ``now``
     (seconds since the epoch) is for warnings only. Where ``binding`` raises BindingError, the result is in the
     mode ALERTS_ONLY.
     """
     files, context = Files(reader), new_ssl_context(min_tls, max_tls, http2=http2)
     authorities = [authority for path in ca for authority in files.authorities(context, path)]
-    chain = files.server(context, certificate, key, key_passphrase_file)
+    default = ServerFiles("server", certificate, key, key_passphrase_file)
+    named = _load_certificates(files, (default, *certificates), context, authorities, http2=http2)
     if not authorities and not files.mistakes:
         files.mistakes.append(
             Mistake(AUTHORITIES, "names no certificate authority, so the gate could never admit anybody")
         )
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
-    warnings = list(_warnings(chain[0], authorities, now))
+    warnings = list(_warnings([one.certificate for one in named], authorities, now))
     names = _names(authorities, warnings) if advertise_ca else []
     openssl, reason = _bind(binding, context, names, (certificate_size, depth))
     if openssl is None:
         warnings += _namesakes(authorities)
     resumes = session_resumption and _resume(context, openssl, authorities, warnings)
+    server_names = ServerNames(named)
+    if len(named) > 1:
+        _choose_by_name(server_names, openssl, names, warnings)
     return ServerContext(
         context,
         openssl,
-        certificate=chain[0],
+        names=server_names,
         authorities=tuple(authorities),
         reason=reason,
         resumes=resumes,
         warnings=tuple(warnings),
     )
+
+
+def _load_certificates(
+    files: Files,
+    certificates: Sequence[ServerFiles],
+    context: ssl.SSLContext,
+    authorities: Sequence[Certificate],
+    *,
+    http2: bool,
+) -> tuple[NamedCertificate, ...]:
+    """Each in a context of its own, the first in ``context``. The versions of TLS are those of ``context`` for all."""
+    found: list[NamedCertificate] = []
+    for one in certificates:
+        own = new_ssl_context(http2=http2) if found else context
+        chain = files.server(own, one)
+        if not chain:
+            continue
+        if own is not context:
+            for authority in authorities:
+                own.load_verify_locations(cadata=authority.der)
+        named = NamedCertificate(f"{one.where}.certificate", own, chain[0], one.ask)
+        if own is not context and not named.names:
+            files.mistakes.append(
+                Mistake(
+                    named.key, f"{one.certificate} carries no host name (subjectAltName), so no visitor would get it"
+                )
+            )
+        found.append(named)
+    for later, earlier, name in shared_names(found):
+        files.mistakes.append(Mistake(later.key, f"carries {name}, as {earlier.key} does; one of the two has to go"))
+    return tuple(found)
+
+
+def _choose_by_name(
+    names: ServerNames, openssl: OpenSSL | None, advertised: Sequence[bytes], warnings: list[str]
+) -> None:
+    if openssl is None:
+        if any(names.unasked):
+            warnings.append("every visitor is asked for a certificate, also where ask is false")
+    else:
+        for one in names.all[1:]:
+            openssl.advertise(one.context, advertised)
+    choose_by_name(names, openssl)
 
 
 def _resume(
@@ -130,12 +180,15 @@ def _namesakes(authorities: Iterable[Certificate]) -> Iterator[str]:
             )
 
 
-def _warnings(server: Certificate, authorities: Sequence[Certificate], now: float) -> Iterator[str]:
-    for certificate, whose in ((server, "the server's certificate"), *((one, "the client CA") for one in authorities)):
+def _warnings(servers: Sequence[Certificate], authorities: Sequence[Certificate], now: float) -> Iterator[str]:
+    for certificate in (*servers, *authorities):
+        own = any(certificate is one for one in servers)
+        whose = "the server's certificate" if own else "the client CA"
+        name = certificate.subject or ", ".join(certificate.dns_names)
         if now < certificate.not_before:
-            yield f"{whose} {certificate.subject} is not valid yet"
+            yield f"{whose} {name} is not valid yet"
         elif when := urgency(certificate.not_before, certificate.not_after, now):
-            yield f"{whose} {certificate.subject} {when}, and from then on {_consequence(certificate is server)}"
+            yield f"{whose} {name} {when}, and from then on {_consequence(own)}"
 
 
 def _consequence(server: bool) -> str:

@@ -13,6 +13,7 @@ from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.openssl import TICKET_KEYS, OpenSSL
+from gatekeeper.tls.server_names import ServerNames
 from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.names import Canonical, canonical
 
@@ -68,14 +69,14 @@ class Mode(StrEnum):
 class ServerContext:
     """A listener's TLS: everything that its connections share. Made by `gatekeeper.tls.build.build_context`.
 
-    ``openssl`` is None exactly if ``mode`` is ALERTS_ONLY, and ``reason`` then says in a sentence why. ``certificate``
-    is the server's own, ``authorities`` are the ones whose client certificates are good, ``warnings`` are sentences
-    about what will work but should be looked at.
+    ``openssl`` is None exactly if ``mode`` is ALERTS_ONLY, and ``reason`` then says in a sentence why. ``names`` are
+    the server's own certificates, ``authorities`` are the ones whose client certificates are good, ``warnings`` are
+    sentences about what will work but should be looked at.
     """
 
     ssl_context: ssl.SSLContext
     openssl: OpenSSL | None
-    certificate: Certificate
+    names: ServerNames
     authorities: tuple[Certificate, ...]
     reason: str = ""
     resumes: bool = False
@@ -89,6 +90,11 @@ class ServerContext:
         object.__setattr__(self, "_known", frozenset(authority.der for authority in self.authorities))
         names = frozenset(canonical(parse_certificate(authority.der).subject) for authority in self.authorities)
         object.__setattr__(self, "_names", names)
+
+    @property
+    def certificate(self) -> Certificate:
+        """The server's default certificate."""
+        return self.names.all[0].certificate
 
     @property
     def mode(self) -> Mode:
@@ -210,6 +216,25 @@ def resume_sessions(context: ssl.SSLContext, openssl: OpenSSL, authorities: Iter
         _remember_name(connection, name, context)
 
     context.sni_callback = settle
+
+
+def choose_by_name(names: ServerNames, openssl: OpenSSL | None) -> None:
+    """Show each visitor the certificate for the host that it asks for, and ask no certificate of it where
+    `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked. What `resume_sessions` does stays.
+    """
+    first = names.all[0]
+    before = first.context.sni_callback
+
+    def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        if before is not None:
+            before(connection, name, context)  # type: ignore[arg-type]  # a connection without SNI has None
+        chosen = names.find(name)
+        if chosen is not first:
+            connection.context = chosen.context
+        if not chosen.ask and openssl is not None:
+            openssl.ask_for_no_certificate(connection)
+
+    first.context.sni_callback = choose
 
 
 def _more(digest: bytes) -> bytes:

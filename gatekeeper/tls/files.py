@@ -6,6 +6,7 @@ what is here finds the words for it.
 
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,20 @@ from gatekeeper.x509.certificate import (
 from gatekeeper.x509.extensions import KEY_CERT_SIGN, basic_constraints, bits, object_identifiers, read
 from gatekeeper.x509.names import canonical
 
-CERTIFICATE, KEY, PASSPHRASE = "server.certificate", "server.key", "server.key_passphrase_file"
 AUTHORITIES = "client_auth.ca"
 
 _FILE_LIMIT = 16 * 1024 * 1024  # every public authority together is 0.2 MiB; what is longer is a device or a wrong path
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFiles:
+    """A server certificate with its chain, and its key: a table of the configuration, which ``where`` names."""
+
+    where: str
+    certificate: Path
+    key: Path
+    key_passphrase_file: Path | None = None
+    ask: bool = True
 
 
 class Files:
@@ -74,43 +85,45 @@ class Files:
                 self._wrong(AUTHORITIES, f"{which} cannot be read by OpenSSL: {error.reason or error}")
         return found
 
-    def server(
-        self, context: ssl.SSLContext, certificate: Path, key: Path, passphrase_file: Path | None
-    ) -> list[Certificate]:
+    def server(self, context: ssl.SSLContext, files: ServerFiles) -> list[Certificate]:
         """Give ``context`` the server's certificate with its chain and its key. It never asks on a terminal.
 
         The chain is returned; it is empty if a mistake was found in it.
         """
-        chain = self.certificates(CERTIFICATE, certificate)
-        content = self._read(KEY, key)
-        passphrase = self._passphrase(passphrase_file) if passphrase_file else b""
+        chain = self.certificates(f"{files.where}.certificate", files.certificate)
+        content = self._read(f"{files.where}.key", files.key)
+        passphrase = self._passphrase(files) if files.key_passphrase_file else b""
         if content is None or passphrase is None:
             return chain
         if b"PRIVATE KEY-----" not in content:
-            self._wrong(KEY, f"{key} holds no PEM private key{_instead(content)}")
+            self._wrong(f"{files.where}.key", f"{files.key} holds no PEM private key{_instead(content)}")
         elif b"ENCRYPTED" in content and not passphrase:
-            self._wrong(KEY, f"{key} is encrypted; name a file with its passphrase in {PASSPHRASE}")
+            self._wrong(
+                f"{files.where}.key",
+                f"{files.key} is encrypted; name a file with its passphrase in {files.where}.key_passphrase_file",
+            )
         elif chain:
-            self._load(context, certificate, key, passphrase)
+            self._load(context, files, passphrase)
         return chain
 
-    def _load(self, context: ssl.SSLContext, certificate: Path, key: Path, passphrase: bytes) -> None:
+    def _load(self, context: ssl.SSLContext, files: ServerFiles, passphrase: bytes) -> None:
         try:
             # A passphrase is always given, an empty one even: OpenSSL would ask for a missing one on the terminal.
             locate = self._reader.locate
-            context.load_cert_chain(locate(certificate), locate(key), password=lambda: passphrase)
+            context.load_cert_chain(locate(files.certificate), locate(files.key), password=lambda: passphrase)
         except ssl.SSLError as error:
-            self._wrong(KEY, _why_not_loaded(error, certificate, key, passphrase))
+            self._wrong(f"{files.where}.key", _why_not_loaded(error, files, passphrase))
         except OSError as error:
-            self._wrong(KEY, f"{key} cannot be loaded: {error}")
+            self._wrong(f"{files.where}.key", f"{files.key} cannot be loaded: {error}")
 
-    def _passphrase(self, path: Path) -> bytes | None:
-        content = self._read(PASSPHRASE, path)
+    def _passphrase(self, files: ServerFiles) -> bytes | None:
+        key, path = f"{files.where}.key_passphrase_file", files.key_passphrase_file
+        content = self._read(key, path) if path is not None else None
         if content is None:
             return None
         passphrase = content.splitlines()[0]
         if not passphrase or len(passphrase) > 1024:  # PEM_BUFSIZE, which CPython insists on
-            self._wrong(PASSPHRASE, f"the first line of {path} must be a passphrase of 1 to 1024 bytes")
+            self._wrong(key, f"the first line of {path} must be a passphrase of 1 to 1024 bytes")
             return None
         return passphrase
 
@@ -187,13 +200,14 @@ def _nth(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _why_not_loaded(error: ssl.SSLError, certificate: Path, key: Path, passphrase: bytes) -> str:
+def _why_not_loaded(error: ssl.SSLError, files: ServerFiles, passphrase: bytes) -> str:
     """In words. OpenSSL calls a key of another kind "no certificate assigned", and has no reason ("PEM lib") for a key
     that cannot be opened."""
     if error.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):
-        return f"{key} is not the key of the first certificate in {certificate}"
+        return f"{files.key} is not the key of the first certificate in {files.certificate}"
     if error.reason:
-        return f"{certificate} and {key} cannot be used: {error.reason.lower().replace('_', ' ')}"
+        return f"{files.certificate} and {files.key} cannot be used: {error.reason.lower().replace('_', ' ')}"
     if passphrase:
-        return f"{key} cannot be opened; the passphrase in {PASSPHRASE} is wrong, or the key is damaged"
-    return f"{key} cannot be opened; it is damaged, or of a kind that OpenSSL does not know"
+        where = f"{files.where}.key_passphrase_file"
+        return f"{files.key} cannot be opened; the passphrase in {where} is wrong, or the key is damaged"
+    return f"{files.key} cannot be opened; it is damaged, or of a kind that OpenSSL does not know"

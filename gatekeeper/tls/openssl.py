@@ -29,6 +29,7 @@ from gatekeeper.tls.libssl import (
     open_library,
 )
 
+_VERIFY_NONE = 0x00  # SSL_VERIFY_NONE: ask for none
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
 _CTRL_MODE = 33  # openssl/ssl.h
 _MODE_NO_AUTO_CHAIN = 0x08
@@ -134,6 +135,12 @@ class OpenSSL:
         pointer = self._connection_pointer(connection)
         if self._call["SSL_version"](pointer) < _TLS13:
             self._call["SSL_set_options"](pointer, _OP_NO_TICKET)
+
+    def ask_for_no_certificate(self, connection: ssl.SSLObject) -> None:
+        """To be called in the servername callback: the client is asked for no certificate (SSL_set_verify(3)), so
+        browsers show no choice of them. The connection is then one without a certificate.
+        """
+        self._call["SSL_set_verify"](self._connection_pointer(connection), _VERIFY_NONE, None)
 
     def give_ticket(self, connection: ssl.SSLObject) -> bool:
         """Send a session ticket with the next bytes that are sent; False if the connection cannot have one."""

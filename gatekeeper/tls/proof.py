@@ -25,6 +25,7 @@ from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import VERSIONS, ServerContext, new_ssl_context
 from gatekeeper.tls.openssl import OpenSSL, load_libssl
+from gatekeeper.tls.server_names import NamedCertificate, ServerNames
 
 _FLIGHTS = 4  # a full TLS 1.2 handshake takes two from each side, and one more moves the last bytes
 
@@ -98,7 +99,8 @@ def _server_context(openssl: OpenSSL, authority: _Holder) -> ServerContext:
         context.load_cert_chain(path)
     openssl.complete_every_handshake(context)
     certificate = read_certificate(authority.der)
-    return ServerContext(context, openssl, certificate, authorities=(certificate,))
+    names = ServerNames((NamedCertificate("", context, certificate),))
+    return ServerContext(context, openssl, names, authorities=(certificate,))
 
 
 def _peer(context: ServerContext, version: ssl.TLSVersion, visitor: _Holder | None) -> Peer:

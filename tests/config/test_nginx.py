@@ -68,21 +68,23 @@ def test_the_longest_location_comes_first(tmp_path: Path) -> None:
 
 
 def test_several_servers_become_hosts(tmp_path: Path) -> None:
-    """Names without a pattern; a second certificate is said, because one [server] has one."""
+    """Names without a pattern; a second certificate is a further one, the same certificate is none."""
     configuration, notes = translated(
         tmp_path,
         f"server {{ {TLS} {CHECKED} server_name a.example b.example; location / {{ {PASSED} }} }}"
         f"server {{ {TLS.replace('a.pem', 'c.pem')} {CHECKED} server_name c.example *.c.example;"
-        " location / { proxy_pass http://unix:/run/c.sock; } }",
+        " location / { proxy_pass http://unix:/run/c.sock; } }"
+        f"server {{ {TLS} {CHECKED} server_name d.example; location / {{ {PASSED} }} }}",
     )
     settings = configuration.settings
     assert [(route.hosts, route.upstream) for route in settings.routes] == [
         (("a.example", "b.example"), "default"),
         (("c.example",), "app2"),
+        (("d.example",), "default"),
     ]
     assert str(settings.upstreams["app2"].url) == "unix:/run/c.sock"
     assert any("wildcards and patterns cannot be hosts" in note for note in notes)
-    assert any("has a certificate of its own" in note for note in notes)
+    assert [(one.certificate.name, one.key.name) for one in settings.server.certificates] == [("c.pem", "a.key")]
 
 
 def test_an_upstream_keeps_its_name_and_members(tmp_path: Path) -> None:

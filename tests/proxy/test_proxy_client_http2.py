@@ -6,9 +6,10 @@ import re
 import ssl
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast
 
 import h2.config
@@ -25,7 +26,8 @@ from gatekeeper.proxy.client.http2 import Http2
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.tls.build import build_context
-from tests.certificates import Holder, make_client
+from gatekeeper.tls.files import ServerFiles
+from tests.certificates import Holder, make_client, make_server
 from tests.proxy.scene import OK, Files, Scene, Visitor, client_context
 
 Fields = list[tuple[str, str]]
@@ -132,8 +134,9 @@ def _stage(files: Files, snapshot: Any) -> Iterator[Any]:
     """Makes scenes whose TLS offers HTTP/2."""
     scenes: list[Scene] = []
 
-    def make(**tables: Any) -> Scene:
+    def make(certificates: Sequence[ServerFiles] = (), **tables: Any) -> Scene:
         tls = build_context(
+            certificates=certificates,
             certificate=files.folder / "server.crt",
             key=files.folder / "server.key",
             ca=[files.folder / "ca.crt"],
@@ -351,6 +354,26 @@ def test_421_once_for_another_host_than_the_connections(stage: Any, files: Files
         statuses.append(browser.answers[browser.ask(authority=authority)].status)
     assert statuses == [421, 403, 403]
     assert scene.statuses == [421, 403, 403]
+
+
+def test_421_once_on_a_connection_that_was_not_asked_for_a_certificate(
+    stage: Any, files: Files, tmp_path: Path
+) -> None:
+    """A browser of a public host comes with requests for a protected one of the same address; a fresh connection, made
+    for that host, asks it for the certificate."""
+    public = make_server("public.example.com", files.authority).write(tmp_path, "public")
+    scene = stage(
+        certificates=[ServerFiles("server.certificates[0]", *public, ask=False)],
+        routes=[{"hosts": ["public.example.com"], "public": True}, {}],
+    )
+    browser = Browser(scene, files.alice, name="public.example.com")
+    assert browser.answers[browser.ask(authority="app.example.com")].status == 421
+    assert browser.answers[browser.ask(authority="app.example.com")].status == 403
+    again = Browser(scene, files.alice)
+    stream = again.ask(authority="app.example.com")
+    scene.app.last.send(OK)
+    again.read()
+    assert again.answers[stream].status == 200
 
 
 def test_draining_takes_what_is_on_its_way_and_ends_with_the_last_answer(stage: Any, files: Files) -> None:

@@ -1,10 +1,14 @@
 """What a request meets, as one value."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.proxy.scene import Scene
+from gatekeeper.errors import ConfigurationError
+from gatekeeper.proxy.snapshot import build_snapshot
+from tests.certificates import make_server
+from tests.proxy.scene import Files, Scene
 
 
 @pytest.mark.parametrize(
@@ -29,3 +33,16 @@ def test_trusted_proxies(make_scene: Callable[..., Scene], address: str, trusted
 def test_nobody_is_trusted_unless_it_is_written(scene: Scene) -> None:
     """Not the machine itself either."""
     assert not scene.snapshot.trusts("127.0.0.1")
+
+
+def test_a_protected_route_of_a_host_that_is_never_asked_is_a_mistake(files: Files, tmp_path: Path) -> None:
+    """Nobody could use it; nothing is loaded before it is put right."""
+    certificate, key = make_server("public.example.com", files.authority).write(tmp_path, "public")
+    server = {"certificates": [{"certificate": str(certificate), "key": str(key), "ask": False}]}
+    routes = [{"hosts": ["public.example.com"], "public": True, "path": "/hook"}, {}]
+    with pytest.raises(ConfigurationError) as caught:
+        build_snapshot(files.settings(server=server, routes=routes), {}, 0.0)
+    assert [mistake.key for mistake in caught.value.mistakes] == ["routes[1]"]
+    routes[0]["path"] = "/*"
+    snapshot = build_snapshot(files.settings(server=server, routes=routes), {}, 0.0)
+    assert [named.ask for named in snapshot.tls.names.all] == [True, False]

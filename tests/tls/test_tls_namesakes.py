@@ -114,7 +114,7 @@ def test_an_authority_that_must_not_sign_certificates(scene: Scene) -> None:
     gate = scene.gate(FIRST)
     gate.ssl_context.load_verify_locations(cadata=unable.der)
     authorities = (*gate.authorities, read_certificate(unable.der))
-    trusting = ServerContext(gate.ssl_context, gate.openssl, gate.certificate, authorities)
+    trusting = ServerContext(gate.ssl_context, gate.openssl, gate.names, authorities)
     assert trusting.verify(make(named("alice"), unable).der).errors
     assert not trusting.verify(make(named("alice"), FIRST).der).errors
 

@@ -106,7 +106,7 @@ def test_a_path_that_leads_elsewhere_admits_nobody(scene: Scene) -> None:
             return Peer(leaf, tuple(chain), verified=(make_authority("Other CA").der,))
 
     gate = scene.gate()
-    blind = ServerContext(gate.ssl_context, Blind(), gate.certificate, gate.authorities)
+    blind = ServerContext(gate.ssl_context, Blind(), gate.names, gate.authorities)
     assert [error.words for error in blind.verify(make_client("alice", scene.authority).der).errors] == [
         "no path leads to a trusted authority"
     ]

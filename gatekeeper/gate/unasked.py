@@ -1,0 +1,44 @@
+"""Routes of hosts whose visitors are never asked for a certificate (``server.certificates`` with ``ask = false``)."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from gatekeeper.settings.access import RouteSettings
+
+
+def closed_routes(
+    routes: Sequence[RouteSettings], asks: Callable[[str], bool], unasked: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Which routes of such hosts are not public, so that nobody could ever use them: the key of each, and a sentence.
+
+    ``asks`` tells whether visitors of a host are asked, ``unasked`` are the names of certificates for which they are
+    not. Of a wildcard, only the hosts that routes name are looked at.
+    """
+    names = list(unasked)
+    if not names:
+        return
+    hosts = {host for route in routes for host in route.hosts if not asks(host)}
+    hosts |= {name for name in names if not name.startswith("*.")}
+    if not routes:
+        yield (
+            "server.certificates",
+            f"never asks visitors of {names[0]}, but without [[routes]] everybody must be asked",
+        )
+    told: set[int] = set()
+    for host in sorted(hosts):
+        for index in _reached(routes, host):
+            if not routes[index].public and index not in told:
+                told.add(index)
+                yield (
+                    f"routes[{index}]",
+                    (f"takes requests for {host}, whose visitors are never asked for a certificate, and is not public"),
+                )
+
+
+def _reached(routes: Sequence[RouteSettings], host: str) -> Iterator[int]:
+    """The routes that can take a request for the host."""
+    for index, route in enumerate(routes):
+        if route.hosts and host not in route.hosts:
+            continue
+        yield index
+        if route.path == "/*" and not route.methods:
+            return
