@@ -1,13 +1,16 @@
 """TLS towards the visitor: every handshake completes; OpenSSL's findings are passed on as a value.
 
-binding
-    `openssl.OpenSSL`: the functions of the interpreter's own libssl that Python does not offer.
+libssl, openssl
+    the functions of the interpreter's own libssl, by their C names; what `OpenSSL` does with them that `ssl` cannot.
 proof
     handshakes in memory that show, before the first visitor comes, that the binding does what is expected of it.
-mode
-    whether bad certificates reach HTTP (`Mode.EVERY_CERTIFICATE`) or get a TLS alert (`Mode.ALERTS_ONLY`).
-context
-    `context.ServerContext`: everything that all connections of a listener share, made from files once per reload.
-connection
-    `connection.TLSConnection`: one visitor's TLS, bytes in and bytes out; no socket, no clock, no asyncio.
+files, build, context
+    key and certificate files; a `ServerContext` made of them at each start and reload, which all connections of a
+    listener share. Its `Mode` tells whether bad certificates reach HTTP or get a TLS alert.
+connection, message_limits
+    one visitor's TLS, bytes in and bytes out, without a socket or asyncio; limits for messages without content.
+proxy_protocol
+    the PROXY header that may come before TLS.
+client
+    TLS from the gate to apps and to OCSP responders.
 """

@@ -8,7 +8,6 @@ alert) and closes. A time limit for the handshake is the shell's business.
 import _ssl
 import ssl
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.message_limits import MessageLimit, SilenceLimit
 from gatekeeper.tls.openssl import Refuse
 from gatekeeper.tls.proxy_protocol import begins_like_one
 
@@ -35,17 +35,9 @@ HANDSHAKE_LIMIT = 256 * 1024
 """How much a visitor may send before the handshake is done. OpenSSL takes a ClientHello of 128 KiB at most and a
 certificate chain of 100 KiB (SSL_CTX_set_max_cert_list(3)), so nothing that it would accept is cut off."""
 
-MESSAGES_PER_SECOND = 100
-"""How many KeyUpdates and alerts a client may send in a second once the handshake is done; one that asks for an answer
-may count twice. Each takes 27 bytes to send and 14.5 µs to process, and carries no plaintext. Clients that exist send
-one in 2^24 records (RFC 8446, 5.5)."""
-
 UNSENT_LIMIT = 64 * 1024
 """What OpenSSL may want to say by itself (TLS 1.3) before anything is sent that takes it along. A ticket holds the
 client's certificate, and OpenSSL's own limit for that is higher still."""
-
-SILENT_LIMIT = 16384 + 2048 + 5
-"""The largest record (RFC 5246, 6.2.3): more bytes without any plaintext held at least one record that carries none."""
 
 
 class TLSConnection:
@@ -87,7 +79,7 @@ class TLSConnection:
         self._drain = outgoing.read
         self._read: Callable[[int], bytes] = connection._sslobj.read  # type: ignore[attr-defined]
         if context.openssl is None:
-            self._read = _SilenceLimit(self._read, incoming)
+            self._read = SilenceLimit(self._read, incoming)
         self._write = _cannot_send
         self._messages = MessageLimit(incoming)
         self._found: list[VerifyError] = []
@@ -291,53 +283,6 @@ class TLSConnection:
         """RFC 8446, 6.1: what comes behind a close_notify must be ignored. OpenSSL would leave it in the buffer."""
         self.received_eof = True
         self._feed = _ignore
-
-
-class MessageLimit:
-    """Counts what OpenSSL meets that is no application data; beyond `MESSAGES_PER_SECOND` it takes the rest of a flood
-    out of OpenSSL's reach. ``clock`` is in seconds."""
-
-    __slots__ = ("_clock", "_count", "_incoming", "_since", "exceeded")
-
-    def __init__(self, incoming: ssl.MemoryBIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._incoming = incoming
-        self._clock = clock
-        self._since = self._count = 0.0
-        self.exceeded = False
-
-    def __call__(self) -> None:
-        """Count one, in the middle of a read: 64 KiB of KeyUpdates, processed first and counted then, take 35 ms."""
-        now = self._clock()
-        if now - self._since >= 1.0:
-            self._since, self._count = now, 0
-        self._count += 1
-        if self._count > MESSAGES_PER_SECOND:
-            self.exceeded = True
-            self._incoming.read()
-
-
-class _SilenceLimit:
-    """The read of the fallback, where no callback counts messages. Those between two pieces of plaintext are bounded by
-    their bytes, so up to 700 of them cost nothing but their time."""
-
-    __slots__ = ("_incoming", "_read", "_silent")
-
-    def __init__(self, read: Callable[[int], bytes], incoming: ssl.MemoryBIO) -> None:
-        self._read = read
-        self._incoming = incoming
-        self._silent = 0
-
-    def __call__(self, size: int) -> bytes:
-        before = self._incoming.pending
-        try:
-            plaintext = self._read(size)
-        except ssl.SSLWantReadError:
-            self._silent += before
-            if self._silent > SILENT_LIMIT:
-                raise TLSError("too many messages that carry nothing") from None
-            raise
-        self._silent = 0
-        return plaintext
 
 
 def _what_else(data: bytes | memoryview) -> None:

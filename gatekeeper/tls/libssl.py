@@ -2,6 +2,8 @@
 
 import ctypes
 import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ctypes import c_char_p, c_int, c_long, c_uint64, c_ulong, c_void_p
 from typing import Any
 
@@ -11,8 +13,10 @@ VerifyCallback = ctypes.CFUNCTYPE(c_int, c_int, c_void_p)
 InfoCallback = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_int)
 IssuedCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
 
+Function = tuple[str, Any, tuple[Any, ...]]
+
 # SSL *SSL_new(...) and the like: name, result, arguments (openssl/ssl.h, x509_vfy.h, x509.h, err.h).
-FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
+_FUNCTIONS: tuple[Function, ...] = (
     ("OpenSSL_version_num", c_ulong, ()),
     ("ERR_clear_error", None, ()),
     ("SSL_get_ex_data", c_void_p, (c_void_p, c_int)),
@@ -59,17 +63,107 @@ FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     ("X509_VERIFY_PARAM_set1", c_int, (c_void_p, c_void_p)),
     ("X509_verify_cert", c_int, (c_void_p,)),
 )
-
-
 # Since OpenSSL 3.0; needed for session resumption only.
-NEW_TICKET: tuple[str, Any, tuple[Any, ...]] = ("SSL_new_session_ticket", c_int, (c_void_p,))
-
+NEW_TICKET: Function = ("SSL_new_session_ticket", c_int, (c_void_p,))
 
 # typedef struct { PyObject_HEAD; PyObject *Socket; SSL *ssl; PySSLContext *ctx; … } PySSLSocket (Modules/_ssl.c)
 _WORD = ctypes.sizeof(c_void_p)
 _SOCKET_OFFSET = object.__basicsize__
-SSL_OFFSET = _SOCKET_OFFSET + _WORD
-_CONTEXT_OFFSET = SSL_OFFSET + _WORD
+_SSL_OFFSET = _SOCKET_OFFSET + _WORD
+_CONTEXT_OFFSET = _SSL_OFFSET + _WORD
+
+
+class LibSSL:
+    """The functions by name, and OpenSSL's objects as the addresses that they take (``X509 *``, ``SSL *``)."""
+
+    def __init__(self, path: str | None) -> None:
+        """Look in the module at ``path`` and what it is linked with; None is the program itself (a static Python).
+
+        BindingError if it is another OpenSSL than Python's, or hides its functions.
+        """
+        try:
+            # PyDLL keeps the GIL: each of the calls is shorter than letting go of it and taking it again.
+            self._library = ctypes.PyDLL(path)
+        except OSError as error:
+            raise BindingError(f"the library of Python's ssl cannot be opened: {error}") from error
+        self.call: dict[str, Any] = {}
+        for function in _FUNCTIONS:
+            self.declare(function)
+        found, linked = self.call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
+        if found != linked:
+            raise BindingError(f"found OpenSSL {found:#x}, but Python's ssl runs on {linked:#x}")
+
+    def declare(self, function: Function) -> None:
+        """Add a function; BindingError if the library does not show it."""
+        name, result, arguments = function
+        if name in self.call:
+            return
+        try:
+            found = self._library[name]
+        except AttributeError:
+            raise BindingError(f"{name} cannot be found; this Python hides its OpenSSL") from None
+        found.restype, found.argtypes = result, arguments
+        self.call[name] = found
+
+    def context_pointer(self, context: ssl.SSLContext) -> int:
+        """The ``SSL_CTX *``, asked of OpenSSL through a connection whose own address has been proved."""
+        connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+        check_layout(connection)
+        pointer: int | None = self.call["SSL_get_SSL_CTX"](self.connection_pointer(connection))
+        if not pointer:
+            raise BindingError("a connection has no SSL_CTX")
+        return pointer
+
+    def connection_pointer(self, connection: ssl.SSLObject) -> int:
+        """The ``SSL *``. Proof: CPython stores the address of its own object in it as application data."""
+        inner = connection._sslobj  # type: ignore[attr-defined]
+        pointer = c_void_p.from_address(id(inner) + _SSL_OFFSET).value
+        if not pointer or self.call["SSL_get_ex_data"](pointer, 0) != id(inner):
+            raise BindingError("the address of a connection does not lead to OpenSSL's part of it")
+        return pointer
+
+    @contextmanager
+    def certificate(self, der: bytes) -> Iterator[int]:
+        """An ``X509 *`` that is freed afterwards."""
+        start = c_void_p(ctypes.cast(c_char_p(der), c_void_p).value)
+        certificate = self.call["d2i_X509"](None, ctypes.byref(start), len(der))
+        if not certificate:
+            self.call["ERR_clear_error"]()
+            raise BindingError("OpenSSL cannot read a certificate that Python could")
+        try:
+            yield certificate
+        finally:
+            self.call["X509_free"](certificate)
+
+    @contextmanager
+    def stack_of(self, certificates: Iterable[int]) -> Iterator[int]:
+        """A ``STACK_OF(X509) *`` that borrows its certificates."""
+        stack = self.call["OPENSSL_sk_new_null"]()
+        try:
+            if not (stack and all(self.call["OPENSSL_sk_push"](stack, one) for one in certificates)):
+                raise BindingError("OpenSSL has no memory for a list of certificates")
+            yield stack
+        finally:
+            self.call["OPENSSL_sk_free"](stack)
+
+    def ders(self, certificates: int | None) -> list[bytes]:
+        """The certificates of a ``STACK_OF(X509) *``, as DER."""
+        count = self.call["OPENSSL_sk_num"](certificates) if certificates else 0
+        return [self.der(self.call["OPENSSL_sk_value"](certificates, at)) for at in range(count)]
+
+    def der(self, certificate: int) -> bytes:
+        """An ``X509 *`` as DER."""
+        size = self.call["i2d_X509"](certificate, None)
+        if size <= 0:
+            raise BindingError("OpenSSL cannot write a certificate that it has read")
+        buffer = ctypes.create_string_buffer(size)
+        self.call["i2d_X509"](certificate, ctypes.byref(c_void_p(ctypes.addressof(buffer))))
+        return buffer.raw
+
+    def words(self, code: int) -> str:
+        """What OpenSSL calls an X509_V_ERR number."""
+        words: bytes = self.call["X509_verify_cert_error_string"](code)
+        return words.decode("ascii", "replace")
 
 
 def check_layout(connection: ssl.SSLObject) -> None:
@@ -79,23 +173,3 @@ def check_layout(connection: ssl.SSLObject) -> None:
     context = c_void_p.from_address(id(inner) + _CONTEXT_OFFSET).value
     if type(inner).__basicsize__ < _CONTEXT_OFFSET + _WORD or socket or context != id(connection.context):
         raise BindingError("this Python lays out its TLS connections in another way")
-
-
-def open_library(path: str | None) -> ctypes.PyDLL:
-    """The module at ``path`` and what it is linked with; None is the program itself. BindingError if there is none."""
-    try:
-        # PyDLL keeps the GIL: each of the calls is shorter than letting go of it and taking it again.
-        return ctypes.PyDLL(path)
-    except OSError as error:
-        raise BindingError(f"the library of Python's ssl cannot be opened: {error}") from error
-
-
-def declare(library: ctypes.PyDLL, name: str, result: Any, arguments: tuple[Any, ...]) -> Any:
-    """The function of this name; BindingError if the library does not show it."""
-    try:
-        function = library[name]
-    except AttributeError:
-        raise BindingError(f"{name} cannot be found; this Python hides its OpenSSL") from None
-    function.restype = result
-    function.argtypes = arguments
-    return function

@@ -1,4 +1,4 @@
-"""The C side of OpenSSL: the only file that uses C addresses, with `gatekeeper.tls.libssl`, where they come from.
+"""What `ssl` cannot do with OpenSSL, by its C functions. No file but this and `libssl`, which declares them, knows C.
 
 CPython's ``ssl`` has no verify callback, so with a bad client certificate the handshake ends in an alert. This file
 sets the callback on the libssl that ``_ssl`` itself is linked with. An address is used only after a proof that it is
@@ -12,22 +12,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from ctypes import c_char_p, c_void_p
 from functools import cache
 
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Peer, VerifyError
-from gatekeeper.tls.libssl import (
-    FUNCTIONS,
-    NEW_TICKET,
-    SSL_OFFSET,
-    InfoCallback,
-    IssuedCallback,
-    VerifyCallback,
-    check_layout,
-    declare,
-    open_library,
-)
+from gatekeeper.tls.libssl import NEW_TICKET, InfoCallback, IssuedCallback, LibSSL, VerifyCallback, check_layout
 
 _VERIFY_NONE = 0x00  # SSL_VERIFY_NONE: ask for none
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
@@ -74,13 +63,8 @@ class OpenSSL:
 
     def __init__(self, path: str | None = getattr(_ssl, "__file__", None)) -> None:
         """Look in the module at ``path`` and what it is linked with; None is the program itself (a static Python)."""
-        library = open_library(path)
-        self._call = {name: declare(library, name, result, arguments) for name, result, arguments in FUNCTIONS}
-        found, linked = self._call["OpenSSL_version_num"](), ssl.OPENSSL_VERSION_NUMBER
-        if found != linked:
-            raise BindingError(f"found OpenSSL {found:#x}, but Python's ssl runs on {linked:#x}")
-        self._library = library
-        self._get_ex_data = self._call["SSL_get_ex_data"]
+        self._libssl = libssl = LibSSL(path)
+        self._call = libssl.call
         self._running = _Running()
         self._callback = VerifyCallback(self._on_verify)
         self._info_callback = InfoCallback(self._on_message)
@@ -91,7 +75,7 @@ class OpenSSL:
 
         Either all of it is done or BindingError is raised and handshakes are as strict as before.
         """
-        pointer = self._context_pointer(context)
+        pointer = self._libssl.context_pointer(context)
         self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_SESS_CACHE_MODE, _SESS_CACHE_OFF, None)
         self._call["SSL_CTX_set_verify"](pointer, _VERIFY_PEER, self._callback)
 
@@ -101,7 +85,7 @@ class OpenSSL:
 
         A longer list ends the handshake; a longer path is a certificate that is refused.
         """
-        pointer = self._context_pointer(context)
+        pointer = self._libssl.context_pointer(context)
         self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_MAX_CERT_LIST, size, None)
         self._call["SSL_CTX_set_verify_depth"](pointer, depth)
 
@@ -111,11 +95,11 @@ class OpenSSL:
         By default OpenSSL looks for the issuer of a lone certificate among the authorities for clients, in each
         handshake: it verifies our own certificate, which costs 60 to 130 µs, and sends visitors the root as well.
         """
-        self._call["SSL_CTX_ctrl"](self._context_pointer(context), _CTRL_MODE, _MODE_NO_AUTO_CHAIN, None)
+        self._call["SSL_CTX_ctrl"](self._libssl.context_pointer(context), _CTRL_MODE, _MODE_NO_AUTO_CHAIN, None)
 
     def advertise(self, context: ssl.SSLContext, authorities: Iterable[bytes]) -> None:
         """Name the ``authorities`` (DER certificates) in the CertificateRequest (RFC 8446, 4.2.4; RFC 5246, 7.4.4)."""
-        pointer = self._context_pointer(context)
+        pointer = self._libssl.context_pointer(context)
         for der in authorities:
             self._add_client_ca(pointer, der)
 
@@ -124,15 +108,15 @@ class OpenSSL:
 
         Nobody gets one but by `give_ticket`. BindingError if that is not to be had.
         """
-        if NEW_TICKET[0] not in self._call:
-            self._call[NEW_TICKET[0]] = declare(self._library, *NEW_TICKET)
-        if not self._call["SSL_CTX_ctrl"](self._context_pointer(context), _CTRL_SET_TICKET_KEYS, TICKET_KEYS, keys):
+        self._libssl.declare(NEW_TICKET)
+        pointer = self._libssl.context_pointer(context)
+        if not self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_TICKET_KEYS, TICKET_KEYS, keys):
             raise BindingError("OpenSSL rejects the session ticket keys")
         context.options &= ~_OP_NO_TICKET
 
     def only_tls13_tickets(self, connection: ssl.SSLObject) -> None:
         """To be called in the servername callback: the version is settled there, a ticket is not yet promised."""
-        pointer = self._connection_pointer(connection)
+        pointer = self._libssl.connection_pointer(connection)
         if self._call["SSL_version"](pointer) < _TLS13:
             self._call["SSL_set_options"](pointer, _OP_NO_TICKET)
 
@@ -144,7 +128,7 @@ class OpenSSL:
 
     def give_ticket(self, connection: ssl.SSLObject) -> bool:
         """Send a session ticket with the next bytes that are sent; False if the connection cannot have one."""
-        given: int = self._call[NEW_TICKET[0]](self._connection_pointer(connection))
+        given: int = self._call[NEW_TICKET[0]](self._libssl.connection_pointer(connection))
         self._call["ERR_clear_error"]()
         return given == 1
 
@@ -164,7 +148,7 @@ class OpenSSL:
         """Call ``connection.on_message()`` for each handshake message, each answer to one, and each alert from now on,
         in the middle of the read or write that meets it (SSL_set_info_callback(3)). Application data costs nothing.
         """
-        self._call["SSL_set_info_callback"](self._connection_pointer(connection), self._info_callback)
+        self._call["SSL_set_info_callback"](self._libssl.connection_pointer(connection), self._info_callback)
 
     def verify_result(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
         """What is wrong with the client's certificate after a finished handshake; empty if nothing is.
@@ -172,10 +156,10 @@ class OpenSSL:
         Two witnesses: what the callback collected and ``SSL_get_verify_result``. Nothing is wrong only if both say so.
         It says nothing about whether a certificate came at all.
         """
-        pointer = self._connection_pointer(connection)
+        pointer = self._libssl.connection_pointer(connection)
         result = self._call["SSL_get_verify_result"](pointer)
         if result != _V_OK and all(error.code != result for error in found):
-            found.append(VerifyError(result, 0, self._words(result)))
+            found.append(VerifyError(result, 0, self._libssl.words(result)))
         self._call["ERR_clear_error"]()
         return tuple(found)
 
@@ -184,7 +168,7 @@ class OpenSSL:
 
         ``connection.unwrap()`` would then ask for the visitor's, and raise that it has not come: 4 µs more.
         """
-        self._call["SSL_shutdown"](self._connection_pointer(connection))
+        self._call["SSL_shutdown"](self._libssl.connection_pointer(connection))
         self._call["ERR_clear_error"]()
 
     def verify(self, context: ssl.SSLContext, leaf: bytes, chain: Sequence[bytes]) -> Peer:
@@ -217,7 +201,7 @@ class OpenSSL:
 
         Not for handshakes: each asks once more for each authority of a name.
         """
-        store = self._call["SSL_CTX_get_cert_store"](self._context_pointer(trusting))
+        store = self._call["SSL_CTX_get_cert_store"](self._libssl.context_pointer(trusting))
         self._call["X509_STORE_set_check_issued"](store, self._issued_callback)
 
     def _verify(
@@ -232,19 +216,19 @@ class OpenSSL:
         check_layout(connection)
         found: list[VerifyError] = []
         with ExitStack() as stack:
-            certificates = [stack.enter_context(self._certificate(der)) for der in (leaf, *chain)]
-            sent = stack.enter_context(self._stack_of(certificates))
-            trusted = self._call["SSL_CTX_get_cert_store"](self._context_pointer(trusting))
+            certificates = [stack.enter_context(self._libssl.certificate(der)) for der in (leaf, *chain)]
+            sent = stack.enter_context(self._libssl.stack_of(certificates))
+            trusted = self._call["SSL_CTX_get_cert_store"](self._libssl.context_pointer(trusting))
             store = stack.enter_context(self._verification(connection, trusted, certificates[0], sent))
             with self._collecting(found, authorities=authorities):
                 vouched = self._call["X509_verify_cert"](store)
             result = self._call["X509_STORE_CTX_get_error"](store)
-            path = self._ders(self._call["X509_STORE_CTX_get0_chain"](store))
+            path = self._libssl.ders(self._call["X509_STORE_CTX_get0_chain"](store))
             self._call["ERR_clear_error"]()
         if result == _V_OK and (vouched != 1 or path[:1] != [leaf]):
             result = _V_UNSPECIFIED
         if result != _V_OK and all(error.code != result for error in found):
-            found.append(VerifyError(result, 0, self._words(result)))
+            found.append(VerifyError(result, 0, self._libssl.words(result)))
         return Peer(leaf, sent=tuple(chain), verified=() if found else tuple(path[1:]), errors=tuple(found))
 
     @contextmanager
@@ -263,7 +247,7 @@ class OpenSSL:
     @contextmanager
     def _verification(self, connection: ssl.SSLObject, authorities: int, leaf: int, sent: int) -> Iterator[int]:
         """An ``X509_STORE_CTX *`` set up as for this connection, with the ``X509_STORE *`` of these authorities."""
-        call, pointer = self._call, self._connection_pointer(connection)
+        call, pointer = self._call, self._libssl.connection_pointer(connection)
         store = call["X509_STORE_CTX_new"]()
         try:
             if not (store and authorities and call["X509_STORE_CTX_init"](store, authorities, leaf, sent)):
@@ -277,30 +261,6 @@ class OpenSSL:
             yield store
         finally:
             call["X509_STORE_CTX_free"](store)
-
-    @contextmanager
-    def _stack_of(self, certificates: Iterable[int]) -> Iterator[int]:
-        """A ``STACK_OF(X509) *`` that borrows its certificates."""
-        stack = self._call["OPENSSL_sk_new_null"]()
-        try:
-            if not (stack and all(self._call["OPENSSL_sk_push"](stack, one) for one in certificates)):
-                raise BindingError("OpenSSL has no memory for a list of certificates")
-            yield stack
-        finally:
-            self._call["OPENSSL_sk_free"](stack)
-
-    def _ders(self, certificates: int | None) -> list[bytes]:
-        """The certificates of a ``STACK_OF(X509) *``, as DER."""
-        count = self._call["OPENSSL_sk_num"](certificates) if certificates else 0
-        return [self._der(self._call["OPENSSL_sk_value"](certificates, at)) for at in range(count)]
-
-    def _der(self, certificate: int) -> bytes:
-        size = self._call["i2d_X509"](certificate, None)
-        if size <= 0:
-            raise BindingError("OpenSSL cannot write a certificate that it has read")
-        buffer = ctypes.create_string_buffer(size)
-        self._call["i2d_X509"](certificate, ctypes.byref(c_void_p(ctypes.addressof(buffer))))
-        return buffer.raw
 
     def _on_verify(self, ok: int, store: int) -> int:
         """The verify callback (SSL_CTX_set_verify(3)): remember what is wrong, go on.
@@ -327,7 +287,7 @@ class OpenSSL:
         call = self._call
         try:
             code = call["X509_check_issued"](issuer, subject)
-            if self._der(issuer) not in self._running.authorities:
+            if self._libssl.der(issuer) not in self._running.authorities:
                 return int(code == _V_OK)
             fits = code == _V_OK or code in _OTHER_IDENTIFIER
             return int(fits and call["X509_verify"](subject, call["X509_get0_pubkey"](issuer)) == 1)
@@ -337,21 +297,22 @@ class OpenSSL:
             call["ERR_clear_error"]()
 
     def _on_message(self, pointer: int, where: int, _value: int) -> None:
-        """The info callback. CPython keeps the address of its own object with the connection, as `_connection_pointer`
-        has proved for this one, and the object lives: it is its read or write that calls."""
+        """The info callback. CPython keeps the address of its own object with the connection, as
+        `LibSSL.connection_pointer` has proved for this one, and the object lives: it is its read or write that calls.
+        """
         if where not in _MESSAGE_ENDS:
             return
-        inner = ctypes.cast(self._get_ex_data(pointer, 0), ctypes.py_object).value
+        inner = ctypes.cast(self._call["SSL_get_ex_data"](pointer, 0), ctypes.py_object).value
         inner.owner.on_message()
 
     def _may_go_on(self, refuse: Refuse, ok: int, store: int) -> bool:
         """OpenSSL goes from the authority down to the leaf, so if all is well with that, nothing was wrong above."""
         if ok and self._call["X509_STORE_CTX_get_error_depth"](store) > 0:
             return True
-        leaf = self._der(self._call["X509_STORE_CTX_get0_cert"](store))
+        leaf = self._libssl.der(self._call["X509_STORE_CTX_get0_cert"](store))
         errors = tuple(self._running.found or ())
-        path = () if errors else tuple(self._ders(self._call["X509_STORE_CTX_get0_chain"](store))[1:])
-        sent = self._ders(self._call["X509_STORE_CTX_get0_untrusted"](store)) if errors else []
+        path = () if errors else tuple(self._libssl.ders(self._call["X509_STORE_CTX_get0_chain"](store))[1:])
+        sent = self._libssl.ders(self._call["X509_STORE_CTX_get0_untrusted"](store)) if errors else []
         code = refuse(Peer(leaf, sent=tuple(one for one in sent if one != leaf), verified=path, errors=errors))
         if code and ok:
             self._call["X509_STORE_CTX_set_error"](store, code)
@@ -361,47 +322,13 @@ class OpenSSL:
         code = self._call["X509_STORE_CTX_get_error"](store)
         depth = self._call["X509_STORE_CTX_get_error_depth"](store)
         if self._running.found is not None:
-            self._running.found.append(VerifyError(code, depth, self._words(code)))
-
-    def _words(self, code: int) -> str:
-        words: bytes = self._call["X509_verify_cert_error_string"](code)
-        return words.decode("ascii", "replace")
+            self._running.found.append(VerifyError(code, depth, self._libssl.words(code)))
 
     def _add_client_ca(self, pointer: int, der: bytes) -> None:
-        with self._certificate(der) as certificate:
+        with self._libssl.certificate(der) as certificate:
             if not self._call["SSL_CTX_add_client_CA"](pointer, certificate):
                 self._call["ERR_clear_error"]()
                 raise BindingError("OpenSSL does not take the name of a certificate authority")
-
-    @contextmanager
-    def _certificate(self, der: bytes) -> Iterator[int]:
-        """An ``X509 *`` that is freed afterwards."""
-        start = c_void_p(ctypes.cast(c_char_p(der), c_void_p).value)
-        certificate = self._call["d2i_X509"](None, ctypes.byref(start), len(der))
-        if not certificate:
-            self._call["ERR_clear_error"]()
-            raise BindingError("OpenSSL cannot read a certificate that Python could")
-        try:
-            yield certificate
-        finally:
-            self._call["X509_free"](certificate)
-
-    def _context_pointer(self, context: ssl.SSLContext) -> int:
-        """The ``SSL_CTX *``, asked of OpenSSL through a connection whose own address has been proved."""
-        connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
-        check_layout(connection)
-        pointer: int | None = self._call["SSL_get_SSL_CTX"](self._connection_pointer(connection))
-        if not pointer:
-            raise BindingError("a connection has no SSL_CTX")
-        return pointer
-
-    def _connection_pointer(self, connection: ssl.SSLObject) -> int:
-        """The ``SSL *``. Proof: CPython stores the address of its own object in it as application data."""
-        inner = connection._sslobj  # type: ignore[attr-defined]
-        pointer = c_void_p.from_address(id(inner) + SSL_OFFSET).value
-        if not pointer or self._get_ex_data(pointer, 0) != id(inner):
-            raise BindingError("the address of a connection does not lead to OpenSSL's part of it")
-        return pointer
 
 
 @cache

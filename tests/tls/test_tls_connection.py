@@ -19,15 +19,13 @@ from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import (
     HANDSHAKE_LIMIT,
-    MESSAGES_PER_SECOND,
     RECORD,
-    SILENT_LIMIT,
     SLICE,
     UNSENT_LIMIT,
-    MessageLimit,
     TLSConnection,
 )
 from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.message_limits import MESSAGES_PER_SECOND, SILENT_LIMIT, MessageLimit
 from gatekeeper.tls.openssl import OpenSSL
 from tests.certificates import make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor, feed, records
@@ -447,25 +445,6 @@ def test_a_flood_in_one_packet_is_not_processed_to_its_end(gate: ServerContext) 
     flood = b"".join(_update_keys(visitor, 0) for _ in range(5 * MESSAGES_PER_SECOND))
     with pytest.raises(TLSError, match="carry nothing"):
         server.receive(flood + visitor.say(b"x"))
-    incoming = ssl.MemoryBIO()
-    limit = MessageLimit(incoming)
-    incoming.write(flood)
-    for _ in range(MESSAGES_PER_SECOND):
-        limit()
-    assert (limit.exceeded, incoming.pending) == (False, len(flood))
-    limit()
-    assert (limit.exceeded, incoming.pending) == (True, 0)
-
-
-def test_messages_that_take_their_time_are_no_flood() -> None:
-    """The limit is for each second, not for a connection's life."""
-    now = 1000.0
-    limit = MessageLimit(ssl.MemoryBIO(), lambda: now)
-    for _ in range(3):
-        for _ in range(MESSAGES_PER_SECOND):
-            limit()
-        now += 1.0
-    assert not limit.exceeded
 
 
 def test_floods_are_bounded_without_openssl_too(scene: Scene) -> None:
