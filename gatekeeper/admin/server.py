@@ -31,7 +31,7 @@ _quiet = logging.getLogger("gatekeeper.admin")
 _quiet.setLevel(logging.CRITICAL)
 
 
-class Says(Protocol):
+class StatusSource(Protocol):
     """The source of what the listener serves; `gatekeeper.admin.status.Status` implements it."""
 
     async def checks(self, *, verbose: bool = False) -> Mapping[str, Check]:
@@ -56,7 +56,7 @@ class Admin:
 
     def __init__(
         self,
-        status: Says,
+        status: StatusSource,
         documents: Documents = dict,
         seconds: float = CONNECTION_SECONDS,
         hosts: Callable[[], Collection[str]] = tuple,
@@ -70,8 +70,8 @@ class Admin:
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to answer on a listening socket."""
-        app = web.Application(middlewares=[_private])
-        app.router.add_get("/", self._lead)
+        app = web.Application(middlewares=[_no_store])
+        app.router.add_get("/", self._redirect_to_status)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/status", self._show_status)
@@ -111,7 +111,7 @@ class Admin:
         if not names_the_machine(host) and _name_in(host) not in self._hosts():
             raise web.HTTPMisdirectedRequest(text="admin.hosts does not list the name of this request\n")
 
-    async def _lead(self, _request: web.Request) -> web.Response:
+    async def _redirect_to_status(self, _request: web.Request) -> web.Response:
         """To the page for people: who opens the bare address wants to see something."""
         return web.Response(status=302, headers={"Location": "/status"})
 
@@ -170,7 +170,7 @@ def _name_in(host: str) -> str:
 
 
 @web.middleware
-async def _private(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _no_store(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         response = await handler(request)
     except web.HTTPException as no:
@@ -198,7 +198,7 @@ def _template() -> jinja2.Template:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["span"] = span
-    environment.filters["counted"] = counted
+    environment.filters["pluralized"] = pluralized
     environment.filters["bars"] = bars
     return environment.from_string(_source())
 
@@ -216,7 +216,7 @@ def _policy() -> str:
     )
 
 
-def counted(number: int, noun: str) -> str:
+def pluralized(number: int, noun: str) -> str:
     """``1 connection``, ``2 connections``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -229,7 +229,7 @@ def bars(counts: Sequence[int], height: int = 64) -> list[tuple[int, int, int, s
     for index, count in enumerate(counts):
         tall = max(2, round(height * count / highest)) if count else 0
         hours = (len(counts) - 1 - index) / 2
-        drawn.append((10 * index + 1, height - tall, tall, f"{counted(count, 'refusal')}, {hours:g} h ago"))
+        drawn.append((10 * index + 1, height - tall, tall, f"{pluralized(count, 'refusal')}, {hours:g} h ago"))
     return drawn
 
 

@@ -17,7 +17,7 @@ from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import Settings
-from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, State, Totals
+from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, RowState, Totals
 from gatekeeper.telemetry.refusal_history import BUCKET_SECONDS
 
 # An app that takes longer to accept a connection is as good as gone.
@@ -60,7 +60,7 @@ class Status:
         to the page that says so.
         """
         stopping = self._ledger.stopping
-        serving = any(row.count(Cell.STATE) == State.SERVING for row in self._ledger.workers)
+        serving = any(row.count(Cell.STATE) == RowState.SERVING for row in self._ledger.workers)
         found = {
             "listening": _check(serving and not stopping, "no worker accepts connections"),
             "draining": _check(not stopping, "the gate is stopping"),
@@ -116,8 +116,8 @@ class Status:
             "workers": list(self._workers(now)),
             "worker_restarts": totals.restarts,
             "last_reload": self._last_reload(),
-            "certificates": list(told_certificates(snapshot, now)),
-            "crls": list(told_lists(snapshot, now)),
+            "certificates": list(certificate_fields(snapshot, now)),
+            "crls": list(crl_fields(snapshot, now)),
             "upstreams": [
                 {
                     "name": name,
@@ -144,7 +144,7 @@ class Status:
         for row in self._ledger.workers:
             yield {
                 "pid": row.count(Cell.PID),
-                "state": State(row.count(Cell.STATE)).name.lower(),
+                "state": RowState(row.count(Cell.STATE)).name.lower(),
                 "uptime_seconds": round(now - row.time(Cell.STARTED), 3),
                 "connections": row.count(Cell.CONNECTIONS),
             }
@@ -220,7 +220,7 @@ def _by_protocol(totals: Totals) -> dict[str, int]:
     return {"HTTP/1": sum(totals.requests.values()) - totals.http2_requests, "HTTP/2": totals.http2_requests}
 
 
-def told_certificates(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
+def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
     """The server's and the trusted authorities' certificates, with the days that are left, as JSON can hold them."""
     for kind, certificate in _certificates_by_kind(snapshot):
         yield {
@@ -231,7 +231,7 @@ def told_certificates(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]
         }
 
 
-def told_lists(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
+def crl_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
     """The revocation lists, with the days until the next one is due, as JSON can hold them."""
     revocations = snapshot.policy.revocations
     for one in revocations.every if revocations is not None else ():

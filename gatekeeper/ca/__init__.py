@@ -2,18 +2,20 @@
 
 authority
     a key and the certificate that says it may sign. Whoever a gate lets in was signed by one.
-holder
-    what a certificate is to say about its bearer: the subject, and the alternative names beside it.
+subject
+    whom a certificate is for: the distinguished name, and the subject alternative names.
 credential
     a certificate together with its key and the authority's certificate: all that a client or a server needs.
 request
-    a CSR (PKCS #10): a public key and a wish. Only the key is taken from it; names are granted by the authority.
+    a CSR (PKCS #10): a public key and the names asked for. Only the key is taken; the authority grants the names.
 bundle
     a ``.p12``: a credential in one file under a password, for browsers and phones.
 revocation list
     a CRL: the serials that no longer count.
 store
-    the folder all of it lives in, with the index of what was issued.
+    the folder that holds all of it, with the index of what was issued; it is changed by a transaction.
+inspection
+    what `gatekeeper ca show` says of a file.
 
 How to use it, without a folder and without a passphrase::
 

@@ -39,7 +39,7 @@ class Admission:
     detail: str
 
 
-def trusting(
+def make_trust(
     authority: x509.Certificate,
     crl: x509.CertificateRevocationList | bytes | None,
     *,

@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.holder import holder
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, PrivateKey, make_key, signature_hash
+from gatekeeper.ca.subject import make_subject
 
 YEAR = timedelta(days=365)
 # As easy-rsa and mkcert: every device must be given a certificate of the next authority before this one ends.
@@ -43,7 +43,7 @@ def make_authority(
     name: str, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
 ) -> Authority:
     """Make a key and a certificate that may sign others (v3, CA, one level, keyUsage, SKI)."""
-    return authority_from_key(make_key(key_type), holder(name).name, lifetime=lifetime, now=now)
+    return authority_from_key(make_key(key_type), make_subject(name).name, lifetime=lifetime, now=now)
 
 
 def authority_from_key(

@@ -12,8 +12,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.authority import YEAR, Authority, authority_from_key, issuer_identifier, key_usage, new_builder
 from gatekeeper.ca.bundle import make_bundle
-from gatekeeper.ca.holder import Holder, common_name, holder, server_holder
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, PrivateKey, key_pem, make_key, signature_hash
+from gatekeeper.ca.subject import Subject, common_name, make_server_subject, make_subject
 
 # What our urn:uuid: names are derived under; any constant does (RFC 9562, 6.6).
 _NAMESPACE = uuid.UUID("6d1c3b0e-5f0a-4c43-9a57-2f1d9b8f7a11")
@@ -51,7 +51,7 @@ class Credential:
 def sign_client(
     authority: Authority,
     public_key: CertificatePublicKeyTypes,
-    bearer: Holder,
+    subject: Subject,
     *,
     lifetime: timedelta = YEAR,
     now: datetime,
@@ -62,23 +62,29 @@ def sign_client(
     A holder without alternative names gets one, ``urn:uuid:…``, made of the authority's key and the common name and so
     the same after each renewal: validators that go by RFC 5280's letter refuse a certificate without any.
     """
-    alternatives = bearer.alternatives or (client_uri(authority, common_name(bearer.name)),)
+    alternatives = subject.alternatives or (client_uri(authority, common_name(subject.name)),)
     return _sign_leaf(
-        authority, public_key, Holder(bearer.name, alternatives), ExtendedKeyUsageOID.CLIENT_AUTH, lifetime, now, serial
+        authority,
+        public_key,
+        Subject(subject.name, alternatives),
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+        lifetime,
+        now,
+        serial,
     )
 
 
 def sign_server(
     authority: Authority,
     public_key: CertificatePublicKeyTypes,
-    bearer: Holder,
+    subject: Subject,
     *,
     lifetime: timedelta = YEAR,
     now: datetime,
     serial: int | None = None,
 ) -> x509.Certificate:
     """A server's certificate: v3, not a CA, serverAuth only. Its names are the holder's alternatives (RFC 9525)."""
-    return _sign_leaf(authority, public_key, bearer, ExtendedKeyUsageOID.SERVER_AUTH, lifetime, now, serial)
+    return _sign_leaf(authority, public_key, subject, ExtendedKeyUsageOID.SERVER_AUTH, lifetime, now, serial)
 
 
 def issue_client(
@@ -95,9 +101,11 @@ def issue_client(
     serial: int | None = None,
 ) -> Credential:
     """Key and client certificate in one step. ``now`` in the past or the future makes an expired or an early one."""
-    bearer = holder(name, organizational_units=organizational_units, emails=emails, dns_names=dns_names, uris=uris)
+    subject = make_subject(
+        name, organizational_units=organizational_units, emails=emails, dns_names=dns_names, uris=uris
+    )
     key = make_key(key_type)
-    certificate = sign_client(authority, key.public_key(), bearer, lifetime=lifetime, now=now, serial=serial)
+    certificate = sign_client(authority, key.public_key(), subject, lifetime=lifetime, now=now, serial=serial)
     return Credential(certificate, key, authority.certificate)
 
 
@@ -111,8 +119,8 @@ def issue_server(
 ) -> Credential:
     """Key and server certificate in one step; ``names`` are hosts and addresses, the first is the common name."""
     key = make_key(key_type)
-    bearer = server_holder(names[0], names)
-    certificate = sign_server(authority, key.public_key(), bearer, lifetime=lifetime, now=now, serial=serial)
+    subject = make_server_subject(names[0], names)
+    certificate = sign_server(authority, key.public_key(), subject, lifetime=lifetime, now=now, serial=serial)
     return Credential(certificate, key, authority.certificate)
 
 
@@ -121,8 +129,8 @@ def self_signed(
 ) -> Credential:
     """A client certificate that nobody but itself vouches for: what every gate must refuse."""
     key = make_key(key_type)
-    alone = authority_from_key(key, holder(name).name, lifetime=lifetime, now=now)
-    certificate = sign_client(alone, key.public_key(), holder(name), lifetime=lifetime, now=now)
+    alone = authority_from_key(key, make_subject(name).name, lifetime=lifetime, now=now)
+    certificate = sign_client(alone, key.public_key(), make_subject(name), lifetime=lifetime, now=now)
     return Credential(certificate, key)
 
 
@@ -135,22 +143,22 @@ def client_uri(authority: Authority, name: str) -> x509.UniformResourceIdentifie
 def _sign_leaf(
     authority: Authority,
     public_key: CertificatePublicKeyTypes,
-    bearer: Holder,
+    subject: Subject,
     purpose: x509.ObjectIdentifier,
     lifetime: timedelta,
     now: datetime,
     serial: int | None,
 ) -> x509.Certificate:
     builder = (
-        new_builder(bearer.name, authority.certificate.subject, public_key, lifetime, now, serial)
+        new_builder(subject.name, authority.certificate.subject, public_key, lifetime, now, serial)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(issuer_identifier(authority.certificate), critical=False)
     )
-    if bearer.alternatives:
+    if subject.alternatives:
         # RFC 5280, 4.2.1.6: critical where the subject is empty, for then it is the only name.
-        names = x509.SubjectAlternativeName(bearer.alternatives)
-        builder = builder.add_extension(names, critical=not list(bearer.name))
+        names = x509.SubjectAlternativeName(subject.alternatives)
+        builder = builder.add_extension(names, critical=not list(subject.name))
     return builder.sign(authority.key, signature_hash(authority.key))

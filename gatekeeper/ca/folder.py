@@ -35,7 +35,7 @@ class Content:
     mode: int = SECRET
 
 
-def go_on(step: str) -> None:
+def do_nothing(step: str) -> None:
     """Between two steps of a change nothing happens; tests put a kill here."""
 
 
@@ -45,12 +45,12 @@ class Folder:
     ``before`` is called with the name of each step ahead of every system call that changes the disk.
     """
 
-    def __init__(self, path: Path, before: Callable[[str], None] = go_on) -> None:
+    def __init__(self, path: Path, before: Callable[[str], None] = do_nothing) -> None:
         self.path = path
         self._before = before
 
     @property
-    def is_being_made(self) -> bool:
+    def has_journal(self) -> bool:
         """Whether a change is decided, but not yet carried out: the very first one, where there is nothing else."""
         return (self.path / _JOURNAL).exists()
 
@@ -60,10 +60,10 @@ class Folder:
 
         The kernel lets go of the lock when the process ends, however it ends.
         """
-        with _sentence(self.path):
+        with _authority_errors(self.path):
             descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
         try:
-            with _sentence(self.path):
+            with _authority_errors(self.path):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 self._recover()
             yield
@@ -72,17 +72,17 @@ class Folder:
 
     def commit(self, changes: Mapping[str, Content]) -> None:
         """Write all of these files or, if anything fails or the process dies before the journal is in place, none."""
-        with _sentence(self.path):
+        with _authority_errors(self.path):
             try:
                 self._prepare(changes)
             except OSError:
                 self._sweep()
                 raise
-            self._carry_out(changes)
+            self._apply(changes)
 
     def read(self, name: str) -> bytes | None:
         """The content of a file in the folder, None if there is none."""
-        with _sentence(self.path):
+        with _authority_errors(self.path):
             try:
                 return (self.path / name).read_bytes()
             except FileNotFoundError:
@@ -90,7 +90,7 @@ class Folder:
 
     def names(self, folder: str = ".") -> list[str]:
         """The names of what is in a folder of it, sorted; none if there is no such folder."""
-        with _sentence(self.path):
+        with _authority_errors(self.path):
             try:
                 return sorted(os.listdir(self.path / folder))
             except FileNotFoundError:
@@ -98,7 +98,7 @@ class Folder:
 
     def remove(self, *names: str) -> None:
         """Destroy files that the last commit has made superfluous; what is gone already is fine."""
-        with _sentence(self.path):
+        with _authority_errors(self.path):
             for name in names:
                 if (self.path / name).exists():
                     self._before(f"unlink {name}")
@@ -124,14 +124,14 @@ class Folder:
     def _recover(self) -> None:
         journal = self.read(_JOURNAL)
         if journal is not None:
-            self._carry_out(_read_journal(journal, self.path / _JOURNAL))
+            self._apply(_read_journal(journal, self.path / _JOURNAL))
         self._sweep()
 
     def _sweep(self) -> None:
         for leftover in [*self.path.glob(f".*{_ASIDE}"), *self.path.glob(f"*/.*{_ASIDE}")]:
             leftover.unlink(missing_ok=True)
 
-    def _carry_out(self, names: Iterable[str]) -> None:
+    def _apply(self, names: Iterable[str]) -> None:
         """Can be done twice, and must be: nobody knows how far a killed process came."""
         self._before("flush journal")
         _flush_folder(self.path)
@@ -165,7 +165,7 @@ def make_folder(path: Path) -> None:
 
     An empty one is closed to others; one that holds files is not, because they may be somebody else's business.
     """
-    with _sentence(path):
+    with _authority_errors(path):
         try:
             path.mkdir(FOLDER_MODE, parents=True)
             _flush_folder(path.parent)
@@ -183,7 +183,7 @@ def make_folder(path: Path) -> None:
 
 def write_new(path: Path, content: Content) -> None:
     """Write a file outside the folder, whole or not at all; AuthorityError if there is one of that name."""
-    with _sentence(path):
+    with _authority_errors(path):
         aside = write_aside(path, content)
         try:
             # link(2) fails where the name is taken; rename(2) would overwrite, and a key cannot be had back.
@@ -195,7 +195,7 @@ def write_new(path: Path, content: Content) -> None:
 
 def write_over(path: Path, content: Content) -> None:
     """Write a file outside the folder, whole or not at all, over an older one."""
-    with _sentence(path):
+    with _authority_errors(path):
         write_aside(path, content).rename(path)
         _flush_folder(path.parent)
 
@@ -234,7 +234,7 @@ def _flush_folder(path: Path) -> None:
 
 
 @contextmanager
-def _sentence(path: Path) -> Iterator[None]:
+def _authority_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

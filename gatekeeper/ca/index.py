@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.names import check_name, folded_name, same_name
-from gatekeeper.ca.revocation import Revocation, RevocationReason, number_of, revocations_of
+from gatekeeper.ca.revocation import Revocation, RevocationReason, read_crl_number, revocations_of
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate, serial_hex
 
@@ -26,7 +26,7 @@ _SERIAL = re.compile(r"0*[1-9A-Fa-f][0-9A-Fa-f]{0,39}", re.ASCII)
 _LONGEST = 36525 * 86400
 
 
-class Kind(StrEnum):
+class CertificateKind(StrEnum):
     """What a certificate is for."""
 
     CLIENT = "client"
@@ -54,7 +54,7 @@ class Entry:
 
     serial: int
     name: str
-    kind: Kind
+    kind: CertificateKind
     subject: str
     not_before: datetime
     not_after: datetime
@@ -123,7 +123,7 @@ class Index:
         newest = {folded_name(entry.name): entry for entry in self.entries if self.status(entry, now) is Status.VALID}
         return tuple(entry for entry in newest.values() if entry.not_after - now <= within)
 
-    def key_is_stolen(self, key: str) -> bool:
+    def key_is_compromised(self, key: str) -> bool:
         """Whether a certificate for this public key was revoked because its key got into other hands."""
         stolen = {one.serial for one in self.revocations if one.reason is RevocationReason.KEY_COMPROMISE}
         return any(entry.key == key and entry.serial in stolen for entry in self.entries)
@@ -140,15 +140,17 @@ class Index:
             return self
         return replace(self, revocations=(*self.revocations, revocation))
 
-    def with_list(self, crl: x509.CertificateRevocationList) -> "Index":
+    def with_crl(self, crl: x509.CertificateRevocationList) -> "Index":
         """The index with every revocation of a list that the authority signed, and numbers that go on after its own."""
         known = {one.serial for one in self.revocations}
         more = tuple(one for one in revocations_of(crl) if one.serial not in known)
-        number = max(self.crl_number, number_of(crl) or 0)
+        number = max(self.crl_number, read_crl_number(crl) or 0)
         return replace(self, revocations=(*self.revocations, *more), crl_number=number)
 
 
-def entry_of(certificate: x509.Certificate, name: str, kind: Kind, *, holds_key: bool, authority: str = "") -> Entry:
+def entry_of(
+    certificate: x509.Certificate, name: str, kind: CertificateKind, *, holds_key: bool, authority: str = ""
+) -> Entry:
     """The index's line for a certificate."""
     read = read_certificate(certificate.public_bytes(Encoding.DER))
     return Entry(
@@ -164,13 +166,13 @@ def entry_of(certificate: x509.Certificate, name: str, kind: Kind, *, holds_key:
     )
 
 
-def kind_of(certificate: x509.Certificate) -> Kind:
+def kind_of(certificate: x509.Certificate) -> CertificateKind:
     """What a certificate is for, by its extended key usage; one that does not say is a client's."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
-        return Kind.CLIENT
-    return Kind.SERVER if ExtendedKeyUsageOID.SERVER_AUTH in usage else Kind.CLIENT
+        return CertificateKind.CLIENT
+    return CertificateKind.SERVER if ExtendedKeyUsageOID.SERVER_AUTH in usage else CertificateKind.CLIENT
 
 
 def write_index(index: Index) -> bytes:
@@ -243,7 +245,7 @@ def _entry(part: dict[str, Any]) -> Entry:
     return Entry(
         _serial(part["serial"]),
         check_name(_text(part["name"])),
-        Kind(part["kind"]),
+        CertificateKind(part["kind"]),
         _text(part["subject"]),
         _time(part["not_before"]),
         _time(part["not_after"]),

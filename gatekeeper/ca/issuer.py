@@ -20,15 +20,15 @@ from gatekeeper.ca.authority import (
     identifier_hex,
     renewed_authority,
 )
-from gatekeeper.ca.change import BundleWish, Change, changing, time_left
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
-from gatekeeper.ca.holder import Holder, holder, server_holder
-from gatekeeper.ca.index import Entry, Index, Kind
+from gatekeeper.ca.index import CertificateKind, Entry, Index
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, key_pem, make_key
 from gatekeeper.ca.names import check_host, check_name, printable
-from gatekeeper.ca.requests import check_request, check_strength, make_request, read_request, requested_holder
+from gatekeeper.ca.requests import check_request, check_strength, make_request, read_request, requested_subject
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.ca.store import CERTIFICATE, KEY, NEW_BY_OLD, OLD_BY_NEW, OLD_CERTIFICATE, OLD_KEY, Store
+from gatekeeper.ca.subject import Subject, make_server_subject, make_subject
+from gatekeeper.ca.transaction import BundleOptions, Transaction, open_transaction, time_left
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.names import rfc2253
 
@@ -45,12 +45,12 @@ class Grant:
     dns_names: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
 
-    def holder(self, name: str) -> Holder:
+    def subject(self, name: str) -> Subject:
         """Name and grant as they go into a certificate; AuthorityError for what cannot stand in one."""
         for dns_name in self.dns_names:
             check_host(dns_name)
         try:
-            return holder(
+            return make_subject(
                 name,
                 organizational_units=self.organizational_units,
                 emails=self.emails,
@@ -93,15 +93,15 @@ class Issuer:
         name: str,
         grant: Grant | None = None,
         *,
-        bundle: BundleWish | None = None,
+        bundle: BundleOptions | None = None,
         key_type: str = DEFAULT_KEY_TYPE,
         lifetime: timedelta = YEAR,
         now: datetime,
     ) -> Issued:
         """Key, request, certificate and bundle for a client, in one step."""
         name = check_name(name)
-        bearer = (grant or Grant()).holder(name)
-        return self._issue(name, Kind.CLIENT, bearer, bundle or BundleWish(), key_type, lifetime, now)
+        subject = (grant or Grant()).subject(name)
+        return self._issue(name, CertificateKind.CLIENT, subject, bundle or BundleOptions(), key_type, lifetime, now)
 
     def issue_server(
         self,
@@ -114,8 +114,8 @@ class Issuer:
     ) -> Issued:
         """Key, request and certificate for a server of these host names and addresses."""
         name = check_name(name)
-        bearer = server_holder(name, tuple(map(check_host, hosts)))
-        return self._issue(name, Kind.SERVER, bearer, None, key_type, lifetime, now)
+        subject = make_server_subject(name, tuple(map(check_host, hosts)))
+        return self._issue(name, CertificateKind.SERVER, subject, None, key_type, lifetime, now)
 
     def sign(
         self,
@@ -142,27 +142,31 @@ class Issuer:
         else:
             check_strength(asked, source)
         name = check_name(name) if name else _file_name(common_name)
-        wanted = requested_holder(asked)
-        bearer = wanted if as_requested else (grant or Grant()).holder(common_name)
-        with self._change(now) as change:
-            older = change.index.in_force(name, now) if replace_older else ()
-            change.supersede(older)
-            self._must_be_free(change.index, name, now, "to revoke it, and sign this request in its place: --replace")
-            entry, _ = change.sign(name, Kind.CLIENT, asked.public_key(), bearer, lifetime, holds_key=False)
-            change.put_request(name, asked)
+        wanted = requested_subject(asked)
+        subject = wanted if as_requested else (grant or Grant()).subject(common_name)
+        with self._transaction(now) as transaction:
+            older = transaction.index.in_force(name, now) if replace_older else ()
+            transaction.supersede(older)
+            self._must_be_free(
+                transaction.index, name, now, "to revoke it, and sign this request in its place: --replace"
+            )
+            entry, _ = transaction.sign(
+                name, CertificateKind.CLIENT, asked.public_key(), subject, lifetime, holds_key=False
+            )
+            transaction.put_request(name, asked)
         return Issued(
             entry,
-            change.paths(),
+            transaction.paths(),
             shortened=self._is_shortened(entry, lifetime, now),
             superseded=older,
-            not_granted=_left_out(wanted, bearer),
+            not_granted=_left_out(wanted, subject),
         )
 
     def renew(
         self,
         name: str,
         *,
-        bundle: BundleWish | None = None,
+        bundle: BundleOptions | None = None,
         new_key_type: str | None = None,
         keep_old: bool = False,
         lifetime: timedelta | None = None,
@@ -172,39 +176,41 @@ class Issuer:
 
         The old one is revoked as superseded unless ``keep_old``. ``lifetime`` is the old one's if None.
         """
-        with self._change(now) as change:
-            old = latest(change.index, name)
-            held = change.held_key(old)
+        with self._transaction(now) as transaction:
+            old = latest(transaction.index, name)
+            held = transaction.held_key(old)
             if new_key_type and not old.holds_key:
                 raise AuthorityError(
                     f"{old.name} keeps the key elsewhere; sign a new request: gatekeeper ca sign FILE.csr"
                 )
             new_key = make_key(new_key_type) if new_key_type else None
-            bearer = _holder_of(self.store.issued(old))
-            older = () if keep_old else change.index.in_force(old.name, now)
-            change.supersede(older)
+            subject = _subject_of(self.store.issued(old))
+            older = () if keep_old else transaction.index.in_force(old.name, now)
+            transaction.supersede(older)
             key = new_key or held
-            public_key = key.public_key() if key else change.requested_key(old)
+            public_key = key.public_key() if key else transaction.requested_key(old)
             lifetime = lifetime or _lifetime_of(old)
-            entry, certificate = change.sign(old.name, old.kind, public_key, bearer, lifetime, holds_key=old.holds_key)
+            entry, certificate = transaction.sign(
+                old.name, old.kind, public_key, subject, lifetime, holds_key=old.holds_key
+            )
             if new_key:
-                change.put_request(old.name, make_request(new_key, bearer))
-                change.put_key(old.name, new_key, old.kind)
+                transaction.put_request(old.name, make_request(new_key, subject))
+                transaction.put_key(old.name, new_key, old.kind)
             password = None
-            if key and old.kind is Kind.CLIENT:
-                password = change.put_bundle(old.name, key, certificate, bundle or BundleWish())
-        return Issued(entry, change.paths(), password, self._is_shortened(entry, lifetime, now), older)
+            if key and old.kind is CertificateKind.CLIENT:
+                password = transaction.put_bundle(old.name, key, certificate, bundle or BundleOptions())
+        return Issued(entry, transaction.paths(), password, self._is_shortened(entry, lifetime, now), older)
 
     def renew_authority(self, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime) -> x509.Certificate:
         """The authority's own certificate anew: same name, same key, so everything it signed stays good."""
         old = self._authority.certificate
         if old.subject != old.issuer:
             raise AuthorityError("this authority was signed by another one, which must renew it")
-        with self._change(now) as change:
+        with self._transaction(now) as transaction:
             self._authority = renewed_authority(self._authority, lifetime=lifetime, now=now)
-            change.authority = self._authority
+            transaction.authority = self._authority
             above = self._retiring.certificate_pem if self._retiring else b""
-            change.files[CERTIFICATE] = Content(self._authority.certificate_pem + above, PUBLIC)
+            transaction.files[CERTIFICATE] = Content(self._authority.certificate_pem + above, PUBLIC)
         return self._authority.certificate
 
     def roll_over(
@@ -222,11 +228,11 @@ class Issuer:
         if self._retiring is not None:
             raise AuthorityError("a rollover is under way; end it first: gatekeeper ca retire")
         time_left(old, now)
-        with self._change(now) as change:
+        with self._transaction(now) as transaction:
             new = authority_from_key(make_key(key_type), old.certificate.subject, lifetime=lifetime, now=now)
-            self._authority, self._retiring = change.authority, change.retiring = new, old
-            change.index = _handed_over(change.index, identifier_hex(old.certificate))
-            change.files |= {
+            self._authority, self._retiring = transaction.authority, transaction.retiring = new, old
+            transaction.index = _handed_over(transaction.index, identifier_hex(old.certificate))
+            transaction.files |= {
                 KEY: Content(key_pem(new.key, self._passphrase), SECRET),
                 OLD_KEY: Content(key_pem(old.key, self._passphrase), SECRET),
                 CERTIFICATE: Content(new.certificate_pem + old.certificate_pem, PUBLIC),
@@ -241,42 +247,42 @@ class Issuer:
 
         AuthorityError where somebody would be, unless ``force``.
         """
-        with self._change(now) as change:
+        with self._transaction(now) as transaction:
             if self._retiring is None:
                 raise AuthorityError("there is no old authority to retire; gatekeeper ca rollover makes a new one")
-            left = change.index.on_retiring(now)
+            left = transaction.index.on_retiring(now)
             if left and not force:
                 names = ", ".join(entry.name for entry in left[:_FEW]) + (" …" if len(left) > _FEW else "")
                 raise AuthorityError(
                     f"{len(left)} would be locked out: {names}; give each a new certificate first "
                     "(gatekeeper ca renew NAME), or retire all the same: --force"
                 )
-            retired = (*change.index.retired, change.index.retiring)
-            change.index = replace(change.index, retiring="", retired=retired)
-            change.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
-            self._retiring = change.retiring = None
+            retired = (*transaction.index.retired, transaction.index.retiring)
+            transaction.index = replace(transaction.index, retiring="", retired=retired)
+            transaction.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
+            self._retiring = transaction.retiring = None
         return left
 
-    def bundle(self, name: str, wish: BundleWish, *, now: datetime) -> Issued:
+    def bundle(self, name: str, options: BundleOptions, *, now: datetime) -> Issued:
         """The client's ``.p12`` once more."""
-        with self._change(now) as change:
-            entry = latest(change.index, name)
-            if entry.kind is Kind.SERVER:
+        with self._transaction(now) as transaction:
+            entry = latest(transaction.index, name)
+            if entry.kind is CertificateKind.SERVER:
                 raise AuthorityError(f"{entry.name} is a server; bundles are for clients")
-            key = change.held_key(entry)
+            key = transaction.held_key(entry)
             if key is None:
                 raise AuthorityError(
                     f"the key of {entry.name} is not kept here, so only who has it can make the bundle: "
                     f"gatekeeper ca p12 NAME --key FILE --certificate FILE"
                 )
-            password = change.put_bundle(entry.name, key, self.store.issued(entry), wish)
-        return Issued(entry, change.paths(), password)
+            password = transaction.put_bundle(entry.name, key, self.store.issued(entry), options)
+        return Issued(entry, transaction.paths(), password)
 
     def revoke(self, serials: tuple[int, ...], reason: RevocationReason, *, now: datetime) -> None:
         """Revoke these serials, whether or not they are in the index."""
-        with self._change(now) as change:
+        with self._transaction(now) as transaction:
             for serial in serials:
-                change.index = change.index.with_revocation(Revocation(serial, now, reason))
+                transaction.index = transaction.index.with_revocation(Revocation(serial, now, reason))
 
     def rewrite_crl(
         self, lifetime: timedelta | None = None, *, whole_life: bool = False, now: datetime
@@ -285,34 +291,34 @@ class Issuer:
 
         ``whole_life`` is for lists that hold as long as the authority.
         """
-        with self._change(now) as change:
-            lifetime = None if whole_life else lifetime or change.index.crl_lifetime
-            change.index = replace(change.index, crl_lifetime=lifetime)
+        with self._transaction(now) as transaction:
+            lifetime = None if whole_life else lifetime or transaction.index.crl_lifetime
+            transaction.index = replace(transaction.index, crl_lifetime=lifetime)
         return self.store.crl()
 
     def _issue(
         self,
         name: str,
-        kind: Kind,
-        bearer: Holder,
-        wish: BundleWish | None,
+        kind: CertificateKind,
+        subject: Subject,
+        options: BundleOptions | None,
         key_type: str,
         lifetime: timedelta,
         now: datetime,
     ) -> Issued:
         check_key_type(key_type)
-        with self._change(now) as change:
-            self._must_be_free(change.index, name, now)
-            self._must_not_overwrite_key(change.index, name)
+        with self._transaction(now) as transaction:
+            self._must_be_free(transaction.index, name, now)
+            self._must_not_overwrite_key(transaction.index, name)
             key = make_key(key_type)
-            entry, certificate = change.sign(name, kind, key.public_key(), bearer, lifetime, holds_key=True)
-            change.put_request(name, make_request(key, bearer))
-            change.put_key(name, key, kind)
-            password = change.put_bundle(name, key, certificate, wish) if wish else None
-        return Issued(entry, change.paths(), password, self._is_shortened(entry, lifetime, now))
+            entry, certificate = transaction.sign(name, kind, key.public_key(), subject, lifetime, holds_key=True)
+            transaction.put_request(name, make_request(key, subject))
+            transaction.put_key(name, key, kind)
+            password = transaction.put_bundle(name, key, certificate, options) if options else None
+        return Issued(entry, transaction.paths(), password, self._is_shortened(entry, lifetime, now))
 
-    def _change(self, now: datetime) -> AbstractContextManager[Change]:
-        return changing(self.store, self._authority, self._retiring, self._passphrase, now)
+    def _transaction(self, now: datetime) -> AbstractContextManager[Transaction]:
+        return open_transaction(self.store, self._authority, self._retiring, self._passphrase, now)
 
     def _must_be_free(self, index: Index, name: str, now: datetime, instead: str | None = None) -> None:
         """``instead`` is what to do where the name has a certificate; by default to renew it."""
@@ -350,7 +356,7 @@ def latest(index: Index, name: str) -> Entry:
         raise AuthorityError(f"nothing was issued to {name!r}; see `gatekeeper ca list`")
     standing = [entry for entry in known if not index.revocation(entry.serial)]
     if not standing:
-        word = "issue" if known[-1].kind is Kind.CLIENT else "server"
+        word = "issue" if known[-1].kind is CertificateKind.CLIENT else "server"
         raise AuthorityError(f'the certificate of {name} is revoked; make a new one: gatekeeper ca {word} "{name}"')
     return standing[-1]
 
@@ -362,12 +368,12 @@ def _file_name(common_name: str) -> str:
         raise AuthorityError(f"{error}; call the files otherwise: --name NAME") from error
 
 
-def _holder_of(certificate: x509.Certificate) -> Holder:
+def _subject_of(certificate: x509.Certificate) -> Subject:
     try:
         names = tuple(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         names = ()
-    return Holder(certificate.subject, names)
+    return Subject(certificate.subject, names)
 
 
 def _lifetime_of(entry: Entry) -> timedelta:
@@ -375,7 +381,7 @@ def _lifetime_of(entry: Entry) -> timedelta:
     return timedelta(days=max(1, (entry.not_after - entry.not_before).days))
 
 
-def _left_out(wanted: Holder, granted: Holder) -> tuple[str, ...]:
+def _left_out(wanted: Subject, granted: Subject) -> tuple[str, ...]:
     """What a request asked for and did not get, in words."""
     given = list(granted.name)
     subject = [rfc2253(x509.Name([attribute])) for attribute in wanted.name if attribute not in given]

@@ -4,8 +4,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
-from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import PrivateKey, signature_hash
+from gatekeeper.ca.subject import Subject
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.keys import request_weakness
 
@@ -23,11 +23,11 @@ STRICT_ERRORS = (*UNREADABLE, KeyError, IndexError, UnsupportedAlgorithm, x509.I
 _GRANTABLE = (x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier, x509.IPAddress)
 
 
-def make_request(key: PrivateKey, bearer: Holder) -> x509.CertificateSigningRequest:
-    """A request for ``bearer``, signed with its own key."""
-    builder = x509.CertificateSigningRequestBuilder().subject_name(bearer.name)
-    if bearer.alternatives:
-        builder = builder.add_extension(x509.SubjectAlternativeName(bearer.alternatives), critical=False)
+def make_request(key: PrivateKey, subject: Subject) -> x509.CertificateSigningRequest:
+    """A request for ``subject``, signed with its own key."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject.name)
+    if subject.alternatives:
+        builder = builder.add_extension(x509.SubjectAlternativeName(subject.alternatives), critical=False)
     return builder.sign(key, signature_hash(key))
 
 
@@ -84,12 +84,12 @@ def check_common_name(name: str) -> str:
     return name
 
 
-def requested_holder(request: x509.CertificateSigningRequest) -> Holder:
+def requested_subject(request: x509.CertificateSigningRequest) -> Subject:
     """What the request asks to be called: its subject, and its e-mail, DNS, URI and IP names.
 
     Other extensions, above all basicConstraints (CA:TRUE) and key usages, are never taken from a request.
     """
-    return Holder(request.subject, tuple(name for name in _alternatives(request) if isinstance(name, _GRANTABLE)))
+    return Subject(request.subject, tuple(name for name in _alternatives(request) if isinstance(name, _GRANTABLE)))
 
 
 def _alternatives(request: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName | tuple[()]:

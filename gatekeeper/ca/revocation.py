@@ -89,7 +89,7 @@ def is_due(crl: x509.CertificateRevocationList, now: datetime) -> bool:
     return end is None or now >= end - (end - crl.last_update_utc) / 3
 
 
-def number_of(crl: x509.CertificateRevocationList) -> int | None:
+def read_crl_number(crl: x509.CertificateRevocationList) -> int | None:
     """The list's CRL number (RFC 5280, 5.2.3), None if it has none."""
     try:
         return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
@@ -97,7 +97,7 @@ def number_of(crl: x509.CertificateRevocationList) -> int | None:
         return None
 
 
-def is_list_of(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
+def is_crl_of(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
     """Whether this authority signed the list."""
     try:
         return crl.issuer == authority.subject and crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]

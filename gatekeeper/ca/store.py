@@ -16,8 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import AUTHORITY_LIFETIME, Authority, identifier_hex, is_signed_by, make_authority
-from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, go_on, make_folder
-from gatekeeper.ca.holder import common_name
+from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, do_nothing, make_folder
 from gatekeeper.ca.index import Entry, Index, entry_of, kind_of, read_index, write_index
 from gatekeeper.ca.keys import (
     DEFAULT_KEY_TYPE,
@@ -29,7 +28,8 @@ from gatekeeper.ca.keys import (
 )
 from gatekeeper.ca.names import check_name
 from gatekeeper.ca.requests import STRICT_ERRORS, check_common_name
-from gatekeeper.ca.revocation import is_list_of, make_crl
+from gatekeeper.ca.revocation import is_crl_of, make_crl
+from gatekeeper.ca.subject import common_name
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.keys import key_weakness
 from gatekeeper.tls.files import not_an_authority
@@ -69,7 +69,7 @@ class Store:
     they all share one lock and one reading. Not for use by several threads.
     """
 
-    def __init__(self, path: Path, before: Callable[[str], None] = go_on) -> None:
+    def __init__(self, path: Path, before: Callable[[str], None] = do_nothing) -> None:
         self.path = path
         self.folder = Folder(path, before)
         self._contents: _Contents | None = None
@@ -102,7 +102,7 @@ class Store:
         if CERTIFICATE in files:
             contents.certificate = read_certificate_pem(files[CERTIFICATE].octets, CERTIFICATE)
         contents.retiring = self._retiring(index)
-        self._forget_retired(index)
+        self._destroy_retired(index)
 
     def index(self) -> Index:
         """The index, with what the revocation list beside it and the copies in ``issued`` know.
@@ -149,34 +149,36 @@ class Store:
         index, crl = read_index(self._must_read(INDEX), str(self.path / INDEX)), None
         with suppress(AuthorityError):  # lost or damaged, and written anew from the index by the next command
             crl = self._read_crl(certificate)
-            index = index.with_list(crl)
-        self._forget_retired(index)
+            index = index.with_crl(crl)
+        self._destroy_retired(index)
         retiring = self._retiring(index)
-        return _Contents(certificate, retiring, self.with_copies(index, certificate, retiring), crl)
+        return _Contents(certificate, retiring, self.with_unindexed(index, certificate, retiring), crl)
 
     def _retiring(self, index: Index) -> x509.Certificate | None:
         if not index.retiring:
             return None
         return read_certificate_pem(self._must_read(OLD_CERTIFICATE), str(self.path / OLD_CERTIFICATE))
 
-    def _forget_retired(self, index: Index) -> None:
+    def _destroy_retired(self, index: Index) -> None:
         """Destroy the old authority's key once the index says that it is retired; a kill may have come between."""
         if not index.retiring:
             self.folder.remove(OLD_KEY, OLD_CERTIFICATE, NEW_BY_OLD, OLD_BY_NEW)
 
     def _read_crl(self, certificate: x509.Certificate) -> x509.CertificateRevocationList:
-        return read_list(self.folder.read(CRL) or b"", str(self.path / CRL), certificate)
+        return read_crl(self.folder.read(CRL) or b"", str(self.path / CRL), certificate)
 
-    def with_copies(self, index: Index, authority: x509.Certificate, retiring: x509.Certificate | None = None) -> Index:
+    def with_unindexed(
+        self, index: Index, authority: x509.Certificate, retiring: x509.Certificate | None = None
+    ) -> Index:
         """The index with every certificate in ``issued`` that it does not know: one from a backup may be older."""
-        forgotten = [*self._forgotten(index, authority, identifier_hex(authority) if index.retiring else "")]
+        unindexed = [*self._unindexed(index, authority, identifier_hex(authority) if index.retiring else "")]
         if retiring is not None:
-            forgotten += self._forgotten(index, retiring, index.retiring)
-        if not forgotten:
+            unindexed += self._unindexed(index, retiring, index.retiring)
+        if not unindexed:
             return index
-        return replace(index, entries=tuple(sorted((*index.entries, *forgotten), key=attrgetter("not_before"))))
+        return replace(index, entries=tuple(sorted((*index.entries, *unindexed), key=attrgetter("not_before"))))
 
-    def _forgotten(self, index: Index, authority: x509.Certificate, identifier: str) -> Iterator[Entry]:
+    def _unindexed(self, index: Index, authority: x509.Certificate, identifier: str) -> Iterator[Entry]:
         known = {issued_file(entry.serial_hex) for entry in index.entries}
         for file in (f"{ISSUED}/{name}" for name in self.folder.names(ISSUED) if name.endswith(".crt")):
             if file in known:
@@ -185,9 +187,9 @@ class Store:
                 pem = self._must_read(file)
                 certificate = read_certificate_pem(pem, file)
                 if is_signed_by(certificate, authority):
-                    yield replace(self._entry_again(certificate, pem), authority=identifier)
+                    yield replace(self._rebuilt_entry(certificate, pem), authority=identifier)
 
-    def _entry_again(self, certificate: x509.Certificate, pem: bytes) -> Entry:
+    def _rebuilt_entry(self, certificate: x509.Certificate, pem: bytes) -> Entry:
         here = self.folder.names()
         current = [name for name in here if name.endswith(".crt") and (self.folder.read(name) or b"").startswith(pem)]
         name = check_name(current[0].removesuffix(".crt") if current else common_name(certificate.subject))
@@ -219,7 +221,7 @@ class Store:
         """AuthorityError if there is no authority in the folder."""
         if self.exists():
             return
-        if self.folder.is_being_made:  # the very first command was killed after it had decided
+        if self.folder.has_journal:  # the very first command was killed after it had decided
             with self.folder.locked():
                 return
         raise AuthorityError(
@@ -247,7 +249,7 @@ def create_store(
     lifetime: timedelta = AUTHORITY_LIFETIME,
     crl_lifetime: timedelta | None = None,
     now: datetime,
-    before: Callable[[str], None] = go_on,
+    before: Callable[[str], None] = do_nothing,
 ) -> Store:
     """Make an authority in an empty folder: key, certificate, first revocation list, index."""
     check_common_name(name)
@@ -267,7 +269,7 @@ def adopt_store(
     crl: Path | None = None,
     crl_lifetime: timedelta | None = None,
     now: datetime,
-    before: Callable[[str], None] = go_on,
+    before: Callable[[str], None] = do_nothing,
 ) -> Store:
     """Take over an authority that was made elsewhere, by openssl for one; its files may already lie in the folder.
 
@@ -282,7 +284,7 @@ def adopt_store(
     _must_be_able_to_sign(found, str(certificate))
     index = Index(crl_lifetime=crl_lifetime)
     if crl is not None:
-        index = index.with_list(read_list(read_file(crl), str(crl), found))
+        index = index.with_crl(read_crl(read_file(crl), str(crl), found))
     make_folder(path)
     authority = Authority(found, _matching(signer, found, str(key)))
     return _first_files(path, authority, passphrase, index, now, before)
@@ -310,7 +312,7 @@ def read_certificate_pem(content: bytes, source: str) -> x509.Certificate:
         raise AuthorityError(f"{source} holds no certificate that can be read") from error
 
 
-def read_list(content: bytes, source: str, authority: x509.Certificate) -> x509.CertificateRevocationList:
+def read_crl(content: bytes, source: str, authority: x509.Certificate) -> x509.CertificateRevocationList:
     """A revocation list of this authority, PEM or DER; AuthorityError if it is none."""
     read = x509.load_pem_x509_crl if b"-----BEGIN" in content else x509.load_der_x509_crl
     try:
@@ -319,7 +321,7 @@ def read_list(content: bytes, source: str, authority: x509.Certificate) -> x509.
         raise AuthorityError(
             f"{source} is missing or damaged; if it is yours, write it anew: gatekeeper ca crl"
         ) from error
-    if not is_list_of(crl, authority):
+    if not is_crl_of(crl, authority):
         raise AuthorityError(f"{source} is not a revocation list of {common_name(authority.subject)}; move it away")
     return crl
 
@@ -335,9 +337,9 @@ def _first_files(
     store = Store(path, before)
     with store.folder.locked():
         _must_be_free(path, adopted=True)
-        index = store.with_copies(index, authority.certificate)
+        index = store.with_unindexed(index, authority.certificate)
         if (there := store.folder.read(CRL)) is not None:
-            index = index.with_list(read_list(there, str(path / CRL), authority.certificate))
+            index = index.with_crl(read_crl(there, str(path / CRL), authority.certificate))
         index = replace(index, crl_number=index.crl_number + 1)
         crl = make_crl(authority, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
         store.folder.commit(
@@ -364,9 +366,9 @@ def _must_be_free(path: Path, *, adopted: bool = False) -> None:
 
 
 def _must_be_able_to_sign(certificate: x509.Certificate, source: str) -> None:
-    for complaint in not_an_authority(parse_certificate(certificate.public_bytes(Encoding.DER))):
+    for problem in not_an_authority(parse_certificate(certificate.public_bytes(Encoding.DER))):
         raise AuthorityError(
-            f"{source} {complaint}, and no gate would trust what it signs; "
+            f"{source} {problem}, and no gate would trust what it signs; "
             "make one: openssl req -new -x509 -days 365 -key ca.key -out ca.crt"
         )
     with suppress(x509.ExtensionNotFound):

@@ -45,23 +45,23 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except (UsageError, ConfigurationError) as error:
-        return _complain(error, WRONG_USAGE)
+        return _print_error(error, WRONG_USAGE)
     except GatekeeperError as error:
-        return _complain(error, FAILED)
+        return _print_error(error, FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read us has gone (``gatekeeper ca list | head``); nothing more can be said, at exit neither.
-        _speak_no_more()
+        _discard_output()
         return FAILED
     except OSError as error:
         # A full disk under standard output; what the commands themselves open they speak of in their own words.
-        _speak_no_more()
+        _discard_output()
         where = f"{error.filename}: " if error.filename else ""
-        return _complain(GatekeeperError(where + (error.strerror or str(error)).lower()), FAILED)
+        return _print_error(GatekeeperError(where + (error.strerror or str(error)).lower()), FAILED)
 
 
-def _speak_no_more() -> None:
+def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -102,7 +102,7 @@ def make_parser(names: Sequence[str] = COMMANDS) -> Parser:
     return parser
 
 
-def _complain(error: GatekeeperError, code: int) -> int:
+def _print_error(error: GatekeeperError, code: int) -> int:
     for line in str(error).splitlines():
         # Names from files that the gate can write may hold what drives a terminal.
         line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from gatekeeper.admin.status import protocols, told_certificates, told_lists
+from gatekeeper.admin.status import certificate_fields, crl_fields, protocols
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import WRONG_USAGE, Commands
 from gatekeeper.cli.terminal import print_json, show, working
@@ -79,8 +79,8 @@ def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
         "listen": [f"https://{address}" for address in settings.server.listen],
         "protocols": protocols(settings),
         "admin": f"http://{settings.admin.listen}" if settings.admin.listen else None,
-        "certificates": list(told_certificates(snapshot, now)),
-        "crls": list(told_lists(snapshot, now)),
+        "certificates": list(certificate_fields(snapshot, now)),
+        "crls": list(crl_fields(snapshot, now)),
         "upstreams": [
             {"name": name, "places": [str(endpoint) for endpoint in upstream.endpoints]}
             for name, upstream in settings.every_upstream.items()
@@ -116,7 +116,7 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
     for authority in snapshot.tls.authorities:
         table.add_row("trusted CA", certificate_line(authority, now))
     for one in snapshot.policy.revocations.every if snapshot.policy.revocations else ():
-        table.add_row("CRL", list_line(one, now))
+        table.add_row("CRL", crl_line(one, now))
     for name, upstream in settings.every_upstream.items():
         endpoints = ", ".join(str(endpoint) for endpoint in upstream.endpoints)
         table.add_row("upstream", f"{name}: {endpoints}")
@@ -138,7 +138,7 @@ def route_line(route: Route) -> str:
     return f"{route.text}: {methods}, to {route.upstream}, {whom}{denied}"
 
 
-def list_line(crl: RevocationList, now: float) -> str:
+def crl_line(crl: RevocationList, now: float) -> str:
     """Whose it is, how long, and when the next one is due: ``CN=Home CA, 3 revoked, next update 2027-11-23 …``."""
     until = datetime.fromtimestamp(crl.next_update, UTC)
     days = int((crl.next_update - now) // 86400)

@@ -30,7 +30,7 @@ from gatekeeper.settings.addresses import parse_listen, parse_upstream
 from gatekeeper.tls.client import client_context
 
 if TYPE_CHECKING:
-    from gatekeeper.embedded.fixture import DemoFixture, Player
+    from gatekeeper.embedded.fixture import DemoClient, DemoFixture
 
 DEFAULT_LISTEN = "127.0.0.1:8443"
 TIMEOUT_SECONDS = 10.0
@@ -57,7 +57,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from gatekeeper.embedded.fixture import set_stage  # brings the authority, which the running proxy never loads
+    from gatekeeper.embedded.fixture import make_fixture  # brings the authority, which the running proxy never loads
 
     # For a check any free port will do.
     default = "127.0.0.1:0" if options.check else DEFAULT_LISTEN
@@ -71,11 +71,11 @@ def _demo(options: argparse.Namespace) -> int:
         folder = Path(name)
         socket = folder / "app.sock"
         with working("Making an authority and certificates"):
-            stage = set_stage(folder, listen, options.upstream or f"unix:{socket}", datetime.now(UTC))
-        with _app(socket), _gate(stage) as (process, port):
+            fixture = make_fixture(folder, listen, options.upstream or f"unix:{socket}", datetime.now(UTC))
+        with _app(socket), _gate(fixture) as (process, port):
             if options.check:
-                return _report(list(_play(stage, port)), as_json=options.json)
-            _explain(stage, port)
+                return _print_results(list(_try_all(fixture, port)), as_json=options.json)
+            _explain(fixture, port)
             process.wait()
     return 0
 
@@ -109,9 +109,9 @@ def _app(socket: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _gate(stage: "DemoFixture") -> Iterator[tuple[subprocess.Popen[str], int]]:
+def _gate(fixture: "DemoFixture") -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The gate as its users start it, and the port that it really listens on."""
-    command = [sys.executable, "-m", "gatekeeper", "serve", "-c", str(stage.configuration)]
+    command = [sys.executable, "-m", "gatekeeper", "serve", "-c", str(fixture.configuration)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     # In a group of its own: Ctrl-C reaches the demo, which then ends the gate in order.
     with subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -141,26 +141,26 @@ def _pass_on(gate: "subprocess.Popen[str]") -> None:
             print(line, end="", file=sys.stderr)
 
 
-def _explain(stage: "DemoFixture", port: int) -> None:
+def _explain(fixture: "DemoFixture", port: int) -> None:
     url = f"https://localhost:{port}/"
-    certificate, key = stage.files("alice")
+    certificate, key = fixture.files("alice")
     print(f"""\
 The gate is open at {url} with a small app behind it.
 Everything it needs was made in a folder that goes away with it:
 
-  cd {stage.folder}
+  cd {fixture.folder}
 
 Without a certificate, you are told why not:
 
-  curl --cacert {stage.authority.name} {url}
+  curl --cacert {fixture.authority.name} {url}
 
 With Alice's, you are in:
 
-  curl --cacert {stage.authority.name} --cert {certificate.name} --key {key.name} {url}
+  curl --cacert {fixture.authority.name} --cert {certificate.name} --key {key.name} {url}
 
 In a browser: import alice.p12 from that folder, with the password
 
-  {stage.password}
+  {fixture.password}
 
 (Chrome and Edge: Settings, Privacy and security, Security, Manage certificates;
 Firefox: Settings, Privacy & Security, View Certificates, Your Certificates),
@@ -172,7 +172,7 @@ Ctrl-C ends the demo.""")
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class ClientResult:
     """What a player should receive over a version of TLS, and what it received."""
 
     visitor: str
@@ -186,21 +186,21 @@ class Visit:
         return self.expected == self.got
 
 
-def _play(stage: "DemoFixture", port: int) -> Iterator[Visit]:
-    for player in stage.players:
+def _try_all(fixture: "DemoFixture", port: int) -> Iterator[ClientResult]:
+    for client in fixture.clients:
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             tls = version.name[-3:].replace("_", ".")
-            yield Visit(player.title, tls, _shown(player.refused), _visit(stage, player, version, port))
+            yield ClientResult(client.title, tls, _shown(client.refused), _try_client(fixture, client, version, port))
 
 
-def _report(visits: list[Visit], *, as_json: bool) -> int:
-    all_well = all(visit.ok for visit in visits)
+def _print_results(results: list[ClientResult], *, as_json: bool) -> int:
+    all_well = all(result.ok for result in results)
     if as_json:
-        print_json({"ok": all_well, "visits": [{**asdict(visit), "ok": visit.ok} for visit in visits]})
+        print_json({"ok": all_well, "visits": [{**asdict(result), "ok": result.ok} for result in results]})
         return 0 if all_well else 1
     table = Table("visitor", "TLS", "should get", "got", box=None, padding=(0, 2, 0, 0))
-    for visit in visits:
-        table.add_row(visit.visitor, visit.tls, visit.expected, Text(visit.got, style="" if visit.ok else "red"))
+    for result in results:
+        table.add_row(result.visitor, result.tls, result.expected, Text(result.got, style="" if result.ok else "red"))
     show(table, at_least=70)
     print("Everybody got what they should." if all_well else "Somebody got what they should not.")
     return 0 if all_well else 1
@@ -210,13 +210,13 @@ def _shown(reason: str | None) -> str:
     return "200, let in" if reason is None else f"403 {reason}"
 
 
-def _visit(stage: "DemoFixture", player: "Player", version: ssl.TLSVersion, port: int) -> str:
+def _try_client(fixture: "DemoFixture", client: "DemoClient", version: ssl.TLSVersion, port: int) -> str:
     """What this visitor gets: ``200, let in``, ``403 expired`` …, or what went wrong."""
-    context = client_context(str(stage.authority))
+    context = client_context(str(fixture.authority))
     context.minimum_version = context.maximum_version = version
-    if player.credential is not None:
-        with tempfile.NamedTemporaryFile(dir=stage.folder) as file:
-            file.write(player.credential.key_pem() + player.credential.chain_pem)
+    if client.credential is not None:
+        with tempfile.NamedTemporaryFile(dir=fixture.folder) as file:
+            file.write(client.credential.key_pem() + client.credential.chain_pem)
             file.flush()
             context.load_cert_chain(file.name)
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=TIMEOUT_SECONDS)

@@ -24,11 +24,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gatekeeper import __version__
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new
-from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import PrivateKey, check_key_type, key_pem, load_key, make_key
 from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import read_file
+from gatekeeper.ca.subject import Subject
 from gatekeeper.cli.terminal import working
 from gatekeeper.errors import InvitationError, UsageError
 from gatekeeper.invitations.request import spki_sha256
@@ -44,7 +44,7 @@ _PASSING = frozenset({429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GateResponse:
     """The gate's answer; ``retry_after`` in seconds."""
 
     status: int
@@ -62,7 +62,7 @@ class Answer:
         raise InvitationError(f"what answers there is no gate with invitations (status {self.status})")
 
 
-class Gate:
+class GateClient:
     """The gate behind a link, verified on each connection."""
 
     def __init__(self, link: str, cacert: Path | None) -> None:
@@ -80,7 +80,7 @@ class Gate:
         self.path = parts.path.rstrip("/")
         self.address = f"https://{parts.netloc}"
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    def ask(self, method: str, path: str, body: bytes | None = None) -> GateResponse:
         """One request; OSError or HTTPException if nobody answers."""
         connection = http.client.HTTPSConnection(
             self._host, self._port, context=self._context, timeout=_CONNECT_SECONDS
@@ -93,7 +93,7 @@ class Gate:
             response = connection.getresponse()
             text = response.getheader("Retry-After", "")
             wait = int(text) if text.isascii() and text.isdigit() else _SHORTEST_WAIT
-            return Answer(response.status, response.read(_LARGEST_ANSWER), wait)
+            return GateResponse(response.status, response.read(_LARGEST_ANSWER), wait)
         finally:
             connection.close()
 
@@ -101,7 +101,7 @@ class Gate:
 def enroll(args: argparse.Namespace) -> int:
     """From a link to NAME.key and NAME.crt; the exit code."""
     check_key_type(args.key)
-    gate = Gate(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
+    gate = GateClient(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
     deadline = time.monotonic() + args.timeout
     said = _patiently(lambda: gate.ask("GET", gate.path), time.monotonic())  # a slip in the link is said at once
     _must_be_fine(said)
@@ -110,7 +110,7 @@ def enroll(args: argparse.Namespace) -> int:
     if certificate_path.exists():
         raise InvitationError(f"{certificate_path} is there already; move it away, or choose another folder by --out")
     key = _key(key_path, args.key)
-    request = make_request(key, Holder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])))
+    request = make_request(key, Subject(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])))
     answer = _patiently(lambda: gate.ask("POST", gate.path, request.public_bytes(Encoding.PEM)), deadline)
     _must_be_fine(answer)
     spki = spki_sha256(request)
@@ -142,7 +142,7 @@ def _key(path: Path, key_type: str) -> PrivateKey:
     return key
 
 
-def _patiently(ask: Callable[[], Answer], deadline: float) -> Answer:
+def _patiently(ask: Callable[[], GateResponse], deadline: float) -> GateResponse:
     """Ask until there is an answer that will not pass; InvitationError if the gate cannot be believed, or is away.
 
     That it is away is said once: whoever looks would else take this for waiting for the administrator.
@@ -169,7 +169,7 @@ def _patiently(ask: Callable[[], Answer], deadline: float) -> Answer:
         _sleep(wait, deadline, trouble)
 
 
-def _wait_for_certificate(gate: Gate, answer: Answer, deadline: float) -> Answer:
+def _wait_for_certificate(gate: GateClient, answer: GateResponse, deadline: float) -> GateResponse:
     while answer.status == 202:
         _sleep(answer.retry_after, deadline, "nobody has approved the request yet; run this again to go on waiting")
         answer = _patiently(lambda: gate.ask("GET", f"{gate.path}/certificate"), deadline)
@@ -184,7 +184,7 @@ def _sleep(seconds: float, deadline: float, trouble: str) -> None:
     time.sleep(min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT, left))
 
 
-def _must_be_fine(answer: Answer) -> None:
+def _must_be_fine(answer: GateResponse) -> None:
     if answer.status in (200, 202):
         return
     if 300 <= answer.status < 400:
@@ -216,7 +216,7 @@ def _say_what_to_compare(name: str, spki: str, key_path: Path, *, as_json: bool)
     print("Tell it to the administrator, who compares it by: gatekeeper ca approve NAME", flush=True)
 
 
-def _say_where(name: str, key_path: Path, path: Path, gate: Gate, spki: str, args: argparse.Namespace) -> None:
+def _say_where(name: str, key_path: Path, path: Path, gate: GateClient, spki: str, args: argparse.Namespace) -> None:
     if args.json:
         done = {"state": "enrolled", "name": name, "spki": spki, "key": str(key_path), "certificate": str(path)}
         print(json.dumps(done))

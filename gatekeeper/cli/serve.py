@@ -13,7 +13,7 @@ from gatekeeper.errors import GatekeeperError
 from gatekeeper.process.handover import listeners_from_systemd, predecessor
 from gatekeeper.process.listeners import Listener, close_listeners, open_listeners, shown_listener
 from gatekeeper.process.privileges import account_of
-from gatekeeper.process.stderr_log import announce, log_to_stderr
+from gatekeeper.process.stderr_log import log_always, log_to_stderr
 from gatekeeper.process.supervisor import Supervisor
 from gatekeeper.process.worker import dry_run
 
@@ -66,6 +66,6 @@ def _serve(options: argparse.Namespace) -> int:
 def _announce(listeners: Sequence[Listener], warnings: Sequence[str]) -> None:
     """Say that visitors are answered, whatever ``log.level`` is."""
     for warning in warnings:
-        announce(logging.WARNING, f"warning: {warning}")
+        log_always(logging.WARNING, f"warning: {warning}")
     for listener in listeners:
-        announce(logging.INFO, shown_listener(listener))
+        log_always(logging.INFO, shown_listener(listener))

@@ -42,7 +42,7 @@ access = "access.log"
 
 
 @dataclass(frozen=True, slots=True)
-class Player:
+class DemoClient:
     """A kind of visitor: its name, its certificate, and the reason for its refusal, None if it is admitted."""
 
     title: str
@@ -52,10 +52,10 @@ class Player:
 
 @dataclass(frozen=True, slots=True)
 class DemoFixture:
-    """The folder of a demo, created by `set_stage`."""
+    """The folder of a demo, created by `make_fixture`."""
 
     folder: Path
-    players: tuple[Player, ...]
+    clients: tuple[DemoClient, ...]
     password: str
 
     @property
@@ -73,36 +73,36 @@ class DemoFixture:
         return self.folder / f"{name}.crt", self.folder / f"{name}.key"
 
 
-def set_stage(folder: Path, listen: ListenAddress, upstream: str, now: datetime) -> DemoFixture:
+def make_fixture(folder: Path, listen: ListenAddress, upstream: str, now: datetime) -> DemoFixture:
     """Make everything in ``folder``, which must be empty and private: it will hold keys without a passphrase."""
     home = make_authority("Demo CA", key_type=_KEY, now=now)
     server = issue_server(home, "localhost", "127.0.0.1", "::1", key_type=_KEY, now=now)
     alice = issue_client(home, "alice", key_type=_KEY, now=now, lifetime=30 * _DAY)
     lost = issue_client(home, "lost", key_type=_KEY, now=now, lifetime=30 * _DAY)
     crl = make_crl(home, [Revocation(lost.certificate.serial_number, now)], now=now)
-    players = (*_players(home, alice, server, now), Player("revoked", lost, Reason.REVOKED))
-    stage = DemoFixture(folder, players, make_password())
-    stage.authority.write_bytes(home.certificate_pem)
+    clients = (*_clients(home, alice, server, now), DemoClient("revoked", lost, Reason.REVOKED))
+    fixture = DemoFixture(folder, clients, make_password())
+    fixture.authority.write_bytes(home.certificate_pem)
     (folder / "ca.crl").write_bytes(crl.public_bytes(Encoding.PEM))
     for name, credential in (("server", server), ("alice", alice)):
-        certificate, key = stage.files(name)
+        certificate, key = fixture.files(name)
         certificate.write_bytes(credential.chain_pem)
         key.write_bytes(credential.key_pem())
-    (folder / "alice.p12").write_bytes(alice.bundle(stage.password))
-    stage.configuration.write_text(_CONFIGURATION.format(listen=listen, upstream=upstream))
-    return stage
+    (folder / "alice.p12").write_bytes(alice.bundle(fixture.password))
+    fixture.configuration.write_text(_CONFIGURATION.format(listen=listen, upstream=upstream))
+    return fixture
 
 
-def _players(home: Authority, alice: Credential, server: Credential, now: datetime) -> Iterator[Player]:
+def _clients(home: Authority, alice: Credential, server: Credential, now: datetime) -> Iterator[DemoClient]:
     elsewhere = make_authority("Other CA", key_type=_KEY, now=now)
-    yield Player("no certificate", None, Reason.NO_CERTIFICATE)
-    yield Player("valid", alice, None)
+    yield DemoClient("no certificate", None, Reason.NO_CERTIFICATE)
+    yield DemoClient("valid", alice, None)
     expired = issue_client(home, "old", key_type=_KEY, now=now - 30 * _DAY, lifetime=29 * _DAY)
-    yield Player("expired", expired, Reason.EXPIRED)
+    yield DemoClient("expired", expired, Reason.EXPIRED)
     early = issue_client(home, "early", key_type=_KEY, now=now + _DAY, lifetime=_DAY)
-    yield Player("not yet valid", early, Reason.NOT_YET_VALID)
-    yield Player("foreign CA", issue_client(elsewhere, "alice", key_type=_KEY, now=now), Reason.UNTRUSTED_ISSUER)
-    yield Player("self-signed", self_signed("alice", key_type=_KEY, now=now), Reason.UNTRUSTED_ISSUER)
-    yield Player("wrong purpose", server, Reason.WRONG_PURPOSE)
-    yield Player("blank name", issue_client(home, " ", key_type=_KEY, now=now), Reason.BLANK_NAME)
-    yield Player("no name", issue_client(home, None, key_type=_KEY, now=now), Reason.BLANK_NAME)
+    yield DemoClient("not yet valid", early, Reason.NOT_YET_VALID)
+    yield DemoClient("foreign CA", issue_client(elsewhere, "alice", key_type=_KEY, now=now), Reason.UNTRUSTED_ISSUER)
+    yield DemoClient("self-signed", self_signed("alice", key_type=_KEY, now=now), Reason.UNTRUSTED_ISSUER)
+    yield DemoClient("wrong purpose", server, Reason.WRONG_PURPOSE)
+    yield DemoClient("blank name", issue_client(home, " ", key_type=_KEY, now=now), Reason.BLANK_NAME)
+    yield DemoClient("no name", issue_client(home, None, key_type=_KEY, now=now), Reason.BLANK_NAME)

@@ -30,7 +30,7 @@ _LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredInvitation:
     """An invitation, and its state when it was looked at."""
 
     invitation: Invitation
@@ -52,7 +52,7 @@ class Invitations:
 
     def add(self, invitation: Invitation, files: Mapping[str, bytes]) -> None:
         """Put an invitation there, whole or not at all; ``files`` are the contents by file name."""
-        with _sentence(self.path), Directory.opened(self.path) as root:
+        with _invitation_errors(self.path), Directory.opened(self.path) as root:
             aside = f"{_ASIDE}{secrets.token_hex(8)}"
             try:
                 _fill(root, aside, invitation, files)
@@ -62,51 +62,51 @@ class Invitations:
                 raise
             root.flush()
 
-    def cancel(self, found: Found, now: float) -> bool:
+    def cancel(self, stored: StoredInvitation, now: float) -> bool:
         """Take an invitation back and destroy what it holds; False if it is over already."""
         for _ in range(_LOOKS):
-            if not found.state.alive:
+            if not stored.state.alive:
                 return False
-            if self.move(found, over(Stage.CANCELLED, now)):
+            if self.move(stored, over(Stage.CANCELLED, now)):
                 return True
-            found = self._look(found.identifier) or found
+            stored = self._look(stored.identifier) or stored
         return False
 
-    def sign(self, found: Found, chain: bytes, now: float) -> bool:
+    def sign(self, stored: StoredInvitation, chain: bytes, now: float) -> bool:
         """Put the certificate (PEM, with what is above it) to the request; False if it was cancelled meanwhile."""
-        state = State(Stage.SIGNED, int(now), mark=found.state.mark)
-        return self._put(found, CHAIN, chain) and self.move(found, state)
+        state = State(Stage.SIGNED, int(now), mark=stored.state.mark)
+        return self._put(stored, CHAIN, chain) and self.move(stored, state)
 
     # -- by everybody
 
-    def all(self) -> Iterator[Found]:
+    def all(self) -> Iterator[StoredInvitation]:
         """Every invitation that is there; what is damaged is skipped."""
-        with _sentence(self.path), Directory.opened(self.path) as root:
+        with _invitation_errors(self.path), Directory.opened(self.path) as root:
             names = sorted(name for name in root.names() if not name.startswith("."))
         for name in names:
             with suppress(InvitationError):
-                found = self._look(name)
-                if found is not None:
-                    yield found
+                stored = self._look(name)
+                if stored is not None:
+                    yield stored
 
-    def find(self, digest: str) -> Found | None:
+    def find(self, digest: str) -> StoredInvitation | None:
         """The invitation of a token, by the hash of the whole of it; None if there is none.
 
         How long the folder is looked for tells nothing: its name is a hash, and one bit more of the token changes all
         of it (the comparison takes the same time for all others all the same).
         """
-        found = self._look(identifier_of(digest))
-        return found if found is not None and hmac.compare_digest(found.invitation.digest, digest) else None
+        stored = self._look(identifier_of(digest))
+        return stored if stored is not None and hmac.compare_digest(stored.invitation.digest, digest) else None
 
-    def move(self, found: Found, state: State) -> bool:
+    def move(self, stored: StoredInvitation, state: State) -> bool:
         """Rename an invitation to its next state; False if somebody else did something first.
 
         What is over is destroyed at once.
         """
-        with _sentence(self.path / found.identifier), Directory.opened(self.path) as root:
+        with _invitation_errors(self.path / stored.identifier), Directory.opened(self.path) as root:
             try:
-                with root.entered(found.identifier) as folder:
-                    folder.rename(found.state.name, state.name)
+                with root.entered(stored.identifier) as folder:
+                    folder.rename(stored.state.name, state.name)
                     folder.flush()
                     if not state.alive:
                         with folder.entered(state.name) as over_now:
@@ -115,67 +115,71 @@ class Invitations:
                 return False
         return True
 
-    def read(self, found: Found, name: str) -> bytes | None:
+    def read(self, stored: StoredInvitation, name: str) -> bytes | None:
         """A file of an invitation, None if there is none."""
-        with _sentence(self.path / found.identifier), suppress(FileNotFoundError), self._state(found) as state:
+        with (
+            _invitation_errors(self.path / stored.identifier),
+            suppress(FileNotFoundError),
+            self._state(stored) as state,
+        ):
             return state.read(name)
         return None
 
     # -- by the gate
 
-    def take(self, found: Found, mark: str, now: float) -> Found | None:
+    def take(self, stored: StoredInvitation, mark: str, now: float) -> StoredInvitation | None:
         """Begin a download: the invitation as it is then, None if another download is under way or was before.
 
         Whoever gets one calls `settle` at the end.
         """
-        if not may_take(found.state, mark):
+        if not may_take(stored.state, mark):
             return None
-        state = taken(found.state, mark, now)
-        return Found(found.invitation, state) if self.move(found, state) else None
+        state = taken(stored.state, mark, now)
+        return StoredInvitation(stored.invitation, state) if self.move(stored, state) else None
 
-    def settle(self, found: Found, *, whole: bool, now: float) -> None:
+    def settle(self, stored: StoredInvitation, *, whole: bool, now: float) -> None:
         """A download is at its end. One that is whole destroys what there was; it may have been cancelled meanwhile."""
-        self.move(found, settled(found.state, whole=whole, now=now))
+        self.move(stored, settled(stored.state, whole=whole, now=now))
 
-    def ask(self, found: Found, mark: str, content: bytes, now: float) -> Found | None:
+    def ask(self, stored: StoredInvitation, mark: str, content: bytes, now: float) -> StoredInvitation | None:
         """Leave a certificate request; None if another one came first. ``mark`` stands for its key.
 
         It lies under a name of its own before the rename, and the state says which one won.
         """
         state = State(Stage.ASKED, int(now), mark=mark)
-        if found.state.stage is not Stage.OPEN or not self._put(found, request_name(state), content):
+        if stored.state.stage is not Stage.OPEN or not self._put(stored, request_name(state), content):
             return None
-        return Found(found.invitation, state) if self.move(found, state) else None
+        return StoredInvitation(stored.invitation, state) if self.move(stored, state) else None
 
-    def aged(self, found: Found, now: float) -> Found:
+    def aged(self, stored: StoredInvitation, now: float) -> StoredInvitation:
         """The invitation as it is now, after whatever time has done to it was carried out."""
-        state = now_is(found.state, found.invitation.ends, now)
-        if state is found.state:
-            return found
-        if self.move(found, state):
-            return Found(found.invitation, state)
-        return self._look(found.identifier) or Found(found.invitation, state)
+        state = now_is(stored.state, stored.invitation.ends, now)
+        if state is stored.state:
+            return stored
+        if self.move(stored, state):
+            return StoredInvitation(stored.invitation, state)
+        return self._look(stored.identifier) or StoredInvitation(stored.invitation, state)
 
     def sweep(self, now: float) -> None:
         """Destroy what nobody comes back for, and forget what has been over for long."""
-        for found in self.all():
-            state = self.aged(found, now).state
+        for stored in self.all():
+            state = self.aged(stored, now).state
             if state.alive:
                 continue
-            with _sentence(self.path / found.identifier), Directory.opened(self.path) as root:
-                if now >= max(state.since, found.invitation.ends) + KEPT_SECONDS:
-                    root.remove(found.identifier)
+            with _invitation_errors(self.path / stored.identifier), Directory.opened(self.path) as root:
+                if now >= max(state.since, stored.invitation.ends) + KEPT_SECONDS:
+                    root.remove(stored.identifier)
                     continue
                 # A process may have been killed between rename and unlink.
-                with suppress(FileNotFoundError), self._state(Found(found.invitation, state)) as folder:
+                with suppress(FileNotFoundError), self._state(StoredInvitation(stored.invitation, state)) as folder:
                     folder.empty()
 
-    def _put(self, found: Found, name: str, content: bytes) -> bool:
+    def _put(self, stored: StoredInvitation, name: str, content: bytes) -> bool:
         """Write a file into an invitation, whole; False if the invitation has moved on meanwhile."""
         aside = f"{_ASIDE}{secrets.token_hex(8)}"
-        with _sentence(self.path / found.identifier):
+        with _invitation_errors(self.path / stored.identifier):
             try:
-                with Directory.opened(self.path) as root, self._state(found) as folder:
+                with Directory.opened(self.path) as root, self._state(stored) as folder:
                     try:
                         folder.write(aside, content, root.access())
                         folder.rename(aside, name)
@@ -188,18 +192,18 @@ class Invitations:
         return True
 
     @contextmanager
-    def _state(self, found: Found) -> Iterator[Directory]:
+    def _state(self, stored: StoredInvitation) -> Iterator[Directory]:
         """The folder that holds an invitation's files; FileNotFoundError if it has moved on."""
         with (
             Directory.opened(self.path) as root,
-            root.entered(found.identifier) as folder,
-            folder.entered(found.state.name) as state,
+            root.entered(stored.identifier) as folder,
+            folder.entered(stored.state.name) as state,
         ):
             yield state
 
-    def _look(self, identifier: str) -> Found | None:
+    def _look(self, identifier: str) -> StoredInvitation | None:
         path = self.path / identifier
-        with _sentence(path), Directory.opened(self.path) as root:
+        with _invitation_errors(path), Directory.opened(self.path) as root:
             try:
                 with root.entered(identifier) as folder:
                     record = folder.read(RECORD)
@@ -211,7 +215,7 @@ class Invitations:
                     for _ in range(_LOOKS):
                         states = [state for state in map(read_state, folder.names()) if state is not None]
                         if len(states) == 1:
-                            return Found(invitation, states[0])
+                            return StoredInvitation(invitation, states[0])
             except FileNotFoundError:
                 return None
         raise InvitationError(f"{path} is damaged: nobody can say whether it was used")
@@ -233,7 +237,7 @@ def request_name(state: State) -> str:
     return f"request-{state.mark}.json"
 
 
-def complaint(path: Path) -> str:
+def folder_error(path: Path) -> str:
     """Why invitations cannot be handed out of this folder by this process, "" if they can."""
     try:
         mode = path.stat().st_mode
@@ -249,7 +253,7 @@ def complaint(path: Path) -> str:
 
 
 @contextmanager
-def _sentence(path: Path) -> Iterator[None]:
+def _invitation_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -16,7 +16,7 @@ _SERIAL = re.compile(r"[0-9A-Fa-f]{0,40}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Kind(StrEnum):
+class InvitationKind(StrEnum):
     """What an invitation is for."""
 
     BUNDLE = "bundle"  # key and certificate lie there, encrypted
@@ -51,7 +51,7 @@ class Invitation:
     digest: str
     made: float
     ends: float
-    kind: Kind = Kind.BUNDLE
+    kind: InvitationKind = InvitationKind.BUNDLE
     files: Mapping[str, str] = field(default_factory=dict)
     serial: str = ""
     replaces: str = ""
@@ -68,7 +68,7 @@ def read_invitation(content: bytes, source: str) -> Invitation:
         record: dict[str, Any] = json.loads(content)
         if record.pop("version") != _VERSION:
             raise InvitationError(f"{source} was written by another version of gatekeeper")
-        found = Invitation(**record | {"kind": Kind(record["kind"])})
+        found = Invitation(**record | {"kind": InvitationKind(record["kind"])})
         whole = _DIGEST.fullmatch(found.digest) and all(map(_FILE.fullmatch, found.files.values()))
         known = _SERIAL.fullmatch(found.serial) and (not found.replaces or _DIGEST.fullmatch(found.replaces))
         if not (whole and known and isinstance(found.name, str) and found.ends > found.made > 0):

@@ -19,7 +19,7 @@ _LONGEST_AGENT = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EnrolmentRequest:
     """``pem`` is the request (PKCS #10); where it came from, and when, is for the administrator to compare."""
 
     pem: str
@@ -56,17 +56,17 @@ def mark_of_key(spki: str) -> str:
 
 def write_request(request: x509.CertificateSigningRequest, address: str, agent: str, now: float) -> bytes:
     """As JSON."""
-    kept = Request(request.public_bytes(Encoding.PEM).decode(), address, agent[:_LONGEST_AGENT], now)
+    kept = EnrolmentRequest(request.public_bytes(Encoding.PEM).decode(), address, agent[:_LONGEST_AGENT], now)
     return json.dumps(asdict(kept), indent=2).encode() + b"\n"
 
 
-def read_request(content: bytes, source: str) -> Request:
+def read_request(content: bytes, source: str) -> EnrolmentRequest:
     """What `write_request` wrote; InvitationError for anything else."""
     try:
         record: dict[str, Any] = json.loads(content)
-        found = Request(**record)
+        found = EnrolmentRequest(**record)
         if not all(isinstance(text, str) for text in (found.pem, found.address, found.agent)):
             raise ValueError
-        return Request(found.pem, found.address, found.agent, float(found.came))
+        return EnrolmentRequest(found.pem, found.address, found.agent, float(found.came))
     except (ValueError, TypeError):
         raise InvitationError(f"{source} is damaged") from None

@@ -3,8 +3,8 @@
 Runs on threads beside the event loop, because invitations are files; `gatekeeper.proxy` moves the bytes.
 
 handler
-    question in, reply out: dispatches to the modules below.
-question
+    request in, reply out: dispatches to the modules below.
+request
     both as values.
 invite
     an invitation: who may open or download it, and the download.

@@ -8,10 +8,10 @@ again; one with another key means that somebody else has the link.
 import json
 import logging
 
-from gatekeeper.invitations.folder import CHAIN, Found
+from gatekeeper.invitations.folder import CHAIN, StoredInvitation
 from gatekeeper.invitations.request import mark_of_key, read_csr, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage
-from gatekeeper.local.question import Event, Question, Reply, failure
+from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.refusal.negotiation import prefers_page
 from gatekeeper.refusal.shown import rfc3339
 
@@ -26,72 +26,72 @@ _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("
 _CHAIN = (("Content-Type", "application/pem-certificate-chain"), *_JSON[1:])
 
 
-def answer(question: Question, found: Found, below: bytes) -> Reply:
+def answer(request: Request, stored: StoredInvitation, below: bytes) -> Reply:
     """Whoever knows the token asks about an invitation that is not over; ``below`` is what stands behind the token."""
-    looking = question.method in (b"GET", b"HEAD")
+    looking = request.method in (b"GET", b"HEAD")
     if below == CERTIFICATE and looking:
-        return _certificate(question, found)
+        return _certificate(request, stored)
     if not below and looking:
-        return describe(question, found) if not prefers_page(question.header(b"accept")) else _page(question)
-    if not below and question.method == b"POST":
-        return _receive(question, found)
+        return describe(request, stored) if not prefers_page(request.header(b"accept")) else _page(request)
+    if not below and request.method == b"POST":
+        return _receive(request, stored)
     allowed = "GET, HEAD" if below else "GET, HEAD, POST"
-    return failure(question, 405, "This method is not supported here.", extra=(("Allow", allowed),))
+    return failure(request, 405, "This method is not supported here.", extra=(("Allow", allowed),))
 
 
-def describe(question: Question, found: Found) -> Reply:
+def describe(request: Request, stored: StoredInvitation) -> Reply:
     """What an invitation is, for programs."""
-    return Reply(200, _JSON, _fields(found), Event.SHOWN)
+    return Reply(200, _JSON, _fields(stored), InvitationEvent.SHOWN)
 
 
-def _page(question: Question) -> Reply:
+def _page(request: Request) -> Reply:
     detail = "Run this on the computer that should get the certificate: gatekeeper enroll LINK"
-    return failure(question, 200, detail, topic="invitation_for_computer", event=Event.SHOWN)
+    return failure(request, 200, detail, topic="invitation_for_computer", event=InvitationEvent.SHOWN)
 
 
-def _receive(question: Question, found: Found) -> Reply:
+def _receive(request: Request, stored: StoredInvitation) -> Reply:
     try:
-        request = read_csr(question.body)
+        csr = read_csr(request.body)
     except ValueError as error:
-        return failure(question, 400, f"{str(error)[:1].upper()}{str(error)[1:]}.", event=Event.REFUSED)
-    spki = spki_sha256(request)
-    mark, who = mark_of_key(spki), ascii(found.invitation.name)
-    content = write_request(request, question.address, question.header(b"user-agent"), question.now)
-    asked = question.invitations.ask(found, mark, content, question.now)
+        return failure(request, 400, f"{str(error)[:1].upper()}{str(error)[1:]}.", event=InvitationEvent.REFUSED)
+    spki = spki_sha256(csr)
+    mark, who = mark_of_key(spki), ascii(stored.invitation.name)
+    content = write_request(csr, request.address, request.header(b"user-agent"), request.now)
+    asked = request.invitations.ask(stored, mark, content, request.now)
     if asked is not None:
-        _log.info("invitations: a request for %s by %s, its key %s", who, question.address, spki)
-        return _waits(asked, Event.REQUESTED)
-    now = question.invitations.find(found.invitation.digest)
+        _log.info("invitations: a request for %s by %s, its key %s", who, request.address, spki)
+        return _waits(asked, InvitationEvent.REQUESTED)
+    now = request.invitations.find(stored.invitation.digest)
     if now is None or now.state.stage not in (Stage.ASKED, Stage.SIGNED):
-        return failure(question, 409, "The invitation has just expired.", event=Event.REFUSED)
+        return failure(request, 409, "The invitation has just expired.", event=InvitationEvent.REFUSED)
     if now.state.mark != mark:
-        _log.warning("invitations: a second request for %s, from %s: someone else has the link", who, question.address)
+        _log.warning("invitations: a second request for %s, from %s: someone else has the link", who, request.address)
         detail = "Another request already came through this link. Tell the sender: someone else has the link."
-        return failure(question, 409, detail, topic="invitation_busy", event=Event.REFUSED)
-    return _certificate(question, now)
+        return failure(request, 409, detail, topic="invitation_busy", event=InvitationEvent.REFUSED)
+    return _certificate(request, now)
 
 
-def _certificate(question: Question, found: Found) -> Reply:
-    match found.state.stage:
+def _certificate(request: Request, stored: StoredInvitation) -> Reply:
+    match stored.state.stage:
         case Stage.SIGNED:
-            chain = question.invitations.read(found, CHAIN)
+            chain = request.invitations.read(stored, CHAIN)
             if chain is not None:
                 return Reply(200, _CHAIN, chain)
         case Stage.ASKED:
-            return _waits(found)
-    return failure(question, 404, "No request has come through this link yet.")
+            return _waits(stored)
+    return failure(request, 404, "No request has come through this link yet.")
 
 
-def _waits(found: Found, event: Event | None = None) -> Reply:
-    return Reply(202, (*_JSON, ("Retry-After", str(RETRY_SECONDS))), _fields(found), event)
+def _waits(stored: StoredInvitation, event: InvitationEvent | None = None) -> Reply:
+    return Reply(202, (*_JSON, ("Retry-After", str(RETRY_SECONDS))), _fields(stored), event)
 
 
-def _fields(found: Found) -> bytes:
-    invitation = found.invitation
+def _fields(stored: StoredInvitation) -> bytes:
+    invitation = stored.invitation
     fields = {
         "name": invitation.name,
         "kind": invitation.kind,
-        "state": found.state.stage,
+        "state": stored.state.stage,
         "until": rfc3339(invitation.ends),
     }
     return json.dumps(fields, indent=2).encode() + b"\n"

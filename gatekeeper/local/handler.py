@@ -1,4 +1,4 @@
-"""Accepts questions on the event loop, answers them on threads, and removes expired invitations."""
+"""Accepts local requests on the event loop, answers them on threads, and removes expired invitations."""
 
 import asyncio
 import logging
@@ -8,10 +8,10 @@ from functools import partial
 
 from gatekeeper.errors import InvitationError
 from gatekeeper.gate.routes import ME
-from gatekeeper.invitations.folder import Found, Invitations
+from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.invitations.token import INVITE
 from gatekeeper.local import invite, me
-from gatekeeper.local.question import Event, Question, Reply, failure
+from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.local.token_rate_limit import TokenRateLimit
 
 _log = logging.getLogger("gatekeeper")
@@ -50,26 +50,26 @@ class LocalHandler:
             self._timer = None
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def ask(self, question: Question, then: Callable[[Reply], None]) -> None:
-        """Answer a question, and call ``then`` with the reply."""
-        wait = self._rate_limit.wait(question.address, self._loop.time())
-        if wait and question.path.startswith(INVITE):
+    def handle(self, request: Request, then: Callable[[Reply], None]) -> None:
+        """Answer a request on a thread; ``then`` gets the reply, on the event loop."""
+        wait = self._rate_limit.wait(request.address, self._loop.time())
+        if wait and request.path.startswith(INVITE):
             detail = "Too many nonexistent invitations were requested."
-            then(failure(question, 429, detail, topic="guessing", retry_after=wait, event=Event.LIMITED))
+            then(failure(request, 429, detail, topic="guessing", retry_after=wait, event=InvitationEvent.LIMITED))
             return
-        future = self._loop.run_in_executor(self._threads, _answer, question)
-        future.add_done_callback(partial(self._answered, question, then))
+        future = self._loop.run_in_executor(self._threads, _answer, request)
+        future.add_done_callback(partial(self._answered, request, then))
 
-    def settle(self, invitations: Invitations, found: Found, *, whole: bool) -> None:
+    def settle(self, invitations: Invitations, stored: StoredInvitation, *, whole: bool) -> None:
         """A download is at its end."""
-        self._loop.run_in_executor(self._threads, _settle, invitations, found, whole, self._wall())
+        self._loop.run_in_executor(self._threads, _settle, invitations, stored, whole, self._wall())
 
-    def _answered(self, question: Question, then: Callable[[Reply], None], future: "asyncio.Future[Reply]") -> None:
+    def _answered(self, request: Request, then: Callable[[Reply], None], future: "asyncio.Future[Reply]") -> None:
         if future.cancelled():
             return
         reply = future.result()
-        if reply.event is Event.UNKNOWN:
-            self._rate_limit.wrong(question.address, self._loop.time())
+        if reply.event is InvitationEvent.UNKNOWN:
+            self._rate_limit.wrong(request.address, self._loop.time())
         then(reply)
 
     def _sweep(self) -> None:
@@ -80,24 +80,24 @@ class LocalHandler:
             self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
 
-def _answer(question: Question) -> Reply:
+def _answer(request: Request) -> Reply:
     """Fails closed: whatever goes wrong, nothing is handed out."""
     try:
-        if question.path.startswith(INVITE):
-            return invite.answer(question, question.path.removeprefix(INVITE).removesuffix(b"/"))
-        if question.path.removesuffix(b"/") == ME and question.identity is not None:
-            return me.answer(question, question.identity)
-        return failure(question, 404, "There is nothing here.")
+        if request.path.startswith(INVITE):
+            return invite.answer(request, request.path.removeprefix(INVITE).removesuffix(b"/"))
+        if request.path.removesuffix(b"/") == ME and request.identity is not None:
+            return me.answer(request, request.identity)
+        return failure(request, 404, "There is nothing here.")
     except InvitationError as error:
         _log.error("invitations: %s", error)
     except Exception:
         _log.exception("invitations: answering failed unexpectedly")
-    return failure(question, 503, "Invitations are not available at the moment.", retry_after=10)
+    return failure(request, 503, "Invitations are not available at the moment.", retry_after=10)
 
 
-def _settle(invitations: Invitations, found: Found, whole: bool, now: float) -> None:
+def _settle(invitations: Invitations, stored: StoredInvitation, whole: bool, now: float) -> None:
     try:
-        invitations.settle(found, whole=whole, now=now)
+        invitations.settle(stored, whole=whole, now=now)
     except InvitationError as error:
         _log.error("invitations: %s", error)
 

@@ -7,13 +7,13 @@ those that do are rejected if their headers identify them.
 import re
 from urllib.parse import parse_qs, quote
 
-from gatekeeper.invitations.folder import Found
-from gatekeeper.invitations.invitation import FILES, Kind, Profile
+from gatekeeper.invitations.folder import StoredInvitation
+from gatekeeper.invitations.invitation import FILES, InvitationKind, Profile
 from gatekeeper.invitations.state import Stage, mark_of, may_take
 from gatekeeper.invitations.token import digest_of
 from gatekeeper.local import enrolment
 from gatekeeper.local.page import page
-from gatekeeper.local.question import Event, Question, Reply, failure
+from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.refusal.negotiation import prefers_page
 
 _TYPES = {".p12": "application/x-pkcs12", ".mobileconfig": "application/x-apple-aspen-config"}
@@ -34,73 +34,73 @@ _OVER = {
 }
 
 
-def answer(question: Question, token: bytes) -> Reply:
+def answer(request: Request, token: bytes) -> Reply:
     """The page (GET, HEAD) or the download (POST) of the invitation with this token, or what is below it."""
     token, _, below = token.partition(b"/")
     digest = digest_of(token) if below in (b"", enrolment.CERTIFICATE) else None
-    found = question.invitations.find(digest) if digest is not None else None
-    if found is None:
+    stored = request.invitations.find(digest) if digest is not None else None
+    if stored is None:
         detail = "There is no invitation at this address."
-        return failure(question, 404, detail, topic="invitation_unknown", event=Event.UNKNOWN)
-    found = question.invitations.aged(found, question.now)
-    if found.state.stage in _OVER:
-        status, detail, topic = _OVER[found.state.stage]
-        return failure(question, status, detail, topic=topic, event=Event.REFUSED)
-    if found.invitation.kind is Kind.REQUEST:
-        objection = _objection(question) if question.method == b"POST" else ""
-        if objection:
-            return failure(question, 403, objection, event=Event.REFUSED)
-        return enrolment.answer(question, found, below)
+        return failure(request, 404, detail, topic="invitation_unknown", event=InvitationEvent.UNKNOWN)
+    stored = request.invitations.aged(stored, request.now)
+    if stored.state.stage in _OVER:
+        status, detail, topic = _OVER[stored.state.stage]
+        return failure(request, status, detail, topic=topic, event=InvitationEvent.REFUSED)
+    if stored.invitation.kind is InvitationKind.REQUEST:
+        unintended = _unintended(request) if request.method == b"POST" else ""
+        if unintended:
+            return failure(request, 403, unintended, event=InvitationEvent.REFUSED)
+        return enrolment.answer(request, stored, below)
     if below:
-        return failure(question, 404, "There is nothing here.")
-    mark = mark_of(question.address, found.invitation.digest)
-    if not may_take(found.state, mark):
-        return _busy(question)
-    if question.method == b"POST":
-        objection = _objection(question)
-        if objection:
-            return failure(question, 403, objection, event=Event.REFUSED)
-        return download(question, found, mark)
-    if question.method in (b"GET", b"HEAD"):
-        return page(question, found.invitation) if not _wants_json(question) else enrolment.describe(question, found)
+        return failure(request, 404, "There is nothing here.")
+    mark = mark_of(request.address, stored.invitation.digest)
+    if not may_take(stored.state, mark):
+        return _busy(request)
+    if request.method == b"POST":
+        unintended = _unintended(request)
+        if unintended:
+            return failure(request, 403, unintended, event=InvitationEvent.REFUSED)
+        return download(request, stored, mark)
+    if request.method in (b"GET", b"HEAD"):
+        return page(request, stored.invitation) if not _wants_json(request) else enrolment.describe(request, stored)
     return failure(
-        question, 405, "An invitation can only be opened and downloaded.", extra=(("Allow", "GET, HEAD, POST"),)
+        request, 405, "An invitation can only be opened and downloaded.", extra=(("Allow", "GET, HEAD, POST"),)
     )
 
 
-def _wants_json(question: Question) -> bool:
+def _wants_json(request: Request) -> bool:
     """Whether it is a program that says so; who says nothing gets the page."""
-    accept = question.header(b"accept")
+    accept = request.header(b"accept")
     return "json" in accept and not prefers_page(accept)
 
 
-def _busy(question: Question) -> Reply:
+def _busy(request: Request) -> Reply:
     detail = "The invitation is being downloaded, or a download was started from another address."
-    return failure(question, 409, detail, topic="invitation_busy", event=Event.REFUSED)
+    return failure(request, 409, detail, topic="invitation_busy", event=InvitationEvent.REFUSED)
 
 
-def download(question: Question, found: Found, mark: str) -> Reply:
+def download(request: Request, stored: StoredInvitation, mark: str) -> Reply:
     """One of the files, once. Whether the visitor may have it, and means to, was asked before."""
-    profile = _profile(question.body)
-    name = found.invitation.files.get(profile or "")
+    profile = _profile(request.body)
+    name = stored.invitation.files.get(profile or "")
     if profile is None or name is None:
-        return failure(question, 400, "The invitation has no such file.", event=Event.REFUSED)
-    taken = question.invitations.take(found, mark, question.now)
-    content = question.invitations.read(taken, name) if taken is not None else None
+        return failure(request, 400, "The invitation has no such file.", event=InvitationEvent.REFUSED)
+    taken = request.invitations.take(stored, mark, request.now)
+    content = request.invitations.read(taken, name) if taken is not None else None
     if taken is None or content is None:
-        return _busy(question)
-    return Reply(200, _headers(found.invitation.name, profile), content, handing_out=taken)
+        return _busy(request)
+    return Reply(200, _headers(stored.invitation.name, profile), content, handing_out=taken)
 
 
-def _objection(question: Question) -> str:
+def _unintended(request: Request) -> str:
     """Why this POST is none that a person made on the page, "" if it may be."""
-    if any(map(question.header, _AHEAD)) or _PROGRAMS.search(question.header(b"user-agent")):
+    if any(map(request.header, _AHEAD)) or _PROGRAMS.search(request.header(b"user-agent")):
         return "Link previews and prefetching do not get the certificate."
-    if question.header(b"sec-fetch-site") not in ("", "same-origin", "none"):
+    if request.header(b"sec-fetch-site") not in ("", "same-origin", "none"):
         return "The download must be started on the page of the invitation."
     # A page with the policy no-referrer sends "null" itself (Fetch, 3.1); who knows the token needs no other site.
-    origin = question.header(b"origin")
-    if origin not in ("", "null") and origin.lower() != f"https://{question.host.lower()}":
+    origin = request.header(b"origin")
+    if origin not in ("", "null") and origin.lower() != f"https://{request.host.lower()}":
         return "The download must be started on the page of the invitation."
     return ""
 

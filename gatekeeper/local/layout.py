@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from gatekeeper.local.question import Event, Question, Reply
+from gatekeeper.local.request import InvitationEvent, Reply, Request
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Catalogue, catalogues
 from gatekeeper.refusal.negotiation import choose_language, recognize_platform
 from gatekeeper.refusal.page import style_source, stylesheet
@@ -40,30 +40,30 @@ form.others button {
 """
 
 
-def catalogue_for(question: Question) -> Catalogue:
+def catalogue_for(request: Request) -> Catalogue:
     """The language that is asked for, or English."""
-    return catalogues()[choose_language(question.header(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
+    return catalogues()[choose_language(request.header(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
 
 
-def platform_of(question: Question) -> str:
+def platform_of(request: Request) -> str:
     """The kind of device, "" if it is unknown. It decides what is shown first, and nothing else.
 
     Firefox keeps certificates of its own on computers, and sends no hint.
     """
-    hint = _HINTS.get(question.header(b"sec-ch-ua-platform").strip('"'))
-    return hint or recognize_platform(question.header(b"user-agent"))
+    hint = _HINTS.get(request.header(b"sec-ch-ua-platform").strip('"'))
+    return hint or recognize_platform(request.header(b"user-agent"))
 
 
 def sheet(
-    question: Question,
+    request: Request,
     template: str,
     catalogue: Catalogue,
     headers: tuple[tuple[str, str], ...],
-    event: Event | None = None,
+    event: InvitationEvent | None = None,
     **variables: Any,
 ) -> Reply:
     """A page, made of a template that extends base.html. It loads nothing, and its forms lead here."""
-    request_id = header_safe(question.request_id)
+    request_id = header_safe(request.request_id)
     body = (
         _templates()
         .get_template(template)
@@ -71,7 +71,7 @@ def sheet(
             language=catalogue.tag,
             general=catalogue.words,
             style=Markup(_style()),  # noqa: S704  ours, from the package
-            host=visible(question.host, LONGEST_NAME),
+            host=visible(request.host, LONGEST_NAME),
             request_id=request_id,
             **variables,
         )

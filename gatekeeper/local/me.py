@@ -12,13 +12,13 @@ from gatekeeper.gate.decision import is_open
 from gatekeeper.gate.paths import read_host
 from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.invitations.folder import Found
-from gatekeeper.invitations.invitation import Kind, Profile
+from gatekeeper.invitations.folder import StoredInvitation
+from gatekeeper.invitations.invitation import InvitationKind, Profile
 from gatekeeper.invitations.state import mark_of, may_take
 from gatekeeper.local.invite import download
 from gatekeeper.local.layout import catalogue_for, platform_of, sheet
 from gatekeeper.local.page import PROFILES
-from gatekeeper.local.question import Event, Question, Reply, failure
+from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.refusal.negotiation import prefers_page
 from gatekeeper.refusal.shown import rfc3339, show
 
@@ -30,7 +30,7 @@ _PRIVATE = (("Vary", "Accept, Accept-Language"), ("Referrer-Policy", "same-origi
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class VisibleRoute:
     """A route of the requested host, or one with a title on another, and whether it admits this visitor.
 
     ``link`` is where a click on the title leads, "" for none.
@@ -43,80 +43,82 @@ class Way:
     link: str = ""
 
 
-def answer(question: Question, identity: Identity) -> Reply:
+def answer(request: Request, identity: Identity) -> Reply:
     """The page or the JSON (GET, HEAD), or the renewal (POST)."""
-    renewal = _renewal(question, identity)
-    if question.method == b"POST":
-        return _fetch(question, renewal)
-    if question.method not in (b"GET", b"HEAD"):
-        return failure(question, 405, "There is nothing to change here.", extra=(("Allow", "GET, HEAD, POST"),))
-    ways = _ways(question, identity)
-    if prefers_page(question.header(b"accept")):
-        return _page(question, identity, ways, renewal)
-    return _fields(question, identity, ways, renewal)
+    renewal = _renewal(request, identity)
+    if request.method == b"POST":
+        return _fetch(request, renewal)
+    if request.method not in (b"GET", b"HEAD"):
+        return failure(request, 405, "There is nothing to change here.", extra=(("Allow", "GET, HEAD, POST"),))
+    routes = _visible_routes(request, identity)
+    if prefers_page(request.header(b"accept")):
+        return _page(request, identity, routes, renewal)
+    return _fields(request, identity, routes, renewal)
 
 
-def _renewal(question: Question, identity: Identity) -> Found | None:
+def _renewal(request: Request, identity: Identity) -> StoredInvitation | None:
     """The newest that this visitor may take now, for exactly the certificate that is shown."""
     waiting = [
         found
-        for found in question.invitations.all()
-        if found.invitation.replaces == identity.certificate.sha256 and found.invitation.kind is Kind.BUNDLE
+        for found in request.invitations.all()
+        if found.invitation.replaces == identity.certificate.sha256 and found.invitation.kind is InvitationKind.BUNDLE
     ]
-    now = [question.invitations.aged(found, question.now) for found in waiting]
-    able = [one for one in now if may_take(one.state, mark_of(question.address, one.invitation.digest))]
+    now = [request.invitations.aged(found, request.now) for found in waiting]
+    able = [one for one in now if may_take(one.state, mark_of(request.address, one.invitation.digest))]
     return max(able, key=lambda one: one.invitation.made, default=None)
 
 
-def _fetch(question: Question, renewal: Found | None) -> Reply:
-    if not _is_meant(question):
-        return failure(question, 403, "The renewal must be fetched on this page.", event=Event.REFUSED)
+def _fetch(request: Request, renewal: StoredInvitation | None) -> Reply:
+    if not _is_meant(request):
+        return failure(request, 403, "The renewal must be fetched on this page.", event=InvitationEvent.REFUSED)
     if renewal is None:
-        return failure(question, 404, "There is no renewal for this certificate.")
-    return download(question, renewal, mark_of(question.address, renewal.invitation.digest))
+        return failure(request, 404, "There is no renewal for this certificate.")
+    return download(request, renewal, mark_of(request.address, renewal.invitation.digest))
 
 
-def _is_meant(question: Question) -> bool:
+def _is_meant(request: Request) -> bool:
     """Whether it is no form of another site: a browser shows the certificate for those, too (CSRF).
 
     Sec-Fetch-Site cannot be forged by a page; browsers without it send Origin with every POST. Programs send neither.
     """
-    site, origin = question.header(b"sec-fetch-site"), question.header(b"origin")
-    own = origin.lower() == f"https://{question.host.lower()}"
+    site, origin = request.header(b"sec-fetch-site"), request.header(b"origin")
+    own = origin.lower() == f"https://{request.host.lower()}"
     return site in ("", "same-origin") and (own or origin == "")
 
 
-def _ways(question: Question, identity: Identity) -> list[Way]:
-    host = read_host(question.block.host)
+def _visible_routes(request: Request, identity: Identity) -> list[VisibleRoute]:
+    host = read_host(request.block.host)
     return [
-        Way(
+        VisibleRoute(
             route.path,
             tuple(sorted(method.decode() for method in route.methods)),
             is_open(route, identity),
             route.title,
-            _link(question, route, here=not route.hosts or host in route.hosts),
+            _link(request, route, here=not route.hosts or host in route.hosts),
         )
-        for route in question.routes
+        for route in request.routes
         if not route.hosts or host in route.hosts or route.title
     ]
 
 
-def _link(question: Question, route: Route, *, here: bool) -> str:
+def _link(request: Request, route: Route, *, here: bool) -> str:
     """Where the app of a route begins; a route of other hosts is reached by the first of them, on the same port."""
     if not route.takes(b"GET"):
         return ""
     path = quote(route.path.removesuffix("*"), safe="/%:@!$&'()*+,;=~-._")
     if here:
         return path
-    name, separator, port = question.host.rpartition(":")
+    name, separator, port = request.host.rpartition(":")
     return f"https://{route.hosts[0]}{separator + port if name and port.isdigit() else ''}{path}"
 
 
-def _days_left(question: Question, identity: Identity) -> int:
-    return max(0, int((identity.certificate.not_after - question.now) // _DAY))
+def _days_left(request: Request, identity: Identity) -> int:
+    return max(0, int((identity.certificate.not_after - request.now) // _DAY))
 
 
-def _fields(question: Question, identity: Identity, ways: list[Way], renewal: Found | None) -> Reply:
+def _fields(
+    request: Request, identity: Identity, routes: list[VisibleRoute], renewal: StoredInvitation | None
+) -> Reply:
     certificate = identity.certificate
     fields: dict[str, object] = {
         "certificate": {
@@ -126,10 +128,11 @@ def _fields(question: Question, identity: Identity, ways: list[Way], renewal: Fo
             "sha256": certificate.sha256,
             "not_before": rfc3339(certificate.not_before),
             "not_after": rfc3339(certificate.not_after),
-            "days_left": _days_left(question, identity),
+            "days_left": _days_left(request, identity),
         },
         "routes": [
-            {"path": way.path, "methods": way.methods, "open": way.open, "title": way.title or None} for way in ways
+            {"path": route.path, "methods": route.methods, "open": route.open, "title": route.title or None}
+            for route in routes
         ]
         or [{"path": "/*", "methods": [], "open": True, "title": None}],
         "renewal": {"until": rfc3339(renewal.invitation.ends)} if renewal is not None else None,
@@ -143,20 +146,20 @@ def _fields(question: Question, identity: Identity, ways: list[Way], renewal: Fo
     return Reply(200, headers, json.dumps(fields, indent=2).encode() + b"\n")
 
 
-def _page(question: Question, identity: Identity, ways: list[Way], renewal: Found | None) -> Reply:
-    catalogue = catalogue_for(question)
+def _page(request: Request, identity: Identity, routes: list[VisibleRoute], renewal: StoredInvitation | None) -> Reply:
+    catalogue = catalogue_for(request)
     return sheet(
-        question,
+        request,
         "me.html",
         catalogue,
         _PRIVATE,
         words=catalogue.me,
         certificate=show(identity.certificate),
-        days=_days_left(question, identity),
-        soon=_days_left(question, identity) < SOON_DAYS,
-        contact=question.pages.contact,
-        contact_link=question.pages.contact_link,
-        apps=[way for way in ways if way.open and way.title and way.link],
-        ways=ways,
-        profile=PROFILES.get(platform_of(question), Profile.MODERN) if renewal is not None else None,
+        days=_days_left(request, identity),
+        soon=_days_left(request, identity) < SOON_DAYS,
+        contact=request.pages.contact,
+        contact_link=request.pages.contact_link,
+        apps=[route for route in routes if route.open and route.title and route.link],
+        routes=routes,
+        profile=PROFILES.get(platform_of(request), Profile.MODERN) if renewal is not None else None,
     )

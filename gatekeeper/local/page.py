@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from gatekeeper.invitations.invitation import Invitation, Kind, Profile
+from gatekeeper.invitations.invitation import Invitation, InvitationKind, Profile
 from gatekeeper.local.layout import catalogue_for, platform_of, sheet
-from gatekeeper.local.question import Event, Question, Reply
+from gatekeeper.local.request import InvitationEvent, Reply, Request
 from gatekeeper.refusal.catalogue import Catalogue, Platform
 from gatekeeper.refusal.shown import LONGEST_NAME, minutes, visible
 
@@ -21,18 +21,18 @@ class _Other:
     text: str
 
 
-def page(question: Question, invitation: Invitation) -> Reply:
+def page(request: Request, invitation: Invitation) -> Reply:
     """The page; it uses nothing up, and loads nothing."""
-    catalogue, platform = catalogue_for(question), platform_of(question)
-    there = [Profile(name) for name in invitation.files] if invitation.kind is Kind.BUNDLE else []
+    catalogue, platform = catalogue_for(request), platform_of(request)
+    there = [Profile(name) for name in invitation.files] if invitation.kind is InvitationKind.BUNDLE else []
     wanted = PROFILES.get(platform, Profile.MODERN)
     profile = wanted if wanted in there else next(iter(there), None)
     return sheet(
-        question,
+        request,
         "page.html",
         catalogue,
         _PRIVATE,
-        Event.SHOWN,
+        InvitationEvent.SHOWN,
         words=catalogue.invitation,
         name=visible(invitation.name, LONGEST_NAME),
         ends=minutes(invitation.ends),

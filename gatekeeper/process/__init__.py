@@ -14,8 +14,8 @@ listeners, privileges
     the sockets that visitors connect to; the user that a worker becomes.
 handover, upgrade
     sockets inherited from systemd or from an older gate; starting a newer one.
-children, noted_signals
-    how child processes end; signals that the supervisor's loop acts on.
+children, signal_queue
+    how child processes end; signals, queued for the supervisor's loop.
 sd_notify, stderr_log
     notifications to systemd; log lines to stderr that never block.
 """

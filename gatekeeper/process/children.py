@@ -19,7 +19,7 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def how_it_ended(code: int) -> str:
+def describe_exit(code: int) -> str:
     """An exit code of `os.waitstatus_to_exitcode` in words."""
     if code >= 0:
         return f"ended with exit code {code}"

@@ -81,7 +81,7 @@ def predecessor(environ: MutableMapping[str, str]) -> Predecessor | None:
     return Predecessor(listeners, channel)
 
 
-def told_to_successor(listeners: Sequence[Listener], channel: socket.socket) -> str:
+def upgrade_value(listeners: Sequence[Listener], channel: socket.socket) -> str:
     """The value of `UPGRADE_VARIABLE` for a successor that inherits these descriptors under the same numbers."""
     sockets = [[one.role, one.address, one.socket.fileno()] for one in listeners]
     return json.dumps({"listeners": sockets, "channel": channel.fileno()})

@@ -62,7 +62,7 @@ class Reloader:
         self._stopped = False
         self._watch = watch or Watch((path,))
         self._watch.loading(path, *files_of(settings))
-        self._reminded: set[str] = set()
+        self._logged_warnings: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
 
     def start(self, snapshot: Snapshot, *, watching: bool = True) -> None:
@@ -72,7 +72,7 @@ class Reloader:
         """
         self._watching = watching
         self._snapshot = snapshot
-        self._reminded = set(snapshot.warnings(time.time()))
+        self._logged_warnings = set(snapshot.warnings(time.time()))
         self._thread.start()
 
     def reload(self, sealed: SealedFiles | None = None) -> None:
@@ -96,14 +96,14 @@ class Reloader:
             if asked or (self._watching and self._watch.changed()):
                 sealed = self._newest_sealed()
                 try:
-                    self._survive(self._load, FileReader(sealed))
+                    self._log_exceptions(self._load, FileReader(sealed))
                 finally:
                     close(sealed)
             if time.monotonic() >= remind:
                 remind = time.monotonic() + REMIND_SECONDS
-                self._survive(self._remind)
+                self._log_exceptions(self._log_warnings)
 
-    def _survive(self, step: Callable[..., None], *arguments: object) -> None:
+    def _log_exceptions(self, step: Callable[..., None], *arguments: object) -> None:
         """Fail closed: a mistake in what is called for one reload must not end the watch, or whoever is revoked
         afterwards would stay."""
         try:
@@ -153,15 +153,15 @@ class Reloader:
         _log.info("reloaded %s", self._path)
         for key in needing_a_restart(before, settings):
             _log.warning("%s was changed; that takes effect at the next start or upgrade", key)
-        self._remind()
+        self._log_warnings()
 
-    def _remind(self) -> None:
+    def _log_warnings(self) -> None:
         """Say what should be looked at, once for as long as it lasts."""
         found = self._snapshot.warnings(time.time()) if self._snapshot is not None else []
         for warning in found:
-            if warning not in self._reminded:
+            if warning not in self._logged_warnings:
                 _log.warning("%s", warning)
-        self._reminded = set(found)
+        self._logged_warnings = set(found)
 
 
 # What a worker has for its whole life: the supervisor replaces all of them where it was changed.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 
-class Notice:
+class SystemdNotifier:
     """sd_notify(3): datagrams to the socket in ``$NOTIFY_SOCKET``. Nobody answers, and a failure changes nothing."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:

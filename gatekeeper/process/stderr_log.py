@@ -16,12 +16,12 @@ _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ER
 def log_to_stderr(level: str) -> None:
     """Send messages of at least this level to stderr."""
     file = sys.stderr.fileno()
-    logging.root.addHandler(Messages(file, Line(journal=is_journal(file))))
+    logging.root.addHandler(StderrHandler(file, LineFormatter(journal=is_journal(file))))
     logging.root.setLevel(level.upper())
-    log_what_python_would_print()
+    log_uncaught_exceptions()
 
 
-def log_what_python_would_print() -> None:
+def log_uncaught_exceptions() -> None:
     """Have exceptions that nobody catches, and warnings, in the log. Python prints them to stderr itself, which waits
     where nobody reads it: 207 ClientHellos with a server name that is not ASCII stopped a worker. What the event loop
     meets goes to the logger ``asyncio``, and so is there already.
@@ -45,13 +45,13 @@ def _log_thread(what: threading.ExceptHookArgs) -> None:
     _log.error("the thread %s ends by a mistake of its own", name, exc_info=what.exc_value)
 
 
-def announce(level: int, line: str) -> None:
+def log_always(level: int, line: str) -> None:
     """Say something that is to be seen at any ``log.level``; the level is for the journal."""
     record = _log.makeRecord(_log.name, level, "", 0, "%s", (line,), None, extra={"announced": True})
     _log.handle(record)
 
 
-class Line(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """A message as one line; for the journal it begins with its priority."""
 
     def __init__(self, *, journal: bool) -> None:
@@ -68,7 +68,7 @@ class Line(logging.Formatter):
         return "\n".join(mark + line for line in text.splitlines())
 
 
-class Messages(logging.Handler):
+class StderrHandler(logging.Handler):
     """Writes messages to a descriptor unless that would have to wait: they come from the event loop and from the
     supervisor, and a stalled reader must not stop the gate. The next message written reports how many were lost.
     """

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 from gatekeeper.config import Configuration, load
 from gatekeeper.errors import ConfigurationError, GatekeeperError, StartError
-from gatekeeper.process.children import cores, how_it_ended, kill, reap_orphans
+from gatekeeper.process.children import cores, describe_exit, kill, reap_orphans
 from gatekeeper.process.listeners import (
     Listener,
     Role,
@@ -38,15 +38,15 @@ from gatekeeper.process.listeners import (
     shown_listener,
     sockets_of,
 )
-from gatekeeper.process.noted_signals import NotedSignals
 from gatekeeper.process.privileges import Account
 from gatekeeper.process.reload import POLL_SECONDS, needing_new_workers
-from gatekeeper.process.sd_notify import Notice
+from gatekeeper.process.sd_notify import SystemdNotifier
 from gatekeeper.process.sealed_files import SealedFiles, close, seal, send
+from gatekeeper.process.signal_queue import SignalQueue
 from gatekeeper.process.upgrade import Upgrade
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.worker import WorkerContext, run_worker
-from gatekeeper.process.workers import TICK_SECONDS, Command, End, Event, Kill, Start, Tell, WorkerSet
+from gatekeeper.process.workers import TICK_SECONDS, Command, Event, Exit, Kill, Send, Start, WorkerSet
 from gatekeeper.settings.files import files_of
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
@@ -54,7 +54,7 @@ from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
 _log = logging.getLogger("gatekeeper")
 
 FAILED, WRONG_CONFIGURATION = 1, 2
-_NOTED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
 # `server.workers` can be raised at a reload up to this many, or the number of cores: each takes two rows of the ledger.
 MOST_ROOM = 16
 
@@ -97,11 +97,11 @@ class Supervisor:
         slots = 2 * max(self._count, min(cores(), MOST_ROOM))
         self._ledger = Ledger(slots)
         self._worker_set = WorkerSet(self._count, slots=slots)
-        self._notice = Notice()
+        self._notifier = SystemdNotifier()
         self._selector = selectors.DefaultSelector()
         self._upgrade = Upgrade(self._selector, self._ledger)
         self._children: dict[int, _Child] = {}
-        self._signals = NotedSignals(_NOTED)
+        self._signals = SignalQueue(_SIGNALS)
         # Where the workers gave up root; else they watch the files themselves.
         self._watch: Watch | None = None
         self._last_check = 0.0
@@ -111,7 +111,7 @@ class Supervisor:
         self._ledger.started = time.time()
         self._ledger.own.set(Cell.PID, os.getpid())
         worker_set = self._worker_set
-        with self._selector, self._signals.noting(self._selector):
+        with self._selector, self._signals.listening(self._selector):
             if self._account is not None:
                 self._watch = Watch((self._path, *files_of(self._settings)))
             gc.collect()
@@ -119,17 +119,17 @@ class Supervisor:
             try:
                 self._fill()
                 while not worker_set.over:
-                    self._turn()
+                    self._run_once()
             finally:
                 for child in self._children.values():
                     kill(child.pid)
         if worker_set.error is not None:
             raise worker_set.error
 
-    def _turn(self) -> None:
-        for key, _ in self._selector.select(self._patience()):
+    def _run_once(self) -> None:
+        for key, _ in self._selector.select(self._poll_timeout()):
             if isinstance(key.data, _Child):
-                self._hear(key.data)
+                self._read_messages(key.data)
         for number in self._signals.take():
             self._on_signal(number)
         if not self._worker_set.stopping and self._upgrade.has_taken_over(time.monotonic()):
@@ -137,21 +137,21 @@ class Supervisor:
         self._reap()
         heartbeats = {child.pid: child.row.time(Cell.BEAT) for child in self._children.values()}
         self._worker_set.check(time.monotonic(), heartbeats, self._settings.timeouts.hang)
-        self._look_at_files()
+        self._check_files()
         self._fill()
-        if self._notice.watchdog_seconds is not None:
-            self._notice.send("WATCHDOG=1")
+        if self._notifier.watchdog_seconds is not None:
+            self._notifier.send("WATCHDOG=1")
 
-    def _patience(self) -> float:
+    def _poll_timeout(self) -> float:
         tick = min(
             POLL_SECONDS if self._watch else TICK_SECONDS,
             self._settings.timeouts.hang / 4,
-            (self._notice.watchdog_seconds or 60.0) / 3,
+            (self._notifier.watchdog_seconds or 60.0) / 3,
         )
         pause = self._worker_set.next_fill() - time.monotonic()
         return min(tick, pause) if pause > 0 else tick
 
-    def _look_at_files(self) -> None:
+    def _check_files(self) -> None:
         now = time.monotonic()
         if self._watch is None or now - self._last_check < POLL_SECONDS:
             return
@@ -174,7 +174,7 @@ class Supervisor:
 
     def _hand_over(self) -> None:
         # The sender of these is still the main process, as systemd's NotifyAccess=main asks for.
-        self._notice.send(f"MAINPID={self._upgrade.successor_pid}", "READY=1")
+        self._notifier.send(f"MAINPID={self._upgrade.successor_pid}", "READY=1")
         self._worker_set.stop(time.monotonic(), successor=True)
 
     # -- doing what the worker_set decides
@@ -186,9 +186,9 @@ class Supervisor:
             match action:
                 case Start():
                     self._start()
-                case Tell(pid, Command.RELOAD) if pid in self._children:
+                case Send(pid, Command.RELOAD) if pid in self._children:
                     reloading.append(self._children[pid].channel)
-                case Tell(pid, command) if pid in self._children:
+                case Send(pid, command) if pid in self._children:
                     with suppress(OSError):
                         self._children[pid].channel.send(command.value)
                 case Kill(pid) if pid in self._children:
@@ -220,19 +220,19 @@ class Supervisor:
         match event:
             case Event.READY:
                 self._ready()
-                self._notice.send("READY=1")
+                self._notifier.send("READY=1")
             case Event.RELOADING:
-                self._notice.send(
+                self._notifier.send(
                     "RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
                 )
             case Event.RELOADED:
-                self._notice.send("READY=1")
+                self._notifier.send("READY=1")
             case Event.REPLACED:
                 self._ledger.restarted()
             case Event.STOPPING:
                 self._ledger.stop()
                 if self._upgrade.successor_pid is None:
-                    self._notice.send("STOPPING=1")
+                    self._notifier.send("STOPPING=1")
                 # Workers have their own descriptors of the same sockets; the port closes with the last of them.
                 close_listeners(one for one in self._listeners if one.role is Role.VISITORS)
 
@@ -247,8 +247,8 @@ class Supervisor:
                 self._work(row, ours, theirs)
         except OSError as error:
             ours.close()
-            end = End("", f"a worker cannot be started: {(error.strerror or str(error)).lower()}")
-            self._worker_set.not_started(end, time.monotonic())
+            end = Exit("", f"a worker cannot be started: {(error.strerror or str(error)).lower()}")
+            self._worker_set.start_failed(end, time.monotonic())
             return
         finally:
             self._signals.release()
@@ -291,7 +291,7 @@ class Supervisor:
 
     # -- what workers say
 
-    def _hear(self, child: _Child) -> None:
+    def _read_messages(self, child: _Child) -> None:
         try:
             heard = child.channel.recv(65536)
         except OSError:
@@ -302,27 +302,27 @@ class Supervisor:
         *lines, child.heard = (child.heard + heard).split(b"\n")
         for line in lines:
             try:
-                said = json.loads(line)
+                message = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(said, dict):
-                self._take(child, said)
+            if isinstance(message, dict):
+                self._on_message(child, message)
 
-    def _take(self, child: _Child, said: dict[str, object]) -> None:
+    def _on_message(self, child: _Child, message: dict[str, object]) -> None:
         worker_set, now = self._worker_set, time.monotonic()
-        if said.get("ready"):
+        if message.get("ready"):
             worker_set.serves(child.pid, now)
-        elif said.get("retiring"):
+        elif message.get("retiring"):
             worker_set.asked_to_retire(child.pid)
-        elif isinstance(seconds := said.get("leaving"), int | float):
+        elif isinstance(seconds := message.get("leaving"), int | float):
             worker_set.leaves(child.pid, seconds, now)
-        elif "reloaded" in said:
+        elif "reloaded" in message:
             worker_set.reloaded(child.pid)
-            if said["reloaded"]:
+            if message["reloaded"]:
                 self._reconfigure()
-        elif "failed" in said:
-            child.failure = str(said["failed"])
-            child.code = WRONG_CONFIGURATION if said.get("code") == WRONG_CONFIGURATION else FAILED
+        elif "failed" in message:
+            child.failure = str(message["failed"])
+            child.code = WRONG_CONFIGURATION if message.get("code") == WRONG_CONFIGURATION else FAILED
 
     # -- a reload that changed what workers cannot change
 
@@ -372,13 +372,13 @@ class Supervisor:
 
     def _ended(self, child: _Child, code: int) -> None:
         if child.channel.fileno() in self._selector.get_map():
-            self._hear(child)
+            self._read_messages(child)
         if child.channel.fileno() in self._selector.get_map():
             self._selector.unregister(child.channel)
         child.channel.close()
         del self._children[child.pid]
         child.row.end()
-        end = End(how_it_ended(code), child.failure, child.code == WRONG_CONFIGURATION)
+        end = Exit(describe_exit(code), child.failure, child.code == WRONG_CONFIGURATION)
         self._worker_set.ended(child.pid, end, time.monotonic())
 
 

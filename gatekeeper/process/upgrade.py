@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from gatekeeper.errors import StartError
-from gatekeeper.process.children import how_it_ended
-from gatekeeper.process.handover import READY, UPGRADE_VARIABLE, told_to_successor
+from gatekeeper.process.children import describe_exit
+from gatekeeper.process.handover import READY, UPGRADE_VARIABLE, upgrade_value
 from gatekeeper.process.listeners import Listener
 from gatekeeper.telemetry.metrics import Cell, Ledger
 
@@ -37,7 +37,7 @@ class Successor:
         try:
             self._process = subprocess.Popen(  # noqa: S603  the command line that this process was started with
                 command,
-                env=inherited | {UPGRADE_VARIABLE: told_to_successor(listeners, theirs)},
+                env=inherited | {UPGRADE_VARIABLE: upgrade_value(listeners, theirs)},
                 pass_fds=[theirs.fileno(), *(one.socket.fileno() for one in listeners)],
                 stdin=subprocess.DEVNULL,
             )
@@ -68,7 +68,7 @@ class Successor:
         self.channel.close()
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(patience)
-            return f"the new process {how_it_ended(code)}"
+            return f"the new process {describe_exit(code)}"
         self._process.kill()
         self._process.wait()
         return "the new process was ended, because it did not take over"

@@ -39,7 +39,7 @@ from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.server import AdminSettings
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.access_log import FORMATS, AccessLog
-from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, State
+from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, RowState
 
 try:
     import uvloop
@@ -131,7 +131,7 @@ class _Worker:
         async with self._sites:
             await self._begin()
             command = await self._leaving
-            self._metrics.set(Cell.STATE, State.DRAINING)
+            self._metrics.set(Cell.STATE, RowState.DRAINING)
             await self._drain(command)
             self._reloader.stop()
             await self._end()
@@ -171,18 +171,18 @@ class _Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(GARBAGE)
-        self._listen_to_the_supervisor()
+        self._watch_supervisor()
         self._acceptor.open()
-        self._metrics.set(Cell.STATE, State.SERVING)
-        self._beat()
-        self._tell(ready=True)
+        self._metrics.set(Cell.STATE, RowState.SERVING)
+        self._heartbeat()
+        self._send(ready=True)
         # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
         reloader.start(snapshot, watching=context.account is None)
 
     async def _drain(self, command: Command) -> None:
         timeouts = self._proxy.snapshot.settings.timeouts
         delay = timeouts.drain_delay if command is Command.STOP else 0.0
-        self._tell(leaving=delay + timeouts.drain)
+        self._send(leaving=delay + timeouts.drain)
         if delay:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._cut.wait(), delay)
@@ -204,13 +204,13 @@ class _Worker:
 
     # -- the supervisor
 
-    def _listen_to_the_supervisor(self) -> None:
+    def _watch_supervisor(self) -> None:
         self._context.channel.setblocking(False)
-        self._loop.add_reader(self._context.channel.fileno(), self._hear)
+        self._loop.add_reader(self._context.channel.fileno(), self._read_commands)
         # For whoever ends a worker by hand: its successor serves before it leaves.
         self._loop.add_signal_handler(signal.SIGTERM, self._retire)
 
-    def _hear(self) -> None:
+    def _read_commands(self) -> None:
         try:
             heard, sealed = receive(self._context.channel, 64)
         except (BlockingIOError, InterruptedError):
@@ -221,15 +221,15 @@ class _Worker:
             # The supervisor is gone, so nobody would ever end this process.
             self._loop.remove_reader(self._context.channel.fileno())
             _log.error("the supervisor has ended; worker %d exits", os.getpid())
-            self._obey(Command.RETIRE)
+            self._execute(Command.RETIRE)
         for byte in heard:
             command = Command(bytes((byte,)))
             if command is Command.FILES:
                 self._sealed |= sealed
             else:
-                self._obey(command)
+                self._execute(command)
 
-    def _obey(self, command: Command) -> None:
+    def _execute(self, command: Command) -> None:
         match command:
             case Command.STOP | Command.RETIRE:
                 if not self._leaving.done():
@@ -246,15 +246,15 @@ class _Worker:
                 self._access_log.reopen()
 
     def _retire(self) -> None:
-        self._tell(retiring=True)
+        self._send(retiring=True)
 
-    def _tell(self, **what: object) -> None:
+    def _send(self, **what: object) -> None:
         with suppress(OSError):
             self._context.channel.send(json.dumps(what).encode() + b"\n")
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         self._publish()
-        self._loop.call_later(min(BEAT_SECONDS, self._proxy.snapshot.settings.timeouts.hang / 4), self._beat)
+        self._loop.call_later(min(BEAT_SECONDS, self._proxy.snapshot.settings.timeouts.hang / 4), self._heartbeat)
 
     def _publish(self) -> None:
         self._metrics.beat(time.monotonic())
@@ -284,7 +284,7 @@ class _Worker:
     def _reloaded(self, reload: Reload) -> None:
         self._proxy.last_reload = reload
         self._metrics.set(Cell.RELOAD_FAILED, not reload.ok)
-        self._tell(reloaded=reload.ok)
+        self._send(reloaded=reload.ok)
 
     def _call(self, what: Callable[..., object], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: the gate has stopped

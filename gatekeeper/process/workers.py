@@ -44,7 +44,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Send:
     """Send a command to a worker."""
 
     pid: int
@@ -68,7 +68,7 @@ class Event(Enum):
     STOPPING = auto()
 
 
-Action = Start | Tell | Kill | Event
+Action = Start | Send | Kill | Event
 
 
 class WorkerState(Enum):
@@ -91,7 +91,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class Exit:
     """How a process ended: in words, with the reason that it reported, if any."""
 
     how: str
@@ -156,7 +156,7 @@ class WorkerSet:
         """A worker was started."""
         self._workers[pid] = Worker(pid, now, now + START_SECONDS)
 
-    def not_started(self, end: End, now: float) -> None:
+    def start_failed(self, end: Exit, now: float) -> None:
         """A worker ended before it served, or there could not be one."""
         failure = end.failure or f"a worker {end.how} before it was ready"
         if any(one.state is WorkerState.SERVING for one in self._workers.values()):
@@ -185,7 +185,7 @@ class WorkerSet:
         """Whoever is retiring may go as soon as enough others are there."""
         for worker in [one for one in serving if one.retiring][: max(0, len(serving) - self._count)]:
             worker.state = WorkerState.LEAVING
-            self._actions.append(Tell(worker.pid, Command.RETIRE))
+            self._actions.append(Send(worker.pid, Command.RETIRE))
 
     # -- ending
 
@@ -204,18 +204,18 @@ class WorkerSet:
         worker = self._workers[pid]
         worker.state, worker.deadline = WorkerState.LEAVING, now + seconds + GRACE_SECONDS
 
-    def ended(self, pid: int, end: End, now: float) -> None:
+    def ended(self, pid: int, end: Exit, now: float) -> None:
         """A worker is gone."""
         worker = self._workers.pop(pid)
         self.reloaded(pid)
         if self.stopping or worker.state is WorkerState.LEAVING:
             return
         if worker.state is WorkerState.STARTING:
-            self.not_started(end, now)
+            self.start_failed(end, now)
         else:
             self._crashed(worker, end, now)
 
-    def _crashed(self, worker: Worker, end: End, now: float) -> None:
+    def _crashed(self, worker: Worker, end: Exit, now: float) -> None:
         self._quick = self._quick + 1 if now - worker.since < QUICK_SECONDS else 0
         if self._quick > QUICK_MOST:
             what = f"workers keep ending right after their start; the last one {end.how}"
@@ -263,10 +263,10 @@ class WorkerSet:
             if worker.state is WorkerState.STARTING:
                 self._actions.append(Kill(worker.pid))
             elif again:
-                self._actions.append(Tell(worker.pid, Command.CUT))
+                self._actions.append(Send(worker.pid, Command.CUT))
                 worker.deadline = now + CUT_SECONDS
             else:
-                self._actions.append(Tell(worker.pid, Command.RETIRE if successor else Command.STOP))
+                self._actions.append(Send(worker.pid, Command.RETIRE if successor else Command.STOP))
 
     def _give_up(self, error: GatekeeperError, now: float) -> None:
         self.error = error
@@ -276,15 +276,15 @@ class WorkerSet:
 
     def reopen(self) -> None:
         """Log files are to be opened anew. Who is not listening yet hears of it then: it may have the old one."""
-        self._actions += [Tell(pid, Command.REOPEN) for pid in self._workers]
+        self._actions += [Send(pid, Command.REOPEN) for pid in self._workers]
 
     def reload(self) -> None:
         """What is on disk is to be loaded, by those who are leaving too: they still have visitors."""
         if self.stopping:
-            self._actions += [Tell(pid, Command.RELOAD) for pid in self._workers]
+            self._actions += [Send(pid, Command.RELOAD) for pid in self._workers]
             return
         self._reloading = set(self._workers)
-        self._actions += [Event.RELOADING, *(Tell(pid, Command.RELOAD) for pid in self._workers)]
+        self._actions += [Event.RELOADING, *(Send(pid, Command.RELOAD) for pid in self._workers)]
 
     def reloaded(self, pid: int) -> None:
         """A worker has loaded it, or never will."""

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.telemetry.access_log import AccessLog, Outcome, OwnAnswer, Visitor
+from gatekeeper.telemetry.access_log import AccessLog, LocalOutcome, Outcome, Visitor
 from gatekeeper.telemetry.metrics import Cell, Metrics
 from gatekeeper.wire.request import RequestHead
 
@@ -48,7 +48,7 @@ class Journal:
         """A request was answered with 403."""
         duration = self.since(began)
         self.metrics.refused(refusal.reason, began)
-        outcome = OwnAnswer(began, duration, 403, sent, request_id, refusal.reason, refusal.detail)
+        outcome = LocalOutcome(began, duration, 403, sent, request_id, refusal.reason, refusal.detail)
         self._count(visitor, head, outcome, duration)
 
     def answered(
@@ -56,7 +56,7 @@ class Journal:
     ) -> None:
         """The gate itself answered a request: with something of its own, or with an error."""
         duration = self.since(began)
-        outcome = OwnAnswer(began, duration, status, sent, request_id, detail=detail)
+        outcome = LocalOutcome(began, duration, status, sent, request_id, detail=detail)
         self._count(visitor, head, outcome, duration)
 
     def _count(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
@@ -69,17 +69,17 @@ class Journal:
 
     def handshake_done(self) -> None:
         """TLS is established, whatever the certificate is worth."""
-        self.metrics.shook_hands("ok")
+        self.metrics.handshake_ended("ok")
 
     def handshake_failed(self, client: str, why: str, server_name: str | None, level: int = logging.INFO) -> None:
         """No TLS came about, or it broke."""
-        self.metrics.shook_hands("failed")
+        self.metrics.handshake_ended("failed")
         # The name is the visitor's own invention, so it must not end the line.
         _log.log(level, "tls failed: %s: %s%s", client, why, f" (for {server_name[:255]!a})" if server_name else "")
 
     def handshake_refused(self, client: str, refusal: Refuse) -> None:
         """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
-        self.metrics.shook_hands("refused")
+        self.metrics.handshake_ended("refused")
         self.metrics.refused(refusal.reason, self._wall())
         shown = refusal.certificate
         who = f"subject {shown.subject}, issuer {shown.issuer}, serial {shown.serial}" if shown else "unreadable"

@@ -7,7 +7,7 @@ import logging
 from enum import Enum, auto
 
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.local.question import Event, Question, Reply
+from gatekeeper.local.request import InvitationEvent, Reply, Request
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.forwarding import visitor_address
 from gatekeeper.proxy.streams import ClientStream
@@ -50,8 +50,8 @@ class LocalRequest:
         "_content",
         "_delivery_ends",
         "_identity",
-        "_question",
         "_reply",
+        "_request",
         "_request_id",
         "_step",
         "_stream",
@@ -72,7 +72,7 @@ class LocalRequest:
         self._step = Step.READING
         self._content = b""
         self._delivery_ends = 0.0  # by the loop's clock
-        self._question: Question | None = None
+        self._request: Request | None = None
         self._reply: Reply | None = None
 
     def begin(self) -> None:
@@ -157,7 +157,7 @@ class LocalRequest:
         self._stream.deadline.set(Timeout.REPLY, REPLY_SECONDS)
         if snapshot.invitations is None:
             raise AssertionError("there are no local requests without invitations")
-        self._question = Question(
+        self._request = Request(
             method=self.head.method,
             path=self.head.target.partition(b"?")[0],
             block=self.head.block,
@@ -170,12 +170,12 @@ class LocalRequest:
             pages=snapshot.pages,
             routes=snapshot.routes.all,
         )
-        visit.proxy.local.ask(self._question, self._answered)
+        visit.proxy.local.handle(self._request, self._answered)
 
     def _answered(self, reply: Reply) -> None:
         self._reply = reply
         if reply.event is not None:
-            self._visit.proxy.metrics.invited(reply.event)
+            self._visit.proxy.metrics.invitation_event(reply.event)
         if self._step is not Step.ASKING:  # the client has gone meanwhile
             self._settle(whole=False)
             return
@@ -199,19 +199,19 @@ class LocalRequest:
         self._stream.finished()
 
     def _settle(self, *, whole: bool) -> None:
-        reply, question = self._reply, self._question
-        if reply is None or question is None or reply.handing_out is None:
+        reply, request = self._reply, self._request
+        if reply is None or request is None or reply.handing_out is None:
             return
-        event = Event.DOWNLOADED if whole else Event.INTERRUPTED
+        event = InvitationEvent.DOWNLOADED if whole else InvitationEvent.INTERRUPTED
         proxy = self._visit.proxy
-        proxy.local.settle(question.invitations, reply.handing_out, whole=whole)
-        proxy.metrics.invited(event)
+        proxy.local.settle(request.invitations, reply.handing_out, whole=whole)
+        proxy.metrics.invitation_event(event)
         _log.info(
             "invitations: %s: %s by %s, %s",
             event,
             ascii(reply.handing_out.invitation.name),
-            question.address,
-            ascii(question.header(b"user-agent")[:LONGEST_AGENT]),
+            request.address,
+            ascii(request.header(b"user-agent")[:LONGEST_AGENT]),
         )
         if self._step is not Step.ENDED:
             self._end(reply.status, len(reply.body), "" if whole else "the download broke off")

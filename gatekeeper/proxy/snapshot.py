@@ -16,7 +16,7 @@ from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
-from gatekeeper.invitations.folder import Invitations, complaint
+from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
@@ -171,7 +171,7 @@ class Snapshot:
             found.append(f"maintenance is on, because {self.settings.maintenance.file} exists: visitors get 503")
         if self.policy.revocations is not None:
             found += alarms(self.policy.revocations, self.tls.authorities, now, stale_counts=self.policy.stale_counts)
-        if self.invitations is not None and (why := complaint(self.invitations.path)):
+        if self.invitations is not None and (why := folder_error(self.invitations.path)):
             found.append(f"nobody can be invited: {why}")
         return found + list(self.routes.doubts(self.tls.authorities))
 
@@ -265,7 +265,7 @@ def _invitations(settings: InvitationsSettings | None) -> Invitations | None:
     """Whether the user of the gate may write there is said by `Snapshot.warnings`: it may still be root now."""
     if settings is None:
         return None
-    if why := complaint(settings.folder):
+    if why := folder_error(settings.folder):
         raise ConfigurationError(Mistake("invitations.folder", why))
     return Invitations(settings.folder)
 

@@ -38,7 +38,7 @@ FLUSH_SECONDS = 0.1
 FLUSH_LINES = 512
 # So many exchanges are put into words at once. One by one, each finds that code pushed out of the processor's caches: a
 # request then costs 3 % more (4 % with 1,000 connections).
-WORDING = 64
+FORMAT_BATCH = 64
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
 MAX_BATCHES = 64
 # How many texts are cached of each kind, and how long a request may be for it: 8 MiB of memory at most.
@@ -79,7 +79,7 @@ class Outcome(Protocol):
 
 
 @dataclass(slots=True)
-class OwnAnswer:
+class LocalOutcome:
     """The outcome of a request that the gate answered itself."""
 
     started: float
@@ -128,12 +128,12 @@ class AccessLog:
         ended.append((visitor, head, outcome))
         if self._timer is None:
             self._timer = self._loop.call_later(FLUSH_SECONDS, self.flush)
-        elif len(ended) >= WORDING:
-            self._put_into_words()
+        elif len(ended) >= FORMAT_BATCH:
+            self._format()
             if len(self._lines) >= FLUSH_LINES:
                 self.flush()
 
-    def _put_into_words(self) -> None:
+    def _format(self) -> None:
         ended, self._ended = self._ended, []
         line = self._line
         self._lines += [line(*one) for one in ended]
@@ -143,7 +143,7 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._put_into_words()
+        self._format()
         if not self._lines:
             return
         batch = ("\n".join(self._lines) + "\n").encode("utf-8", "replace")

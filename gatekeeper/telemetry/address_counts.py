@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 # Ten thousand addresses spread over so many buckets fill none but once in many thousand times; an address without a
 # place is counted by its own worker alone.
-BUCKETS, PLACES = 2048, 16
-CELLS = BUCKETS * PLACES
+BUCKETS, SLOTS = 2048, 16
+CELLS = BUCKETS * SLOTS
 
 _COUNT_BITS = 16
 _MOST = (1 << _COUNT_BITS) - 1
@@ -28,7 +28,7 @@ class AddressCounts:
 
     def change(self, address: str, by: int) -> None:
         """This worker has so many connections more from there; nobody else may say so here."""
-        count, at, key = self._own.get(address) or (0, *self._find_place(address))
+        count, at, key = self._own.get(address) or (0, *self._find_slot(address))
         count += by
         if count:
             self._own[address] = count, at, key
@@ -37,10 +37,10 @@ class AddressCounts:
         if at >= 0:
             self._cells[at] = key << _COUNT_BITS | min(count, _MOST) if count else 0
 
-    def _find_place(self, address: str) -> tuple[int, int]:
-        start, key = _place(address)
+    def _find_slot(self, address: str) -> tuple[int, int]:
+        start, key = _bucket_and_key(address)
         try:
-            return start + self._cells[start : start + PLACES].tolist().index(0), key
+            return start + self._cells[start : start + SLOTS].tolist().index(0), key
         except ValueError:
             return -1, key
 
@@ -50,8 +50,8 @@ class AddressCounts:
 
     def count(self, address: str) -> int:
         """How many there are from there, as far as the table knows."""
-        start, key = _place(address)
-        return sum(cell & _MOST for cell in self._cells[start : start + PLACES].tolist() if cell >> _COUNT_BITS == key)
+        start, key = _bucket_and_key(address)
+        return sum(cell & _MOST for cell in self._cells[start : start + SLOTS].tolist() if cell >> _COUNT_BITS == key)
 
     def clear(self) -> None:
         """The worker is gone, and so are its connections."""
@@ -59,12 +59,12 @@ class AddressCounts:
         self._cells.cast("B")[:] = bytes(len(self._cells) * 8)
 
 
-def _place(address: str) -> tuple[int, int]:
+def _bucket_and_key(address: str) -> tuple[int, int]:
     """Where the bucket of this address begins, and the address in short."""
     number = hash(address) & (1 << 64) - 1
-    return number % BUCKETS * PLACES, number // BUCKETS & _KEYS
+    return number % BUCKETS * SLOTS, number // BUCKETS & _KEYS
 
 
-def in_all(tables: Iterable[AddressCounts], address: str) -> int:
+def count_in_all(tables: Iterable[AddressCounts], address: str) -> int:
     """The connections from there, to every worker."""
     return sum(address_counts.count(address) for address_counts in tables)

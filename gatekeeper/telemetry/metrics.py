@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from gatekeeper.gate.verdict import Reason
 from gatekeeper.telemetry import refusal_history
-from gatekeeper.telemetry.address_counts import CELLS, AddressCounts, in_all
+from gatekeeper.telemetry.address_counts import CELLS, AddressCounts, count_in_all
 from gatekeeper.telemetry.refusal_history import RefusalHistory
 
 # Seconds; the buckets that Prometheus' own client libraries begin with. One more counts what is longer.
@@ -23,7 +23,7 @@ _SHORTEST = DURATION_BUCKETS[0]
 _STATUSES = 1000
 _REASONS = tuple(reason.value for reason in Reason)
 _HANDSHAKES = ("ok", "failed", "refused")
-# As in `gatekeeper.local.question.Event`, which stands above this module.
+# As in `gatekeeper.local.request.Event`, which stands above this module.
 _INVITATIONS = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
@@ -32,8 +32,8 @@ _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
 _INVITED = _HANDSHAKE + 8
 _HISTORY = _INVITED + 16
-_CROWD = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
-_ROW = _CROWD + CELLS
+_ADDRESS_COUNTS = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
+_ROW = _ADDRESS_COUNTS + CELLS
 # More are not counted: a number that large says enough.
 MAX_EXPIRING_CLIENTS = 10_000
 
@@ -61,7 +61,7 @@ class Cell(IntEnum):
 _OPEN = (Cell.CONNECTIONS, Cell.TUNNELS, Cell.HTTP2_CONNECTIONS)
 
 
-class State(IntEnum):
+class RowState(IntEnum):
     """What the worker of a row is doing."""
 
     NONE = 0
@@ -79,7 +79,7 @@ class Metrics:
         row = memory if memory is not None else memoryview(bytearray(_ROW * 8))
         self._counts = row.cast("B").cast("Q")
         self._reals = row.cast("B").cast("d")
-        self.address_counts = AddressCounts(self._counts[_CROWD:])
+        self.address_counts = AddressCounts(self._counts[_ADDRESS_COUNTS:])
         self.refusal_history = RefusalHistory(self._counts[_HISTORY : _HISTORY + refusal_history.CELLS])
         # Published by `beat`: adding to shared memory would double the cost of `answered`.
         self.duration_sum = self._reals[Cell.DURATION_SUM]
@@ -102,12 +102,12 @@ class Metrics:
         self._counts[_REFUSALS + _REASONS.index(reason)] += 1
         self.refusal_history.add(now)
 
-    def shook_hands(self, result: str) -> None:
+    def handshake_ended(self, result: str) -> None:
         """A TLS handshake ended: "ok", "failed", or "refused" for its certificate."""
         self._counts[_HANDSHAKE + _HANDSHAKES.index(result)] += 1
 
-    def invited(self, event: str) -> None:
-        """Something happened to an invitation, see `gatekeeper.local.question.Event`."""
+    def invitation_event(self, event: str) -> None:
+        """Something happened to an invitation, see `gatekeeper.local.request.Event`."""
         self._counts[_INVITED + _INVITATIONS.index(event)] += 1
 
     def change(self, cell: Cell, by: int) -> None:
@@ -132,7 +132,7 @@ class Metrics:
         for cell in (*_OPEN, Cell.RELOAD_FAILED, Cell.EXPIRING_CLIENTS):
             self._counts[cell] = 0
         self._counts[Cell.PID] = pid
-        self._counts[Cell.STATE] = State.STARTING
+        self._counts[Cell.STATE] = RowState.STARTING
         self._reals[Cell.STARTED] = wall
         self._reals[Cell.BEAT] = now
 
@@ -142,7 +142,7 @@ class Metrics:
             self._counts[cell] = 0
         self.address_counts.clear()
         self._counts[Cell.PID] = 0
-        self._counts[Cell.STATE] = State.NONE
+        self._counts[Cell.STATE] = RowState.NONE
 
     # -- reading
 
@@ -221,11 +221,11 @@ class Ledger:
     @property
     def stopping(self) -> bool:
         """Whether the gate as a whole is on its way out."""
-        return self._own.count(Cell.STATE) == State.DRAINING
+        return self._own.count(Cell.STATE) == RowState.DRAINING
 
     def stop(self) -> None:
         """The gate is on its way out: nobody is ready any more."""
-        self._own.set(Cell.STATE, State.DRAINING)
+        self._own.set(Cell.STATE, RowState.DRAINING)
 
     def restarted(self) -> None:
         """A worker that had ended by itself was replaced."""
@@ -256,7 +256,7 @@ class Ledger:
 
     def connections_from(self, address: str) -> int:
         """The open connections from one address, to all workers."""
-        return in_all((row.address_counts for row in self.rows), address)
+        return count_in_all((row.address_counts for row in self.rows), address)
 
     def refusal_history(self, now: float) -> list[int]:
         """The refusals of all workers in each half hour of the last day, the oldest first."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, bars, counted, page, span
+from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, bars, page, pluralized, span
 from gatekeeper.admin.status import Check
 from gatekeeper.process.listeners import open_listener
 from gatekeeper.settings.addresses import parse_listen
@@ -42,7 +42,7 @@ REPORT: dict[str, Any] = {
 }
 
 
-class Says:
+class StatusSource:
     """A status that is told what to say."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
@@ -69,7 +69,7 @@ def ask_whole(
     async def talk() -> tuple[int, str, Mapping[str, str]]:
         listener = open_listener(parse_listen("127.0.0.1:0"))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}{path}"
-        admin = Admin(Says(checks), hosts=lambda: ["gate.example.com"])
+        admin = Admin(StatusSource(checks), hosts=lambda: ["gate.example.com"])
         await admin.start(listener)
         try:
             async with (
@@ -191,7 +191,7 @@ def test_the_bare_address_leads_to_the_page() -> None:
 
 def test_one_is_singular() -> None:
     """And nothing else is."""
-    assert [counted(number, "line") for number in (0, 1, 2)] == ["0 lines", "1 line", "2 lines"]
+    assert [pluralized(number, "line") for number in (0, 1, 2)] == ["0 lines", "1 line", "2 lines"]
 
 
 def test_an_answer_ends_its_connection() -> None:
@@ -205,7 +205,7 @@ def play(seconds: float, connections: int) -> tuple[bytes, bytes]:
 
     async def talk() -> tuple[bytes, bytes]:
         listener = open_listener(parse_listen("127.0.0.1:0"))
-        admin = Admin(Says({}), seconds=seconds)
+        admin = Admin(StatusSource({}), seconds=seconds)
         await admin.start(listener)
         port = listener.getsockname()[1]
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(connections)]
@@ -238,7 +238,7 @@ def test_nonsense_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_an_admin_listener_that_was_never_started_can_be_stopped() -> None:
     """`admin.listen = "off"`."""
-    asyncio.run(Admin(Says({})).stop())
+    asyncio.run(Admin(StatusSource({})).stop())
 
 
 def test_refusals_are_drawn_over_time() -> None:

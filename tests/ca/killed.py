@@ -16,16 +16,16 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.change import BundleWish
-from gatekeeper.ca.holder import holder
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store, create_store
+from gatekeeper.ca.subject import make_subject
+from gatekeeper.ca.transaction import BundleOptions
 from tests.ca.conftest import NOW, PASSPHRASE
 
-WISH = BundleWish("a password")
+WISH = BundleOptions("a password")
 LATER = NOW + timedelta(days=1)
 
 
@@ -61,7 +61,7 @@ def issue(path: Path, before: Before) -> None:
 
 
 def sign(path: Path, before: Before) -> None:
-    request = make_request(make_key("ec:p256"), holder("bob"))
+    request = make_request(make_key("ec:p256"), make_subject("bob"))
     pem = request.public_bytes(Encoding.PEM)
     Issuer(Store(path, before), PASSPHRASE).sign(pem, "bob.csr", now=LATER)
 

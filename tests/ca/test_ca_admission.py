@@ -10,12 +10,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.admission import Trust, admission, trusting
+from gatekeeper.ca.admission import Trust, admission, make_trust
 from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.certificates import issue_client, issue_server, self_signed
-from gatekeeper.ca.holder import holder
 from gatekeeper.ca.keys import load_key, make_key
 from gatekeeper.ca.revocation import Revocation, make_crl
+from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Reason
 
@@ -25,14 +25,14 @@ EC = "ec:p256"
 
 @pytest.fixture(scope="module")
 def trust(home: Authority, now: datetime) -> Trust:
-    return trusting(home.certificate, make_crl(home, [Revocation(4711, now)], now=now), now=now)
+    return make_trust(home.certificate, make_crl(home, [Revocation(4711, now)], now=now), now=now)
 
 
 def trust_in(folder: Path, now: datetime, *revoked: Revocation) -> Trust:
     """In the authority that openssl made in this folder."""
     certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
     key = load_key((folder / "ca.key").read_bytes(), None, "ca.key")
-    return trusting(certificate, make_crl(Authority(certificate, key), revoked, now=now), now=now)
+    return make_trust(certificate, make_crl(Authority(certificate, key), revoked, now=now), now=now)
 
 
 def test_a_good_one_is_let_in(home: Authority, trust: Trust, now: datetime) -> None:
@@ -78,7 +78,7 @@ def test_an_expired_authority_lets_nobody_in(home: Authority, now: datetime) -> 
     """The path is as valid as its oldest part."""
     later = now + 3651 * DAY
     alice = issue_client(home, "alice", key_type=EC, now=later).certificate
-    answer = admission(alice, trusting(home.certificate, make_crl(home, (), now=later), now=later))
+    answer = admission(alice, make_trust(home.certificate, make_crl(home, (), now=later), now=later))
     assert answer.reason is Reason.EXPIRED
     assert "authority" in answer.detail
 
@@ -124,7 +124,7 @@ def test_what_openssl_finds_too_weak_is_refused(
 def intermediate(home: Authority, now: datetime) -> Authority:
     key = make_key(EC)
     certificate = (
-        x509.CertificateBuilder(home.certificate.subject, holder("Between").name, key.public_key(), 5)
+        x509.CertificateBuilder(home.certificate.subject, make_subject("Between").name, key.public_key(), 5)
         .not_valid_before(now - DAY)
         .not_valid_after(now + DAY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -148,7 +148,7 @@ def test_without_a_list_in_force_nobody_is_let_in(home: Authority, now: datetime
     alice = issue_client(home, "alice", key_type=EC, now=now).certificate
     other = make_authority("Home CA", key_type=EC, now=now)
     for crl in (None, make_crl(home, (), now=now - 40 * DAY, lifetime=30 * DAY), make_crl(other, (), now=now)):
-        assert admission(alice, trusting(home.certificate, crl, now=now)).reason is Reason.REVOCATION_UNKNOWN
+        assert admission(alice, make_trust(home.certificate, crl, now=now)).reason is Reason.REVOCATION_UNKNOWN
 
 
 def test_where_openssl_cannot_be_asked_nothing_is_said(home: Authority, trust: Trust, now: datetime) -> None:

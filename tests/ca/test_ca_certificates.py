@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 import gatekeeper.ca
 from gatekeeper.ca.authority import Authority, authority_from_key, make_authority, random_serial
 from gatekeeper.ca.certificates import client_uri, issue_client, issue_server, self_signed
-from gatekeeper.ca.holder import common_name, holder
+from gatekeeper.ca.subject import common_name, make_subject
 from gatekeeper.gate.certificate import read_certificate
 
 DAY = timedelta(days=1)
@@ -120,7 +120,7 @@ def test_what_cannot_stand_in_a_certificate_is_an_error() -> None:
     """An empty name, one of 65 characters, and a non-ASCII host name raise ValueError."""
     for wrong in ({"name": ""}, {"name": "x" * 65}, {"name": "a", "dns_names": ["bücher.example"]}):
         with pytest.raises(ValueError, match=r"."):
-            holder(**wrong)
+            make_subject(**wrong)
 
 
 def test_a_self_signed_certificate_is_nobodys(now: datetime) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from gatekeeper.ca.admission import Trust, admission, trusting
+from gatekeeper.ca.admission import Trust, admission, make_trust
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.revocation import RevocationReason, is_due
 from gatekeeper.ca.store import Store, create_store
@@ -90,7 +90,7 @@ class Family:
 
     def trust(self, now: datetime) -> Trust:
         authority, *also = self.store.authorities()
-        return trusting(authority, (self.store.path / "ca.crl").read_bytes(), also=also, now=now)
+        return make_trust(authority, (self.store.path / "ca.crl").read_bytes(), also=also, now=now)
 
 
 def days(family: Family) -> Iterator[tuple[int, datetime, Trust]]:

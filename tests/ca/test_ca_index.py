@@ -8,7 +8,7 @@ import pytest
 
 from gatekeeper.ca.authority import Authority
 from gatekeeper.ca.certificates import issue_client
-from gatekeeper.ca.index import Entry, Index, Kind, Status, entry_of, read_index, write_index
+from gatekeeper.ca.index import CertificateKind, Entry, Index, Status, entry_of, read_index, write_index
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.errors import AuthorityError
 
@@ -16,7 +16,7 @@ from gatekeeper.errors import AuthorityError
 @pytest.fixture(scope="module")
 def alice(home: Authority, now: datetime) -> Entry:
     certificate = issue_client(home, "alice", key_type="ec:p256", now=now, lifetime=timedelta(days=9)).certificate
-    return entry_of(certificate, "alice", Kind.CLIENT, holds_key=True)
+    return entry_of(certificate, "alice", CertificateKind.CLIENT, holds_key=True)
 
 
 def test_what_is_written_is_read(alice: Entry, now: datetime) -> None:
@@ -112,13 +112,13 @@ def test_the_first_revocation_stays(alice: Entry, now: datetime) -> None:
     index = Index((alice,)).with_revocation(Revocation(alice.serial, now, RevocationReason.KEY_COMPROMISE))
     again = index.with_revocation(Revocation(alice.serial, now + timedelta(days=1)))
     assert again.revocations == index.revocations
-    assert again.key_is_stolen(alice.key)
+    assert again.key_is_compromised(alice.key)
 
 
 def test_only_a_stolen_key_is_stolen(alice: Entry, now: datetime) -> None:
     """A superseded certificate's key may be certified again."""
     index = Index((alice,)).with_revocation(Revocation(alice.serial, now, RevocationReason.SUPERSEDED))
-    assert not index.key_is_stolen(alice.key)
+    assert not index.key_is_compromised(alice.key)
 
 
 def test_a_serial_is_never_taken_twice(alice: Entry) -> None:

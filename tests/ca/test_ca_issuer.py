@@ -1,4 +1,4 @@
-"""gatekeeper.ca.issuer and gatekeeper.ca.change: what an unlocked authority does in its folder."""
+"""gatekeeper.ca.issuer and gatekeeper.ca.transaction: what an unlocked authority does in its folder."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.bundle import read_bundle
-from gatekeeper.ca.change import BundleWish
-from gatekeeper.ca.holder import Holder, holder
 from gatekeeper.ca.index import Status
 from gatekeeper.ca.issuer import Grant, Issued, Issuer
 from gatekeeper.ca.keys import key_is_encrypted, load_key, make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store, adopt_store, create_store
+from gatekeeper.ca.subject import Subject, make_subject
+from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate
 from tests.ca.conftest import NOW, PASSPHRASE
@@ -31,8 +31,8 @@ def issue(issuer: Issuer, name: str = "alice", **wishes: Any) -> Issued:
     return issuer.issue(name, key_type="ec:p256", now=wishes.pop("now", NOW), **wishes)
 
 
-def request(bearer: Holder | None = None, key: Any = None) -> bytes:
-    return make_request(key or make_key("ec:p256"), bearer or holder("alice")).public_bytes(Encoding.PEM)
+def request(subject: Subject | None = None, key: Any = None) -> bytes:
+    return make_request(key or make_key("ec:p256"), subject or make_subject("alice")).public_bytes(Encoding.PEM)
 
 
 def revoked(store: Store) -> set[int]:
@@ -66,7 +66,7 @@ def test_a_clients_key_is_encrypted(issuer: Issuer, store: Store) -> None:
 
 def test_a_given_password_is_taken_and_not_told(issuer: Issuer, store: Store) -> None:
     """A password that was given is used, and is no part of the answer."""
-    made = issue(issuer, bundle=BundleWish("given by hand"))
+    made = issue(issuer, bundle=BundleOptions("given by hand"))
     assert made.password is None
     assert read_bundle((store.path / "alice.p12").read_bytes(), "given by hand", "alice.p12").key
 
@@ -75,7 +75,7 @@ def test_an_empty_password_changes_nothing(issuer: Issuer, store: Store) -> None
     """When the bundle is refused, so is everything else of the step."""
     before = store.index()
     with pytest.raises(AuthorityError, match="empty password"):
-        issue(issuer, bundle=BundleWish(""))
+        issue(issuer, bundle=BundleOptions(""))
     assert store.index() == before
     assert not (store.path / "alice.crt").exists()
 
@@ -148,7 +148,7 @@ def test_a_server_starts_without_a_passphrase(issuer: Issuer, store: Store) -> N
     usage = store.issued(made.entry).extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usage) == [ExtendedKeyUsageOID.SERVER_AUTH]
     with pytest.raises(AuthorityError, match="is a server"):
-        issuer.bundle("web", BundleWish(), now=NOW)
+        issuer.bundle("web", BundleOptions(), now=NOW)
 
 
 def test_a_server_of_no_host_is_a_sentence(issuer: Issuer) -> None:
@@ -171,7 +171,7 @@ def test_a_request_becomes_a_client(issuer: Issuer, store: Store) -> None:
 
 def test_only_the_common_name_is_taken(issuer: Issuer) -> None:
     """A unit that a route lets in is not had by asking for it; the answer says what was left out."""
-    asked = request(holder("alice", organizational_units=["ops"], emails=["root@example.com"]))
+    asked = request(make_subject("alice", organizational_units=["ops"], emails=["root@example.com"]))
     made = issuer.sign(asked, "alice.csr", now=NOW)
     assert made.entry.subject == "CN=alice"
     assert made.not_granted == ("OU=ops", "e-mail root@example.com")
@@ -189,7 +189,7 @@ def test_as_requested_takes_all_names_but_no_powers(issuer: Issuer, store: Store
     key = make_key("ec:p256")
     asked = (
         x509.CertificateSigningRequestBuilder()
-        .subject_name(holder("alice", organizational_units=["ops"]).name)
+        .subject_name(make_subject("alice", organizational_units=["ops"]).name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=5), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.RFC822Name("a@example.com")]), critical=False)
@@ -209,7 +209,7 @@ def test_as_requested_takes_all_names_but_no_powers(issuer: Issuer, store: Store
 
 def test_a_request_whose_name_is_no_file_can_be_called_otherwise(issuer: Issuer) -> None:
     """The common name stays; only the files have another name."""
-    asked = request(holder("../../etc/cron.d/alice"))
+    asked = request(make_subject("../../etc/cron.d/alice"))
     with pytest.raises(AuthorityError, match="file name must not; call the files otherwise: --name NAME"):
         issuer.sign(asked, "x.csr", now=NOW)
     made = issuer.sign(asked, "x.csr", name="alice", now=NOW)
@@ -221,7 +221,7 @@ def test_a_request_whose_name_is_no_file_can_be_called_otherwise(issuer: Issuer)
 def test_names_that_no_gate_lets_in_are_not_signed(uri: str, issuer: Issuer, store: Store) -> None:
     """A request may ask for names with line ends and escapes; --as-requested does not grant what the gate refuses."""
     with pytest.raises(AuthorityError, match="no gate would let it in"):
-        issuer.sign(request(holder("alice", uris=[uri])), "alice.csr", as_requested=True, now=NOW)
+        issuer.sign(request(make_subject("alice", uris=[uri])), "alice.csr", as_requested=True, now=NOW)
     with pytest.raises(AuthorityError, match="no gate would let it in"):
         issuer.sign(request(), "alice.csr", Grant(uris=(uri,)), now=NOW)
     assert store.index().entries == ()
@@ -243,7 +243,7 @@ def test_a_stolen_key_is_not_certified_again(issuer: Issuer) -> None:
     made = issuer.sign(request(key=key), "alice.csr", now=NOW)
     issuer.revoke((made.entry.serial,), RevocationReason.KEY_COMPROMISE, now=NOW)
     with pytest.raises(AuthorityError, match="stolen"):
-        issuer.sign(request(holder("bob"), key=key), "bob.csr", now=NOW)
+        issuer.sign(request(make_subject("bob"), key=key), "bob.csr", now=NOW)
 
 
 # Renewing
@@ -296,7 +296,7 @@ def test_renewing_a_foreign_request_takes_the_same_request(issuer: Issuer, store
     with pytest.raises(AuthorityError, match="keeps the key elsewhere"):
         issuer.renew("alice", new_key_type="ec:p256", now=NOW + DAY)
     with pytest.raises(AuthorityError, match="--key FILE --certificate FILE"):
-        issuer.bundle("alice", BundleWish(), now=NOW)
+        issuer.bundle("alice", BundleOptions(), now=NOW)
 
 
 def test_renewing_an_expired_one_works(issuer: Issuer, store: Store) -> None:
@@ -330,7 +330,7 @@ def test_the_revoked_are_not_renewed(issuer: Issuer) -> None:
     with pytest.raises(AuthorityError, match='gatekeeper ca issue "alice"'):
         issuer.renew("alice", now=NOW)
     with pytest.raises(AuthorityError, match="is revoked"):
-        issuer.bundle("alice", BundleWish(), now=NOW)
+        issuer.bundle("alice", BundleOptions(), now=NOW)
 
 
 def test_the_authority_renews_itself(issuer: Issuer, store: Store) -> None:
@@ -377,7 +377,7 @@ def test_a_renewed_authority_of_version_1_has_extensions(tmp_path: Path, openssl
 def test_a_bundle_is_made_again(issuer: Issuer, store: Store) -> None:
     """A new password each time, the same key and certificate."""
     first = issue(issuer)
-    again = issuer.bundle("alice", BundleWish(compat=True), now=NOW)
+    again = issuer.bundle("alice", BundleOptions(compat=True), now=NOW)
     assert [path.name for path in again.files] == ["alice.p12"]
     assert again.password not in (None, first.password)
     bundle = read_bundle((store.path / "alice.p12").read_bytes(), again.password or "", "alice.p12")
@@ -390,7 +390,7 @@ def test_a_bundle_is_never_made_with_anothers_key(issuer: Issuer, store: Store) 
     issue(issuer, "bob")
     (store.path / "alice.key").write_bytes((store.path / "bob.key").read_bytes())
     with pytest.raises(AuthorityError, match="not the key that was certified"):
-        issuer.bundle("alice", BundleWish(), now=NOW)
+        issuer.bundle("alice", BundleOptions(), now=NOW)
 
 
 # Revoking, and the list

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from gatekeeper.ca.holder import holder
 from gatekeeper.ca.keys import make_key
-from gatekeeper.ca.requests import check_common_name, check_request, make_request, read_request, requested_holder
+from gatekeeper.ca.requests import check_common_name, check_request, make_request, read_request, requested_subject
+from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import AuthorityError
 
 
@@ -32,9 +32,9 @@ def names(*values: str) -> x509.Name:
 
 def test_a_good_request_gives_its_name() -> None:
     """One common name, a strong key, a fitting signature: the name comes back."""
-    request = make_request(make_key("ec:p256"), holder("alice", emails=["a@example.com"]))
+    request = make_request(make_key("ec:p256"), make_subject("alice", emails=["a@example.com"]))
     assert check_request(request, "alice.csr") == "alice"
-    assert [name.value for name in requested_holder(request).alternatives] == ["a@example.com"]
+    assert [name.value for name in requested_subject(request).alternatives] == ["a@example.com"]
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
@@ -152,13 +152,13 @@ def test_only_names_are_taken_from_what_is_requested() -> None:
         constraints=x509.BasicConstraints(ca=True, path_length=None),
         alternatives=x509.SubjectAlternativeName([x509.RFC822Name("a@example.com"), x509.DirectoryName(names("root"))]),
     )
-    wanted = requested_holder(request)
+    wanted = requested_subject(request)
     assert wanted.alternatives == (x509.RFC822Name("a@example.com"),)
 
 
 def test_openssl_verifies_our_requests(openssl: Callable[..., str]) -> None:
     """`openssl req -verify` accepts a request made here and prints its names."""
-    request = make_request(make_key("ec:p256"), holder("alice", emails=["a@example.com"]))
+    request = make_request(make_key("ec:p256"), make_subject("alice", emails=["a@example.com"]))
     said = openssl("req", "-verify", "-noout", "-text", stdin=request.public_bytes(Encoding.PEM))
     assert "verify OK" in said
     assert "CN = alice" in said

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.certificates import self_signed
-from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.folder import Content, Folder
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import key_pem, load_key
-from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl, number_of
+from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl, read_crl_number
 from gatekeeper.ca.store import Store, adopt_store, create_store
+from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
 from tests.ca.conftest import NOW, PASSPHRASE
 
@@ -205,7 +205,7 @@ def test_adopting_revives_nobody(recipe: Path, tmp_path: Path, encoding: Encodin
         tmp_path / "ca", recipe / "ca.crt", recipe / "ca.key", PASSPHRASE, crl=tmp_path / "old.crl", now=NOW
     )
     assert store.index().revocations == revoked
-    assert number_of(store.crl()) == 11
+    assert read_crl_number(store.crl()) == 11
     (recipe / "ca.crl").write_bytes(octets)
     store = adopt_store(recipe, recipe / "ca.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
     assert [one.serial_number for one in store.crl()] == [5, 6]
@@ -239,7 +239,7 @@ def test_an_older_index_revives_nobody(store: Store, issuer: Issuer) -> None:
     assert store.index().entries == (first, second)
     issuer.rewrite_crl(now=NOW + 2 * DAY)
     assert [one.serial_number for one in store.crl()] == [first.serial]
-    assert number_of(store.crl()) == before.crl_number + 1
+    assert read_crl_number(store.crl()) == before.crl_number + 1
 
 
 def test_a_lost_index_is_made_anew_from_the_other_files(store: Store, issuer: Issuer) -> None:
@@ -311,7 +311,7 @@ def must_be_whole(store: Store) -> None:
 @pytest.mark.parametrize("operation", ["issue", "sign", "renew", "revoke", "crl", "recover"])
 def test_a_kill_at_any_step_leaves_all_or_nothing(operation: str, store: Store, tmp_path: Path) -> None:
     """After kill -9 at each step of a change the folder holds the old state or the new one, whole, and works."""
-    Issuer(store, PASSPHRASE).issue("alice", bundle=BundleWish("a password"), key_type="ec:p256", now=NOW)
+    Issuer(store, PASSPHRASE).issue("alice", bundle=BundleOptions("a password"), key_type="ec:p256", now=NOW)
     old = store.index()
     runs = killed(operation, store.path, tmp_path)
     assert runs[-1][1] is None

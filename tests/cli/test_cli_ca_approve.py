@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
+from gatekeeper.ca.subject import Subject
 from gatekeeper.cli import main
 from gatekeeper.cli.ca.approve import find_waiting, must_be_sure
 from gatekeeper.cli.ca.invitations import cancel
@@ -45,10 +45,10 @@ def ask(folder: Invitations, ca_json: Callable[..., Any]) -> Callable[..., str]:
 
     def asked(name: str = "backup") -> str:
         ca_json("invite", name, "--csr", *THERE, "--url", "https://gate.example.com")
-        (found,) = (one for one in folder.all() if (one.invitation.name, one.state.stage) == (name, Stage.OPEN))
-        request = make_request(make_key("ec:p256"), Holder(x509.Name([])))
+        (stored,) = (one for one in folder.all() if (one.invitation.name, one.state.stage) == (name, Stage.OPEN))
+        request = make_request(make_key("ec:p256"), Subject(x509.Name([])))
         spki, now = spki_sha256(request), datetime.now(UTC).timestamp()
-        assert folder.ask(found, mark_of_key(spki), write_request(request, "192.0.2.7", "gatekeeper-enroll", now), now)
+        assert folder.ask(stored, mark_of_key(spki), write_request(request, "192.0.2.7", "gatekeeper-enroll", now), now)
         return spki
 
     return asked
@@ -209,7 +209,7 @@ def test_what_was_taken_back_while_somebody_pondered_is_not_signed(
     ask()
     ca_json("approve", "backup", "--yes", *THERE)
     ask()
-    cancelled = find_waiting(folder, "backup").found.identifier
+    cancelled = find_waiting(folder, "backup").stored.identifier
     monkeypatch.setattr(sys, "stdin", Pondering(lambda: cancel(folder, cancelled)))
     assert main(["ca", "approve", "backup", "--replace", *THERE]) == 1
     assert "does not wait any more; nothing was signed" in capsys.readouterr().err
@@ -231,12 +231,12 @@ def test_what_is_taken_back_while_it_is_signed_is_revoked(
         ask()
         ca_json("approve", "backup", "--yes", *THERE)
     ask()
-    found = find_waiting(folder, "backup").found
+    stored = find_waiting(folder, "backup").stored
     os.mkfifo(tmp_path / "passphrase")
 
     def meanwhile() -> None:
         with open(tmp_path / "passphrase", "w") as pipe:  # opens when approve does
-            cancel(folder, found.identifier)
+            cancel(folder, stored.identifier)
             pipe.write(PASSPHRASE + "\n")
 
     other = threading.Thread(target=meanwhile)
@@ -247,7 +247,7 @@ def test_what_is_taken_back_while_it_is_signed_is_revoked(
     assert "taken back just now; its certificate is revoked" in error
     assert ("and so is the one before" in error) == replace
     assert set(statuses(ca_json)) == {"revoked"}
-    assert not list((folder.path / found.identifier).rglob("certificate.pem"))
+    assert not list((folder.path / stored.identifier).rglob("certificate.pem"))
     assert Stage.CANCELLED in stages(folder)
 
 
@@ -256,9 +256,9 @@ def test_an_id_alone_does_not_say_who_gets_the_certificate(
 ) -> None:
     """The name beside it lies where the gate can write: one that was taken over would have "root" signed."""
     fingerprint = ask()
-    (found,) = folder.all()
-    identifier = found.identifier[:8]
-    record = folder.path / found.identifier / "invitation.json"
+    (stored,) = folder.all()
+    identifier = stored.identifier[:8]
+    record = folder.path / stored.identifier / "invitation.json"
     record.write_bytes(record.read_bytes().replace(b"backup", b"root"))
     assert "add --name NAME" in ca("approve", identifier, "--fingerprint", fingerprint, *THERE, code=2)
     assert "is not for backup" in ca(
@@ -274,11 +274,11 @@ def test_what_the_gate_wrote_cannot_drive_a_terminal(
 ) -> None:
     """Escape sequences in a name are printed as such: in the list, as JSON, in a mistake, after a cancel."""
     ask()
-    (found,) = folder.all()
-    record = folder.path / found.identifier / "invitation.json"
+    (stored,) = folder.all()
+    record = folder.path / stored.identifier / "invitation.json"
     record.write_bytes(record.read_bytes().replace(b"backup", b"x\\u001b]0;y\\u0007\\u009b2J\\u202e"))
     said = ca("invite", "--list", *THERE) + ca("invite", "--list", "--json", *THERE)
-    said += ca("invite", "--cancel", found.identifier[:8], *THERE)
-    said += ca("invite", "--cancel", found.identifier[:8], *THERE, code=1)
+    said += ca("invite", "--cancel", stored.identifier[:8], *THERE)
+    said += ca("invite", "--cancel", stored.identifier[:8], *THERE, code=1)
     assert "\\x1b]0;y" in said
     assert said.replace("\n", "").isprintable()

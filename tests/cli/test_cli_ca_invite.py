@@ -14,15 +14,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.bundle import read_bundle
-from gatekeeper.ca.change import BundleWish
-from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import Store
-from gatekeeper.cli.ca.link import put
+from gatekeeper.ca.subject import Subject
+from gatekeeper.ca.transaction import BundleOptions
+from gatekeeper.cli.ca.link import create_invitation
 from gatekeeper.errors import InvitationError
-from gatekeeper.invitations.folder import Found, Invitations
+from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.invitations.invitation import FILES, Profile
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage, State, over
@@ -174,10 +174,10 @@ def test_folder_and_address_are_taken_from_the_configuration(
 def test_a_folder_that_fails_half_way_leaves_the_certificate_and_says_what_to_do(folder: Path) -> None:
     """The certificate is made before it is put there: nothing is lost, no invitation is left, and a person goes on."""
     issuer = Issuer(Store(Path("ca")), b"open sesame")
-    issued = issuer.issue("alice", bundle=BundleWish("a password"), key_type="ec:p256", now=datetime.now(UTC))
+    issued = issuer.issue("alice", bundle=BundleOptions("a password"), key_type="ec:p256", now=datetime.now(UTC))
     folder.rmdir()
     with pytest.raises(InvitationError, match=r"nobody is invited.*gatekeeper ca p12 alice"):
-        put(Invitations(folder), GATE, issued, "a password", timedelta(hours=1))
+        create_invitation(Invitations(folder), GATE, issued, "a password", timedelta(hours=1))
     assert not folder.exists()
 
 
@@ -202,7 +202,7 @@ def test_a_renewal_that_was_not_fetched_is_renewed_for_the_same_holder(folder: P
     ca("issue", "alice", *EC)
     sha256 = x509.load_pem_x509_certificate(Path("ca/alice.crt").read_bytes()).fingerprint(SHA256()).hex()
 
-    def renew() -> Found:
+    def renew() -> StoredInvitation:
         before = {one.identifier for one in Invitations(folder).all()}
         ca("renew", "alice", "--invite", *HERE)
         (made,) = (one for one in Invitations(folder).all() if one.identifier not in before)
@@ -245,14 +245,14 @@ def test_a_request_is_signed_for_its_own_key_and_for_whom_was_invited(
     ca_json("invite", "backup", "--csr", *HERE)
     key = make_key("ec:p256")
     names = (x509.DNSName("admin.example.com"),)
-    asked = make_request(key, Holder(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "root")]), names))
+    asked = make_request(key, Subject(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "root")]), names))
     content = write_request(asked, "192.0.2.7", "curl", 1000.0)
     (found,) = Invitations(folder).all()
     mark = mark_of_key(spki_sha256(asked))
     waiting = Invitations(folder).ask(found, mark, content, datetime.now(UTC).timestamp())
     assert waiting is not None
     (path,) = folder.rglob("request-*")
-    other = make_request(make_key("ec:p256"), Holder(asked.subject))
+    other = make_request(make_key("ec:p256"), Subject(asked.subject))
     path.write_bytes(write_request(other, "192.0.2.7", "curl", 1000.0))
     assert "was exchanged" in ca("approve", "backup", "--yes", *there, code=1)
     path.write_bytes(content)

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.certificates import issue_server, sign_client, sign_server
-from gatekeeper.ca.holder import Holder
 from gatekeeper.ca.keys import make_key
+from gatekeeper.ca.subject import Subject
 from gatekeeper.cli import main
 
 TOKEN = "A" * 43
@@ -72,9 +72,9 @@ class Gate:
         def sign(body: bytes) -> Reply:
             request = key or x509.load_pem_x509_csr(body)
             signing = sign_client if client else sign_server
-            bearer = Holder(request.subject, (x509.DNSName("localhost"),))
+            subject = Subject(request.subject, (x509.DNSName("localhost"),))
             certificate = signing(
-                self.authority, request.public_key(), bearer, lifetime=timedelta(days=1), serial=1, now=self.now
+                self.authority, request.public_key(), subject, lifetime=timedelta(days=1), serial=1, now=self.now
             )
             return 200, {}, certificate.public_bytes(Encoding.PEM) + self.authority.certificate_pem
 

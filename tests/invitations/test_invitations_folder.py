@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.errors import InvitationError
-from gatekeeper.invitations.folder import KEPT_SECONDS, RECORD, Found, Invitations, complaint
+from gatekeeper.invitations.folder import KEPT_SECONDS, RECORD, Invitations, StoredInvitation, folder_error
 from gatekeeper.invitations.state import REPEAT_SECONDS, Stage, mark_of
 from tests.invitations.invited import CONTENTS, Invited, invite
 
@@ -22,13 +22,13 @@ def invited(tmp_path: Path) -> Invited:
     return invite(tmp_path / "invitations", NOW)
 
 
-def found(invited: Invited) -> Found:
+def found(invited: Invited) -> StoredInvitation:
     one = invited.invitations.find(invited.digest)
     assert one is not None
     return one
 
 
-def begun(invited: Invited) -> Found:
+def begun(invited: Invited) -> StoredInvitation:
     taken = invited.invitations.take(found(invited), HERE, NOW)
     assert taken is not None
     return taken
@@ -71,7 +71,7 @@ def test_one_of_two_takes_it(invited: Invited) -> None:
 
 def test_one_of_fifty_threads_takes_it(invited: Invited) -> None:
     """The rename decides, as it does between processes and between machines on one file server."""
-    winners: list[Found | None] = []
+    winners: list[StoredInvitation | None] = []
     barrier = threading.Barrier(50)
 
     def run() -> None:
@@ -219,28 +219,28 @@ def nobody() -> Iterator[None]:
 
 def test_a_good_folder_has_no_complaint(tmp_path: Path) -> None:
     """Neither closed nor shared with a group."""
-    assert complaint(tmp_path) == ""
+    assert folder_error(tmp_path) == ""
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     """With the command that makes it."""
     assert (
-        complaint(tmp_path / "none")
+        folder_error(tmp_path / "none")
         == f"{tmp_path}/none: no such file or directory; make it: mkdir -m 700 {tmp_path}/none"
     )
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert complaint(tmp_path / "file") == f"{tmp_path}/file is no folder"
+    assert folder_error(tmp_path / "file") == f"{tmp_path}/file is no folder"
 
 
 def test_a_folder_for_everybody_is_for_nobody(tmp_path: Path) -> None:
     """Anybody could rename a used one back."""
     tmp_path.chmod(0o777)
-    assert "can be written by everybody" in complaint(tmp_path)
+    assert "can be written by everybody" in folder_error(tmp_path)
 
 
 def test_a_folder_of_somebody_else(tmp_path: Path, nobody: None) -> None:
     """The gate must be able to rename."""
-    assert "cannot be read and written by the gate's user" in complaint(Path("/"))
+    assert "cannot be read and written by the gate's user" in folder_error(Path("/"))

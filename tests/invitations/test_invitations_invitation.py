@@ -5,9 +5,9 @@ import json
 import pytest
 
 from gatekeeper.errors import InvitationError
-from gatekeeper.invitations.invitation import Invitation, Kind, read_invitation, write_invitation
+from gatekeeper.invitations.invitation import Invitation, InvitationKind, read_invitation, write_invitation
 
-ALICE = Invitation("alice", "0" * 64, 1000.0, 2000.0, Kind.BUNDLE, {"modern": "modern.p12"}, "0a", "")
+ALICE = Invitation("alice", "0" * 64, 1000.0, 2000.0, InvitationKind.BUNDLE, {"modern": "modern.p12"}, "0a", "")
 
 
 def test_what_is_written_is_read_back() -> None:

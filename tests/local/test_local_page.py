@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.invitations.folder import Invitations
-from gatekeeper.invitations.invitation import FILES, Invitation, Kind
+from gatekeeper.invitations.invitation import FILES, Invitation, InvitationKind
 from gatekeeper.local.layout import platform_of
 from gatekeeper.local.page import page
-from gatekeeper.local.question import Question, Reply
+from gatekeeper.local.request import Reply, Request
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.wire.cache import Cache
@@ -28,16 +28,14 @@ LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0.0.0 Saf
 CHROMEOS = "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36"
 
 
-def invitation(name: str = "alice", kind: Kind = Kind.BUNDLE) -> Invitation:
+def invitation(name: str = "alice", kind: InvitationKind = InvitationKind.BUNDLE) -> Invitation:
     return Invitation(name, "0" * 64, 1.0, 2_000_000_000.0, kind, {str(one): file for one, file in FILES.items()})
 
 
-def asked(*lines: str) -> Question:
+def asked(*lines: str) -> Request:
     text = "".join(f"{line}\r\n" for line in ("Host: gate.example.com", *lines)).encode() + b"\r\n"
     block = read_block(Cache(partial(read_request_field, frozenset()), 64, 1024), frozenset(), 64, text)
-    return Question(
-        b"GET", b"/", block, b"", "192.0.2.7", None, "id", 5.0, Invitations(Path("nowhere")), RefusalPages()
-    )
+    return Request(b"GET", b"/", block, b"", "192.0.2.7", None, "id", 5.0, Invitations(Path("nowhere")), RefusalPages())
 
 
 def shown(*lines: str, about: Invitation | None = None) -> Reply:
@@ -116,7 +114,7 @@ def test_a_name_is_no_markup() -> None:
 
 def test_without_a_bundle_there_is_no_button() -> None:
     """Whoever is to send a request has nothing to download."""
-    assert b"<button" not in shown(about=invitation(kind=Kind.REQUEST)).body
+    assert b"<button" not in shown(about=invitation(kind=InvitationKind.REQUEST)).body
 
 
 def test_the_steps_stand_as_on_the_page_of_a_refusal() -> None:

@@ -11,7 +11,7 @@ from gatekeeper.process.handover import (
     UPGRADE_VARIABLE,
     listeners_from_systemd,
     predecessor,
-    told_to_successor,
+    upgrade_value,
 )
 from gatekeeper.process.listeners import Listener, Role
 
@@ -35,7 +35,7 @@ def test_a_successor_gets_the_same_sockets() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ours:
         copy = os.dup(server.fileno())
         with socket.socket(fileno=copy) as inherited:
-            told = told_to_successor([Listener(Role.ADMIN, "127.0.0.1:9000", inherited)], theirs)
+            told = upgrade_value([Listener(Role.ADMIN, "127.0.0.1:9000", inherited)], theirs)
             inherited.detach()
         environ = {UPGRADE_VARIABLE: told}
         theirs.detach()
@@ -62,7 +62,7 @@ def test_a_socket_that_does_not_listen_is_an_error() -> None:
     ours, theirs = socket.socketpair()
     channel, end = socket.socketpair()
     with ours, channel, theirs:
-        told = told_to_successor([Listener(Role.VISITORS, "", theirs)], end)
+        told = upgrade_value([Listener(Role.VISITORS, "", theirs)], end)
         with pytest.raises(StartError, match="does not listen"):
             predecessor({UPGRADE_VARIABLE: told})
         end.close()

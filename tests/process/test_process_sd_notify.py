@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.process.sd_notify import Notice
+from gatekeeper.process.sd_notify import SystemdNotifier
 
 
 @pytest.mark.parametrize("abstract", [False, True])
@@ -15,7 +15,7 @@ def test_a_notice_is_one_datagram(tmp_path: Path, abstract: bool) -> None:
     where = f"@gatekeeper-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind("\0" + where[1:] if abstract else where)
-        Notice({"NOTIFY_SOCKET": where}).send("RELOADING=1", "MONOTONIC_USEC=5")
+        SystemdNotifier({"NOTIFY_SOCKET": where}).send("RELOADING=1", "MONOTONIC_USEC=5")
         assert systemd.recv(100) == b"RELOADING=1\nMONOTONIC_USEC=5"
 
 
@@ -24,7 +24,7 @@ def test_a_notice_is_one_datagram(tmp_path: Path, abstract: bool) -> None:
 )
 def test_without_systemd_nothing_happens(environ: dict[str, str]) -> None:
     """Nor if it has gone."""
-    Notice(environ).send("READY=1")
+    SystemdNotifier(environ).send("READY=1")
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_without_systemd_nothing_happens(environ: dict[str, str]) -> None:
 )
 def test_the_watchdog_is_only_for_whom_it_names(environ: dict[str, str], seconds: float | None) -> None:
     """sd_watchdog_enabled(3)."""
-    assert Notice(environ).watchdog_seconds == seconds
+    assert SystemdNotifier(environ).watchdog_seconds == seconds

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gatekeeper.process.stderr_log import Line, Messages, _log_thread, _log_unraisable, is_journal
+from gatekeeper.process.stderr_log import LineFormatter, StderrHandler, _log_thread, _log_unraisable, is_journal
 
 
 def test_the_journal_is_known_by_device_and_inode(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ def test_the_journal_is_known_by_device_and_inode(tmp_path: Path) -> None:
 def test_a_line_begins_with_its_priority_for_the_journal() -> None:
     """sd-daemon(3); every line, if there are several. A terminal is spared that."""
     record = logging.LogRecord("gatekeeper", logging.ERROR, "", 0, "one\ntwo", (), None)
-    assert Line(journal=True).format(record) == "<3>gatekeeper: ERROR: one\n<3>two"
-    assert Line(journal=False).format(record) == "gatekeeper: ERROR: one\ntwo"
+    assert LineFormatter(journal=True).format(record) == "<3>gatekeeper: ERROR: one\n<3>two"
+    assert LineFormatter(journal=False).format(record) == "gatekeeper: ERROR: one\ntwo"
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def record(text: str) -> logging.LogRecord:
 
 def test_a_reader_that_stands_still_is_not_waited_for(pipe: tuple[int, int]) -> None:
     """What does not fit is lost, and that is said as soon as there is room. To wait would stop all traffic."""
-    messages = Messages(pipe[1], Line(journal=False))
+    messages = StderrHandler(pipe[1], LineFormatter(journal=False))
     for _ in range(100):
         messages.emit(record("x" * 4000))
     held = os.read(pipe[0], 1 << 20)
@@ -61,14 +61,14 @@ def test_a_reader_that_stands_still_is_not_waited_for(pipe: tuple[int, int]) -> 
 
 def test_a_long_message_is_not_waited_for_either(pipe: tuple[int, int]) -> None:
     """A pipe with room for one page takes one page of it; write(2) of the whole would wait for the rest."""
-    messages = Messages(pipe[1], Line(journal=False))
+    messages = StderrHandler(pipe[1], LineFormatter(journal=False))
     messages.emit(record("x" * (1 << 20)))
     assert len(os.read(pipe[0], 1 << 21)) < 1 << 20
 
 
 def test_a_reader_that_has_gone_changes_nothing(pipe: tuple[int, int]) -> None:
     """EPIPE: the gate goes on without a word."""
-    messages = Messages(pipe[1], Line(journal=False))
+    messages = StderrHandler(pipe[1], LineFormatter(journal=False))
     with open(os.devnull, "rb") as instead:
         os.dup2(instead.fileno(), pipe[0])
     messages.emit(record("to nobody"))

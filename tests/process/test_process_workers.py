@@ -14,15 +14,15 @@ from gatekeeper.process.workers import (
     START_SECONDS,
     Action,
     Command,
-    End,
     Event,
+    Exit,
     Kill,
+    Send,
     Start,
-    Tell,
     WorkerSet,
 )
 
-KILLED = End("was killed by SIGKILL")
+KILLED = Exit("was killed by SIGKILL")
 HANG = 10.0
 
 
@@ -49,7 +49,7 @@ class Gate:
             self.worker_set.serves(pid, self.now)
         return self.actions()
 
-    def ended(self, pid: int, end: End = KILLED) -> list[Action]:
+    def ended(self, pid: int, end: Exit = KILLED) -> list[Action]:
         self.worker_set.ended(pid, end, self.now)
         return self.actions()
 
@@ -94,12 +94,12 @@ def test_it_is_ready_when_all_serve() -> None:
 @pytest.mark.parametrize(
     ("end", "kind", "says"),
     [
-        (End("ended with exit code 2", "client_auth.ca: no such file", True), ConfigurationError, "client_auth.ca"),
-        (End("ended with exit code 1", "cannot write the log"), StartError, "^cannot write the log$"),
+        (Exit("ended with exit code 2", "client_auth.ca: no such file", True), ConfigurationError, "client_auth.ca"),
+        (Exit("ended with exit code 1", "cannot write the log"), StartError, "^cannot write the log$"),
         (KILLED, StartError, "^a worker was killed by SIGKILL before it was ready$"),
     ],
 )
-def test_a_first_worker_that_cannot_start_ends_the_gate(end: End, kind: type[Exception], says: str) -> None:
+def test_a_first_worker_that_cannot_start_ends_the_gate(end: Exit, kind: type[Exception], says: str) -> None:
     """With its reason; those that are starting beside it are ended."""
     gate = Gate(2)
     gate.actions()
@@ -129,7 +129,7 @@ def test_a_later_one_is_tried_again_with_pauses() -> None:
 
 def test_one_that_could_not_be_forked_is_tried_again(two: Gate) -> None:
     """No memory, too many processes: the others go on."""
-    two.worker_set.not_started(End("", "a worker cannot be started: cannot allocate memory"), two.now)
+    two.worker_set.start_failed(Exit("", "a worker cannot be started: cannot allocate memory"), two.now)
     assert two.actions() == []
     assert not two.worker_set.stopping
 
@@ -201,9 +201,9 @@ def test_who_is_asked_to_end_is_relieved_first(one: Gate) -> None:
     one.worker_set.asked_to_retire(1)
     assert one.actions() == [Start()]
     assert one.actions() == []
-    assert one.serve(2) == [Tell(1, Command.RETIRE)]
+    assert one.serve(2) == [Send(1, Command.RETIRE)]
     one.worker_set.leaves(1, 30.0, one.now)
-    assert one.ended(1, End("ended with exit code 0")) == []
+    assert one.ended(1, Exit("ended with exit code 0")) == []
 
 
 def test_a_successor_that_cannot_start_relieves_nobody(one: Gate) -> None:
@@ -244,9 +244,9 @@ def test_who_leaves_may_take_as_long_as_it_said(one: Gate) -> None:
 def test_stopping_in_order_and_at_once(one: Gate) -> None:
     """The second time; nobody is started any more, and who does not obey is killed."""
     one.worker_set.stop(one.now)
-    assert one.actions() == [Event.STOPPING, Tell(1, Command.STOP)]
+    assert one.actions() == [Event.STOPPING, Send(1, Command.STOP)]
     one.worker_set.stop(one.now)
-    assert one.actions() == [Tell(1, Command.CUT)]
+    assert one.actions() == [Send(1, Command.CUT)]
     one.now += CUT_SECONDS + 0.1
     assert one.check() == [Kill(1)]
     assert one.ended(1) == []
@@ -267,7 +267,7 @@ def test_whoever_still_has_visitors_reloads(one: Gate) -> None:
     one.worker_set.stop(one.now)
     one.actions()
     one.worker_set.reload()
-    assert one.actions() == [Tell(1, Command.RELOAD)]
+    assert one.actions() == [Send(1, Command.RELOAD)]
 
 
 # -- reloading
@@ -279,7 +279,7 @@ def test_each_worker_reloads_for_itself() -> None:
     gate.actions()
     gate.serve(1)
     gate.worker_set.reload()
-    assert gate.actions() == [Event.RELOADING, Tell(1, Command.RELOAD), Tell(2, Command.RELOAD)]
+    assert gate.actions() == [Event.RELOADING, Send(1, Command.RELOAD), Send(2, Command.RELOAD)]
     gate.worker_set.reloaded(1)
     assert gate.actions() == []
     assert Event.RELOADED in gate.ended(2)
@@ -290,7 +290,7 @@ def test_a_worker_that_drains_reloads_too(two: Gate) -> None:
     two.worker_set.leaves(1, 30.0, two.now)
     two.actions()
     two.worker_set.reload()
-    assert Tell(1, Command.RELOAD) in two.actions()
+    assert Send(1, Command.RELOAD) in two.actions()
 
 
 def test_everybody_opens_the_logs_anew() -> None:
@@ -298,14 +298,14 @@ def test_everybody_opens_the_logs_anew() -> None:
     gate = Gate()
     gate.actions()
     gate.worker_set.reopen()
-    assert gate.actions() == [Tell(1, Command.REOPEN)]
+    assert gate.actions() == [Send(1, Command.REOPEN)]
 
 
 def test_a_changed_configuration_replaces_every_worker(two: Gate) -> None:
     """Old ones go one by one as new ones serve, and the gate has the new number of workers."""
     two.worker_set.replace_all(1)
     assert two.actions() == [Start()]
-    assert two.serve(3) == [Tell(1, Command.RETIRE), Tell(2, Command.RETIRE)]
+    assert two.serve(3) == [Send(1, Command.RETIRE), Send(2, Command.RETIRE)]
     two.ended(1)
     assert two.ended(2) == []
     assert two.worker_set.pids == (3,)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.invitations.folder import Invitations, request_name
-from gatekeeper.invitations.invitation import Kind
+from gatekeeper.invitations.invitation import InvitationKind
 from gatekeeper.invitations.request import mark_of_key, read_csr, read_request, spki_sha256
 from gatekeeper.invitations.state import FETCH_SECONDS, Stage
 from gatekeeper.local.handler import SWEEP_SECONDS
@@ -38,7 +38,7 @@ class Enrolling:
         self.folder = folder / "invitations"
         self.folder.mkdir(mode=0o700)
         self.scene = make_scene(invitations={"folder": str(self.folder)})
-        self.invited: Invited = invite(self.folder, self.scene.wall(), kind=Kind.REQUEST, files={})
+        self.invited: Invited = invite(self.folder, self.scene.wall(), kind=InvitationKind.REQUEST, files={})
 
     def ask(self, octets: bytes) -> tuple[int, bytes]:
         visitor = self.scene.visitor(address=("192.0.2.7", 50000))

@@ -21,7 +21,7 @@ from gatekeeper.telemetry.access_log import (
     MAX_BATCHES,
     AccessLog,
     Format,
-    OwnAnswer,
+    LocalOutcome,
     Visitor,
     combined_line,
     json_line,
@@ -33,8 +33,8 @@ from tests.gate_process import PATIENCE, until
 from tests.proxy.virtual import VirtualLoop
 
 STARTED = 1_700_000_000.25  # 2023-11-14T22:13:20.250Z
-PLAIN = OwnAnswer(STARTED, 0.0015, 200, 1234, "0123456789abcdef", upstream_time=0.001)
-REFUSED = OwnAnswer(STARTED, 0.0015, 403, 99, "0123456789abcdef", "expired", 'The certificate has expired "now".')
+PLAIN = LocalOutcome(STARTED, 0.0015, 200, 1234, "0123456789abcdef", upstream_time=0.001)
+REFUSED = LocalOutcome(STARTED, 0.0015, 403, 99, "0123456789abcdef", "expired", 'The certificate has expired "now".')
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_the_version_is_told(line: Format) -> None:
 
 def test_midnight_and_months() -> None:
     """English months whatever the locale, and a time of its own for each second."""
-    late = OwnAnswer(1_704_067_199.999, 0, 200, 0, "x")
+    late = LocalOutcome(1_704_067_199.999, 0, 200, 0, "x")
     assert "[31/Dec/2023:23:59:59 +0000]" in combined_line(Visitor("a:1"), head(), late)
     assert '"time":"2023-12-31T23:59:59.999Z"' in json_line(Visitor("a:1"), head(), late)
 
@@ -130,7 +130,7 @@ visible = st.sampled_from([9, *range(0x20, 0x7F), *range(0x80, 0x100)])
 @given(target=st.binary(max_size=60), agent=st.lists(visible, max_size=40).map(bytes), detail=st.text(max_size=40))
 def test_no_visitor_can_write_a_line_of_its_own(target: bytes, agent: bytes, detail: str) -> None:
     """Whatever bytes a request holds: one line of printable ASCII, and JSON that reads back as what was sent."""
-    outcome = OwnAnswer(STARTED, 0, 400, 0, "id", "expired", detail)
+    outcome = LocalOutcome(STARTED, 0, 400, 0, "id", "expired", detail)
     asked = head(b"/", b"User-Agent: " + agent)
     for one in (unreadable_head(b"GET " + target + b" HTTP/1.1"), asked):
         for line in FORMATS.values():

@@ -3,7 +3,7 @@
 import random
 from itertools import islice
 
-from gatekeeper.telemetry.address_counts import CELLS, PLACES, AddressCounts, _place, in_all
+from gatekeeper.telemetry.address_counts import CELLS, SLOTS, AddressCounts, _bucket_and_key, count_in_all
 
 
 def address_counts() -> AddressCounts:
@@ -25,7 +25,7 @@ def test_workers_are_added_up() -> None:
     for worker in workers:
         worker.change("192.0.2.1", 2)
     workers[1].clear()
-    assert in_all(workers, "192.0.2.1") == 4
+    assert count_in_all(workers, "192.0.2.1") == 4
 
 
 def test_as_many_as_a_worker_holds() -> None:
@@ -44,9 +44,9 @@ def test_as_many_as_a_worker_holds() -> None:
 
 def test_a_full_bucket_leaves_the_others_alone() -> None:
     """Who finds no place is counted by this worker alone, and does not overwrite anybody."""
-    one, start = address_counts(), _place("192.0.2.1")[0]
+    one, start = address_counts(), _bucket_and_key("192.0.2.1")[0]
     several = (f"10.{a}.{b}.{c}" for a in range(256) for b in range(256) for c in range(256))
-    neighbours = list(islice((one for one in several if _place(one)[0] == start), PLACES))
+    neighbours = list(islice((one for one in several if _bucket_and_key(one)[0] == start), SLOTS))
     for address in neighbours:
         one.change(address, 3)
     one.change("192.0.2.1", 5)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from gatekeeper.gate.verdict import Reason
-from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, Metrics, State
+from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, Metrics, RowState
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_every_reason_and_result_has_a_place_of_its_own() -> None:
     for count, reason in enumerate(Reason, 1):
         for _ in range(count):
             metrics.refused(reason, 0.0)
-    metrics.shook_hands("ok")
+    metrics.handshake_ended("ok")
     assert metrics.refusals == {reason.value: count for count, reason in enumerate(Reason, 1)}
     assert metrics.handshakes == {"ok": 1}
 
@@ -49,7 +49,7 @@ def test_all_rows_are_added_up() -> None:
         row.answered(200, 0.5)
         row.answered(200, 3.0)
         row.refused(Reason.EXPIRED, 1_800_000_000.0)
-        row.shook_hands("failed")
+        row.handshake_ended("failed")
         row.change(Cell.CONNECTIONS, 2)
         row.beat(1.0)
     totals = ledger.totals()
@@ -107,4 +107,4 @@ def test_the_ledger_knows_the_state_of_the_gate() -> None:
     ledger.stop()
     assert ledger.stopping
     assert ledger.totals().restarts == 1
-    assert ledger.rows[0].count(Cell.STATE) == State.STARTING
+    assert ledger.rows[0].count(Cell.STATE) == RowState.STARTING

@@ -18,11 +18,11 @@ from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.invitations import is_id
 from gatekeeper.cli.ca.link import Destination
 from gatekeeper.cli.ca.options import current_time, grant_of, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import PEM, notes
+from gatekeeper.cli.ca.printing import PEM, print_notes
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, InvitationError, UsageError
-from gatekeeper.invitations.folder import Found, Invitations, request_name
-from gatekeeper.invitations.request import Request, mark_of_key, read_csr, read_request, spki_sha256
+from gatekeeper.invitations.folder import Invitations, StoredInvitation, request_name
+from gatekeeper.invitations.request import EnrolmentRequest, mark_of_key, read_csr, read_request, spki_sha256
 from gatekeeper.invitations.state import Stage
 
 
@@ -30,8 +30,8 @@ from gatekeeper.invitations.state import Stage
 class Waiting:
     """A request that waits: ``key`` is its kind in words, ``spki`` the SHA-256 of the public key in hex."""
 
-    found: Found
-    request: Request
+    stored: StoredInvitation
+    request: EnrolmentRequest
     key: str
     spki: str
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sign(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting: Waiting) -> Issued:
-    name, store = check_name(waiting.found.invitation.name), issuer.store
+    name, store = check_name(waiting.stored.invitation.name), issuer.store
     issued = issuer.sign(
         waiting.request.pem.encode(),
         f"the request of {name}",
@@ -62,7 +62,7 @@ def _sign(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting
         now=current_time(),
     )
     chain = (store.issued(issued.entry), store.certificate())
-    if not folder.sign(waiting.found, b"".join(one.public_bytes(PEM) for one in chain), current_time().timestamp()):
+    if not folder.sign(waiting.stored, b"".join(one.public_bytes(PEM) for one in chain), current_time().timestamp()):
         issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=current_time())
         before = ", and so is the one before" if issued.superseded else ""
         raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked{before}")
@@ -83,24 +83,24 @@ def find_waiting(invitations: Invitations, what: str) -> Waiting:
     return _read(invitations, asked[0])
 
 
-def _read(invitations: Invitations, found: Found) -> Waiting:
-    content = invitations.read(found, request_name(found.state))
+def _read(invitations: Invitations, stored: StoredInvitation) -> Waiting:
+    content = invitations.read(stored, request_name(stored.state))
     if content is None:
-        raise InvitationError(f"the request of {found.invitation.name} is not there any more")
-    request = read_request(content, request_name(found.state))
+        raise InvitationError(f"the request of {stored.invitation.name} is not there any more")
+    request = read_request(content, request_name(stored.state))
     try:
         csr = read_csr(request.pem.encode())
     except ValueError as error:
-        raise InvitationError(f"the request of {found.invitation.name} cannot be signed: {error}") from error
+        raise InvitationError(f"the request of {stored.invitation.name} cannot be signed: {error}") from error
     spki = spki_sha256(csr)
-    if mark_of_key(spki) != found.state.mark:
-        raise InvitationError(f"the request of {found.invitation.name} was exchanged in the folder; cancel it")
-    return Waiting(found, request, describe_key(csr.public_key()), spki)
+    if mark_of_key(spki) != stored.state.mark:
+        raise InvitationError(f"the request of {stored.invitation.name} was exchanged in the folder; cancel it")
+    return Waiting(stored, request, describe_key(csr.public_key()), spki)
 
 
 def must_know_the_name(one: Waiting, args: argparse.Namespace) -> None:
     """UsageError where a script approves by id: the name beside it lies in a folder that the gate can write."""
-    name = one.found.invitation.name
+    name = one.stored.invitation.name
     if args.confirmed_name is not None and args.confirmed_name != name:
         raise AuthorityError(f"the invitation {args.name} is not for {args.confirmed_name}; nothing was signed")
     if (args.fingerprint or args.yes) and name not in (args.name, args.confirmed_name):
@@ -115,7 +115,7 @@ def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:
     if fingerprint is not None:
         told = fingerprint.lower().removeprefix("sha256:").replace(":", "")
         if told != one.spki:
-            name = shlex.quote(one.found.invitation.name)
+            name = shlex.quote(one.stored.invitation.name)
             raise AuthorityError(
                 f"the key of the request is another one, {one.spki}; nothing was signed. "
                 f"Somebody else may have the link: gatekeeper ca invite --cancel {name}"
@@ -134,8 +134,8 @@ def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:
 
 def must_still_wait(invitations: Invitations, one: Waiting) -> None:
     """InvitationError if the request was taken back, or signed, or has ended, since `waiting` found it."""
-    if invitations.find(one.found.invitation.digest) != one.found:
-        name = one.found.invitation.name
+    if invitations.find(one.stored.invitation.digest) != one.stored:
+        name = one.stored.invitation.name
         raise InvitationError(f"the request of {name} does not wait any more; nothing was signed")
 
 
@@ -143,7 +143,7 @@ def described(one: Waiting) -> tuple[str, ...]:
     """What a person compares."""
     came = datetime.fromtimestamp(one.request.came, UTC)
     return (
-        f"Name:        {printable(one.found.invitation.name)}",
+        f"Name:        {printable(one.stored.invitation.name)}",
         f"Key:         {one.key}",
         f"Fingerprint: {one.spki}",
         f"Came from:   {printable(one.request.address)}, {came:%Y-%m-%d %H:%M:%S} UTC, {printable(one.request.agent)}",
@@ -159,4 +159,4 @@ def _print(issued: Issued, one: Waiting, *, as_json: bool) -> None:
         print(line)
     print()
     print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}; gatekeeper enroll fetches it now.")
-    notes(issued)
+    print_notes(issued)

@@ -11,7 +11,6 @@ from gatekeeper.ca.revocation import is_due
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.arguments import MAX
 from gatekeeper.cli.ca.options import current_time, folder_of, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import say
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
 
@@ -50,7 +49,7 @@ def _print(crl: x509.CertificateRevocationList, folder: Path, *, as_json: bool) 
             }
         )
         return
-    say(f"{folder / 'ca.crl'} is signed anew: {len(crl)} revoked, good until {following:%Y-%m-%d}.")
-    say("From that day on a gate that has only this list rejects everyone.")
-    say("Each issue, renew and revoke signs it too. For timers:")
-    say("  gatekeeper ca crl --if-due")
+    print(f"{folder / 'ca.crl'} is signed anew: {len(crl)} revoked, good until {following:%Y-%m-%d}.")
+    print("From that day on a gate that has only this list rejects everyone.")
+    print("Each issue, renew and revoke signs it too. For timers:")
+    print("  gatekeeper ca crl --if-due")

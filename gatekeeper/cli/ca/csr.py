@@ -8,7 +8,7 @@ from gatekeeper.ca.keys import check_key_type, check_new_passphrase, key_pem, ma
 from gatekeeper.ca.names import check_name
 from gatekeeper.ca.requests import make_request
 from gatekeeper.cli.ca.options import grant_of, making_a_key, passphrase_file, wants_json
-from gatekeeper.cli.ca.printing import PEM, files, quoted, say
+from gatekeeper.cli.ca.printing import PEM, print_files, quoted
 from gatekeeper.cli.passphrases import new_passphrase
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
@@ -17,7 +17,7 @@ from gatekeeper.errors import AuthorityError
 def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     name = check_name(args.name)
-    bearer = grant_of(args).holder(name)
+    subject = grant_of(args).subject(name)
     key_path, request_path = args.out / f"{name}.key", args.out / f"{name}.csr"
     _must_not_exist(key_path)
     check_key_type(args.key)
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
         check_new_passphrase(passphrase)
     with making_a_key(args.key):
         key = make_key(args.key)
-    request = make_request(key, bearer)
+    request = make_request(key, subject)
     write_new(key_path, Content(key_pem(key, passphrase), SECRET))
     write_over(request_path, Content(request.public_bytes(PEM), PUBLIC))
     _print(name, key_path, request_path, encrypted=passphrase is not None, as_json=wants_json(args))
@@ -38,18 +38,20 @@ def _print(name: str, key: Path, request: Path, *, encrypted: bool, as_json: boo
     if as_json:
         print_json({"name": name, "files": [str(key), str(request)]})
         return
-    say(f"A key and a request for {name} are made.")
-    say()
+    print(f"A key and a request for {name} are made.")
+    print()
     protection = "encrypted" if encrypted else "NOT encrypted"
-    files((key, f"the private key, {protection}: it stays on this device"), (request, "the request: send this one"))
-    say()
-    say("Next: send the request to whoever runs the authority, who signs it with")
-    say()
-    say(f"  gatekeeper ca sign {request.name}")
-    say()
-    say("and sends a certificate back. Then make the bundle for browsers:")
-    say()
-    say(f"  gatekeeper ca p12 {quoted(name)} --key {quoted(key)} --certificate {quoted(key.with_suffix('.crt'))}")
+    print_files(
+        (key, f"the private key, {protection}: it stays on this device"), (request, "the request: send this one")
+    )
+    print()
+    print("Next: send the request to whoever runs the authority, who signs it with")
+    print()
+    print(f"  gatekeeper ca sign {request.name}")
+    print()
+    print("and sends a certificate back. Then make the bundle for browsers:")
+    print()
+    print(f"  gatekeeper ca p12 {quoted(name)} --key {quoted(key)} --certificate {quoted(key.with_suffix('.crt'))}")
 
 
 def _must_not_exist(path: Path) -> None:

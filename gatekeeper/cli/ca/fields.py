@@ -7,8 +7,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from gatekeeper.ca.explain import Explanation
 from gatekeeper.ca.index import Entry, Index, iso
+from gatekeeper.ca.inspection import Inspection
 from gatekeeper.ca.issuer import Issued
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.names import rfc2253
@@ -75,7 +75,7 @@ def unlisted_fields(index: Index) -> list[dict[str, Any]]:
     ]
 
 
-def explained_fields(one: Explanation) -> dict[str, Any]:
+def inspection_fields(one: Inspection) -> dict[str, Any]:
     """One thing that ``show`` explains."""
     judged = one.judged
     return {

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gatekeeper.ca.holder import common_name
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted
 from gatekeeper.ca.store import KEY, adopt_store, create_store, read_file
+from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.arguments import MAX
 from gatekeeper.cli.ca.fields import authority_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, passphrase_file, wants_json
-from gatekeeper.cli.ca.printing import command, files, say
+from gatekeeper.cli.ca.printing import command, print_files
 from gatekeeper.cli.passphrases import existing_passphrase, new_passphrase
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import UsageError
@@ -62,30 +62,34 @@ def _print(
         print_json(authority_fields(certificate, folder))
         return
     name = common_name(certificate.subject) or rfc2253(certificate.subject)
-    say(f"{name} is {'adopted' if adopted else 'made'}. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
-    say()
-    files(
+    print(
+        f"{name} is {'adopted' if adopted else 'made'}. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}."
+    )
+    print()
+    print_files(
         (folder / "ca.crt", "its certificate: give this one to the gate"),
         (folder / "ca.crl", "the revocation list, empty so far: for the gate too"),
         (folder / "ca.key", "its private key, encrypted: keep it, and its passphrase, safe"),
         (folder / "index.json", "what it issued and revoked; back it up with the key"),
     )
-    say()
-    say("Next: tell the gate, in gatekeeper.toml,")
-    say()
-    say("  [client_auth]")
-    say(f"  ca = {json.dumps(str(folder.absolute() / 'ca.crt'), ensure_ascii=False)}")
-    say(f"  crl = [{json.dumps(str(folder.absolute() / 'ca.crl'), ensure_ascii=False)}]")
-    say()
-    say("and make a certificate for the first person or device:")
-    say()
-    say(f"  {command(folder)} issue alice")
-    say()
-    for line in _duties(certificate, crl, folder):
-        say(line)
+    print()
+    print("Next: tell the gate, in gatekeeper.toml,")
+    print()
+    print("  [client_auth]")
+    print(f"  ca = {json.dumps(str(folder.absolute() / 'ca.crt'), ensure_ascii=False)}")
+    print(f"  crl = [{json.dumps(str(folder.absolute() / 'ca.crl'), ensure_ascii=False)}]")
+    print()
+    print("and make a certificate for the first person or device:")
+    print()
+    print(f"  {command(folder)} issue alice")
+    print()
+    for line in _maintenance_schedule(certificate, crl, folder):
+        print(line)
 
 
-def _duties(certificate: x509.Certificate, crl: x509.CertificateRevocationList, folder: Path) -> tuple[str, ...]:
+def _maintenance_schedule(
+    certificate: x509.Certificate, crl: x509.CertificateRevocationList, folder: Path
+) -> tuple[str, ...]:
     """What has to be done when, so that nobody is ever locked out."""
     end, listed = certificate.not_valid_after_utc, crl.next_update_utc or certificate.not_valid_after_utc
     rollover = end - (end - certificate.not_valid_before_utc) / 5

@@ -13,7 +13,7 @@ from gatekeeper.ca.names import printable
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import InvitationError
 from gatekeeper.gate.certificate import serial_hex
-from gatekeeper.invitations.folder import CHAIN, Found, Invitations
+from gatekeeper.invitations.folder import CHAIN, Invitations, StoredInvitation
 from gatekeeper.invitations.state import Stage, now_is
 
 _STYLES = {
@@ -40,7 +40,7 @@ _WORDS = {
 def print_invitations(invitations: Invitations, *, as_json: bool) -> None:
     """``--list``: every invitation, and what became of it."""
     now = datetime.now(UTC).timestamp()
-    every = [Found(one.invitation, now_is(one.state, one.invitation.ends, now)) for one in invitations.all()]
+    every = [StoredInvitation(one.invitation, now_is(one.state, one.invitation.ends, now)) for one in invitations.all()]
     every.sort(key=lambda one: one.invitation.made)
     if as_json:
         print_json([_fields(one) for one in every])
@@ -50,7 +50,7 @@ def print_invitations(invitations: Invitations, *, as_json: bool) -> None:
         print("Nobody is invited.")
 
 
-def _fields(one: Found) -> dict[str, object]:
+def _fields(one: StoredInvitation) -> dict[str, object]:
     invitation, state = one.invitation, one.state
     return {
         "name": invitation.name,
@@ -64,7 +64,7 @@ def _fields(one: Found) -> dict[str, object]:
     }
 
 
-def _table(every: Iterable[Found]) -> Table:
+def _table(every: Iterable[StoredInvitation]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("Name", overflow="fold")
     table.add_column("State", no_wrap=True)
@@ -85,7 +85,7 @@ def _table(every: Iterable[Found]) -> Table:
     return table
 
 
-def cancel(invitations: Invitations, what: str) -> list[Found]:
+def cancel(invitations: Invitations, what: str) -> list[StoredInvitation]:
     """``--cancel``: take back all that wait for a name, or the one of an id; InvitationError if there is none."""
     now = datetime.now(UTC).timestamp()
     named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
@@ -102,7 +102,7 @@ def cancel(invitations: Invitations, what: str) -> list[Found]:
     return cancelled
 
 
-def _with_serial(invitations: Invitations, one: Found) -> Found:
+def _with_serial(invitations: Invitations, one: StoredInvitation) -> StoredInvitation:
     """A computer's, with the serial of the certificate that lies there for it: it may have been fetched."""
     chain = invitations.read(one, CHAIN) if one.state.stage is Stage.SIGNED else None
     if chain is None:
@@ -111,10 +111,10 @@ def _with_serial(invitations: Invitations, one: Found) -> Found:
         serial = serial_hex(x509.load_pem_x509_certificate(chain).serial_number)
     except ValueError:
         return one
-    return Found(replace(one.invitation, serial=serial), one.state)
+    return StoredInvitation(replace(one.invitation, serial=serial), one.state)
 
 
-def print_cancelled(cancelled: list[Found], revoked: tuple[int, ...], *, as_json: bool) -> None:
+def print_cancelled(cancelled: list[StoredInvitation], revoked: tuple[int, ...], *, as_json: bool) -> None:
     """After ``--cancel``; ``revoked`` are the serials that the authority here could revoke."""
     if as_json:
         serials = [serial_hex(serial) for serial in revoked]
@@ -131,7 +131,7 @@ def print_cancelled(cancelled: list[Found], revoked: tuple[int, ...], *, as_json
             print(f"where the authority is: gatekeeper ca revoke {one.invitation.serial}")
 
 
-def is_id(what: str, one: Found) -> bool:
+def is_id(what: str, one: StoredInvitation) -> bool:
     """Whether it is the beginning of an invitation's id, long enough to mean one."""
     return len(what) >= 8 and one.identifier.startswith(what.lower())
 

@@ -17,23 +17,23 @@ from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.invitations import cancel, print_cancelled, print_invitations
-from gatekeeper.cli.ca.link import Destination, Invited, put, put_for_request
+from gatekeeper.cli.ca.link import Destination, NewInvitation, create_csr_invitation, create_invitation
 from gatekeeper.cli.ca.options import (
-    bundle_wish,
+    bundle_options,
     current_time,
     folder_of,
     grant_of,
-    hint,
     making_a_key,
+    next_command,
     opened_issuer,
     wants_json,
 )
-from gatekeeper.cli.ca.printing import notes
+from gatekeeper.cli.ca.printing import print_notes
 from gatekeeper.cli.qr import code_width, half_blocks
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import UsageError
 from gatekeeper.gate.routes import ME
-from gatekeeper.invitations.folder import Found, Invitations
+from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.invitations.token import INVITE
 
 
@@ -49,23 +49,23 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("say whom to invite: gatekeeper ca invite NAME; or --list, or --cancel NAME")
     check_name(args.name)
     if args.csr:
-        one = put_for_request(destination.folder(), destination.gate(), args.name, timedelta(seconds=args.valid))
+        one = create_csr_invitation(destination.folder(), destination.gate(), args.name, timedelta(seconds=args.valid))
         _print_invited_computer(one, args)
         return 0
     check_key_type(args.key)
     # Whatever could be wrong is found before anything is issued.
-    folder, gate, wish = destination.folder(), destination.gate(), bundle_wish(args)
+    folder, gate, options = destination.folder(), destination.gate(), bundle_options(args)
     with opened_issuer(args) as issuer, making_a_key(args.key):
         issued = issuer.issue(
             args.name,
             grant_of(args),
-            bundle=wish,
+            bundle=options,
             key_type=args.key,
             lifetime=timedelta(days=args.days),
             now=current_time(),
         )
-    password = issued.password or wish.password or ""
-    one = put(folder, gate, issued, password, timedelta(seconds=args.valid))
+    password = issued.password or options.password or ""
+    one = create_invitation(folder, gate, issued, password, timedelta(seconds=args.valid))
     made = issued.password is not None
     print_invited(issued, one, password if made else None, args)
     return 0
@@ -83,7 +83,7 @@ def _cancel(args: argparse.Namespace, invitations: Invitations) -> int:
     return 0
 
 
-def _in_force(index: Index, cancelled: Iterable[Found]) -> tuple[int, ...]:
+def _in_force(index: Index, cancelled: Iterable[StoredInvitation]) -> tuple[int, ...]:
     """The serials of the certificates that these invitations brought, as far as a gate would let them in."""
     wanted = {one.invitation.serial for one in cancelled}
     names = {one.invitation.name for one in cancelled}
@@ -91,7 +91,7 @@ def _in_force(index: Index, cancelled: Iterable[Found]) -> tuple[int, ...]:
     return tuple(entry.serial for entry in entries if entry.serial_hex in wanted)
 
 
-def _print_invited_computer(one: Invited, args: argparse.Namespace) -> None:
+def _print_invited_computer(one: NewInvitation, args: argparse.Namespace) -> None:
     """Print the link of ``--csr``, and the two commands that follow."""
     name, ends = one.invitation.name, datetime.fromtimestamp(one.invitation.ends, UTC)
     if wants_json(args):
@@ -103,10 +103,10 @@ def _print_invited_computer(one: Invited, args: argparse.Namespace) -> None:
     print()
     print("It says the fingerprint of its key, and waits. Then run here, and compare it:")
     print()
-    print(f"  {hint(args, 'approve', name)}")
+    print(f"  {next_command(args, 'approve', name)}")
 
 
-def print_invited(issued: Issued, one: Invited, password: str | None, args: argparse.Namespace) -> None:
+def print_invited(issued: Issued, one: NewInvitation, password: str | None, args: argparse.Namespace) -> None:
     """Print what a person sends on: the link, its QR code, and the password unless it was given."""
     ends = datetime.fromtimestamp(one.invitation.ends, UTC)
     if wants_json(args):
@@ -114,7 +114,7 @@ def print_invited(issued: Issued, one: Invited, password: str | None, args: argp
         return
     name = issued.entry.name
     print(f"{name} is invited. The certificate holds until {issued.entry.not_after:%Y-%m-%d}.")
-    notes(issued)
+    print_notes(issued)
     print()
     if args.qr or sys.stdout.isatty():
         _print_code(one.link)
@@ -129,7 +129,7 @@ def print_invited(issued: Issued, one: Invited, password: str | None, args: argp
         show(Text("Password of the certificate: ").append(password, style="bold"))
         print("It is shown this once and kept nowhere. Send it by another way than the link.")
     print()
-    print(f"To take it back: {hint(args, 'invite', '--cancel', name)}")
+    print(f"To take it back: {next_command(args, 'invite', '--cancel', name)}")
 
 
 def _print_code(text: str) -> None:

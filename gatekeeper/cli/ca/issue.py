@@ -7,8 +7,15 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.ca.names import check_name
 from gatekeeper.cli.ca.fields import issued_fields
-from gatekeeper.cli.ca.options import bundle_wish, current_time, grant_of, making_a_key, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import describe_file, file_order, files, how_to_import, notes, say, show_password
+from gatekeeper.cli.ca.options import bundle_options, current_time, grant_of, making_a_key, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import (
+    describe_file,
+    file_order,
+    how_to_import,
+    print_files,
+    print_notes,
+    show_password,
+)
 from gatekeeper.cli.terminal import print_json
 
 
@@ -16,12 +23,12 @@ def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     check_name(args.name)
     check_key_type(args.key)
-    wish = bundle_wish(args)
+    options = bundle_options(args)
     with opened_issuer(args) as issuer, making_a_key(args.key):
         issued = issuer.issue(
             args.name,
             grant_of(args),
-            bundle=wish,
+            bundle=options,
             key_type=args.key,
             lifetime=timedelta(days=args.days),
             now=current_time(),
@@ -35,10 +42,10 @@ def print_client(issued: Issued, *, compat: bool, as_json: bool) -> None:
     if as_json:
         print_json(issued_fields(issued))
         return
-    say(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}.")
-    notes(issued)
-    say()
-    files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+    print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}.")
+    print_notes(issued)
+    print()
+    print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
     bundle = next(path for path in issued.files if path.suffix == ".p12")
     show_password(bundle, issued.password)
     how_to_import(bundle, compat=compat)

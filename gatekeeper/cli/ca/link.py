@@ -15,8 +15,8 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.profiles import all_profiles
 from gatekeeper.ca.store import read_file
 from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
-from gatekeeper.invitations.folder import Invitations, complaint
-from gatekeeper.invitations.invitation import FILES, Invitation, Kind
+from gatekeeper.invitations.folder import Invitations, folder_error
+from gatekeeper.invitations.invitation import FILES, Invitation, InvitationKind
 from gatekeeper.invitations.state import Stage
 from gatekeeper.invitations.token import link, make_token
 from gatekeeper.settings.addresses import Address
@@ -27,7 +27,7 @@ _WHERE = "name it by --invitations, or the gate's configuration by -c"
 
 
 @dataclass(frozen=True, slots=True)
-class Invited:
+class NewInvitation:
     """An invitation that was made: the link is known here, once, and nowhere else."""
 
     invitation: Invitation
@@ -48,8 +48,8 @@ class Destination:
             path = self._settings.invitations.folder
         if path is None:
             raise UsageError(f"there is no folder of invitations in the configuration; {_WHERE}")
-        if objection := complaint(path):
-            raise InvitationError(objection)
+        if problem := folder_error(path):
+            raise InvitationError(problem)
         return Invitations(path)
 
     def gate(self) -> str:
@@ -95,9 +95,9 @@ def _host_of(certificate: Path) -> str | None:
     return next(plain, None)
 
 
-def put(
+def create_invitation(
     invitations: Invitations, gate: str, issued: Issued, password: str, valid: timedelta, *, replaces: str = ""
-) -> Invited:
+) -> NewInvitation:
     """Put what was issued into the folder in every form; ``replaces`` is the SHA-256 of the certificate before.
 
     InvitationError if that fails: nothing lies in the folder then, and what was issued still is at the authority's.
@@ -121,16 +121,16 @@ def put(
             f"{error}; nobody is invited. The certificate is made all the same: hand {path} over yourself, with a new "
             f"password by gatekeeper ca p12 {issued.entry.name}, or revoke it and invite again"
         ) from error
-    return Invited(invitation, link(gate, token))
+    return NewInvitation(invitation, link(gate, token))
 
 
-def put_for_request(invitations: Invitations, gate: str, name: str, valid: timedelta) -> Invited:
+def create_csr_invitation(invitations: Invitations, gate: str, name: str, valid: timedelta) -> NewInvitation:
     """Invite a computer that makes its own key: nothing is issued, and no file lies in the folder."""
     token, now = make_token(), datetime.now(UTC).timestamp()
     digest = hashlib.sha256(token.encode()).hexdigest()
-    invitation = Invitation(name, digest, made=now, ends=now + valid.total_seconds(), kind=Kind.REQUEST)
+    invitation = Invitation(name, digest, made=now, ends=now + valid.total_seconds(), kind=InvitationKind.REQUEST)
     invitations.add(invitation, {})
-    return Invited(invitation, link(gate, token))
+    return NewInvitation(invitation, link(gate, token))
 
 
 def not_fetched(invitations: Invitations, serial: str) -> str:

@@ -9,11 +9,10 @@ from cryptography import x509
 from rich.table import Table
 from rich.text import Text
 
-from gatekeeper.ca.index import Entry, Index, Kind, Status
+from gatekeeper.ca.index import CertificateKind, Entry, Index, Status
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import days_left, entry_fields, unlisted_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
-from gatekeeper.cli.ca.printing import say
 from gatekeeper.cli.terminal import print_json, show
 
 _COLOURS = {
@@ -58,7 +57,7 @@ def _print(
     if entries or unlisted:
         show(_table(index, entries, unlisted, now), at_least=80)
     else:
-        say("Nothing was issued yet." if within is None else f"Nothing ends within {within.days} days.")
+        print("Nothing was issued yet." if within is None else f"Nothing ends within {within.days} days.")
     for warning in (*_warnings(authority, crl, now), *_rollover(index, now)):
         show(Text(warning, style="yellow"))
 
@@ -73,7 +72,7 @@ def _table(index: Index, entries: list[Entry], unlisted: list[dict[str, Any]], n
     for entry in entries:
         status = index.status(entry, now)
         days = str(days_left(entry, now)) if status in (Status.VALID, Status.NOT_YET_VALID) else ""
-        name = entry.name if entry.kind is Kind.CLIENT else f"{entry.name} (server)"
+        name = entry.name if entry.kind is CertificateKind.CLIENT else f"{entry.name} (server)"
         name += " (old authority)" if index.retiring and entry.authority == index.retiring else ""
         table.add_row(
             Text(name), entry.serial_hex, Text(status, style=_COLOURS[status]), f"{entry.not_after:%Y-%m-%d}", days

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gatekeeper.ca.change import BundleWish
 from gatekeeper.ca.issuer import Grant, Issuer
 from gatekeeper.ca.store import KEY, Store
+from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase
 from gatekeeper.cli.terminal import working
 from gatekeeper.errors import AuthorityError
@@ -52,12 +52,12 @@ def grant_of(args: argparse.Namespace) -> Grant:
     return Grant(tuple(args.ou), tuple(args.email), tuple(args.dns), tuple(args.uri))
 
 
-def bundle_wish(args: argparse.Namespace) -> BundleWish:
+def bundle_options(args: argparse.Namespace) -> BundleOptions:
     """How the ``.p12`` is wanted; AuthorityError for an empty password."""
     password = bundle_password(args.password_file, ask=args.ask_password, what=f"{args.name}.p12")
     if password is not None and not password.strip():
         raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
-    return BundleWish(password, getattr(args, "compat", False))
+    return BundleOptions(password, getattr(args, "compat", False))
 
 
 def making_a_key(key_type: str) -> AbstractContextManager[None]:
@@ -70,7 +70,7 @@ def current_time() -> datetime:
     return datetime.now(UTC)
 
 
-def hint(args: argparse.Namespace, *words: str) -> str:
+def next_command(args: argparse.Namespace, *words: str) -> str:
     """A further command, with the options that say where everything is as they were given to this one."""
     given = [("--dir", getattr(args, "dir", None)), ("-c", args.config), ("--invitations", args.invitations)]
     options = [part for option, value in given if value is not None for part in (option, str(value))]

@@ -8,8 +8,8 @@ from gatekeeper.ca.folder import SECRET, Content, write_over
 from gatekeeper.ca.keys import key_is_encrypted, load_key
 from gatekeeper.ca.names import check_name
 from gatekeeper.ca.store import read_certificate_pem, read_file
-from gatekeeper.cli.ca.options import bundle_wish, current_time, opened_issuer, passphrase_file, wants_json
-from gatekeeper.cli.ca.printing import how_to_import, say, show_password
+from gatekeeper.cli.ca.options import bundle_options, current_time, opened_issuer, passphrase_file, wants_json
+from gatekeeper.cli.ca.printing import how_to_import, show_password
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
@@ -19,9 +19,9 @@ def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     if args.key or args.certificate:
         return _p12_of_files(args)
-    wish = bundle_wish(args)
+    options = bundle_options(args)
     with opened_issuer(args) as issuer:
-        issued = issuer.bundle(args.name, wish, now=current_time())
+        issued = issuer.bundle(args.name, options, now=current_time())
     _print(issued.files[0], issued.password, issued.entry.name, compat=args.compat, as_json=wants_json(args))
     return 0
 
@@ -50,6 +50,6 @@ def _print(path: Path, password: str | None, name: str, *, compat: bool, as_json
     if as_json:
         print_json({"name": name, "files": [str(path)], "password": password})
         return
-    say(f"{path} is made, in the {'older form (3DES, SHA-1)' if compat else 'modern form (AES-256, SHA-256)'}.")
+    print(f"{path} is made, in the {'older form (3DES, SHA-1)' if compat else 'modern form (AES-256, SHA-256)'}.")
     show_password(path, password)
     how_to_import(path, compat=compat)

@@ -23,43 +23,43 @@ _IMPORT = (
 )
 
 
-def notes(issued: Issued) -> None:
+def print_notes(issued: Issued) -> None:
     """What a person should know about what was issued, beside what was asked for."""
     if issued.shortened:
-        say("That is as long as the authority itself holds. Make the next one: gatekeeper ca rollover")
+        print("That is as long as the authority itself holds. Make the next one: gatekeeper ca rollover")
     for entry in issued.superseded:
-        say(f"The one before ({entry.serial_hex}) is revoked from now on.")
+        print(f"The one before ({entry.serial_hex}) is revoked from now on.")
 
 
 def show_password(path: Path, password: str | None) -> None:
     """Print a password that was made here, once."""
     if password is None:
         return
-    say()
+    print()
     show(Text(f"Password of {path.name}: ").append(password, style="bold"))
-    say("It is shown this once and kept nowhere. Send it by another way than the file.")
+    print("It is shown this once and kept nowhere. Send it by another way than the file.")
 
 
 def how_to_import(bundle: Path, *, compat: bool) -> None:
     """Print how the bundle is imported on each kind of device, and by curl."""
-    say()
-    say(f"Next: bring {bundle.name} to the device and import it there.")
-    say()
+    print()
+    print(f"Next: bring {bundle.name} to the device and import it there.")
+    print()
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column()
     for where, how in _IMPORT:
         table.add_row(f"  {where}", Text(how))
     show(table)
-    say()
+    print()
     # By standard input: arguments stand in the list of processes until curl has blanked them.
-    say("  echo 'pass=\"PASSWORD\"' |")
-    say(f"  curl -K - --cert-type P12 --cert {quoted(bundle)} https://your.host/")
+    print("  echo 'pass=\"PASSWORD\"' |")
+    print(f"  curl -K - --cert-type P12 --cert {quoted(bundle)} https://your.host/")
     if not compat:
-        say()
-        say("A device that calls the right password wrong needs the older form:")
-        say()
-        say(f"  {command(bundle.parent)} p12 {quoted(bundle.stem)} --compat")
+        print()
+        print("A device that calls the right password wrong needs the older form:")
+        print()
+        print(f"  {command(bundle.parent)} p12 {quoted(bundle.stem)} --compat")
 
 
 def describe_file(path: Path) -> str:
@@ -82,15 +82,15 @@ def file_of(issued: Issued, suffix: str) -> Path:
     return next(path for path in issued.files if path.suffix == suffix)
 
 
-def files(*lines: tuple[Path, str]) -> None:
+def print_files(*lines: tuple[Path, str]) -> None:
     """Print paths, each with what it holds; on two lines where it would be wider than a terminal."""
     width = max(len(str(path)) for path, _ in lines)
     for path, what in lines:
         if width + 2 + max(len(what) for _, what in lines) + 2 <= 80:
-            say(f"  {path!s:{width}}  {what}")
+            print(f"  {path!s:{width}}  {what}")
         else:
-            say(f"  {path}")
-            say(f"      {what}")
+            print(f"  {path}")
+            print(f"      {what}")
 
 
 def command(folder: Path) -> str:
@@ -101,8 +101,3 @@ def command(folder: Path) -> str:
 def quoted(word: object) -> str:
     """A word as the shell takes it."""
     return shlex.quote(str(word))
-
-
-def say(line: str = "") -> None:
-    """Print a line."""
-    print(line)

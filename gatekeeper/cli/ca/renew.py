@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from gatekeeper.ca.authority import AUTHORITY_LIFETIME
-from gatekeeper.ca.index import Kind
+from gatekeeper.ca.index import CertificateKind
 from gatekeeper.ca.issuer import Issued, Issuer, latest
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
@@ -17,9 +17,9 @@ from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import authority_fields, issued_fields
 from gatekeeper.cli.ca.invite import print_invited
 from gatekeeper.cli.ca.issue import print_client
-from gatekeeper.cli.ca.link import Destination, not_fetched, put
-from gatekeeper.cli.ca.options import bundle_wish, current_time, folder_of, making_a_key, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import describe_file, file_order, files, notes, say
+from gatekeeper.cli.ca.link import Destination, create_invitation, not_fetched
+from gatekeeper.cli.ca.options import bundle_options, current_time, folder_of, making_a_key, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import describe_file, file_order, print_files, print_notes
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
@@ -41,11 +41,11 @@ def run(args: argparse.Namespace) -> int:
         check_key_type(args.new_key)
     if args.invite:
         return _renew_by_invitation(args, lifetime)
-    wish = bundle_wish(args)
+    options = bundle_options(args)
     with opened_issuer(args) as issuer, making_a_key(args.new_key) if args.new_key else nullcontext():
         issued = issuer.renew(
             args.name,
-            bundle=wish,
+            bundle=options,
             new_key_type=args.new_key,
             keep_old=args.keep_old,
             lifetime=lifetime,
@@ -66,7 +66,7 @@ def _renew_expiring(args: argparse.Namespace, lifetime: timedelta | None) -> int
         folder, index = destination.folder(), issuer.store.index()
         waiting = {one.invitation.serial for one in folder.all() if one.state.alive}
         for entry in index.expiring(within, now):
-            if entry.kind is not Kind.CLIENT or entry.serial_hex in waiting:
+            if entry.kind is not CertificateKind.CLIENT or entry.serial_hex in waiting:
                 continue
             if not entry.holds_key:
                 elsewhere.append(entry.name)
@@ -74,7 +74,7 @@ def _renew_expiring(args: argparse.Namespace, lifetime: timedelta | None) -> int
             args.name = entry.name
             _invite_again(issuer, args, destination, lifetime)
     if elsewhere and not wants_json(args):
-        say(f"These keep their own key, and renew by gatekeeper enroll --renew: {', '.join(elsewhere)}")
+        print(f"These keep their own key, and renew by gatekeeper enroll --renew: {', '.join(elsewhere)}")
     return 0
 
 
@@ -87,15 +87,25 @@ def _invite_again(
     issuer: Issuer, args: argparse.Namespace, destination: Destination, lifetime: timedelta | None
 ) -> int:
     """The old one is not revoked: with it, the holder fetches the new one."""
-    folder, gate, wish = destination.folder(), destination.gate(), bundle_wish(args)
+    folder, gate, options = destination.folder(), destination.gate(), bundle_options(args)
     with issuer.store.opened():
         replaces = _replaced(issuer.store, folder, args.name)
         with making_a_key(args.new_key) if args.new_key else nullcontext():
             issued = issuer.renew(
-                args.name, bundle=wish, new_key_type=args.new_key, keep_old=True, lifetime=lifetime, now=current_time()
+                args.name,
+                bundle=options,
+                new_key_type=args.new_key,
+                keep_old=True,
+                lifetime=lifetime,
+                now=current_time(),
             )
-    one = put(
-        folder, gate, issued, issued.password or wish.password or "", timedelta(seconds=args.valid), replaces=replaces
+    one = create_invitation(
+        folder,
+        gate,
+        issued,
+        issued.password or options.password or "",
+        timedelta(seconds=args.valid),
+        replaces=replaces,
     )
     print_invited(issued, one, issued.password, args)
     return 0
@@ -104,7 +114,7 @@ def _invite_again(
 def _replaced(store: Store, folder: Invitations, name: str) -> str:
     """The SHA-256 of the certificate that the holder shows when fetching the new one."""
     old = latest(store.index(), name)
-    if old.kind is not Kind.CLIENT or not old.holds_key:
+    if old.kind is not CertificateKind.CLIENT or not old.holds_key:
         raise AuthorityError(
             f"the key of {old.name} is not kept here, or is a server's; for a computer that keeps its own: "
             f"gatekeeper ca invite {old.name} --csr, then gatekeeper ca approve {old.name} --replace"
@@ -114,27 +124,27 @@ def _replaced(store: Store, folder: Invitations, name: str) -> str:
 
 
 def _print(issued: Issued, *, compat: bool, as_json: bool) -> None:
-    if issued.entry.kind is Kind.CLIENT and any(path.suffix == ".p12" for path in issued.files):
+    if issued.entry.kind is CertificateKind.CLIENT and any(path.suffix == ".p12" for path in issued.files):
         print_client(issued, compat=compat, as_json=as_json)
         return
     if as_json:
         print_json(issued_fields(issued))
         return
-    say(f"{issued.entry.name} has a new certificate, valid until {issued.entry.not_after:%Y-%m-%d}.")
-    notes(issued)
-    say()
-    files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
-    say()
-    if issued.entry.kind is Kind.CLIENT:
-        say(f"Next: send {issued.files[0]} to whoever keeps the key.")
+    print(f"{issued.entry.name} has a new certificate, valid until {issued.entry.not_after:%Y-%m-%d}.")
+    print_notes(issued)
+    print()
+    print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+    print()
+    if issued.entry.kind is CertificateKind.CLIENT:
+        print(f"Next: send {issued.files[0]} to whoever keeps the key.")
     else:
-        say("Next: nothing, if the server reads these files; gatekeeper notices by itself.")
+        print("Next: nothing, if the server reads these files; gatekeeper notices by itself.")
 
 
 def _print_authority(certificate: x509.Certificate, folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(authority_fields(certificate, folder))
         return
-    say(f"{folder / 'ca.crt'} is renewed until {certificate.not_valid_after_utc:%Y-%m-%d}, with the same key.")
-    say("What it signed stays good.")
-    say("Next: give the new ca.crt to every gate that has a copy.")
+    print(f"{folder / 'ca.crt'} is renewed until {certificate.not_valid_after_utc:%Y-%m-%d}, with the same key.")
+    print("What it signed stays good.")
+    print("Next: give the new ca.crt to every gate that has a copy.")

@@ -3,7 +3,6 @@
 import argparse
 
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import say
 from gatekeeper.cli.terminal import print_json
 
 
@@ -15,8 +14,8 @@ def run(args: argparse.Namespace) -> int:
     if wants_json(args):
         print_json({"retired": True, "locked_out": [entry.name for entry in locked_out]})
         return 0
-    say(f"The old authority is retired; {folder / 'ca.crt'} holds the new one alone, and the old key is destroyed.")
+    print(f"The old authority is retired; {folder / 'ca.crt'} holds the new one alone, and the old key is destroyed.")
     for entry in locked_out:
-        say(f"{entry.name} ({entry.serial_hex}) is not let in any more.")
-    say("A gate that reads the file there needs nothing more; give one that has a copy the new ca.crt and ca.crl.")
+        print(f"{entry.name} ({entry.serial_hex}) is not let in any more.")
+    print("A gate that reads the file there needs nothing more; give one that has a copy the new ca.crt and ca.crl.")
     return 0

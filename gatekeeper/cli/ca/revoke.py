@@ -7,12 +7,11 @@ from pathlib import Path
 from cryptography import x509
 
 from gatekeeper.ca.authority import is_signed_by
-from gatekeeper.ca.holder import common_name
 from gatekeeper.ca.index import Index
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import ISSUED, Store, read_certificate_pem, read_file
+from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import say
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
@@ -71,7 +70,7 @@ def _print(index: Index, serials: tuple[int, ...], folder: Path, *, as_json: boo
         return
     for serial in serials:
         entry = next((entry for entry in index.entries if entry.serial == serial), None)
-        say(f"{entry.name if entry else 'A certificate'} ({serial_hex(serial)}) is revoked.")
-    say()
-    say(f"{folder / 'ca.crl'} is written anew. A gate that reads it there needs nothing more;")
-    say("to one that has a copy, give the new list.")
+        print(f"{entry.name if entry else 'A certificate'} ({serial_hex(serial)}) is revoked.")
+    print()
+    print(f"{folder / 'ca.crl'} is written anew. A gate that reads it there needs nothing more;")
+    print("to one that has a copy, give the new list.")

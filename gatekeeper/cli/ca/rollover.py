@@ -3,11 +3,11 @@
 import argparse
 from datetime import timedelta
 
-from gatekeeper.ca.index import Entry, Kind
+from gatekeeper.ca.index import CertificateKind, Entry
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.cli.ca.fields import authority_fields
 from gatekeeper.cli.ca.options import current_time, making_a_key, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import command, say
+from gatekeeper.cli.ca.printing import command
 from gatekeeper.cli.terminal import print_json
 
 
@@ -23,21 +23,21 @@ def run(args: argparse.Namespace) -> int:
         fields = authority_fields(certificate, folder)
         print_json(fields | {"on_old": [entry.name for entry in left]})
         return 0
-    say(f"The next authority is made. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
-    say(f"{folder / 'ca.crt'} now holds both, {folder / 'ca.crl'} a list of each: a gate that")
-    say("reads them there lets in the certificates of both; give one that has copies the new ones.")
-    say()
-    say("New certificates come from the next authority. Give each of these one, too:")
+    print(f"The next authority is made. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
+    print(f"{folder / 'ca.crt'} now holds both, {folder / 'ca.crl'} a list of each: a gate that")
+    print("reads them there lets in the certificates of both; give one that has copies the new ones.")
+    print()
+    print("New certificates come from the next authority. Give each of these one, too:")
     for line in _whom(left):
-        say(f"  {line}")
-    say()
-    say(f"{command(folder)} list says who still needs one. When nobody does, or on")
+        print(f"  {line}")
+    print()
+    print(f"{command(folder)} list says who still needs one. When nobody does, or on")
     end = old.not_valid_after_utc if old is not None else certificate.not_valid_after_utc
-    say(f"{end:%Y-%m-%d}, when the old one ends anyway: {command(folder)} retire")
+    print(f"{end:%Y-%m-%d}, when the old one ends anyway: {command(folder)} retire")
     return 0
 
 
 def _whom(left: tuple[Entry, ...]) -> tuple[str, ...]:
     if not left:
         return ("(nobody)",)
-    return tuple(entry.name if entry.kind is Kind.CLIENT else f"{entry.name} (server)" for entry in left)
+    return tuple(entry.name if entry.kind is CertificateKind.CLIENT else f"{entry.name} (server)" for entry in left)

@@ -10,7 +10,7 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import file_of, files, notes, quoted, say
+from gatekeeper.cli.ca.printing import file_of, print_files, print_notes, quoted
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import UsageError
 
@@ -40,18 +40,18 @@ def _print(issued: Issued, hosts: tuple[str, ...], folder: Path, *, as_json: boo
     if as_json:
         print_json(issued_fields(issued))
         return
-    say(f"A server certificate for {', '.join(hosts)} is made, valid until {issued.entry.not_after:%Y-%m-%d}.")
-    notes(issued)
-    say()
+    print(f"A server certificate for {', '.join(hosts)} is made, valid until {issued.entry.not_after:%Y-%m-%d}.")
+    print_notes(issued)
+    print()
     certificate, key = file_of(issued, ".crt"), file_of(issued, ".key")
-    files((certificate, "the certificate"), (key, "its private key, NOT encrypted: the server starts with it"))
-    say()
-    say("Next: tell the gate, in gatekeeper.toml,")
-    say()
-    say("  [server]")
-    say(f"  certificate = {json.dumps(str(certificate.absolute()), ensure_ascii=False)}")
-    say(f"  key = {json.dumps(str(key.absolute()), ensure_ascii=False)}")
-    say()
-    say("Browsers do not know this authority, and warn; for curl:")
-    say()
-    say(f"  curl --cacert {quoted(folder / 'ca.crt')} https://{hosts[0]}/")
+    print_files((certificate, "the certificate"), (key, "its private key, NOT encrypted: the server starts with it"))
+    print()
+    print("Next: tell the gate, in gatekeeper.toml,")
+    print()
+    print("  [server]")
+    print(f"  certificate = {json.dumps(str(certificate.absolute()), ensure_ascii=False)}")
+    print(f"  key = {json.dumps(str(key.absolute()), ensure_ascii=False)}")
+    print()
+    print("Browsers do not know this authority, and warn; for curl:")
+    print()
+    print(f"  curl --cacert {quoted(folder / 'ca.crt')} https://{hosts[0]}/")

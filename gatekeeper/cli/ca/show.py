@@ -12,14 +12,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gatekeeper.ca.admission import Trust, trusting
-from gatekeeper.ca.explain import Explanation, explain, explain_certificate
+from gatekeeper.ca.admission import Trust, make_trust
 from gatekeeper.ca.index import Index
+from gatekeeper.ca.inspection import Inspection, inspect_certificate, inspect_file
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
 from gatekeeper.ca.store import CRL, Store, read_file
-from gatekeeper.cli.ca.fields import explained_fields
+from gatekeeper.cli.ca.fields import inspection_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
-from gatekeeper.cli.ca.printing import say
 from gatekeeper.cli.passphrases import open_password
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import AuthorityError
@@ -35,9 +34,9 @@ def run(args: argparse.Namespace) -> int:
         trust = _trust(store, now) if store else None
         certificate = _certificate(store, store.index(), args.what) if store else None
     if certificate:
-        found: tuple[Explanation, ...] = (explain_certificate(certificate, trust, now),)
+        found: tuple[Inspection, ...] = (inspect_certificate(certificate, trust, now),)
     elif Path(args.what).exists():
-        found = explain(
+        found = inspect_file(
             read_file(Path(args.what)),
             args.what,
             trust=trust,
@@ -64,7 +63,7 @@ def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | No
 def _trust(store: Store, now: datetime) -> Trust:
     """That of a gate which has the folder's own list, lost or damaged as it may be."""
     authority, *also = store.authorities()
-    return trusting(authority, store.folder.read(CRL), also=also, now=now)
+    return make_trust(authority, store.folder.read(CRL), also=also, now=now)
 
 
 def _store_if_any(args: argparse.Namespace) -> Store | None:
@@ -73,21 +72,21 @@ def _store_if_any(args: argparse.Namespace) -> Store | None:
     return store if "dir" in args or store.exists() else None
 
 
-def _print(found: Iterable[Explanation], folder: Path | None, *, as_json: bool) -> None:
+def _print(found: Iterable[Inspection], folder: Path | None, *, as_json: bool) -> None:
     found = tuple(found)
     if as_json:
-        print_json([explained_fields(one) for one in found])
+        print_json([inspection_fields(one) for one in found])
         return
     for number, one in enumerate(found):
         if number:
-            say()
-        _explain(one)
+            print()
+        _print_one(one)
     if folder is None and any(one.judged is None and "Issuer" in dict(one.facts) for one in found):
-        say()
-        say("Whether a gate lets it in depends on the authority it trusts; none is at hand (--dir).")
+        print()
+        print("Whether a gate lets it in depends on the authority it trusts; none is at hand (--dir).")
 
 
-def _explain(one: Explanation) -> None:
+def _print_one(one: Inspection) -> None:
     show(Text(one.title, style="bold"))
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)

@@ -10,7 +10,7 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.store import read_file
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, grant_of, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import describe_file, file_of, file_order, files, notes, quoted, say
+from gatekeeper.cli.ca.printing import describe_file, file_of, file_order, print_files, print_notes, quoted
 from gatekeeper.cli.terminal import print_json, show
 
 # A request may ask for thousands of names; these are as many as somebody reads.
@@ -39,17 +39,17 @@ def _print(issued: Issued, folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(issued_fields(issued))
         return
-    say(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}, as {issued.entry.subject}.")
-    notes(issued)
+    print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}, as {issued.entry.subject}.")
+    print_notes(issued)
     if issued.not_granted:
         more = f" and {len(issued.not_granted) - _FEW} more" if len(issued.not_granted) > _FEW else ""
         show(Text(f"Asked for and not granted: {', '.join(issued.not_granted[:_FEW])}{more}."))
-        say("Routes may decide by such names. To grant them: --ou, --email, --dns, --uri,")
-        say("or --as-requested for all.")
-    say()
-    files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
-    say()
-    say(f"Next: send {file_of(issued, '.crt')} and {folder / 'ca.crt'} to whoever made the request.")
-    say("Neither is secret. The key is already there; together they become a bundle:")
-    say()
-    say(f"  gatekeeper ca p12 {quoted(issued.entry.name)} --key FILE.key --certificate FILE.crt --ca ca.crt")
+        print("Routes may decide by such names. To grant them: --ou, --email, --dns, --uri,")
+        print("or --as-requested for all.")
+    print()
+    print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+    print()
+    print(f"Next: send {file_of(issued, '.crt')} and {folder / 'ca.crt'} to whoever made the request.")
+    print("Neither is secret. The key is already there; together they become a bundle:")
+    print()
+    print(f"  gatekeeper ca p12 {quoted(issued.entry.name)} --key FILE.key --certificate FILE.crt --ca ca.crt")

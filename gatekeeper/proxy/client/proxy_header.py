@@ -67,7 +67,7 @@ class ProxyHeaderReader(asyncio.Protocol):
 
     def _refuse(self, why: str) -> None:
         _log.warning("closed: %s: %s", self._balancer, why)
-        self._proxy.metrics.shook_hands("failed")
+        self._proxy.metrics.handshake_ended("failed")
         self._forget()
         self.transport.abort()
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.local.question import Reply
+from gatekeeper.local.request import Reply
 from gatekeeper.refusal.answer import Answer, RefusalPages
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
 from tests.app import App

@@ -1,4 +1,4 @@
-"""gatekeeper.ca.explain: any file in plain words."""
+"""gatekeeper.ca.inspection: any file in plain words."""
 
 from base64 import encodebytes
 from collections.abc import Callable
@@ -11,14 +11,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.admission import Trust, trusting
+from gatekeeper.ca.admission import Trust, make_trust
 from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.certificates import Credential, issue_client
-from gatekeeper.ca.explain import Explanation, explain
-from gatekeeper.ca.holder import holder
+from gatekeeper.ca.inspection import Inspection, inspect_file
 from gatekeeper.ca.keys import key_pem, make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import Revocation, make_crl
+from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.verdict import Reason
@@ -37,17 +37,17 @@ def alice(home: Authority) -> Credential:
 
 @pytest.fixture(scope="module")
 def trust(home: Authority) -> Trust:
-    return trusting(home.certificate, make_crl(home, (), now=NOW), now=NOW)
+    return make_trust(home.certificate, make_crl(home, (), now=NOW), now=NOW)
 
 
 def tell(
     content: bytes, trust: Trust | None, *, password: str | None = None, now: datetime = NOW
-) -> tuple[Explanation, ...]:
+) -> tuple[Inspection, ...]:
     def ask() -> str:
         assert password is not None, "nobody should be asked"
         return password
 
-    return explain(content, "file", trust=trust, ask_password=ask, now=now)
+    return inspect_file(content, "file", trust=trust, ask_password=ask, now=now)
 
 
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
@@ -104,7 +104,7 @@ def test_a_foreign_authority_is_named_so(trust: Trust) -> None:
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
 def test_a_request_is_explained(encoding: Encoding) -> None:
     """What it asks for, and that it can be signed."""
-    request = make_request(make_key("ec:p256"), holder("bob", emails=["b@example.com"]))
+    request = make_request(make_key("ec:p256"), make_subject("bob", emails=["b@example.com"]))
     (one,) = tell(request.public_bytes(encoding), None)
     assert dict(one.facts)["Asks for"] == "e-mail b@example.com"
     assert one.remark == "It can be signed: gatekeeper ca sign file"
@@ -112,20 +112,20 @@ def test_a_request_is_explained(encoding: Encoding) -> None:
 
 def test_a_request_that_would_be_refused_says_why() -> None:
     """The reason of `ca sign` is told before anybody tries."""
-    (one,) = tell(make_request(make_key("ec:p256"), holder(None)).public_bytes(Encoding.PEM), None)
+    (one,) = tell(make_request(make_key("ec:p256"), make_subject(None)).public_bytes(Encoding.PEM), None)
     assert "no common name" in one.remark
 
 
 def test_a_request_whose_name_is_no_file_says_what_to_do() -> None:
     """`ca sign` would ask for another name of the files; so it is told here, in words that can be pasted."""
-    (one,) = tell(make_request(make_key("ec:p256"), holder("a/b")).public_bytes(Encoding.PEM), None)
+    (one,) = tell(make_request(make_key("ec:p256"), make_subject("a/b")).public_bytes(Encoding.PEM), None)
     assert one.remark.startswith("It can be signed, but")
     assert one.remark.endswith("gatekeeper ca sign file --name NAME")
 
 
 def test_thousands_of_names_are_cut() -> None:
     """A request may ask for as many names as it likes, and does not flood the terminal."""
-    request = make_request(make_key("ec:p256"), holder("bob", dns_names=[f"h{n}" for n in range(2000)]))
+    request = make_request(make_key("ec:p256"), make_subject("bob", dns_names=[f"h{n}" for n in range(2000)]))
     (one,) = tell(request.public_bytes(Encoding.PEM), None)
     assert dict(one.facts)["Asks for"].endswith("host h19 and 1980 more")
 
@@ -211,7 +211,7 @@ def test_what_is_nothing_of_it_is_a_sentence(content: bytes) -> None:
 @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
 def test_a_name_that_cannot_be_read_is_a_sentence(encoding: Encoding) -> None:
     """An alphabet that a name claims and does not keep to (here T61String) is not a traceback."""
-    der = make_request(make_key("ec:p256"), holder("alice")).public_bytes(Encoding.DER)
+    der = make_request(make_key("ec:p256"), make_subject("alice")).public_bytes(Encoding.DER)
     request = x509.load_der_x509_csr(der.replace(b"\x0c\x05alice", b"\x14\x05al\xfcce"))
     with pytest.raises(AuthorityError):
         tell(request.public_bytes(encoding), None)
@@ -232,7 +232,7 @@ def test_a_block_of_another_kind_is_passed_over() -> None:
 
 def test_a_hostile_name_cannot_drive_the_terminal(home: Authority) -> None:
     """Escape sequences in a stranger's request come out as text."""
-    request = make_request(make_key("ec:p256"), holder("bob", uris=["x:\x1b]0;owned\x07"]))
+    request = make_request(make_key("ec:p256"), make_subject("bob", uris=["x:\x1b]0;owned\x07"]))
     (one,) = tell(request.public_bytes(Encoding.PEM), None)
     assert all(value.isprintable() for _, value in one.facts)
 
@@ -242,7 +242,7 @@ ODD = oddities.oddities(ISSUER := make_test_authority("Home CA"), new_key())
 
 @pytest.fixture(scope="module")
 def odd_trust() -> Trust:
-    return trusting(ISSUER.certificate, None, now=datetime.now(UTC))
+    return make_trust(ISSUER.certificate, None, now=datetime.now(UTC))
 
 
 @pytest.mark.parametrize("kind", ODD)
@@ -252,7 +252,7 @@ def test_an_odd_certificate_is_told_too(odd_trust: Trust, kind: str, form: str) 
     der = ODD[kind]
     label = b"X509 CERTIFICATE" if form == "X509 CERTIFICATE" else b"CERTIFICATE"
     pem = b"-----BEGIN " + label + b"-----\n" + encodebytes(der) + b"-----END " + label + b"-----\n"
-    told: tuple[Explanation, ...] = ()
+    told: tuple[Inspection, ...] = ()
     with suppress(AuthorityError):
         told = tell(der if form == "DER" else pem, odd_trust, now=datetime.now(UTC))
     if told:

@@ -6,12 +6,12 @@ from enum import StrEnum
 
 from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.invitations.folder import Found, Invitations
+from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.wire.request import Block
 
 
-class Event(StrEnum):
+class InvitationEvent(StrEnum):
     """What happened to an invitation; the metrics count each kind."""
 
     SHOWN = "shown"  # somebody looked at the page
@@ -24,7 +24,7 @@ class Event(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Request:
     """A complete local request, with everything that its answer depends on.
 
     ``path`` is without the query and begins with `gatekeeper.gate.routes.LOCAL_PREFIX`. ``address`` is the visitor's,
@@ -65,28 +65,28 @@ class Reply:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
-    event: Event | None = None
-    handing_out: Found | None = None
+    event: InvitationEvent | None = None
+    handing_out: StoredInvitation | None = None
     note: str = field(default="", kw_only=True)
 
 
 def failure(
-    question: Question,
+    request: Request,
     status: int,
     detail: str,
     *,
     topic: str | None = None,
     retry_after: int | None = None,
-    event: Event | None = None,
+    event: InvitationEvent | None = None,
     extra: tuple[tuple[str, str], ...] = (),
 ) -> Reply:
     """An answer in the two forms of all that the gate says of itself: a page for people, JSON for programs."""
-    answer = question.pages.failed(
+    answer = request.pages.failed(
         status,
         detail,
-        accept=question.header(b"accept"),
-        language=question.header(b"accept-language"),
-        request_id=question.request_id,
+        accept=request.header(b"accept"),
+        language=request.header(b"accept-language"),
+        request_id=request.request_id,
         retry_after=retry_after,
         topic=topic,
     )

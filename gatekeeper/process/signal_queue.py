@@ -1,4 +1,4 @@
-"""Signals that are only recorded when they arrive; a loop that waits for them acts on them."""
+"""Signals are queued when they arrive; the loop that waits for them acts on them."""
 
 import selectors
 import signal
@@ -7,22 +7,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 
-class NotedSignals:
-    """Records these signals while `noting`. A handler can run anywhere in the program, so it does nothing else."""
+class SignalQueue:
+    """Queues these signals while `listening`. A handler can run anywhere in the program, so it does nothing else."""
 
     def __init__(self, numbers: Sequence[signal.Signals]) -> None:
         self.numbers = tuple(numbers)
-        self._noted: list[int] = []
+        self._queued: list[int] = []
         self._woken, self._wakes = socket.socketpair()
         self._woken.setblocking(False)
         self._wakes.setblocking(False)
 
     @contextmanager
-    def noting(self, selector: selectors.BaseSelector) -> Iterator[None]:
-        """A context in which signals are noted and wake ``selector``. What was blocked until now comes now."""
+    def listening(self, selector: selectors.BaseSelector) -> Iterator[None]:
+        """A context in which signals are queued and wake ``selector``; blocked ones are delivered as it begins."""
         selector.register(self._woken, selectors.EVENT_READ, self)
         before = {
-            number: signal.signal(number, lambda number, _: self._noted.append(number)) for number in self.numbers
+            number: signal.signal(number, lambda number, _: self._queued.append(number)) for number in self.numbers
         }
         woken_before = signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
         self.release()
@@ -34,16 +34,13 @@ class NotedSignals:
                 signal.signal(number, handler)
             self.close()
 
-    def _note(self, number: int, _frame: object) -> None:
-        self._noted.append(number)
-
     def take(self) -> list[int]:
         """The signals that came since the last call, in order."""
         with suppress(BlockingIOError):
             while self._woken.recv(4096):
                 pass
-        noted, self._noted = self._noted, []
-        return noted
+        queued, self._queued = self._queued, []
+        return queued
 
     def hold(self) -> None:
         """Until `release`, none is delivered: a child that was just forked must not run the parent's handlers."""

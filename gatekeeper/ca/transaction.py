@@ -14,18 +14,18 @@ from gatekeeper.ca.authority import Authority, identifier_hex, random_serial
 from gatekeeper.ca.bundle import make_bundle, make_password
 from gatekeeper.ca.certificates import sign_client, sign_server
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
-from gatekeeper.ca.holder import Holder
-from gatekeeper.ca.index import Entry, Index, Kind, entry_of
+from gatekeeper.ca.index import CertificateKind, Entry, Index, entry_of
 from gatekeeper.ca.keys import PrivateKey, key_pem, load_key
 from gatekeeper.ca.requests import check_request, read_request
 from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
 from gatekeeper.ca.store import NEW_BY_OLD, Store, issued_file
+from gatekeeper.ca.subject import Subject
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.verdict import Peer, Policy, Refuse, judge
 
 
 @dataclass(frozen=True, slots=True)
-class BundleWish:
+class BundleOptions:
     """How a ``.p12`` is wanted: which profile, and under which password (None: one is made)."""
 
     password: str | None = None
@@ -33,8 +33,8 @@ class BundleWish:
 
 
 @dataclass(slots=True)
-class Change:
-    """Made by `changing`, under the lock; nothing of it is on the disk yet."""
+class Transaction:
+    """Made by `open_transaction`, under the lock; nothing of it is on the disk yet."""
 
     store: Store
     authority: Authority
@@ -47,9 +47,9 @@ class Change:
     def sign(
         self,
         name: str,
-        kind: Kind,
+        kind: CertificateKind,
         public_key: CertificatePublicKeyTypes,
-        bearer: Holder,
+        subject: Subject,
         lifetime: timedelta,
         *,
         holds_key: bool,
@@ -58,20 +58,20 @@ class Change:
 
         AuthorityError for a client whom no gate would let in, by what the certificate says.
         """
-        sign = sign_client if kind is Kind.CLIENT else sign_server
+        sign = sign_client if kind is CertificateKind.CLIENT else sign_server
         lifetime = min(lifetime, time_left(self.authority, self.now))
         serial = random_serial(self.index.serials())
-        certificate = sign(self.authority, public_key, bearer, lifetime=lifetime, now=self.now, serial=serial)
-        if kind is Kind.CLIENT:
+        certificate = sign(self.authority, public_key, subject, lifetime=lifetime, now=self.now, serial=serial)
+        if kind is CertificateKind.CLIENT:
             self._must_be_let_in(certificate)
         signer = identifier_hex(self.authority.certificate) if self.retiring or self.index.retired else ""
         entry = entry_of(certificate, name, kind, holds_key=holds_key, authority=signer)
-        if self.index.key_is_stolen(entry.key):
+        if self.index.key_is_compromised(entry.key):
             raise AuthorityError(f"the key of {name} was revoked as stolen and is not certified again; make a new one")
         self.index = self.index.with_entry(entry)
         pem = Content(certificate.public_bytes(Encoding.PEM), PUBLIC)
         self.files[issued_file(entry.serial_hex)] = pem
-        self.files[f"{name}.crt"] = self._with_cross_certificate(pem) if kind is Kind.SERVER else pem
+        self.files[f"{name}.crt"] = self._with_cross_certificate(pem) if kind is CertificateKind.SERVER else pem
         return entry, certificate
 
     def _with_cross_certificate(self, pem: Content) -> Content:
@@ -91,20 +91,24 @@ class Change:
         for entry in entries:
             self.index = self.index.with_revocation(Revocation(entry.serial, self.now, RevocationReason.SUPERSEDED))
 
-    def put_key(self, name: str, key: PrivateKey, kind: Kind) -> None:
+    def put_key(self, name: str, key: PrivateKey, kind: CertificateKind) -> None:
         """``NAME.key``: a client's under the authority's passphrase, a server's unencrypted, for it starts alone."""
-        self.files[f"{name}.key"] = Content(key_pem(key, self.passphrase if kind is Kind.CLIENT else None), SECRET)
+        self.files[f"{name}.key"] = Content(
+            key_pem(key, self.passphrase if kind is CertificateKind.CLIENT else None), SECRET
+        )
 
     def put_request(self, name: str, request: x509.CertificateSigningRequest) -> None:
         """``NAME.csr``, from which the certificate can be renewed."""
         self.files[f"{name}.csr"] = Content(request.public_bytes(Encoding.PEM), PUBLIC)
 
-    def put_bundle(self, name: str, key: PrivateKey, certificate: x509.Certificate, wish: BundleWish) -> str | None:
+    def put_bundle(
+        self, name: str, key: PrivateKey, certificate: x509.Certificate, options: BundleOptions
+    ) -> str | None:
         """``NAME.p12``; gives the password if it was made here, None if it was given."""
-        made = make_password() if wish.password is None else None
-        password = made if wish.password is None else wish.password
+        made = make_password() if options.password is None else None
+        password = made if options.password is None else options.password
         above = self.store.signer(certificate)
-        octets = make_bundle(key, certificate, above, password or "", friendly_name=name, compat=wish.compat)
+        octets = make_bundle(key, certificate, above, password or "", friendly_name=name, compat=options.compat)
         self.files[f"{name}.p12"] = Content(octets, SECRET)
         return made
 
@@ -133,24 +137,24 @@ class Change:
 
 
 @contextmanager
-def changing(
+def open_transaction(
     store: Store, authority: Authority, retiring: Authority | None, passphrase: bytes, now: datetime
-) -> Iterator[Change]:
+) -> Iterator[Transaction]:
     """Lock the folder and change it; if anything is raised inside, nothing is written.
 
     The revocation list is written with every change: the key is at hand, and a list that runs out shuts the gate.
     """
     with store.opened():
-        change = Change(store, authority, retiring, passphrase, now, store.index())
-        yield change
-        index = replace(change.index, crl_number=change.index.crl_number + 1)
+        transaction = Transaction(store, authority, retiring, passphrase, now, store.index())
+        yield transaction
+        index = replace(transaction.index, crl_number=transaction.index.crl_number + 1)
         # Serials are never used twice, so each list may name what the other authority signed.
         crls = [
             make_crl(one, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
-            for one in (change.authority, change.retiring)
+            for one in (transaction.authority, transaction.retiring)
             if one is not None
         ]
-        store.commit(index, crls, change.files)
+        store.commit(index, crls, transaction.files)
 
 
 def time_left(authority: Authority, now: datetime) -> timedelta:

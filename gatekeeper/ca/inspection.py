@@ -19,8 +19,8 @@ from gatekeeper.ca.admission import Admission, Trust, admission, admission_of
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
 from gatekeeper.ca.names import check_name, printable
-from gatekeeper.ca.requests import STRICT_ERRORS, check_request, requested_holder
-from gatekeeper.ca.revocation import number_of
+from gatekeeper.ca.requests import STRICT_ERRORS, check_request, requested_subject
+from gatekeeper.ca.revocation import read_crl_number
 from gatekeeper.errors import AuthorityError, BindingError
 from gatekeeper.gate.certificate import read_certificate, serial_hex
 from gatekeeper.gate.names import rfc2253
@@ -60,7 +60,7 @@ _KINDS_OF_NAMES: tuple[tuple[type[x509.GeneralName], str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Inspection:
     """One thing found in a file: what it is, what it says, and what comes of it.
 
     ``facts`` are pairs of label and value. ``judged`` is the gate's answer to a certificate, None where there is
@@ -73,9 +73,9 @@ class Explanation:
     remark: str = ""
 
 
-def explain(
+def inspect_file(
     content: bytes, source: str, *, trust: Trust | None, ask_password: Callable[[], str], now: datetime
-) -> tuple[Explanation, ...]:
+) -> tuple[Inspection, ...]:
     """Explain everything in a file, at least one thing; AuthorityError if there is nothing that can be read.
 
     ``ask_password`` is called if the file is a ``.p12``.
@@ -83,22 +83,22 @@ def explain(
     with warnings.catch_warnings():
         # `cryptography` warns about odd countries, long names and serial numbers, which change nothing here.
         warnings.simplefilter("ignore")
-        return _explain(content, source, trust, ask_password, now)
+        return _inspect(content, source, trust, ask_password, now)
 
 
-def _explain(
+def _inspect(
     content: bytes, source: str, trust: Trust | None, ask_password: Callable[[], str], now: datetime
-) -> tuple[Explanation, ...]:
+) -> tuple[Inspection, ...]:
     blocks = list(_BLOCK.finditer(content))
     if blocks:
         sent = _certificates(content)
-        return tuple(_explain_block(block[1].decode(), block[0], source, trust, sent, now) for block in blocks)
+        return tuple(_inspect_block(block[1].decode(), block[0], source, trust, sent, now) for block in blocks)
     if _PFX.match(content):
-        return tuple(_explain_bundle(content, source, trust, ask_password(), now))
-    readers: tuple[Callable[[], Explanation], ...] = (
-        lambda: _explain_der(content, trust, now),
-        lambda: explain_crl(x509.load_der_x509_crl(content), trust, now),
-        lambda: explain_request(x509.load_der_x509_csr(content), source),
+        return tuple(_inspect_bundle(content, source, trust, ask_password(), now))
+    readers: tuple[Callable[[], Inspection], ...] = (
+        lambda: _inspect_der(content, trust, now),
+        lambda: inspect_crl(x509.load_der_x509_crl(content), trust, now),
+        lambda: inspect_request(x509.load_der_x509_csr(content), source),
     )
     for reader in readers:
         with suppress(*STRICT_ERRORS):
@@ -113,10 +113,10 @@ def _certificates(content: bytes) -> Sequence[x509.Certificate]:
         return ()
 
 
-def _explain_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()) -> Explanation:
+def _inspect_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()) -> Inspection:
     """What `cryptography` cannot read is read as the gate reads it: strictness is for what is made here."""
     try:
-        return explain_certificate(x509.load_der_x509_certificate(der), trust, now, sent)
+        return inspect_certificate(x509.load_der_x509_certificate(der), trust, now, sent)
     except STRICT_ERRORS:
         read = read_certificate(der)
     starts, ends = (datetime.fromtimestamp(moment, UTC) for moment in (read.not_before, read.not_after))
@@ -135,12 +135,12 @@ def _explain_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[
         judged = admission_of(der, trust, [one.public_bytes(Encoding.DER) for one in sent]) if trust else None
     except BindingError as error:
         judged, remark = None, f"{remark} Whether the gate lets it in cannot be told here: {error}."
-    return Explanation("A certificate in an unusual form", tuple(facts), judged, remark=remark)
+    return Inspection("A certificate in an unusual form", tuple(facts), judged, remark=remark)
 
 
-def explain_certificate(
+def inspect_certificate(
     certificate: x509.Certificate, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()
-) -> Explanation:
+) -> Inspection:
     """Explain a certificate; with an authority at hand, also whether its gate lets in who sends these others along."""
     facts = [
         ("Subject", rfc2253(certificate.subject) or "(empty)"),
@@ -157,23 +157,23 @@ def explain_certificate(
         facts.insert(4, ("Version", "1: the old form without extensions; taken, but made anew it says what it is for"))
     if trust is not None and certificate == trust.authority:
         remark = "This is the authority itself: the gate trusts what it signs."
-        return Explanation("The certificate of this authority", tuple(facts), remark=remark)
+        return Inspection("The certificate of this authority", tuple(facts), remark=remark)
     title = "The certificate of an authority (CA)" if _is_authority(certificate) else "A certificate"
     try:
-        return Explanation(title, tuple(facts), admission(certificate, trust, sent) if trust else None)
+        return Inspection(title, tuple(facts), admission(certificate, trust, sent) if trust else None)
     except BindingError as error:
-        return Explanation(title, tuple(facts), remark=f"Whether the gate lets it in cannot be told here: {error}.")
+        return Inspection(title, tuple(facts), remark=f"Whether the gate lets it in cannot be told here: {error}.")
 
 
-def explain_request(request: x509.CertificateSigningRequest, source: str) -> Explanation:
+def inspect_request(request: x509.CertificateSigningRequest, source: str) -> Inspection:
     """Explain a request, and whether `ca sign` takes it."""
-    wanted = requested_holder(request)
+    wanted = requested_subject(request)
     facts = [("Subject", rfc2253(request.subject) or "(empty)")]
     if wanted.alternatives:
         facts.append(("Asks for", _list_names(wanted.alternatives)))
     facts.append(("Key", _key(request)))
     facts.append(("Signature", _signature(request)))
-    return Explanation("A certificate signing request (CSR)", tuple(facts), remark=_signing(request, source))
+    return Inspection("A certificate signing request (CSR)", tuple(facts), remark=_signing(request, source))
 
 
 def _signing(request: x509.CertificateSigningRequest, source: str) -> str:
@@ -188,14 +188,14 @@ def _signing(request: x509.CertificateSigningRequest, source: str) -> str:
     return f"It can be signed: gatekeeper ca sign {shlex.quote(source)}"
 
 
-def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: datetime) -> Explanation:
+def inspect_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: datetime) -> Inspection:
     """Explain a revocation list, and whether a gate goes by it."""
     following = crl.next_update_utc
     facts = [
         ("Issuer", rfc2253(crl.issuer)),
         ("Made", f"{crl.last_update_utc:%Y-%m-%d %H:%M} UTC"),
         ("Next due", f"{following:%Y-%m-%d %H:%M} UTC ({_distance(following, now)})" if following else "never"),
-        ("Number", str(number_of(crl) or "none")),
+        ("Number", str(read_crl_number(crl) or "none")),
         ("Revoked", str(len(crl)) + (f", the first {_FEW} of which are" if len(crl) > _FEW else "")),
         *(
             ("", f"{serial_hex(one.serial_number)} since {one.revocation_date_utc:%Y-%m-%d}")
@@ -205,9 +205,9 @@ def explain_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: d
     remark = ""
     if following is not None and following <= now:
         remark = "It is overdue, and a gate that goes by it lets nobody in. Write it anew: gatekeeper ca crl"
-    if trust is not None and (complaint := _not_taken(crl, trust)):
-        remark = f"A gate that trusts this authority does not take it: {complaint}."
-    return Explanation("A revocation list (CRL)", tuple(facts), remark=remark)
+    if trust is not None and (problem := _not_taken(crl, trust)):
+        remark = f"A gate that trusts this authority does not take it: {problem}."
+    return Inspection("A revocation list (CRL)", tuple(facts), remark=remark)
 
 
 def _not_taken(crl: x509.CertificateRevocationList, trust: Trust) -> str:
@@ -218,42 +218,42 @@ def _not_taken(crl: x509.CertificateRevocationList, trust: Trust) -> str:
     return ""
 
 
-def _explain_block(
+def _inspect_block(
     label: str, pem: bytes, source: str, trust: Trust | None, sent: Sequence[x509.Certificate], now: datetime
-) -> Explanation:
+) -> Inspection:
     try:
         match label:
             case "CERTIFICATE" | "X509 CERTIFICATE":
-                return _explain_der(blocks(pem, CERTIFICATE_LABELS)[0], trust, now, sent)
+                return _inspect_der(blocks(pem, CERTIFICATE_LABELS)[0], trust, now, sent)
             case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
-                return explain_request(x509.load_pem_x509_csr(pem), source)
+                return inspect_request(x509.load_pem_x509_csr(pem), source)
             case "X509 CRL":
-                return explain_crl(x509.load_pem_x509_crl(pem), trust, now)
+                return inspect_crl(x509.load_pem_x509_crl(pem), trust, now)
             case _ if label.endswith("PRIVATE KEY"):
-                return _explain_key(pem)
+                return _inspect_key(pem)
     except STRICT_ERRORS as error:
         raise AuthorityError(f"{source}: the {label} in it is damaged, or its names cannot be read") from error
-    return Explanation(f"A block called {label}", (), remark="It is of no use to a gate.")
+    return Inspection(f"A block called {label}", (), remark="It is of no use to a gate.")
 
 
-def _explain_key(pem: bytes) -> Explanation:
+def _inspect_key(pem: bytes) -> Inspection:
     if key_is_encrypted(pem):
         facts = (("Protection", "encrypted under a passphrase"),)
-        return Explanation("A private key", facts, remark="It never leaves the device that it belongs to.")
+        return Inspection("A private key", facts, remark="It never leaves the device that it belongs to.")
     try:
         kind = describe_key(load_pem_private_key(pem, None))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         kind = "unknown"
-    return Explanation(
+    return Inspection(
         "A private key",
         (("Kind", kind), ("Protection", "none: whoever reads this file has the key")),
         remark="Encrypt it, unless a server must start with it: openssl pkey -aes256 -in FILE -out FILE.new",
     )
 
 
-def _explain_bundle(
+def _inspect_bundle(
     content: bytes, source: str, trust: Trust | None, password: str, now: datetime
-) -> Iterator[Explanation]:
+) -> Iterator[Inspection]:
     opened = read_bundle(content, password, source)
     protection = next((words for oid, words in _PROFILES if oid in content), "unknown")
     if opened.certificate and opened.key:
@@ -266,9 +266,9 @@ def _explain_bundle(
         ("Private key", describe_key(opened.key) if opened.key else "none"),
         ("Certificates", str(len(opened.others) + (opened.certificate is not None))),
     )
-    yield Explanation("A bundle of key and certificates (PKCS #12)", facts, remark=remark)
+    yield Inspection("A bundle of key and certificates (PKCS #12)", facts, remark=remark)
     for certificate in filter(None, (opened.certificate, *opened.others)):
-        yield explain_certificate(certificate, trust, now, opened.others)
+        yield inspect_certificate(certificate, trust, now, opened.others)
 
 
 def _span(start: datetime, end: datetime, now: datetime) -> str:
@@ -320,9 +320,9 @@ def _list_names(names: tuple[x509.GeneralName, ...]) -> str:
     return ", ".join(shown) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
 
 
-def _key(holder: x509.Certificate | x509.CertificateSigningRequest) -> str:
+def _key(owner: x509.Certificate | x509.CertificateSigningRequest) -> str:
     try:
-        return describe_key(holder.public_key())
+        return describe_key(owner.public_key())
     except (ValueError, UnsupportedAlgorithm):
         return "of a kind that is not known here"
 

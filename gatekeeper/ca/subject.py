@@ -1,4 +1,4 @@
-"""What a certificate says about its bearer."""
+"""The subject of a certificate: its distinguished name and its subject alternative names."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -9,14 +9,14 @@ from cryptography.x509.oid import NameOID
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """What a certificate says about its bearer: the subject, and the alternative names (RFC 5280, 4.2.1.6)."""
+class Subject:
+    """Whom a certificate is for: the subject field (RFC 5280, 4.1.2.6), and the subject alternative names (4.2.1.6)."""
 
     name: x509.Name
     alternatives: tuple[x509.GeneralName, ...] = ()
 
 
-def holder(
+def make_subject(
     name: str | None,
     *,
     organizational_units: Iterable[str] = (),
@@ -24,15 +24,15 @@ def holder(
     dns_names: Iterable[str] = (),
     uris: Iterable[str] = (),
     ips: Iterable[str] = (),
-) -> Holder:
-    """Put a `Holder` together; ValueError for what cannot stand in a certificate: an empty name, one of 65 characters …
+) -> Subject:
+    """Make a `Subject`; ValueError for what no certificate can hold: an empty name, one of 65 characters …
 
     A ``name`` of None leaves the common name out; one of spaces is written as it is.
     """
     attributes = [x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, unit) for unit in organizational_units]
     if name is not None:
         attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, name))
-    return Holder(
+    return Subject(
         x509.Name(attributes),
         (
             *(x509.RFC822Name(email) for email in emails),
@@ -43,13 +43,13 @@ def holder(
     )
 
 
-def server_holder(name: str, hosts: Iterable[str]) -> Holder:
+def make_server_subject(name: str, hosts: Iterable[str]) -> Subject:
     """A server's names, host names and IP addresses told apart."""
     dns_names: list[str] = []
     ips: list[str] = []
     for host in hosts:
         (ips if _is_address(host) else dns_names).append(host)
-    return holder(name, dns_names=dns_names, ips=ips)
+    return make_subject(name, dns_names=dns_names, ips=ips)
 
 
 def common_name(name: x509.Name) -> str:
