@@ -124,7 +124,7 @@ class OpenSSL:
         """To be called in the servername callback: the client is asked for no certificate (SSL_set_verify(3)), so
         browsers show no choice of them. The connection is then one without a certificate.
         """
-        self._call["SSL_set_verify"](self._connection_pointer(connection), _VERIFY_NONE, None)
+        self._call["SSL_set_verify"](self._libssl.connection_pointer(connection), _VERIFY_NONE, None)
 
     def give_ticket(self, connection: ssl.SSLObject) -> bool:
         """Send a session ticket with the next bytes that are sent; False if the connection cannot have one."""
