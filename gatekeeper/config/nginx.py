@@ -68,6 +68,9 @@ def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
             yield from _walk(one.block)
 
 
+_IDLE = ("proxy_read_timeout", "proxy_send_timeout", "grpc_read_timeout", "grpc_send_timeout", "client_body_timeout")
+
+
 @dataclass(slots=True)
 class _Notes:
     """Directives that could not be translated, each with its position."""
@@ -120,6 +123,8 @@ class _Writer:
             lines.append(_line("min_tls", "1.3"))
         elif protocols and "TLSv1.3" not in protocols:
             lines.append(_line("max_tls", "1.2"))
+        if values(server.get("http2")) == ["off"]:
+            lines.append("http2 = false")
         if workers := first(named(self._main, "worker_processes")):
             lines += [f"workers = {workers.args[0] if workers.args[0].isdigit() else _text('auto')}"]
         lines += self._proxies(server)
@@ -216,11 +221,9 @@ class _Writer:
         timeouts = {
             "request_header": longest(named(every, "client_header_timeout"), duration),
             "idle": longest(named(every, "keepalive_timeout"), duration),
-            "connect": longest(named(every, "proxy_connect_timeout"), duration),
-            "response_header": longest(named(every, "proxy_read_timeout"), duration),
-            "stream_idle": longest(
-                named(every, "proxy_read_timeout", "proxy_send_timeout", "client_body_timeout"), duration
-            ),
+            "connect": longest(named(every, "proxy_connect_timeout", "grpc_connect_timeout"), duration),
+            "response_header": longest(named(every, "proxy_read_timeout", "grpc_read_timeout"), duration),
+            "stream_idle": longest(named(every, *_IDLE), duration),
             "tunnel_idle": longest(named(every, "proxy_read_timeout"), duration),
         }
         lines = [_line(key, value) for key, value in timeouts.items() if value]
@@ -236,6 +239,8 @@ class _Writer:
         events = [one for block in named(self._main, "events") for one in block.block]
         if connections := first(named(events, "worker_connections")):
             lines.append(f"connections = {int(connections.args[0])}" if connections.args[0].isdigit() else "")
+        if streams := first(named(every, "http2_max_concurrent_streams")):
+            lines.append(f"http2_streams = {int(streams.args[0])}" if streams.args[0].isdigit() else "")
         return "\n".join(["[limits]", *filter(None, lines)])
 
 

@@ -3,28 +3,32 @@
 # What the gate does anyway, or what its process model leaves nothing to say about.
 ALWAYS = frozenset(
     {
-        "accept_mutex", "charset", "daemon", "default_type", "events", "http", "http2", "if_modified_since", "include",
-        "index", "keepalive", "keepalive_requests", "least_conn", "lingering_close", "location", "multi_accept", "pid",
-        "postpone_output", "proxy_buffer_size", "proxy_buffering", "proxy_buffers", "proxy_busy_buffers_size",
-        "proxy_http_version", "proxy_pass_request_body", "proxy_pass_request_headers", "proxy_redirect",
-        "proxy_request_buffering", "proxy_socket_keepalive", "reset_timedout_connection", "sendfile", "server",
-        "server_names_hash_bucket_size", "server_names_hash_max_size", "server_tokens", "ssl", "ssl_ciphers",
-        "ssl_conf_command", "ssl_dhparam", "ssl_ecdh_curve", "ssl_prefer_server_ciphers", "ssl_session_cache",
-        "ssl_session_timeout", "tcp_nodelay", "tcp_nopush", "types", "types_hash_max_size", "types_hash_bucket_size",
-        "upstream", "use", "worker_connections", "worker_rlimit_nofile", "zone",
+        "accept_mutex", "charset", "daemon", "default_type", "events", "grpc_buffer_size", "grpc_socket_keepalive",
+        "http", "if_modified_since", "include", "index", "keepalive",
+        "keepalive_requests", "least_conn", "lingering_close", "location", "multi_accept", "pid", "postpone_output",
+        "proxy_buffer_size", "proxy_buffering", "proxy_buffers", "proxy_busy_buffers_size", "proxy_http_version",
+        "proxy_pass_request_body", "proxy_pass_request_headers", "proxy_redirect", "proxy_request_buffering",
+        "proxy_socket_keepalive", "reset_timedout_connection", "sendfile", "server", "server_names_hash_bucket_size",
+        "server_names_hash_max_size", "server_tokens", "ssl", "ssl_ciphers", "ssl_conf_command", "ssl_dhparam",
+        "ssl_ecdh_curve", "ssl_prefer_server_ciphers", "ssl_session_cache", "ssl_session_timeout", "tcp_nodelay",
+        "tcp_nopush", "types", "types_hash_bucket_size", "types_hash_max_size", "upstream", "use", "worker_connections",
+        "worker_rlimit_nofile", "zone",
     }
 )  # fmt: skip
 
 # Read by `gatekeeper.config.nginx`, which itself says what it could not take over of them.
 TRANSLATED = frozenset(
     {
-        "access_log", "client_body_timeout", "client_header_timeout", "client_max_body_size", "if",
-        "keepalive_timeout", "listen", "proxy_connect_timeout", "proxy_pass", "proxy_read_timeout",
-        "proxy_send_timeout", "proxy_set_header", "proxy_ssl_certificate", "proxy_ssl_certificate_key",
-        "proxy_ssl_name", "proxy_ssl_server_name", "proxy_ssl_trusted_certificate", "proxy_ssl_verify",
-        "proxy_ssl_verify_depth", "root", "server_name", "set_real_ip_from", "ssl_certificate",
-        "ssl_certificate_key", "ssl_client_certificate", "ssl_crl", "ssl_ocsp", "ssl_password_file",
-        "ssl_protocols", "ssl_session_tickets", "ssl_trusted_certificate", "ssl_verify_client",
+        "access_log", "client_body_timeout", "client_header_timeout", "client_max_body_size", "grpc_connect_timeout",
+        "grpc_pass", "grpc_read_timeout", "grpc_send_timeout", "grpc_set_header", "grpc_ssl_certificate",
+        "grpc_ssl_certificate_key", "grpc_ssl_name", "grpc_ssl_server_name", "grpc_ssl_trusted_certificate",
+        "grpc_ssl_verify", "grpc_ssl_verify_depth", "http2", "http2_max_concurrent_streams", "if",
+        "keepalive_timeout", "listen",
+        "proxy_connect_timeout", "proxy_pass", "proxy_read_timeout", "proxy_send_timeout", "proxy_set_header",
+        "proxy_ssl_certificate", "proxy_ssl_certificate_key", "proxy_ssl_name", "proxy_ssl_server_name",
+        "proxy_ssl_trusted_certificate", "proxy_ssl_verify", "proxy_ssl_verify_depth", "root", "server_name",
+        "set_real_ip_from", "ssl_certificate", "ssl_certificate_key", "ssl_client_certificate", "ssl_crl", "ssl_ocsp",
+        "ssl_password_file", "ssl_protocols", "ssl_session_tickets", "ssl_trusted_certificate", "ssl_verify_client",
         "ssl_verify_depth", "user", "worker_processes",
     }
 )  # fmt: skip
@@ -51,7 +55,6 @@ REASONS = {
     "expires": "let the app send Cache-Control",
     "fastcgi_pass": "gatekeeper speaks HTTP to apps; keep nginx behind the gate, or give the app an HTTP port",
     "fastcgi_param": "gatekeeper speaks HTTP to apps",
-    "grpc_pass": "an upstream of h2c:// or h2:// speaks HTTP/2; write it by hand",
     "gzip": _NOT_DONE,
     "hash": "requests go to the endpoint with the fewest",
     "ip_hash": "requests go to the endpoint with the fewest",

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.addresses import parse_host, parse_upstream
@@ -14,13 +14,16 @@ Note = Callable[[Directive, str], None]
 _CHECK = re.compile(r"\$ssl_client_verify (?:!=|!~\*?) \"?\^?(?:SUCCESS|OK)\$?\"?")
 # Said by the gate anyway, or of no use behind it.
 _HEADERS_SET = {"connection", "host", "upgrade", "x-request-id", "x-real-ip", "x-scheme", "x-url-scheme"}
-_ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "alias")
+_ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "alias")
+# Behind "proxy_" or "grpc_".
 _TLS_KEYS = {
-    "proxy_ssl_trusted_certificate": "ca",
-    "proxy_ssl_certificate": "certificate",
-    "proxy_ssl_certificate_key": "key",
-    "proxy_ssl_name": "server_name",
+    "ssl_trusted_certificate": "ca",
+    "ssl_certificate": "certificate",
+    "ssl_certificate_key": "key",
+    "ssl_name": "server_name",
 }
+# The scheme of nginx, and the one of an app that speaks HTTP/2 there.
+_HTTP2 = {"http": "h2c", "https": "h2", "grpc": "h2c", "grpcs": "h2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A path as routes have it, and where it leads: a URL of ``proxy_pass``, or a folder."""
+    """A path as routes have it, and where it leads: a URL of ``proxy_pass`` or ``grpc_pass``, or a folder."""
 
     path: str
     target: str
@@ -96,12 +99,14 @@ def locations(server: Server, note: Note) -> Iterator[Location]:
 def _location(one: Directive, path: str, server: Server, note: Note) -> Location | None:
     for nested in named(one.block, "location"):
         note(nested, "nested locations are not taken over")
-    for header in named(one.block, "proxy_set_header"):
+    for header in named(one.block, "proxy_set_header", "grpc_set_header"):
         _header(header, note)
-    passed, root = first(named(one.block, "proxy_pass")), first(named(one.block, "root") or server.get("root"))
+    passed = first(named(one.block, "proxy_pass", "grpc_pass"))
+    root = first(named(one.block, "root") or server.get("root"))
     if passed is not None:
-        target = _target(passed, one, note)
-        return Location(path, target, one, server) if target else None
+        location = Location(path, "", one, server)
+        target = _target(passed, one, values(location.get("proxy_http_version")) == ["2"], note)
+        return replace(location, target=target) if target else None
     if root is not None and not named(one.block, *_ANSWERS_OTHERWISE):
         return Location(path, _folder(root), one, server)
     note(one, "leads nowhere that gatekeeper knows; without a route, it answers 404 there or takes a wider one")
@@ -127,16 +132,23 @@ def _path(one: Directive, note: Note) -> str | None:
     return path
 
 
-def _target(passed: Directive, location: Directive, note: Note) -> str:
-    url = passed.args[0]
+def _target(passed: Directive, location: Directive, speaks_http2: bool, note: Note) -> str:
+    url, is_grpc = passed.args[0], passed.name == "grpc_pass"
     if "$" in url:
         note(passed, "variables cannot be in an address")
         return ""
-    match = re.fullmatch(r"(https?)://(unix:[^:]+:?|[^/]+)(/.*)?", url)
-    if match is None:
-        note(passed, "is no http or https address")
+    if is_grpc and "://" not in url:
+        url = f"grpc://{url}"
+    match = re.fullmatch(r"(grpcs?|https?)://(unix:[^:]+:?|[^/]+)(/.*)?", url)
+    if match is None or match[1].startswith("grpc") is not is_grpc:
+        note(passed, f"is no {'grpc or grpcs' if is_grpc else 'http or https'} address")
         return ""
     scheme, host, uri = match.groups()
+    if is_grpc or speaks_http2:
+        scheme = _HTTP2[scheme]
+        if host.startswith("unix:"):
+            note(passed, "apps at a Unix socket are spoken to in HTTP/1.1; give it a port")
+            return ""
     if uri is not None and uri != location.args[-1]:
         note(passed, f"replaces the path in nginx; the app gets it as it came, with {location.args[-1]}")
     return f"{scheme}://{host.removesuffix(':')}"
@@ -199,7 +211,7 @@ def _app(name: str, location: Location, groups: dict[str, Directive], note: Note
     if not urls:
         note(where, f"the upstream {host} has no servers")
         return None
-    tls = _tls(location, note) if any(url.startswith("https:") for url in urls) else {}
+    tls = _tls(location, note) if any(url.startswith(("https:", "h2:")) for url in urls) else {}
     return App(name, location.target, tuple(urls), tls)
 
 
@@ -219,7 +231,8 @@ def _url(scheme: str, host: str) -> str:
 
 
 def _tls(location: Location, note: Note) -> dict[str, str]:
-    keys = {key: found[0] for name, key in _TLS_KEYS.items() if (found := values(location.get(name)))}
-    if values(location.get("proxy_ssl_verify")) != ["on"]:
+    module = "grpc" if location.target.startswith("h2:") and not location.get("proxy_pass") else "proxy"
+    keys = {key: found[0] for name, key in _TLS_KEYS.items() if (found := values(location.get(f"{module}_{name}")))}
+    if values(location.get(f"{module}_ssl_verify")) != ["on"]:
         note(location.block or location.server.block, "nginx takes any certificate of the app; gatekeeper verifies it")
     return keys

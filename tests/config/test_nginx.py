@@ -117,6 +117,53 @@ def test_an_app_behind_tls_is_verified(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("inside", "url"),
+    [
+        ("grpc_pass 127.0.0.1:50051;", "h2c://127.0.0.1:50051"),
+        ("grpc_pass grpc://127.0.0.1:50051;", "h2c://127.0.0.1:50051"),
+        ("grpc_pass grpcs://app.internal;", "h2://app.internal:443"),
+        ("grpc_pass grpc://pool;", "h2c://10.0.0.1:50051"),
+        ("proxy_pass http://127.0.0.1:8000; proxy_http_version 2;", "h2c://127.0.0.1:8000"),
+        ("proxy_pass https://app.internal; proxy_http_version 2;", "h2://app.internal:443"),
+        ("proxy_pass https://app.internal; proxy_http_version 1.1;", "https://app.internal:443"),
+    ],
+)
+def test_an_app_that_speaks_http2(tmp_path: Path, inside: str, url: str) -> None:
+    """grpc_pass, and proxy_pass with version 2: prior knowledge without TLS, ALPN with it."""
+    group = "upstream pool { server 10.0.0.1:50051; }"
+    configuration, _ = translated(tmp_path, f"{group} server {{ {TLS} {CHECKED} location / {{ {inside} }} }}")
+    assert str(configuration.settings.every_upstream["default"].url) == url
+
+
+def test_the_keys_of_grpc_are_those_of_proxy(tmp_path: Path) -> None:
+    """Verification, timeouts; a Unix socket is said, for nothing speaks HTTP/2 there."""
+    configuration, notes = translated(
+        tmp_path,
+        f"server {{ {TLS} {CHECKED} location / {{ grpc_pass grpcs://app.internal; grpc_ssl_name app;"
+        " grpc_ssl_trusted_certificate app-ca.crt; grpc_ssl_verify on; grpc_read_timeout 10m; grpc_send_timeout 20m;"
+        " grpc_connect_timeout 9s; grpc_set_header Host $host; }"
+        " location /u/ { grpc_pass unix:/run/a.sock; } }",
+    )
+    settings = configuration.settings
+    app = settings.every_upstream["default"]
+    assert app.server_name == "app"
+    assert app.ca is not None
+    assert app.ca.name == "app-ca.crt"
+    times = settings.timeouts
+    assert (times.response_header, times.stream_idle, times.connect) == (600.0, 1200.0, 9.0)
+    assert len(notes) == 1
+    assert "apps at a Unix socket are spoken to in HTTP/1.1" in notes[0]
+
+
+@pytest.mark.parametrize(("written", "offered"), [("", True), ("http2 on;", True), ("http2 off;", False)])
+def test_http2_off_is_taken_over(tmp_path: Path, written: str, offered: bool) -> None:
+    """It is on by default here."""
+    more = f"{written} http2_max_concurrent_streams 128;"
+    settings = translated(tmp_path, f"server {{ {TLS} {CHECKED} {more} location / {{ {PASSED} }} }}")[0].settings
+    assert (settings.server.http2, settings.limits.http2_streams) == (offered, 128)
+
+
+@pytest.mark.parametrize(
     ("server", "note"),
     [
         (f"{TLS} location / {{ {PASSED} }}", "asks for no certificate in nginx; here every visitor needs one"),
@@ -125,6 +172,8 @@ def test_an_app_behind_tls_is_verified(tmp_path: Path) -> None:
         (f"{TLS} {CHECKED} location /x {{ {PASSED} }}", "takes /x and what is below it, but not /xsomething"),
         (f"{TLS} {CHECKED} location /a%20b/ {{ {PASSED} }}", "holds characters that no path of a route may have"),
         (f"{TLS} {CHECKED} location / {{ proxy_pass http://$x; }}", "variables cannot be in an address"),
+        (f"{TLS} {CHECKED} location / {{ grpc_pass http://a; }}", "is no grpc or grpcs address"),
+        (f"{TLS} {CHECKED} location / {{ proxy_pass grpc://a; }}", "is no http or https address"),
         (f"{TLS} {CHECKED} location /x/ {{ proxy_pass http://a/; }}", "replaces the path in nginx"),
         (f"{TLS} {CHECKED} location / {{ fastcgi_pass a; }}", "leads nowhere that gatekeeper knows"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} allow 10.0.0.0/8; }}", "addresses are not rules of a route"),
