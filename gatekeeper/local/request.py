@@ -8,7 +8,7 @@ from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.refusal.answer import RefusalPages
-from gatekeeper.wire.request import Block
+from gatekeeper.wire.block import Block
 
 
 class InvitationEvent(StrEnum):

@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
-from gatekeeper.wire.request import Block, RequestHead
+from gatekeeper.wire.block import Block
+from gatekeeper.wire.request import RequestHead
 
 # What a log and an app can take as an identifier; anything else from a proxy is replaced.
 _REQUEST_ID = re.compile(rb"[0-9A-Za-z._~+/=:@-]{1,128}")

@@ -28,7 +28,8 @@ from urllib.parse import unquote_to_bytes
 
 from gatekeeper.errors import StartError
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.wire.request import Block, RequestHead
+from gatekeeper.wire.block import Block
+from gatekeeper.wire.request import RequestHead
 
 _log = logging.getLogger("gatekeeper")
 

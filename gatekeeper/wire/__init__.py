@@ -1,10 +1,10 @@
 """Parses and writes HTTP: the only package that knows the HTTP parser. No socket, no clock, no asyncio.
 
-head
+head (`request`, `response`)
     the bytes of a message up to and including its blank line: start line and header block.
 block
-    everything in a head after the start line.
-field
+    everything in a request's head after the request line: what its fields mean together.
+field (`headers`)
     one line of a block, judged by itself: passed on, dropped, or one of the few that mean something to a proxy.
 framing
     where a body ends: nowhere (there is none), after a known length, after the last chunk, or with the connection.

@@ -9,28 +9,15 @@ number and size, and a reload makes a new reader. The twelve headers of a browse
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import httptools
-
 from gatekeeper.errors import MessageError
+from gatekeeper.wire.block import Block, read_block, read_cookie
 from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.foreign import BUILT_IN, NameSet
-from gatekeeper.wire.framing import CHUNKED, LENGTH, NONE, Body, ChunkedBody, Framing, LengthBody
-from gatekeeper.wire.headers import (
-    BROKEN_LINE_END,
-    TOKEN,
-    USUAL_OPTIONS,
-    Field,
-    collect,
-    is_reserved,
-    read_length,
-    read_request_field,
-    split_field,
-    tokens,
-)
+from gatekeeper.wire.framing import CHUNKED, NONE, Body, ChunkedBody, LengthBody
+from gatekeeper.wire.headers import BROKEN_LINE_END, TOKEN, is_reserved, read_request_field
 from gatekeeper.wire.rules import MessageRule
 
 # RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is never
@@ -40,27 +27,6 @@ _METHOD_LINE = re.compile(rb"(?:CONNECT|TRACE) [!\"$-~]+ HTTP/1\.[01]")
 _VERSION_LINE = re.compile(TOKEN + rb" [!\"$-~]+ HTTP/[0-9]\.[0-9]")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
-# RFC 3986, 3.2.2 and 3.2.3, without what no DNS name holds: userinfo ("a@b" is how one server is made to see a and
-# the next b), percent-encoding (which only some undo), and commas (which make a list).
-_HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
-# RFC 9110, 7.6.1: a connection option must not name a field that is meant for every recipient. Honouring it would let
-# the visitor take the message apart.
-_NEVER_PER_CONNECTION = frozenset(
-    {
-        b"authorization",
-        b"cache-control",
-        b"content-length",
-        b"content-type",
-        b"cookie",
-        b"expect",
-        b"host",
-        b"transfer-encoding",
-    }
-)
-_ABOUT_THE_CONNECTION = frozenset({b"close", b"keep-alive"})
-# Options that name no field which passes.
-_PLAIN_OPTIONS = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"})
-
 CACHED_HEADS = 512
 CACHED_BLOCKS = 512
 CACHED_FIELDS = 2048
@@ -72,44 +38,6 @@ CACHED_STRANGERS, CACHED_STRANGER_BYTES = 64, 1024
 # let in fills it on purpose, 2 MiB with browsers.
 CACHED_BLOCK_BYTES = 4096
 CACHED_FIELD_BYTES = 1024
-
-
-@dataclass(slots=True, eq=False)
-class Block:
-    """What a header block says; it is shared between requests and never changed.
-
-    ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is the
-    line that repeats Host for apps behind several proxies. ``lines`` is how many came. ``options`` are the tokens of
-    Connection. ``fields`` holds the fields that mean something to the gate itself, by their lower-case names,
-    ``stripped`` what no trailer may be called either.
-    """
-
-    forward: bytes
-    forwarded_host: bytes
-    lines: int
-    host: bytes
-    framing: Framing
-    length: int
-    options: frozenset[bytes]
-    fields: Mapping[bytes, bytes]
-    stripped: NameSet
-
-    @property
-    def plain(self) -> bool:
-        """Whether there is no body, and nothing in Connection but keep-alive or close; Expect announces a body."""
-        return self.framing is Framing.NONE and self.options <= _ABOUT_THE_CONNECTION and b"expect" not in self.fields
-
-    def get(self, name: bytes) -> bytes:
-        """The value of Accept, User-Agent, X-Forwarded-For or another field that interests the gate, b"" if none came.
-
-        Nothing is believed yet: only a trusted proxy may speak of whom it forwards for.
-        """
-        return self.fields.get(name, b"")
-
-    @property
-    def expects_continue(self) -> bool:
-        """Whether the client waits for 100 Continue before it sends the body (RFC 9110, 10.1.1)."""
-        return b"expect" in self.fields
 
 
 @dataclass(slots=True)
@@ -269,83 +197,6 @@ def without_empty_lines(held: bytes) -> bytes:
     return held[lines.end() :] if lines else held
 
 
-def read_block(fields: Mapping[bytes, Field], stripped: NameSet, limit: int, block: bytes) -> Block:
-    """Read everything after the request line, the blank line included; MessageError if it is refused.
-
-    ``fields`` gives the `Field` of a line; ``stripped`` are the names that no trailer may have either; ``limit`` is
-    how many lines there may be.
-    """
-    lines = block[:-4].split(b"\r\n") if len(block) > 2 else []
-    # RFC 6585, 5: 431 where the fields are too many in all.
-    if len(lines) > limit:
-        raise MessageRule.FIELD_COUNT.error()
-    known = list(map(fields.__getitem__, lines))
-    special = collect(known)
-    host = special.get(b"host")
-    # RFC 9112, 3.2: more than one Host, or one with an invalid value, must get 400.
-    if host is not None and _HOST.fullmatch(host) is None:
-        raise MessageRule.HOST_MALFORMED.error()
-    framing, length, framing_line = _framing(special)
-    # RFC 9110, 10.1.1: an expectation other than 100-continue may get 417.
-    if b"expect" in special and special[b"expect"].lower() != b"100-continue":
-        raise MessageRule.EXPECTATION.error()
-    options = _options(special[b"connection"]) if b"connection" in special else _NO_OPTIONS
-    if not options <= _PLAIN_OPTIONS:
-        known = [field for field in known if field.name not in options]
-    _ask_llhttp(block)
-    forward = b"".join([field.line for field in known])
-    if host is None:
-        return Block(forward + framing_line, b"", len(lines), b"", framing, length, options, special, stripped)
-    forward = b"Host: %b\r\n%b%b" % (host, forward, framing_line)
-    forwarded_host = b"X-Forwarded-Host: %b\r\n" % host
-    return Block(forward, forwarded_host, len(lines), host, framing, length, options, special, stripped)
-
-
-def read_cookie(line: bytes) -> bytes:
-    """The line of a cookie for the upstream. llhttp is not asked, which takes the same bytes in a value (0.9 µs)."""
-    return b"Cookie: %b\r\n" % split_field(line)[1]
-
-
-_NO_OPTIONS = frozenset[bytes]()
-_NO_BODY = (NONE, 0, b"")
-_CHUNKED_BODY = (CHUNKED, 0, b"Transfer-Encoding: chunked\r\n")
-
-
-def _framing(special: Mapping[bytes, bytes]) -> tuple[Framing, int, bytes]:
-    """RFC 9112, 6.1 to 6.3, without its leniences: whatever two readers could read differently is refused.
-
-    Framing, length, and the line that says so to the upstream.
-    """
-    coding, length = special.get(b"transfer-encoding"), special.get(b"content-length")
-    if coding is None:
-        if length is None:
-            return _NO_BODY
-        number = read_length(length, MessageRule.LENGTH_MALFORMED)
-        return LENGTH, number, b"Content-Length: %d\r\n" % number
-    # RFC 9112, 6.3 (3): Content-Length beside Transfer-Encoding ought to be handled as an error (request smuggling).
-    if length is not None:
-        raise MessageRule.LENGTH_AND_CODING.error()
-    if coding.lower() == b"chunked":
-        return _CHUNKED_BODY
-    *others, last = tokens(coding, MessageRule.CODING_MALFORMED) or [b""]
-    # RFC 9112, 6.1: a transfer coding that the server does not understand should get 501.
-    if last == b"chunked" and others and b"chunked" not in others:
-        raise MessageRule.CODING_UNKNOWN.error()
-    # RFC 9112, 6.3 (4): where chunked is not the final coding, the length cannot be determined: 400. 6.1: only once.
-    raise MessageRule.CODING_MALFORMED.error()
-
-
-def _options(value: bytes) -> frozenset[bytes]:
-    """What Connection asks for (RFC 9110, 7.6.1)."""
-    options = USUAL_OPTIONS.get(value)
-    if options is None:
-        options = frozenset(tokens(value, MessageRule.CONNECTION_LIST))
-        # RFC 9110, 7.6.1: a connection option must not name a field that is intended for all recipients.
-        if not options.isdisjoint(_NEVER_PER_CONNECTION):
-            raise MessageRule.CONNECTION_NAMES.error()
-    return options
-
-
 def _judge_target(head: RequestHead) -> None:
     """Everything that is not a plain path with a Host: other target forms (RFC 9112, 3.2), HTTP/1.0, no Host."""
     method, target, block = head.method, head.target, head.block
@@ -379,27 +230,10 @@ def unreadable_head(data: bytes) -> RequestHead:
     line = data.partition(b"\r\n")[0]
     method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
     special = {name.lower(): value for name, value in reversed(_WISHES.findall(data))}
-    block = Block(b"", b"", 0, b"", NONE, 0, _NO_OPTIONS, special, BUILT_IN)
+    block = Block(b"", b"", 0, b"", NONE, 0, frozenset(), special, BUILT_IN)
     return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, block)
 
 
 # Of a request line that is none, enough to recognise it by.
 LOGGED_LINE_BYTES = 256
 _WISHES = re.compile(rb"\r\n(Accept|Accept-Language|Content-Type):[ \t]*([\t -~]*)", re.IGNORECASE)
-
-
-class _Judge:
-    """llhttp's second opinion needs no callbacks."""
-
-
-_JUDGE = _Judge()
-
-
-def _ask_llhttp(block: bytes) -> None:
-    """The second judge: llhttp, in its strict mode, must be able to read the block too. 0.9 µs."""
-    try:
-        httptools.HttpRequestParser(_JUDGE).feed_data(b"POST / HTTP/1.1\r\n" + block)
-    except httptools.HttpParserUpgrade:
-        return
-    except httptools.HttpParserError as error:
-        raise MessageRule.FIELD_LINE.error() from error

@@ -14,9 +14,9 @@ from gatekeeper.local.page import page
 from gatekeeper.local.request import Reply, Request
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
+from gatekeeper.wire.block import read_block
 from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.headers import read_request_field
-from gatekeeper.wire.request import read_block
 
 WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/130.0.0.0 Safari/537.36"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:132.0) Gecko/20100101 Firefox/132.0"

@@ -9,7 +9,8 @@ from gatekeeper.proxy.forwarding import (
     believed_request_id,
     client_address,
 )
-from gatekeeper.wire.request import Block, HeadLimits, RequestReader
+from gatekeeper.wire.block import Block
+from gatekeeper.wire.request import HeadLimits, RequestReader
 
 
 def block(*lines: bytes) -> Block:

@@ -1,25 +1,20 @@
 """Request heads."""
 
-from collections.abc import Callable
 from dataclasses import fields
-from itertools import product
-from types import SimpleNamespace
 
-import httptools
 import pytest
 
 from gatekeeper.errors import MessageError
+from gatekeeper.wire.block import Block
 from gatekeeper.wire.framing import ChunkedBody, Framing, LengthBody
 from gatekeeper.wire.request import (
     CACHED_BLOCK_BYTES,
     CACHED_STRANGER_BYTES,
     CACHED_STRANGERS,
     LOGGED_LINE_BYTES,
-    Block,
     HeadLimits,
     RequestHead,
     RequestReader,
-    read_cookie,
     unreadable_head,
     without_empty_lines,
 )
@@ -126,18 +121,6 @@ def test_everything_else_is_no_upgrade(line: bytes, lines: tuple[bytes, ...]) ->
     head = read(*lines, line=line)
     assert not head.upgrade
     assert b"pgrade" not in head.block.forward
-
-
-def test_an_expectation_is_seen_and_passed_on() -> None:
-    """RFC 9110, 10.1.1."""
-    assert read(b"Host: x", b"Expect: 100-Continue").block.expects_continue
-    assert not read(b"Host: x").block.expects_continue
-
-
-def test_fields_named_in_connection_do_not_pass() -> None:
-    """RFC 9110, 7.6.1, in any case; Host and framing are written anew."""
-    head = read(b"Host: x", b"Connection: close, x-hop", b"X-Hop: 1", b"X-HOP: 2", b"X-Hope: 3")
-    assert head.block.forward == b"Host: x\r\nX-Hope: 3\r\n"
 
 
 def test_limits_hold_to_the_byte() -> None:
@@ -318,30 +301,6 @@ def test_a_cookie_is_judged_as_any_other_line(value: bytes) -> None:
     assert reader.cached[ORDINARY].wire_head
     with pytest.raises(MessageError):
         reader.cached[ORDINARY.replace(b"one=1", value)]
-
-
-def test_llhttp_takes_the_same_cookies() -> None:
-    """So it need not be asked: every two bytes, which are the first, the last and the middle of a value."""
-    for value in (bytes(pair) for pair in product(range(256), repeat=2)):
-        for line in (b"Cookie: " + value, b"Cookie: a" + value + b"b"):
-            assert is_taken(read_cookie, line) == is_taken(ask_llhttp, line), line
-
-
-def is_taken(read: Callable[[bytes], object], line: bytes) -> bool:
-    try:
-        read(line)
-    except (MessageError, httptools.HttpParserError):
-        return False
-    return True
-
-
-def ask_llhttp(line: bytes) -> None:
-    """Read a request with this line; what comes behind it must be read as another one."""
-    lines: list[bytes] = []
-    judge = SimpleNamespace(on_header=lambda name, _value: lines.append(name))
-    httptools.HttpRequestParser(judge).feed_data(b"GET / HTTP/1.1\r\n" + line + b"\r\nX: y\r\n\r\n")
-    if lines != [b"Cookie", b"X"]:
-        raise httptools.HttpParserError
 
 
 def test_a_cookie_counts_for_the_limits() -> None:

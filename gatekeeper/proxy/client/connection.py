@@ -83,7 +83,8 @@ class ClientConnection:
         if not established:
             self.transport.write(tls.pending_output())
             if tls.established:
-                self._handshake_done()
+                self._proxy.journal.handshake_done()
+                self._codec = Http2(self, self.visit) if tls.alpn == "h2" else Http1(self, self.visit)
         codec = self._codec
         if codec is None:
             return
@@ -117,11 +118,6 @@ class ClientConnection:
 
     # -- the handshake
 
-    def _handshake_done(self) -> None:
-        self._proxy.journal.handshake_done()
-        codec = Http2 if self.tls.alpn == "h2" else Http1
-        self._codec = codec(self, self.visit)
-
     def _refuse_handshake(self, peer: Peer) -> int:
         """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
         proxy = self._proxy
@@ -131,30 +127,19 @@ class ClientConnection:
         self._refused = verdict
         return _ALERTS.get(verdict.reason, _CERT_REJECTED)
 
-    def _handshake_failed(self, why: str) -> None:
-        self._proxy.journal.handshake_failed(self.client, why, self.tls.server_name)
-
     def _tls_failed(self, error: TLSError) -> None:
         if self._refused is not None:
             self._proxy.journal.handshake_refused(self.client, self._refused)
         else:
-            self._handshake_failed(str(error))
+            self._proxy.journal.handshake_failed(self.client, str(error), self.tls.server_name)
         self._drop_codec()
         self._lingering = True
         if isinstance(error, PlainHTTPError):
-            self.transport.write(self._plain_http_answer())
+            self.transport.write(_plain_http_answer(self._proxy))
         else:
             self.transport.write(self.tls.pending_output())
         self.transport.close()
         self._await_end()
-
-    def _plain_http_answer(self) -> bytes:
-        """For a client that speaks HTTP where TLS is expected."""
-        proxy = self._proxy
-        page = proxy.snapshot.pages.failed(
-            400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
-        )
-        return own_response(page.status, page.headers, page.body, method=b"GET", close=True, now=proxy.wall())
 
     # -- called by the codec
 
@@ -162,11 +147,6 @@ class ClientConnection:
     def closing(self) -> bool:
         """Whether nothing can be sent any more, or nothing may be."""
         return self._lingering or self.transport.is_closing()
-
-    @property
-    def close_notify_received(self) -> bool:
-        """Whether the client has said that it sends no more."""
-        return self.tls.received_eof
 
     @property
     def unsent(self) -> int:
@@ -270,3 +250,11 @@ class ClientConnection:
         """Whether what waits to be sent became less since this was asked last: slow is not idle."""
         before, self._unsent = self._unsent, self.unsent
         return 0 < self._unsent != before
+
+
+def _plain_http_answer(proxy: Proxy) -> bytes:
+    """For a client that speaks HTTP where TLS is expected."""
+    page = proxy.snapshot.pages.failed(
+        400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
+    )
+    return own_response(page.status, page.headers, page.body, method=b"GET", close=True, now=proxy.wall())

@@ -238,7 +238,7 @@ class Http1:
             return
         link.resume_reading(PauseReason.AHEAD)
         self._take_requests()
-        if link.close_notify_received:
+        if self._visit.tls.received_eof:
             self.close_notify_received()
 
     def _reject(self, error: MessageError, data: bytes, now: float) -> None:

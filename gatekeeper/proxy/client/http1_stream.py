@@ -36,10 +36,6 @@ class Link(Protocol):
         """Whether nothing can be sent any more, or nothing may be."""
 
     @property
-    def close_notify_received(self) -> bool:
-        """Whether the client has said that it sends no more."""
-
-    @property
     def unsent(self) -> int:
         """Bytes that the kernel has not taken yet."""
 
