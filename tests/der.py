@@ -145,3 +145,22 @@ def signed(body: bytes, issuer: Holder, algorithm: bytes | None = None) -> bytes
     assert isinstance(issuer.key, ec.EllipticCurvePrivateKey)
     signature = issuer.key.sign(body, ec.ECDSA(hashes.SHA256()))
     return seq(body, seq(oid(ECDSA_SHA256)) if algorithm is None else algorithm, bits(signature))
+
+
+def request(
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    subject: bytes = ALICE,
+    attributes: bytes = tlv(0xA0),
+    version: bytes = number(0),
+    public_key: bytes | None = None,
+    frame: Callable[..., bytes] = seq,
+) -> bytes:
+    """A certificate request (PKCS #10) of exactly these parts, signed by ``key``."""
+    body = frame(version, subject, public_key or spki(key), attributes)
+    return seq(body, seq(oid(ECDSA_SHA256)), bits(key.sign(body, ec.ECDSA(hashes.SHA256()))))
+
+
+def asking_for(*extensions: bytes, kind: str = "1.2.840.113549.1.9.14") -> bytes:
+    """The attributes of a request that asks for these extensions."""
+    return tlv(0xA0, seq(oid(kind), tlv(0x31, seq(*extensions))))

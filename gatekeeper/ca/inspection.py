@@ -12,7 +12,7 @@ from itertools import islice
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.admission import Admission, Trust, admission, admission_of
@@ -25,7 +25,11 @@ from gatekeeper.errors import AuthorityError, BindingError
 from gatekeeper.gate.certificate import read_certificate, serial_hex
 from gatekeeper.gate.names import rfc2253
 from gatekeeper.gate.revocation import read_lists
+from gatekeeper.x509 import names
+from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.pem import CERTIFICATE_LABELS, blocks
+from gatekeeper.x509.request import RawRequest, parse_request, read_request
+from gatekeeper.x509.signatures import ML_DSA, SIGNING_NO_HASH, algorithm_name, digest_of
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
@@ -98,7 +102,7 @@ def _inspect(
     readers: tuple[Callable[[], Inspection], ...] = (
         lambda: _inspect_der(content, trust, now),
         lambda: inspect_crl(x509.load_der_x509_crl(content), trust, now),
-        lambda: inspect_request(x509.load_der_x509_csr(content), source),
+        lambda: inspect_request(parse_request(content), source),
     )
     for reader in readers:
         with suppress(*STRICT_ERRORS):
@@ -120,13 +124,13 @@ def _inspect_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[
     except STRICT_ERRORS:
         read = read_certificate(der)
     starts, ends = (datetime.fromtimestamp(moment, UTC) for moment in (read.not_before, read.not_after))
-    names = (("e-mail", read.emails), ("host", read.dns_names), ("URI", read.uris), ("address", read.ips))
+    also = (("e-mail", read.emails), ("host", read.dns_names), ("URI", read.uris), ("address", read.ips))
     facts = [
         ("Subject", read.subject or "(empty)"),
         ("Issuer", read.issuer or "(empty)"),
         ("Serial", read.serial),
         ("Valid", _span(starts, ends, now)),
-        *(("Name", f"{printable(value)} ({kind})") for kind, values in names for value in values[:_FEW]),
+        *(("Name", f"{printable(value)} ({kind})") for kind, values in also for value in values[:_FEW]),
         *((("Unreadable", ", ".join(read.undecoded)),) if read.undecoded else ()),
         ("SHA-256", read.sha256),
     ]
@@ -142,6 +146,7 @@ def inspect_certificate(
     certificate: x509.Certificate, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()
 ) -> Inspection:
     """Explain a certificate; with an authority at hand, also whether its gate lets in who sends these others along."""
+    raw = parse_certificate(certificate.public_bytes(Encoding.DER))
     facts = [
         ("Subject", rfc2253(certificate.subject) or "(empty)"),
         ("Issuer", rfc2253(certificate.issuer) or "(empty)"),
@@ -149,8 +154,8 @@ def inspect_certificate(
         ("Valid", _span(certificate.not_valid_before_utc, certificate.not_valid_after_utc, now)),
         ("Purpose", _purpose(certificate)),
         *_names(certificate),
-        ("Key", _key(certificate)),
-        ("Signature", _signature(certificate)),
+        ("Key", _key(raw.spki)),
+        ("Signature", _signature(raw.algorithm)),
         ("SHA-256", certificate.fingerprint(hashes.SHA256()).hex()),
     ]
     if certificate.version is x509.Version.v1:
@@ -165,18 +170,18 @@ def inspect_certificate(
         return Inspection(title, tuple(facts), remark=f"Whether the gate lets it in cannot be told here: {error}.")
 
 
-def inspect_request(request: x509.CertificateSigningRequest, source: str) -> Inspection:
+def inspect_request(request: RawRequest, source: str) -> Inspection:
     """Explain a request, and whether `ca sign` takes it."""
     wanted = requested_subject(request)
-    facts = [("Subject", rfc2253(request.subject) or "(empty)")]
+    facts = [("Subject", names.rfc2253(request.subject) or "(empty)")]
     if wanted.alternatives:
         facts.append(("Asks for", _list_names(wanted.alternatives)))
-    facts.append(("Key", _key(request)))
-    facts.append(("Signature", _signature(request)))
+    facts.append(("Key", _key(request.spki)))
+    facts.append(("Signature", _signature(request.algorithm)))
     return Inspection("A certificate signing request (CSR)", tuple(facts), remark=_signing(request, source))
 
 
-def _signing(request: x509.CertificateSigningRequest, source: str) -> str:
+def _signing(request: RawRequest, source: str) -> str:
     try:
         name = check_request(request, source)
     except AuthorityError as error:
@@ -226,7 +231,7 @@ def _inspect_block(
             case "CERTIFICATE" | "X509 CERTIFICATE":
                 return _inspect_der(blocks(pem, CERTIFICATE_LABELS)[0], trust, now, sent)
             case "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST":
-                return inspect_request(x509.load_pem_x509_csr(pem), source)
+                return inspect_request(read_request(pem), source)
             case "X509 CRL":
                 return inspect_crl(x509.load_pem_x509_crl(pem), trust, now)
             case _ if label.endswith("PRIVATE KEY"):
@@ -306,30 +311,34 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 def _names(certificate: x509.Certificate) -> list[tuple[str, str]]:
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
         return []
-    return [("Also named", _list_names(tuple(names)))]
+    return [("Also named", _list_names(tuple(found)))]
 
 
-def _list_names(names: tuple[x509.GeneralName, ...]) -> str:
+def _list_names(found: tuple[x509.GeneralName, ...]) -> str:
     words = (
-        (next((word for kind, word in _KINDS_OF_NAMES if isinstance(name, kind)), "other"), name) for name in names
+        (next((word for kind, word in _KINDS_OF_NAMES if isinstance(name, kind)), "other"), name) for name in found
     )
     shown = [printable(f"{word} {name.value}") for word, name in islice(words, _FEW)]
-    return ", ".join(shown) + (f" and {len(names) - _FEW} more" if len(names) > _FEW else "")
+    return ", ".join(shown) + (f" and {len(found) - _FEW} more" if len(found) > _FEW else "")
 
 
-def _key(owner: x509.Certificate | x509.CertificateSigningRequest) -> str:
+def _key(spki: bytes) -> str:
     try:
-        return describe_key(owner.public_key())
+        return describe_key(load_der_public_key(spki))
     except (ValueError, UnsupportedAlgorithm):
         return "of a kind that is not known here"
 
 
-def _signature(signed: x509.Certificate | x509.CertificateSigningRequest) -> str:
+def _signature(algorithm: bytes) -> str:
     try:
-        algorithm = signed.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return f"{signed.signature_algorithm_oid.dotted_string}, not known here"
-    return "EdDSA" if algorithm is None else f"made with {algorithm.name.upper().replace('SHA', 'SHA-', 1)}"
+        digest, name = digest_of(algorithm), algorithm_name(algorithm)
+    except (ValueError, IndexError, UnsupportedAlgorithm):
+        return "of a kind that is not known here"
+    if digest is not None:
+        return f"made with {digest.name.upper().replace('SHA', 'SHA-', 1)}"
+    if name in ML_DSA:
+        return "ML-DSA"
+    return "EdDSA" if name in SIGNING_NO_HASH else f"{name}, not known here"

@@ -24,7 +24,14 @@ from gatekeeper.ca.folder import PUBLIC, SECRET, Content
 from gatekeeper.ca.index import CertificateKind, Entry, Index
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, key_pem, make_key
 from gatekeeper.ca.names import check_host, check_name, printable
-from gatekeeper.ca.requests import check_request, check_strength, make_request, read_request, requested_subject
+from gatekeeper.ca.requests import (
+    check_request,
+    check_strength,
+    grantable_subject,
+    make_request,
+    read_request,
+    requested_subject,
+)
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.ca.store import CERTIFICATE, KEY, NEW_BY_OLD, OLD_BY_NEW, OLD_CERTIFICATE, OLD_KEY, Store
 from gatekeeper.ca.subject import Subject, make_server_subject, make_subject
@@ -139,27 +146,23 @@ class Issuer:
         asked = read_request(request, source)
         if common_name is None:
             common_name = check_request(asked, source)
-        else:
-            check_strength(asked, source)
+        key = check_strength(asked, source)
         name = check_name(name) if name else _file_name(common_name)
-        wanted = requested_subject(asked)
-        subject = wanted if as_requested else (grant or Grant()).subject(common_name)
+        subject = grantable_subject(asked, source) if as_requested else (grant or Grant()).subject(common_name)
         with self._transaction(now) as transaction:
             older = transaction.index.in_force(name, now) if replace_older else ()
             transaction.supersede(older)
             self._must_be_free(
                 transaction.index, name, now, "to revoke it, and sign this request in its place: --replace"
             )
-            entry, _ = transaction.sign(
-                name, CertificateKind.CLIENT, asked.public_key(), subject, lifetime, holds_key=False
-            )
-            transaction.put_request(name, asked)
+            entry, _ = transaction.sign(name, CertificateKind.CLIENT, key, subject, lifetime, holds_key=False)
+            transaction.put_request(name, asked.pem)
         return Issued(
             entry,
             transaction.paths(),
             shortened=self._is_shortened(entry, lifetime, now),
             superseded=older,
-            not_granted=_left_out(wanted, subject),
+            not_granted=_left_out(requested_subject(asked), subject),
         )
 
     def renew(
@@ -194,7 +197,7 @@ class Issuer:
                 old.name, old.kind, public_key, subject, lifetime, holds_key=old.holds_key
             )
             if new_key:
-                transaction.put_request(old.name, make_request(new_key, subject))
+                transaction.put_request(old.name, make_request(new_key, subject).public_bytes(Encoding.PEM))
                 transaction.put_key(old.name, new_key, old.kind)
             password = None
             if key and old.kind is CertificateKind.CLIENT:
@@ -312,7 +315,7 @@ class Issuer:
             self._must_not_overwrite_key(transaction.index, name)
             key = make_key(key_type)
             entry, certificate = transaction.sign(name, kind, key.public_key(), subject, lifetime, holds_key=True)
-            transaction.put_request(name, make_request(key, subject))
+            transaction.put_request(name, make_request(key, subject).public_bytes(Encoding.PEM))
             transaction.put_key(name, key, kind)
             password = transaction.put_bundle(name, key, certificate, options) if options else None
         return Issued(entry, transaction.paths(), password, self._is_shortened(entry, lifetime, now))

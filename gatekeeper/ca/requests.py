@@ -1,26 +1,40 @@
 """Certificate signing requests (PKCS #10, RFC 2986): made here, or taken from elsewhere and judged."""
 
+import warnings
+from collections.abc import Iterator
+from ipaddress import ip_address
+from itertools import groupby, starmap
+
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from gatekeeper.ca.keys import PrivateKey, signature_hash
 from gatekeeper.ca.subject import Subject
 from gatekeeper.errors import AuthorityError
-from gatekeeper.gate.keys import request_weakness
+from gatekeeper.gate.keys import public_key_of, request_weakness
+from gatekeeper.x509 import request as x509_request
+from gatekeeper.x509.certificate import SUBJECT_ALTERNATIVE_NAME
+from gatekeeper.x509.der import dotted
+from gatekeeper.x509.extensions import NO_NAMES, AlternativeNames, alternative_names, read
+from gatekeeper.x509.names import CN, Attribute, text_of
+from gatekeeper.x509.request import RawRequest
 
 # RFC 5280, appendix A: ub-common-name.
 MAXIMUM_COMMON_NAME = 64
 
-# What *cryptography* raises for names and extensions that it does not understand: text that is not in the alphabet
-# it claims, a number for a name, the same extension twice.
-UNREADABLE = (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
-
-# The same, and what it raises for a version, a key or an attribute that it does not know.
-STRICT_ERRORS = (*UNREADABLE, KeyError, IndexError, UnsupportedAlgorithm, x509.InvalidVersion)
-
-# The kinds of alternative names that are taken over when the operator grants what a request asks for.
-_GRANTABLE = (x509.RFC822Name, x509.DNSName, x509.UniformResourceIdentifier, x509.IPAddress)
+# What *cryptography* raises for names, extensions, versions, keys and attributes that it does not understand: text that
+# is not in the alphabet it claims, a number for a name, the same extension twice.
+STRICT_ERRORS = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def make_request(key: PrivateKey, subject: Subject) -> x509.CertificateSigningRequest:
@@ -31,46 +45,48 @@ def make_request(key: PrivateKey, subject: Subject) -> x509.CertificateSigningRe
     return builder.sign(key, signature_hash(key))
 
 
-def read_request(content: bytes, source: str) -> x509.CertificateSigningRequest:
-    """Read a request, PEM or DER; AuthorityError if it is none, or not to be read whole.
+def read_request(content: bytes, source: str) -> RawRequest:
+    """Read a request, PEM or DER, as leniently as OpenSSL; AuthorityError if it is none.
 
     Nothing is judged: that is `check_request`.
     """
-    read = x509.load_pem_x509_csr if b"-----BEGIN" in content else x509.load_der_x509_csr
     try:
-        request = read(content)
-    except (ValueError, x509.InvalidVersion) as error:
-        raise AuthorityError(f"{source} holds no certificate signing request (CSR)") from error
-    try:
-        # Both are parsed only when they are asked for.
-        list(request.subject), list(request.extensions)
-    except UNREADABLE as error:
-        raise AuthorityError(f"{source} is refused: its names or extensions cannot be read") from error
-    return request
+        return x509_request.read_request(content)
+    except ValueError as error:
+        raise AuthorityError(f"{source} holds no certificate signing request (CSR): {error}") from error
 
 
-def check_request(request: x509.CertificateSigningRequest, source: str) -> str:
+def check_request(request: RawRequest, source: str) -> str:
     """Give back the common name of a request that may be signed; AuthorityError says why another may not.
 
     Checked: strength of hash and key, the signature (whoever asks holds the key), exactly one common name, which is
     not blank, printable and not too long. Not checked: who sent it. That is the operator's part.
     """
     check_strength(request, source)
-    names = [str(attribute.value) for attribute in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    if not any(name.strip() for name in names):
+    names = [text_of(one.tag, one.value) for one in request.subject if one.oid == CN]
+    if None in names:
+        raise AuthorityError(
+            f"{source} is refused: the bytes of its common name (CN) are no valid form of their string type, so nobody "
+            "can say who is meant; make it again"
+        )
+    if not any(name and name.strip() for name in names):
         raise AuthorityError(
             f"{source} has no common name (CN), or a blank one, and a gate would refuse its certificate; "
             'make it again with one: openssl req -new -key user.key -subj "/CN=alice" -out user.csr'
         )
     if len(names) > 1:
         raise AuthorityError(f"{source} has {len(names)} common names (CN); a gate lets in certificates with one")
-    return check_common_name(names[0])
+    return check_common_name(names[0] or "")
 
 
-def check_strength(request: x509.CertificateSigningRequest, source: str) -> None:
-    """AuthorityError for a request whose key or signature is too weak, or whose signature is not by its key."""
+def check_strength(request: RawRequest, source: str) -> CertificatePublicKeyTypes:
+    """The key of a request; AuthorityError if key or signature is too weak, or the signature is not by the key."""
     if weakness := request_weakness(request):
         raise AuthorityError(f"{source} is refused: {weakness}; make a new key and a new request")
+    key = public_key_of(request)
+    if key is None:
+        raise AssertionError("a key that cannot be read is a weakness")
+    return key
 
 
 def check_common_name(name: str) -> str:
@@ -84,16 +100,55 @@ def check_common_name(name: str) -> str:
     return name
 
 
-def requested_subject(request: x509.CertificateSigningRequest) -> Subject:
-    """What the request asks to be called: its subject, and its e-mail, DNS, URI and IP names.
+def requested_subject(request: RawRequest) -> Subject:
+    """What the request asks to be called: its subject, and its e-mail, DNS, URI and IP names; as far as it can be read.
 
     Other extensions, above all basicConstraints (CA:TRUE) and key usages, are never taken from a request.
     """
-    return Subject(request.subject, tuple(name for name in _alternatives(request) if isinstance(name, _GRANTABLE)))
+    read = ((one, text_of(one.tag, one.value)) for one in request.subject)
+    parts = groupby(((one, text) for one, text in read if text is not None), key=lambda pair: pair[0].rdn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd countries and long names
+        name = x509.Name([x509.RelativeDistinguishedName(list(starmap(_attribute, part))) for _, part in parts])
+        return Subject(name, tuple(_general_names(_alternatives(request))))
 
 
-def _alternatives(request: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName | tuple[()]:
+def grantable_subject(request: RawRequest, source: str) -> Subject:
+    """All that the request asks to be called, for a certificate that any program can read; AuthorityError if it asks
+    for what cannot be read, or must not stand in a certificate.
+    """
+    unreadable = [one.short_name for one in request.subject if text_of(one.tag, one.value) is None]
+    alternatives = _alternatives(request)
+    if request.extensions is None or alternatives.undecoded:
+        unreadable.append("the alternative names")
+    if unreadable:
+        raise AuthorityError(
+            f"{source} asks for names that cannot be read: {', '.join(unreadable)}; sign it without --as-requested, "
+            "and grant what it needs by --ou, --email, --dns, --uri"
+        )
+    wanted = requested_subject(request)
     try:
-        return request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
+        for attribute in wanted.name:
+            x509.NameAttribute(attribute.oid, attribute.value)
+    except ValueError as error:
+        raise AuthorityError(f"{source} asks for what cannot stand in a certificate: {error}") from error
+    return wanted
+
+
+def _attribute(one: Attribute, text: str) -> x509.NameAttribute:  # type: ignore[type-arg]
+    return x509.NameAttribute(x509.ObjectIdentifier(dotted(one.oid)), text, _validate=False)
+
+
+def _alternatives(request: RawRequest) -> AlternativeNames:
+    extension = (request.extensions or {}).get(SUBJECT_ALTERNATIVE_NAME)
+    if extension is None:
+        return NO_NAMES
+    return read(alternative_names, extension.value) or AlternativeNames(undecoded=1)
+
+
+def _general_names(found: AlternativeNames) -> Iterator[x509.GeneralName]:
+    """The kinds that are taken over when the operator grants what a request asks for."""
+    yield from map(x509.RFC822Name, found.emails)
+    yield from map(x509.DNSName, found.dns_names)
+    yield from map(x509.UniformResourceIdentifier, found.uris)
+    yield from (x509.IPAddress(ip_address(ip)) for ip in found.ips)

@@ -16,7 +16,7 @@ from gatekeeper.ca.certificates import sign_client, sign_server
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
 from gatekeeper.ca.index import CertificateKind, Entry, Index, entry_of
 from gatekeeper.ca.keys import PrivateKey, key_pem, load_key
-from gatekeeper.ca.requests import check_request, read_request
+from gatekeeper.ca.requests import check_request, check_strength, read_request
 from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
 from gatekeeper.ca.store import NEW_BY_OLD, Store, issued_file
 from gatekeeper.ca.subject import Subject
@@ -97,9 +97,9 @@ class Transaction:
             key_pem(key, self.passphrase if kind is CertificateKind.CLIENT else None), SECRET
         )
 
-    def put_request(self, name: str, request: x509.CertificateSigningRequest) -> None:
+    def put_request(self, name: str, pem: bytes) -> None:
         """``NAME.csr``, from which the certificate can be renewed."""
-        self.files[f"{name}.csr"] = Content(request.public_bytes(Encoding.PEM), PUBLIC)
+        self.files[f"{name}.csr"] = Content(pem, PUBLIC)
 
     def put_bundle(
         self, name: str, key: PrivateKey, certificate: x509.Certificate, options: BundleOptions
@@ -169,4 +169,4 @@ def public_key_of(request: bytes, source: str) -> CertificatePublicKeyTypes:
     """The public key of a request that may be signed; AuthorityError for another."""
     read = read_request(request, source)
     check_request(read, source)
-    return read.public_key()
+    return check_strength(read, source)

@@ -33,6 +33,7 @@ from gatekeeper.cli.terminal import working
 from gatekeeper.errors import InvitationError, UsageError
 from gatekeeper.invitations.request import spki_sha256
 from gatekeeper.tls.client import client_context
+from gatekeeper.x509.request import parse_request
 
 _PATH = re.compile(r"/\.gatekeeper/invite/[A-Za-z0-9_-]{43}/?")
 # An answer of the gate is a few KiB, a chain of large keys a few more.
@@ -113,7 +114,7 @@ def enroll(args: argparse.Namespace) -> int:
     request = make_request(key, Subject(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])))
     answer = _patiently(lambda: gate.ask("POST", gate.path, request.public_bytes(Encoding.PEM)), deadline)
     _must_be_fine(answer)
-    spki = spki_sha256(request)
+    spki = spki_sha256(parse_request(request.public_bytes(Encoding.DER)))
     if answer.status == 202:
         _say_what_to_compare(name, spki, key_path, as_json=args.json)
         with working("Waiting for the administrator"):

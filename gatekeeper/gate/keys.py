@@ -1,10 +1,13 @@
 """Which public keys are strong enough to certify, and whether a requester holds the key."""
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from gatekeeper.x509.request import RawRequest
+from gatekeeper.x509.signatures import SIGNING_NO_HASH, algorithm_name, digest_of, has_signed, key_algorithm
 
 # NIST SP 800-57 part 1, 5.6.2: below 2048 bits RSA protects nothing any more.
 MINIMUM_RSA_BITS = 2048
@@ -35,24 +38,37 @@ def key_weakness(key: object) -> str | None:
     return "its key is of a kind that TLS clients do not use"
 
 
-def request_weakness(request: x509.CertificateSigningRequest) -> str | None:
+def public_key_of(request: RawRequest) -> CertificatePublicKeyTypes | None:
+    """The key in a request; None where it is of a kind that cannot be checked."""
+    try:
+        return load_der_public_key(request.spki)  # type: ignore[return-value]
+    except (UnsupportedAlgorithm, ValueError, TypeError):
+        return None
+
+
+def request_weakness(request: RawRequest) -> str | None:
     """Why a request (PKCS #10) must not be signed, as half a sentence: its key, its hash, or a signature that is not
     by its key; None where it may be. Names are not looked at.
     """
     try:
-        public_key, algorithm = request.public_key(), request.signature_hash_algorithm
-        if algorithm is not None and not isinstance(algorithm, _STRONG_HASHES):
-            return f"it is signed with {algorithm.name.upper()}, which can be forged"
-        if weakness := key_weakness(public_key):
-            return weakness
-        if (
-            public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            not in request.tbs_certrequest_bytes
-        ):
-            # RFC 4055, 1.2: a key for RSASSA-PSS alone; as an ordinary one it would not be its holder's any more.
-            return "its key is restricted to RSA-PSS, which would be lost"
-        return (
-            None if request.is_signature_valid else "its signature does not fit its key, so it was changed on the way"
-        )
-    except (UnsupportedAlgorithm, InvalidSignature, ValueError):
-        return "its key or its signature is of a kind that cannot be checked"
+        algorithm, digest = algorithm_name(request.algorithm), digest_of(request.algorithm)
+        restricted = key_algorithm(request.spki) == _RSASSA_PSS
+    except (UnsupportedAlgorithm, ValueError, IndexError):
+        return _UNKNOWN
+    if digest is not None and not isinstance(digest, _STRONG_HASHES):
+        return f"it is signed with {digest.name.upper()}, which can be forged"
+    if restricted:
+        # RFC 4055, 1.2: a key for RSASSA-PSS alone; as an ordinary one it would not be its holder's any more.
+        return "its key is restricted to RSA-PSS, which would be lost"
+    key = public_key_of(request)
+    if key is None or (digest is None and algorithm not in SIGNING_NO_HASH):
+        return _UNKNOWN
+    if weakness := key_weakness(key):
+        return weakness
+    if has_signed(request.spki, request.algorithm, request.signed, request.signature):
+        return None
+    return "its signature does not fit its key, so it was changed on the way"
+
+
+_UNKNOWN = "its key or its signature is of a kind that cannot be checked"
+_RSASSA_PSS = "1.2.840.113549.1.1.10"

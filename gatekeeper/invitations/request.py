@@ -5,12 +5,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from gatekeeper.errors import InvitationError
 from gatekeeper.gate.keys import request_weakness
+from gatekeeper.x509 import request as x509_request
+from gatekeeper.x509.request import RawRequest
 
 # As many digits as `gatekeeper.invitations.state` takes: nobody finds a second key with the same 128 bits.
 _MARK_DIGITS = 32
@@ -28,25 +26,23 @@ class EnrolmentRequest:
     came: float
 
 
-def read_csr(content: bytes) -> x509.CertificateSigningRequest:
+def read_csr(content: bytes) -> RawRequest:
     """A request, PEM or DER, whose key is strong and which is signed by it; ValueError says why it is none.
 
-    Names and extensions are not parsed: nothing of them is used, as the invitation says whom it is for.
+    Nothing of its names and extensions is used, as the invitation says whom it is for.
     """
-    read = x509.load_pem_x509_csr if b"-----BEGIN" in content else x509.load_der_x509_csr
     try:
-        request = read(content)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        request = x509_request.read_request(content)
+    except ValueError as error:
         raise ValueError("there is no certificate signing request (PKCS #10, PEM or DER)") from error
     if weakness := request_weakness(request):
         raise ValueError(f"the request is refused: {weakness}")
     return request
 
 
-def spki_sha256(request: x509.CertificateSigningRequest) -> str:
+def spki_sha256(request: RawRequest) -> str:
     """The SHA-256 of the public key in hex, by which a person compares it: as ``spki`` in the rules of routes."""
-    der = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(der).hexdigest()
+    return hashlib.sha256(request.spki).hexdigest()
 
 
 def mark_of_key(spki: str) -> str:
@@ -54,9 +50,9 @@ def mark_of_key(spki: str) -> str:
     return spki[:_MARK_DIGITS]
 
 
-def write_request(request: x509.CertificateSigningRequest, address: str, agent: str, now: float) -> bytes:
+def write_request(request: RawRequest, address: str, agent: str, now: float) -> bytes:
     """As JSON."""
-    kept = EnrolmentRequest(request.public_bytes(Encoding.PEM).decode(), address, agent[:_LONGEST_AGENT], now)
+    kept = EnrolmentRequest(request.pem.decode(), address, agent[:_LONGEST_AGENT], now)
     return json.dumps(asdict(kept), indent=2).encode() + b"\n"
 
 

@@ -2,13 +2,23 @@
 
 import re
 from binascii import Error as BinasciiError
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 
 CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
 """PEM_read_bio_X509(3) takes both; the older one comes from Netscape and SSLeay."""
 
 CRL_LABELS = (b"X509 CRL",)
+REQUEST_LABELS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
+"""Windows and Java write the second."""
+
+_LINE = 48  # octets of a line of 64 characters (RFC 7468, 2)
+
+
+def encode(label: bytes, der: bytes) -> bytes:
+    """One block."""
+    lines = (b2a_base64(der[at : at + _LINE]) for at in range(0, len(der), _LINE))
+    return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, b"".join(lines), label)
 
 
 def blocks(content: bytes, labels: Iterable[bytes]) -> list[bytes]:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from gatekeeper.x509.der import SEQUENCE, Element, children, dotted, element, integer, only
+from gatekeeper.x509.der import SEQUENCE, Element, children, dotted, element, integer, only, raw
 
 _PKCS1, _ECDSA, _NIST = "1.2.840.113549.1.1.", "1.2.840.10045.4.", "2.16.840.1.101.3.4."
 # RFC 8017, A.2.4; RFC 5758; RFC 8702 and the register of NIST (csrc.nist.gov, Computer Security Objects Register).
@@ -58,6 +58,11 @@ def algorithm_name(algorithm: bytes) -> str:
     return dotted(algorithm[oid.start : oid.stop])
 
 
+def key_algorithm(spki: bytes) -> str:
+    """The dotted OID of the kind of a key (RFC 5280, 4.1.2.7); ValueError if there is none."""
+    return algorithm_name(raw(spki, only(spki)[0]))
+
+
 def digest_of(algorithm: bytes) -> hashes.HashAlgorithm | None:
     """The hash that an AlgorithmIdentifier signs, None where none is known: Ed25519 signs no hash."""
     return _pss(algorithm)[0] if algorithm_name(algorithm) == _PSS else _DIGESTS.get(algorithm_name(algorithm))
@@ -98,6 +103,9 @@ def _verify(key: Any, algorithm: bytes, signed: bytes, signature: bytes) -> None
 
 ML_DSA = frozenset(f"{_NIST}3.{number}" for number in (17, 18, 19))
 """RFC 9881: `cryptography` has keys of these kinds where its OpenSSL is 3.5 or later."""
+
+SIGNING_NO_HASH = frozenset({"1.3.101.112", "1.3.101.113", *ML_DSA})
+"""Ed25519, Ed448 (RFC 8410) and ML-DSA sign the message itself."""
 
 
 def _pss(algorithm: bytes) -> tuple[hashes.HashAlgorithm, int]:

@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.admission import Trust, make_trust
@@ -22,10 +21,12 @@ from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.gate.verdict import Reason
+from gatekeeper.x509.request import parse_request
 from tests import oddities
 from tests.ca.conftest import NOW
 from tests.certificates import make_authority as make_test_authority
 from tests.certificates import new_key
+from tests.odd_requests import REFUSED
 
 DAY = timedelta(days=1)
 
@@ -208,13 +209,13 @@ def test_what_is_nothing_of_it_is_a_sentence(content: bytes) -> None:
         tell(content, None)
 
 
-@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
-def test_a_name_that_cannot_be_read_is_a_sentence(encoding: Encoding) -> None:
-    """An alphabet that a name claims and does not keep to (here T61String) is not a traceback."""
-    der = make_request(make_key("ec:p256"), make_subject("alice")).public_bytes(Encoding.DER)
-    request = x509.load_der_x509_csr(der.replace(b"\x0c\x05alice", b"\x14\x05al\xfcce"))
-    with pytest.raises(AuthorityError):
-        tell(request.public_bytes(encoding), None)
+@pytest.mark.parametrize("form", ["pem", "der"])
+def test_a_request_that_cannot_be_signed_is_explained(form: str) -> None:
+    """Bytes that a name claims to be text and are not: what else it says is shown, and why it would not be signed."""
+    request = parse_request(REFUSED["a name that is no valid UTF-8"][0])
+    (found,) = tell(getattr(request, form), None)
+    assert dict(found.facts)["Subject"] == r"CN=al\FF\FE"
+    assert "no valid form of their string type" in found.remark
 
 
 @pytest.mark.parametrize("label", ["CERTIFICATE", "CERTIFICATE REQUEST", "X509 CRL"])

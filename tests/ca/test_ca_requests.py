@@ -1,5 +1,6 @@
 """gatekeeper.ca.requests"""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,26 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from gatekeeper.ca.keys import make_key
-from gatekeeper.ca.requests import check_common_name, check_request, make_request, read_request, requested_subject
+from gatekeeper.ca.requests import (
+    check_common_name,
+    check_request,
+    grantable_subject,
+    make_request,
+    read_request,
+    requested_subject,
+)
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import AuthorityError
+from gatekeeper.x509.request import RawRequest, parse_request
+from tests.odd_requests import REFUSED, SIGNED
 
 
-def asking(
-    name: x509.Name, key: Any = None, algorithm: Any = None, **extensions: Any
-) -> x509.CertificateSigningRequest:
+def asking(name: x509.Name, key: Any = None, algorithm: Any = None, **extensions: Any) -> RawRequest:
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     for extension in extensions.values():
         builder = builder.add_extension(extension, critical=False)
-    return builder.sign(key or ec.generate_private_key(ec.SECP256R1()), algorithm or hashes.SHA256())
+    request = builder.sign(key or ec.generate_private_key(ec.SECP256R1()), algorithm or hashes.SHA256())
+    return parse_request(request.public_bytes(Encoding.DER))
 
 
 def names(*values: str) -> x509.Name:
@@ -32,22 +41,22 @@ def names(*values: str) -> x509.Name:
 
 def test_a_good_request_gives_its_name() -> None:
     """One common name, a strong key, a fitting signature: the name comes back."""
-    request = make_request(make_key("ec:p256"), make_subject("alice", emails=["a@example.com"]))
+    made = make_request(make_key("ec:p256"), make_subject("alice", emails=["a@example.com"]))
+    request = read_request(made.public_bytes(Encoding.PEM), "alice.csr")
     assert check_request(request, "alice.csr") == "alice"
     assert [name.value for name in requested_subject(request).alternatives] == ["a@example.com"]
 
 
-@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
-def test_both_encodings_are_read(encoding: Encoding) -> None:
+def test_both_encodings_are_read() -> None:
     """Requests come as PEM and as DER."""
     request = asking(names("alice"))
-    assert read_request(request.public_bytes(encoding), "alice.csr") == request
+    assert read_request(request.der, "alice.csr") == read_request(request.pem, "alice.csr") == request
 
 
 @pytest.mark.parametrize("label", ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"])
 def test_windows_label_is_read(label: str) -> None:
     """Windows and Java write NEW CERTIFICATE REQUEST."""
-    pem = asking(names("alice")).public_bytes(Encoding.PEM).replace(b"CERTIFICATE REQUEST", label.encode())
+    pem = asking(names("alice")).pem.replace(b"CERTIFICATE REQUEST", label.encode())
     assert check_request(read_request(pem, "alice.csr"), "alice.csr") == "alice"
 
 
@@ -56,28 +65,6 @@ def test_what_is_no_request_is_a_sentence(content: bytes) -> None:
     """A file without a request is named."""
     with pytest.raises(AuthorityError, match=r"u\.csr holds no certificate signing request"):
         read_request(content, "u.csr")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b"\x0c\x05alice", b"\x0c\x05al\xff\xfee"),
-        (b"\x0c\x05alice", b"\x14\x05al\xfcce"),
-        (b"\x0c\x05alice", b"\x02\x05alice"),
-        (b"\x55\x1d\x13", b"\x55\x1d\x11"),
-    ],
-    ids=["not UTF-8", "T61String", "a number", "the same extension twice"],
-)
-def test_names_that_cannot_be_read_are_a_sentence(old: bytes, new: bytes) -> None:
-    """A request is parsed whole before anything is believed of it, and is never a traceback."""
-    request = asking(
-        names("alice"),
-        alternatives=x509.SubjectAlternativeName([x509.DNSName("a")]),
-        constraints=x509.BasicConstraints(ca=False, path_length=None),
-    )
-    der = request.public_bytes(Encoding.DER)
-    with pytest.raises(AuthorityError, match=r"u\.csr is refused: its names or extensions cannot be read"):
-        read_request(der.replace(old, new), "u.csr")
 
 
 @pytest.mark.parametrize("subject", [x509.Name([]), names(" "), names("   "), names("\u00a0")])
@@ -132,7 +119,7 @@ def test_a_forgeable_hash_is_refused(digest: str, tmp_path: Path, openssl: Calla
 
 def test_a_changed_request_is_refused() -> None:
     """The signature covers the name: who changes alice to admin breaks it."""
-    der = asking(names("alice")).public_bytes(Encoding.DER).replace(b"alice", b"admin")
+    der = asking(names("alice")).der.replace(b"alice", b"admin")
     with pytest.raises(AuthorityError, match="signature does not fit"):
         check_request(read_request(der, "u.csr"), "u.csr")
 
@@ -163,3 +150,48 @@ def test_openssl_verifies_our_requests(openssl: Callable[..., str]) -> None:
     assert "verify OK" in said
     assert "CN = alice" in said
     assert "email:a@example.com" in said
+
+
+@pytest.mark.parametrize("kind", SIGNED)
+def test_what_openssl_verifies_is_signed(kind: str, openssl: Callable[..., str]) -> None:
+    """The common name is taken from it, and the key; what else it asks for may be as odd as it likes."""
+    der, expected = SIGNED[kind]
+    request = read_request(der, "u.csr")
+    assert check_request(request, "u.csr") == expected
+    assert "verify OK" in openssl("req", "-verify", "-noout", stdin=request.pem)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_why_another_is_not_signed(kind: str) -> None:
+    """The sentence is true: what cannot be decoded is not called changed, nor the reverse."""
+    der, words = REFUSED[kind]
+    with pytest.raises(AuthorityError, match=re.escape(words)):
+        check_request(read_request(der, "u.csr"), "u.csr")
+
+
+def test_names_are_granted_from_microsofts_number_too() -> None:
+    """certreq writes the extensions under 1.3.6.1.4.1.311.2.1.14."""
+    for kind in ("the attributes of Microsoft", "Microsoft's number for the extensions"):
+        wanted = grantable_subject(read_request(SIGNED[kind][0], "u.csr"), "u.csr")
+        assert [name.value for name in wanted.alternatives] == ["alice@example.com", "laptop.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("an organization that cannot be decoded", "asks for names that cannot be read: O;"),
+        ("an extension twice", ""),
+        ("an extension that cannot be read", "asks for names that cannot be read: the alternative names;"),
+        ("extensions that cannot be read", "asks for names that cannot be read: the alternative names;"),
+        ("an accent in an alternative name", "asks for names that cannot be read: the alternative names;"),
+        ("a country of three letters", "asks for what cannot stand in a certificate: "),
+    ],
+)
+def test_all_that_is_asked_for_is_granted_or_refused(kind: str, words: str) -> None:
+    """With ``--as-requested``, nothing is left out silently, and nothing is made that strict programs cannot read."""
+    request = read_request(SIGNED[kind][0], "u.csr")
+    if not words:
+        assert grantable_subject(request, "u.csr").alternatives == ()
+        return
+    with pytest.raises(AuthorityError, match=re.escape(words)):
+        grantable_subject(request, "u.csr")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
@@ -24,6 +25,7 @@ from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage
+from gatekeeper.x509.request import parse_request
 from tests.cli.conftest import Command
 
 EC = ("--key", "ec:p256")
@@ -46,7 +48,7 @@ def ask(folder: Invitations, ca_json: Callable[..., Any]) -> Callable[..., str]:
     def asked(name: str = "backup") -> str:
         ca_json("invite", name, "--csr", *THERE, "--url", "https://gate.example.com")
         (stored,) = (one for one in folder.all() if (one.invitation.name, one.state.stage) == (name, Stage.OPEN))
-        request = make_request(make_key("ec:p256"), Subject(x509.Name([])))
+        request = parse_request(make_request(make_key("ec:p256"), Subject(x509.Name([]))).public_bytes(Encoding.DER))
         spki, now = spki_sha256(request), datetime.now(UTC).timestamp()
         assert folder.ask(stored, mark_of_key(spki), write_request(request, "192.0.2.7", "gatekeeper-enroll", now), now)
         return spki

@@ -26,6 +26,7 @@ from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.invitations.invitation import FILES, Profile
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage, State, over
+from gatekeeper.x509.request import parse_request
 from tests.cli.conftest import Command
 
 EC = ("--key", "ec:p256")
@@ -245,14 +246,15 @@ def test_a_request_is_signed_for_its_own_key_and_for_whom_was_invited(
     ca_json("invite", "backup", "--csr", *HERE)
     key = make_key("ec:p256")
     names = (x509.DNSName("admin.example.com"),)
-    asked = make_request(key, Subject(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "root")]), names))
+    root = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "root")])
+    asked = parse_request(make_request(key, Subject(root, names)).public_bytes(Encoding.DER))
     content = write_request(asked, "192.0.2.7", "curl", 1000.0)
     (found,) = Invitations(folder).all()
     mark = mark_of_key(spki_sha256(asked))
     waiting = Invitations(folder).ask(found, mark, content, datetime.now(UTC).timestamp())
     assert waiting is not None
     (path,) = folder.rglob("request-*")
-    other = make_request(make_key("ec:p256"), Subject(asked.subject))
+    other = parse_request(make_request(make_key("ec:p256"), Subject(root)).public_bytes(Encoding.DER))
     path.write_bytes(write_request(other, "192.0.2.7", "curl", 1000.0))
     assert "was exchanged" in ca("approve", "backup", "--yes", *there, code=1)
     path.write_bytes(content)

@@ -21,6 +21,7 @@ from gatekeeper.cli.ca.options import current_time, grant_of, opened_issuer, wan
 from gatekeeper.cli.ca.printing import PEM, print_notes
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, InvitationError, UsageError
+from gatekeeper.gate.keys import public_key_of
 from gatekeeper.invitations.folder import Invitations, StoredInvitation, request_name
 from gatekeeper.invitations.request import EnrolmentRequest, mark_of_key, read_csr, read_request, spki_sha256
 from gatekeeper.invitations.state import Stage
@@ -95,7 +96,7 @@ def _read(invitations: Invitations, stored: StoredInvitation) -> Waiting:
     spki = spki_sha256(csr)
     if mark_of_key(spki) != stored.state.mark:
         raise InvitationError(f"the request of {stored.invitation.name} was exchanged in the folder; cancel it")
-    return Waiting(stored, request, describe_key(csr.public_key()), spki)
+    return Waiting(stored, request, describe_key(public_key_of(csr)), spki)
 
 
 def must_know_the_name(one: Waiting, args: argparse.Namespace) -> None:
