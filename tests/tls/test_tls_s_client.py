@@ -43,7 +43,8 @@ def test_s_client_is_told_the_authorities_and_let_in_without_a_ticket(scene: Sce
         [*command, "-cert", files[0], "-key", files[1]], input="hello\n", capture_output=True, text=True, timeout=20
     )
     door.join(20)
-    assert "Acceptable client certificate CA names\nCN = First CA\nCN = Second CA\n" in ran.stdout
+    told = ran.stdout.replace(" = ", "=")  # as printed up to OpenSSL 3.1
+    assert "Acceptable client certificate CA names\nCN=First CA\nCN=Second CA\n" in told
     assert "\nHELLO\n" in ran.stdout
     assert "Secure Renegotiation IS" in ran.stdout
     assert "New Session Ticket" not in ran.stdout
