@@ -40,6 +40,7 @@ from gatekeeper.settings.server import AdminSettings
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.access_log import FORMATS, AccessLog
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, RowState
+from gatekeeper.tls.proof import prove_service
 
 try:
     import uvloop
@@ -77,7 +78,8 @@ class WorkerContext:
 
 
 def dry_run(settings: Settings) -> Snapshot:
-    """Load all that a worker would load, before any is started; ConfigurationError with everything that is wrong.
+    """Load all that a worker would load, before any is started; ConfigurationError with everything that is wrong, and
+    StartError if no visitor could connect.
 
     The snapshot is only to be looked at: it has no upstreams.
     """
@@ -88,6 +90,7 @@ def dry_run(settings: Settings) -> Snapshot:
             upstream,
             {endpoint.path: SocketPath(endpoint.path) for endpoint in upstream.endpoints if endpoint.path},
         )
+    prove_service(snapshot.tls)
     return snapshot
 
 

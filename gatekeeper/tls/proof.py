@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from gatekeeper.errors import BindingError, TLSError
+from gatekeeper.errors import BindingError, StartError, TLSError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import TLSConnection
@@ -52,6 +52,25 @@ def prove(openssl: OpenSSL) -> None:
             peer = _peer(context, version, visitor)
             if _kind(peer) != kind:
                 raise BindingError(f"the start-up proof failed: over {version.name}, {kind} certificate is misjudged")
+
+
+def prove_service(context: ServerContext) -> None:
+    """One handshake of a client without certificate with the context that visitors are to get; StartError if it fails.
+
+    So a gate that could talk to nobody does not take over from one that can. The client takes every suite that OpenSSL
+    has; which ones a visitor has is not known.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    client.set_ciphers("ALL:@SECLEVEL=0")
+    server = TLSConnection(context)
+    try:
+        _shake_hands(server, client)
+    except (TLSError, ssl.SSLError) as error:
+        raise StartError(f"no handshake with this configuration can be completed: {error}") from error
+    if not server.established:
+        raise StartError("no handshake with this configuration can be completed")
 
 
 def _kind(peer: Peer) -> str:
@@ -105,15 +124,21 @@ def _server_context(openssl: OpenSSL, authority: _Holder) -> ServerContext:
 
 def _peer(context: ServerContext, version: ssl.TLSVersion, visitor: _Holder | None) -> Peer:
     """What the server learns of the visitor. One whose handshake fails is a peer without certificate."""
-    server, incoming, outgoing = TLSConnection(context), ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = _client_context(version, visitor).wrap_bio(incoming, outgoing)
+    server = TLSConnection(context)
     with suppress(TLSError):
-        for _ in range(_FLIGHTS):
-            with suppress(ssl.SSLWantReadError):
-                client.do_handshake()
-            server.receive(outgoing.read())
-            incoming.write(server.pending_output())
+        _shake_hands(server, _client_context(version, visitor))
     return server.peer
+
+
+def _shake_hands(server: TLSConnection, client_context: ssl.SSLContext) -> None:
+    """TLSError or ssl.SSLError if one side finds fault with the other."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(incoming, outgoing)
+    for _ in range(_FLIGHTS):
+        with suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        server.receive(outgoing.read())
+        incoming.write(server.pending_output())
 
 
 def _client_context(version: ssl.TLSVersion, visitor: _Holder | None) -> ssl.SSLContext:

@@ -14,7 +14,12 @@ from gatekeeper.settings.validation import Loading
 
 # A configuration with every key that names a file; its value is the name of the key.
 EVERY_FILE: dict[str, Any] = {
-    "server": {"certificate": "certificate", "key": "key", "key_passphrase_file": "key_passphrase_file"},
+    "server": {
+        "certificate": "certificate",
+        "key": "key",
+        "key_passphrase_file": "key_passphrase_file",
+        "certificates": [{"certificate": "sni-crt", "key": "sni-key", "key_passphrase_file": "sni-pass"}],
+    },
     "client_auth": {"ca": ["ca"], "crl": ["crl", "crl2"]},
     "upstream": {"url": "http://127.0.0.1:1"},
     "upstreams": {"api": {"url": "https://127.0.0.1:1", "ca": "up-ca", "certificate": "up-crt", "key": "up-key"}},
@@ -29,7 +34,18 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
     settings = Settings.model_validate(EVERY_FILE, context=Loading(tmp_path))
     watched = {path.name for path in files_of(settings)}
     assert watched == {"certificate", "key", "key_passphrase_file", "ca", "crl", "crl2"} | {
-        *("up-ca", "up-crt", "up-key", "template", "jwt-key", "jwt-old", "maintenance")
+        *(
+            "sni-crt",
+            "sni-key",
+            "sni-pass",
+            "up-ca",
+            "up-crt",
+            "up-key",
+            "template",
+            "jwt-key",
+            "jwt-old",
+            "maintenance",
+        )
     }
 
 
@@ -41,9 +57,8 @@ def test_every_key_that_names_a_file_is_in_the_table() -> None:
     keys = [line.split(":")[0].strip() for line in lines]
     assert sorted(keys) == sorted(
         [
-            "certificate",
-            "key",
-            "key_passphrase_file",
+            *("certificate", "key", "key_passphrase_file"),
+            *("certificate", "key", "key_passphrase_file"),
             "ca",
             "crl",
             "ca",

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from gatekeeper.errors import BindingError, TLSError
+from gatekeeper.errors import BindingError, StartError, TLSError
 from gatekeeper.gate.verdict import Admit, Peer, Policy, VerifyError, judge
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.tls.openssl import OpenSSL, load_libssl
-from gatekeeper.tls.proof import load_and_prove, prove
+from gatekeeper.tls.proof import load_and_prove, prove, prove_service
 from tests.certificates import DAY, NOW, SERVER, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -149,3 +149,18 @@ def test_a_blind_binding_admits_no_foreign_certificate(scene: Scene, version: ss
     server = TLSConnection(scene.gate(binding=Blind))
     Visitor(make_client("mallory", make_authority("Other CA")), version).shake_hands(server)
     assert not isinstance(judge(server.peer, time.time(), Policy()), Admit)
+
+
+def test_a_gate_that_visitors_can_connect_to_passes(scene: Scene, fallback: ServerContext) -> None:
+    """Both with the binding and without it; the client has no certificate."""
+    prove_service(scene.gate())
+    prove_service(fallback)
+
+
+def test_a_gate_that_can_complete_no_handshake_does_not_start(scene: Scene) -> None:
+    """Whatever the reason is: here the suites need a key of another kind than the certificate has."""
+    context = scene.gate()
+    context.ssl_context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.ssl_context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    with pytest.raises(StartError, match="no handshake with this configuration can be completed: no shared cipher"):
+        prove_service(context)
