@@ -97,6 +97,14 @@ class HTTP2Error(GatekeeperError):
         return f"{self.detail} (error code {self.code})"
 
 
+class StreamResetError(ConnectionResetError):
+    """An app ended one response with RST_STREAM (RFC 9113, 6.4); ``code`` is its error code (section 7)."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the app reset the stream, code {code}")
+        self.code = code
+
+
 class UnreachableError(GatekeeperError):
     """An endpoint of an upstream cannot be connected to. ``sentence`` is for the visitor, ``why`` for the log only."""
 

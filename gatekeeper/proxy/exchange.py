@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from gatekeeper.errors import StreamResetError
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.forwarding import believed_request_id, visitor_headers
 from gatekeeper.proxy.relay import Relay
@@ -198,18 +199,19 @@ class Exchange(Relay):
     def upstream_gone(self, error: Exception | None) -> None:
         """The upstream's connection is closed; that ends the response, one way or the other."""
         upstream, self.upstream = self.upstream, None
+        code = error.code if isinstance(error, StreamResetError) else 0
         if self.state is TUNNEL:
             self._end()
             self.stream.finished()
         elif self.state is STREAMING:
-            self.fail(502, "The response is incomplete.")
+            self.fail(502, "The response is incomplete.", code)
         elif upstream is not None and self._may_be_sent_again(upstream):
             self._move(CONNECTING)
             if self._upstream_slow:
                 self.upstream_is_ready()
             self._connect()
         else:
-            self.fail(502, "The app closed the connection without an answer.")
+            self.fail(502, "The app closed the connection without an answer.", code)
 
     def _may_be_sent_again(self, upstream: UpstreamStream) -> bool:
         """On a fresh connection where a kept one was closed just when it was used again; else at another endpoint."""

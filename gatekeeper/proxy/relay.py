@@ -153,13 +153,18 @@ class Relay:
 
     # -- the end
 
-    def fail(self, status: int, detail: str) -> None:
-        """End with an error of the gate's own; if the response had begun, by cutting it so that the client can tell."""
+    def fail(self, status: int, detail: str, code: int = 0) -> None:
+        """End with an error of the gate's own; if the response had begun, by cutting it so that the client can tell.
+
+        ``code`` is the one of the app's RST_STREAM. gRPC gives it a meaning (PROTOCOL-HTTP2.md, "HTTP2 Transport
+        Mapping"), so a call gets it in any case.
+        """
         if self.state is ENDED:
             return
-        if self.state in (STREAMING, TUNNEL):
+        if self.state in (STREAMING, TUNNEL) or (code and self.visit.is_grpc(self.head)):
+            self.status = self.status or status
             self._end()
-            self.stream.abort()
+            self.stream.abort(code)
             return
         self.status = status
         stream = self.stream

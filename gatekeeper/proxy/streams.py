@@ -69,8 +69,10 @@ class ClientStream(Protocol):
     def refuse(self, status: int, headers: Headers, body: bytes) -> None:
         """403, and `finished`. The connection ends, so that the client can come with another certificate."""
 
-    def abort(self) -> None:
-        """Cut the answer so that the client can tell; what was sent before may still arrive."""
+    def abort(self, code: int = 0) -> None:
+        """Cut the answer so that the client can tell; what was sent before may still arrive. ``code`` is the app's of
+        HTTP/2, for a client that speaks it too.
+        """
 
     def reset(self) -> None:
         """Cut the answer at once, with all that is unsent."""

@@ -90,8 +90,6 @@ def _one_version(upstream: UpstreamSettings) -> None:
         return
     if len({endpoint.scheme for endpoint in upstream.endpoints}) > 1:
         raise ValueError("mixes h2c:// or h2:// with other URLs; all endpoints of an app must speak the same protocol")
-    if upstream.health_path is not None:
-        raise ValueError("has health_path, which is requested over HTTP/1.1; h2c:// and h2:// upstreams cannot have it")
 
 
 def _only_for_https(upstream: UpstreamSettings) -> None:

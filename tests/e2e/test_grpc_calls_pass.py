@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,6 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from gatekeeper.proxy.upstream.http2_check import GRPC_HEALTH
 from tests.gate_process import PATIENCE, Gate, until
 from tests.grpc_app import OPTIONS, SERVICE, GrpcApp
 from tests.visitors import Visitors
@@ -56,6 +58,23 @@ def credentials(visitors: Visitors, name: str) -> grpc.ChannelCredentials:
     if name == "nobody":
         return grpc.ssl_channel_credentials(read("ca.crt"))
     return grpc.ssl_channel_credentials(read("ca.crt"), read(f"{name}.key"), read(f"{name}.crt"))
+
+
+def test_health_is_asked_by_the_gate(app: GrpcApp, visitors: Visitors, tmp_path: Path) -> None:
+    """An app that does not serve gets no calls; it is asked again and gets them again."""
+    checked = f'health_path = "{GRPC_HEALTH}"\nhealth_interval = "50ms"'
+    with (
+        Gate(visitors.furnish(tmp_path), f"h2c://{app.address}", app=checked) as gate,
+        grpc.secure_channel(f"localhost:{gate.port}", credentials(visitors, "alice")) as channel,
+    ):
+        call = channel.unary_unary(f"/{SERVICE}/Once")
+        assert call(b"hello", timeout=PATIENCE) == b"hello"
+        app.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+        gate.wait_for(lambda line: "gets no requests" in line)
+        assert failure(lambda: call(b"hello", timeout=PATIENCE))[0] is grpc.StatusCode.UNAVAILABLE
+        app.health.set("", health_pb2.HealthCheckResponse.SERVING)
+        gate.wait_for(lambda line: "gets requests again" in line)
+        assert call(b"hello", timeout=PATIENCE) == b"hello"
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ FLOORS = (
     {"upstream.endpoint", "upstream.http2_stream"},
     {"upstream.http2_endpoint"},
     {"upstream.endpoints"},
-    {"upstream.check"},
+    {"upstream.check", "upstream.http2_check"},
     {"upstream.pool"},
     {"snapshot"},
     {"judge", "journal"},

@@ -1,11 +1,15 @@
 """One set of files and one snapshot for all transcripts; each test gets its own clock, app and proxy."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
+from gatekeeper.tls.build import build_context
+from gatekeeper.tls.files import ServerFiles
 from tests.proxy.scene import Files, Scene
 
 
@@ -36,3 +40,25 @@ def make_scene(files: Files, snapshot: Snapshot) -> Iterator[Callable[..., Scene
 @pytest.fixture
 def scene(make_scene: Callable[..., Scene]) -> Scene:
     return make_scene()
+
+
+@pytest.fixture
+def stage(files: Files, snapshot: Any) -> Iterator[Any]:
+    """Makes scenes whose TLS offers HTTP/2."""
+    scenes: list[Scene] = []
+
+    def make(certificates: Sequence[ServerFiles] = (), **tables: Any) -> Scene:
+        tls = build_context(
+            certificates=certificates,
+            certificate=files.folder / "server.crt",
+            key=files.folder / "server.key",
+            ca=[files.folder / "ca.crt"],
+            http2=True,
+            now=time.time(),
+        )
+        scenes.append(Scene(files, replace(snapshot, tls=tls), **tables))
+        return scenes[-1]
+
+    yield make
+    for scene in scenes:
+        scene.close()

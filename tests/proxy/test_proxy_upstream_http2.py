@@ -9,7 +9,8 @@ import h2.events
 import h2.settings
 import pytest
 
-from tests.proxy.scene import MIB, AppConnection, Scene, get, request
+from tests.proxy.browser import Browser
+from tests.proxy.scene import MIB, AppConnection, Files, Scene, get, request
 
 H2C = {"upstream": {"url": "h2c://127.0.0.1:8000"}}
 POST = ("Content-Length: 5",)
@@ -280,6 +281,49 @@ def test_an_answer_cut_by_the_app_is_cut_for_the_client(scene: Scene) -> None:
     app.send()
     assert not alice.read().endswith(b"0\r\n\r\n")
     assert alice.was_sent_away
+
+
+CALL = ("content-type", "application/grpc")
+
+
+@pytest.mark.parametrize(
+    ("answered", "code", "passed"),
+    [
+        *((False, code, passed) for code, passed in ((8, 8), (11, 11), (1, 2), (2, 2), (13, 2))),
+        *((True, code, passed) for code, passed in ((8, 8), (11, 11), (1, 2), (2, 2), (7, 2), (13, 2))),
+    ],
+)
+def test_the_apps_reset_of_a_call_is_the_clients(
+    stage: Any, files: Files, answered: bool, code: int, passed: int
+) -> None:
+    """CANCEL and ENHANCE_YOUR_CALM mean something to a gRPC client; what is about the app's connection does not pass,
+    nor does an invitation to repeat what the app began with.
+    """
+    scene = stage(**H2C)
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/a.Service/Method", CALL, method="POST")
+    app = started(scene)
+    app.receive()
+    if answered:
+        app.h2.send_headers(1, ((b":status", b"200"),))
+    app.h2.reset_stream(1, error_code=code)
+    app.send()
+    browser.read()
+    assert browser.answers[stream].reset == passed
+    assert scene.statuses == [200 if answered else 502]
+
+
+def test_a_reset_of_anything_else_is_a_bad_gateway(stage: Any, files: Files) -> None:
+    """A page, where none of the response had come."""
+    scene = stage(**H2C)
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/")
+    app = started(scene)
+    app.receive()
+    app.h2.reset_stream(1, error_code=8)
+    app.send()
+    browser.read()
+    assert browser.answers[stream].status == 502
 
 
 def test_a_client_that_leaves_cancels_its_stream_alone(scene: Scene) -> None:

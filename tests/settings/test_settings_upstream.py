@@ -18,7 +18,6 @@ HTTPS = '[upstream]\nurl = "https://a"\n'
         ('[upstream]\nurls = ["static:a", "http://b"]\n', "lists static: among several urls"),
         ('[upstream]\nurls = ["h2c://a", "http://b"]\n', "mixes h2c:// or h2:// with other URLs"),
         ('[upstream]\nurls = ["h2c://a", "h2://b"]\n', "mixes h2c:// or h2:// with other URLs"),
-        ('[upstream]\nurl = "h2c://a"\nhealth_path = "/"\n', "has health_path, which is requested over HTTP/1.1"),
         ('[upstream]\nurl = "h2c://a"\nca = "a"\n', "has ca, which only means something for"),
         (HTTPS + 'certificate = "a"\n', "needs certificate and key together"),
         (HTTPS + 'key = "a"\n', "needs certificate and key together"),

@@ -284,7 +284,7 @@ class Http1Stream:
         self._last = own_response(status, headers, body, method=self.head.method, close=True, now=now)
         self.finished()
 
-    def abort(self) -> None:
+    def abort(self, code: int = 0) -> None:
         """Without close_notify, so that the client can tell that something is missing."""
         self.handler = None
         self._link.abort_tls()

@@ -268,7 +268,9 @@ class Http2:
         self.flush()
 
     def rejected(self, stream: Stream, request: RejectedRequest) -> None:
-        """A request that is malformed: the answer says why (RFC 9113, 8.1.1)."""
+        """A request that is malformed: the answer says why (RFC 9113, 8.1.1), and the connection ends as after a 403:
+        whoever sends one has no claim on a second.
+        """
         visit, error = self.visit, request.error
         visit.requests += 1
         now = self._proxy.wall()
@@ -277,6 +279,7 @@ class Http2:
         request_id = visit.next_request_id()
         sent = visit.send_error(own, request.head, error.status, error.detail, request_id, close=False)
         self._proxy.journal.answered(visit.visitor, request.head, error.status, sent, request_id, now, error.detail)
+        self.refused()
         own.finished()
 
     def going_away(self, last_stream_id: int, code: int) -> None:
@@ -314,7 +317,7 @@ class Http2:
             self._await_request()
 
     def refused(self) -> None:
-        """A request got 403. The connection ends when it is quiet, so that the client can come with another
+        """A request got its last answer. The connection ends when it is quiet, so that the client can come with another
         certificate, and each request that is on its way gets its answer.
         """
         self._refusals += 1

@@ -16,6 +16,9 @@ from gatekeeper.wire.http2.stream import SEND_HIGH, Stream
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, own_response, read_response
 
+# What an app may say to a client about its request; all else is between the app and the gate. Not REFUSED_STREAM: a
+# client would repeat what the app has begun with (RFC 9113, 8.7).
+_PASSED_CODES = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM})
 _NO_TUNNEL = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -292,9 +295,9 @@ class Http2Stream:
         self._owner.refused()
         self.finished()
 
-    def abort(self) -> None:
+    def abort(self, code: int = 0) -> None:
         """RST_STREAM, so that the client can tell that something is missing (RFC 9113, 8.1)."""
-        self._stream.reset(ErrorCode.INTERNAL_ERROR)
+        self._stream.reset(code if code in _PASSED_CODES else ErrorCode.INTERNAL_ERROR)
         self.finished()
 
     def delivered(self) -> bool:

@@ -58,6 +58,7 @@ class HTTP2Connection:
         "_sending",
         "_told",
         "_write_paused",
+        "authority",
         "codec",
         "endpoint",
         "fault",
@@ -71,6 +72,7 @@ class HTTP2Connection:
 
     def __init__(self, endpoint: Owner, authority: bytes, scheme: bytes) -> None:
         self.endpoint = endpoint
+        self.authority = authority
         self.codec = ClientConnection(self, authority, scheme)
         self.streams: dict[OpenStream, None] = {}
         self.fault = ""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from gatekeeper.errors import MessageError
+from gatekeeper.errors import MessageError, StreamResetError
 from gatekeeper.proxy.streams import EndpointHealth, Replay, ResponseHandler
 from gatekeeper.proxy.upstream.http2 import HTTP2Connection
 from gatekeeper.wire.http2.client import ResponseStream
@@ -253,7 +253,7 @@ class _Response:
         if code == ErrorCode.REFUSED_STREAM:
             self._failure = lambda _: stream.refused()
         else:
-            error = ConnectionResetError(f"the app reset the stream, code {code}")
+            error = StreamResetError(code)
             self._failure = lambda _: stream.gone(error)
         self._note()
 

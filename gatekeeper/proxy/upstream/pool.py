@@ -10,6 +10,7 @@ from gatekeeper.errors import UnreachableError
 from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream, Waiter
 from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, PlaceOnConnection
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
+from gatekeeper.proxy.upstream.http2_check import ask_http2
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
 from gatekeeper.settings.upstream import UpstreamSettings
@@ -77,7 +78,7 @@ class Pool:
         path = self.settings.health_path
         if path is None or self._checks:
             return
-        check = ask or _by_aiohttp()
+        check = ask or (ask_http2 if self.settings.endpoints[0].is_http2 else _by_aiohttp())
         self._checks = [
             self._loop.create_task(self._keep_checking(endpoint, path, check)) for endpoint in self.endpoints
         ]
