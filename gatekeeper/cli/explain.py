@@ -132,6 +132,7 @@ def explain(
     except MessageError as error:
         return Explanation(request, certificate, error.status, detail=error.detail, check="syntax of the request")
     authorizer = Authorizer(verdict, snapshot.routes, snapshot.maintenance)
+    authorizer = snapshot.authorizer_on(head.block.host, peer, authorizer, now)
     decision = authorizer.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
     return _told(snapshot, request, certificate, head, decision, address, now)
 

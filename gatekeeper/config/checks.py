@@ -65,6 +65,14 @@ def _revocation(auth: ClientAuthSettings) -> Problems:
             yield ("client_auth", "ocsp_on_failure"), 'has no effect while client_auth.ocsp is "off"'
 
 
+def _hosts_of_authorities(auth: ClientAuthSettings) -> Problems:
+    seen: dict[str, int] = {}
+    for index, one in enumerate(auth.hosts):
+        for host in one.hosts:
+            if seen.setdefault(host, index) != index:
+                yield ("client_auth", "hosts", index, "hosts"), f"{host} stands in hosts[{seen[host]}] too"
+
+
 def _some_upstream(
     upstream: UpstreamSettings | None, upstreams: Mapping[str, UpstreamSettings], routes: tuple[RouteSettings, ...]
 ) -> Problems:
@@ -130,6 +138,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Problems]], ...] = (
     (("server",), _tls_versions),
     (("server",), _group_without_user),
     (("client_auth",), _revocation),
+    (("client_auth",), _hosts_of_authorities),
     (("upstream", "upstreams", "routes"), _some_upstream),
     (("upstreams",), _default_is_upstream),
     (("upstream", "upstreams", "routes"), _routes_lead_somewhere),

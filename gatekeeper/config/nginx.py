@@ -173,7 +173,7 @@ class _Writer:
             elif found is not None and values(server.get("ssl_client_certificate")) != values(
                 found.get("ssl_client_certificate")
             ):
-                self._notes.add(server.block, "trusts other authorities; here one list holds for all hosts")
+                self._notes.add(server.block, "trusts other authorities: see [[client_auth.hosts]]")
         if found is None:
             return "\n".join(lines)
         lines.append(_line("ca", values(found.get("ssl_client_certificate"))[0]))

@@ -6,7 +6,7 @@ dictionaries, and what was found for a method, host and target is cached.
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -125,18 +125,18 @@ class Routes:
         self.find: Callable[[bytes, bytes, bytes], RouteMatch] = lru_cache(CACHED_REQUESTS)(self.look)
         """What `look` says, cached. For visitors who were let in; others could wash the memory out."""
 
-    def doubts(self, authorities: Sequence[Certificate]) -> Iterator[str]:
-        """What is doubtful about the rules under ``allow`` where these are trusted: a sentence for each.
+    def doubts(
+        self, authorities: Sequence[Certificate], hosts: Sequence[tuple[Set[str], Sequence[Certificate]]] = ()
+    ) -> Iterator[str]:
+        """What is doubtful about the rules under ``allow`` where these are trusted: a sentence for each. ``hosts`` are
+        those with authorities of their own.
 
         Names and serials are unique only within an issuer: where several are trusted, each can make such a certificate.
         """
-        keys = {(name, one.spki_sha256) for one in authorities for name in one.common_names}
-        known = Counter(name for name, _ in keys)
-        for route in self.all if len(authorities) > 1 else ():
-            for rule in route.allow:
-                doubt = None if rule.pinned else _doubt(rule.issuer, known)
-                if doubt is not None:
-                    yield f"{route.text}, {rule.text} {doubt}"
+        own = {name for names, _ in hosts for name in names}
+        yield from _doubts((one for one in self.all if not one.hosts or not own.issuperset(one.hosts)), authorities)
+        for names, some in hosts:
+            yield from _doubts((one for one in self.all if not names.isdisjoint(one.hosts)), some)
 
     def look(self, method: bytes, host: bytes, target: bytes) -> RouteMatch:
         """Where a request goes, by its method, Host header and target (in origin-form, or ``*``)."""
@@ -163,6 +163,16 @@ class Routes:
 
 def _opens_anything(route: Route) -> bool:
     return route.public or route.origins is None or bool(route.origins)
+
+
+def _doubts(routes: Iterable[Route], authorities: Sequence[Certificate]) -> Iterator[str]:
+    keys = {(name, one.spki_sha256) for one in authorities for name in one.common_names}
+    known = Counter(name for name, _ in keys)
+    for route in routes if len(authorities) > 1 else ():
+        for rule in route.allow:
+            doubt = None if rule.pinned else _doubt(rule.issuer, known)
+            if doubt is not None:
+                yield f"{route.text}, {rule.text} {doubt}"
 
 
 def _doubt(issuer: str | None, known: Mapping[str, int]) -> str | None:

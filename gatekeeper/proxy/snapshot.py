@@ -17,6 +17,7 @@ from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, folder_error
+from gatekeeper.proxy.host_trust import HostTrust
 from gatekeeper.proxy.revocations import load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
@@ -26,7 +27,7 @@ from gatekeeper.settings.identity import JWTSettings
 from gatekeeper.settings.tables import Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode, ServerContext
-from gatekeeper.tls.files import ServerFiles
+from gatekeeper.tls.files import AuthorityFiles, ServerFiles
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
@@ -97,6 +98,8 @@ class Snapshot:
     timeouts: Timeouts = field(init=False)
     blocks: BlockReader = field(init=False, repr=False)
     """``reader`` for requests that come in HTTP/2."""
+    hosts: HostTrust | None = field(init=False, repr=False)
+    """Set where hosts have their own authorities: then the verdict of `judge` is for none of them alone."""
     nobody: ClientContext = field(init=False)
     """Of a peer without a certificate: it depends on nothing else."""
     _contexts: dict[bytes | None, tuple[Peer, ClientContext]] = field(
@@ -104,6 +107,9 @@ class Snapshot:
     )
 
     def __post_init__(self) -> None:
+        tls = self.tls
+        hosts = HostTrust(tls.elsewhere, tls.hosts, self.policy) if tls.elsewhere is not None else None
+        object.__setattr__(self, "hosts", hosts)
         object.__setattr__(self, "nobody", self.derive(self.judge(NO_PEER, 0.0), 0.0))
         object.__setattr__(self, "blocks", BlockReader(self.reader))
         configured = self.settings.timeouts
@@ -114,6 +120,14 @@ class Snapshot:
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by what is loaded."""
         return judge(peer, now, self.policy)
+
+    def authorizer_on(self, host: bytes, peer: Peer, authorizer: Authorizer, now: float) -> Authorizer:
+        """What the visitor may do on this Host, by the authorities that count there. ``authorizer`` is by all together:
+        who is refused by that is refused everywhere.
+        """
+        if self.hosts is None or not authorizer.admitted:
+            return authorizer
+        return Authorizer(self.hosts.verdict(host, peer, now), self.routes, self.maintenance)
 
     def derive(self, verdict: Verdict, now: float) -> ClientContext:
         """What follows from a verdict that was made at the moment ``now``."""
@@ -173,7 +187,9 @@ class Snapshot:
             found += alarms(self.policy.revocations, self.tls.authorities, now, stale_counts=self.policy.stale_counts)
         if self.invitations is not None and (why := folder_error(self.invitations.path)):
             found.append(f"nobody can be invited: {why}")
-        return found + list(self.routes.doubts(self.tls.authorities))
+        trusted = [(set(one.names), one.tls.authorities) for one in self.tls.hosts]
+        elsewhere = self.tls.elsewhere or self.tls
+        return found + list(self.routes.doubts(elsewhere.authorities, trusted))
 
 
 def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
@@ -200,6 +216,10 @@ def build_snapshot(
             for index, one in enumerate(server.certificates)
         ],
         ca=client_auth.ca,
+        hosts=[
+            AuthorityFiles(f"client_auth.hosts[{index}]", one.hosts, one.ca)
+            for index, one in enumerate(client_auth.hosts)
+        ],
         min_tls=server.min_tls,
         max_tls=server.max_tls,
         advertise_ca=client_auth.advertise_ca,

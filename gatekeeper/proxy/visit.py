@@ -130,9 +130,18 @@ class Visit:
             if self._connection is not None:
                 self._connection.abort()
 
+    def authorizer_on(self, host: bytes, authorizer: Authorizer, now: float) -> Authorizer:
+        """What the visitor may do on this Host, where hosts have their own authorities."""
+        return self.snapshot.authorizer_on(host, self.tls.peer, authorizer, now)
+
     def go_unnamed(self) -> None:
         """The request is forwarded without an identity: a certificate that is not good is not who asked."""
         self.visitor = Visitor(self.client, protocol=self.protocol)
+        if self.ends:
+            # The certificate is good on other hosts (`HostTrust`), and its name is told there alone.
+            self.headers = address_headers(self.address, trusted=self.trusted)
+            self.warning = b""
+            self.until = 0.0
 
     def withdrawn(self, head: RequestHead, forward: Forward, now: float) -> Refuse | NoRoute | None:
         """Why a request that was forwarded would not be forwarded any more, None if it would.
@@ -141,7 +150,7 @@ class Visit:
         that is gone, or has become the gate's own, is `NoRoute`. Not so for maintenance, which lets what has begun end,
         nor where the route leads to another upstream now: what the old one was asked it may answer.
         """
-        authorizer = self.authorizer(now)
+        authorizer = self.authorizer_on(head.block.host, self.authorizer(now), now)
         if forward.identity is None:
             self.go_unnamed()
         elif authorizer.refusal is not None:

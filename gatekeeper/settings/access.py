@@ -15,6 +15,7 @@ from gatekeeper.settings.certificate_types import (
     Serial,
     URIPattern,
 )
+from gatekeeper.settings.host_authorities import HostAuthoritiesSettings
 from gatekeeper.settings.http_types import Method, Origins, RoutePath, WebURL
 from gatekeeper.settings.table import Table
 from gatekeeper.settings.types import Duration, File, Folder, HostName, Size, Text, UpstreamName
@@ -65,6 +66,11 @@ class ClientAuthSettings(Table):
     certificate_size: Size = Field(
         default=24 << 10,
         description="The certificates that a client sends in the handshake, all together; above, the handshake fails.",
+    )
+    hosts: tuple[HostAuthoritiesSettings, ...] = Field(
+        default=(),
+        examples=[[{"hosts": ["partners.example.com"], "ca": "partners-ca.crt"}]],
+        description="Hosts with their own authorities; usually written as [[client_auth.hosts]].",
     )
     on_refusal: Literal["page", "handshake"] = Field(
         default="page",

@@ -79,6 +79,8 @@ def files_of(settings: Settings) -> Iterator[Path]:
     """Every file that these settings name and that is read when they are loaded."""
     server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
     yield from (server.certificate, server.key, *auth.ca, *auth.crl)
+    for host in auth.hosts:
+        yield from host.ca
     for one in server.certificates:
         yield from (one.certificate, one.key)
     if jwt is not None:

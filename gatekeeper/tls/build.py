@@ -1,15 +1,15 @@
 """From files to a `ServerContext`; every mistake at once, and no way around a missing authority."""
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from gatekeeper.errors import BindingError, ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import urgency
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.tls.context import ServerContext, choose_by_name, new_ssl_context, resume_sessions
-from gatekeeper.tls.files import AUTHORITIES, Files, ServerFiles
+from gatekeeper.tls.context import HostAuthorities, ServerContext, choose_by_name, new_ssl_context, resume_sessions
+from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, ServerFiles
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames, shared_names
@@ -24,6 +24,7 @@ def build_context(
     key_passphrase_file: Path | None = None,
     certificates: Sequence[ServerFiles] = (),
     ca: Sequence[Path],
+    hosts: Sequence[AuthorityFiles] = (),
     min_tls: str = "1.2",
     max_tls: str = "1.3",
     advertise_ca: bool = True,
@@ -39,38 +40,66 @@ def build_context(
 
     The arguments are the settings ``server.certificate``, ``server.key``, … and ``client_auth.ca`` of the same names;
     ``certificates`` are further ones, for the host names that they carry.
-    Exactly the certificates in ``ca`` are trusted, never the system's, and without any nothing is built. ``now``
-    (seconds since the epoch) is for warnings only. Where ``binding`` raises BindingError, the result is in the
-    mode ALERTS_ONLY.
+    Exactly the certificates in ``ca`` are trusted, never the system's, and without any nothing is built. On ``hosts``
+    it is those of the host instead. ``now`` (seconds since the epoch) is for warnings only. Where ``binding`` raises
+    BindingError, the result is in the mode ALERTS_ONLY.
     """
     files, context = Files(reader), new_ssl_context(min_tls, max_tls, http2=http2)
     authorities = [authority for path in ca for authority in files.authorities(context, path)]
+    of_hosts = [
+        [authority for path in one.ca for authority in files.authorities(context, path, f"{one.where}.ca")]
+        for one in hosts
+    ]
+    everyone = list({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
     default = ServerFiles("server", certificate, key, key_passphrase_file)
-    named = _load_certificates(files, (default, *certificates), context, authorities, http2=http2)
+    named = _load_certificates(files, (default, *certificates), context, everyone, http2=http2)
     if not authorities and not files.mistakes:
         files.mistakes.append(
             Mistake(AUTHORITIES, "names no certificate authority, so the gate could never admit anybody")
         )
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
-    warnings = list(_warnings([one.certificate for one in named], authorities, now))
+    warnings = list(_warnings([one.certificate for one in named], everyone, now))
     names = _names(authorities, warnings) if advertise_ca else []
     openssl, reason = _bind(binding, context, names, (certificate_size, depth))
     if openssl is None:
-        warnings += _namesakes(authorities)
-    resumes = session_resumption and _resume(context, openssl, authorities, warnings)
+        warnings += _namesakes(everyone)
+    resumes = session_resumption and _resume(context, openssl, everyone, warnings)
     server_names = ServerNames(named)
-    if len(named) > 1:
-        _choose_by_name(server_names, openssl, names, warnings)
+    advertised = {
+        host: _names(some, warnings) if advertise_ca else []
+        for one, some in zip(hosts, of_hosts, strict=True)
+        for host in one.hosts
+    }
+    if len(named) > 1 or advertised:
+        _choose_by_name(server_names, openssl, names, advertised, warnings)
     return ServerContext(
         context,
         openssl,
         names=server_names,
-        authorities=tuple(authorities),
+        authorities=tuple(everyone),
         reason=reason,
         resumes=resumes,
         warnings=tuple(warnings),
+        hosts=tuple(
+            HostAuthorities(one.hosts, _verifier(openssl, reason, some, (certificate_size, depth)))
+            for one, some in zip(hosts, of_hosts, strict=True)
+        ),
+        elsewhere=_verifier(openssl, reason, authorities, (certificate_size, depth)) if hosts else None,
     )
+
+
+def _verifier(
+    openssl: OpenSSL | None, reason: str, authorities: Sequence[Certificate], limits: tuple[int, int]
+) -> ServerContext:
+    """TLS that trusts these authorities and no others, to verify what a handshake has brought."""
+    if openssl is None:
+        raise ConfigurationError(Mistake("client_auth.hosts", f"cannot be used, because {reason}"))
+    context = new_ssl_context()
+    for authority in authorities:
+        context.load_verify_locations(cadata=authority.der)
+    openssl.limit_certificates(context, *limits)
+    return ServerContext(context, openssl, ServerNames(()), tuple(authorities))
 
 
 def _load_certificates(
@@ -105,7 +134,11 @@ def _load_certificates(
 
 
 def _choose_by_name(
-    names: ServerNames, openssl: OpenSSL | None, advertised: Sequence[bytes], warnings: list[str]
+    names: ServerNames,
+    openssl: OpenSSL | None,
+    advertised: Sequence[bytes],
+    advertised_to: Mapping[str, Sequence[bytes]],
+    warnings: list[str],
 ) -> None:
     if openssl is None:
         if any(names.unasked):
@@ -113,7 +146,7 @@ def _choose_by_name(
     else:
         for one in names.all[1:]:
             openssl.advertise(one.context, advertised)
-    choose_by_name(names, openssl)
+    choose_by_name(names, openssl, advertised_to)
 
 
 def _resume(

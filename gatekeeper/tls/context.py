@@ -5,7 +5,7 @@ import hmac
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -56,6 +56,9 @@ def _depends_on_the_path(error: VerifyError) -> bool:
     return error.depth > 0 or error.code not in _OF_THE_LEAF
 
 
+_NO_HOSTS: Mapping[str, Sequence[bytes]] = {}
+
+
 class Mode(StrEnum):
     """What happens to a visitor with a bad certificate. In either mode, such a visitor is refused."""
 
@@ -66,12 +69,25 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class HostAuthorities:
+    """The authorities of some hosts (``client_auth.hosts``). ``tls`` trusts them and no others; it verifies, and is no
+    listener's.
+    """
+
+    names: tuple[str, ...]
+    tls: "ServerContext"
+
+
+@dataclass(frozen=True, slots=True)
 class ServerContext:
     """A listener's TLS: everything that its connections share. Made by `gatekeeper.tls.build.build_context`.
 
     ``openssl`` is None exactly if ``mode`` is ALERTS_ONLY, and ``reason`` then says in a sentence why. ``names`` are
     the server's own certificates, ``authorities`` are the ones whose client certificates are good, ``warnings`` are
     sentences about what will work but should be looked at.
+
+    Where ``hosts`` have their own authorities, ``authorities`` are all together, so that any of their certificates
+    passes the handshake, and ``elsewhere`` verifies for all other hosts.
     """
 
     ssl_context: ssl.SSLContext
@@ -81,6 +97,8 @@ class ServerContext:
     reason: str = ""
     resumes: bool = False
     warnings: tuple[str, ...] = ()
+    hosts: tuple[HostAuthorities, ...] = ()
+    elsewhere: "ServerContext | None" = None
     _known: frozenset[bytes] = field(init=False, compare=False, repr=False)
     _names: frozenset[Canonical] = field(init=False, compare=False, repr=False)
     _by_key: list[ssl.SSLContext] = field(init=False, default_factory=list, compare=False, repr=False)
@@ -218,9 +236,13 @@ def resume_sessions(context: ssl.SSLContext, openssl: OpenSSL, authorities: Iter
     context.sni_callback = settle
 
 
-def choose_by_name(names: ServerNames, openssl: OpenSSL | None) -> None:
+def choose_by_name(
+    names: ServerNames, openssl: OpenSSL | None, advertised: Mapping[str, Sequence[bytes]] = _NO_HOSTS
+) -> None:
     """Show each visitor the certificate for the host that it asks for, and ask no certificate of it where
     `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked. What `resume_sessions` does stays.
+
+    ``advertised`` are hosts for which other authorities are named to clients, as DER.
     """
     first = names.all[0]
     before = first.context.sni_callback
@@ -231,8 +253,12 @@ def choose_by_name(names: ServerNames, openssl: OpenSSL | None) -> None:
         chosen = names.find(name)
         if chosen is not first:
             connection.context = chosen.context
-        if not chosen.ask and openssl is not None:
+        if openssl is None:
+            return
+        if not chosen.ask:
             openssl.ask_for_no_certificate(connection)
+        elif name and (authorities := advertised.get(name.lower().removesuffix("."))):
+            openssl.advertise_to(connection, authorities)
 
     first.context.sni_callback = choose
 

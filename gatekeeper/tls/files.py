@@ -40,6 +40,15 @@ class ServerFiles:
     ask: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class AuthorityFiles:
+    """The authorities of some hosts: a table of the configuration, which ``where`` names."""
+
+    where: str
+    hosts: tuple[str, ...]
+    ca: tuple[Path, ...]
+
+
 class Files:
     """Reads files, and collects what is wrong with them."""
 
@@ -69,20 +78,20 @@ class Files:
             self._wrong(key, f"{path} holds a certificate that cannot be read (the {_nth(position)} in it): {error}")
             return None
 
-    def authorities(self, context: ssl.SSLContext, path: Path) -> list[Certificate]:
+    def authorities(self, context: ssl.SSLContext, path: Path, key: str = AUTHORITIES) -> list[Certificate]:
         """The certificates of a bundle of client CAs, each of which OpenSSL accepts as an authority; ``context`` then
         trusts them.
         """
-        found = self.certificates(AUTHORITIES, path)
+        found = self.certificates(key, path)
         for position, certificate in enumerate(found, 1):
             name = certificate.subject or "a certificate without a name"
             which = f"{path}: {name} (the {_nth(position)} in it)" if len(found) > 1 else f"{path}: {name}"
             for complaint in not_an_authority(parse_certificate(certificate.der)):
-                self._wrong(AUTHORITIES, f"{which} {complaint}")
+                self._wrong(key, f"{which} {complaint}")
             try:
                 context.load_verify_locations(cadata=certificate.der)
             except ssl.SSLError as error:
-                self._wrong(AUTHORITIES, f"{which} cannot be read by OpenSSL: {error.reason or error}")
+                self._wrong(key, f"{which} cannot be read by OpenSSL: {error.reason or error}")
         return found
 
     def server(self, context: ssl.SSLContext, files: ServerFiles) -> list[Certificate]:

@@ -26,6 +26,7 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("SSL_CTX_set_verify_depth", None, (c_void_p, c_int)),
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, VerifyCallback)),
     ("SSL_set_verify", None, (c_void_p, c_int, c_void_p)),
+    ("SSL_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("X509_STORE_CTX_get_error", c_int, (c_void_p,)),
     ("X509_STORE_CTX_get_error_depth", c_int, (c_void_p,)),

@@ -120,6 +120,15 @@ class OpenSSL:
         if self._call["SSL_version"](pointer) < _TLS13:
             self._call["SSL_set_options"](pointer, _OP_NO_TICKET)
 
+    def advertise_to(self, connection: ssl.SSLObject, authorities: Iterable[bytes]) -> None:
+        """As `advertise`, for this connection alone and in place of the context's names; to be called in the
+        servername callback.
+        """
+        pointer = self._libssl.connection_pointer(connection)
+        for der in authorities:
+            with self._libssl.certificate(der) as certificate:
+                self._call["SSL_add_client_CA"](pointer, certificate)
+
     def ask_for_no_certificate(self, connection: ssl.SSLObject) -> None:
         """To be called in the servername callback: the client is asked for no certificate (SSL_set_verify(3)), so
         browsers show no choice of them. The connection is then one without a certificate.

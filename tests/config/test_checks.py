@@ -163,3 +163,10 @@ def test_what_goes_together_is_not_complained_about() -> None:
     text += 'ocsp_responder = "http://a"\nocsp_on_failure = "allow"\n[upstreams.api]\nurl = "http://a"\n'
     text += '[[routes]]\nupstream = "api"\n[identity.custom]\nAuthorization = "Bearer {cn}"\nRemote-Groups = "{ou}"\n'
     assert list(contradictions(dict(Settings.model_validate(tomllib.loads(text))))) == []
+
+
+def test_a_host_has_its_own_authorities_once(tmp_path: Path) -> None:
+    """Two tables for one host would leave open which counts."""
+    tables = "".join(f'[[client_auth.hosts]]\nhosts = {hosts}\nca = "x.crt"\n' for hosts in ('["a", "b"]', '"b"'))
+    found = mistakes(tmp_path, SERVER + CLIENT_AUTH + tables + UPSTREAM)
+    assert found == ["line 10: client_auth.hosts[1].hosts: b stands in hosts[0] too"]

@@ -37,7 +37,7 @@ LAYERS = (
 FLOORS = (
     {"deadline", "forwarding", "states", "websocket", "upstream.health"},
     {"streams"},
-    {"expiry", "ocsp", "revocations", "upstream.http1", "upstream.http2"},
+    {"expiry", "host_trust", "ocsp", "revocations", "upstream.http1", "upstream.http2"},
     {"upstream.endpoint", "upstream.http2_stream"},
     {"upstream.http2_endpoint"},
     {"upstream.endpoints"},

@@ -8,18 +8,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from gatekeeper.errors import ConfigurationError
+from gatekeeper.errors import BindingError, ConfigurationError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext, new_ssl_context
+from gatekeeper.tls.files import AuthorityFiles
 from tests.certificates import (
     CLIENT,
     DAY,
@@ -387,4 +388,29 @@ def test_every_mistake_at_once(files: Files) -> None:
         "server.certificate",
         "server.key",
         "server.key_passphrase_file",
+    ]
+
+
+def test_what_is_wrong_with_the_authorities_of_a_host_is_told_by_their_key(files: Files) -> None:
+    """With the index of the table; its authority is trusted beside the others in the handshake, and alone there."""
+    more = make_authority("Partner CA")
+    hosts = [AuthorityFiles("client_auth.hosts[0]", ("b.example.org",), (files.write("p.crt", more.certificate_pem),))]
+    context = files.build(hosts=hosts)
+    assert [one.der for one in context.authorities] == [files.authority.der, more.der]
+    assert context.elsewhere is not None
+    assert [one.der for one in context.elsewhere.authorities] == [files.authority.der]
+    assert [[one.der for one in host.tls.authorities] for host in context.hosts] == [[more.der]]
+    hosts = [AuthorityFiles("client_auth.hosts[0]", ("b.example.org",), (files.certificate,))]
+    assert [key for key, _ in files.mistakes(hosts=hosts)] == ["client_auth.hosts[0].ca"] * 2
+
+
+def test_hosts_with_their_own_authorities_need_openssls_functions(files: Files) -> None:
+    """Without them nothing can be verified again; so nothing starts that would let in everybody everywhere."""
+
+    def no_binding() -> NoReturn:
+        raise BindingError("it is not there")
+
+    hosts = [AuthorityFiles("client_auth.hosts[0]", ("b.example.org",), (files.ca,))]
+    assert files.mistakes(hosts=hosts, binding=no_binding) == [
+        ("client_auth.hosts", "cannot be used, because it is not there")
     ]

@@ -20,6 +20,8 @@ def dispatch(
 
     Fails closed: without a `Forward`, which only the authorizer makes, nothing reaches an upstream.
     """
+    if visit.snapshot.hosts is not None:
+        authorizer = visit.authorizer_on(head.block.host, authorizer, now)
     decision = authorizer.fixed_decision
     if decision is None:
         preflight = read_preflight(head) if head.method == b"OPTIONS" else None

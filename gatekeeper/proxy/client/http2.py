@@ -211,7 +211,11 @@ class Http2:
             self._dispatch(own, authorizer, now)
 
     def _dispatch(self, stream: Http2Stream, authorizer: Authorizer, now: float) -> None:
-        if self.visit.tls.peer.leaf is None and not self.visit.is_grpc(stream.head):  # gRPC clients do not know 421
+        visit, own = self.visit, self.visit.snapshot.hosts is not None
+        if own:
+            authorizer = visit.authorizer_on(stream.head.block.host, authorizer, now)
+        another = own and not authorizer.admitted  # certificate might do
+        if (visit.tls.peer.leaf is None or another) and not visit.is_grpc(stream.head):  # gRPC clients do not know 421
             refusal = self._misdirects(stream.head, authorizer)
             if refusal is not None:
                 self._answer_misdirected(stream, refusal, now)
@@ -221,8 +225,9 @@ class Http2:
     def _misdirects(self, head: RequestHead, authorizer: Authorizer) -> Refuse | None:
         """Why a request is refused that came over a connection made for another host (RFC 9110, 15.5.20).
 
-        Browsers without a certificate share a connection between hosts of one address, and then never ask the user for
-        one. Once for each host: 421 again on a fresh connection would make them repeat it for ever.
+        Browsers share a connection between hosts of one address, and then never ask the user for a certificate, nor for
+        another one where that host has its own authorities. Once for each host: 421 again on a fresh connection would
+        make them repeat it for ever.
         """
         host, name = head.block.host.partition(b":")[0].lower(), self.visit.tls.server_name
         if name is None or host in self._misdirected or host == name.lower().encode("ascii", "replace"):

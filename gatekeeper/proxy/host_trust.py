@@ -1,0 +1,60 @@
+"""Hosts with their own authorities (``client_auth.hosts``): which certificates count on which host."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gatekeeper.errors import BindingError
+from gatekeeper.gate.paths import read_host
+from gatekeeper.gate.verdict import Peer, Policy, Verdict, VerifyError, judge
+from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, HostAuthorities, ServerContext
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trust:
+    """What decides on some hosts: TLS that trusts their authorities alone, and the policy with these."""
+
+    tls: ServerContext
+    policy: Policy
+    verified: dict[bytes, tuple[Peer, Peer, float]]
+    """By certificate: what was asked, what was found, and until when that may be used (monotonic clock)."""
+
+    def verify(self, peer: Peer) -> Peer:
+        """The peer that a handshake would have found if only these authorities were trusted."""
+        leaf, now = peer.leaf or b"", time.monotonic()
+        asked, found, end = self.verified.get(leaf, (None, None, 0.0))
+        if found is not None and asked == peer and now < end:
+            return found
+        try:
+            # What the handshake used may not have been sent: a resumed session brings the certificate alone.
+            found = self.tls.verify(leaf, tuple(dict.fromkeys((*peer.sent, *peer.verified))))
+        except BindingError as error:  # fail closed
+            return Peer(leaf, errors=(VerifyError(1, 0, str(error)),))
+        if len(self.verified) >= CACHED_PEERS:
+            self.verified.clear()
+        found = replace(found, sent=peer.sent)
+        self.verified[leaf] = peer, found, now + CACHED_SECONDS
+        return found
+
+
+class HostTrust:
+    """The verdict about a visitor on a host. ``hosts`` are those with their own authorities; for all other hosts, and
+    where the Host header holds no name, those of ``default`` count.
+    """
+
+    def __init__(self, default: ServerContext, hosts: Sequence[HostAuthorities], policy: Policy) -> None:
+        self._default = _trust(default, policy)
+        self._by_host = {name: trust for one in hosts for trust in (_trust(one.tls, policy),) for name in one.names}
+
+    def verdict(self, host: bytes, peer: Peer, now: float) -> Verdict:
+        """The verdict at the moment ``now`` about a visitor that asks for this Host and sent a certificate.
+
+        Not checked: what an OCSP responder says. The handshake trusted all authorities together, and the responder is
+        asked by that verdict, without which nobody gets here.
+        """
+        trust = self._by_host.get(read_host(host) or "", self._default)
+        return judge(trust.verify(peer), now, trust.policy)
+
+
+def _trust(tls: ServerContext, policy: Policy) -> _Trust:
+    return _Trust(tls, replace(policy, authorities=tls.authorities), {})
