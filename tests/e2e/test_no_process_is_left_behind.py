@@ -54,8 +54,7 @@ from gatekeeper.cli import main
 if os.fork() == 0:
     orphan = os.fork()
     if orphan == 0:
-        import time
-        time.sleep(0.3)
+        open(sys.argv[2]).read()  # until the test opens the other end, and closes it
         os._exit(0)
     os._exit(0)
 sys.exit(main(["serve", "-c", sys.argv[1]]))
@@ -66,8 +65,10 @@ def test_process_1_of_a_container_takes_care_of_strangers(folder: Path, visitors
     """Whoever loses its parent becomes a child of process 1, which must wait for it."""
     needs("unshare")
     namespace = ["unshare", "--pid", "--fork", "--kill-child", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    release = folder / "release"
+    os.mkfifo(release)
     process = subprocess.Popen(
-        [*namespace, sys.executable, "-c", AS_INIT, configure(folder)],
+        [*namespace, sys.executable, "-c", AS_INIT, configure(folder), release],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
@@ -77,7 +78,9 @@ def test_process_1_of_a_container_takes_care_of_strangers(folder: Path, visitors
         while "admin on" not in process.stderr.readline():
             pass
         (init,) = children(process.pid)
-        # The worker stays, the two strangers go.
+        # The worker and the orphan, whose parent was waited for.
+        until(lambda: len(children(init)) == 2)
+        release.write_text("")
         until(lambda: len(children(init)) == 1)
         os.kill(init, signal.SIGTERM)
         assert process.wait(PATIENCE) == 0

@@ -16,6 +16,9 @@ from tests.gate_process import Gate
 
 FILM = b"GET /film HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OTHERS = 200
+# A second is what an idle machine needs, for the files are looked at every `POLL_SECONDS`. One that runs other tests,
+# too, may need longer.
+LIMIT_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -67,17 +70,16 @@ async def play(home: Path, gate: Gate) -> None:
         asyncio.create_task(revoked[1].listen(UPGRADE, b"101")),
         asyncio.create_task(revoked[2].listen(FILM, b"200")),
     ]
-    await asyncio.sleep(1.5)
+    await asyncio.gather(*(one.moves() for one in (*others, chat, film, *revoked)))
     assert not any(task.done() for task in tasks)
     await asyncio.to_thread(ca, home, "revoke", "mallory")
-    await asyncio.wait(tasks[-3:], timeout=10)
-    since = (home / "ca" / "ca.crl").stat().st_mtime
+    await asyncio.wait(tasks[-3:], timeout=LIMIT_SECONDS)
     for one in revoked:
-        assert one.out is not None, f"{one.name} was never out"
-        assert one.out - since < 1.0, f"{one.name} was out after {one.out - since:.2f} s"
+        assert one.out, f"{one.name} was still in after {LIMIT_SECONDS} s"
     assert revoked[0].statuses[403] == 1
     assert revoked[1].last.endswith(closed("revoked"))
-    await asyncio.sleep(1.5)
+    # The first answer may have been on its way; the second was decided after the revocation.
+    await asyncio.gather(*(one.moves(2) for one in (*others, chat, film)))
     assert not any(task.done() for task in tasks[:-3]), "somebody else noticed"
     assert all(set(one.statuses) == {200} and one.statuses[200] >= 2 for one in others)
     for task in tasks:
@@ -96,12 +98,11 @@ def test_who_is_revoked_while_the_gate_stops_is_out_too(home: Path, gate: Gate) 
 async def play_the_end(home: Path, gate: Gate) -> None:
     film, theirs = [await Client.connect(name, gate.port, holder(home, name)) for name in ("alice", "mallory")]
     tasks = [asyncio.create_task(one.listen(FILM, b"200")) for one in (film, theirs)]
-    while not (film.last and theirs.last):  # noqa: ASYNC110  nothing tells that both have begun
-        await asyncio.sleep(0.01)
+    await asyncio.gather(film.moves(), theirs.moves())
     gate.signal(signal.SIGTERM)
     await asyncio.to_thread(ca, home, "revoke", "mallory")
-    await asyncio.wait(tasks[1:], timeout=10)
-    assert theirs.out is not None
+    await asyncio.wait(tasks[1:], timeout=LIMIT_SECONDS)
+    assert theirs.out
     assert not tasks[0].done(), "somebody else noticed"
     tasks[0].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,8 +11,11 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.app import App
 from tests.e2e.clients import Client, app
-from tests.gate_process import Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.visitors import Visitors
+
+# As many answers has each client before the gate is told to stop.
+UNDER_WAY = 5
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -26,15 +29,17 @@ def test_under_load(folder: Path, visitors: Visitors, workers: int) -> None:
 
 async def play(gate: Gate, alice: ssl.SSLContext) -> int:
     stopping = asyncio.Event()
-    kept = [asyncio.create_task(keep(gate, alice)) for _ in range(8)]
-    new = [asyncio.create_task(come_anew(gate, alice, stopping)) for _ in range(8)]
-    await asyncio.sleep(0.7)
+    answers = [asyncio.Semaphore(0) for _ in range(16)]
+    kept = [asyncio.create_task(keep(gate, alice, each)) for each in answers[:8]]
+    new = [asyncio.create_task(come_anew(gate, alice, each, stopping)) for each in answers[8:]]
+    for _ in range(UNDER_WAY):
+        await asyncio.wait_for(asyncio.gather(*(each.acquire() for each in answers)), PATIENCE)
     gate.signal(signal.SIGTERM)
     stopping.set()
     return sum(await asyncio.wait_for(asyncio.gather(*kept, *new), 15))
 
 
-async def keep(gate: Gate, alice: ssl.SSLContext) -> int:
+async def keep(gate: Gate, alice: ssl.SSLContext, answers: asyncio.Semaphore) -> int:
     """Ask until the gate says Connection: close; every request is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, ssl=alice, server_hostname="localhost")
     answered = 0
@@ -44,13 +49,14 @@ async def keep(gate: Gate, alice: ssl.SSLContext) -> int:
         assert head.startswith(b"HTTP/1.1 200 "), head
         await reader.readexactly(5)
         answered += 1
+        answers.release()
         if b"\r\nConnection: close\r\n" in head:
             writer.transport.abort()
             return answered
         await asyncio.sleep(0.002)
 
 
-async def come_anew(gate: Gate, alice: ssl.SSLContext, stopping: asyncio.Event) -> int:
+async def come_anew(gate: Gate, alice: ssl.SSLContext, answers: asyncio.Semaphore, stopping: asyncio.Event) -> int:
     """Connect, ask, leave. Once connected, one is answered; not to be able to connect is the only way to fail."""
     answered = 0
     while True:
@@ -63,6 +69,7 @@ async def come_anew(gate: Gate, alice: ssl.SSLContext, stopping: asyncio.Event) 
         client = Client("new", reader, writer)
         assert await client.get() == 200
         answered += 1
+        answers.release()
         client.close()
 
 

@@ -5,7 +5,6 @@ The pictures stay in artefacts/pictures for people to look at.
 
 import plistlib
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,6 @@ def test_an_invitation_brings_a_device_in(
     folder = ("--invitations", "invitations", "--url", gate.address)
     printed = ca(office, "invite", device, "--qr", *EC, *folder)
     password = re.findall(r"^Password of the certificate: (\S+)$", printed, re.MULTILINE)[0]
-    began = time.monotonic()
     link = read_code(printed)
     with Chromium(home) as browser:
         browser.pretend(agent, platform)
@@ -85,7 +83,6 @@ def test_an_invitation_brings_a_device_in(
         browser.open_tab(private=True)
         assert browser.go(gate.address) == 200
         assert browser.text == f"Hello, CN={device}"
-        assert time.monotonic() - began < 60
         until(lambda: browser.go(link) == 410)
         assert browser.run(HEADLINE) == catalogues()["en"].topics["invitation_used"].what
         browser.look(width, height, "light")
