@@ -3,8 +3,9 @@
 Everything beyond ASCII is written as ``\\u…``, so that no certificate's name can control a curl user's terminal.
 """
 
+import json
+from collections.abc import Mapping
 from http import HTTPStatus
-from json.encoder import encode_basestring_ascii as _quoted  # as json.dumps, in a third of the time
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Reason, Refuse
@@ -56,18 +57,17 @@ def refusal(refused: Refuse, request_id: str, *, minimal: bool) -> bytes:
     """The body of a 403; ``minimal`` leaves out the certificate and everything that the check found in it."""
     reason = refused.reason
     title, advice = _TEXTS[reason]
-    detail = advice if minimal else f"{_cut(refused.detail)} {advice}"
-    certificate = "" if refused.certificate is None or minimal else _certificate(refused.certificate)
-    return (
-        "{\n"
-        f'  "type": "urn:gatekeeper:refusal:{reason}",\n'
-        f'  "title": "{title}",\n'
-        '  "status": 403,\n'
-        f'  "detail": {_quoted(detail)},\n'
-        f'  "reason": "{reason}",\n'
-        f'  "request_id": {_quoted(request_id)}{certificate}\n'
-        "}\n"
-    ).encode("ascii")
+    members: dict[str, object] = {
+        "type": f"urn:gatekeeper:refusal:{reason}",
+        "title": title,
+        "status": 403,
+        "detail": advice if minimal else f"{_cut(refused.detail)} {advice}",
+        "reason": reason,
+        "request_id": request_id,
+    }
+    if refused.certificate is not None and not minimal:
+        members["certificate"] = _certificate(refused.certificate)
+    return _encoded(members)
 
 
 def sentence(refused: Refuse, *, minimal: bool) -> str:
@@ -78,15 +78,8 @@ def sentence(refused: Refuse, *, minimal: bool) -> str:
 
 def failure(status: int, detail: str, request_id: str, *, minimal: bool) -> bytes:
     """The body of any other answer of the gate itself. The type is about:blank (section 4.2.1)."""
-    why = "" if minimal else f'  "detail": {_quoted(_cut(detail))},\n'
-    return (
-        "{\n"
-        '  "type": "about:blank",\n'
-        f'  "title": "{phrase(status)}",\n'
-        f'  "status": {status},\n'
-        f'{why}  "request_id": {_quoted(request_id)}\n'
-        "}\n"
-    ).encode("ascii")
+    why = {} if minimal else {"detail": _cut(detail)}
+    return _encoded({"type": "about:blank", "title": phrase(status), "status": status, **why, "request_id": request_id})
 
 
 def phrase(status: int) -> str:
@@ -94,17 +87,19 @@ def phrase(status: int) -> str:
     return _PHRASES.get(status) or HTTPStatus(status).phrase
 
 
-def _certificate(certificate: Certificate) -> str:
-    return (
-        ',\n  "certificate": {\n'
-        f'    "subject": {_quoted(_cut(certificate.subject))},\n'
-        f'    "issuer": {_quoted(_cut(certificate.issuer))},\n'
-        f'    "serial": {_quoted(_cut(certificate.serial))},\n'
-        f'    "not_before": "{rfc3339(certificate.not_before)}",\n'
-        f'    "not_after": "{rfc3339(certificate.not_after)}",\n'
-        f'    "sha256": "{certificate.sha256}"\n'
-        "  }"
-    )
+def _certificate(certificate: Certificate) -> Mapping[str, str]:
+    return {
+        "subject": _cut(certificate.subject),
+        "issuer": _cut(certificate.issuer),
+        "serial": _cut(certificate.serial),
+        "not_before": rfc3339(certificate.not_before),
+        "not_after": rfc3339(certificate.not_after),
+        "sha256": certificate.sha256,
+    }
+
+
+def _encoded(members: Mapping[str, object]) -> bytes:
+    return json.dumps(members, indent=2).encode("ascii") + b"\n"
 
 
 def _cut(text: str) -> str:
