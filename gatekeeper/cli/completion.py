@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterator
 
-from gatekeeper.cli.parser import Commands
+from gatekeeper.cli.parser import Commands, Parser, word_of
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 _FOLDERS = ("DIR", "FOLDER")
@@ -19,7 +19,7 @@ def add_command(commands: Commands) -> None:
         'example: gatekeeper completion zsh > "${fpath[1]}/_gatekeeper"\n'
         "example: gatekeeper completion fish > ~/.config/fish/completions/gatekeeper.fish",
     )
-    parser.add_argument("shell", choices=SHELLS)
+    parser.add_argument("shell", choices=SHELLS, type=word_of(SHELLS))
     parser.set_defaults(run=_print)
 
 
@@ -38,10 +38,8 @@ def _print(options: argparse.Namespace) -> int:
     return 0
 
 
-def _arguments(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every option and word, of every command."""
-    for action in parser._actions:
-        yield action
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from _arguments(command)
+def _arguments(parser: Parser) -> Iterator[argparse.Action]:
+    """The options and positional arguments of every command."""
+    yield from parser.arguments
+    for command in parser.commands.values():
+        yield from _arguments(command)

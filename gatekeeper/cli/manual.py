@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Collection, Iterator
 
 from gatekeeper.cli import make_parser
+from gatekeeper.cli.parser import Parser
 
 _HEAD = """\
 # Commands
@@ -21,18 +22,16 @@ def manual() -> str:
     return "\n".join([_HEAD, *_commands(make_parser())])
 
 
-def _commands(parser: argparse.ArgumentParser) -> Iterator[str]:
-    inherited = {name for action in parser._actions for name in action.option_strings}
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield from _command(command, inherited)
-                yield from _commands(command)
+def _commands(parser: Parser) -> Iterator[str]:
+    inherited = {name for argument in parser.arguments for name in argument.option_strings}
+    for command in parser.commands.values():
+        yield from _command(command, inherited)
+        yield from _commands(command)
 
 
-def _command(parser: argparse.ArgumentParser, inherited: Collection[str]) -> Iterator[str]:
-    yield f"## `{parser.prog}`\n\n{parser.description}\n"
-    own = [action for action in parser._actions if not set(action.option_strings) & set(inherited)]
+def _command(parser: Parser, inherited: Collection[str]) -> Iterator[str]:
+    yield f"## `{parser.prog}`\n\n{' '.join((parser.description or '').split())}\n"
+    own = [argument for argument in parser.arguments if not set(argument.option_strings) & set(inherited)]
     lines = [line for action in own for line in _argument(action)]
     if lines:
         yield "| | |\n|---|---|\n" + "\n".join(lines) + "\n"
@@ -42,7 +41,7 @@ def _command(parser: argparse.ArgumentParser, inherited: Collection[str]) -> Ite
 
 
 def _argument(action: argparse.Action) -> Iterator[str]:
-    if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
+    if "--help" in action.option_strings:
         return
     metavar = action.metavar or (action.dest.upper() if action.nargs != 0 else "")
     if isinstance(action.choices, tuple | list) and not action.metavar:

@@ -3,106 +3,160 @@
 import argparse
 import difflib
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn, TypeAlias
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 from gatekeeper.errors import UsageError
 
 WRONG_USAGE = 2
 
-
-class Help(argparse.HelpFormatter):
-    """Keeps examples unwrapped, for copying, and aligns the commands in one column."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        as_it_is = "\n" in text or text.startswith("example: ")
-        return text if as_it_is else super()._fill_text(text, width, indent)
-
-    def _format_action(self, action: argparse.Action) -> str:
-        if not isinstance(action, argparse._SubParsersAction):
-            return super()._format_action(action)
-        return "".join(super(Help, self)._format_action(command) for command in action._get_subactions())
+# Columns of a description; argparse itself leaves two of a terminal's 80 free.
+_WIDTH = 78
 
 
 class Parser(argparse.ArgumentParser):
-    """Every command has one. Where argparse would print its usage and end the process, UsageError is raised."""
+    """The parser of one command. Where argparse would print its usage and exit, UsageError is raised.
 
-    def __init__(self, **settings: Any) -> None:
+    ``arguments`` are the options and positional arguments that were added, ``commands`` the parsers of its subcommands.
+    """
+
+    def __init__(self, *, parents: Sequence["Parser"] = (), **settings: Any) -> None:
+        self.arguments: list[argparse.Action] = [argument for parent in parents for argument in parent.arguments]
+        self.commands: dict[str, Parser] = {}
+        for name in ("description", "epilog"):
+            text = settings.get(name) or ""
+            # Examples stay on their line, for copying.
+            settings[name] = text if "\n" in text or text.startswith("example: ") else textwrap.fill(text, _WIDTH)
         # No abbreviations: --password SECRET would be taken for --password-file.
-        super().__init__(**{"formatter_class": Help, "allow_abbrev": False, **settings})
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, parents=parents, **settings
+        )
+
+    def add_argument(self, *names: Any, **settings: Any) -> argparse.Action:
+        """As in argparse."""
+        argument = super().add_argument(*names, **settings)
+        self.arguments.append(argument)
+        return argument
+
+    def add_mutually_exclusive_group(self, *, required: bool = False) -> Any:
+        """As in argparse; the group has ``add_argument`` alone."""
+        return _Exclusive(super().add_mutually_exclusive_group(required=required).add_argument, self.arguments)
 
     def error(self, message: str) -> NoReturn:
-        """Something is missing, or has a wrong value."""
+        """A required argument is missing, or one has an invalid value."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def add_commands(self) -> "Commands":
-        """Let a command follow. Whoever types none is not wrong but asking: they get the help, and exit code 2."""
-        self.set_defaults(run=self._asked)
-        return self.add_subparsers(title="commands", metavar="COMMAND")
+        """Let subcommands follow. Without one, `run` prints the help and returns the exit code of a usage error."""
+        self.set_defaults(run=self._print_help)
+        return Commands(self)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """What ``words`` ask for; UsageError in one line otherwise."""
-        try:
-            options, unknown = self.parse_known_args(words)
-        except UsageError:
-            _check_order(self, words)
-            raise
+        """The options in ``words``; UsageError in one line if they are wrong."""
+        command = self._command_of(words)
+        options, unknown = self.parse_known_args(words)
         if unknown:
-            _check_order(self, words)
-            _parser_of(self, words)._refuse(unknown[0])
+            command.refuse(unknown[0])
         return options
 
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            what = action.option_strings[-1] if action.option_strings else str(action.metavar or action.dest).lower()
-            raise UsageError(f"unknown {what} {value!r} of {self.prog}{_meant(value, map(str, action.choices))}")
+    def option(self, name: str) -> argparse.Action | None:
+        """The option of this name, such as ``--json``."""
+        return next((argument for argument in self.arguments if name in argument.option_strings), None)
 
-    def _refuse(self, word: str) -> NoReturn:
-        """Nothing here takes ``word``. What follows its = is not repeated: it may be a secret."""
+    def refuse(self, word: str) -> NoReturn:
+        """UsageError for a word that the command does not take. What follows its = may be a secret and is left out."""
         if not word.startswith("-"):
             raise UsageError(f"{word!r} is one argument too many; see {self.prog} --help")
         name = word.partition("=")[0]
-        known = (name for action in self._actions for name in action.option_strings)
-        raise UsageError(f"unknown option {name!r} of {self.prog}{_meant(name, known)}")
+        known = (name for argument in self.arguments for name in argument.option_strings)
+        raise UsageError(f"unknown option {name!r} of {self.prog}{_suggestion(name, known)}")
 
-    def _asked(self, _options: argparse.Namespace) -> int:
+    def _command_of(self, words: Iterable[str]) -> "Parser":
+        """The parser of the command that ``words`` name.
+
+        UsageError for an unknown command, and for an option before the command that it belongs to: argparse would take
+        the option's value for the command.
+        """
+        parser, early, following = self, [], iter(words)
+        for word in following:
+            name, equals, _ = word.partition("=")
+            if not parser.commands:
+                break
+            if option := parser.option(name):
+                if option.nargs != 0 and not equals:
+                    next(following, None)
+            elif word.startswith("-"):
+                early.append(name)
+            elif word in parser.commands:
+                parser = parser.commands[word]
+            elif not early:
+                suggestion = _suggestion(word, parser.commands)
+                raise UsageError(f"unknown command {word!r} of {parser.prog}{suggestion}")
+        if early:
+            parser.refuse_early(early)
+        return parser
+
+    def refuse_early(self, names: Sequence[str]) -> NoReturn:
+        """UsageError for options that stand before this command, or before the one that should follow."""
+        for name in names:
+            for command in (self, *self.commands.values()):
+                if option := command.option(name):
+                    raise UsageError(f"options come after the command: {command.prog} {name} {_value(option)}".rstrip())
+        self.refuse(names[0])
+
+    def _print_help(self, _options: argparse.Namespace) -> int:
         self.print_help(sys.stderr)
         return WRONG_USAGE
 
 
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+class _Exclusive:
+    """A group of arguments of which only one may be given."""
+
+    def __init__(self, add: Callable[..., argparse.Action], arguments: list[argparse.Action]) -> None:
+        self._add = add
+        self._arguments = arguments
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
+        argument = self._add(*names, **settings)
+        self._arguments.append(argument)
+        return argument
 
 
-def _parser_of(parser: Parser, words: Iterable[str]) -> Parser:
-    """The parser of the command that ``words`` name."""
-    for word in words:
-        parser = _commands_of(parser).get(word, parser)
-    return parser
+class Commands:
+    """The subcommands of a parser."""
+
+    def __init__(self, parser: Parser) -> None:
+        self._commands = parser.commands
+        self._subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def add_parser(self, name: str, **settings: Any) -> Parser:
+        """Add a subcommand; ``help`` is its line in the list, the other settings are those of `Parser`."""
+        self._commands[name] = self._subparsers.add_parser(name, **settings)
+        return self._commands[name]
 
 
-def _check_order(parser: Parser, words: Iterable[str]) -> None:
-    """UsageError if an option stands before the command that it belongs to: argparse takes its value for a command."""
-    early = []
-    for word in words:
-        name = word.partition("=")[0]
-        if word in _commands_of(parser):
-            parser = _commands_of(parser)[word]
-        elif name.startswith("-") and name not in parser._option_string_actions and _commands_of(parser):
-            early.append(name)
-    for name in early:
-        for command in (parser, *_commands_of(parser).values()):
-            if action := command._option_string_actions.get(name):
-                value = command._get_formatter()._format_args(action, action.dest.upper())
-                raise UsageError(f"options come after the command: {command.prog} {name} {value}".rstrip())
+def word_of(words: Sequence[str]) -> Callable[[str], str]:
+    """The type of an argument that must be one of ``words``, with a suggestion if it is not."""
+
+    def check(word: str) -> str:
+        if word not in words:
+            raise argparse.ArgumentTypeError(f"unknown word {word!r}{_suggestion(word, words)}")
+        return word
+
+    return check
 
 
-def _commands_of(parser: Parser) -> dict[str, Parser]:
-    """The commands that may follow, by name."""
-    found = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    return {name: command for action in found for name, command in action.choices.items()}
+def _value(option: argparse.Action) -> str:
+    """The value that an option takes, as its help shows it."""
+    if option.nargs == 0:
+        return ""
+    shown = option.metavar or option.dest.upper()
+    shown = " ".join(shown) if isinstance(shown, tuple) else shown
+    return f"[{shown}]" if option.nargs == "?" else shown
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
+def _suggestion(word: str, known: Iterable[str]) -> str:
     names = list(known)
     close = [name for name in names if name.startswith(word)] or difflib.get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"

@@ -1,6 +1,5 @@
 """What a person can look up: an example for every command, the page of commands."""
 
-import argparse
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,21 +8,20 @@ import pytest
 
 from gatekeeper.cli import COMMANDS, make_parser
 from gatekeeper.cli.manual import manual
+from gatekeeper.cli.parser import Parser
 
 
-def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield command
-                yield from commands(command)
+def commands(parser: Parser) -> Iterator[Parser]:
+    for command in parser.commands.values():
+        yield command
+        yield from commands(command)
 
 
 EVERY = list(commands(make_parser()))
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command.prog)
-def test_every_command_has_an_example_that_is_right(command: argparse.ArgumentParser) -> None:
+def test_every_command_has_an_example_that_is_right(command: Parser) -> None:
     """`--help` ends with a line that can be typed as it stands; the parser takes it, for this command."""
     first = (command.epilog or "").splitlines()[0]
     words = shlex.split(first.removeprefix("example: "), comments=False)
@@ -34,7 +32,7 @@ def test_every_command_has_an_example_that_is_right(command: argparse.ArgumentPa
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command.prog)
-def test_help_fits_a_terminal(command: argparse.ArgumentParser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_fits_a_terminal(command: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
     """80 columns; an example alone may be longer, since it is to be copied."""
     monkeypatch.setenv("COLUMNS", "80")
     lines = command.format_help().splitlines()
@@ -42,11 +40,12 @@ def test_help_fits_a_terminal(command: argparse.ArgumentParser, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command.prog)
-def test_the_page_has_every_command_and_option(command: argparse.ArgumentParser) -> None:
+def test_the_page_has_every_command_and_option(command: Parser) -> None:
     """A heading for each command, and each option somewhere."""
     page = manual()
-    assert f"## `{command.prog}`\n\n{command.description}\n" in page
-    options = {name for action in command._actions for name in action.option_strings} - {"-h", "--help"}
+    description = " ".join((command.description or "").split())
+    assert f"## `{command.prog}`\n\n{description}\n" in page
+    options = {name for argument in command.arguments for name in argument.option_strings} - {"-h", "--help"}
     assert [name for name in options if name not in page] == []
 
 

@@ -1,6 +1,5 @@
 """gatekeeper.cli.parser: what it says to somebody who mistyped."""
 
-import argparse
 import shlex
 from collections.abc import Iterator
 
@@ -12,12 +11,15 @@ from gatekeeper.cli.parser import Parser
 WRONG = {
     "srve": "unknown command 'srve' of gatekeeper; did you mean 'serve'?",
     "ca isue": "unknown command 'isue' of gatekeeper ca; did you mean 'issue'?",
-    "completion ksh": "unknown shell 'ksh' of gatekeeper completion; did you mean 'zsh'?",
-    "ca revoke alice --reason boredom": "unknown --reason 'boredom' of gatekeeper ca revoke; known: unspecified, key",
+    "completion ksh": "argument shell: unknown word 'ksh'; did you mean 'zsh'?",
+    "ca revoke alice --reason boredom": "argument --reason: unknown word 'boredom'; known: unspecified, key",
     "serve --confg x": "unknown option '--confg' of gatekeeper serve; did you mean '--config'?",
     "ca issue a --password=123": "unknown option '--password' of gatekeeper ca issue; did you mean '--password-file'?",
     "serve -d": "unknown option '-d' of gatekeeper serve; known: -h, --help, -c, --config",
     "check gatekeeper.toml": "'gatekeeper.toml' is one argument too many; see gatekeeper check --help",
+    "--confg x serve": "unknown option '--confg' of gatekeeper serve; did you mean '--config'?",
+    "ca --dir": "argument --dir: expected one argument; see gatekeeper ca --help",
+    "ca --dir x isue alice": "unknown command 'isue' of gatekeeper ca; did you mean 'issue'?",
     "-c gatekeeper.toml serve": "options come after the command: gatekeeper serve -c FILE",
     "--config=x.toml check --json": "options come after the command: gatekeeper check --config FILE",
     "-c gatekeeper.toml": "options come after the command: gatekeeper serve -c FILE",
@@ -53,11 +55,9 @@ def test_without_a_command_there_is_help(words: str, capsys: pytest.CaptureFixtu
 
 
 def _commands(parser: Parser) -> Iterator[Parser]:
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                yield command
-                yield from _commands(command)
+    for command in parser.commands.values():
+        yield command
+        yield from _commands(command)
 
 
 @pytest.mark.parametrize("command", list(_commands(make_parser())), ids=lambda command: str(command.prog))

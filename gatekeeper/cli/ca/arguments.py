@@ -5,7 +5,7 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from gatekeeper.cli.parser import Commands, Parser
+from gatekeeper.cli.parser import Commands, Parser, word_of
 from gatekeeper.settings.units import parse_duration
 
 _PASSPHRASES = """\
@@ -45,7 +45,7 @@ def add_command(commands: Commands) -> None:
     )
     words = parser.add_commands()
 
-    def add(word: str, summary: str) -> argparse.ArgumentParser:
+    def add(word: str, summary: str) -> Parser:
         parser = words.add_parser(
             word,
             help=summary,
@@ -78,7 +78,7 @@ _AUTHORITY_DAYS = 3650
 # In the place of a number of days: as long as the authority itself.
 MAX = 0
 
-_Add = Callable[[str, str], argparse.ArgumentParser]
+_Add = Callable[[str, str], Parser]
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -228,7 +228,14 @@ def _renew(add: _Add) -> None:
 def _revoke(add: _Add) -> None:
     parser = add("revoke", "end a certificate before its time")
     parser.add_argument("what", metavar="NAME|SERIAL|FILE", help="all certificates of a name, or one")
-    parser.add_argument("--reason", default="unspecified", choices=REASONS, metavar="REASON", help=", ".join(REASONS))
+    parser.add_argument(
+        "--reason",
+        default="unspecified",
+        choices=REASONS,
+        type=word_of(REASONS),
+        metavar="REASON",
+        help=", ".join(REASONS),
+    )
     parser.add_argument("--unlisted", action="store_true", help="also a serial that is not in the index")
 
 
@@ -267,30 +274,30 @@ def _show(add: _Add) -> None:
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
 
 
-def _add_link(parser: argparse.ArgumentParser, *, valid: str = "24h") -> None:
+def _add_link(parser: Parser, *, valid: str = "24h") -> None:
     parser.add_argument("--valid", type=_wait, default=valid, metavar="TIME", help=f"how long the link works ({valid})")
     parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
     _add_folder(parser)
     parser.add_argument("--qr", action="store_true", help="print the QR code even where no terminal is")
 
 
-def _add_folder(parser: argparse.ArgumentParser) -> None:
+def _add_folder(parser: Parser) -> None:
     parser.add_argument("--invitations", type=Path, metavar="FOLDER", help="the folder that the gate reads")
     parser.add_argument(
         "-c", "--config", type=Path, metavar="FILE", help="the gate's configuration, which names it, if it is here"
     )
 
 
-def _add_days(parser: argparse.ArgumentParser, default: int = 365) -> None:
+def _add_days(parser: Parser, default: int = 365) -> None:
     parser.add_argument("--days", type=_days, default=default, metavar="DAYS", help=f"how long it holds ({default})")
 
 
-def _add_key(parser: argparse.ArgumentParser) -> None:
+def _add_key(parser: Parser) -> None:
     kinds = "rsa:4096 (the default), rsa:3072, rsa:2048, ec:p256, ec:p384, ec:p521 or ed25519"
     parser.add_argument("--key", default="rsa:4096", metavar="TYPE", help=kinds)
 
 
-def _add_grant(parser: argparse.ArgumentParser) -> None:
+def _add_grant(parser: Parser) -> None:
     for option, what in (
         ("email", "an e-mail address"),
         ("ou", "an organizational unit"),
@@ -302,12 +309,12 @@ def _add_grant(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _add_bundle(parser: argparse.ArgumentParser) -> None:
+def _add_bundle(parser: Parser) -> None:
     parser.add_argument("--compat", action="store_true", help="a .p12 for importers that know only 3DES and SHA-1")
     _add_password(parser)
 
 
-def _add_password(parser: argparse.ArgumentParser) -> None:
+def _add_password(parser: Parser) -> None:
     password = parser.add_mutually_exclusive_group()
     password.add_argument("--password-file", type=Path, metavar="FILE", help="take the .p12's password from FILE")
     password.add_argument("--ask-password", action="store_true", help="ask for the .p12's password")
