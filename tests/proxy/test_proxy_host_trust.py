@@ -17,8 +17,8 @@ from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
 from tests.certificates import Holder, make_authority, make_client
+from tests.proxy.browser import Browser
 from tests.proxy.scene import OK, Files, Scene
-from tests.proxy.test_proxy_client_http2 import Browser
 from tests.tls.scene import VERSIONS
 from tests.tls.scene import Visitor as TLSVisitor
 
