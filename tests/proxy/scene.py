@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import ssl
 import time
 from collections.abc import Iterable
@@ -29,7 +30,12 @@ from tests.proxy.virtual import FakeTransport, VirtualLoop
 
 ADDRESS = ("192.0.2.7", 50000)
 MIB = 1024 * 1024
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+OK = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\nok"
+
+
+def undated(answer: bytes) -> bytes:
+    """Without the Date that the gate adds to an app's response (RFC 9110, 6.6.1)."""
+    return re.sub(rb"\r\nDate: [^\r]*", b"", answer)
 
 
 def get(target: str = "/", *lines: str) -> bytes:

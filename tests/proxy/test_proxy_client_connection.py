@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gatekeeper.proxy.client.connection import LINGER_LIMIT_SECONDS, LINGER_SECONDS
 from tests.certificates import make_authority, make_client
-from tests.proxy.scene import MIB, OK, Scene, get, request
+from tests.proxy.scene import MIB, OK, Scene, Visitor, get, request, undated
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -36,7 +37,7 @@ def test_pipelined_requests_are_answered_in_order_and_one_at_a_time(scene: Scene
         assert asked.startswith(b"GET %b HTTP/1.1\r\n" % target)
         assert asked.count(b"HTTP/1.1\r\n") == 1
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + target
-        assert scene.serve(alice, answer) == answer
+        assert undated(scene.serve(alice, answer)) == answer
 
 
 def test_a_pipelined_request_may_arrive_in_pieces(scene: Scene) -> None:
@@ -140,7 +141,7 @@ def test_http_10_closes_by_default(scene: Scene) -> None:
     """RFC 9112, 9.3."""
     alice = scene.alice()
     alice.send(b"GET / HTTP/1.0\r\nHost: app.example.com\r\n\r\n")
-    assert scene.serve(alice) == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+    assert undated(scene.serve(alice)) == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
     assert alice.was_sent_away
 
 
@@ -392,11 +393,59 @@ def test_an_idle_connection_is_closed(scene: Scene, requests: int) -> None:
     assert alice.was_sent_away
     assert alice.read() == b""
     assert alice.said_goodbye
-    scene.loop.advance(2)
+    scene.loop.advance(LINGER_SECONDS)
     assert alice.is_gone
 
 
 # -- the end
+
+
+def upload(scene: Scene) -> Visitor:
+    """A client that is refused at once, and has a long body still to send."""
+    mallory = scene.visitor()
+    mallory.send(request("POST", "/", "Content-Length: 1000000"))
+    assert mallory.read().startswith(b"HTTP/1.1 403 ")
+    assert mallory.was_sent_away
+    return mallory
+
+
+def test_a_refused_upload_is_read_on_while_bytes_come(scene: Scene) -> None:
+    """RFC 9112, 9.6: a client that writes first and reads then sees the 403 and not a reset. As nginx: five seconds
+    without a byte end it.
+    """
+    mallory = upload(scene)
+    for _ in range(5):
+        scene.loop.advance(LINGER_SECONDS - 0.1)
+        mallory.send(b"more of the body")
+        assert not mallory.is_gone
+    scene.loop.advance(LINGER_SECONDS - 0.1)
+    assert not mallory.is_gone
+    scene.loop.advance(0.1)
+    assert mallory.is_gone
+
+
+def test_a_refused_upload_is_not_read_for_ever(scene: Scene) -> None:
+    """Thirty seconds in all, however busily the client writes."""
+    mallory = upload(scene)
+    for _ in range(int(LINGER_LIMIT_SECONDS) - 1):
+        scene.loop.advance(1)
+        mallory.send(b"more of the body")
+    assert not mallory.is_gone
+    scene.loop.advance(1)
+    assert mallory.is_gone
+
+
+def test_a_client_that_does_not_take_its_answer_is_not_read_for_longer(scene: Scene) -> None:
+    """What it still sends is no sign that it reads: only ``stream_idle`` holds for an answer that is on its way."""
+    mallory = scene.visitor()
+    mallory.transport.peer_stalls()
+    mallory.send(request("POST", "/", "Content-Length: 1000000"))
+    idle = scene.snapshot.timeouts.stream_idle
+    for _ in range(6):
+        scene.loop.advance(idle / 6)
+        if not mallory.is_gone:
+            mallory.send(b"more of the body")
+    assert mallory.is_gone
 
 
 def test_after_the_last_answer_the_client_may_take_its_time_to_read_it(scene: Scene) -> None:
@@ -407,7 +456,7 @@ def test_after_the_last_answer_the_client_may_take_its_time_to_read_it(scene: Sc
     assert not nobody.is_gone
     nobody.send(b"x" * 10_000)
     assert not nobody.is_gone
-    scene.loop.advance(2)
+    scene.loop.advance(LINGER_SECONDS)
     assert nobody.is_gone
 
 

@@ -824,7 +824,7 @@ def test_a_client_that_takes_nothing_is_cut_off(scene: Scene) -> None:
     app.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n")
     while not app.transport.peer_is_held:
         app.send(b"x" * 65536)
-    scene.loop.advance(123)
+    scene.loop.advance(126)
     assert alice.is_gone
     assert app.is_gone
 

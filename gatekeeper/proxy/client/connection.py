@@ -20,8 +20,11 @@ from gatekeeper.wire.response import own_response
 # memory that a slow reader costs.
 WRITE_HIGH_WATER = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
-# kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6).
-LINGER_SECONDS = 2.0
+# kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6). Many read no answer before they have sent
+# their whole request, so the time begins anew while bytes come, up to a limit: as in nginx (lingering_timeout and
+# lingering_time). With two seconds in all, http.client, requests and Java never saw why a slow upload was refused.
+LINGER_SECONDS = 5.0
+LINGER_LIMIT_SECONDS = 30.0
 
 # X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
 _CERT_REJECTED = 28  # the alert bad_certificate
@@ -34,6 +37,7 @@ class ClientConnection:
     __slots__ = (
         "__weakref__",
         "_codec",
+        "_linger_until",
         "_lingering",
         "_proxy",
         "_refused",
@@ -59,6 +63,7 @@ class ClientConnection:
         self.visit = Visit(proxy, self, self.tls, client, address)
         self._codec: Codec | None = None  # until the handshake is done, and after the connection is lost
         self._lingering = False
+        self._linger_until = 0.0  # by the loop's clock; set while what comes is thrown away
         self._refused: Refuse | None = None  # in the handshake
         self._unsent = 0
 
@@ -72,6 +77,7 @@ class ClientConnection:
 
     def data_received(self, data: bytes) -> None:
         if self._lingering:
+            self._discard()
             return
         tls = self.tls
         established = tls.established
@@ -195,7 +201,14 @@ class ClientConnection:
         self.transport.write(self.tls.close(last))
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        self._linger_until = self._proxy.loop.time() + LINGER_LIMIT_SECONDS
         self._await_end(self._proxy.snapshot.timeouts.stream_idle)
+
+    def _discard(self) -> None:
+        """More of a request that was answered already; it is not even decrypted."""
+        if self._linger_until and not self.unsent:
+            left = self._linger_until - self._proxy.loop.time()
+            self.deadline.set(Timeout.LINGER, min(LINGER_SECONDS, max(left, 0.0)))
 
     def close(self) -> None:
         """Nothing is left to be answered, or what the client asks for will never be whole."""
