@@ -46,6 +46,8 @@ class ResponseHead:
     with it, -1 if it is unknown or the upstream's connection ends: that many bytes behind the head are the whole
     response to an ordinary request. ``reusable`` says whether the upstream's connection may be used again after this
     response, going by its head alone. ``hpack`` is the head as an HTTP/2 field block, once one was needed.
+    ``undated`` is the head as it came, without its blank line, where it has no Date and `with_date` must be asked for
+    one before it is passed on; else b"".
     """
 
     status: int
@@ -57,6 +59,7 @@ class ResponseHead:
     upgrade: bool
     content_length: int = -1
     hpack: bytes = b""
+    undated: bytes = b""
 
     def body(self, method: bytes) -> Body | None:
         """A reader for the body that follows a request of this method, None if none does (RFC 9112, 6.3)."""
@@ -73,6 +76,14 @@ def read_response(head: bytes) -> ResponseHead:
     0.1 µs where it is cached, 6 with a new length or Date.
     """
     return _HEADS[head]
+
+
+def with_date(head: ResponseHead, now: float) -> ResponseHead:
+    """The ``undated`` head with the Date of this moment (seconds since the epoch), cached for as long as that is true.
+
+    RFC 9110, 6.6.1: who forwards a response without Date must add one.
+    """
+    return _HEADS[b"%b%b\r\n" % (head.undated, _date_line(int(now)))]
 
 
 def incomplete_response(held: bytes) -> None:
@@ -118,6 +129,7 @@ def _read(head: bytes) -> ResponseHead:
         reusable,
         b"upgrade" in options and special.get(b"upgrade", b"").lower() == b"websocket",
         length if has_length and reusable else -1,
+        undated=b"" if status < 200 or b"date" in [field.name for field in known] else head[:-2],
     )
 
 

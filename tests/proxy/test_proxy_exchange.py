@@ -1,5 +1,6 @@
 """One request and its response, as transcripts: the client on one side, the app on the other."""
 
+import re
 from collections.abc import Callable
 from itertools import product
 
@@ -9,7 +10,7 @@ from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.states import TRANSITIONS, State
 from gatekeeper.proxy.upstream.http1 import MAX_INTERIM_RESPONSES
-from tests.proxy.scene import MIB, OK, Scene, get, request
+from tests.proxy.scene import MIB, OK, Scene, get, request, undated
 
 UPGRADE = get(
     "/ws", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: a2V5"
@@ -79,7 +80,7 @@ def test_a_response_of_known_length_is_streamed_to_the_client(scene: Scene) -> N
     """The head goes on as it was, and each piece as it arrives."""
     alice = scene.alice()
     alice.send(get("/"))
-    assert scene.serve(alice, b"HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 4\r\n\r\nab") == (
+    assert undated(scene.serve(alice, b"HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 4\r\n\r\nab")) == (
         b"HTTP/1.1 200 Fine\r\nX-A: 1\r\nContent-Length: 4\r\n\r\nab"
     )
     assert scene.serve(alice, b"cd") == b"cd"
@@ -92,7 +93,7 @@ def test_a_chunked_response_is_written_anew_with_its_trailers(scene: Scene) -> N
     alice = scene.alice()
     alice.send(get("/"))
     answer = scene.serve(alice, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x\r\na\r\n")
-    assert answer == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
+    assert undated(answer) == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n"
     assert scene.serve(alice, b"0\r\nX-Sum: 1\r\n\r\n") == b"0\r\nX-Sum: 1\r\n\r\n"
     alice.send(get("/2"))
     assert len(scene.app.connections) == 1
@@ -103,7 +104,7 @@ def test_an_http_10_client_gets_a_chunked_response_without_chunks(scene: Scene) 
     alice = scene.alice()
     alice.send(b"GET / HTTP/1.0\r\nHost: app.example.com\r\nConnection: keep-alive\r\n\r\n")
     answer = scene.serve(alice, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n")
-    assert answer == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nab"
+    assert undated(answer) == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nab"
     assert alice.said_goodbye
 
 
@@ -111,7 +112,7 @@ def test_a_response_that_ends_with_the_connection_is_chunked_for_the_client(scen
     """So that the client can tell the end from an accident, and its connection goes on."""
     alice = scene.alice()
     alice.send(get("/"))
-    assert scene.serve(alice, b"HTTP/1.0 200 OK\r\n\r\nab") == (
+    assert undated(scene.serve(alice, b"HTTP/1.0 200 OK\r\n\r\nab")) == (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
     )
     scene.app.last.close()
@@ -147,9 +148,18 @@ def test_responses_without_a_body_end_with_their_head(scene: Scene, method: str,
     alice = scene.alice()
     for _ in range(2):
         alice.send(request(method, "/"))
-        assert scene.serve(alice, response) == response
+        assert undated(scene.serve(alice, response)) == response
     assert len(scene.app.connections) == 1
     assert scene.statuses == [int(response[9:12])] * 2
+
+
+@pytest.mark.parametrize("end", [b"Content-Length: 2\r\n\r\nok", b"Transfer-Encoding: chunked\r\n\r\n"])
+def test_a_response_without_a_date_gets_one(scene: Scene, end: bytes) -> None:
+    """RFC 9110, 6.6.1: once, whatever becomes of its body."""
+    alice = scene.alice()
+    alice.send(get())
+    got = scene.serve(alice, b"HTTP/1.1 200 OK\r\n" + end)
+    assert len(re.findall(rb"\r\nDate: ..., .. ... .... ..:..:.. GMT\r\n", got)) == 1
 
 
 def test_bytes_behind_a_response_close_the_apps_connection(scene: Scene) -> None:
@@ -223,7 +233,7 @@ def test_a_final_answer_instead_of_the_100_ends_the_connection(scene: Scene) -> 
     alice = scene.alice()
     alice.send(request("POST", "/", "Expect: 100-continue", "Content-Length: 4"))
     answer = scene.serve(alice, b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
-    assert answer == b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert undated(answer) == b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     assert alice.was_sent_away
     assert scene.app.last.is_gone
 
@@ -253,7 +263,7 @@ def test_an_answer_may_come_while_the_body_is_still_sent(scene: Scene) -> None:
     alice = scene.alice()
     alice.send(request("POST", "/", "Content-Length: 1000000", body=b"x" * 1000))
     answer = scene.serve(alice, b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
-    assert answer == b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
+    assert undated(answer) == b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno"
     assert scene.app.last.is_gone
     for _ in range(3):
         alice.send(b"x" * 1000)
@@ -343,7 +353,7 @@ def test_a_truncated_response_looks_truncated_to_the_client(scene: Scene, way: s
     """The connection is cut without a TLS goodbye, and a chunked body has no last chunk."""
     alice = scene.alice()
     alice.send(get("/"))
-    assert scene.serve(alice, response) == response
+    assert undated(scene.serve(alice, response)) == response
     getattr(scene.app.last, way)()
     assert alice.read() == b""
     assert not alice.said_goodbye

@@ -9,8 +9,9 @@ import h2.events
 import h2.settings
 import pytest
 
+from gatekeeper.wire.response import MAX_HEAD_BYTES
 from tests.proxy.browser import Browser
-from tests.proxy.scene import MIB, AppConnection, Files, Scene, get, request
+from tests.proxy.scene import MIB, AppConnection, Files, Scene, get, request, undated
 
 H2C = {"upstream": {"url": "h2c://127.0.0.1:8000"}}
 POST = ("Content-Length: 5",)
@@ -98,10 +99,31 @@ def test_a_request_becomes_one_of_http2_and_back(scene: Scene) -> None:
     assert b"host" not in fields
     assert b"connection" not in fields
     app.answer(1, b"ok", (b"content-length", b"2"))
-    assert alice.read() == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".replace(
-        b"content-length", b"Content-Length"
-    )
+    assert undated(alice.read()) == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     assert scene.statuses == [200]
+
+
+def test_a_response_without_a_date_gets_one(scene: Scene) -> None:
+    """RFC 9110, 6.6.1. The block is cached for as long as the app sends it, the date of a response is not."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.answer(1, b"ok", (b"content-length", b"2"))
+    assert b"\r\nDate: " in alice.read()
+    alice.send(get())
+    app.requests()
+    app.answer(3, b"ok", (b"content-length", b"2"), (b"date", b"Sun, 06 Nov 1994 08:49:37 GMT"))
+    assert alice.read().count(b"\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n") == 1
+
+
+def test_a_head_that_a_date_makes_too_large_is_a_bad_gateway(scene: Scene) -> None:
+    """The limit is one for what the client gets."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    size = MAX_HEAD_BYTES - len(b"HTTP/1.1 200 OK\r\nx: \r\n\r\n") - 20
+    app.answer(1, b"ok", (b"x", b"y" * size))
+    assert alice.read().startswith(b"HTTP/1.1 502 ")
 
 
 def test_requests_share_one_connection(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from gatekeeper.wire.response import (
     incomplete_response,
     own_response,
     read_response,
+    with_date,
 )
 from gatekeeper.wire.rules import MessageRule
 
@@ -178,3 +179,28 @@ def test_the_gates_own_headers_cannot_be_broken_out_of(value: str) -> None:
     """That would be a bug of the gate, and is treated as one."""
     with pytest.raises(ValueError, match="control character"):
         own_response(404, (("X", value),), b"", method=b"GET", close=True, now=0.0)
+
+
+def test_a_response_without_a_date_gets_one() -> None:
+    """RFC 9110, 6.6.1: who forwards it MUST add it. Once for all responses of a second."""
+    head = read(b"Content-Length: 2", b"X: y")
+    dated = with_date(head, 784111777.9)
+    assert dated.fields == b"HTTP/1.1 200 OK\r\nX: y\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    assert dated.wire_head == dated.fields + b"Content-Length: 2\r\n\r\n"
+    assert dated.content_length == 2
+    assert not dated.undated
+    assert with_date(head, 784111777.0) is dated
+    assert b"08:49:38" in with_date(head, 784111778.0).fields
+
+
+@pytest.mark.parametrize(
+    ("start", "lines"),
+    [
+        (b"HTTP/1.1 200 OK", (b"date: yesterday",)),  # whatever it says, it is the app's
+        (b"HTTP/1.1 103 Early Hints", (b"Link: </a.css>",)),  # interim responses need none
+        (b"HTTP/1.1 101 Switching Protocols", (b"Connection: upgrade", b"Upgrade: websocket")),
+    ],
+)
+def test_no_second_date_is_added(start: bytes, lines: tuple[bytes, ...]) -> None:
+    """Nor one to what is no final response."""
+    assert read(*lines, start=start).undated == b""

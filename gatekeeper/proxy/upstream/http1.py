@@ -8,6 +8,7 @@ import os
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from time import time
 from typing import Any, Protocol, cast
 
 from gatekeeper.errors import MessageError
@@ -15,7 +16,7 @@ from gatekeeper.proxy.forwarding import whole_head
 from gatekeeper.proxy.streams import EndpointHealth, ResponseHandler
 from gatekeeper.wire.framing import CHUNKED, Body, UntilCloseBody, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
-from gatekeeper.wire.response import ResponseHead, incomplete_response, read_response
+from gatekeeper.wire.response import ResponseHead, incomplete_response, read_response, with_date
 from gatekeeper.wire.rules import MessageRule
 
 # As for the client's side: how much of a request body may wait for a slow app.
@@ -226,6 +227,8 @@ class UpstreamConnection:
             if head.status < 200:
                 self._read_interim(handler, head, data[end:])
                 return
+            if head.undated:
+                head = with_date(head, time())
         except MessageError as error:
             handler.fail(502, f"The app's response cannot be passed on: {error.detail}")
             return

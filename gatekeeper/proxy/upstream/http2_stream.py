@@ -1,6 +1,7 @@
 """One request to an app over HTTP/2, and what comes of its response."""
 
 from collections.abc import Callable
+from time import time
 from typing import Any
 
 from gatekeeper.errors import MessageError, StreamResetError
@@ -9,7 +10,7 @@ from gatekeeper.proxy.upstream.http2 import HTTP2Connection
 from gatekeeper.wire.http2.client import ResponseStream
 from gatekeeper.wire.http2.frames import ErrorCode
 from gatekeeper.wire.request import RequestHead
-from gatekeeper.wire.response import ResponseHead
+from gatekeeper.wire.response import ResponseHead, with_date
 from gatekeeper.wire.rules import MessageRule
 
 # As for HTTP/1.1: one 100 and a handful of 103 are use, more is an upstream gone wild.
@@ -234,7 +235,12 @@ class _Response:
     def response(self, head: ResponseHead, ended: bool) -> None:
         """The head; if ``ended`` that is all."""
         self._stream.began()
-        self._head, self._ended = head, ended
+        try:
+            self._head = with_date(head, time()) if head.undated else head
+        except MessageError as error:
+            self.malformed(error)
+            return
+        self._ended = ended
         self._note()
 
     def content(self, data: bytes) -> None:
