@@ -2,18 +2,32 @@
 
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import Authority, make_authority
 from gatekeeper.ca.issuer import Issuer
+from gatekeeper.ca.keys import key_pem
 from gatekeeper.ca.store import Store, create_store
+from tests.certificates import as_v1, make, named
 from tests.tools import needs
 
 PASSPHRASE = b"open sesame"
 NOW = datetime(2030, 5, 17, 12, 30, tzinfo=UTC)
+
+
+def write_v1_authority(folder: Path) -> tuple[Path, Path]:
+    """Certificate and encrypted key of an authority of X.509 version 1, as ``openssl x509 -req -signkey`` makes it up
+    to OpenSSL 3.3; later ones make version 3 without basic constraints, which OpenSSL itself takes for no authority."""
+    holder = make(named("Old CA"), starts=NOW - timedelta(days=1), ends=NOW + timedelta(days=99))
+    holder = as_v1(holder, holder)
+    certificate, key = folder / "v1.crt", folder / "v1.key"
+    certificate.write_bytes(holder.certificate.public_bytes(Encoding.PEM))
+    key.write_bytes(key_pem(holder.key, PASSPHRASE))
+    return certificate, key
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl, rea
 from gatekeeper.ca.store import Store, adopt_store, create_store
 from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
-from tests.ca.conftest import NOW, PASSPHRASE
+from tests.ca.conftest import NOW, PASSPHRASE, write_v1_authority
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
@@ -178,13 +178,9 @@ def test_an_authority_that_may_not_sign_lists_is_not_adopted(
         adopt_store(tmp_path / "ca", tmp_path / "x.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
 
 
-def test_an_authority_of_version_1_is_adopted(recipe: Path, tmp_path: Path, openssl: Callable[..., str]) -> None:
-    """`openssl x509 -req -signkey` makes one without extensions; gates take it, so it is taken here."""
-    password = ("-passin", "pass:open sesame")
-    openssl("req", "-new", "-key", recipe / "ca.key", *password, "-subj", "/CN=Old CA", "-out", tmp_path / "ca.csr")
-    openssl("x509", "-req", "-in", tmp_path / "ca.csr", "-signkey", recipe / "ca.key", *password, "-days", "99",
-            "-out", tmp_path / "v1.crt")  # fmt: skip
-    store = adopt_store(tmp_path / "ca", tmp_path / "v1.crt", recipe / "ca.key", PASSPHRASE, now=NOW)
+def test_an_authority_of_version_1_is_adopted(tmp_path: Path) -> None:
+    """It has no extensions; gates take it, so it is taken here."""
+    store = adopt_store(tmp_path / "ca", *write_v1_authority(tmp_path), PASSPHRASE, now=NOW)
     assert store.certificate().version is x509.Version.v1
     assert store.crl().is_signature_valid(store.certificate().public_key())  # type: ignore[arg-type]
 
