@@ -21,6 +21,11 @@ def admin_address(configuration: Configuration) -> ListenAddress:
     return listen
 
 
+def read_status(listen: ListenAddress) -> dict[str, Any]:
+    """What ``/status`` says; GatekeeperError if the admin listener does not answer."""
+    return ask(listen, "/status")[1]
+
+
 def ask(listen: ListenAddress, path: str) -> tuple[int, dict[str, Any]]:
     """Status and JSON that the admin listener answers; GatekeeperError if it does not."""
     connection = _UnixConnection(listen) if isinstance(listen, SocketPath) else _tcp_connection(listen)

@@ -11,10 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gatekeeper.cli.admin import admin_address, ask
+from gatekeeper.cli.admin import admin_address, read_status
 from gatekeeper.cli.configuration import add_config_option, load_configuration
 from gatekeeper.cli.parser import Commands
-from gatekeeper.settings.addresses import ListenAddress
 
 _SECONDS = 2.0
 # Fewer days to the end of a certificate are shown in red.
@@ -39,19 +38,15 @@ def _top(options: argparse.Namespace) -> int:
     where = admin_address(load_configuration(options))
     console = Console()
     if options.once or not sys.stdout.isatty():
-        console.print(view(_status(where), None))
+        console.print(view(read_status(where), None))
         return 0
-    before, asked = _status(where), time.monotonic()
+    before, asked = read_status(where), time.monotonic()
     with Live(view(before, None), console=console, auto_refresh=False, screen=True) as live:
         while True:
             time.sleep(_SECONDS)
-            now, seconds = _status(where), time.monotonic() - asked
+            now, seconds = read_status(where), time.monotonic() - asked
             live.update(view(now, (now["requests"] - before["requests"]) / seconds), refresh=True)
             before, asked = now, time.monotonic()
-
-
-def _status(where: ListenAddress) -> dict[str, Any]:
-    return ask(where, "/status")[1]
 
 
 def view(status: dict[str, Any], rate: float | None) -> RenderableType:

@@ -4,13 +4,11 @@ import argparse
 import os
 import signal
 import time
-from typing import Any
 
-from gatekeeper.cli.admin import admin_address, ask
+from gatekeeper.cli.admin import admin_address, read_status
 from gatekeeper.cli.configuration import add_config_option, load_configuration
 from gatekeeper.cli.parser import Commands
 from gatekeeper.errors import GatekeeperError
-from gatekeeper.settings.addresses import ListenAddress
 
 # Longer than the gate itself waits for its successor.
 PATIENCE_SECONDS = 130.0
@@ -32,7 +30,7 @@ def add_command(commands: Commands) -> None:
 
 def _upgrade(options: argparse.Namespace) -> int:
     where = admin_address(load_configuration(options))
-    before = _status(where)
+    before = read_status(where)
     pid = before["supervisor"]
     try:
         os.kill(pid, signal.SIGUSR2)
@@ -42,14 +40,10 @@ def _upgrade(options: argparse.Namespace) -> int:
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         time.sleep(_POLL_SECONDS)
-        now = _status(where)
+        now = read_status(where)
         if now["supervisor"] != pid:
             print(f"process {now['supervisor']} has taken over from {pid}: version {now['version']}")
             return 0
         if now["upgrades_failed"] > before["upgrades_failed"]:
             raise GatekeeperError(f"the upgrade failed, and process {pid} goes on; its log says why")
     raise GatekeeperError(f"process {pid} has not been replaced within {PATIENCE_SECONDS:g} s")
-
-
-def _status(where: ListenAddress) -> dict[str, Any]:
-    return ask(where, "/status")[1]

@@ -3,9 +3,11 @@
 import os
 import socket
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from gatekeeper.errors import StartError
 from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
@@ -85,17 +87,12 @@ def _open_tcp(address: Address) -> socket.socket:
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     listener = socket.socket(family, kind, protocol)
-    try:
+    with _closed_on_error(listener):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             # "[::]:8443" takes IPv4 visitors too, as nginx does with ipv6only=off.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(where)
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    listener.setblocking(False)
+        _listen(listener, where)
     return listener
 
 
@@ -104,14 +101,24 @@ def _open_unix(address: SocketPath) -> socket.socket:
     if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
         os.unlink(path)  # left over by a process that was killed
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with _closed_on_error(listener):
+        _listen(listener, path)
+    return listener
+
+
+def _listen(listener: socket.socket, where: Any) -> None:
+    listener.bind(where)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+
+
+@contextmanager
+def _closed_on_error(listener: socket.socket) -> Iterator[None]:
     try:
-        listener.bind(path)
-        listener.listen(BACKLOG)
+        yield
     except OSError:
         listener.close()
         raise
-    listener.setblocking(False)
-    return listener
 
 
 def _answers(path: str) -> bool:

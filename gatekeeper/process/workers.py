@@ -125,11 +125,6 @@ class WorkerSet:
         """Whether the gate has ended."""
         return self.stopping and not self._workers
 
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """The workers that exist."""
-        return tuple(self._workers)
-
     def actions(self) -> Iterator[Action]:
         """What is to be done now, and whatever follows from doing it."""
         while self._actions:

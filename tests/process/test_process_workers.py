@@ -55,7 +55,7 @@ class Gate:
 
     def check(self, **heartbeats: float) -> list[Action]:
         """Beats by worker, as ``w1=…``; whoever is not named has just reacted."""
-        said = {pid: heartbeats.get(f"w{pid}", self.now) for pid in self.worker_set.pids}
+        said = {pid: heartbeats.get(f"w{pid}", self.now) for pid in range(1, self.last + 1)}
         self.worker_set.check(self.now, said, HANG)
         return self.actions()
 
@@ -308,4 +308,5 @@ def test_a_changed_configuration_replaces_every_worker(two: Gate) -> None:
     assert two.serve(3) == [Send(1, Command.RETIRE), Send(2, Command.RETIRE)]
     two.ended(1)
     assert two.ended(2) == []
-    assert two.worker_set.pids == (3,)
+    two.worker_set.reopen()
+    assert two.actions() == [Send(3, Command.REOPEN)]

@@ -22,8 +22,7 @@ from gatekeeper.cli.ca.options import (
     bundle_options,
     current_time,
     folder_of,
-    grant_of,
-    making_a_key,
+    issue_client,
     next_command,
     opened_issuer,
     wants_json,
@@ -55,15 +54,7 @@ def run(args: argparse.Namespace) -> int:
     check_key_type(args.key)
     # Whatever could be wrong is found before anything is issued.
     folder, gate, options = destination.folder(), destination.gate(), bundle_options(args)
-    with opened_issuer(args) as issuer, making_a_key(args.key):
-        issued = issuer.issue(
-            args.name,
-            grant_of(args),
-            bundle=options,
-            key_type=args.key,
-            lifetime=timedelta(days=args.days),
-            now=current_time(),
-        )
+    issued = issue_client(args, options)
     password = issued.password or options.password or ""
     one = create_invitation(folder, gate, issued, password, timedelta(seconds=args.valid))
     made = issued.password is not None

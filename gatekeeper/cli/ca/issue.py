@@ -1,18 +1,19 @@
 """``gatekeeper ca issue``: key, certificate and bundle for a client."""
 
 import argparse
-from datetime import timedelta
 
 from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.ca.names import check_name
 from gatekeeper.cli.ca.fields import issued_fields
-from gatekeeper.cli.ca.options import bundle_options, current_time, grant_of, making_a_key, opened_issuer, wants_json
+from gatekeeper.cli.ca.options import (
+    bundle_options,
+    issue_client,
+    wants_json,
+)
 from gatekeeper.cli.ca.printing import (
-    describe_file,
-    file_order,
     how_to_import,
-    print_files,
+    print_issued_files,
     print_notes,
     show_password,
 )
@@ -23,16 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
     check_name(args.name)
     check_key_type(args.key)
-    options = bundle_options(args)
-    with opened_issuer(args) as issuer, making_a_key(args.key):
-        issued = issuer.issue(
-            args.name,
-            grant_of(args),
-            bundle=options,
-            key_type=args.key,
-            lifetime=timedelta(days=args.days),
-            now=current_time(),
-        )
+    issued = issue_client(args, bundle_options(args))
     print_client(issued, compat=args.compat, as_json=wants_json(args))
     return 0
 
@@ -45,7 +37,7 @@ def print_client(issued: Issued, *, compat: bool, as_json: bool) -> None:
     print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)
     print()
-    print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+    print_issued_files(issued)
     bundle = next(path for path in issued.files if path.suffix == ".p12")
     show_password(bundle, issued.password)
     how_to_import(bundle, compat=compat)

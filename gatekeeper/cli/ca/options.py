@@ -5,10 +5,10 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gatekeeper.ca.issuer import Grant, Issuer
+from gatekeeper.ca.issuer import Grant, Issued, Issuer
 from gatekeeper.ca.store import KEY, Store
 from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase
@@ -58,6 +58,19 @@ def bundle_options(args: argparse.Namespace) -> BundleOptions:
     if password is not None and not password.strip():
         raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
     return BundleOptions(password, getattr(args, "compat", False))
+
+
+def issue_client(args: argparse.Namespace, options: BundleOptions) -> Issued:
+    """Issue the certificate that the options of ``issue`` and ``invite`` describe, with key and bundle."""
+    with opened_issuer(args) as issuer, making_a_key(args.key):
+        return issuer.issue(
+            args.name,
+            grant_of(args),
+            bundle=options,
+            key_type=args.key,
+            lifetime=timedelta(days=args.days),
+            now=current_time(),
+        )
 
 
 def making_a_key(key_type: str) -> AbstractContextManager[None]:

@@ -82,6 +82,11 @@ def file_of(issued: Issued, suffix: str) -> Path:
     return next(path for path in issued.files if path.suffix == suffix)
 
 
+def print_issued_files(issued: Issued) -> None:
+    """Print the files that were made, what a person needs first at the top."""
+    print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+
+
 def print_files(*lines: tuple[Path, str]) -> None:
     """Print paths, each with what it holds; on two lines where it would be wider than a terminal."""
     width = max(len(str(path)) for path, _ in lines)

@@ -19,7 +19,7 @@ from gatekeeper.cli.ca.invite import print_invited
 from gatekeeper.cli.ca.issue import print_client
 from gatekeeper.cli.ca.link import Destination, create_invitation, not_fetched
 from gatekeeper.cli.ca.options import bundle_options, current_time, folder_of, making_a_key, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import describe_file, file_order, print_files, print_notes
+from gatekeeper.cli.ca.printing import print_issued_files, print_notes
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
@@ -133,7 +133,7 @@ def _print(issued: Issued, *, compat: bool, as_json: bool) -> None:
     print(f"{issued.entry.name} has a new certificate, valid until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)
     print()
-    print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+    print_issued_files(issued)
     print()
     if issued.entry.kind is CertificateKind.CLIENT:
         print(f"Next: send {issued.files[0]} to whoever keeps the key.")

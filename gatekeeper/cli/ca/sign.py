@@ -10,7 +10,7 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.store import read_file
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, grant_of, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import describe_file, file_of, file_order, print_files, print_notes, quoted
+from gatekeeper.cli.ca.printing import file_of, print_issued_files, print_notes, quoted
 from gatekeeper.cli.terminal import print_json, show
 
 # A request may ask for thousands of names; these are as many as somebody reads.
@@ -47,7 +47,7 @@ def _print(issued: Issued, folder: Path, *, as_json: bool) -> None:
         print("Routes may decide by such names. To grant them: --ou, --email, --dns, --uri,")
         print("or --as-requested for all.")
     print()
-    print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
+    print_issued_files(issued)
     print()
     print(f"Next: send {file_of(issued, '.crt')} and {folder / 'ca.crt'} to whoever made the request.")
     print("Neither is secret. The key is already there; together they become a bundle:")
