@@ -9,7 +9,7 @@ def base64(der: bytes) -> str:
 
 
 def pem(der: bytes) -> str:
-    """PEM (RFC 7468, 5.1), 64 characters a line, with a final line end."""
+    """PEM (RFC 7468, 5.1): 64 characters a line (section 2), with a final line end."""
     text = base64(der)
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     return "\n".join(["-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""])
