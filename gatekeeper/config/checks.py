@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from gatekeeper.config.shadowed_routes import shadowed_routes
@@ -26,12 +26,16 @@ def contradictions(tables: Mapping[str, Any]) -> Problems:
 
 
 def _listeners(server: ServerSettings, admin: AdminSettings) -> Problems:
-    for first, second in combinations(server.listen, 2):
-        if _collide(first, second):
-            yield ("server", "listen"), f"{first} and {second} overlap; the gate cannot listen on both"
-    for address in server.listen:
-        if admin.listen is not None and _collide(address, admin.listen):
-            yield ("admin", "listen"), f"{admin.listen} is taken by server.listen ({address})"
+    for key, addresses in (("listen", server.listen), ("redirect", server.redirect)):
+        for first, second in combinations(addresses, 2):
+            if _collide(first, second):
+                yield ("server", key), f"{first} and {second} overlap; the gate cannot listen on both"
+        for address in addresses:
+            if admin.listen is not None and _collide(address, admin.listen):
+                yield ("admin", "listen"), f"{admin.listen} is taken by server.{key} ({address})"
+    for address, redirect in product(server.listen, server.redirect):
+        if _collide(address, redirect):
+            yield ("server", "redirect"), f"{redirect} is taken by server.listen ({address})"
 
 
 def _collide(first: ListenAddress, second: ListenAddress) -> bool:

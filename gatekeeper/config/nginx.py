@@ -38,11 +38,13 @@ def translate(path: Path) -> Translation:
     main = _parse(path)
     http = [one for block in named(main, "http") for one in block.block] or main
     notes = _Notes(path)
-    servers = []
+    servers, redirects = [], []
     for block in named(http, "server"):
         server = Server(block, http)
         if server.get("ssl_certificate"):
             servers.append(server)
+        elif _redirects(server):
+            redirects.append(server)
         else:
             notes.add(block, "a server without TLS is not taken over; the gate speaks HTTPS only")
     if not servers:
@@ -50,7 +52,13 @@ def translate(path: Path) -> Translation:
     for one in _walk(main):
         if one.name not in ALWAYS and one.name not in TRANSLATED:
             notes.add(one, REASONS.get(one.name, UNKNOWN))
-    return _Writer(main, http, servers, notes).write()
+    return _Writer(main, http, servers, redirects, notes).write()
+
+
+def _redirects(server: Server) -> bool:
+    """Whether a server without TLS only sends visitors to https."""
+    returns = [one for one in _walk(server.block.block) if one.name in ("return", "rewrite", "proxy_pass", "root")]
+    return bool(returns) and all(one.name == "return" and one.args[-1].startswith("https://") for one in returns)
 
 
 def _parse(path: Path) -> list[Directive]:
@@ -88,7 +96,15 @@ class _Notes:
 class _Writer:
     """Writes the tables. The first server gives what only one can: certificate, authorities, timeouts."""
 
-    def __init__(self, main: list[Directive], http: list[Directive], servers: list[Server], notes: _Notes) -> None:
+    def __init__(
+        self,
+        main: list[Directive],
+        http: list[Directive],
+        servers: list[Server],
+        redirects: list[Server],
+        notes: _Notes,
+    ) -> None:
+        self._redirects = redirects
         self._main = main
         self._http = http
         self._servers = servers
@@ -115,7 +131,9 @@ class _Writer:
 
     def _server(self) -> str:
         server = self._servers[0]
-        lines = [_line("listen", sorted({*self._listens()}) or ["0.0.0.0:443"])]
+        lines = [_line("listen", sorted({*self._listens(self._servers)}) or ["0.0.0.0:443"])]
+        if self._redirects:
+            lines.append(_line("redirect", sorted({*self._listens(self._redirects)}) or ["0.0.0.0:80"]))
         for key, name in _CERTIFICATE_KEYS:
             lines += [_line(key, found.args[0])] if (found := first(server.get(name))) else []
         protocols = values(server.get("ssl_protocols"))
@@ -144,11 +162,11 @@ class _Writer:
                 ]
                 yield "\n".join(["[[server.certificates]]", *lines])
 
-    def _listens(self) -> Iterator[str]:
-        for server in self._servers:
+    def _listens(self, servers: list[Server]) -> Iterator[str]:
+        for server in servers:
             for one in server.get("listen"):
                 address, *options = one.args
-                if "ssl" not in options and len(server.get("listen")) > 1:
+                if servers is self._servers and "ssl" not in options and len(server.get("listen")) > 1:
                     self._notes.add(one, "a listener without TLS is not taken over")
                     continue
                 yield address if ":" in address or not address.isdigit() else f"0.0.0.0:{address}"

@@ -18,6 +18,7 @@ from gatekeeper.process.listeners import Listener, Role
 # The first descriptor that systemd passes (SD_LISTEN_FDS_START).
 FIRST_PASSED = 3
 _SYSTEMD = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
+_ROLES = {role.value: role for role in Role}
 # What a gate tells its successor, and the successor answers when it accepts visitors.
 UPGRADE_VARIABLE = "GATEKEEPER_UPGRADE"
 READY = b"ready\n"
@@ -26,7 +27,8 @@ READY = b"ready\n"
 def listeners_from_systemd(environ: MutableMapping[str, str]) -> tuple[Listener, ...]:
     """The sockets that systemd passed to this process, and none that were meant for another one.
 
-    A socket whose ``FileDescriptorName=`` is ``admin`` is for operators, every other one for visitors. The variables
+    A socket whose ``FileDescriptorName=`` is ``admin`` is for operators, one with ``redirect`` is for plain HTTP, every
+    other one for visitors. The variables
     are taken out, so that no child takes the sockets for its own. StartError if one is no listening stream socket.
     """
     meant, count, names = (environ.get(name, "") for name in _SYSTEMD[:3])
@@ -36,7 +38,7 @@ def listeners_from_systemd(environ: MutableMapping[str, str]) -> tuple[Listener,
         return ()
     by_number = dict(enumerate(names.split(":")))
     return tuple(
-        Listener(Role.ADMIN if by_number.get(index) == Role.ADMIN else Role.VISITORS, "", _adopt(FIRST_PASSED + index))
+        Listener(_ROLES.get(by_number.get(index, ""), Role.VISITORS), "", _adopt(FIRST_PASSED + index))
         for index in range(int(count))
     )
 

@@ -22,6 +22,7 @@ class Role(StrEnum):
 
     VISITORS = "visitors"
     ADMIN = "admin"
+    REDIRECT = "redirect"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,12 @@ def close_listeners(listeners: Iterable[Listener]) -> None:
 
 def _wanted(settings: Settings) -> Mapping[Role, Sequence[ListenAddress]]:
     admin = settings.admin.listen
-    return {Role.VISITORS: settings.server.listen, Role.ADMIN: () if admin is None else (admin,)}
+    server = settings.server
+    return {
+        Role.VISITORS: server.listen,
+        Role.REDIRECT: server.redirect,
+        Role.ADMIN: () if admin is None else (admin,),
+    }
 
 
 def open_listener(address: ListenAddress) -> socket.socket:
@@ -136,6 +142,12 @@ def _words(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def port_of(listeners: Iterable[socket.socket]) -> int:
+    """The port of the first that has one; 443 where all are Unix sockets, behind a proxy that has its own."""
+    names = (listener.getsockname() for listener in listeners)
+    return next((int(name[1]) for name in names if isinstance(name, tuple)), 443)
+
+
 def shown_address(listener: socket.socket) -> str:
     """Where the socket really listens, with the port that the kernel picked."""
     name = listener.getsockname()
@@ -145,4 +157,10 @@ def shown_address(listener: socket.socket) -> str:
 def shown_listener(listener: Listener) -> str:
     """What is said of it when it opens."""
     where = shown_address(listener.socket)
-    return f"admin on http://{where}" if listener.role is Role.ADMIN else f"listening on https://{where}"
+    match listener.role:
+        case Role.ADMIN:
+            return f"admin on http://{where}"
+        case Role.REDIRECT:
+            return f"redirecting from http://{where}"
+        case _:
+            return f"listening on https://{where}"

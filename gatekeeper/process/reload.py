@@ -165,7 +165,7 @@ class Reloader:
 
 
 # What a worker has for its whole life: the supervisor replaces all of them where it was changed.
-_OF_WORKERS = {"server": ("listen", "workers"), "admin": ("listen",), "log": ("access", "format", "level")}
+_OF_WORKERS = {"server": ("listen", "redirect", "workers"), "admin": ("listen",), "log": ("access", "format", "level")}
 # Users are changed once, before the first visitor comes.
 _AT_START = {"server": ("user", "group")}
 

@@ -234,7 +234,7 @@ class Supervisor:
                 if self._upgrade.successor_pid is None:
                     self._notifier.send("STOPPING=1")
                 # Workers have their own descriptors of the same sockets; the port closes with the last of them.
-                close_listeners(one for one in self._listeners if one.role is Role.VISITORS)
+                close_listeners(one for one in self._listeners if one.role is not Role.ADMIN)
 
     def _start(self) -> None:
         row = next(row for row in self._ledger.rows if not row.count(Cell.PID))
@@ -272,6 +272,7 @@ class Supervisor:
             admin = sockets_of(self._listeners, Role.ADMIN)
             context = WorkerContext(
                 visitors=sockets_of(self._listeners, Role.VISITORS),
+                redirect=sockets_of(self._listeners, Role.REDIRECT),
                 admin=admin[0] if admin else None,
                 ledger=self._ledger,
                 metrics=row,

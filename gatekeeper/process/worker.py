@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gatekeeper.admin.server import Admin
@@ -23,6 +24,7 @@ from gatekeeper.admin.status import Status
 from gatekeeper.config import load
 from gatekeeper.embedded.static import StaticSites
 from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.listeners import port_of
 from gatekeeper.process.malloc import keep_large_buffers
 from gatekeeper.process.privileges import Account, become
 from gatekeeper.process.reload import Reloader
@@ -30,6 +32,7 @@ from gatekeeper.process.sealed_files import receive
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.workers import Command
 from gatekeeper.proxy.client.acceptor import Acceptor
+from gatekeeper.proxy.client.redirect import RedirectConnection
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
@@ -69,6 +72,7 @@ class WorkerContext:
     """
 
     visitors: Sequence[socket.socket]
+    redirect: Sequence[socket.socket]
     admin: socket.socket | None
     ledger: Ledger
     metrics: Metrics
@@ -162,7 +166,10 @@ class _Worker:
             connections_in_all=lambda: ledger.connections,
             connections_from=ledger.connections_from,
         )
-        self._acceptor = Acceptor(proxy, context.visitors, shared=context.shared)
+        self._acceptors = [Acceptor(proxy, context.visitors, shared=context.shared)]
+        if context.redirect:
+            speak = partial(RedirectConnection, port=port_of(context.visitors))
+            self._acceptors.append(Acceptor(proxy, context.redirect, shared=context.shared, speak=speak))
         self._admin = Admin(
             Status(proxy, ledger),
             lambda: proxy.snapshot.documents,
@@ -175,7 +182,8 @@ class _Worker:
         gc.freeze()
         gc.set_threshold(GARBAGE)
         self._watch_supervisor()
-        self._acceptor.open()
+        for acceptor in self._acceptors:
+            acceptor.open()
         self._metrics.set(Cell.STATE, RowState.SERVING)
         self._heartbeat()
         self._send(ready=True)
@@ -191,7 +199,8 @@ class _Worker:
                 await asyncio.wait_for(self._cut.wait(), delay)
         if command is not Command.STOP:
             self._admin.leave()
-        await self._acceptor.close(last=command is Command.STOP and not self._cut.is_set())
+        last = command is Command.STOP and not self._cut.is_set()
+        await asyncio.gather(*(acceptor.close(last=last) for acceptor in self._acceptors))
         if self._cut.is_set():
             self._proxy.cut()
         await self._proxy.drain(timeouts.drain)

@@ -128,11 +128,13 @@ class RefusalPages:
         request_id: str,
         retry_after: int | None = None,
         topic: str | None = None,
+        link: str = "",
         is_grpc: bool = False,
     ) -> Answer:
         """Any other answer of the gate: a 4xx or 5xx ``status``, ``detail`` safe to show, ``retry_after`` in seconds.
 
         ``topic`` is what the page says, where the status alone does not tell; ``detail`` would say the same once more.
+        ``link`` is the address to go to instead, "" for none; a very long one is left out.
 
         ``Allow`` for a 405 and ``Upgrade`` for a 426 (RFC 9110, 15.5.6 and 15.5.22) are the proxy's to add.
         """
@@ -151,6 +153,7 @@ class RefusalPages:
             detail="" if topic else detail,
             request_id=request_id,
         )
+        variables["link"] = link if len(link) <= LONGEST_PARAGRAPH else ""
         return self._answer(variables, retry)
 
     def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> Variables:
@@ -174,6 +177,7 @@ class RefusalPages:
             request_id=request_id,
             request_number=short_number(request_id),
             host="",
+            link="",
             checked="",
         )
 

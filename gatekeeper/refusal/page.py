@@ -49,6 +49,7 @@ class Variables(TypedDict):
     request_id: str
     host: str
     checked: str
+    link: str
     request_number: str
 
 
@@ -191,6 +192,7 @@ def sample(topic: str, certificate: ShownCertificate | None, text: str) -> Varia
         contact_link=text,
         request_id="id",
         host=text,
+        link=text,
         checked=text,
         request_number="id",
     )

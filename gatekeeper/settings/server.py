@@ -31,6 +31,11 @@ class ServerSettings(Table):
         default_factory=lambda: (parse_listen("0.0.0.0:8443"),),
         description='Where to listen: an address, or a list of them; port 0 picks one, "unix:/path" is a Unix socket.',
     )
+    redirect: Annotated[tuple[Listen, ...], OneOrMany] = Field(
+        default=(),
+        examples=["0.0.0.0:80"],
+        description="Where to speak plain HTTP, only to send visitors to https: an address, or a list of them.",
+    )
     certificate: File = Field(
         examples=["fullchain.pem"],
         description="The HTTPS certificate that visitors see, PEM, with its chain; from Let's Encrypt or elsewhere.",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.paths import read_host
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +56,11 @@ class ServerNames:
         name = name.lower().removesuffix(".")
         label, _, parent = name.partition(".")
         return self._by_name.get(name) or (self._by_name.get(f"*.{parent}") if label else None)
+
+    def carries(self, host: bytes) -> bool:
+        """Whether a certificate carries the name or the address in a Host header."""
+        name = read_host(host)
+        return self.match(name) is not None or any(name in one.certificate.ips for one in self.all)
 
     def asks(self, name: str) -> bool:
         """Whether visitors that ask for this host are asked for a certificate."""

@@ -53,6 +53,7 @@ FLOORS = (
     {"client.http1", "client.http2_stream"},
     {"client.http2"},
     {"client.connection"},
+    {"client.redirect"},
     {"client.proxy_header"},
     {"client.acceptor"},
 )

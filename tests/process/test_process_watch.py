@@ -20,7 +20,7 @@ EVERY_FILE: dict[str, Any] = {
         "key_passphrase_file": "key_passphrase_file",
         "certificates": [{"certificate": "sni-crt", "key": "sni-key", "key_passphrase_file": "sni-pass"}],
     },
-    "client_auth": {"ca": ["ca"], "crl": ["crl", "crl2"]},
+    "client_auth": {"ca": ["ca"], "crl": ["crl", "crl2"], "hosts": [{"hosts": "a", "ca": "host-ca"}]},
     "upstream": {"url": "http://127.0.0.1:1"},
     "upstreams": {"api": {"url": "https://127.0.0.1:1", "ca": "up-ca", "certificate": "up-crt", "key": "up-key"}},
     "refusal": {"template": "template"},
@@ -35,6 +35,7 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
     watched = {path.name for path in files_of(settings)}
     assert watched == {"certificate", "key", "key_passphrase_file", "ca", "crl", "crl2"} | {
         *(
+            "host-ca",
             "sni-crt",
             "sni-key",
             "sni-pass",
@@ -59,6 +60,7 @@ def test_every_key_that_names_a_file_is_in_the_table() -> None:
         [
             *("certificate", "key", "key_passphrase_file"),
             *("certificate", "key", "key_passphrase_file"),
+            "ca",
             "ca",
             "crl",
             "ca",

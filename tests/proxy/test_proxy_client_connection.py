@@ -544,8 +544,30 @@ def test_plain_http_gets_a_plain_answer(scene: Scene) -> None:
     stranger.send_raw(b"GET / HTTP/1.1\r\nHost: app.example.com\r\n\r\n")
     answer = bytes(stranger.transport.peer_got)
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
-    assert b"https://" in answer
+    assert b"https://app.example.com/" in answer
     assert stranger.is_gone
+
+
+def test_plain_http_gets_a_page_with_the_right_link(scene: Scene) -> None:
+    """A browser; the number on the page is in the log."""
+    stranger = scene.connect()
+    stranger.send_raw(b"GET /a?b=<c> HTTP/1.1\r\nHost: app.example.com:8443\r\nAccept: text/html\r\n\r\n")
+    head, _, body = bytes(stranger.transport.peer_got).partition(b"\r\n\r\n")
+    assert b"\r\nContent-Type: text/html; charset=utf-8\r\n" in head
+    assert b'<a href="https://app.example.com:8443/a?b=&lt;c&gt;">' in body
+    (record,) = scene.log.records
+    assert record["request_id"][:8].encode() in body
+    assert record["status"] == 400
+
+
+@pytest.mark.parametrize("host", ["a b", "x@evil.example.org", "app.example.com/x"])
+def test_plain_http_with_a_wrong_host_gets_no_link(scene: Scene, host: str) -> None:
+    """The page would otherwise lead where somebody else wants it to."""
+    stranger = scene.connect()
+    stranger.send_raw(f"GET / HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\n\r\n".encode())
+    body = bytes(stranger.transport.peer_got).partition(b"\r\n\r\n")[2]
+    assert b"This port speaks HTTPS" in body
+    assert b'href="https:' not in body
 
 
 def test_a_client_that_leaves_during_the_handshake_is_counted(scene: Scene) -> None:

@@ -17,7 +17,7 @@ from ctypes import addressof, create_string_buffer
 from typing import cast
 
 from gatekeeper.proxy.client.connection import ClientConnection
-from gatekeeper.proxy.client.proxy_header import ProxyHeaderReader
+from gatekeeper.proxy.client.proxy_header import NewConnection, ProxyHeaderReader
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.proxy import Proxy
 
@@ -40,10 +40,20 @@ _SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; missing from the module s
 
 
 class Acceptor:
-    """Accepts on ``listeners``, which are bound, listening and non-blocking, from `open` to `close`."""
+    """Accepts on ``listeners``, which are bound, listening and non-blocking, from `open` to `close`. ``speak`` makes
+    the protocol of each connection.
+    """
 
-    def __init__(self, proxy: Proxy, listeners: Sequence[socket.socket], *, shared: bool = False) -> None:
+    def __init__(
+        self,
+        proxy: Proxy,
+        listeners: Sequence[socket.socket],
+        *,
+        shared: bool = False,
+        speak: NewConnection | None = None,
+    ) -> None:
         self._proxy = proxy
+        self._speak: NewConnection = speak or ClientConnection
         self._loop = proxy.loop
         self._listeners = listeners
         self._batch = 1 if shared else BATCH
@@ -129,13 +139,13 @@ class Acceptor:
         protocol: asyncio.Protocol
         reserved: str | None = None  # the address behind a balancer is not known yet
         if proxy.snapshot.expects_proxy_header(address):
-            protocol = ProxyHeaderReader(proxy, client)
+            protocol = ProxyHeaderReader(proxy, client, self._speak)
         elif proxy.over_limit(address):
             _log.info("closed at once: %s: too many connections from this address", client)
             connection.close()
             return
         else:
-            protocol, reserved = cast(asyncio.Protocol, ClientConnection(proxy, client, address)), address
+            protocol, reserved = cast(asyncio.Protocol, self._speak(proxy, client, address)), address
             proxy.reserve(address)
         task = self._loop.create_task(self._connect(connection, protocol, reserved))
         self._coming.add(task)

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+import os
 from typing import cast
 
-from gatekeeper.errors import PlainHTTPError, TLSError
+from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.client.http1 import Http1
 from gatekeeper.proxy.client.http2 import Http2
@@ -13,7 +14,10 @@ from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Codec
 from gatekeeper.proxy.visit import Visit
+from gatekeeper.telemetry.access_log import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
+from gatekeeper.wire.https_url import https_url
+from gatekeeper.wire.request import unreadable_head
 from gatekeeper.wire.response import own_response
 
 # How much may wait to be sent before the upstream is told to pause. Two of these and what the kernel holds is all the
@@ -84,7 +88,7 @@ class ClientConnection:
         try:
             plaintext = tls.receive(data)
         except TLSError as error:
-            self._tls_failed(error)
+            self._tls_failed(error, data)
             return
         if not established:
             self.transport.write(tls.pending_output())
@@ -133,7 +137,7 @@ class ClientConnection:
         self._refused = verdict
         return _ALERTS.get(verdict.reason, _CERT_REJECTED)
 
-    def _tls_failed(self, error: TLSError) -> None:
+    def _tls_failed(self, error: TLSError, data: bytes) -> None:
         if self._refused is not None:
             self._proxy.journal.handshake_refused(self.client, self._refused)
         else:
@@ -141,7 +145,7 @@ class ClientConnection:
         self._drop_codec()
         self._lingering = True
         if isinstance(error, PlainHTTPError):
-            self.transport.write(_plain_http_answer(self._proxy))
+            self.transport.write(_plain_http_answer(self._proxy, self.client, data))
         else:
             self.transport.write(self.tls.pending_output())
         self.transport.close()
@@ -265,9 +269,24 @@ class ClientConnection:
         return 0 < self._unsent != before
 
 
-def _plain_http_answer(proxy: Proxy) -> bytes:
-    """For a client that speaks HTTP where TLS is expected."""
+def _plain_http_answer(proxy: Proxy, client: str, data: bytes) -> bytes:
+    """For a client that speaks HTTP where TLS is expected: the link that was meant, if its request came whole."""
+    text, end, _ = data.partition(b"\r\n\r\n")
+    line, _, block = (text + end).partition(b"\r\n")
+    try:
+        head = proxy.snapshot.reader.read(line, block, cache=False)
+        link = https_url(head.block.host, head.target) or ""
+    except MessageError:
+        head, link = unreadable_head(data), ""
+    now, request_id = proxy.wall(), os.urandom(16).hex()
     page = proxy.snapshot.pages.failed(
-        400, "This port speaks HTTPS: put https:// in front of the address.", accept="", language="", request_id=""
+        400,
+        f"This port speaks HTTPS: {link or 'put https:// in front of the address'}.",
+        accept=head.block.get(b"accept").decode("latin-1"),
+        language=head.block.get(b"accept-language").decode("latin-1"),
+        request_id=request_id,
+        topic="plain_http",
+        link=link,
     )
-    return own_response(page.status, page.headers, page.body, method=b"GET", close=True, now=proxy.wall())
+    proxy.journal.answered(Visitor(client), head, 400, len(page.body), request_id, now, "plain HTTP on a TLS port")
+    return own_response(page.status, page.headers, page.body, method=head.method, close=True, now=now)

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import cast
 
 from gatekeeper.errors import ProxyHeaderError
 from gatekeeper.proxy.client.connection import ClientConnection
+from gatekeeper.proxy.client.redirect import RedirectConnection
 from gatekeeper.proxy.forwarding import client_address
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.tls.proxy_protocol import ProxyHeader, read_proxy_header
@@ -13,17 +15,22 @@ from gatekeeper.tls.proxy_protocol import ProxyHeader, read_proxy_header
 _log = logging.getLogger("gatekeeper")
 
 
+NewConnection = Callable[[Proxy, str, str], ClientConnection | RedirectConnection]
+"""Makes the protocol for a connection, of the proxy, the client for the log, and its address."""
+
+
 class ProxyHeaderReader(asyncio.Protocol):
     """Reads the header that the balancer must send, then gives the transport to the visitor's protocol.
 
     A missing, malformed or late header closes the connection without an answer: there is no visitor to answer.
-    ``balancer`` is its address, for the log.
+    ``balancer`` is its address, for the log; ``speak`` makes the visitor's protocol.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, proxy: Proxy, balancer: str) -> None:
+    def __init__(self, proxy: Proxy, balancer: str, speak: NewConnection = ClientConnection) -> None:
         self._proxy = proxy
+        self._speak = speak
         self._balancer = balancer
         self._received = b""
         self._timer: asyncio.TimerHandle | None = None
@@ -58,7 +65,7 @@ class ProxyHeaderReader(asyncio.Protocol):
             self._forget()
             self.transport.abort()
             return
-        connection = ClientConnection(self._proxy, client, address)
+        connection = self._speak(self._proxy, client, address)
         self.transport.set_protocol(cast(asyncio.Protocol, connection))
         connection.connection_made(self.transport)
         self._forget()

@@ -1,0 +1,127 @@
+"""Plain HTTP (``server.redirect``): sends everybody to https, and reaches no app.
+
+The Location is made of the request's own Host, and only if a certificate of the gate carries that name: a cache in
+between cannot be made to send others elsewhere.
+"""
+
+import asyncio
+import os
+from typing import cast
+
+from gatekeeper.errors import MessageError
+from gatekeeper.proxy.client.connection import LINGER_SECONDS
+from gatekeeper.proxy.deadline import Deadline, Timeout
+from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.refusal.answer import Answer
+from gatekeeper.telemetry.access_log import Visitor
+from gatekeeper.wire.https_url import https_url
+from gatekeeper.wire.request import RequestHead, unreadable_head, without_empty_lines
+from gatekeeper.wire.response import own_response
+
+
+class RedirectConnection(asyncio.Protocol):
+    """One client that speaks HTTP: one request, one answer. ``client`` and ``address`` are who connected, ``port`` is
+    where this gate speaks https, for who names a port.
+    """
+
+    transport: asyncio.Transport
+
+    def __init__(self, proxy: Proxy, client: str, address: str, port: int) -> None:
+        self.address = address
+        self._proxy = proxy
+        self._client = client
+        self._port = port
+        self._received = b""
+        self._answered = False
+        self._deadline = Deadline(proxy.loop, self._expired)
+
+    # -- called by the transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._proxy.opened(self)
+        self._deadline.set(Timeout.REQUEST_HEADER, self._proxy.snapshot.timeouts.request_header)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answered:
+            return
+        already = len(self._received)
+        self._received = received = without_empty_lines(self._received + data)
+        end = received.find(b"\r\n\r\n", max(0, already - 3)) + 4
+        try:
+            if end < 4:
+                self._proxy.snapshot.reader.incomplete(received)
+                return
+            line, _, block = received[:end].partition(b"\r\n")
+            head = self._proxy.snapshot.reader.read(line, block, cache=False)
+        except MessageError as error:
+            self._fail(unreadable_head(received), error.status, error.detail)
+        else:
+            self._answer(head)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._deadline.end()
+        self._proxy.closed(self)
+
+    # -- called by the proxy
+
+    def judge_anew(self) -> None:
+        """Nobody is let in here, so there is nothing to take back."""
+
+    def drain(self) -> None:
+        """The gate stops: what is not a request yet never will be one here."""
+        if not self._answered:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.transport.abort()
+
+    # -- the answer
+
+    def _answer(self, head: RequestHead) -> None:
+        url = https_url(head.block.host, head.target, self._port)
+        if url is None or not self._proxy.snapshot.tls.names.carries(head.block.host):
+            self._fail(head, 400, "No certificate of this gate carries the name in the Host header.")
+            return
+        # RFC 9110, 15.4.9: 308 keeps the method. 301 for the methods that every client repeats, old ones too.
+        status = 301 if head.method in (b"GET", b"HEAD") else 308
+        headers = (("Content-Type", "text/plain; charset=utf-8"), ("Location", url))
+        self._send(head, Answer(status, headers, f"{url}\n".encode("ascii")), _new_request_id())
+
+    def _fail(self, head: RequestHead, status: int, detail: str) -> None:
+        request_id = _new_request_id()
+        page = self._proxy.snapshot.pages.failed(
+            status,
+            detail,
+            accept=head.block.get(b"accept").decode("latin-1"),
+            language=head.block.get(b"accept-language").decode("latin-1"),
+            request_id=request_id,
+        )
+        self._send(head, page, request_id, detail)
+
+    def _send(self, head: RequestHead, answer: Answer, request_id: str, detail: str = "") -> None:
+        """The last words on this connection. What the client still sends is thrown away, so that it sees the answer."""
+        proxy, now = self._proxy, self._proxy.wall()
+        self._answered, self._received = True, b""
+        self.transport.write(
+            own_response(answer.status, answer.headers, answer.body, method=head.method, close=True, now=now)
+        )
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline.set(Timeout.LINGER, LINGER_SECONDS)
+        sent = len(answer.body)
+        proxy.journal.answered(Visitor(self._client), head, answer.status, sent, request_id, now, detail)
+
+    def _expired(self, timeout: Timeout) -> None:
+        if timeout is Timeout.REQUEST_HEADER and self._received:
+            self._fail(unreadable_head(self._received), 408, "The request header did not arrive in time.")
+        else:
+            self.transport.abort()
+
+
+def _new_request_id() -> str:
+    return os.urandom(16).hex()
