@@ -1,10 +1,16 @@
-"""HTTP/2 with clients that people use: curl, nghttp, h2load, Node.js."""
+"""HTTP/2 with clients that people use: curl, nghttp, h2load, Node.js, Go, Java, httpx.
 
+What each does with a refusal differs: Go and Java repeat what a GOAWAY leaves out, httpx does not.
+"""
+
+import asyncio
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.app import App
@@ -12,6 +18,7 @@ from tests.gate_process import PATIENCE, Gate
 from tests.tools import needs
 from tests.visitors import Visitors
 
+PROGRAMS = Path(__file__).parent / "programs"
 NODE = """
 const fs = require("fs"), http2 = require("http2");
 const [address, folder, name] = process.argv.slice(2);
@@ -81,6 +88,42 @@ def test_node(gate: Gate, visitors: Visitors, tmp_path: Path) -> None:
     assert [answer["status"] for answer in answers] == [200, 200, 200]
     assert answers[1]["text"] == "POST /2: 200000 bytes\n"
     assert [answer["status"] for answer in json.loads(run(*command))] == [403, 403, 403]
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program of Go's own library."""
+    needs("go")
+    folder = tmp_path_factory.mktemp("go")
+    command = ("go", "build", "-o", str(folder / "ask"), str(PROGRAMS / "ask.go"))
+    subprocess.run(command, check=True, env=os.environ | {"GOCACHE": str(folder), "GO111MODULE": "off"}, timeout=60)
+    return folder / "ask"
+
+
+def test_go(gate: Gate, visitors: Visitors, go: Path) -> None:
+    """Eight uploads at once, and eight refusals."""
+    assert run(str(go), gate.address, str(visitors.folder), "alice") == "HTTP/2.0 200 true\n" * 8
+    assert run(str(go), gate.address, str(visitors.folder), "nobody") == "HTTP/2.0 403 true\n" * 8
+
+
+def test_java(gate: Gate, visitors: Visitors) -> None:
+    """The same with the HttpClient of the JDK."""
+    needs("javac")
+    command = ("java", "-XX:TieredStopAtLevel=1", str(PROGRAMS / "Ask.java"), gate.address, str(visitors.folder))
+    assert run(*command, "alice.p12", visitors.password) == "HTTP_2 200 true\n" * 8
+    assert run(*command, "nobody", "") == "HTTP_2 403 true\n" * 8
+
+
+def test_httpx(gate: Gate, visitors: Visitors) -> None:
+    """Eight uploads at once, by python-hyper; and a refusal, with a new connection for the next request."""
+
+    async def ask(name: str, count: int) -> list[tuple[str, int]]:
+        async with httpx.AsyncClient(http1=False, http2=True, verify=visitors.context(name)) as client:
+            posts = [client.post(gate.address, content=b"x" * number * 50_000) for number in range(count)]
+            return [(answer.http_version, answer.status_code) for answer in await asyncio.gather(*posts)]
+
+    assert asyncio.run(ask("alice", 8)) == [("HTTP/2", 200)] * 8
+    assert asyncio.run(ask("nobody", 1)) == [("HTTP/2", 403)]
 
 
 def test_nghttp(gate: Gate, visitors: Visitors) -> None:
