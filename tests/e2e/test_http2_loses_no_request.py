@@ -1,0 +1,98 @@
+"""Reloads, the end of a worker and the end of the gate under load in HTTP/2: each request is answered, or the client
+knows that it may repeat it.
+"""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.app import App
+from tests.e2e.clients import app
+from tests.gate_process import Gate, until
+from tests.http2_client import Http2Client, LostError, RepeatableError, keep_asking
+from tests.visitors import Visitors
+
+RELOADS = 100
+STREAMS = 32
+
+
+def lost(counted: Counter[str]) -> list[str]:
+    return [word for word in counted if word.startswith("lost")]
+
+
+def test_a_hundred_reloads(folder: Path, visitors: Visitors) -> None:
+    """SIGHUP, again as soon as the last one is done: the same connection, and not even a request to repeat."""
+
+    async def play(gate: Gate) -> Counter[str]:
+        stop = asyncio.Event()
+        load = asyncio.create_task(keep_asking(gate.port, visitors.context("alice"), STREAMS, stop))
+        for number in range(RELOADS):
+            gate.signal(signal.SIGHUP)
+            await asyncio.to_thread(until, lambda number=number: reloads(gate) > number)  # type: ignore[misc]
+        stop.set()
+        return await load
+
+    with App(app) as behind, Gate(folder, behind.url) as gate:
+        counted = asyncio.run(play(gate))
+    assert counted.keys() == {"200", "connections"}
+    assert counted["connections"] == 1
+
+
+def reloads(gate: Gate) -> int:
+    return sum("INFO: reloaded " in line for line in gate.err)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_end_of_the_gate(folder: Path, visitors: Visitors, workers: int) -> None:
+    """SIGTERM: GOAWAY in two steps, so that what is on its way is answered, and what comes behind may be repeated."""
+
+    async def play(gate: Gate) -> Counter[str]:
+        clients = [await Http2Client.connect(gate.port, visitors.context("alice")) for _ in range(4)]
+        counted: Counter[str] = Counter()
+
+        async def ask(client: Http2Client) -> None:
+            while client.takes_requests:
+                try:
+                    counted[str(await client.get())] += 1
+                except RepeatableError:
+                    counted["repeatable"] += 1
+                except LostError as error:
+                    counted[f"lost: {error}"] += 1
+
+        asking = [asyncio.create_task(ask(client)) for client in clients for _ in range(8)]
+        await asyncio.to_thread(until, lambda: counted["200"] > 500)
+        gate.signal(signal.SIGTERM)
+        await asyncio.gather(*asking, *(client.closed for client in clients))
+        assert all(client.goaways for client in clients)
+        return counted
+
+    with App(app) as behind, Gate(folder, behind.url, server=f"workers = {workers}") as gate:
+        counted = asyncio.run(play(gate))
+        assert gate.wait() == 0
+        assert lost(counted) == []
+        assert len(gate.logged(counted["200"])) == counted["200"]
+
+
+def test_a_worker_that_is_killed(folder: Path, visitors: Visitors) -> None:
+    """SIGKILL: its own connections break, the other worker's go on, and a new one is served."""
+
+    async def play(gate: Gate) -> None:
+        clients = [await Http2Client.connect(gate.port, visitors.context("alice")) for _ in range(16)]
+        assert [await client.get() for client in clients] == [200] * len(clients)
+        victim = gate.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: len(gate.workers()) == 2 and victim not in gate.workers())
+        for client in clients:
+            if not client.closed.done():
+                assert await client.get() == 200
+        fresh = await Http2Client.connect(gate.port, visitors.context("alice"))
+        assert await fresh.get() == 200
+        for client in (*clients, fresh):
+            client.close()
+
+    with App(app) as behind, Gate(folder, behind.url, server="workers = 2") as gate:
+        asyncio.run(play(gate))
