@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.errors import BindingError
+from gatekeeper.errors import AuthorityError, BindingError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import Revocations, read_lists
-from gatekeeper.gate.verdict import Policy, Reason, Refuse, judge
+from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, judge
 from gatekeeper.tls.context import ServerContext, new_ssl_context
+from gatekeeper.tls.handshake_keys import unusable_in_handshakes
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
 from gatekeeper.tls.server_names import ServerNames
+from gatekeeper.x509.certificate import parse_certificate
 
 # X509_V_FLAG_NO_CHECK_TIME: dates are the judge's, who is told what time it is.
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
@@ -54,7 +56,10 @@ def make_trust(
     context = new_ssl_context()
     context.verify_flags |= _NO_CHECK_TIME
     for one in authorities:
-        context.load_verify_locations(cadata=one.der)
+        try:
+            context.load_verify_locations(cadata=one.der)
+        except ssl.SSLError as error:
+            raise AuthorityError(f"OpenSSL cannot read the certificate of {one.subject}, so no gate can") from error
     openssl, reason = _openssl()
     tls = ServerContext(context, openssl, names=ServerNames(()), authorities=authorities, reason=reason)
     content = crl.public_bytes(Encoding.DER) if isinstance(crl, x509.CertificateRevocationList) else crl
@@ -76,12 +81,31 @@ def admission(certificate: x509.Certificate, trust: Trust, sent: Sequence[x509.C
 
 def admission_of(leaf: bytes, trust: Trust, chain: Sequence[bytes] = ()) -> Admission:
     """The same for certificates in DER, which `cryptography` need not be able to read."""
+    if why := unusable_in_handshakes(parse_certificate(leaf).spki):
+        return Admission(Reason.INVALID_CERTIFICATE, f"No handshake can be done with its key: {why}.")
     peer = trust.tls.verify(leaf, chain)
     verdict = judge(peer, trust.now.timestamp(), trust.policy)
     if isinstance(verdict, Refuse):
         return Admission(verdict.reason, verdict.detail)
     until = datetime.fromtimestamp(min(read_certificate(one).not_after for one in (leaf, *peer.verified)), UTC)
     return Admission(None, f"Until {until:%Y-%m-%d %H:%M} UTC, unless it is revoked or a route says otherwise.")
+
+
+def must_be_let_in(certificate: x509.Certificate, authorities: Sequence[x509.Certificate], now: datetime) -> None:
+    """AuthorityError if no gate that trusts these authorities would let in a certificate that they are about to issue.
+
+    Asked of OpenSSL and of the gate's own judge: name constraints of an authority that was adopted, a path length,
+    names that hold line ends or escape sequences. Revocation is not looked at.
+    """
+    leaf = certificate.public_bytes(Encoding.DER)
+    trust = make_trust(authorities[0], None, also=authorities[1:], now=now)
+    try:
+        peer = trust.tls.verify(leaf)
+    except BindingError:  # this Python hides its OpenSSL
+        peer = Peer(leaf, verified=(authorities[0].public_bytes(Encoding.DER),))
+    verdict = judge(peer, now.timestamp(), Policy())
+    if isinstance(verdict, Refuse):
+        raise AuthorityError(f"no gate would let it in, so nothing was signed. {verdict.detail.rstrip('.')}")
 
 
 def _openssl() -> tuple[OpenSSL | None, str]:

@@ -124,6 +124,18 @@ def issuer_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentif
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_identifier(certificate))
 
 
+def names_serial_of(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the AKI names the authority by its serial number, as easy-rsa writes it (RFC 5280, 4.2.1.1).
+
+    OpenSSL and nginx then refuse the certificate under an authority of the same key with another serial number.
+    """
+    try:
+        identifier = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return False
+    return identifier.authority_cert_serial_number == authority.serial_number
+
+
 def random_serial(taken: Container[int] = (), draw: Callable[[], int] = lambda: secrets.randbits(_SERIAL_BITS)) -> int:
     """A serial of 128 random bits (RFC 5280, 4.1.2.2, allows 20 octets), neither taken nor one that people count to."""
     while (serial := draw()) < _SMALLEST_SERIAL or serial in taken:

@@ -1,6 +1,8 @@
 """PKCS #12 (RFC 7292): key, certificate and the authority's certificate in one file under one password."""
 
+import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -20,6 +22,15 @@ _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP = 4, 5
 
 
+# PFX ::= SEQUENCE { version INTEGER {v3(3)} … } (RFC 7292, 4), the SEQUENCE's length in any form.
+_PFX = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
+
+
+def is_bundle(content: bytes) -> bool:
+    """Whether this is a PKCS #12, by how it begins."""
+    return _PFX.match(content) is not None
+
+
 def make_password() -> str:
     """A password of 100 random bits, in groups that can be typed on a phone: ``k7m2p-…``."""
     return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP)) for _ in range(_GROUPS))
@@ -28,13 +39,13 @@ def make_password() -> str:
 def make_bundle(
     key: PrivateKey,
     certificate: x509.Certificate,
-    authority: x509.Certificate | None,
+    chain: Sequence[x509.Certificate],
     password: str,
     *,
     friendly_name: str,
     compat: bool = False,
 ) -> bytes:
-    """The bytes of a ``.p12``; AuthorityError for an empty password.
+    """The bytes of a ``.p12``; AuthorityError for an empty password. ``chain`` are the authorities that go along.
 
     AES-256-CBC, PBKDF2 and an HMAC of SHA-256; ``compat`` takes 3DES and SHA-1 instead, for importers of Apple, Android
     and older Windows that know nothing else: they call a modern file's password wrong.
@@ -55,7 +66,7 @@ def make_bundle(
             .hmac_hash(hashes.SHA256())
         )
     return pkcs12.serialize_key_and_certificates(
-        friendly_name.encode(), key, certificate, [authority] if authority else None, builder.build(password.encode())
+        friendly_name.encode(), key, certificate, list(chain) or None, builder.build(password.encode())
     )
 
 

@@ -45,7 +45,8 @@ class Credential:
     def bundle(self, password: str, *, compat: bool = False, friendly_name: str | None = None) -> bytes:
         """The ``.p12`` (see `gatekeeper.ca.bundle.make_bundle`)."""
         name = friendly_name or common_name(self.certificate.subject) or "client"
-        return make_bundle(self.key, self.certificate, self.authority, password, friendly_name=name, compat=compat)
+        chain = (self.authority,) if self.authority else ()
+        return make_bundle(self.key, self.certificate, chain, password, friendly_name=name, compat=compat)
 
 
 def sign_client(
@@ -60,9 +61,12 @@ def sign_client(
     """A certificate to sign in with: v3, not a CA, clientAuth only, alternative names, SKI and AKI.
 
     A holder without alternative names gets one, ``urn:uuid:…``, made of the authority's key and the common name and so
-    the same after each renewal: validators that go by RFC 5280's letter refuse a certificate without any.
+    the same after each renewal: validators that go by RFC 5280's letter refuse a certificate without any. Not where the
+    authority's name constraints are about URIs, because one without a host is within none (RFC 5280, 4.2.1.10).
     """
-    alternatives = subject.alternatives or (client_uri(authority, common_name(subject.name)),)
+    alternatives = subject.alternatives
+    if not alternatives and not _constrains_uris(authority.certificate):
+        alternatives = (client_uri(authority, common_name(subject.name)),)
     return _sign_leaf(
         authority,
         public_key,
@@ -138,6 +142,15 @@ def client_uri(authority: Authority, name: str) -> x509.UniformResourceIdentifie
     """The ``urn:uuid:`` name of a client of this authority (RFC 9562, version 5)."""
     identifier = x509.SubjectKeyIdentifier.from_public_key(authority.certificate.public_key())
     return x509.UniformResourceIdentifier(uuid.uuid5(_NAMESPACE, f"{identifier.digest.hex()}/{name}").urn)
+
+
+def _constrains_uris(authority: x509.Certificate) -> bool:
+    try:
+        constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return False
+    subtrees = (*(constraints.permitted_subtrees or ()), *(constraints.excluded_subtrees or ()))
+    return any(isinstance(one, x509.UniformResourceIdentifier) for one in subtrees)
 
 
 def _sign_leaf(

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.admission import Admission, Trust, admission, admission_of
-from gatekeeper.ca.bundle import read_bundle
+from gatekeeper.ca.bundle import is_bundle, read_bundle
 from gatekeeper.ca.keys import describe_key, key_is_encrypted
 from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import STRICT_ERRORS, check_request, requested_subject
@@ -32,9 +32,6 @@ from gatekeeper.x509.request import RawRequest, parse_request, read_request
 from gatekeeper.x509.signatures import ML_DSA, SIGNING_NO_HASH, algorithm_name, digest_of
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
-
-# PFX ::= SEQUENCE { version INTEGER {v3(3)} … } (RFC 7292, 4), the SEQUENCE's length in any form.
-_PFX = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..|\x83...|\x84....)\x02\x01\x03", re.DOTALL)
 
 # As many lines of a revocation list, or names of a certificate, as a person looks through.
 _FEW = 20
@@ -97,7 +94,7 @@ def _inspect(
     if blocks:
         sent = _certificates(content)
         return tuple(_inspect_block(block[1].decode(), block[0], source, trust, sent, now) for block in blocks)
-    if _PFX.match(content):
+    if is_bundle(content):
         return tuple(_inspect_bundle(content, source, trust, ask_password(), now))
     readers: tuple[Callable[[], Inspection], ...] = (
         lambda: _inspect_der(content, trust, now),

@@ -19,9 +19,8 @@ def all_profiles(bundle: bytes, password: str, name: str, source: str) -> Mappin
     opened = read_bundle(bundle, password, source)
     if opened.key is None or opened.certificate is None:
         raise AuthorityError(f"{source} holds no key with its certificate")
-    authority = opened.others[0] if opened.others else None
     modern, compat = (
-        make_bundle(opened.key, opened.certificate, authority, password, friendly_name=name, compat=older)
+        make_bundle(opened.key, opened.certificate, opened.others, password, friendly_name=name, compat=older)
         for older in (False, True)
     )
     return {Profile.MODERN: modern, Profile.COMPAT: compat, Profile.APPLE: apple_profile(compat, name)}

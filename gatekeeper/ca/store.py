@@ -4,7 +4,6 @@ The folder holds ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``ind
 ``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its serial.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -15,7 +14,15 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.authority import AUTHORITY_LIFETIME, Authority, identifier_hex, is_signed_by, make_authority
+from gatekeeper.ca.authority import (
+    AUTHORITY_LIFETIME,
+    Authority,
+    identifier_hex,
+    is_signed_by,
+    make_authority,
+    names_serial_of,
+)
+from gatekeeper.ca.files import must_be_able_to_sign, read_certificate_pem, read_crl, read_file
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, do_nothing, make_folder
 from gatekeeper.ca.index import Entry, Index, entry_of, kind_of, read_index, write_index
 from gatekeeper.ca.keys import (
@@ -26,14 +33,11 @@ from gatekeeper.ca.keys import (
     key_pem,
     load_key,
 )
-from gatekeeper.ca.names import check_name
-from gatekeeper.ca.requests import STRICT_ERRORS, check_common_name
-from gatekeeper.ca.revocation import is_crl_of, make_crl
+from gatekeeper.ca.names import AUTHORITY_NAME, check_name
+from gatekeeper.ca.requests import check_common_name
+from gatekeeper.ca.revocation import make_crl
 from gatekeeper.ca.subject import common_name
 from gatekeeper.errors import AuthorityError
-from gatekeeper.gate.keys import key_weakness
-from gatekeeper.tls.files import not_an_authority
-from gatekeeper.x509.certificate import parse_certificate
 
 KEY = "ca.key"
 CERTIFICATE = "ca.crt"
@@ -195,6 +199,19 @@ class Store:
         name = check_name(current[0].removesuffix(".crt") if current else common_name(certificate.subject))
         return entry_of(certificate, name, kind_of(certificate), holds_key=bool(current) and f"{name}.key" in here)
 
+    def tied_to_serial(self, now: datetime) -> tuple[str, ...]:
+        """Whose certificates name the authority by its serial number, so that only a gate takes them after a renewal.
+
+        The authority itself (``ca``) is among them where it does: what was signed elsewhere then probably does too.
+        """
+        authority = self.certificate()
+        found = [AUTHORITY_NAME] if names_serial_of(authority, authority) else []
+        for entry in self.index().entries:
+            with suppress(AuthorityError):  # its copy is lost
+                if entry.not_after > now and names_serial_of(self.issued(entry), authority):
+                    found.append(entry.name)
+        return tuple(found)
+
     def issued(self, entry: Entry) -> x509.Certificate:
         """The certificate behind a line of the index."""
         name = issued_file(entry.serial_hex)
@@ -281,7 +298,7 @@ def adopt_store(
     _must_be_free(path, adopted=True)
     found = read_certificate_pem(read_file(certificate), str(certificate))
     signer = load_key(read_file(key), passphrase, str(key))
-    _must_be_able_to_sign(found, str(certificate))
+    must_be_able_to_sign(found, str(certificate))
     index = Index(crl_lifetime=crl_lifetime)
     if crl is not None:
         index = index.with_crl(read_crl(read_file(crl), str(crl), found))
@@ -296,34 +313,6 @@ def check_passphrase(passphrase: bytes) -> None:
         raise AuthorityError(
             f"a passphrase has at least {MINIMUM_PASSPHRASE} characters; the key is worth a longer one"
         )
-
-
-def read_certificate_pem(content: bytes, source: str) -> x509.Certificate:
-    """The first certificate of a PEM file, or the one in a DER file; AuthorityError if there is none."""
-    load = x509.load_pem_x509_certificate if b"-----BEGIN" in content else x509.load_der_x509_certificate
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            certificate = load(content)
-            # These are parsed only when they are asked for.
-            list(certificate.subject), list(certificate.issuer), list(certificate.extensions), certificate.public_key()
-        return certificate
-    except STRICT_ERRORS as error:
-        raise AuthorityError(f"{source} holds no certificate that can be read") from error
-
-
-def read_crl(content: bytes, source: str, authority: x509.Certificate) -> x509.CertificateRevocationList:
-    """A revocation list of this authority, PEM or DER; AuthorityError if it is none."""
-    read = x509.load_pem_x509_crl if b"-----BEGIN" in content else x509.load_der_x509_crl
-    try:
-        crl = read(content)
-    except ValueError as error:
-        raise AuthorityError(
-            f"{source} is missing or damaged; if it is yours, write it anew: gatekeeper ca crl"
-        ) from error
-    if not is_crl_of(crl, authority):
-        raise AuthorityError(f"{source} is not a revocation list of {common_name(authority.subject)}; move it away")
-    return crl
 
 
 def _first_files(
@@ -365,28 +354,7 @@ def _must_be_free(path: Path, *, adopted: bool = False) -> None:
             )
 
 
-def _must_be_able_to_sign(certificate: x509.Certificate, source: str) -> None:
-    for problem in not_an_authority(parse_certificate(certificate.public_bytes(Encoding.DER))):
-        raise AuthorityError(
-            f"{source} {problem}, and no gate would trust what it signs; "
-            "make one: openssl req -new -x509 -days 365 -key ca.key -out ca.crt"
-        )
-    with suppress(x509.ExtensionNotFound):
-        if not certificate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign:
-            raise AuthorityError(f"{source} must not sign revocation lists (its key usage lacks cRLSign)")
-    if weakness := key_weakness(certificate.public_key()):
-        raise AuthorityError(f"{source} is refused: {weakness}")
-
-
 def _matching(key: PrivateKey, certificate: x509.Certificate, source: str) -> PrivateKey:
     if key.public_key() != certificate.public_key():
         raise AuthorityError(f"{source} is not the key of the certificate beside it")
     return key
-
-
-def read_file(path: Path) -> bytes:
-    """The content of a file somewhere; AuthorityError in one line if it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AuthorityError(f"{path}: {error.strerror}") from error

@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.admission import must_be_let_in
 from gatekeeper.ca.authority import Authority, identifier_hex, random_serial
 from gatekeeper.ca.bundle import make_bundle, make_password
 from gatekeeper.ca.certificates import sign_client, sign_server
@@ -21,7 +22,6 @@ from gatekeeper.ca.revocation import Revocation, RevocationReason, make_crl
 from gatekeeper.ca.store import NEW_BY_OLD, Store, issued_file
 from gatekeeper.ca.subject import Subject
 from gatekeeper.errors import AuthorityError
-from gatekeeper.gate.verdict import Peer, Policy, Refuse, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Transaction:
         serial = random_serial(self.index.serials())
         certificate = sign(self.authority, public_key, subject, lifetime=lifetime, now=self.now, serial=serial)
         if kind is CertificateKind.CLIENT:
-            self._must_be_let_in(certificate)
+            must_be_let_in(certificate, (self.authority.certificate,), self.now)
         signer = identifier_hex(self.authority.certificate) if self.retiring or self.index.retired else ""
         entry = entry_of(certificate, name, kind, holds_key=holds_key, authority=signer)
         if self.index.key_is_compromised(entry.key):
@@ -78,13 +78,6 @@ class Transaction:
         """What a server sends during a rollover: devices that trust only the old authority can follow it to theirs."""
         above = self.store.folder.read(NEW_BY_OLD) if self.retiring else None
         return Content(pem.octets + above, PUBLIC) if above else pem
-
-    def _must_be_let_in(self, certificate: x509.Certificate) -> None:
-        """Asked of the gate's own judge: names in a request may hold line ends, escape sequences and the like."""
-        leaf, above = (one.public_bytes(Encoding.DER) for one in (certificate, self.authority.certificate))
-        verdict = judge(Peer(leaf, verified=(above,)), self.now.timestamp(), Policy())
-        if isinstance(verdict, Refuse):
-            raise AuthorityError(f"no gate would let it in, so nothing was signed. {verdict.detail.rstrip('.')}")
 
     def supersede(self, entries: tuple[Entry, ...]) -> None:
         """Revoke what a new certificate takes the place of."""
@@ -108,7 +101,7 @@ class Transaction:
         made = make_password() if options.password is None else None
         password = made if options.password is None else options.password
         above = self.store.signer(certificate)
-        octets = make_bundle(key, certificate, above, password or "", friendly_name=name, compat=options.compat)
+        octets = make_bundle(key, certificate, (above,), password or "", friendly_name=name, compat=options.compat)
         self.files[f"{name}.p12"] = Content(octets, SECRET)
         return made
 

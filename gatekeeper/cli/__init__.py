@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     named = [word for word in words[:1] if word in COMMANDS]
     _open_standard_files()
+    _ignore_warnings_of_names()
     try:
         if named == ["serve"]:
             _hold_signals()
@@ -77,6 +79,11 @@ def _open_standard_files() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name may hold letters that the terminal's encoding lacks; stderr writes them like that by itself.
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _ignore_warnings_of_names() -> None:
+    """`cryptography` warns about odd countries, long names and serial numbers, in certificates that are in use."""
+    warnings.filterwarnings("ignore", message="Attribute's length must be|Parsed a serial number")
 
 
 def _hold_signals() -> None:

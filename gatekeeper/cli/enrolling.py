@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gatekeeper import __version__
+from gatekeeper.ca.files import read_file
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_new
 from gatekeeper.ca.keys import PrivateKey, check_key_type, key_pem, load_key, make_key
 from gatekeeper.ca.names import check_name, printable
 from gatekeeper.ca.requests import make_request
-from gatekeeper.ca.store import read_file
 from gatekeeper.ca.subject import Subject
 from gatekeeper.cli.terminal import working
 from gatekeeper.errors import InvitationError, UsageError

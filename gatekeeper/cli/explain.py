@@ -10,9 +10,13 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.bundle import is_bundle, read_bundle
 from gatekeeper.cli.check import certificate_line
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import Commands
+from gatekeeper.cli.passphrases import open_password
 from gatekeeper.cli.terminal import print_json, working
 from gatekeeper.errors import BindingError, MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
@@ -24,8 +28,10 @@ from gatekeeper.proxy.ocsp import ask_once
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.pool import authority
 from gatekeeper.tls.context import Mode
+from gatekeeper.tls.handshake_keys import unusable_in_handshakes
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
+from gatekeeper.x509.certificate import parse_certificate
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _URL = re.compile(r"(?:https://([^/?#]+))?(/[^#]*)?")
@@ -63,8 +69,9 @@ def add_command(commands: Commands) -> None:
         "--cert",
         type=Path,
         metavar="FILE",
-        help="the certificate, PEM with its chain, or DER; without it, none is sent",
+        help="the certificate: PEM with its chain, DER or a .p12; without it, none is sent",
     )
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
     parser.add_argument(
         "-H", "--header", action="append", default=[], metavar="LINE", help='a header of the request: "Name: value"'
     )
@@ -108,7 +115,7 @@ def _explain(options: argparse.Namespace) -> int:
     now = time.time()
     with naming_lines(configuration), working("Loading what the gate would load"):
         snapshot = build_snapshot(configuration.settings, {}, now)
-    peer = _peer(snapshot, options.cert) if options.cert is not None else Peer()
+    peer = _peer(snapshot, options) if options.cert is not None else Peer()
     explanation = explain(snapshot, peer, options.method, options.url, options.header, options.address, now)
     if options.json:
         print_json(_as_json(explanation))
@@ -124,6 +131,9 @@ def explain(
     verdict = _verdict(snapshot, peer, now)
     certificate = verdict.identity.certificate if isinstance(verdict, Admit) else verdict.certificate
     request = f"{method} {url}"
+    if certificate is not None and (why := unusable_in_handshakes(parse_certificate(certificate.der).spki)):
+        detail = f"No handshake can be done with its key: {why}."
+        return Explanation(request, certificate, None, detail=detail, check="key (TLS)", in_handshake=True)
     if isinstance(verdict, Refuse) and peer.leaf is not None and snapshot.refuses_in_handshake:
         check = _CHECKS[verdict.reason]
         return Explanation(request, certificate, None, verdict.reason, verdict.detail, check, in_handshake=True)
@@ -236,9 +246,10 @@ def _head(snapshot: Snapshot, method: str, url: str, header: list[str]) -> Reque
         raise UsageError(f"{error.object!r} holds characters that HTTP cannot carry; percent-encode them") from None
 
 
-def _peer(snapshot: Snapshot, path: Path) -> Peer:
+def _peer(snapshot: Snapshot, options: argparse.Namespace) -> Peer:
     """What a handshake with this certificate would give. BindingError where OpenSSL cannot be asked."""
-    leaf, *chain = _certificates(path)
+    path = options.cert
+    leaf, *chain = _certificates(path, options.password_file)
     try:
         return snapshot.tls.verify(leaf, chain)
     except BindingError:
@@ -247,12 +258,17 @@ def _peer(snapshot: Snapshot, path: Path) -> Peer:
         raise UsageError(f"{path} holds a certificate that OpenSSL cannot read") from None
 
 
-def _certificates(path: Path) -> list[bytes]:
-    """As DER, and not looked at: what is wrong with them is for the gate to say."""
+def _certificates(path: Path, password_file: Path | None) -> list[bytes]:
+    """As DER, and not looked at: what is wrong with them is for the gate to say. May ask for a .p12's password."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    if is_bundle(content):
+        opened = read_bundle(content, open_password(password_file, str(path)), str(path))
+        if opened.certificate is None:
+            raise UsageError(f"{path} holds no certificate that belongs to its key")
+        return [one.public_bytes(Encoding.DER) for one in (opened.certificate, *opened.others)]
     try:
         found = [b64decode(block) for block in _PEM.findall(content)]
     except ValueError:
@@ -284,6 +300,7 @@ def _as_json(explanation: Explanation) -> dict[str, Any]:
             "serial": certificate.serial,
             "sha256": certificate.sha256,
             "spki_sha256": certificate.spki_sha256,
+            "unreadable": list(certificate.undecoded),
         },
     }
 
@@ -295,6 +312,7 @@ def _as_text(explanation: Explanation, now: float) -> str:
     rows = [
         ("request", explanation.request),
         ("certificate", certificate_line(certificate, now) if certificate else "none"),
+        ("unreadable", _unreadable(certificate)),
         ("verdict", explanation.verdict + status + reason),
         ("because", explanation.detail),
         ("check", explanation.check),
@@ -307,6 +325,12 @@ def _as_text(explanation: Explanation, now: float) -> str:
         lines += [title + ":"] if headers else []
         lines += [_cut(f"  {name}: {value}") for name, value in headers]
     return "\n".join(lines)
+
+
+def _unreadable(certificate: Certificate | None) -> str:
+    if certificate is None or not certificate.undecoded:
+        return ""
+    return f"{', '.join(certificate.undecoded)}: matches no rule, and is in no header but X-SSL-Client-S-DN"
 
 
 def _row(label: str, value: str) -> list[str]:

@@ -14,6 +14,7 @@ MINIMUM_RSA_BITS = 2048
 # More costs seconds a handshake and protects nobody better; some clients refuse it.
 MAXIMUM_RSA_BITS = 8192
 
+_RSASSA_PSS = "1.2.840.113549.1.1.10"
 _STRONG_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, hashes.SHA3_384, hashes.SHA3_512)
 
@@ -71,4 +72,3 @@ def request_weakness(request: RawRequest) -> str | None:
 
 
 _UNKNOWN = "its key or its signature is of a kind that cannot be checked"
-_RSASSA_PSS = "1.2.840.113549.1.1.10"

@@ -366,6 +366,72 @@ def test_a_renewed_authority_of_version_1_has_extensions(tmp_path: Path) -> None
     assert new.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
+@pytest.fixture
+def adopted(tmp_path: Path, openssl: Callable[..., str]) -> Callable[..., Store]:
+    """An authority made by openssl with these extensions, and taken over."""
+
+    def make(*extensions: str) -> Store:
+        openssl("genrsa", "-aes256", "-passout", "pass:open sesame", "-out", tmp_path / "ca.key", "2048")
+        more = [word for one in extensions for word in ("-addext", one)]
+        openssl("req", "-new", "-x509", "-days", "9999", "-key", tmp_path / "ca.key", "-passin", "pass:open sesame",
+                "-subj", "/CN=Home CA", *more, "-out", tmp_path / "ca.crt")  # fmt: skip
+        return adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("constraint", "grant", "words"),
+    [
+        ("permitted;email:example.com", Grant(emails=("alice@example.org",)), "permitted subtree violation"),
+        ("excluded;DNS:example.com", Grant(dns_names=("a.example.com",)), "excluded subtree violation"),
+        ("permitted;DNS:example.com", Grant(dns_names=("example.org",)), "permitted subtree violation"),
+    ],
+)
+def test_what_the_authority_must_not_certify_is_not_signed(
+    adopted: Callable[..., Store], constraint: str, grant: Grant, words: str
+) -> None:
+    """RFC 5280, 4.2.1.10: OpenSSL is asked before anything is written, as each gate would ask it afterwards."""
+    store = adopted(f"nameConstraints=critical,{constraint}")
+    with pytest.raises(AuthorityError, match=f"no gate would let it in, so nothing was signed.*{words}"):
+        Issuer(store, PASSPHRASE).issue("alice", grant, key_type="ec:p256", now=NOW)
+    assert not (store.path / "alice.crt").exists()
+
+
+@pytest.mark.parametrize("constraint", ["permitted;URI:.example.com", "excluded;URI:.example.com"])
+def test_no_urn_is_added_where_names_are_constrained(adopted: Callable[..., Store], constraint: str) -> None:
+    """A URI without a host is within no constraint about URIs (RFC 5280, 4.2.1.10), so no gate would accept it."""
+    store = adopted(f"nameConstraints=critical,{constraint}")
+    made = Issuer(store, PASSPHRASE).issue("alice", key_type="ec:p256", now=NOW)
+    with pytest.raises(x509.ExtensionNotFound):
+        store.issued(made.entry).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+
+
+def test_who_is_tied_to_the_authoritys_serial_is_known(adopted: Callable[..., Store]) -> None:
+    """easy-rsa names the authority by its serial number; after a renewal OpenSSL finds no issuer any more."""
+    store = adopted("authorityKeyIdentifier=keyid,issuer:always")
+    issue(Issuer(store, PASSPHRASE))
+    assert store.tied_to_serial(NOW) == ("ca",)
+    authority = store.certificate()
+    identifier = x509.AuthorityKeyIdentifier(None, [x509.DirectoryName(authority.subject)], authority.serial_number)
+    key = Issuer(store, PASSPHRASE)._authority.key
+    tied = (
+        x509.CertificateBuilder(
+            authority.subject,
+            x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bob")]),
+            make_key("ec:p256").public_key(),
+            1 << 70,
+            NOW,
+            NOW + 9 * DAY,
+        )
+        .add_extension(identifier, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (store.path / "issued" / f"{1 << 70:X}.crt").write_bytes(tied.public_bytes(Encoding.PEM))
+    assert store.tied_to_serial(NOW) == ("ca", "bob")
+    assert store.tied_to_serial(NOW + 10 * DAY) == ("ca",)
+
+
 # Bundles
 
 

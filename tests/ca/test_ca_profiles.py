@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 def bundle() -> bytes:
     authority = make_authority("Home CA")
     client = make_client("alice", authority)
-    return make_bundle(client.key, client.certificate, authority.certificate, PASSWORD, friendly_name="alice")
+    return make_bundle(client.key, client.certificate, (authority.certificate,), PASSWORD, friendly_name="alice")
 
 
 def test_each_form_holds_the_same_key_and_certificate(bundle: bytes) -> None:

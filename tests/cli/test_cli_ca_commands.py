@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.cli import main
+from tests.certificates import make_authority, make_client
 from tests.cli.conftest import Command
 from tests.tools import needs
 
@@ -209,3 +211,32 @@ def test_a_server_needs_real_names(ca: Command) -> None:
     ca("init", "--cn", "CA", *EC)
     assert "no host name" in ca("server", "web", "--dns", "a b", *EC, code=1)
     assert "--ip takes an address" in ca("server", "web", "--ip", "nas.lan", *EC, code=2)
+
+
+def test_a_bundle_of_files_keeps_every_intermediate(tmp_path: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """``fullchain.pem`` and ``chain.pem`` as other authorities hand them out; none twice, and not the root twice."""
+    root = make_authority("Root CA")
+    upper = make_authority("Upper CA", root)
+    lower = make_authority("Lower CA", upper)
+    alice = make_client("alice", lower, chain=(lower.certificate, upper.certificate))
+    alice.write(tmp_path, "alice")
+    (tmp_path / "chain.pem").write_bytes(upper.certificate_pem + root.certificate_pem)
+    files = ("--key", "alice.key", "--certificate", "alice.crt", "--ca", "chain.pem")
+    password = ca_json("p12", "alice", *files)["password"]
+    opened = read_bundle((tmp_path / "alice.p12").read_bytes(), password, "alice.p12")
+    assert opened.certificate == alice.certificate
+    assert set(opened.others) == {lower.certificate, upper.certificate, root.certificate}
+    assert len(opened.others) == 3
+
+
+def test_renewing_the_authority_says_whose_certificates_name_its_serial(
+    tmp_path: Path, ca: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is written, and only where it is so: the new one names nobody's serial number."""
+    needs("openssl")
+    openssl("req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "e.key", "-subj", "/CN=Easy",
+            "-addext", "authorityKeyIdentifier=keyid,issuer:always", "-out", tmp_path / "e.crt")  # fmt: skip
+    ca("init", "--dir", "easy", "--adopt", "e.crt", "e.key")
+    for said in (True, False):
+        assert main(["ca", "renew", "--dir", "easy", "ca"]) == 0
+        assert ("certificates of ca name the authority by its serial number" in capsys.readouterr().err) == said

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from gatekeeper.ca.bundle import make_bundle
 from gatekeeper.cli import main
-from tests.certificates import CLIENT, DAY, NOW, Holder, make, make_authority, make_client, make_server
+from tests.certificates import CLIENT, DAY, NOW, Holder, make, make_authority, make_client, make_server, new_key
+from tests.der import CN, OU, T61, attribute, certificate, name
 
 CONFIGURATION = """\
 [server]
@@ -256,3 +259,42 @@ def test_a_trusted_proxy(run: Run, tmp_path: Path) -> None:
     for address, told in (("10.1.1.1", "192.0.2.1, 10.1.1.1"), ("127.0.0.1", "127.0.0.1")):
         headers = dict(json.loads(run("--from", address, *claims)[1])["headers"])
         assert headers["X-Forwarded-For"] == told
+
+
+def test_a_bundle_is_explained(run: Run, authority: Holder, tmp_path: Path) -> None:
+    """A .p12 as people have it: the certificate that belongs to its key, with the others sent along."""
+    between = make_authority("Between CA", authority)
+    below = make_client("below", between)
+    octets = make_bundle(below.key, below.certificate, (between.certificate,), "secret", friendly_name="below")
+    (tmp_path / "below.p12").write_bytes(octets)
+    (tmp_path / "password").write_text("secret\n")
+    code, text = run("--cert", "below.p12", "--password-file", "password", "GET", "/x")
+    assert (code, rows(text)["verdict"]) == (0, "admitted")
+    (tmp_path / "password").write_text("guess\n")
+    code, text = run("--cert", "below.p12", "--password-file", "password", "GET", "/x")
+    assert "wrong password" in text
+
+
+def test_a_key_that_no_handshake_can_use(run: Run, authority: Holder, tmp_path: Path) -> None:
+    """OpenSSL calls the certificate good, and nobody can ever show it: "admitted" would be wrong."""
+    key = ec.generate_private_key(ec.SECP256K1())
+    make_client("alice", authority, key=key).write(tmp_path, "odd")
+    code, text = run("--cert", "odd.crt", "GET", "/x")
+    assert code == 1
+    said = rows(text)
+    assert (said["verdict"], said["check"]) == ("refused, TLS alert", "key (TLS)")
+    assert "P-256, P-384 and P-521" in " ".join(text.split())
+
+
+def test_what_cannot_be_decoded_is_named(run: Run, authority: Holder, tmp_path: Path) -> None:
+    """It matches no rule, which is a riddle unless it is said."""
+    subject = name(attribute(OU, b"\xff\xfe", T61), attribute(CN, b"alice"))
+    (tmp_path / "odd.crt").write_bytes(certificate(authority, new_key(), subject=subject))
+    code, text = run("--cert", "odd.crt", "GET", "/x")
+    assert code == 0
+    assert not rows(text).get("unreadable")
+    subject = name(attribute(OU, b"caf\xc3\xa9", T61), attribute(CN, b"alice"))
+    (tmp_path / "odd.crt").write_bytes(certificate(authority, new_key(), subject=subject))
+    code, text = run("--cert", "odd.crt", "GET", "/x")
+    assert rows(text)["unreadable"].startswith("OU: matches no rule")
+    assert json.loads(run("--cert", "odd.crt", "--json", "GET", "/x")[1])["certificate"]["unreadable"] == ["OU"]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cryptography import x509
 
+from gatekeeper.ca.files import read_file
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted
-from gatekeeper.ca.store import KEY, adopt_store, create_store, read_file
+from gatekeeper.ca.store import KEY, adopt_store, create_store
 from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.arguments import MAX
 from gatekeeper.cli.ca.fields import authority_fields

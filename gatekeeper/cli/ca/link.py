@@ -11,9 +11,9 @@ from pathlib import Path
 from cryptography import x509
 
 from gatekeeper import config
+from gatekeeper.ca.files import read_file
 from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.profiles import all_profiles
-from gatekeeper.ca.store import read_file
 from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
 from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.invitations.invitation import FILES, Invitation, InvitationKind

@@ -4,10 +4,10 @@ import argparse
 from pathlib import Path
 
 from gatekeeper.ca.bundle import make_bundle, make_password
+from gatekeeper.ca.files import read_certificates, read_file
 from gatekeeper.ca.folder import SECRET, Content, write_over
 from gatekeeper.ca.keys import key_is_encrypted, load_key
 from gatekeeper.ca.names import check_name
-from gatekeeper.ca.store import read_certificate_pem, read_file
 from gatekeeper.cli.ca.options import bundle_options, current_time, opened_issuer, passphrase_file, wants_json
 from gatekeeper.cli.ca.printing import how_to_import, show_password
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase
@@ -34,13 +34,15 @@ def _p12_of_files(args: argparse.Namespace) -> int:
     pem = read_file(args.key)
     passphrase = existing_passphrase(passphrase_file(args), str(args.key)) if key_is_encrypted(pem) else None
     key = load_key(pem, passphrase, str(args.key))
-    certificate = read_certificate_pem(read_file(args.certificate), str(args.certificate))
+    certificate, *above = read_certificates(read_file(args.certificate), str(args.certificate))
     if key.public_key() != certificate.public_key():
         raise AuthorityError(f"{args.key} is not the key of {args.certificate}")
-    above = read_certificate_pem(read_file(args.ca), str(args.ca)) if args.ca else None
+    if args.ca:
+        above += read_certificates(read_file(args.ca), str(args.ca))
+    chain = [one for one in dict.fromkeys(above) if one != certificate]
     given = bundle_password(args.password_file, ask=args.ask_password, what=str(path))
     password = make_password() if given is None else given
-    octets = make_bundle(key, certificate, above, password, friendly_name=args.name, compat=args.compat)
+    octets = make_bundle(key, certificate, chain, password, friendly_name=args.name, compat=args.compat)
     write_over(path, Content(octets, SECRET))
     _print(path, password if given is None else None, args.name, compat=args.compat, as_json=wants_json(args))
     return 0

@@ -1,6 +1,7 @@
 """``gatekeeper ca renew``: the next certificate of a client, a server, or the authority itself."""
 
 import argparse
+import sys
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +25,9 @@ from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
 
+# As many names as a sentence can carry.
+_FEW = 10
+
 
 def run(args: argparse.Namespace) -> int:
     """Carry the command out; the exit code."""
@@ -34,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("say whose certificate to renew: gatekeeper ca renew NAME; or --expiring 30d --invite")
     if same_name(args.name, AUTHORITY_NAME):
         with opened_issuer(args) as issuer:
+            _say_who_is_tied(issuer.store.tied_to_serial(current_time()))
             certificate = issuer.renew_authority(lifetime=lifetime or AUTHORITY_LIFETIME, now=current_time())
         _print_authority(certificate, folder_of(args), as_json=wants_json(args))
         return 0
@@ -53,6 +58,19 @@ def run(args: argparse.Namespace) -> int:
         )
     _print(issued, compat=args.compat, as_json=wants_json(args))
     return 0
+
+
+def _say_who_is_tied(names: tuple[str, ...]) -> None:
+    """Before anything is written; on stderr, for JSON goes to stdout."""
+    if not names:
+        return
+    some = ", ".join(names[:_FEW]) + (" …" if len(names) > _FEW else "")
+    print(
+        f"The certificates of {some} name the authority by its serial number, which its new certificate does not "
+        "have.\nThe gate accepts them all the same; nginx and other programs with OpenSSL will not: give each a new "
+        "certificate (gatekeeper ca renew NAME), or keep the old ca.crt beside the new one there.",
+        file=sys.stderr,
+    )
 
 
 def _renew_expiring(args: argparse.Namespace, lifetime: timedelta | None) -> int:

@@ -7,9 +7,10 @@ from pathlib import Path
 from cryptography import x509
 
 from gatekeeper.ca.authority import is_signed_by
+from gatekeeper.ca.files import read_certificate_pem, read_file
 from gatekeeper.ca.index import Index
 from gatekeeper.ca.revocation import RevocationReason
-from gatekeeper.ca.store import ISSUED, Store, read_certificate_pem, read_file
+from gatekeeper.ca.store import ISSUED, Store
 from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
 from gatekeeper.cli.terminal import print_json

@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from gatekeeper.ca.admission import Trust, make_trust
+from gatekeeper.ca.files import read_file
 from gatekeeper.ca.index import Index
 from gatekeeper.ca.inspection import Inspection, inspect_certificate, inspect_file
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
-from gatekeeper.ca.store import CRL, Store, read_file
+from gatekeeper.ca.store import CRL, Store
 from gatekeeper.cli.ca.fields import inspection_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
 from gatekeeper.cli.passphrases import open_password

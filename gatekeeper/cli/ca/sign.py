@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.text import Text
 
+from gatekeeper.ca.files import read_file
 from gatekeeper.ca.issuer import Issued
-from gatekeeper.ca.store import read_file
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, grant_of, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import file_of, print_issued_files, print_notes, quoted
