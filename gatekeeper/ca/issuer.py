@@ -21,9 +21,9 @@ from gatekeeper.ca.authority import (
     renewed_authority,
 )
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
-from gatekeeper.ca.index import CertificateKind, Entry, Index
+from gatekeeper.ca.index import CertificateKind, Entry, Index, Status
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, key_pem, make_key
-from gatekeeper.ca.names import check_host, check_name, printable
+from gatekeeper.ca.names import check_host, check_name, left_out
 from gatekeeper.ca.requests import (
     check_request,
     check_strength,
@@ -34,10 +34,9 @@ from gatekeeper.ca.requests import (
 )
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.ca.store import CERTIFICATE, KEY, NEW_BY_OLD, OLD_BY_NEW, OLD_CERTIFICATE, OLD_KEY, Store
-from gatekeeper.ca.subject import Subject, make_server_subject, make_subject
+from gatekeeper.ca.subject import Subject, make_server_subject, make_subject, subject_of
 from gatekeeper.ca.transaction import BundleOptions, Transaction, open_transaction, time_left
 from gatekeeper.errors import AuthorityError
-from gatekeeper.gate.names import rfc2253
 
 # As many names as a sentence can carry.
 _FEW = 10
@@ -162,7 +161,7 @@ class Issuer:
             transaction.paths(),
             shortened=self._is_shortened(entry, lifetime, now),
             superseded=older,
-            not_granted=_left_out(requested_subject(asked), subject),
+            not_granted=left_out(requested_subject(asked), subject),
         )
 
     def renew(
@@ -187,7 +186,7 @@ class Issuer:
                     f"{old.name} keeps the key elsewhere; sign a new request: gatekeeper ca sign FILE.csr"
                 )
             new_key = make_key(new_key_type) if new_key_type else None
-            subject = _subject_of(self.store.issued(old))
+            subject = subject_of(self.store.issued(old))
             older = () if keep_old else transaction.index.in_force(old.name, now)
             transaction.supersede(older)
             key = new_key or held
@@ -203,6 +202,22 @@ class Issuer:
             if key and old.kind is CertificateKind.CLIENT:
                 password = transaction.put_bundle(old.name, key, certificate, bundle or BundleOptions())
         return Issued(entry, transaction.paths(), password, self._is_shortened(entry, lifetime, now), older)
+
+    def sign_renewal(self, old: Entry, request: bytes, source: str, *, now: datetime) -> Issued:
+        """The next certificate of a client that keeps its own key: the old one's names and lifetime, a key of its own.
+
+        Nothing but the key is taken from the request. The old one stays good: with it, the client fetches the new one.
+        Not checked: who sent it, and whether it is time (`gatekeeper.ca.renewal`).
+        """
+        asked = read_request(request, source)
+        key, lifetime = check_strength(asked, source), _lifetime_of(old)
+        with self._transaction(now) as transaction:
+            if transaction.index.status(old, now) is not Status.VALID:
+                raise AuthorityError(f"the certificate {old.serial_hex} of {old.name} is not valid any more")
+            subject = subject_of(self.store.issued(old))
+            entry, _ = transaction.sign(old.name, CertificateKind.CLIENT, key, subject, lifetime, holds_key=False)
+            transaction.put_request(old.name, asked.pem)
+        return Issued(entry, transaction.paths(), shortened=self._is_shortened(entry, lifetime, now))
 
     def renew_authority(self, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime) -> x509.Certificate:
         """The authority's own certificate anew: same name, same key, so everything it signed stays good."""
@@ -371,30 +386,6 @@ def _file_name(common_name: str) -> str:
         raise AuthorityError(f"{error}; call the files otherwise: --name NAME") from error
 
 
-def _subject_of(certificate: x509.Certificate) -> Subject:
-    try:
-        names = tuple(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except x509.ExtensionNotFound:
-        names = ()
-    return Subject(certificate.subject, names)
-
-
 def _lifetime_of(entry: Entry) -> timedelta:
     """How long a certificate was made for, in whole days; the ten minutes that it was backdated by fall away."""
     return timedelta(days=max(1, (entry.not_after - entry.not_before).days))
-
-
-def _left_out(wanted: Subject, granted: Subject) -> tuple[str, ...]:
-    """What a request asked for and did not get, in words."""
-    given = list(granted.name)
-    subject = [rfc2253(x509.Name([attribute])) for attribute in wanted.name if attribute not in given]
-    names = [f"{_WORDS[type(name)]} {name.value}" for name in wanted.alternatives if name not in granted.alternatives]
-    return tuple(map(printable, (*subject, *names)))
-
-
-_WORDS: dict[type, str] = {
-    x509.RFC822Name: "e-mail",
-    x509.DNSName: "host name",
-    x509.UniformResourceIdentifier: "URI",
-    x509.IPAddress: "address",
-}

@@ -4,8 +4,12 @@ import re
 import unicodedata
 from ipaddress import ip_address
 
+from cryptography import x509
+
 from gatekeeper.ca.requests import check_common_name
+from gatekeeper.ca.subject import Subject
 from gatekeeper.errors import AuthorityError
+from gatekeeper.gate.names import rfc2253
 
 # `NAME.key` and `NAME.crt` of such a client would be the authority's own files.
 AUTHORITY_NAME = "ca"
@@ -21,6 +25,13 @@ _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
 # Path separators anywhere, what Windows forbids, and what a shell would take for a pattern.
 _FORBIDDEN = frozenset('/\\:*?"<>|')
+
+_WORDS: dict[type, str] = {
+    x509.RFC822Name: "e-mail",
+    x509.DNSName: "host name",
+    x509.UniformResourceIdentifier: "URI",
+    x509.IPAddress: "address",
+}
 
 
 def check_name(name: str) -> str:
@@ -72,3 +83,11 @@ def folded_name(name: str) -> str:
 def printable(text: str) -> str:
     """The text with everything that could drive a terminal written as an escape: names in requests are anybody's."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def left_out(wanted: Subject, granted: Subject) -> tuple[str, ...]:
+    """What a request asked for and did not get, in words."""
+    given = list(granted.name)
+    subject = [rfc2253(x509.Name([attribute])) for attribute in wanted.name if attribute not in given]
+    names = [f"{_WORDS[type(name)]} {name.value}" for name in wanted.alternatives if name not in granted.alternatives]
+    return tuple(map(printable, (*subject, *names)))

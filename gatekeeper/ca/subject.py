@@ -52,6 +52,15 @@ def make_server_subject(name: str, hosts: Iterable[str]) -> Subject:
     return make_subject(name, dns_names=dns_names, ips=ips)
 
 
+def subject_of(certificate: x509.Certificate) -> Subject:
+    """What a certificate says about its bearer."""
+    try:
+        names = tuple(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+    except x509.ExtensionNotFound:
+        names = ()
+    return Subject(certificate.subject, names)
+
+
 def common_name(name: x509.Name) -> str:
     """The first common name, "" where there is none."""
     values = [attribute.value for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]

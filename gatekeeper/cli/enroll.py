@@ -1,9 +1,10 @@
-"""``gatekeeper enroll``: a certificate for a computer without a browser, whose key never leaves it."""
+"""``gatekeeper enroll``: a certificate for a computer that keeps its key, and the next one when it is time."""
 
 import argparse
 from pathlib import Path
 
 from gatekeeper.cli.parser import Commands
+from gatekeeper.errors import UsageError
 from gatekeeper.settings.units import parse_duration
 
 _EPILOG = """\
@@ -11,7 +12,13 @@ example: gatekeeper enroll - --out /etc/backup
 
 Whoever has the link can ask in your name, and others can see arguments in the
 list of processes: with - it is read from standard input. Interrupted, run it
-again: it goes on with the key that is there."""
+again: it goes on with the key that is there.
+
+to renew: gatekeeper enroll --renew https://gate.example.com --out /etc/backup
+
+Renewed when less than a third of its life is left: NAME.key and NAME.crt are
+replaced by a new key and its certificate, once it has been signed
+(gatekeeper ca watch)."""
 
 
 def add_command(commands: Commands) -> None:
@@ -22,7 +29,13 @@ def add_command(commands: Commands) -> None:
         description="Generate a key here, send a request through the link, wait, and fetch the certificate.",
         epilog=_EPILOG,
     )
-    parser.add_argument("link", metavar="LINK", help="the link, or - to read it from standard input")
+    parser.add_argument(
+        "link", metavar="LINK", help="the link, or - to read it from standard input; with --renew the gate's address"
+    )
+    parser.add_argument("--renew", action="store_true", help="the next certificate, if it is time, by the one in --out")
+    parser.add_argument("--daemon", action="store_true", help="with --renew: stay, and renew in time again and again")
+    parser.add_argument("--force", action="store_true", help="with --renew: even if it is not time yet")
+    parser.add_argument("--name", metavar="NAME", help="with --renew: which certificate, if --out holds several")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where NAME.key and NAME.crt go (.)")
     parser.add_argument(
         "--key", default="ec:p256", metavar="TYPE", help="ec:p256 (the default), ec:p384, ec:p521, ed25519 or rsa:4096"
@@ -38,6 +51,12 @@ def add_command(commands: Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.renew:
+        from gatekeeper.cli.renewing import renew
+
+        return renew(args)
+    if args.daemon or args.force or args.name:
+        raise UsageError("--daemon, --force and --name go with --renew")
     from gatekeeper.cli.enrolling import enroll
 
     return enroll(args)

@@ -64,15 +64,16 @@ class GateResponse:
 
 
 class GateClient:
-    """The gate behind a link, verified on each connection."""
+    """A gate, verified on each connection. ``path`` is that of the link, "" without one."""
 
-    def __init__(self, link: str, cacert: Path | None) -> None:
-        parts = urlsplit(link)
-        if parts.scheme != "https" or not parts.hostname or not _PATH.fullmatch(parts.path) or parts.username:
-            raise UsageError("this is no link of an invitation: https://GATE/.gatekeeper/invite/ and 43 characters")
+    def __init__(self, address: str, cacert: Path | None) -> None:
+        parts = urlsplit(address)
+        if parts.scheme != "https" or not parts.hostname or parts.username:
+            raise UsageError("this is no address of a gate, such as https://gate.example.com")
+        self._cacert = cacert
         try:
             self._host, self._port = parts.hostname, parts.port or 443
-            self._context = client_context(str(cacert) if cacert else None)
+            self._context = self._new_context()
         except ssl.SSLError as error:
             raise UsageError(f"{cacert} holds no certificate (PEM) of an authority") from error
         except (OSError, ValueError) as error:
@@ -81,14 +82,23 @@ class GateClient:
         self.path = parts.path.rstrip("/")
         self.address = f"https://{parts.netloc}"
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> GateResponse:
-        """One request; OSError or HTTPException if nobody answers."""
+    def _new_context(self) -> ssl.SSLContext:
+        return client_context(str(self._cacert) if self._cacert else None)
+
+    def show(self, certificate: Path, key: Path) -> None:
+        """Show this certificate from now on; ssl.SSLError or OSError if it cannot be used."""
+        context = self._new_context()
+        context.load_cert_chain(certificate, key)
+        self._context = context
+
+    def ask(self, method: str, path: str, body: bytes | None = None, kind: str = "application/pkcs10") -> GateResponse:
+        """One request, with a body of this type; OSError or HTTPException if nobody answers."""
         connection = http.client.HTTPSConnection(
             self._host, self._port, context=self._context, timeout=_CONNECT_SECONDS
         )
         headers = {"Accept": "application/json", "User-Agent": f"gatekeeper-enroll/{__version__}"}
         if body is not None:
-            headers["Content-Type"] = "application/pkcs10"
+            headers["Content-Type"] = kind
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -102,28 +112,38 @@ class GateClient:
 def enroll(args: argparse.Namespace) -> int:
     """From a link to NAME.key and NAME.crt; the exit code."""
     check_key_type(args.key)
-    gate = GateClient(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
+    gate = _gate_of(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
     deadline = time.monotonic() + args.timeout
-    said = _patiently(lambda: gate.ask("GET", gate.path), time.monotonic())  # a slip in the link is said at once
-    _must_be_fine(said)
+    said = patiently(lambda: gate.ask("GET", gate.path), time.monotonic())  # a slip in the link is said at once
+    must_be_fine(said)
     name = _name_in(said.fields())
     key_path, certificate_path = args.out / f"{name}.key", args.out / f"{name}.crt"
     if certificate_path.exists():
         raise InvitationError(f"{certificate_path} is there already; move it away, or choose another folder by --out")
     key = _key(key_path, args.key)
     request = make_request(key, Subject(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])))
-    answer = _patiently(lambda: gate.ask("POST", gate.path, request.public_bytes(Encoding.PEM)), deadline)
-    _must_be_fine(answer)
+    answer = patiently(lambda: gate.ask("POST", gate.path, request.public_bytes(Encoding.PEM)), deadline)
+    must_be_fine(answer)
     spki = spki_sha256(parse_request(request.public_bytes(Encoding.DER)))
     if answer.status == 202:
         _say_what_to_compare(name, spki, key_path, as_json=args.json)
         with working("Waiting for the administrator"):
             answer = _wait_for_certificate(gate, answer, deadline)
     chain = answer.body
-    _must_fit(chain, key)
+    must_fit(chain, key)
     write_new(certificate_path, Content(chain, PUBLIC))
     _say_where(name, key_path, certificate_path, gate, spki, args)
     return 0
+
+
+def _gate_of(link: str, cacert: Path | None) -> GateClient:
+    try:
+        fits = _PATH.fullmatch(urlsplit(link).path)
+    except ValueError:
+        fits = None
+    if not fits or not link.startswith("https://"):
+        raise UsageError("this is no link of an invitation: https://GATE/.gatekeeper/invite/ and 43 characters")
+    return GateClient(link, cacert)
 
 
 def _name_in(fields: dict[str, Any]) -> str:
@@ -143,7 +163,7 @@ def _key(path: Path, key_type: str) -> PrivateKey:
     return key
 
 
-def _patiently(ask: Callable[[], GateResponse], deadline: float) -> GateResponse:
+def patiently(ask: Callable[[], GateResponse], deadline: float) -> GateResponse:
     """Ask until there is an answer that will not pass; InvitationError if the gate cannot be believed, or is away.
 
     That it is away is said once: whoever looks would else take this for waiting for the administrator.
@@ -167,25 +187,27 @@ def _patiently(ask: Callable[[], GateResponse], deadline: float) -> GateResponse
         if not said and time.monotonic() < deadline:
             print(f"gatekeeper: {trouble}; still trying, until --timeout is over", file=sys.stderr, flush=True)
             said = True
-        _sleep(wait, deadline, trouble)
+        sleep(wait, deadline, trouble)
 
 
 def _wait_for_certificate(gate: GateClient, answer: GateResponse, deadline: float) -> GateResponse:
     while answer.status == 202:
-        _sleep(answer.retry_after, deadline, "nobody has approved the request yet; run this again to go on waiting")
-        answer = _patiently(lambda: gate.ask("GET", f"{gate.path}/certificate"), deadline)
-    _must_be_fine(answer)
+        sleep(answer.retry_after, deadline, "nobody has approved the request yet; run this again to go on waiting")
+        answer = patiently(lambda: gate.ask("GET", f"{gate.path}/certificate"), deadline)
+    must_be_fine(answer)
     return answer
 
 
-def _sleep(seconds: float, deadline: float, trouble: str) -> None:
+def sleep(seconds: float, deadline: float, trouble: str) -> None:
+    """Wait before the next try; InvitationError once the deadline (time.monotonic) has passed."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise InvitationError(trouble)
     time.sleep(min(max(seconds, _SHORTEST_WAIT), _LONGEST_WAIT, left))
 
 
-def _must_be_fine(answer: GateResponse) -> None:
+def must_be_fine(answer: GateResponse) -> None:
+    """InvitationError with the gate's words if it refuses."""
     if answer.status in (200, 202):
         return
     if 300 <= answer.status < 400:
@@ -194,7 +216,7 @@ def _must_be_fine(answer: GateResponse) -> None:
     raise InvitationError(f"the gate refuses ({answer.status}): {detail}")
 
 
-def _must_fit(chain: bytes, key: PrivateKey) -> None:
+def must_fit(chain: bytes, key: PrivateKey) -> None:
     """The certificate is for our key and for a client; the key stays, so that nothing is lost if it is not."""
     try:
         certificate = x509.load_pem_x509_certificates(chain)[0]

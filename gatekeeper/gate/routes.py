@@ -84,6 +84,10 @@ RouteMatch = Route | StaticDocument | LocalRoute | NoRoute
 
 LOCAL_PREFIX = b"/.gatekeeper/"
 ME = LOCAL_PREFIX + b"me"
+RENEW = LOCAL_PREFIX + b"renew"
+# RFC 7030, 3.2.2: where routers and other devices renew their certificates.
+EST = b"/.well-known/est/"
+EST_AUTHORITIES, EST_RENEW = EST + b"cacerts", EST + b"simplereenroll"
 LOCAL, LOCAL_ADMITTED = LocalRoute(), LocalRoute(everybody=False)
 UNKNOWN = NoRoute(404, "There is nothing here.")
 AMBIGUOUS = NoRoute(400, "The path or the method is ambiguous.")
@@ -262,6 +266,8 @@ class _Table:
 
 def _local_route(path: bytes) -> RouteMatch | None:
     """What the gate itself says to a path that is below `LOCAL_PREFIX` in any reading; None if it is in none."""
+    if path.startswith(EST):
+        return _est_route(path)
     length = sure_length(path)
     if length < 0:
         return AMBIGUOUS
@@ -271,9 +277,19 @@ def _local_route(path: bytes) -> RouteMatch | None:
         return AMBIGUOUS if leads_there else None
     if not (beginning + b"/").startswith(LOCAL_PREFIX):
         return None
-    if path.removesuffix(b"/") == ME:
+    if path.removesuffix(b"/") in (ME, RENEW):
         return LOCAL_ADMITTED
     return LOCAL if (path + b"/").startswith(LOCAL_PREFIX) else UNKNOWN
+
+
+def _est_route(path: bytes) -> RouteMatch:
+    """By the letter: no other spelling reaches anything of the gate's, and an app there gets nothing either.
+
+    RFC 7030, 4.1.1: anyone may ask for the authorities' certificates, and needs no certificate for it.
+    """
+    if path == EST_AUTHORITIES:
+        return LOCAL
+    return LOCAL_ADMITTED if path == EST_RENEW else UNKNOWN
 
 
 def _is_sure(tables: list[_Table], path: bytes) -> bool:

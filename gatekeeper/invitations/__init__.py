@@ -7,6 +7,8 @@ invitation
 state
     open, taken, left, and the ways to be over. The state of an invitation is the name of a folder, so that one rename
     moves it on; of two who try the same rename, one fails.
+renewal
+    what a machine asks for over TLS with the certificate that it has: an invitation that nobody made.
 directory
     a folder that is open, and below which no symbolic link is followed.
 folder

@@ -114,10 +114,12 @@ class Directory:
 
     def empty(self) -> None:
         """Remove all that is in it; the folder stays."""
-        for name in self.names():
+        names = self.names()
+        for name in names:
             with suppress(IsADirectoryError):
                 self.unlink(name)
-        self.flush()
+        if names:  # every half minute each worker looks at what is over, and a flush may take milliseconds
+            self.flush()
 
     def flush(self) -> None:
         """A rename is on the disk only when its folder is (fsync(2))."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gatekeeper.errors import InvitationError
 from gatekeeper.invitations.directory import Directory
-from gatekeeper.invitations.invitation import Invitation, read_invitation, write_invitation
+from gatekeeper.invitations.invitation import Invitation, InvitationKind, read_invitation, write_invitation
 from gatekeeper.invitations.state import Stage, State, may_take, now_is, over, read_state, settled, taken
 from gatekeeper.invitations.token import identifier_of
 
@@ -25,8 +25,11 @@ CHAIN = "certificate.pem"
 _ASIDE = ".new-"
 # What is over is told to whoever opens the link, and listed, for so long.
 KEPT_SECONDS = 14 * 86400
+# A machine does not look back, and one with certificates of a day makes a renewal each day.
+KEPT_RENEWAL_SECONDS = 86400
 # A folder that was renamed while it was listed may be missing from the list (readdir(3)).
 _LOOKS = 3
+_OPEN = State()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,12 @@ class Invitations:
 
     # -- by the administrator
 
-    def add(self, invitation: Invitation, files: Mapping[str, bytes]) -> None:
+    def add(self, invitation: Invitation, files: Mapping[str, bytes], state: State = _OPEN) -> None:
         """Put an invitation there, whole or not at all; ``files`` are the contents by file name."""
         with _invitation_errors(self.path), Directory.opened(self.path) as root:
             aside = f"{_ASIDE}{secrets.token_hex(8)}"
             try:
-                _fill(root, aside, invitation, files)
+                _fill(root, aside, invitation, files, state)
                 root.rename(aside, identifier_of(invitation.digest))
             except BaseException:
                 root.remove(aside)
@@ -78,6 +81,16 @@ class Invitations:
         return self._put(stored, CHAIN, chain) and self.move(stored, state)
 
     # -- by everybody
+
+    def forget(self, stored: StoredInvitation) -> None:
+        """Remove an invitation that is over, before its time."""
+        if stored.state.alive:
+            raise ValueError(f"an invitation in state {stored.state.stage} is not over")
+        with _invitation_errors(self.path), Directory.opened(self.path) as root:
+            aside = f"{_ASIDE}{secrets.token_hex(8)}"
+            with suppress(FileNotFoundError):
+                root.rename(stored.identifier, aside)
+                root.remove(aside)
 
     def all(self) -> Iterator[StoredInvitation]:
         """Every invitation that is there; what is damaged is skipped."""
@@ -167,7 +180,7 @@ class Invitations:
             if state.alive:
                 continue
             with _invitation_errors(self.path / stored.identifier), Directory.opened(self.path) as root:
-                if now >= max(state.since, stored.invitation.ends) + KEPT_SECONDS:
+                if now >= max(state.since, stored.invitation.ends) + _kept_seconds(stored.invitation):
                     root.remove(stored.identifier)
                     continue
                 # A process may have been killed between rename and unlink.
@@ -221,15 +234,19 @@ class Invitations:
         raise InvitationError(f"{path} is damaged: nobody can say whether it was used")
 
 
-def _fill(root: Directory, aside: str, invitation: Invitation, files: Mapping[str, bytes]) -> None:
+def _fill(root: Directory, aside: str, invitation: Invitation, files: Mapping[str, bytes], first: State) -> None:
     access = root.access()
     with root.made(aside, access) as folder:
-        with folder.made(State().name, access) as state:
+        with folder.made(first.name, access) as state:
             for name, octets in files.items():
                 state.write(name, octets, access)
             state.flush()
         folder.write(RECORD, write_invitation(invitation), access)
         folder.flush()
+
+
+def _kept_seconds(invitation: Invitation) -> int:
+    return KEPT_RENEWAL_SECONDS if invitation.kind is InvitationKind.RENEWAL else KEPT_SECONDS
 
 
 def request_name(state: State) -> str:

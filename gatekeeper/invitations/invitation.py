@@ -21,6 +21,7 @@ class InvitationKind(StrEnum):
 
     BUNDLE = "bundle"  # key and certificate lie there, encrypted
     REQUEST = "request"  # whoever is invited sends a request and keeps the key
+    RENEWAL = "renewal"  # nobody was invited: a machine asked for its next certificate (`renewal`)
 
 
 class Profile(StrEnum):
@@ -42,9 +43,9 @@ FILES: Mapping[Profile, str] = {
 class Invitation:
     """Whom an invitation is for and when it expires; times are seconds since the epoch.
 
-    ``digest`` is the SHA-256 of the token. ``files`` are the names of what lies ready, by profile. ``serial`` is the
-    certificate's, in hex, "" as long as there is none; ``replaces`` is the SHA-256 of the certificate that this one
-    takes the place of, "" for none.
+    ``digest`` is the SHA-256 of the token, of a renewal what `renewal.digest_of_renewal` says. ``files`` are the names
+    of what lies ready, by profile. ``serial`` is the certificate's, in hex, "" as long as there is none; ``replaces``
+    is the SHA-256 of the certificate that this one takes the place of, "" for none.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gatekeeper.errors import InvitationError
@@ -18,12 +18,17 @@ _LONGEST_AGENT = 256
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentRequest:
-    """``pem`` is the request (PKCS #10); where it came from, and when, is for the administrator to compare."""
+    """``pem`` is the request (PKCS #10); where it came from, and when, is for the administrator to compare.
+
+    Of a renewal, ``certificate`` (PEM) is the one that was shown with it, and ``proof`` what the old key says.
+    """
 
     pem: str
     address: str
     agent: str
     came: float
+    certificate: str = ""
+    proof: str = ""
 
 
 def read_csr(content: bytes) -> RawRequest:
@@ -50,9 +55,11 @@ def mark_of_key(spki: str) -> str:
     return spki[:_MARK_DIGITS]
 
 
-def write_request(request: RawRequest, address: str, agent: str, now: float) -> bytes:
+def write_request(
+    request: RawRequest, address: str, agent: str, now: float, *, certificate: str = "", proof: str = ""
+) -> bytes:
     """As JSON."""
-    kept = EnrolmentRequest(request.pem.decode(), address, agent[:_LONGEST_AGENT], now)
+    kept = EnrolmentRequest(request.pem.decode(), address, agent[:_LONGEST_AGENT], now, certificate, proof)
     return json.dumps(asdict(kept), indent=2).encode() + b"\n"
 
 
@@ -61,8 +68,9 @@ def read_request(content: bytes, source: str) -> EnrolmentRequest:
     try:
         record: dict[str, Any] = json.loads(content)
         found = EnrolmentRequest(**record)
-        if not all(isinstance(text, str) for text in (found.pem, found.address, found.agent)):
+        texts = (found.pem, found.address, found.agent, found.certificate, found.proof)
+        if not all(isinstance(text, str) for text in texts):
             raise ValueError
-        return EnrolmentRequest(found.pem, found.address, found.agent, float(found.came))
+        return replace(found, came=float(found.came))
     except (ValueError, TypeError):
         raise InvitationError(f"{source} is damaged") from None

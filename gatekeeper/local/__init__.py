@@ -12,6 +12,10 @@ page
     the invitation's page, in the visitor's language and for the visitor's device.
 enrolment
     an invitation for a computer that keeps its key: the request, and the certificate.
+renewal
+    a machine asks for its next certificate, with the one that it has.
+est
+    the same for devices that speak EST (RFC 7030), and the authorities' certificates.
 me
     what admitted visitors may learn about themselves: certificate, routes, a pending renewal.
 layout

@@ -23,7 +23,7 @@ RETRY_SECONDS = 5
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 # RFC 8555, 9.1.
-_CHAIN = (("Content-Type", "application/pem-certificate-chain"), *_JSON[1:])
+CHAIN_HEADERS = (("Content-Type", "application/pem-certificate-chain"), *_JSON[1:])
 
 
 def answer(request: Request, stored: StoredInvitation, below: bytes) -> Reply:
@@ -60,7 +60,7 @@ def _receive(request: Request, stored: StoredInvitation) -> Reply:
     asked = request.invitations.ask(stored, mark, content, request.now)
     if asked is not None:
         _log.info("invitations: a request for %s by %s, its key %s", who, request.address, spki)
-        return _waits(asked, InvitationEvent.REQUESTED)
+        return waits(asked, InvitationEvent.REQUESTED)
     now = request.invitations.find(stored.invitation.digest)
     if now is None or now.state.stage not in (Stage.ASKED, Stage.SIGNED):
         return failure(request, 409, "The invitation has just expired.", event=InvitationEvent.REFUSED)
@@ -76,13 +76,14 @@ def _certificate(request: Request, stored: StoredInvitation) -> Reply:
         case Stage.SIGNED:
             chain = request.invitations.read(stored, CHAIN)
             if chain is not None:
-                return Reply(200, _CHAIN, chain)
+                return Reply(200, CHAIN_HEADERS, chain)
         case Stage.ASKED:
-            return _waits(stored)
+            return waits(stored)
     return failure(request, 404, "No request has come through this link yet.")
 
 
-def _waits(stored: StoredInvitation, event: InvitationEvent | None = None) -> Reply:
+def waits(stored: StoredInvitation, event: InvitationEvent | None = None) -> Reply:
+    """202: the request is there, and nobody has signed it yet."""
     return Reply(202, (*_JSON, ("Retry-After", str(RETRY_SECONDS))), _fields(stored), event)
 
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from gatekeeper.errors import InvitationError
-from gatekeeper.gate.routes import ME
+from gatekeeper.gate.routes import EST_AUTHORITIES, EST_RENEW, ME, RENEW
+from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.invitations.token import INVITE
-from gatekeeper.local import invite, me
+from gatekeeper.local import est, invite, me, renewal
 from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.local.token_rate_limit import TokenRateLimit
 
@@ -20,6 +21,12 @@ _log = logging.getLogger("gatekeeper")
 SWEEP_SECONDS = 30.0
 # A file server that hangs must not take every thread of the process.
 _THREADS = 4
+# What only an admitted visitor may ask for, by the path.
+_ADMITTED: Mapping[bytes, Callable[[Request, Identity], Reply]] = {
+    ME: me.answer,
+    RENEW: renewal.answer,
+    EST_RENEW: est.renew,
+}
 
 
 class LocalHandler:
@@ -85,8 +92,11 @@ def _answer(request: Request) -> Reply:
     try:
         if request.path.startswith(INVITE):
             return invite.answer(request, request.path.removeprefix(INVITE).removesuffix(b"/"))
-        if request.path.removesuffix(b"/") == ME and request.identity is not None:
-            return me.answer(request, request.identity)
+        path = request.path.removesuffix(b"/")
+        if path == EST_AUTHORITIES:
+            return est.authorities(request)
+        if request.identity is not None and path in _ADMITTED:
+            return _ADMITTED[path](request, request.identity)
         return failure(request, 404, "There is nothing here.")
     except InvitationError as error:
         _log.error("invitations: %s", error)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import Invitations, StoredInvitation
@@ -29,7 +30,7 @@ class Request:
 
     ``path`` is without the query and begins with `gatekeeper.gate.routes.LOCAL_PREFIX`. ``address`` is the visitor's,
     as the gate sees it; ``identity`` is set for who was let in. ``routes`` are all configured routes, none if every
-    request goes the same way.
+    request goes the same way. ``authorities`` are those whose certificates are let in.
     """
 
     method: bytes
@@ -43,6 +44,7 @@ class Request:
     invitations: Invitations
     pages: RefusalPages
     routes: Sequence[Route] = ()
+    authorities: Sequence[Certificate] = ()
 
     def header(self, name: bytes) -> str:
         """A header field that the gate notes (`gatekeeper.wire.headers`), "" if it did not come."""

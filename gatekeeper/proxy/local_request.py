@@ -169,6 +169,7 @@ class LocalRequest:
             invitations=snapshot.invitations,
             pages=snapshot.pages,
             routes=snapshot.routes.all,
+            authorities=snapshot.tls.authorities,
         )
         visit.proxy.local.handle(self._request, self._answered)
 

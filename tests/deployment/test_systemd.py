@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -117,13 +118,22 @@ def test_the_unit_is_hardened(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-500:]
 
 
-def test_systemd_takes_the_timer_for_short_lists(tmp_path: Path) -> None:
-    """Service and timer are valid together, and the service can do next to nothing but sign."""
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("gatekeeper-crl.timer", "gatekeeper-crl.service"),
+        ("gatekeeper-renew.timer", "gatekeeper-renew.service"),
+        ("gatekeeper-watch.service", "gatekeeper-watch.service"),
+    ],
+    ids=itemgetter(1),
+)
+def test_systemd_takes_the_units_beside_the_gate(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Service and timer are valid together, and the service can do next to nothing but its task."""
     needs("systemd-analyze")
-    for name in ("gatekeeper-crl.service", "gatekeeper-crl.timer"):
+    for name in names:
         text = (CONFIG / "systemd" / name).read_text().replace("/opt/gatekeeper/bin/gatekeeper", "/bin/true")
         (tmp_path / name).write_text(text)
-    units = [str(tmp_path / name) for name in ("gatekeeper-crl.timer", "gatekeeper-crl.service")]
+    units = [str(tmp_path / name) for name in names]
     verify = ["systemd-analyze", "verify", *units]
     done = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -132,15 +142,21 @@ def test_systemd_takes_the_timer_for_short_lists(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-500:]
 
 
-def test_the_timers_command_is_one_that_gatekeeper_takes() -> None:
-    """A mistyped option would be noticed on the day on which the list expires."""
-    (line,) = [
-        line
-        for line in (CONFIG / "systemd" / "gatekeeper-crl.service").read_text().splitlines()
-        if "ExecStart=" in line
-    ]
-    options = make_parser(["ca"]).parse(line.split()[1:])
+def command_of(unit: str) -> list[str]:
+    """The words of its ExecStart, without the program."""
+    lines = (CONFIG / "systemd" / unit).read_text().splitlines()
+    (line,) = [line for line in lines if "ExecStart=" in line]
+    return line.split()[1:]
+
+
+def test_the_units_commands_are_ones_that_gatekeeper_takes() -> None:
+    """A mistyped option would be noticed on the day on which the list or a certificate expires."""
+    options = make_parser(["ca"]).parse(command_of("gatekeeper-crl.service"))
     assert (options.ca_command, options.if_due) == ("crl", True)
+    options = make_parser(["ca"]).parse(command_of("gatekeeper-watch.service"))
+    assert (options.ca_command, options.trust_gate) == ("watch", False)
+    options = make_parser(["enroll"]).parse(command_of("gatekeeper-renew.service"))
+    assert (options.renew, options.link, options.timeout) == (True, "${GATE}", 3000)
 
 
 def test_the_unit_speaks_the_gates_language() -> None:

@@ -10,10 +10,14 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from gatekeeper.ca.index import Entry
 from gatekeeper.ca.issuer import Issued, Issuer
 from gatekeeper.ca.keys import describe_key
 from gatekeeper.ca.names import check_name, printable
+from gatekeeper.ca.renewal import shown_entry
 from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.store import Store
+from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.invitations import is_id
 from gatekeeper.cli.ca.link import Destination
@@ -23,6 +27,7 @@ from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, InvitationError, UsageError
 from gatekeeper.gate.keys import public_key_of
 from gatekeeper.invitations.folder import Invitations, StoredInvitation, request_name
+from gatekeeper.invitations.invitation import InvitationKind
 from gatekeeper.invitations.request import EnrolmentRequest, mark_of_key, read_csr, read_request, spki_sha256
 from gatekeeper.invitations.state import Stage
 
@@ -51,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sign(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting: Waiting) -> Issued:
-    name, store = check_name(waiting.stored.invitation.name), issuer.store
+    if waiting.stored.invitation.kind is InvitationKind.RENEWAL:
+        return _sign_renewal(issuer, args, folder, waiting)
+    name = check_name(waiting.stored.invitation.name)
     issued = issuer.sign(
         waiting.request.pem.encode(),
         f"the request of {name}",
@@ -62,12 +69,40 @@ def _sign(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting
         lifetime=timedelta(days=args.days),
         now=current_time(),
     )
-    chain = (store.issued(issued.entry), store.certificate())
-    if not folder.sign(waiting.stored, b"".join(one.public_bytes(PEM) for one in chain), current_time().timestamp()):
-        issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=current_time())
-        before = ", and so is the one before" if issued.superseded else ""
-        raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked{before}")
+    hand_out(folder, waiting.stored, issuer, issued, current_time())
     return issued
+
+
+def _sign_renewal(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting: Waiting) -> Issued:
+    """What `gatekeeper ca watch` left to a person; names and lifetime are those of the certificate that was shown."""
+    if args.ou or args.email or args.dns or args.uri or args.replace:
+        raise UsageError("a renewal grants what the certificate grants that it follows, and does not revoke it")
+    old = shown_entry(issuer.store, waiting.request)
+    if objection := misnamed(issuer.store, waiting.stored, old):
+        raise AuthorityError(f"{objection}; nothing was signed")
+    source = f"the request of {old.name}"
+    issued = issuer.sign_renewal(old, waiting.request.pem.encode(), source, now=current_time())
+    hand_out(folder, waiting.stored, issuer, issued, current_time())
+    return issued
+
+
+def hand_out(folder: Invitations, stored: StoredInvitation, issuer: Issuer, issued: Issued, now: datetime) -> None:
+    """Put a certificate to its request; AuthorityError, and it is revoked, if the request was taken back meanwhile."""
+    certificate = issuer.store.issued(issued.entry)
+    chain = b"".join(one.public_bytes(PEM) for one in (certificate, issuer.store.signer(certificate)))
+    if folder.sign(stored, chain, now.timestamp()):
+        return
+    issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=now)
+    before = ", and so is the one before" if issued.superseded else ""
+    name = issued.entry.name
+    raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked{before}")
+
+
+def misnamed(store: Store, stored: StoredInvitation, old: Entry) -> str:
+    """Why the name in the folder, by which a person approves, is not that of the certificate; "" if it is."""
+    if stored.invitation.name == common_name(store.issued(old).subject):
+        return ""
+    return f"the certificate that was shown is another one's, {old.name}: the folder was tampered with"
 
 
 def find_waiting(invitations: Invitations, what: str) -> Waiting:
@@ -81,10 +116,11 @@ def find_waiting(invitations: Invitations, what: str) -> Waiting:
     if len(asked) > 1:
         ids = ", ".join(one.identifier[:8] for one in asked)
         raise InvitationError(f"several requests wait for {what!r}; say which by its id: {ids}")
-    return _read(invitations, asked[0])
+    return read_waiting(invitations, asked[0])
 
 
-def _read(invitations: Invitations, stored: StoredInvitation) -> Waiting:
+def read_waiting(invitations: Invitations, stored: StoredInvitation) -> Waiting:
+    """The request of an invitation; InvitationError if it is gone, exchanged or not to be signed."""
     content = invitations.read(stored, request_name(stored.state))
     if content is None:
         raise InvitationError(f"the request of {stored.invitation.name} is not there any more")
@@ -143,8 +179,10 @@ def must_still_wait(invitations: Invitations, one: Waiting) -> None:
 def described(one: Waiting) -> tuple[str, ...]:
     """What a person compares."""
     came = datetime.fromtimestamp(one.request.came, UTC)
+    renews = ("Renewal:     of the certificate that the computer has now, and names itself by",)
     return (
         f"Name:        {printable(one.stored.invitation.name)}",
+        *(renews if one.stored.invitation.kind is InvitationKind.RENEWAL else ()),
         f"Key:         {one.key}",
         f"Fingerprint: {one.spki}",
         f"Came from:   {printable(one.request.address)}, {came:%Y-%m-%d %H:%M:%S} UTC, {printable(one.request.agent)}",

@@ -19,6 +19,7 @@ _EXAMPLES = {
     "issue": "gatekeeper ca issue alice --email alice@example.com",
     "invite": "gatekeeper ca invite alice --url https://gate.example.com",
     "approve": "gatekeeper ca approve backup-server",
+    "watch": "gatekeeper ca watch --invitations /var/lib/gatekeeper/invitations",
     "csr": "gatekeeper ca csr alice",
     "sign": "gatekeeper ca sign alice.csr",
     "p12": "gatekeeper ca p12 alice --compat",
@@ -57,8 +58,8 @@ def add_command(commands: Commands) -> None:
         return parser
 
     for add_word in (
-        _init, _issue, _invite, _approve, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _rollover, _retire, _list,
-        _show,
+        _init, _issue, _invite, _approve, _watch, _csr, _sign, _p12, _server, _renew, _revoke, _crl, _rollover, _retire,
+        _list, _show,
     ):  # fmt: skip
         add_word(add)
 
@@ -155,6 +156,26 @@ def _approve(add: _Add) -> None:
     _add_days(parser)
     _add_grant(parser)
     parser.set_defaults(url=None, list=False, cancel=None)
+
+
+def _watch(add: _Add) -> None:
+    parser = add("watch", "sign the renewals of machines (enroll --renew, EST) that the policy allows")
+    parser.add_argument("--once", action="store_true", help="look once and end, for a timer")
+    parser.add_argument("--interval", type=_seconds, default="10s", metavar="TIME", help="how often to look (10s)")
+    parser.add_argument(
+        "--at-most-every",
+        type=_seconds,
+        default="12h",
+        metavar="TIME",
+        help="leave what comes sooner after the certificate before it to ca approve (12h)",
+    )
+    parser.add_argument(
+        "--trust-gate",
+        action="store_true",
+        help="sign a new key that the old one has not vouched for, as the gate says whose it is (EST)",
+    )
+    _add_folder(parser)
+    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _csr(add: _Add) -> None:
@@ -339,6 +360,17 @@ def _wait(text: str) -> float:
         seconds = 0.0
     if not 60 <= seconds <= 30 * 86400:
         raise argparse.ArgumentTypeError(f"a time from 1m to 30d, such as 24h, not {text!r}")
+    return seconds
+
+
+def _seconds(text: str) -> float:
+    """Seconds of ``10s``, ``90m`` or ``12h``; a second at least."""
+    try:
+        seconds = parse_duration(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 366 * 86400:
+        raise argparse.ArgumentTypeError(f"a time from 1s to 366d, such as 10s or 12h, not {text!r}")
     return seconds
 
 

@@ -1,0 +1,90 @@
+"""Which renewals are signed without being asked about, by what the authority itself knows and what the keys prove.
+
+The request comes out of a folder that the gate can write, so nothing that it says of itself counts: the certificate
+that was shown must be one that was issued here, it must still be good, and its key must have asked for the next one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.ca.index import CertificateKind, Entry, Index, Status
+from gatekeeper.ca.store import Store, read_certificate_pem
+from gatekeeper.errors import AuthorityError
+from gatekeeper.invitations.renewal import asks_for_the_same, is_proven
+from gatekeeper.invitations.request import EnrolmentRequest, read_csr, spki_sha256
+
+# A certificate of a day is renewed each night, and a client that went wrong gets no more than two a day.
+AT_MOST_EVERY = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalPolicy:
+    """What `gatekeeper ca watch` signs by itself.
+
+    ``at_most_every`` is the least time between two certificates of a name. ``trust_gate``: also a new key that the old
+    one has not vouched for, because the gate says that it came over TLS with the old certificate (EST clients that
+    change their key).
+    """
+
+    at_most_every: timedelta = AT_MOST_EVERY
+    trust_gate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What is to become of a renewal.
+
+    ``old`` is the certificate that was shown, as the index knows it. ``issued`` is set where the next one is there
+    already, and only has to be handed out. ``objection`` says why a person has to decide, "" if nobody has to.
+    """
+
+    old: Entry
+    issued: Entry | None = None
+    objection: str = ""
+
+
+def rule(store: Store, request: EnrolmentRequest, policy: RenewalPolicy, now: datetime) -> Ruling:
+    """Judge a renewal; AuthorityError for one that cannot be signed at all, whatever a person says."""
+    with store.opened():
+        index, old = store.index(), shown_entry(store, request)
+        spki = spki_sha256(read_csr(request.pem.encode()))
+        newest = index.in_force(old.name, now)[-1:]
+        if newest and newest[0].key == spki and newest[0].serial != old.serial:
+            return Ruling(old, issued=newest[0])  # signed before, but a kill came between that and handing it out
+        return Ruling(old, objection=next(_objections(store, index, old, request, spki, policy, now), ""))
+
+
+def shown_entry(store: Store, request: EnrolmentRequest) -> Entry:
+    """The certificate that was shown with a request, as the index knows it; AuthorityError if it is none of ours, or
+    not one to renew.
+    """
+    shown = read_certificate_pem(request.certificate.encode(), "the certificate that was shown")
+    known = [entry for entry in store.index().entries if entry.serial == shown.serial_number]
+    if not known or store.issued(known[0]).fingerprint(SHA256()) != shown.fingerprint(SHA256()):
+        raise AuthorityError("the certificate that was shown was not issued here")
+    if known[0].kind is not CertificateKind.CLIENT:
+        raise AuthorityError("the certificate that was shown is not a client's")
+    return known[0]
+
+
+def _objections(
+    store: Store, index: Index, old: Entry, request: EnrolmentRequest, spki: str, policy: RenewalPolicy, now: datetime
+) -> Iterator[str]:
+    certificate = store.issued(old)
+    status = index.status(old, now)
+    if status is not Status.VALID:
+        yield f"the certificate that was shown is {status}"
+    if not asks_for_the_same(read_csr(request.pem.encode()), certificate.public_bytes(Encoding.DER)):
+        yield "it asks for other names than the certificate has"
+    proven = spki == old.key or is_proven(certificate, certificate.fingerprint(SHA256()).hex(), spki, request.proof)
+    if not proven and not policy.trust_gate:
+        yield "the new key is not vouched for by the old one, so only the gate says whose it is"
+    newest = index.in_force(old.name, now)[-1:]
+    if newest and newest[0].serial != old.serial:
+        yield f"{old.name} has a newer certificate, by another key"
+    if now - old.not_before < policy.at_most_every:
+        yield f"the certificate was issued {old.not_before:%Y-%m-%d %H:%M} UTC, which is too short a time ago"

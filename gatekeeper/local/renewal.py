@@ -1,0 +1,109 @@
+"""A machine renews its certificate: ``POST /.gatekeeper/renew`` with the certificate that it has, and a request.
+
+The answer is the next certificate, or 202 until the authority has signed it: the client asks again with the same
+request. The gate signs nothing, and what it checks here is for the client's sake: the authority checks it again
+(`gatekeeper ca watch`), because a gate that was taken over could write what it likes into the folder.
+"""
+
+import logging
+
+from gatekeeper.gate.verdict import Identity
+from gatekeeper.invitations.folder import CHAIN, StoredInvitation, request_name
+from gatekeeper.invitations.invitation import Invitation, InvitationKind
+from gatekeeper.invitations.renewal import Wish, asks_for_the_same, digest_of_renewal, read_wish
+from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
+from gatekeeper.invitations.state import Stage, State
+from gatekeeper.local.enrolment import CHAIN_HEADERS, waits
+from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
+from gatekeeper.x509 import pem
+
+_log = logging.getLogger("gatekeeper")
+
+# A request waits for so long to be signed, and a certificate to be fetched.
+WAITING_SECONDS = 14 * 86400
+# A client that lost its new key before it had the certificate asks with another one. More than a few is no accident,
+# and each takes room in the folder.
+MOST_WAITING = 3
+
+
+def answer(request: Request, identity: Identity) -> Reply:
+    """The certificate (PEM, then the authority's), 202, or why not."""
+    if request.method != b"POST":
+        return failure(request, 405, "A renewal is requested by POST.", extra=(("Allow", "POST"),))
+    try:
+        wish = read_wish(request.body)
+    except ValueError as error:
+        return malformed(request, error)
+    done = submit(request, identity, wish)
+    if isinstance(done, Reply):
+        return done
+    chain = issued_chain(request, done)
+    return Reply(200, CHAIN_HEADERS, chain) if chain is not None else waits(done)
+
+
+def malformed(request: Request, error: ValueError) -> Reply:
+    """400, with what is wrong with the body in a sentence."""
+    return failure(request, 400, f"{str(error)[:1].upper()}{str(error)[1:]}.", event=InvitationEvent.REFUSED)
+
+
+def submit(request: Request, identity: Identity, wish: Wish) -> StoredInvitation | Reply:
+    """Store a request, or find it again: the renewal as it is now, or the reply that says why there is none."""
+    if objection := _objection(request, identity, wish):
+        return failure(request, 403, objection, event=InvitationEvent.REFUSED)
+    spki, shown = spki_sha256(wish.request), identity.certificate.sha256
+    digest = digest_of_renewal(shown, spki)
+    stored = request.invitations.find(digest)
+    if stored is not None:
+        stored = request.invitations.aged(stored, request.now)
+        if stored.state.alive:
+            return stored
+        if stored.state.stage is Stage.CANCELLED:
+            return failure(request, 403, "The renewal was refused by the administrator.", event=InvitationEvent.REFUSED)
+        request.invitations.forget(stored)
+    if _is_crowded(request, shown):
+        detail = "Several renewals of this certificate wait already."
+        return failure(request, 429, detail, retry_after=3600, event=InvitationEvent.LIMITED)
+    return _store(request, identity, wish, Invitation(
+        identity.certificate.common_name,
+        digest,
+        made=request.now,
+        ends=min(request.now + WAITING_SECONDS, identity.certificate.not_after + 1),
+        kind=InvitationKind.RENEWAL,
+        replaces=shown,
+    ))  # fmt: skip
+
+
+def _objection(request: Request, identity: Identity, wish: Wish) -> str:
+    """Why nothing is stored, "" if it is. Browsers show a certificate to every site's requests (CSRF), and none renews
+    like this.
+    """
+    if request.header(b"origin") or request.header(b"sec-fetch-site"):
+        return "A renewal is requested by a program, not by a web page."
+    if not asks_for_the_same(wish.request, identity.certificate.der):
+        return "The request must ask for the names of the certificate that was sent with it."
+    return ""
+
+
+def _is_crowded(request: Request, shown: str) -> bool:
+    alive = (one for one in request.invitations.all() if one.invitation.replaces == shown and one.state.alive)
+    return sum(one.invitation.kind is InvitationKind.RENEWAL for one in alive) >= MOST_WAITING
+
+
+def _store(request: Request, identity: Identity, wish: Wish, invitation: Invitation) -> StoredInvitation:
+    spki = spki_sha256(wish.request)
+    state = State(Stage.ASKED, int(request.now), mark=mark_of_key(spki))
+    shown = pem.encode(pem.CERTIFICATE_LABELS[0], identity.certificate.der).decode()
+    agent = request.header(b"user-agent")
+    content = write_request(
+        wish.request, request.address, agent, request.now, certificate=shown, proof=wish.proof
+    )  # fmt: skip
+    request.invitations.add(invitation, {request_name(state): content}, state)
+    _log.info(
+        "invitations: a renewal for %s is requested by %s, its key %s", ascii(invitation.name), request.address, spki
+    )
+    return StoredInvitation(invitation, state)
+
+
+def issued_chain(request: Request, stored: StoredInvitation) -> bytes | None:
+    """The certificate, then the authority's (PEM); None as long as it is not signed."""
+    return request.invitations.read(stored, CHAIN) if stored.state.stage is Stage.SIGNED else None
