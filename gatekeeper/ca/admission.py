@@ -1,4 +1,4 @@
-"""Would a gate that trusts this authority let a certificate in? Asked of OpenSSL and of the gate's own judge."""
+"""Whether a gate that trusts this authority would admit a certificate: judged by OpenSSL and by the gate's own code."""
 
 import ssl
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """A gate that trusts this authority and, during a rollover, the one before it, at the moment ``now``."""
+    """What a gate would trust at the moment ``now``: this authority and, during a rollover, the old one beside it."""
 
     authority: x509.Certificate
     tls: ServerContext
@@ -35,7 +35,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The answer. ``reason`` is the gate's word for a refusal, None where it lets in; ``detail`` a sentence."""
+    """The result: ``reason`` is the gate's reason for refusing, None if it admits; ``detail`` is one sentence."""
 
     reason: Reason | None
     detail: str
@@ -48,9 +48,9 @@ def make_trust(
     also: Sequence[x509.Certificate] = (),
     now: datetime,
 ) -> Trust:
-    """The trust in an authority. Without a list, or with one that a gate does not take, it lets nobody in.
+    """The trust in an authority. Without a CRL, or with one that a gate does not accept, nobody is admitted.
 
-    ``crl`` may be the content of a file with several lists; ``also`` are further authorities.
+    ``crl`` may be the content of a file with several CRLs; ``also`` are further trusted authorities.
     """
     authorities = tuple(read_certificate(one.public_bytes(Encoding.DER)) for one in (authority, *also))
     context = new_ssl_context()
@@ -71,9 +71,9 @@ def make_trust(
 
 
 def admission(certificate: x509.Certificate, trust: Trust, sent: Sequence[x509.Certificate] = ()) -> Admission:
-    """What the gate says of who shows this certificate and sends others along, as `gatekeeper explain` finds it.
+    """What the gate decides about a client that sends this certificate and the ``sent`` ones with it.
 
-    Not looked at: routes, which may still refuse it. BindingError where OpenSSL cannot be asked.
+    Not checked: the rules of routes, which may still refuse it. BindingError if OpenSSL cannot be asked.
     """
     leaf, *chain = (one.public_bytes(Encoding.DER) for one in (certificate, *sent))
     return admission_of(leaf, trust, chain)

@@ -1,4 +1,4 @@
-"""Authorities: keys that may sign, and the certificates that say so. The time is an argument."""
+"""Authorities: a private key and its CA certificate. The current time is always an argument."""
 
 import secrets
 from collections.abc import Callable, Container
@@ -28,28 +28,28 @@ _SERIAL_BITS = 128
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A key that may sign, and the certificate that says so."""
+    """A private key that signs certificates, and its CA certificate."""
 
     certificate: x509.Certificate
     key: PrivateKey
 
     @property
     def certificate_pem(self) -> bytes:
-        """What goes into ``ca.crt``."""
+        """The content of ``ca.crt``."""
         return self.certificate.public_bytes(Encoding.PEM)
 
 
 def make_authority(
     name: str, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
 ) -> Authority:
-    """Make a key and a certificate that may sign others (v3, CA, one level, keyUsage, SKI)."""
+    """Generate a key and a self-signed CA certificate: version 3, path length 0, keyUsage, key identifiers."""
     return authority_from_key(make_key(key_type), make_subject(name).name, lifetime=lifetime, now=now)
 
 
 def authority_from_key(
     key: PrivateKey, name: x509.Name, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
 ) -> Authority:
-    """A self-signed CA certificate for a key there already is."""
+    """A self-signed CA certificate for an existing key."""
     public = key.public_key()
     identifier = x509.SubjectKeyIdentifier.from_public_key(public)
     builder = (
@@ -63,10 +63,10 @@ def authority_from_key(
 
 
 def renewed_authority(authority: Authority, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime) -> Authority:
-    """The authority's own certificate anew: same name, same key, so everything it signed stays good.
+    """A new certificate for the authority with the same name and key, so every certificate it signed stays valid.
 
-    What an adopted one says of itself (path length, name constraints, its SKI) is kept, for others hold to it. One
-    without extensions, of version 1, becomes one like ours.
+    An adopted authority keeps its extensions (path length, name constraints, key identifier), since other parties may
+    depend on them. One of version 1, which has none, gets the extensions of `make_authority`.
     """
     old, key = authority.certificate, authority.key
     if old.version is x509.Version.v1:
@@ -80,10 +80,10 @@ def renewed_authority(authority: Authority, *, lifetime: timedelta = AUTHORITY_L
 
 
 def cross_signed(subject: Authority, signer: Authority, *, now: datetime) -> x509.Certificate:
-    """The ``subject`` authority's key, certified by the ``signer``'s: RFC 4210, 4.4, "root CA key update".
+    """A certificate for the key of ``subject``, signed by ``signer`` (RFC 4210, 4.4, root CA key update).
 
     Both have the same name, so the certificate is self-issued and does not count against a path length (RFC 5280,
-    4.2.1.9). It ends when the first of the two does.
+    4.2.1.9). It expires when the first of the two authorities does.
     """
     old = subject.certificate
     end = min(old.not_valid_after_utc, signer.certificate.not_valid_after_utc)
@@ -98,12 +98,12 @@ def cross_signed(subject: Authority, signer: Authority, *, now: datetime) -> x50
 
 
 def identifier_hex(certificate: x509.Certificate) -> str:
-    """The subject key identifier in hex: what tells two authorities of one name apart."""
+    """The subject key identifier in hex, which distinguishes two authorities of the same name."""
     return key_identifier(certificate).digest.hex()
 
 
 def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether the authority's key made this signature, and the names fit."""
+    """Whether the authority's key made the signature and the names match. Dates are not checked."""
     try:
         certificate.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -112,7 +112,7 @@ def is_signed_by(certificate: x509.Certificate, authority: x509.Certificate) -> 
 
 
 def key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
-    """The SKI as the certificate says it, else the hash of its key (RFC 5280, 4.2.1.2)."""
+    """The subject key identifier of the certificate; without one, the hash of its key (RFC 5280, 4.2.1.2)."""
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
@@ -120,7 +120,9 @@ def key_identifier(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
 
 
 def issuer_identifier(certificate: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    """The AKI of what this authority signs: its own SKI word for word (RFC 5280, 4.2.1.1)."""
+    """The authority key identifier for certificates that this authority signs: its own subject key identifier,
+    unchanged (RFC 5280, 4.2.1.1).
+    """
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_identifier(certificate))
 
 
@@ -137,7 +139,7 @@ def names_serial_of(certificate: x509.Certificate, authority: x509.Certificate) 
 
 
 def random_serial(taken: Container[int] = (), draw: Callable[[], int] = lambda: secrets.randbits(_SERIAL_BITS)) -> int:
-    """A serial of 128 random bits (RFC 5280, 4.1.2.2, allows 20 octets), neither taken nor one that people count to."""
+    """A serial number of 128 random bits (RFC 5280, 4.1.2.2 allows 20 octets) that is neither taken nor small."""
     while (serial := draw()) < _SMALLEST_SERIAL or serial in taken:
         pass
     return serial
@@ -151,7 +153,7 @@ def new_builder(
     now: datetime,
     serial: int | None = None,
 ) -> x509.CertificateBuilder:
-    """A builder with names, key, serial (random if None) and dates filled in."""
+    """A certificate builder with names, key, serial number (random if None) and dates set."""
     now = now.astimezone(UTC).replace(microsecond=0)
     return (
         x509.CertificateBuilder()
@@ -165,7 +167,7 @@ def new_builder(
 
 
 def key_usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
-    """The three key usages that are ever set here."""
+    """A keyUsage extension with only the three usages that are ever set here (RFC 5280, 4.2.1.3)."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         content_commitment=False,

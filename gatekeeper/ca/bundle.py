@@ -1,4 +1,4 @@
-"""PKCS #12 (RFC 7292): key, certificate and the authority's certificate in one file under one password."""
+"""PKCS #12 bundles (RFC 7292): a key, its certificate and the authority's, in one file under one password."""
 
 import re
 import secrets
@@ -47,8 +47,8 @@ def make_bundle(
 ) -> bytes:
     """The bytes of a ``.p12``; AuthorityError for an empty password. ``chain`` are the authorities that go along.
 
-    AES-256-CBC, PBKDF2 and an HMAC of SHA-256; ``compat`` takes 3DES and SHA-1 instead, for importers of Apple, Android
-    and older Windows that know nothing else: they call a modern file's password wrong.
+    Encrypted with AES-256-CBC and PBKDF2, authenticated with HMAC-SHA-256. ``compat`` uses 3DES and SHA-1 instead, for
+    importers of Apple, Android and older Windows, which report a wrong password for the modern form.
     """
     if not password.strip():
         raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
@@ -72,7 +72,7 @@ def make_bundle(
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a ``.p12`` holds."""
+    """The content of a ``.p12``: the key, its certificate, and the other certificates."""
 
     key: PrivateKey | None
     certificate: x509.Certificate | None
@@ -80,7 +80,9 @@ class Bundle:
 
 
 def read_bundle(content: bytes, password: str, source: str) -> Bundle:
-    """Open a ``.p12``; AuthorityError in one sentence if the password or the file is wrong."""
+    """Open a ``.p12``; AuthorityError if the password is wrong or the file is damaged. ``source`` names it in the
+    error.
+    """
     try:
         opened = pkcs12.load_pkcs12(content, password.encode())
     except ValueError as error:

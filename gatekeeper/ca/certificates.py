@@ -1,4 +1,4 @@
-"""Certificates of clients and servers: who signs, what they say, how long they hold. Values in, objects out."""
+"""Certificates for clients and servers: pure functions of the authority, the key, the names and the time."""
 
 import uuid
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _NAMESPACE = uuid.UUID("6d1c3b0e-5f0a-4c43-9a57-2f1d9b8f7a11")
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A certificate, its key, and the authority's certificate (None where it signed itself)."""
+    """A certificate, its private key, and the authority's certificate (None if it is self-signed)."""
 
     certificate: x509.Certificate
     key: PrivateKey
@@ -29,17 +29,17 @@ class Credential:
 
     @property
     def certificate_pem(self) -> bytes:
-        """The certificate alone."""
+        """The certificate alone, PEM."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     @property
     def chain_pem(self) -> bytes:
-        """The certificate, then the authority's: what a server sends."""
+        """The certificate followed by the authority's, PEM: what a server sends in the handshake."""
         above = b"" if self.authority is None else self.authority.public_bytes(Encoding.PEM)
         return self.certificate_pem + above
 
     def key_pem(self, passphrase: bytes | None = None) -> bytes:
-        """The key as PKCS #8 PEM, encrypted if there is a passphrase."""
+        """The key as PKCS #8 PEM, encrypted if a passphrase is given."""
         return key_pem(self.key, passphrase)
 
     def bundle(self, password: str, *, compat: bool = False, friendly_name: str | None = None) -> bytes:
@@ -58,7 +58,7 @@ def sign_client(
     now: datetime,
     serial: int | None = None,
 ) -> x509.Certificate:
-    """A certificate to sign in with: v3, not a CA, clientAuth only, alternative names, SKI and AKI.
+    """Sign a client certificate: version 3, not a CA, clientAuth only, with alternative names and key identifiers.
 
     A holder without alternative names gets one, ``urn:uuid:…``, made of the authority's key and the common name and so
     the same after each renewal: validators that go by RFC 5280's letter refuse a certificate without any. Not where the
@@ -87,7 +87,9 @@ def sign_server(
     now: datetime,
     serial: int | None = None,
 ) -> x509.Certificate:
-    """A server's certificate: v3, not a CA, serverAuth only. Its names are the holder's alternatives (RFC 9525)."""
+    """Sign a server certificate: version 3, not a CA, serverAuth only. Clients compare only its alternative names (RFC
+    9525).
+    """
     return _sign_leaf(authority, public_key, subject, ExtendedKeyUsageOID.SERVER_AUTH, lifetime, now, serial)
 
 
@@ -104,7 +106,9 @@ def issue_client(
     now: datetime,
     serial: int | None = None,
 ) -> Credential:
-    """Key and client certificate in one step. ``now`` in the past or the future makes an expired or an early one."""
+    """Generate a key and sign its client certificate. A ``now`` in the past or future makes an expired or not yet valid
+    one.
+    """
     subject = make_subject(
         name, organizational_units=organizational_units, emails=emails, dns_names=dns_names, uris=uris
     )
@@ -121,7 +125,9 @@ def issue_server(
     now: datetime,
     serial: int | None = None,
 ) -> Credential:
-    """Key and server certificate in one step; ``names`` are hosts and addresses, the first is the common name."""
+    """Generate a key and sign its server certificate; ``names`` are host names and IP addresses, the first is the
+    common name too.
+    """
     key = make_key(key_type)
     subject = make_server_subject(names[0], names)
     certificate = sign_server(authority, key.public_key(), subject, lifetime=lifetime, now=now, serial=serial)
@@ -131,7 +137,7 @@ def issue_server(
 def self_signed(
     name: str, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = YEAR, now: datetime
 ) -> Credential:
-    """A client certificate that nobody but itself vouches for: what every gate must refuse."""
+    """A self-signed client certificate, which every gate must refuse."""
     key = make_key(key_type)
     alone = authority_from_key(key, make_subject(name).name, lifetime=lifetime, now=now)
     certificate = sign_client(alone, key.public_key(), make_subject(name), lifetime=lifetime, now=now)
@@ -139,7 +145,7 @@ def self_signed(
 
 
 def client_uri(authority: Authority, name: str) -> x509.UniformResourceIdentifier:
-    """The ``urn:uuid:`` name of a client of this authority (RFC 9562, version 5)."""
+    """The ``urn:uuid:`` name of a client of this authority (RFC 9562, 5.5)."""
     identifier = x509.SubjectKeyIdentifier.from_public_key(authority.certificate.public_key())
     return x509.UniformResourceIdentifier(uuid.uuid5(_NAMESPACE, f"{identifier.digest.hex()}/{name}").urn)
 

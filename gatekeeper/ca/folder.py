@@ -1,9 +1,9 @@
-"""The authority's folder on disk: one writer at a time, and all of a change or nothing of it, also after ``kill -9``.
+"""The authority's folder on disk: one writer at a time, and every change is complete or absent, even after ``kill -9``.
 
-A change of several files (index, certificate, key, CRL) is first written aside, whole, and flushed; then a journal
-names the files. Renaming the journal into place is the moment it counts, and what is left is renaming: that needs no
-room on the disk, and whoever opens the folder next does it if the process that began it could not. Nobody reads half a
-file.
+A change to several files (index, certificate, key, CRL) is first written to temporary files and flushed; then a journal
+lists them. Renaming the journal into place commits the change. After that only renames are left, which need no space on
+the disk; if the process dies before they are done, the next one that opens the folder does them. No reader ever sees a
+partly written file.
 """
 
 import errno
@@ -29,20 +29,20 @@ PUBLIC = 0o644
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file is to hold, and its mode: `SECRET` for keys and bundles, `PUBLIC` for what anybody may read."""
+    """The content of a file and its mode: `SECRET` for keys and bundles, `PUBLIC` for everything else."""
 
     octets: bytes
     mode: int = SECRET
 
 
 def do_nothing(step: str) -> None:
-    """Between two steps of a change nothing happens; tests put a kill here."""
+    """The default for ``before`` in `Folder`; tests pass a function that kills the process."""
 
 
 class Folder:
-    """A folder that is changed by `commit` only, and only while it is `locked`.
+    """A folder that only `commit` changes, and only while it is `locked`. AuthorityError from every method.
 
-    ``before`` is called with the name of each step ahead of every system call that changes the disk.
+    ``before`` is called ahead of every system call that changes the disk, with the name of the step.
     """
 
     def __init__(self, path: Path, before: Callable[[str], None] = do_nothing) -> None:
@@ -51,14 +51,14 @@ class Folder:
 
     @property
     def has_journal(self) -> bool:
-        """Whether a change is decided, but not yet carried out: the very first one, where there is nothing else."""
+        """Whether a change is committed but not yet applied. True without an index only for the very first change."""
         return (self.path / _JOURNAL).exists()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder alone: waits for another command to finish, then finishes what a killed one began.
+        """Hold the folder exclusively: wait for other commands, then complete the change of one that was killed.
 
-        The kernel lets go of the lock when the process ends, however it ends.
+        The kernel releases the lock when the process ends, in whatever way (flock(2)).
         """
         with _authority_errors(self.path):
             descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, SECRET)
@@ -71,7 +71,7 @@ class Folder:
             os.close(descriptor)
 
     def commit(self, changes: Mapping[str, Content]) -> None:
-        """Write all of these files or, if anything fails or the process dies before the journal is in place, none."""
+        """Write all of these files, or none if anything fails or the process dies before the journal is in place."""
         with _authority_errors(self.path):
             try:
                 self._prepare(changes)
@@ -81,7 +81,7 @@ class Folder:
             self._apply(changes)
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file in the folder, None if there is none."""
+        """The content of a file, None if it does not exist."""
         with _authority_errors(self.path):
             try:
                 return (self.path / name).read_bytes()
@@ -89,7 +89,7 @@ class Folder:
                 return None
 
     def names(self, folder: str = ".") -> list[str]:
-        """The names of what is in a folder of it, sorted; none if there is no such folder."""
+        """The names of the files in the folder or in a folder below it, sorted; empty if that does not exist."""
         with _authority_errors(self.path):
             try:
                 return sorted(os.listdir(self.path / folder))
@@ -97,7 +97,7 @@ class Folder:
                 return []
 
     def remove(self, *names: str) -> None:
-        """Destroy files that the last commit has made superfluous; what is gone already is fine."""
+        """Delete files that the last commit made obsolete; missing ones are ignored."""
         with _authority_errors(self.path):
             for name in names:
                 if (self.path / name).exists():
@@ -132,7 +132,7 @@ class Folder:
             leftover.unlink(missing_ok=True)
 
     def _apply(self, names: Iterable[str]) -> None:
-        """Can be done twice, and must be: nobody knows how far a killed process came."""
+        """Rename the files that the journal lists. Idempotent, since a killed process may have renamed some of them."""
         self._before("flush journal")
         _flush_folder(self.path)
         for name in names:
@@ -161,9 +161,9 @@ def _read_journal(content: bytes, path: Path) -> list[str]:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder, open to its owner only; AuthorityError if there is one that others can look into.
+    """Create the folder with mode 0700; AuthorityError if one exists that other users can read and that is not empty.
 
-    An empty one is closed to others; one that holds files is not, because they may be somebody else's business.
+    An existing empty folder is closed to others. One with files is left alone, because others may need them.
     """
     with _authority_errors(path):
         try:
@@ -182,7 +182,7 @@ def make_folder(path: Path) -> None:
 
 
 def write_new(path: Path, content: Content) -> None:
-    """Write a file outside the folder, whole or not at all; AuthorityError if there is one of that name."""
+    """Write a file outside the folder, completely or not at all; AuthorityError if one of that name exists."""
     with _authority_errors(path):
         aside = write_aside(path, content)
         try:
@@ -194,14 +194,14 @@ def write_new(path: Path, content: Content) -> None:
 
 
 def write_over(path: Path, content: Content) -> None:
-    """Write a file outside the folder, whole or not at all, over an older one."""
+    """Write a file outside the folder, completely or not at all, replacing an older one."""
     with _authority_errors(path):
         write_aside(path, content).rename(path)
         _flush_folder(path.parent)
 
 
 def write_aside(path: Path, content: Content) -> Path:
-    """Write and flush ``.NAME.new`` beside ``path``; nothing is left of it if that fails."""
+    """Write and flush the temporary file ``.NAME.new`` beside ``path``; it is removed if that fails."""
     aside = _aside(path)
     aside.unlink(missing_ok=True)
     # O_EXCL follows no symbolic link (open(2)).
@@ -223,7 +223,7 @@ def _aside(path: Path) -> Path:
 
 
 def _flush_folder(path: Path) -> None:
-    """A rename is on the disk only when its folder is (fsync(2))."""
+    """Flush the folder, without which a rename may be lost in a power failure (fsync(2))."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Some network file systems cannot flush a folder; that is their durability, not our mistake.

@@ -1,4 +1,4 @@
-"""The index: what was issued, and what of it no longer counts. Frozen values, and JSON at the edge."""
+"""The index of the authority: certificates issued and revoked, as frozen values that are stored as JSON."""
 
 import json
 import re
@@ -27,14 +27,14 @@ _LONGEST = 36525 * 86400
 
 
 class CertificateKind(StrEnum):
-    """What a certificate is for."""
+    """The purpose of a certificate."""
 
     CLIENT = "client"
     SERVER = "server"
 
 
 class Status(StrEnum):
-    """Where a certificate stands in its life."""
+    """The status of a certificate at some moment."""
 
     VALID = "valid"
     NOT_YET_VALID = "not yet valid"
@@ -45,11 +45,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One certificate that was issued.
+    """A certificate that was issued.
 
-    ``key`` is the SHA-256 of its public key (SubjectPublicKeyInfo), in hex; ``holds_key`` says whether the private one
-    was made here and lies in the folder. ``authority`` is the key identifier of the authority that signed it, in hex,
-    "" for the only one there ever was.
+    ``key`` is the SHA-256 of its SubjectPublicKeyInfo in hex; ``holds_key`` says whether the private key was generated
+    here and is in the folder. ``authority`` is the key identifier of the authority that signed it, in hex; empty if
+    there has been only one.
     """
 
     serial: int
@@ -64,16 +64,16 @@ class Entry:
 
     @property
     def serial_hex(self) -> str:
-        """The serial as openssl and the gate's log write it."""
+        """The serial number in hex, as openssl and the gate's log print it."""
         return serial_hex(self.serial)
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """Everything that was issued, oldest first, everything revoked, and where the revocation lists have got to.
+    """All certificates issued, oldest first, all revocations, and the state of the CRLs.
 
-    ``crl_lifetime`` is None for lists that hold as long as the authority. ``retiring`` is the key identifier of the old
-    authority between `gatekeeper ca rollover` and `gatekeeper ca retire`; ``retired`` are those after it.
+    ``crl_lifetime`` is None for CRLs that are valid as long as the authority. ``retiring`` is the key identifier of the
+    old authority between `gatekeeper ca rollover` and `gatekeeper ca retire`; ``retired`` are the old ones after that.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -84,19 +84,19 @@ class Index:
     retired: tuple[str, ...] = ()
 
     def named(self, name: str) -> tuple[Entry, ...]:
-        """The certificates of that name, oldest first."""
+        """The certificates issued under a name, oldest first."""
         return tuple(entry for entry in self.entries if same_name(entry.name, name))
 
     def revocation(self, serial: int) -> Revocation | None:
-        """The revocation of a serial, if it is revoked."""
+        """The revocation of a serial number, None if it is not revoked."""
         return next((revocation for revocation in self.revocations if revocation.serial == serial), None)
 
     def serials(self) -> frozenset[int]:
-        """Every serial that was ever used, as far as is known here."""
+        """Every serial number known to have been used."""
         return frozenset(entry.serial for entry in self.entries) | {one.serial for one in self.revocations}
 
     def status(self, entry: Entry, now: datetime) -> Status:
-        """Where a certificate stands at the moment ``now``."""
+        """The status of a certificate at the moment ``now``."""
         if self.revocation(entry.serial):
             return Status.REVOKED
         if entry.authority and entry.authority in self.retired:
@@ -107,41 +107,43 @@ class Index:
         return Status.EXPIRED if now >= entry.not_after + timedelta(seconds=1) else Status.VALID
 
     def in_force(self, name: str, now: datetime) -> tuple[Entry, ...]:
-        """The certificates of that name that a gate lets in now or later."""
+        """The certificates issued under a name that a gate admits now, or will once they are valid."""
         ended = (Status.REVOKED, Status.EXPIRED, Status.RETIRED)
         return tuple(entry for entry in self.named(name) if self.status(entry, now) not in ended)
 
     def on_retiring(self, now: datetime) -> tuple[Entry, ...]:
-        """What the old authority signed and still counts, and nothing of the same name from the new one does."""
+        """The valid certificates of the old authority whose names have no valid certificate of the new one yet."""
         valid = [entry for entry in self.entries if self.status(entry, now) in (Status.VALID, Status.NOT_YET_VALID)]
         moved = {folded_name(entry.name) for entry in valid if entry.authority != self.retiring}
         old = (entry for entry in valid if self.retiring and entry.authority == self.retiring)
         return tuple(entry for entry in old if folded_name(entry.name) not in moved)
 
     def expiring(self, within: timedelta, now: datetime) -> tuple[Entry, ...]:
-        """The newest valid certificate of each name, where it ends within this time."""
+        """The newest valid certificate of each name, if it expires within this time."""
         newest = {folded_name(entry.name): entry for entry in self.entries if self.status(entry, now) is Status.VALID}
         return tuple(entry for entry in newest.values() if entry.not_after - now <= within)
 
     def key_is_compromised(self, key: str) -> bool:
-        """Whether a certificate for this public key was revoked because its key got into other hands."""
+        """Whether a certificate for this public key was revoked for keyCompromise."""
         stolen = {one.serial for one in self.revocations if one.reason is RevocationReason.KEY_COMPROMISE}
         return any(entry.key == key and entry.serial in stolen for entry in self.entries)
 
     def with_entry(self, entry: Entry) -> "Index":
-        """The index with one certificate more; AuthorityError if its serial is taken."""
+        """The index with an entry added; AuthorityError if its serial number is taken."""
         if any(other.serial == entry.serial for other in self.entries):
             raise AuthorityError(f"the serial {entry.serial_hex} was issued before")
         return replace(self, entries=(*self.entries, entry))
 
     def with_revocation(self, revocation: Revocation) -> "Index":
-        """The index with one revocation more; one that is already there stays as it was."""
+        """The index with a revocation added; an existing one for the serial number is kept."""
         if self.revocation(revocation.serial):
             return self
         return replace(self, revocations=(*self.revocations, revocation))
 
     def with_crl(self, crl: x509.CertificateRevocationList) -> "Index":
-        """The index with every revocation of a list that the authority signed, and numbers that go on after its own."""
+        """The index with every revocation of a CRL of this authority added, and with CRL numbers that continue after
+        it.
+        """
         known = {one.serial for one in self.revocations}
         more = tuple(one for one in revocations_of(crl) if one.serial not in known)
         number = max(self.crl_number, read_crl_number(crl) or 0)
@@ -151,7 +153,7 @@ class Index:
 def entry_of(
     certificate: x509.Certificate, name: str, kind: CertificateKind, *, holds_key: bool, authority: str = ""
 ) -> Entry:
-    """The index's line for a certificate."""
+    """The index entry for a certificate."""
     read = read_certificate(certificate.public_bytes(Encoding.DER))
     return Entry(
         certificate.serial_number,
@@ -167,7 +169,7 @@ def entry_of(
 
 
 def kind_of(certificate: x509.Certificate) -> CertificateKind:
-    """What a certificate is for, by its extended key usage; one that does not say is a client's."""
+    """The purpose of a certificate by its extended key usage; without one, it counts as a client's."""
     try:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
@@ -205,7 +207,9 @@ def write_index(index: Index) -> bytes:
 
 
 def read_index(content: bytes, source: str) -> Index:
-    """Read what `write_index` wrote; AuthorityError if it is anything else, for a guess would revive the revoked."""
+    """Read what `write_index` wrote. AuthorityError for anything else: a guess could make revoked certificates valid
+    again.
+    """
     try:
         document = json.loads(content)
         if document["version"] in _VERSIONS:
@@ -219,7 +223,7 @@ def read_index(content: bytes, source: str) -> Index:
 
 
 def iso(moment: datetime) -> str:
-    """A moment as ``2026-01-31T12:00:00Z``."""
+    """A time as RFC 3339 has it, in UTC: ``2026-01-31T12:00:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

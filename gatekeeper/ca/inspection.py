@@ -1,4 +1,4 @@
-"""What a file says, in plain words: a certificate, a request, a revocation list, a bundle or a key."""
+"""What a file contains, in plain words: a certificate, a request, a CRL, a bundle or a key."""
 
 import re
 import shlex
@@ -62,10 +62,10 @@ _KINDS_OF_NAMES: tuple[tuple[type[x509.GeneralName], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One thing found in a file: what it is, what it says, and what comes of it.
+    """One object found in a file: what it is, its contents, and what a gate would make of it.
 
-    ``facts`` are pairs of label and value. ``judged`` is the gate's answer to a certificate, None where there is
-    nothing to judge, or no authority to judge by; ``remark`` is a sentence about anything else that matters.
+    ``facts`` are pairs of label and value. ``judged`` is the gate's decision about a certificate, None for other
+    objects and where no authority is at hand; ``remark`` is one sentence about anything else that matters.
     """
 
     title: str
@@ -77,7 +77,7 @@ class Inspection:
 def inspect_file(
     content: bytes, source: str, *, trust: Trust | None, ask_password: Callable[[], str], now: datetime
 ) -> tuple[Inspection, ...]:
-    """Explain everything in a file, at least one thing; AuthorityError if there is nothing that can be read.
+    """Describe every object in a file, at least one; AuthorityError if nothing in it can be read.
 
     ``ask_password`` is called if the file is a ``.p12``.
     """
@@ -115,7 +115,7 @@ def _certificates(content: bytes) -> Sequence[x509.Certificate]:
 
 
 def _inspect_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()) -> Inspection:
-    """What `cryptography` cannot read is read as the gate reads it: strictness is for what is made here."""
+    """Describe a certificate; one that `cryptography` rejects is read with the gate's own, more lenient parser."""
     try:
         return inspect_certificate(x509.load_der_x509_certificate(der), trust, now, sent)
     except STRICT_ERRORS:
@@ -142,7 +142,9 @@ def _inspect_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[
 def inspect_certificate(
     certificate: x509.Certificate, trust: Trust | None, now: datetime, sent: Sequence[x509.Certificate] = ()
 ) -> Inspection:
-    """Explain a certificate; with an authority at hand, also whether its gate lets in who sends these others along."""
+    """Describe a certificate; with ``trust``, also whether a gate would admit a client that sends it with the ``sent``
+    ones.
+    """
     raw = parse_certificate(certificate.public_bytes(Encoding.DER))
     facts = [
         ("Subject", rfc2253(certificate.subject) or "(empty)"),
@@ -168,7 +170,7 @@ def inspect_certificate(
 
 
 def inspect_request(request: RawRequest, source: str) -> Inspection:
-    """Explain a request, and whether `ca sign` takes it."""
+    """Describe a request, and whether `gatekeeper ca sign` would sign it."""
     wanted = requested_subject(request)
     facts = [("Subject", names.rfc2253(request.subject) or "(empty)")]
     if wanted.alternatives:
@@ -191,7 +193,7 @@ def _signing(request: RawRequest, source: str) -> str:
 
 
 def inspect_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: datetime) -> Inspection:
-    """Explain a revocation list, and whether a gate goes by it."""
+    """Describe a CRL; with ``trust``, also whether a gate would accept it."""
     following = crl.next_update_utc
     facts = [
         ("Issuer", rfc2253(crl.issuer)),

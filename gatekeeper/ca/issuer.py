@@ -1,6 +1,6 @@
-"""What an unlocked authority does in its folder: issue, sign, renew, revoke, and write the revocation list.
+"""What an unlocked authority does in its folder: issue, sign, renew, revoke, write the CRL.
 
-Each of these is one change of the folder: all its files are there afterwards, or none.
+Each operation is one transaction: afterwards all of its files are there, or none.
 """
 
 from contextlib import AbstractContextManager
@@ -44,7 +44,7 @@ _FEW = 10
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the operator grants a client beside its name."""
+    """The names that the operator grants a client besides its common name."""
 
     organizational_units: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Grant:
     uris: tuple[str, ...] = ()
 
     def subject(self, name: str) -> Subject:
-        """Name and grant as they go into a certificate; AuthorityError for what cannot stand in one."""
+        """The subject for this name with these grants; AuthorityError for names that no certificate can hold."""
         for dns_name in self.dns_names:
             check_host(dns_name)
         try:
@@ -69,11 +69,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What a command made.
+    """The result of a command that issued a certificate.
 
-    ``password`` is the bundle's if it was made here; it is kept nowhere else. ``shortened``: the authority ends a
-    day or more before the certificate was to. ``superseded`` was revoked for it. ``not_granted`` is what the request
-    asked for in vain.
+    ``password`` is the bundle's if it was generated here; it is stored nowhere else. ``shortened`` is set if the
+    authority expires a day or more before the requested end. ``superseded`` are the certificates revoked for it.
+    ``not_granted`` are the names that the request asked for and did not get.
     """
 
     entry: Entry
@@ -85,7 +85,10 @@ class Issued:
 
 
 class Issuer:
-    """An authority at work in its store. The passphrase opens its key and encrypts the clients'."""
+    """An authority whose key is unlocked. The passphrase decrypts its key and encrypts those of clients.
+
+    AuthorityError from every method that cannot do its work; nothing has changed then.
+    """
 
     def __init__(self, store: Store, passphrase: bytes) -> None:
         self.store = store
@@ -104,7 +107,7 @@ class Issuer:
         lifetime: timedelta = YEAR,
         now: datetime,
     ) -> Issued:
-        """Key, request, certificate and bundle for a client, in one step."""
+        """Generate a key for a client and write its request, certificate and bundle."""
         name = check_name(name)
         subject = (grant or Grant()).subject(name)
         return self._issue(name, CertificateKind.CLIENT, subject, bundle or BundleOptions(), key_type, lifetime, now)
@@ -118,7 +121,7 @@ class Issuer:
         lifetime: timedelta = YEAR,
         now: datetime,
     ) -> Issued:
-        """Key, request and certificate for a server of these host names and addresses."""
+        """Generate a key for a server of these host names and addresses and write its request and certificate."""
         name = check_name(name)
         subject = make_server_subject(name, tuple(map(check_host, hosts)))
         return self._issue(name, CertificateKind.SERVER, subject, None, key_type, lifetime, now)
@@ -136,11 +139,11 @@ class Issuer:
         lifetime: timedelta = YEAR,
         now: datetime,
     ) -> Issued:
-        """A client certificate for a request from elsewhere.
+        """Sign a client certificate for a request that was made elsewhere.
 
-        Only key and common name are taken from it, because routes decide by the rest; ``as_requested`` takes its whole
-        subject and its alternative names. ``name`` is what the files are called, the common name if None. With a
-        ``common_name``, the one in the request does not count: the operator has said whom it is for.
+        Only the key and the common name are taken from the request, since routes decide by the other names;
+        ``as_requested`` takes the whole subject and the alternative names. ``name`` is the name of the files, the
+        common name if None. A ``common_name`` replaces the one in the request: the operator has said whom it is for.
         """
         asked = read_request(request, source)
         if common_name is None:
@@ -174,9 +177,9 @@ class Issuer:
         lifetime: timedelta | None = None,
         now: datetime,
     ) -> Issued:
-        """A new certificate with the old one's names, from the same request or (``new_key_type``) with a new key.
+        """Issue a certificate with the names of the old one, for the same key or (``new_key_type``) a new one.
 
-        The old one is revoked as superseded unless ``keep_old``. ``lifetime`` is the old one's if None.
+        The old one is revoked as superseded unless ``keep_old``. ``lifetime`` is that of the old one if None.
         """
         with self._transaction(now) as transaction:
             old = latest(transaction.index, name)
@@ -220,7 +223,7 @@ class Issuer:
         return Issued(entry, transaction.paths(), shortened=self._is_shortened(entry, lifetime, now))
 
     def renew_authority(self, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime) -> x509.Certificate:
-        """The authority's own certificate anew: same name, same key, so everything it signed stays good."""
+        """Renew the authority's own certificate with the same name and key; every certificate it signed stays valid."""
         old = self._authority.certificate
         if old.subject != old.issuer:
             raise AuthorityError("this authority was signed by another one, which must renew it")
@@ -234,10 +237,10 @@ class Issuer:
     def roll_over(
         self, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
     ) -> x509.Certificate:
-        """A new key and certificate of the same name beside the old, each vouching for the other (RFC 4210, 4.4).
+        """Generate a new authority of the same name beside the old one and cross-sign both (RFC 4210, 4.4).
 
-        ``ca.crt`` then holds both and ``ca.crl`` a list of each, so a gate that reads them lets in what either signed;
-        from now on the new one signs. `retire` ends the old one.
+        Afterwards ``ca.crt`` contains both and ``ca.crl`` has a CRL of each, so a gate that reads them admits clients
+        of either; new certificates are signed by the new one. `retire` ends the old one.
         """
         check_key_type(key_type)
         old = self._authority
@@ -261,9 +264,10 @@ class Issuer:
         return new.certificate
 
     def retire(self, *, force: bool = False, now: datetime) -> tuple[Entry, ...]:
-        """End the old authority: gates trust it no more, and its key is destroyed. Gives whom that locks out.
+        """Retire the old authority: gates trust it no longer, and its key is destroyed. Returns the clients locked out
+        by that.
 
-        AuthorityError where somebody would be, unless ``force``.
+        AuthorityError if any client would be locked out, unless ``force``.
         """
         with self._transaction(now) as transaction:
             if self._retiring is None:
@@ -282,7 +286,7 @@ class Issuer:
         return left
 
     def bundle(self, name: str, options: BundleOptions, *, now: datetime) -> Issued:
-        """The client's ``.p12`` once more."""
+        """Write a client's ``.p12`` again."""
         with self._transaction(now) as transaction:
             entry = latest(transaction.index, name)
             if entry.kind is CertificateKind.SERVER:
@@ -297,7 +301,7 @@ class Issuer:
         return Issued(entry, transaction.paths(), password)
 
     def revoke(self, serials: tuple[int, ...], reason: RevocationReason, *, now: datetime) -> None:
-        """Revoke these serials, whether or not they are in the index."""
+        """Revoke these serial numbers, whether or not they are in the index."""
         with self._transaction(now) as transaction:
             for serial in serials:
                 transaction.index = transaction.index.with_revocation(Revocation(serial, now, reason))
@@ -305,9 +309,9 @@ class Issuer:
     def rewrite_crl(
         self, lifetime: timedelta | None = None, *, whole_life: bool = False, now: datetime
     ) -> x509.CertificateRevocationList:
-        """Sign the revocation list anew; ``lifetime`` also holds for the lists after this one.
+        """Sign the CRL again; ``lifetime`` also applies to the CRLs after this one.
 
-        ``whole_life`` is for lists that hold as long as the authority.
+        ``whole_life`` means CRLs that are valid as long as the authority.
         """
         with self._transaction(now) as transaction:
             lifetime = None if whole_life else lifetime or transaction.index.crl_lifetime
@@ -339,7 +343,7 @@ class Issuer:
         return open_transaction(self.store, self._authority, self._retiring, self._passphrase, now)
 
     def _must_be_free(self, index: Index, name: str, now: datetime, instead: str | None = None) -> None:
-        """``instead`` is what to do where the name has a certificate; by default to renew it."""
+        """``instead`` says what to do if the name has a certificate; by default, to renew it."""
         known = index.named(name)
         if known and known[-1].name != name:
             raise AuthorityError(
@@ -359,15 +363,15 @@ class Issuer:
 
 
 def _handed_over(index: Index, old: str) -> Index:
-    """The index when the authority ``old`` (its key identifier) begins to retire: everything so far is its."""
+    """The index once the authority ``old`` (a key identifier) is retiring: all entries so far are marked as its own."""
     entries = tuple(entry if entry.authority else replace(entry, authority=old) for entry in index.entries)
     return replace(index, entries=entries, retiring=old)
 
 
 def latest(index: Index, name: str) -> Entry:
-    """The newest certificate of that name that is not revoked; AuthorityError if there is none.
+    """The newest certificate of a name that is not revoked; AuthorityError if there is none.
 
-    A renewal may have been taken back while the certificate before it is still in use.
+    It need not be the last one issued: a renewal may have been cancelled while the certificate before it is in use.
     """
     known = index.named(name)
     if not known:
@@ -387,5 +391,5 @@ def _file_name(common_name: str) -> str:
 
 
 def _lifetime_of(entry: Entry) -> timedelta:
-    """How long a certificate was made for, in whole days; the ten minutes that it was backdated by fall away."""
+    """The lifetime of a certificate in whole days, without the ten minutes that it is backdated."""
     return timedelta(days=max(1, (entry.not_after - entry.not_before).days))

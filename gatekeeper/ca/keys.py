@@ -1,4 +1,4 @@
-"""Private keys: made, written, read, and judged strong enough or not."""
+"""Private keys: generated, written and read."""
 
 import re
 
@@ -41,7 +41,7 @@ _KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521 or ed25519"
 
 
 def check_key_type(key_type: str) -> str:
-    """Give ``key_type`` back if `make_key` can make such a key, else UsageError."""
+    """Return ``key_type`` if `make_key` supports it; UsageError otherwise."""
     size = _RSA.fullmatch(key_type)
     if size and not MINIMUM_RSA_BITS <= int(size[1]) <= MAXIMUM_RSA_BITS:
         raise UsageError(f"an RSA key has {MINIMUM_RSA_BITS} to {MAXIMUM_RSA_BITS} bits, not {size[1]}")
@@ -51,9 +51,9 @@ def check_key_type(key_type: str) -> str:
 
 
 def check_new_passphrase(passphrase: bytes) -> None:
-    """AuthorityError for a passphrase that is too short or what anybody would try first.
+    """AuthorityError for a passphrase that is too short or among the first that an attacker tries.
 
-    Not checked: whether it is a good one. Four random words are.
+    Not checked: whether it is a strong one. Four random words are.
     """
     text = passphrase.strip().lower()
     if len(text.decode("utf-8", "replace")) < MINIMUM_NEW_PASSPHRASE:
@@ -63,9 +63,9 @@ def check_new_passphrase(passphrase: bytes) -> None:
 
 
 def make_key(key_type: str = DEFAULT_KEY_TYPE) -> PrivateKey:
-    """Make a private key: ``rsa:BITS``, ``ec:p256``, ``ec:p384``, ``ec:p521`` or ``ed25519``; else UsageError.
+    """Generate a private key: ``rsa:BITS``, ``ec:p256``, ``ec:p384``, ``ec:p521`` or ``ed25519``; UsageError otherwise.
 
-    ``rsa:4096`` takes a second, or several.
+    ``rsa:4096`` takes seconds.
     """
     kind, _, size = check_key_type(key_type).partition(":")
     if kind == "rsa":
@@ -84,17 +84,17 @@ def key_pem(key: PrivateKey, passphrase: bytes | None = None) -> bytes:
 
 
 def key_is_encrypted(content: bytes) -> bool:
-    """Whether a private key asks for a passphrase: PKCS #8, PEM or DER, or the older form (RFC 1421)."""
+    """Whether a private key needs a passphrase: PKCS #8 in PEM or DER, or the older PEM form (RFC 1421)."""
     if b"-----BEGIN" not in content:
         return bool(_ENCRYPTED_DER.match(content))
     return b"BEGIN ENCRYPTED PRIVATE KEY" in content or b"Proc-Type: 4,ENCRYPTED" in content
 
 
 def load_key(content: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
-    """Read a private key, PEM or DER; AuthorityError in one sentence if the passphrase or the file is wrong.
+    """Read a private key, PEM or DER; AuthorityError if the passphrase is wrong or the file is damaged.
 
-    ``source`` names the file in that sentence. A passphrase for a key that has none is not used. Whether the key is
-    strong enough is asked of `gatekeeper.gate.keys.key_weakness`.
+    ``source`` names the file in the error. The passphrase is ignored for a key that is not encrypted. Not checked:
+    whether the key is strong enough, see `gatekeeper.gate.keys.key_weakness`.
     """
     encrypted = key_is_encrypted(content)
     load = load_pem_private_key if b"-----BEGIN" in content else load_der_private_key
@@ -112,14 +112,14 @@ def load_key(content: bytes, passphrase: bytes | None, source: str) -> PrivateKe
 
 
 def usable_key(key: PrivateKeyTypes | None, source: str) -> PrivateKey:
-    """Narrow what *cryptography* read to the kinds of key that sign certificates here; AuthorityError for others."""
+    """Narrow a key that *cryptography* read to the types that can sign certificates here; AuthorityError for others."""
     if not isinstance(key, PrivateKey):
         raise AuthorityError(f"{source} holds a private key of a kind that cannot be used; take {_KINDS}")
     return key
 
 
 def describe_key(key: object) -> str:
-    """The kind of a public or private key in words: ``RSA, 4096 bits``."""
+    """The type of a public or private key in words: ``RSA, 4096 bits``."""
     if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
         return f"RSA, {key.key_size} bits"
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
@@ -128,7 +128,7 @@ def describe_key(key: object) -> str:
 
 
 def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
-    """The hash a key signs with: none for Ed25519 (RFC 8410), the curve's own strength for EC, else SHA-256."""
+    """The hash that a key signs with: None for Ed25519 (RFC 8410), one of the curve's strength for EC, else SHA-256."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return None
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256:

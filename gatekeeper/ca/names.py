@@ -1,4 +1,4 @@
-"""Names of clients and servers that are file names as well."""
+"""Names of clients and servers, which are file names too."""
 
 import re
 import unicodedata
@@ -35,9 +35,9 @@ _WORDS: dict[type, str] = {
 
 
 def check_name(name: str) -> str:
-    """Give back the name, composed (NFC), if it can be a common name and the beginning of a file name.
+    """Return the name in Unicode normal form NFC if it can be a common name and the stem of a file name.
 
-    Else AuthorityError: for a name that leads out of the folder, hides a file, looks like an option, or is the
+    AuthorityError otherwise: for a name that leads out of the folder, hides a file, looks like an option, or is the
     authority's own.
     """
     name = unicodedata.normalize("NFC", check_common_name(name))
@@ -57,10 +57,10 @@ def check_name(name: str) -> str:
 
 
 def check_host(host: str) -> str:
-    """Give a host name or an IP address back; AuthorityError for what no certificate can be for.
+    """Return a host name or an IP address; AuthorityError for one that no certificate can be issued for.
 
-    RFC 1123, 2.1, and RFC 9525, 6.3: letters, digits, hyphens; a leading ``*.`` stands for one label. An
-    internationalized name is written in its ASCII form (``xn--``).
+    RFC 1123, 2.1 and RFC 9525, 6.3: letters, digits, hyphens; a leading ``*.`` stands for one label. An
+    internationalized name must be in its ASCII form (``xn--``).
     """
     try:
         ip_address(host)
@@ -71,17 +71,17 @@ def check_host(host: str) -> str:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names share their files: neither case nor composition counts, as in some file systems."""
+    """Whether two names share their files: case and composition are ignored, as some file systems do."""
     return folded_name(one) == folded_name(other)
 
 
 def folded_name(name: str) -> str:
-    """The name without case and composition."""
+    """The name in NFC, with case folded."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def printable(text: str) -> str:
-    """The text with everything that could drive a terminal written as an escape: names in requests are anybody's."""
+    """The text with every character that could control a terminal escaped: anyone can choose the names in a request."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

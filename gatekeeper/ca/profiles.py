@@ -1,8 +1,7 @@
-"""One key and certificate in the forms that devices take, all under one password.
+"""One key and certificate in every form that devices import, under one password.
 
-An Apple configuration profile carries the PKCS #12 as it is, encrypted; the device asks for its password. The
-authority's certificate is not in it as a thing to trust: a device must not believe servers because a client
-certificate was installed.
+An Apple configuration profile contains the encrypted PKCS #12 unchanged; the device asks for its password. The
+authority's certificate is not installed as trusted: a client certificate is no reason to believe servers.
 """
 
 import plistlib
@@ -15,7 +14,7 @@ from gatekeeper.invitations.invitation import Profile
 
 
 def all_profiles(bundle: bytes, password: str, name: str, source: str) -> Mapping[Profile, bytes]:
-    """Every form of what a ``.p12`` holds, for the client of this name; AuthorityError if it does not open."""
+    """A ``.p12`` converted to every profile, for the client of this name; AuthorityError if it does not open."""
     opened = read_bundle(bundle, password, source)
     if opened.key is None or opened.certificate is None:
         raise AuthorityError(f"{source} holds no key with its certificate")
@@ -27,10 +26,10 @@ def all_profiles(bundle: bytes, password: str, name: str, source: str) -> Mappin
 
 
 def apple_profile(bundle: bytes, name: str) -> bytes:
-    """A ``.mobileconfig`` around a PKCS #12 (Apple, Device Management, "CertificatePKCS12").
+    """A ``.mobileconfig`` that contains a PKCS #12 (Apple, Device Management, "CertificatePKCS12").
 
-    Its identifiers are new each time: a profile of the same identifier would take the place of the one before, and
-    with it the certificate that is still in use.
+    Its identifiers are new each time: a device would replace a profile of the same identifier, and with it a
+    certificate that is still in use.
     """
     inner, outer = (str(uuid.uuid4()).upper() for _ in range(2))
     return plistlib.dumps(

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.files import read_certificate_pem
 from gatekeeper.ca.index import CertificateKind, Entry, Index, Status
-from gatekeeper.ca.store import Store, read_certificate_pem
+from gatekeeper.ca.store import Store
 from gatekeeper.errors import AuthorityError
 from gatekeeper.invitations.renewal import asks_for_the_same, is_proven
 from gatekeeper.invitations.request import EnrolmentRequest, read_csr, spki_sha256

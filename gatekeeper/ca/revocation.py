@@ -1,4 +1,4 @@
-"""Revocation lists: CRLs (RFC 5280, 5), signed by the authority itself."""
+"""Certificate revocation lists (RFC 5280, 5), signed by the authority itself."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SHORTEST_LIFETIME = timedelta(days=1)
 
 
 class RevocationReason(StrEnum):
-    """Why a certificate no longer counts (RFC 5280, 5.3.1); those that make sense for a person's or a device's."""
+    """Why a certificate is revoked: those of RFC 5280, 5.3.1 that apply to people and devices."""
 
     UNSPECIFIED = "unspecified"
     KEY_COMPROMISE = "key-compromise"
@@ -37,7 +37,7 @@ _FLAGS = {
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One serial that no longer counts, since when and why."""
+    """A revoked serial number, with time and reason."""
 
     serial: int
     at: datetime
@@ -52,10 +52,10 @@ def make_crl(
     lifetime: timedelta | None = None,
     number: int = 1,
 ) -> x509.CertificateRevocationList:
-    """Sign the list of what is revoked. ``number`` must rise with each list (RFC 5280, 5.2.3).
+    """Sign a CRL. ``number`` must increase with each CRL (RFC 5280, 5.2.3).
 
-    Without a ``lifetime`` the list holds as long as the authority: a gate that reads the authority's own file has each
-    revocation at once, and a list that ends earlier would only lock everyone out.
+    Without a ``lifetime`` it is valid as long as the authority: a gate that reads the authority's own file sees each
+    revocation at once, so an earlier nextUpdate would only lock everyone out.
     """
     now = now.astimezone(UTC).replace(microsecond=0)
     builder = (
@@ -72,7 +72,7 @@ def make_crl(
 
 
 def revocations_of(crl: x509.CertificateRevocationList) -> Iterator[Revocation]:
-    """What a list revokes; a reason that is not one of ours counts as none."""
+    """The revocations in a CRL; reasons that `RevocationReason` lacks become unspecified."""
     words = {flag: reason for reason, flag in _FLAGS.items()}
     for one in crl:
         try:
@@ -84,13 +84,13 @@ def revocations_of(crl: x509.CertificateRevocationList) -> Iterator[Revocation]:
 
 
 def is_due(crl: x509.CertificateRevocationList, now: datetime) -> bool:
-    """Whether less than a third of the list's life is left, so that a timer should have it signed anew."""
+    """Whether less than a third of the CRL's lifetime is left, so that a timer should have it signed again."""
     end = crl.next_update_utc
     return end is None or now >= end - (end - crl.last_update_utc) / 3
 
 
 def read_crl_number(crl: x509.CertificateRevocationList) -> int | None:
-    """The list's CRL number (RFC 5280, 5.2.3), None if it has none."""
+    """The CRL number (RFC 5280, 5.2.3), None if it has none."""
     try:
         return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
     except (x509.ExtensionNotFound, ValueError):
@@ -98,7 +98,7 @@ def read_crl_number(crl: x509.CertificateRevocationList) -> int | None:
 
 
 def is_crl_of(crl: x509.CertificateRevocationList, authority: x509.Certificate) -> bool:
-    """Whether this authority signed the list."""
+    """Whether this authority signed the CRL."""
     try:
         return crl.issuer == authority.subject and crl.is_signature_valid(authority.public_key())  # type: ignore[arg-type]
     except (TypeError, ValueError, UnsupportedAlgorithm):

@@ -1,7 +1,8 @@
-"""An authority in a folder: made, adopted, opened and looked into. What it signs is `gatekeeper.ca.issuer`'s business.
+"""The folder of an authority: created, adopted, opened and read. `gatekeeper.ca.issuer` does what needs the key.
 
-The folder holds ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``index.json``; for each client ``NAME.key``,
-``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its serial.
+The folder contains ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``index.json``; for each client
+``NAME.key``, ``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its
+serial number.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -55,9 +56,9 @@ OLD_BY_NEW = f"{RETIRING}/old-by-new.crt"
 
 @dataclass(slots=True)
 class _Contents:
-    """What was read when the folder was opened; `Store.commit` keeps it true. A list of None is lost or damaged.
+    """What was read when the folder was opened; `Store.commit` updates it. ``crl`` is None if it is missing or damaged.
 
-    ``retiring`` is the old authority's certificate, where there is one beside the new.
+    ``retiring`` is the old authority's certificate during a rollover.
     """
 
     certificate: x509.Certificate
@@ -67,10 +68,11 @@ class _Contents:
 
 
 class Store:
-    """An authority's folder. Reading needs no passphrase, and changes only what a killed command left unfinished.
+    """The folder of an authority. Reading needs no passphrase, and only completes the change of a command that was
+    killed.
 
-    Each method opens the folder for itself: it waits for the lock and reads the files. Inside ``with store.opened()``
-    they all share one lock and one reading. Not for use by several threads.
+    Each method opens the folder: it waits for the lock and reads the files. Inside ``with store.opened()`` all of them
+    share one lock and one reading. Not thread-safe. AuthorityError from every method.
     """
 
     def __init__(self, path: Path, before: Callable[[str], None] = do_nothing) -> None:
@@ -80,7 +82,7 @@ class Store:
 
     @contextmanager
     def opened(self) -> Iterator[None]:
-        """Hold the folder alone, and read index, certificate and revocation list once; may be nested."""
+        """Hold the folder exclusively and read index, certificate and CRL once; may be nested."""
         if self._contents is not None:
             yield
             return
@@ -95,9 +97,9 @@ class Store:
     def commit(
         self, index: Index, crls: Sequence[x509.CertificateRevocationList], files: Mapping[str, Content]
     ) -> None:
-        """Write a change of the opened folder: ``files``, and the index and revocation lists that go with them.
+        """Write a change to the opened folder: ``files``, the index, and the CRLs.
 
-        ``crls`` are the current authority's list and, during a rollover, the old one's; both go into one file.
+        ``crls`` are the current authority's CRL and, during a rollover, the old one's; both go into one file.
         """
         contents = self._opened_contents()
         lists = b"".join(crl.public_bytes(Encoding.PEM) for crl in crls)
@@ -109,9 +111,10 @@ class Store:
         self._destroy_retired(index)
 
     def index(self) -> Index:
-        """The index, with what the revocation list beside it and the copies in ``issued`` know.
+        """The index, completed from the CRL beside it and from the copies in ``issued/``.
 
-        An index from a backup is older than the list, and the next list made from it alone would revive the revoked.
+        An index restored from a backup is older than the CRL; a CRL made from it alone would make revoked certificates
+        valid again.
         """
         with self.opened():
             return self._opened_contents().index
@@ -127,17 +130,19 @@ class Store:
             return self._opened_contents().retiring
 
     def authorities(self) -> tuple[x509.Certificate, ...]:
-        """Whom a gate that reads ``ca.crt`` trusts: the current authority and, during a rollover, the old one."""
+        """The authorities that a gate trusts when it reads ``ca.crt``: the current one and, during a rollover, the old
+        one.
+        """
         with self.opened():
             found = (self.certificate(), self.retiring())
         return tuple(one for one in found if one is not None)
 
     def signer(self, certificate: x509.Certificate) -> x509.Certificate:
-        """Which of the authorities signed a certificate; the current one if none did."""
+        """The authority that signed a certificate; the current one if neither did."""
         return next((one for one in self.authorities() if is_signed_by(certificate, one)), self.certificate())
 
     def crl(self) -> x509.CertificateRevocationList:
-        """The revocation list as it lies in the folder; AuthorityError if it is lost or damaged."""
+        """The CRL in the folder; AuthorityError if it is missing or damaged."""
         with self.opened():
             contents = self._opened_contents()
             # Not `or`: a list that revokes nothing is empty, and so false.
@@ -164,7 +169,9 @@ class Store:
         return read_certificate_pem(self._must_read(OLD_CERTIFICATE), str(self.path / OLD_CERTIFICATE))
 
     def _destroy_retired(self, index: Index) -> None:
-        """Destroy the old authority's key once the index says that it is retired; a kill may have come between."""
+        """Delete the old authority's key once the index says that it is retired: the command may have been killed in
+        between.
+        """
         if not index.retiring:
             self.folder.remove(OLD_KEY, OLD_CERTIFICATE, NEW_BY_OLD, OLD_BY_NEW)
 
@@ -174,7 +181,7 @@ class Store:
     def with_unindexed(
         self, index: Index, authority: x509.Certificate, retiring: x509.Certificate | None = None
     ) -> Index:
-        """The index with every certificate in ``issued`` that it does not know: one from a backup may be older."""
+        """The index with the certificates in ``issued/`` that it lacks, because it was restored from a backup."""
         unindexed = [*self._unindexed(index, authority, identifier_hex(authority) if index.retiring else "")]
         if retiring is not None:
             unindexed += self._unindexed(index, retiring, index.retiring)
@@ -213,12 +220,12 @@ class Store:
         return tuple(found)
 
     def issued(self, entry: Entry) -> x509.Certificate:
-        """The certificate behind a line of the index."""
+        """The certificate of an index entry."""
         name = issued_file(entry.serial_hex)
         return read_certificate_pem(self._must_read(name), str(self.path / name))
 
     def unlock(self, passphrase: bytes) -> Authority:
-        """The authority with its key; AuthorityError if the passphrase is wrong or the key belongs to another."""
+        """The authority with its key; AuthorityError if the passphrase is wrong or the key is not the certificate's."""
         return self._unlock(KEY, self.certificate(), passphrase)
 
     def unlock_retiring(self, passphrase: bytes) -> Authority | None:
@@ -253,7 +260,7 @@ class Store:
 
 
 def issued_file(serial: str) -> str:
-    """Where the copy of a certificate lies, by its serial in hex."""
+    """The path of a certificate's copy, by its serial number in hex."""
     return f"{ISSUED}/{serial}.crt"
 
 
@@ -268,7 +275,7 @@ def create_store(
     now: datetime,
     before: Callable[[str], None] = do_nothing,
 ) -> Store:
-    """Make an authority in an empty folder: key, certificate, first revocation list, index."""
+    """Create an authority in an empty folder: key, certificate, first CRL, index."""
     check_common_name(name)
     check_new_passphrase(passphrase)
     _must_be_free(path)
@@ -288,11 +295,11 @@ def adopt_store(
     now: datetime,
     before: Callable[[str], None] = do_nothing,
 ) -> Store:
-    """Take over an authority that was made elsewhere, by openssl for one; its files may already lie in the folder.
+    """Take over an authority that was made elsewhere, such as by openssl; its files may already be in the folder.
 
-    The key is written anew as PKCS #8 with AES-256 under the same passphrase. What it revoked in ``crl``, or in a
-    ``ca.crl`` that lies in the folder, stays revoked. What it signed stays good and is not in the index: it can be
-    revoked by its file or its serial.
+    The key is rewritten as PKCS #8 with AES-256 under the same passphrase. Revocations in ``crl``, or in a ``ca.crl``
+    in the folder, are kept. Certificates that it signed before stay valid but are not in the index; they can be revoked
+    by file or serial number.
     """
     check_passphrase(passphrase)
     _must_be_free(path, adopted=True)
@@ -308,7 +315,7 @@ def adopt_store(
 
 
 def check_passphrase(passphrase: bytes) -> None:
-    """AuthorityError for a passphrase that openssl would not take."""
+    """AuthorityError for a passphrase that openssl would not accept."""
     if len(passphrase.strip()) < MINIMUM_PASSPHRASE:
         raise AuthorityError(
             f"a passphrase has at least {MINIMUM_PASSPHRASE} characters; the key is worth a longer one"
@@ -343,7 +350,7 @@ def _first_files(
 
 
 def _must_be_free(path: Path, *, adopted: bool = False) -> None:
-    """An authority's key cannot be had back, so nothing is ever made on top of one."""
+    """Refuse to create an authority over another one, whose key could not be recovered."""
     for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE, CRL):
         if (path / name).exists():
             raise AuthorityError(

@@ -44,7 +44,7 @@ def make_subject(
 
 
 def make_server_subject(name: str, hosts: Iterable[str]) -> Subject:
-    """A server's names, host names and IP addresses told apart."""
+    """The subject of a server: a common name, and alternative names of type dNSName or iPAddress."""
     dns_names: list[str] = []
     ips: list[str] = []
     for host in hosts:
@@ -62,7 +62,7 @@ def subject_of(certificate: x509.Certificate) -> Subject:
 
 
 def common_name(name: x509.Name) -> str:
-    """The first common name, "" where there is none."""
+    """The first common name, empty if there is none."""
     values = [attribute.value for attribute in name.get_attributes_for_oid(NameOID.COMMON_NAME)]
     return str(values[0]) if values else ""
 

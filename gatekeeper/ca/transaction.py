@@ -1,4 +1,4 @@
-"""One change of the authority's folder under way: the index as it will be, and the files as they will be."""
+"""A transaction on the authority's folder: the index and the files as they will be."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from gatekeeper.errors import AuthorityError
 
 @dataclass(frozen=True, slots=True)
 class BundleOptions:
-    """How a ``.p12`` is wanted: which profile, and under which password (None: one is made)."""
+    """Options for a ``.p12``: its form, and its password (None: one is generated)."""
 
     password: str | None = None
     compat: bool = False
@@ -34,7 +34,7 @@ class BundleOptions:
 
 @dataclass(slots=True)
 class Transaction:
-    """Made by `open_transaction`, under the lock; nothing of it is on the disk yet."""
+    """Made by `open_transaction` while the folder is locked; nothing is written before that returns."""
 
     store: Store
     authority: Authority
@@ -54,9 +54,9 @@ class Transaction:
         *,
         holds_key: bool,
     ) -> tuple[Entry, x509.Certificate]:
-        """Sign a certificate, at most as long as the authority's own, and put it into index and files.
+        """Sign a certificate, valid at most as long as the authority, and add it to index and files.
 
-        AuthorityError for a client whom no gate would let in, by what the certificate says.
+        AuthorityError for a client certificate that no gate would admit.
         """
         sign = sign_client if kind is CertificateKind.CLIENT else sign_server
         lifetime = min(lifetime, time_left(self.authority, self.now))
@@ -75,29 +75,33 @@ class Transaction:
         return entry, certificate
 
     def _with_cross_certificate(self, pem: Content) -> Content:
-        """What a server sends during a rollover: devices that trust only the old authority can follow it to theirs."""
+        """During a rollover a server sends the cross-certificate too, so that devices that trust only the old authority
+        find a path.
+        """
         above = self.store.folder.read(NEW_BY_OLD) if self.retiring else None
         return Content(pem.octets + above, PUBLIC) if above else pem
 
     def supersede(self, entries: tuple[Entry, ...]) -> None:
-        """Revoke what a new certificate takes the place of."""
+        """Revoke certificates that a new one replaces."""
         for entry in entries:
             self.index = self.index.with_revocation(Revocation(entry.serial, self.now, RevocationReason.SUPERSEDED))
 
     def put_key(self, name: str, key: PrivateKey, kind: CertificateKind) -> None:
-        """``NAME.key``: a client's under the authority's passphrase, a server's unencrypted, for it starts alone."""
+        """Write ``NAME.key``: a client's encrypted under the authority's passphrase, a server's unencrypted, since it
+        starts unattended.
+        """
         self.files[f"{name}.key"] = Content(
             key_pem(key, self.passphrase if kind is CertificateKind.CLIENT else None), SECRET
         )
 
     def put_request(self, name: str, pem: bytes) -> None:
-        """``NAME.csr``, from which the certificate can be renewed."""
+        """Write ``NAME.csr``, from which the certificate can be renewed."""
         self.files[f"{name}.csr"] = Content(pem, PUBLIC)
 
     def put_bundle(
         self, name: str, key: PrivateKey, certificate: x509.Certificate, options: BundleOptions
     ) -> str | None:
-        """``NAME.p12``; gives the password if it was made here, None if it was given."""
+        """Write ``NAME.p12``; returns the password if it was generated here, None if it was given."""
         made = make_password() if options.password is None else None
         password = made if options.password is None else options.password
         above = self.store.signer(certificate)
@@ -106,7 +110,7 @@ class Transaction:
         return made
 
     def held_key(self, entry: Entry) -> PrivateKey | None:
-        """The key of a certificate, if it was made here and still lies in the folder."""
+        """The private key of a certificate, None if it was not generated here or is no longer in the folder."""
         source = self.store.path / f"{entry.name}.key"
         pem = self.store.folder.read(source.name) if entry.holds_key else None
         if pem is None:
@@ -117,7 +121,7 @@ class Transaction:
         return key
 
     def requested_key(self, entry: Entry) -> CertificatePublicKeyTypes:
-        """The public key of the request that the certificate was made from."""
+        """The public key of the request that a certificate was issued for."""
         source = self.store.path / f"{entry.name}.csr"
         pem = self.store.folder.read(source.name)
         if pem is None:
@@ -125,7 +129,7 @@ class Transaction:
         return public_key_of(pem, str(source))
 
     def paths(self) -> tuple[Path, ...]:
-        """The files that a person would care for, in the order in which they were made."""
+        """The files for the operator, in the order in which they were written."""
         return tuple(self.store.path / name for name in self.files if "/" not in name)
 
 
@@ -133,9 +137,10 @@ class Transaction:
 def open_transaction(
     store: Store, authority: Authority, retiring: Authority | None, passphrase: bytes, now: datetime
 ) -> Iterator[Transaction]:
-    """Lock the folder and change it; if anything is raised inside, nothing is written.
+    """Lock the folder and change it. If anything is raised inside, nothing is written.
 
-    The revocation list is written with every change: the key is at hand, and a list that runs out shuts the gate.
+    Every transaction signs the CRL again: the key is unlocked anyway, and a gate admits nobody on a CRL past its
+    nextUpdate.
     """
     with store.opened():
         transaction = Transaction(store, authority, retiring, passphrase, now, store.index())
@@ -151,7 +156,7 @@ def open_transaction(
 
 
 def time_left(authority: Authority, now: datetime) -> timedelta:
-    """How long the authority's own certificate still holds; AuthorityError once it has expired."""
+    """How long the authority's certificate is still valid; AuthorityError if it has expired."""
     left = authority.certificate.not_valid_after_utc - now
     if left <= timedelta():
         raise AuthorityError("the authority's own certificate has expired; renew it first: gatekeeper ca renew ca")
@@ -159,7 +164,7 @@ def time_left(authority: Authority, now: datetime) -> timedelta:
 
 
 def public_key_of(request: bytes, source: str) -> CertificatePublicKeyTypes:
-    """The public key of a request that may be signed; AuthorityError for another."""
+    """The public key of a request; AuthorityError if the request may not be signed."""
     read = read_request(request, source)
     check_request(read, source)
     return check_strength(read, source)

@@ -68,7 +68,7 @@ def _discard_output() -> None:
 
 
 def _open_standard_files() -> None:
-    """Where one was closed: the next file or socket to be opened would take its number, and get what is said there."""
+    """Open /dev/null for closed standard streams. Otherwise the next file opened would get the number 0, 1 or 2."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -87,8 +87,9 @@ def _ignore_warnings_of_names() -> None:
 
 
 def _hold_signals() -> None:
-    """Until the gate can obey signals, which takes a moment of loading. To stop is easy, nothing has begun; by default
-    process 1 of a container would not even hear it. The others wait; by default they would end the process.
+    """Until the gate handles signals itself, a moment later: SIGTERM and SIGINT exit at once, since nothing has begun
+    (process 1 of a container would ignore them by default); the others wait, since by default they would end the
+    process.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2))
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -96,7 +97,7 @@ def _hold_signals() -> None:
 
 
 def make_parser(names: Sequence[str] = COMMANDS) -> Parser:
-    """The parser of these commands, by default of all."""
+    """The parser for these commands, by default for all."""
     parser = Parser(
         prog="gatekeeper",
         description="A reverse proxy that admits only valid client certificates and tells all others why not.",

@@ -1,4 +1,4 @@
-"""Asking the admin listener of the running gate."""
+"""Requests to the admin listener of the running gate."""
 
 import http.client
 import json
@@ -14,7 +14,7 @@ _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared 
 
 
 def admin_address(configuration: Configuration) -> ListenAddress:
-    """Where the admin listener of this configuration is; UsageError if it is switched off."""
+    """The address of the admin listener in this configuration; UsageError if it is off."""
     listen = configuration.settings.admin.listen
     if listen is None:
         raise UsageError('there is nobody to ask: admin.listen is "off"')
@@ -22,12 +22,12 @@ def admin_address(configuration: Configuration) -> ListenAddress:
 
 
 def read_status(listen: ListenAddress) -> dict[str, Any]:
-    """What ``/status`` says; GatekeeperError if the admin listener does not answer."""
+    """The JSON of ``/status``; GatekeeperError if the admin listener does not answer."""
     return ask(listen, "/status")[1]
 
 
 def ask(listen: ListenAddress, path: str) -> tuple[int, dict[str, Any]]:
-    """Status and JSON that the admin listener answers; GatekeeperError if it does not."""
+    """Status code and JSON of a GET request; GatekeeperError if the admin listener does not answer."""
     connection = _UnixConnection(listen) if isinstance(listen, SocketPath) else _tcp_connection(listen)
     try:
         connection.request("GET", path)

@@ -1,4 +1,4 @@
-"""``gatekeeper check``: load everything that ``serve`` would, and say what it is."""
+"""``gatekeeper check``: load everything that ``serve`` would load, and print a summary or the mistakes."""
 
 import argparse
 import time
@@ -126,7 +126,7 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
 
 
 def route_line(route: Route) -> str:
-    """What it takes, whom, and where to: ``routes[0] /admin/*: GET, to default, for 2 kinds of visitors``."""
+    """A route in one line: ``routes[0] /admin/*: GET, to default, for 2 kinds of visitors``."""
     if route.public:
         whom = "for everybody"
     elif route.allow:
@@ -139,7 +139,7 @@ def route_line(route: Route) -> str:
 
 
 def crl_line(crl: RevocationList, now: float) -> str:
-    """Whose it is, how long, and when the next one is due: ``CN=Home CA, 3 revoked, next update 2027-11-23 …``."""
+    """A CRL in one line: ``CN=Home CA, 3 revoked, next update 2027-11-23 …``."""
     until = datetime.fromtimestamp(crl.next_update, UTC)
     days = int((crl.next_update - now) // 86400)
     left = "stale" if now >= crl.next_update else f"{days} days left"
@@ -147,7 +147,7 @@ def crl_line(crl: RevocationList, now: float) -> str:
 
 
 def certificate_line(certificate: Certificate, now: float) -> str:
-    """Who it is and how long it is good: ``CN=Home CA, until 2027-11-23 (365 days left)``."""
+    """A certificate in one line: ``CN=Home CA, until 2027-11-23 (365 days left)``."""
     until = datetime.fromtimestamp(certificate.not_after, UTC)
     days = int((certificate.not_after - now) // 86400)
     left = "has expired" if days < 0 else f"{days} days left"

@@ -1,4 +1,4 @@
-"""What the commands that read the configuration share."""
+"""Shared by the commands that read the configuration."""
 
 import argparse
 import os
@@ -23,13 +23,13 @@ def add_config_option(parser: argparse.ArgumentParser) -> None:
 
 
 def load_configuration(options: argparse.Namespace) -> Configuration:
-    """Find and read the configuration that the command line means."""
+    """Find and load the configuration; ConfigurationError if it is missing or wrong."""
     return config.load(config.find(options.config, os.environ))
 
 
 @contextmanager
 def naming_lines(configuration: Configuration) -> Iterator[None]:
-    """Give mistakes that only show when files are loaded the line of their key in the configuration file."""
+    """Add the line in the configuration file to mistakes that are found only when the named files are loaded."""
     try:
         yield
     except ConfigurationError as error:

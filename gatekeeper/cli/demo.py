@@ -1,4 +1,4 @@
-"""``gatekeeper demo``: the whole thing on this machine, in a temporary folder, without any preparation."""
+"""``gatekeeper demo``: an authority, an app and the gate on this machine, in a temporary folder."""
 
 import argparse
 import asyncio
@@ -92,7 +92,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def _app(socket: Path) -> Iterator[None]:
-    """The small app, on a thread of its own."""
+    """Run the small app on a thread of its own."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(demo_app(), access_log=None)
     loop.run_until_complete(runner.setup())
@@ -110,7 +110,7 @@ def _app(socket: Path) -> Iterator[None]:
 
 @contextmanager
 def _gate(fixture: "DemoFixture") -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """The gate as its users start it, and the port that it really listens on."""
+    """Start the gate as its users do; yields the process and the port that it listens on."""
     command = [sys.executable, "-m", "gatekeeper", "serve", "-c", str(fixture.configuration)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     # In a group of its own: Ctrl-C reaches the demo, which then ends the gate in order.
@@ -135,7 +135,7 @@ def _port(gate: "subprocess.Popen[str]") -> int:
 
 
 def _pass_on(gate: "subprocess.Popen[str]") -> None:
-    """What the gate says later belongs on the terminal too, and nobody may block it by not reading."""
+    """Copy the gate's later log lines to the terminal; a full pipe would block the gate."""
     for line in gate.stderr or ():
         if "admin on" not in line:
             print(line, end="", file=sys.stderr)
@@ -173,7 +173,7 @@ Ctrl-C ends the demo.""")
 
 @dataclass(frozen=True, slots=True)
 class ClientResult:
-    """What a player should receive over a version of TLS, and what it received."""
+    """The result that a client should get with a version of TLS, and the one that it got."""
 
     visitor: str
     tls: str
@@ -211,7 +211,7 @@ def _shown(reason: str | None) -> str:
 
 
 def _try_client(fixture: "DemoFixture", client: "DemoClient", version: ssl.TLSVersion, port: int) -> str:
-    """What this visitor gets: ``200, let in``, ``403 expired`` …, or what went wrong."""
+    """The result of one client: ``200, let in``, ``403 expired`` …, or the error."""
     context = client_context(str(fixture.authority))
     context.minimum_version = context.maximum_version = version
     if client.credential is not None:

@@ -1,7 +1,7 @@
-"""What ``gatekeeper enroll`` does: the key first, then the request, then waiting, then the certificate.
+"""What ``gatekeeper enroll`` does: generate a key, send the request, wait, and fetch the certificate.
 
-The gate's own certificate is verified, always: whoever stands between could put a request of their own in the place
-of ours. Redirects are not followed, as the token would go where they lead.
+The gate's server certificate is always verified: an attacker in between could replace the request with another.
+Redirects are not followed, because they would reveal the token.
 """
 
 import argparse
@@ -46,14 +46,14 @@ _PASSING = frozenset({429, 500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class GateResponse:
-    """The gate's answer; ``retry_after`` in seconds."""
+    """A response of the gate; ``retry_after`` is in seconds."""
 
     status: int
     body: bytes
     retry_after: int
 
     def fields(self) -> dict[str, Any]:
-        """The JSON in it; InvitationError for anything else."""
+        """The JSON object in the body; InvitationError for anything else."""
         try:
             found = json.loads(self.body)
             if isinstance(found, dict):
@@ -110,7 +110,7 @@ class GateClient:
 
 
 def enroll(args: argparse.Namespace) -> int:
-    """From a link to NAME.key and NAME.crt; the exit code."""
+    """Obtain NAME.key and NAME.crt through a link; returns the exit code."""
     check_key_type(args.key)
     gate = _gate_of(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
     deadline = time.monotonic() + args.timeout
@@ -147,14 +147,14 @@ def _gate_of(link: str, cacert: Path | None) -> GateClient:
 
 
 def _name_in(fields: dict[str, Any]) -> str:
-    """For whom the invitation is, fit to be a file name here, whatever the gate says."""
+    """The name in the invitation, checked to be safe as a file name."""
     if fields.get("kind") != "request":
         raise InvitationError("this invitation is for a browser: open the link on the device that is to get it")
     return check_name(str(fields.get("name")))
 
 
 def _key(path: Path, key_type: str) -> PrivateKey:
-    """The key that an earlier attempt made, or a new one, on the disk before anybody hears of it."""
+    """The key of an earlier attempt, or a new one, which is on disk before the request is sent."""
     if path.exists():
         return load_key(read_file(path), None, str(path))
     with working(f"Making a key, {key_type}"):
@@ -166,7 +166,8 @@ def _key(path: Path, key_type: str) -> PrivateKey:
 def patiently(ask: Callable[[], GateResponse], deadline: float) -> GateResponse:
     """Ask until there is an answer that will not pass; InvitationError if the gate cannot be believed, or is away.
 
-    That it is away is said once: whoever looks would else take this for waiting for the administrator.
+    InvitationError if the gate's certificate cannot be verified or the deadline passes. The first failure is printed,
+    so that it is not mistaken for waiting for the administrator.
     """
     wait, said = float(_SHORTEST_WAIT), False
     while True:

@@ -1,4 +1,4 @@
-"""``gatekeeper explain``: what the gate would answer to a certificate on a request, and what decided."""
+"""``gatekeeper explain``: how the gate would answer a certificate and a request, and which check decided."""
 
 import argparse
 import asyncio
@@ -86,9 +86,10 @@ def add_command(commands: Commands) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What was found out. ``certificate`` is the one that was shown, None for none or one that cannot be read.
+    """The result. ``certificate`` is the client's, None if none was sent or it cannot be read.
 
-    ``status`` is what the gate itself answers, None where the app does, or a TLS alert (``in_handshake``).
+    ``status`` is the gate's own answer; None if the request would be forwarded, or the handshake would end in a TLS
+    alert (``in_handshake``).
     """
 
     request: str
@@ -127,7 +128,7 @@ def _explain(options: argparse.Namespace) -> int:
 def explain(
     snapshot: Snapshot, peer: Peer, method: str, url: str, header: list[str], address: str, now: float
 ) -> Explanation:
-    """Ask what the server asks, in its order: the verdict, the reading of the head, the decision."""
+    """Do what the server does, in the same order: judge the certificate, read the head, decide."""
     verdict = _verdict(snapshot, peer, now)
     certificate = verdict.identity.certificate if isinstance(verdict, Admit) else verdict.certificate
     request = f"{method} {url}"
@@ -247,7 +248,7 @@ def _head(snapshot: Snapshot, method: str, url: str, header: list[str]) -> Reque
 
 
 def _peer(snapshot: Snapshot, options: argparse.Namespace) -> Peer:
-    """What a handshake with this certificate would give. BindingError where OpenSSL cannot be asked."""
+    """The result of a handshake with this certificate. BindingError if OpenSSL cannot be asked."""
     path = options.cert
     leaf, *chain = _certificates(path, options.password_file)
     try:

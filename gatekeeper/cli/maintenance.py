@@ -1,4 +1,4 @@
-"""``gatekeeper maintenance``: close the apps, and open them again."""
+"""``gatekeeper maintenance``: answer 503 for the apps, and stop doing so."""
 
 import argparse
 

@@ -18,7 +18,7 @@ You may also write the options of `gatekeeper ca` after its commands.
 
 
 def manual() -> str:
-    """The page. Not ``format_help``: its lines differ from one Python to the next."""
+    """The page. It is not made of ``format_help``, whose line breaks differ between versions of Python."""
     return "\n".join([_HEAD, *_commands(make_parser())])
 
 

@@ -1,6 +1,6 @@
-"""Where passphrases and passwords come from: a file, the environment, or the terminal. Never the command line.
+"""Passphrases and passwords from a file, the environment, or the terminal; never from the command line.
 
-Arguments are open to every user of the machine (``ps``), the environment to the same user and root only.
+Every user of the machine can see arguments (ps(1)); the environment is visible to the same user and root only.
 """
 
 import getpass
@@ -16,7 +16,7 @@ VARIABLE = "GATEKEEPER_CA_PASSPHRASE"
 
 
 def existing_passphrase(file: Path | None, what: str) -> bytes:
-    """The passphrase of a key that there is; ``what`` names the key where it must be asked for."""
+    """The passphrase of an existing key; ``what`` names the key in the prompt."""
     given = _given(file)
     return given if given is not None else _ask(f"Passphrase of {what}: ").encode("utf-8", "surrogateescape")
 
@@ -28,14 +28,14 @@ def new_passphrase(file: Path | None, what: str) -> bytes:
 
 
 def bundle_password(file: Path | None, *, ask: bool, what: str) -> str | None:
-    """The password for a new ``.p12``; None if it shall be made."""
+    """The password for a new ``.p12``; None if one is to be generated."""
     if file is not None:
         return read_secret(file).decode()
     return _ask_twice(f"New password for {what}: ") if ask else None
 
 
 def open_password(file: Path | None, what: str) -> str:
-    """The password of a ``.p12`` that there is."""
+    """The password of an existing ``.p12``."""
     return read_secret(file).decode() if file is not None else _ask(f"Password of {what}: ")
 
 
@@ -60,7 +60,7 @@ def _given(file: Path | None) -> bytes | None:
 
 
 def _check_mode(file: Path) -> None:
-    """A warning, no more: container platforms mount secrets readable to all, in a container that has one user."""
+    """Warn if other users can read the file. No error: container platforms mount secrets like that, for one user."""
     mode = file.stat().st_mode
     if stat.S_ISREG(mode) and mode & 0o077:
         print(f"gatekeeper: others can read {file}; close it: chmod 600 {shlex.quote(str(file))}", file=sys.stderr)
@@ -74,7 +74,9 @@ def _ask_twice(prompt: str) -> str:
 
 
 def _ask(prompt: str) -> str:
-    """Ask on the terminal, without an echo. getpass would read standard input, aloud, where there is no terminal."""
+    """Ask on the terminal, without echo. UsageError without a terminal, where getpass would read standard input with
+    echo.
+    """
     if not _has_terminal():
         raise UsageError(
             f"there is no terminal to ask on ({prompt.rstrip(': ').lower()}); "

@@ -1,4 +1,4 @@
-"""A QR code in a terminal: two modules a character, by the half blocks of Unicode."""
+"""QR codes for the terminal: each character is two modules, drawn with Unicode's half blocks."""
 
 import segno
 
@@ -11,8 +11,9 @@ _HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (Tru
 
 
 def half_blocks(text: str, *, colour: bool) -> list[str]:
-    """The lines of a QR code of ``text``. Without ``colour``, dark modules are ink and light ones are left out: for
-    paper, and for light terminals.
+    """The lines of a QR code for ``text``.
+
+    Without ``colour``, dark modules are drawn and light ones left blank, for paper and light terminals.
     """
     rows = [[module > 0 for module in row] for row in _code(text).matrix_iter(border=QUIET)]
     if len(rows) % 2:
@@ -25,7 +26,7 @@ def half_blocks(text: str, *, colour: bool) -> list[str]:
 
 
 def code_width(text: str) -> int:
-    """How many columns the code of ``text`` takes."""
+    """The columns that the code needs."""
     return int(_code(text).symbol_size(border=QUIET)[0])
 
 

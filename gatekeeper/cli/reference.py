@@ -1,4 +1,4 @@
-"""``python -m gatekeeper.cli.reference toml|markdown|schema|cli`` prints what the repository keeps of code."""
+"""``python -m gatekeeper.cli.reference toml|markdown|schema|cli`` prints a file that is generated from the code."""
 
 import sys
 
@@ -9,7 +9,7 @@ _FORMS = {"toml": reference.toml, "markdown": reference.markdown, "schema": refe
 
 
 def main(arguments: list[str]) -> int:
-    """Print one form; 2 if none of them is asked for."""
+    """Print one form; returns 2 for an unknown one."""
     if len(arguments) != 1 or arguments[0] not in _FORMS:
         print(f"usage: python -m gatekeeper.cli.reference {'|'.join(_FORMS)}", file=sys.stderr)
         return 2

@@ -19,10 +19,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.files import read_certificate_pem, read_file
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_over
 from gatekeeper.ca.keys import PrivateKey, check_key_type, key_pem, load_key, make_key
 from gatekeeper.ca.requests import make_request
-from gatekeeper.ca.store import read_certificate_pem, read_file
 from gatekeeper.ca.subject import subject_of
 from gatekeeper.cli.enrolling import GateClient, GateResponse, must_be_fine, must_fit, patiently, sleep
 from gatekeeper.errors import AuthorityError, GatekeeperError, InvitationError, UsageError

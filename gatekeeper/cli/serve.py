@@ -32,8 +32,11 @@ def add_command(commands: Commands) -> None:
 
 
 def check_interpreter(*, free_threaded: bool) -> None:
-    """GatekeeperError on an interpreter without the global lock (PEP 703): the counters that workers share and the
-    objects behind `gatekeeper.tls.openssl` rely on it, and nothing was tried there."""
+    """GatekeeperError on a free-threaded build of Python (PEP 703).
+
+    The counters that workers share and the objects behind `gatekeeper.tls.openssl` rely on the global interpreter lock;
+    nothing has been tested without it.
+    """
     if free_threaded:
         raise GatekeeperError("free-threaded builds of Python are not supported; start the gate with an ordinary one")
 
@@ -64,7 +67,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _announce(listeners: Sequence[Listener], warnings: Sequence[str]) -> None:
-    """Say that visitors are answered, whatever ``log.level`` is."""
+    """Log warnings and addresses, whatever ``log.level`` is."""
     for warning in warnings:
         log_always(logging.WARNING, f"warning: {warning}")
     for listener in listeners:

@@ -1,4 +1,4 @@
-"""Where the commands print: in colour on a terminal, plain elsewhere, and in any encoding."""
+"""Printing: in colour on a terminal, plain elsewhere, in any encoding."""
 
 import json
 import sys
@@ -9,10 +9,10 @@ from rich.console import Console, RenderableType
 
 
 def show(what: RenderableType, at_least: int = 0) -> None:
-    """Print on standard output, without the blanks that rich puts at the end of lines where nobody sees a colour.
+    """Print on standard output; without rich's trailing blanks if that is no terminal.
 
-    ``at_least`` is the width below which nothing is wrapped or cut: a narrower terminal breaks the lines itself. The
-    console is made anew each time, because it remembers whether standard output is a terminal.
+    Below a width of ``at_least`` nothing is wrapped or cut: a narrower terminal breaks the lines itself. The console is
+    created each time, because it caches whether standard output is a terminal.
     """
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = max(console.width, at_least)
@@ -26,7 +26,7 @@ def show(what: RenderableType, at_least: int = 0) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON; letters as they are where standard output can carry each of them."""
+    """Print a value as JSON, with non-ASCII letters unescaped if standard output is in UTF-8 and all are printable."""
     every_letter = (sys.stdout.encoding or "").lower().startswith("utf")
     text = json.dumps(value, indent=2, ensure_ascii=not every_letter)
     if not text.replace("\n", "").isprintable():  # what could drive a terminal: U+009B, or letters from right to left
@@ -36,7 +36,7 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Say on a terminal what takes a while, until it is done: ``working("Making the key")``. Nothing elsewhere."""
+    """Show on a terminal that something takes a while, such as ``working("Making the key")``; do nothing elsewhere."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         yield

@@ -1,4 +1,4 @@
-"""``gatekeeper top``: what ``/status`` knows, live in the terminal."""
+"""``gatekeeper top``: ``/status``, live in the terminal."""
 
 import argparse
 import sys
@@ -50,8 +50,10 @@ def _top(options: argparse.Namespace) -> int:
 
 
 def view(status: dict[str, Any], rate: float | None) -> RenderableType:
-    """All of it; ``rate`` is requests a second, None where there was no earlier look. Names in certificates are text
-    and never markup."""
+    """The whole view; ``rate`` is requests per second, None for the first reading.
+
+    Names in certificates are shown as text, never as markup.
+    """
     return Group(*_parts(status, rate))
 
 

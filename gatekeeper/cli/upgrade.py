@@ -1,4 +1,4 @@
-"""``gatekeeper upgrade``: the running gate hands its sockets to the version that is installed now."""
+"""``gatekeeper upgrade``: have the running gate replaced by the installed version, on the same sockets."""
 
 import argparse
 import os

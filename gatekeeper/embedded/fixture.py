@@ -1,4 +1,4 @@
-"""Everything that ``gatekeeper demo`` needs in one folder: authority, certificates of every kind, configuration."""
+"""The files of ``gatekeeper demo`` in one folder: authority, certificates of every kind, configuration."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ access = "access.log"
 
 @dataclass(frozen=True, slots=True)
 class DemoClient:
-    """A kind of visitor: its name, its certificate, and the reason for its refusal, None if it is admitted."""
+    """A kind of visitor: its title, its certificate, and the reason why it is refused, None if it is admitted."""
 
     title: str
     credential: Credential | None
@@ -69,12 +69,12 @@ class DemoFixture:
         return self.folder / "ca.crt"
 
     def files(self, name: str) -> tuple[Path, Path]:
-        """Certificate and key of the device of that name."""
+        """The files of certificate and key of a client."""
         return self.folder / f"{name}.crt", self.folder / f"{name}.key"
 
 
 def make_fixture(folder: Path, listen: ListenAddress, upstream: str, now: datetime) -> DemoFixture:
-    """Make everything in ``folder``, which must be empty and private: it will hold keys without a passphrase."""
+    """Create all files in ``folder``, which must be empty and private: it will hold unencrypted keys."""
     home = make_authority("Demo CA", key_type=_KEY, now=now)
     server = issue_server(home, "localhost", "127.0.0.1", "::1", key_type=_KEY, now=now)
     alice = issue_client(home, "alice", key_type=_KEY, now=now, lifetime=30 * _DAY)

@@ -1,7 +1,7 @@
-"""Open folders: what is below is reached through descriptors, and never through a symbolic link.
+"""Open directories: entries are reached relative to a descriptor, and never through a symbolic link.
 
-The gate's user can write into the folder of invitations, and the administrator works there as root: a path that is
-walked by name leads wherever a taken-over gate has put a link (CWE-59).
+The gate's user can write into the folder of invitations, and the administrator works there as root. A path resolved by
+name would lead wherever a compromised gate has put a link (CWE-59).
 """
 
 import errno
@@ -20,7 +20,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The owner of new files and folders, and whether their group may use them."""
+    """The owner of new files and folders, and the permissions of their group."""
 
     uid: int
     gid: int
@@ -28,7 +28,7 @@ class Access:
 
 
 class Directory:
-    """A folder that is open, by its descriptor. OSError from every method; what is missing is FileNotFoundError."""
+    """An open directory. Every method may raise OSError; a missing entry is FileNotFoundError."""
 
     __slots__ = ("_descriptor",)
 
@@ -38,7 +38,7 @@ class Directory:
     @classmethod
     @contextmanager
     def opened(cls, path: Path) -> "Iterator[Directory]":
-        """The folder at a path that the administrator wrote, links included."""
+        """Open the directory at a path from the configuration; symbolic links in it are followed."""
         descriptor = os.open(path, _FOLDER)
         try:
             yield cls(descriptor)
@@ -47,7 +47,9 @@ class Directory:
 
     @contextmanager
     def entered(self, name: str) -> "Iterator[Directory]":
-        """A folder in it; NotADirectoryError (or ELOOP) for anything else, a symbolic link to a folder included."""
+        """Open a directory in this one; NotADirectoryError (or ELOOP) for anything else, such as a symbolic link to
+        one.
+        """
         descriptor = os.open(_single(name), _FOLDER | os.O_NOFOLLOW, dir_fd=self._descriptor)
         try:
             yield Directory(descriptor)
@@ -55,17 +57,17 @@ class Directory:
             os.close(descriptor)
 
     def access(self) -> Access:
-        """What is put here gets this folder's group, and root also gives it to the folder's owner."""
+        """Owner and permissions for new entries: this directory's group, and if root creates them, its owner too."""
         found = os.fstat(self._descriptor)
         uid = found.st_uid if os.geteuid() == 0 else -1
         return Access(uid, found.st_gid, found.st_mode & 0o070)
 
     def names(self) -> list[str]:
-        """What is in it, in no order."""
+        """The names of the entries, in no particular order."""
         return os.listdir(self._descriptor)
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file, None if there is no ordinary file of this name."""
+        """The content of a file, at most `LARGEST_FILE` bytes; None if there is no regular file of this name."""
         # O_NONBLOCK: to open a FIFO that somebody has put there would wait for a writer (open(2)).
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -76,7 +78,7 @@ class Directory:
             return file.read(LARGEST_FILE) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
     def write(self, name: str, octets: bytes, access: Access) -> None:
-        """Make a file; FileExistsError if there is one, or a link of this name."""
+        """Create and flush a file; FileExistsError if the name is taken, even by a symbolic link."""
         # O_EXCL follows no symbolic link (open(2)).
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(_single(name), flags, 0o600, dir_fd=self._descriptor)
@@ -89,7 +91,7 @@ class Directory:
 
     @contextmanager
     def made(self, name: str, access: Access) -> "Iterator[Directory]":
-        """Make a folder and enter it."""
+        """Create a directory and open it."""
         os.mkdir(_single(name), 0o700, dir_fd=self._descriptor)
         with self.entered(name) as folder:
             # By its descriptor: what the name stands for by now may be another's.
@@ -100,20 +102,20 @@ class Directory:
             yield folder
 
     def rename(self, old: str, new: str) -> None:
-        """Rename what is in it; a link is renamed itself."""
+        """Rename an entry; a symbolic link is renamed itself."""
         os.rename(_single(old), _single(new), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
 
     def unlink(self, name: str) -> None:
-        """Remove a file, or a link itself; what is gone already is fine."""
+        """Remove a file, or a symbolic link itself; a missing one is ignored."""
         with suppress(FileNotFoundError):
             os.unlink(_single(name), dir_fd=self._descriptor)
 
     def remove(self, name: str) -> None:
-        """Remove a folder with all that is in it, as far as that is possible; links are not followed."""
+        """Remove a directory and everything in it, as far as possible; symbolic links are not followed."""
         shutil.rmtree(_single(name), ignore_errors=True, dir_fd=self._descriptor)
 
     def empty(self) -> None:
-        """Remove all that is in it; the folder stays."""
+        """Remove every file in the directory."""
         names = self.names()
         for name in names:
             with suppress(IsADirectoryError):
@@ -122,14 +124,16 @@ class Directory:
             self.flush()
 
     def flush(self) -> None:
-        """A rename is on the disk only when its folder is (fsync(2))."""
+        """Flush the directory, without which a rename may be lost in a power failure (fsync(2))."""
         # Some network file systems cannot flush a folder; that is their durability, not our mistake.
         with suppress(OSError):
             os.fsync(self._descriptor)
 
 
 def _single(name: str) -> str:
-    """A name of one part: with a slash, or "..", the kernel would walk through what O_NOFOLLOW does not look at."""
+    """Accept a name of one component only: with a slash or "..", the kernel would resolve parts that O_NOFOLLOW does
+    not cover.
+    """
     if "/" in name or name in ("", ".", ".."):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), name)
     return name

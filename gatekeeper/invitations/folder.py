@@ -1,8 +1,8 @@
-"""The folder of invitations on disk, shared by the administrator and all workers of all gates, over NFS too.
+"""The folder of invitations, shared by the administrator and all workers of all gates, also over NFS.
 
-Nothing is locked: what is put there appears whole, by a rename, and who may download is decided by a rename as well,
-which the kernel, or the file server, does for one of them only. The folder itself says who may read it: what is put
-there gets its group, and is open to this group if the folder is; root also gives it to the folder's owner.
+There are no locks. An invitation is added by a rename, so it appears complete. The right to download is decided by a
+rename too, which succeeds for exactly one process. The folder's own permissions say who may read it: entries get its
+group, with access if the folder grants it; root also gives them to the folder's owner.
 """
 
 import hmac
@@ -34,19 +34,19 @@ _OPEN = State()
 
 @dataclass(frozen=True, slots=True)
 class StoredInvitation:
-    """An invitation, and its state when it was looked at."""
+    """An invitation in the folder, and its state when it was read."""
 
     invitation: Invitation
     state: State
 
     @property
     def identifier(self) -> str:
-        """What its folder is called."""
+        """The name of its folder."""
         return identifier_of(self.invitation.digest)
 
 
 class Invitations:
-    """The invitations in a folder. Every method reads or changes the disk, and may wait for it."""
+    """The invitations in a folder. Every method uses the disk and may block; InvitationError if the disk fails."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,7 +54,7 @@ class Invitations:
     # -- by the administrator
 
     def add(self, invitation: Invitation, files: Mapping[str, bytes], state: State = _OPEN) -> None:
-        """Put an invitation there, whole or not at all; ``files`` are the contents by file name."""
+        """Add an invitation, completely or not at all; ``files`` maps file names to contents."""
         with _invitation_errors(self.path), Directory.opened(self.path) as root:
             aside = f"{_ASIDE}{secrets.token_hex(8)}"
             try:
@@ -66,7 +66,7 @@ class Invitations:
             root.flush()
 
     def cancel(self, stored: StoredInvitation, now: float) -> bool:
-        """Take an invitation back and destroy what it holds; False if it is over already."""
+        """Cancel an invitation and delete its files; False if it is over already."""
         for _ in range(_LOOKS):
             if not stored.state.alive:
                 return False
@@ -76,7 +76,7 @@ class Invitations:
         return False
 
     def sign(self, stored: StoredInvitation, chain: bytes, now: float) -> bool:
-        """Put the certificate (PEM, with what is above it) to the request; False if it was cancelled meanwhile."""
+        """Add the certificate (PEM, with its chain) for the request; False if it was cancelled meanwhile."""
         state = State(Stage.SIGNED, int(now), mark=stored.state.mark)
         return self._put(stored, CHAIN, chain) and self.move(stored, state)
 
@@ -93,7 +93,7 @@ class Invitations:
                 root.remove(aside)
 
     def all(self) -> Iterator[StoredInvitation]:
-        """Every invitation that is there; what is damaged is skipped."""
+        """Every invitation in the folder; damaged ones are skipped."""
         with _invitation_errors(self.path), Directory.opened(self.path) as root:
             names = sorted(name for name in root.names() if not name.startswith("."))
         for name in names:
@@ -103,18 +103,18 @@ class Invitations:
                     yield stored
 
     def find(self, digest: str) -> StoredInvitation | None:
-        """The invitation of a token, by the hash of the whole of it; None if there is none.
+        """The invitation with this SHA-256 of its token, None if there is none.
 
-        How long the folder is looked for tells nothing: its name is a hash, and one bit more of the token changes all
-        of it (the comparison takes the same time for all others all the same).
+        The time of the lookup reveals nothing about other tokens: the folder's name is a hash, which changes completely
+        with each bit of the token, and the whole digest is compared in constant time.
         """
         stored = self._look(identifier_of(digest))
         return stored if stored is not None and hmac.compare_digest(stored.invitation.digest, digest) else None
 
     def move(self, stored: StoredInvitation, state: State) -> bool:
-        """Rename an invitation to its next state; False if somebody else did something first.
+        """Rename an invitation to its next state; False if another process changed it first.
 
-        What is over is destroyed at once.
+        In a state that is over, its files are deleted at once.
         """
         with _invitation_errors(self.path / stored.identifier), Directory.opened(self.path) as root:
             try:
@@ -129,7 +129,7 @@ class Invitations:
         return True
 
     def read(self, stored: StoredInvitation, name: str) -> bytes | None:
-        """A file of an invitation, None if there is none."""
+        """A file of an invitation, None if it does not exist."""
         with (
             _invitation_errors(self.path / stored.identifier),
             suppress(FileNotFoundError),
@@ -141,9 +141,9 @@ class Invitations:
     # -- by the gate
 
     def take(self, stored: StoredInvitation, mark: str, now: float) -> StoredInvitation | None:
-        """Begin a download: the invitation as it is then, None if another download is under way or was before.
+        """Begin a download: the invitation in its new state, None if it may not be downloaded now.
 
-        Whoever gets one calls `settle` at the end.
+        The caller calls `settle` when the download has ended.
         """
         if not may_take(stored.state, mark):
             return None
@@ -151,13 +151,13 @@ class Invitations:
         return StoredInvitation(stored.invitation, state) if self.move(stored, state) else None
 
     def settle(self, stored: StoredInvitation, *, whole: bool, now: float) -> None:
-        """A download is at its end. One that is whole destroys what there was; it may have been cancelled meanwhile."""
+        """End a download. If the client received all of it, the files are deleted; otherwise it may be repeated."""
         self.move(stored, settled(stored.state, whole=whole, now=now))
 
     def ask(self, stored: StoredInvitation, mark: str, content: bytes, now: float) -> StoredInvitation | None:
-        """Leave a certificate request; None if another one came first. ``mark`` stands for its key.
+        """Store a certificate request; None if another one came first. ``mark`` stands for its key.
 
-        It lies under a name of its own before the rename, and the state says which one won.
+        The request is written under a name of its own before the rename, and the state says which request won.
         """
         state = State(Stage.ASKED, int(now), mark=mark)
         if stored.state.stage is not Stage.OPEN or not self._put(stored, request_name(state), content):
@@ -165,7 +165,7 @@ class Invitations:
         return StoredInvitation(stored.invitation, state) if self.move(stored, state) else None
 
     def aged(self, stored: StoredInvitation, now: float) -> StoredInvitation:
-        """The invitation as it is now, after whatever time has done to it was carried out."""
+        """The invitation in its current state, after transitions that are due by the clock were carried out."""
         state = now_is(stored.state, stored.invitation.ends, now)
         if state is stored.state:
             return stored
@@ -174,7 +174,7 @@ class Invitations:
         return self._look(stored.identifier) or StoredInvitation(stored.invitation, state)
 
     def sweep(self, now: float) -> None:
-        """Destroy what nobody comes back for, and forget what has been over for long."""
+        """Carry out transitions that are due, and delete invitations that have been over for `KEPT_SECONDS`."""
         for stored in self.all():
             state = self.aged(stored, now).state
             if state.alive:
@@ -188,7 +188,7 @@ class Invitations:
                     folder.empty()
 
     def _put(self, stored: StoredInvitation, name: str, content: bytes) -> bool:
-        """Write a file into an invitation, whole; False if the invitation has moved on meanwhile."""
+        """Write a file into an invitation, completely; False if its state changed meanwhile."""
         aside = f"{_ASIDE}{secrets.token_hex(8)}"
         with _invitation_errors(self.path / stored.identifier):
             try:
@@ -206,7 +206,7 @@ class Invitations:
 
     @contextmanager
     def _state(self, stored: StoredInvitation) -> Iterator[Directory]:
-        """The folder that holds an invitation's files; FileNotFoundError if it has moved on."""
+        """Open the folder that holds an invitation's files; FileNotFoundError if its state changed."""
         with (
             Directory.opened(self.path) as root,
             root.entered(stored.identifier) as folder,
@@ -250,12 +250,12 @@ def _kept_seconds(invitation: Invitation) -> int:
 
 
 def request_name(state: State) -> str:
-    """The file of the request that an invitation in this state is about."""
+    """The file name of the request that an invitation in this state refers to."""
     return f"request-{state.mark}.json"
 
 
 def folder_error(path: Path) -> str:
-    """Why invitations cannot be handed out of this folder by this process, "" if they can."""
+    """Why this process cannot hand out invitations from the folder; empty if it can."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The contents of ``invitation.json``. Nothing in it gives access."""
+"""The content of ``invitation.json``. It contains no secret."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class InvitationKind(StrEnum):
-    """What an invitation is for."""
+    """The kind of an invitation."""
 
     BUNDLE = "bundle"  # key and certificate lie there, encrypted
     REQUEST = "request"  # whoever is invited sends a request and keeps the key
@@ -25,7 +25,7 @@ class InvitationKind(StrEnum):
 
 
 class Profile(StrEnum):
-    """The forms in which one key and certificate are given to devices."""
+    """The forms in which a key and certificate are offered to devices."""
 
     MODERN = "modern"  # PKCS #12 with AES-256
     COMPAT = "compat"  # PKCS #12 with 3DES, for Apple, Android and older Windows
@@ -59,12 +59,12 @@ class Invitation:
 
 
 def write_invitation(invitation: Invitation) -> bytes:
-    """As JSON."""
+    """The invitation as JSON."""
     return json.dumps({"version": _VERSION, **asdict(invitation)}, indent=2).encode() + b"\n"
 
 
 def read_invitation(content: bytes, source: str) -> Invitation:
-    """What `write_invitation` wrote; InvitationError for anything else, files that lead elsewhere included."""
+    """Read what `write_invitation` wrote; InvitationError for anything else, such as file names that lead elsewhere."""
     try:
         record: dict[str, Any] = json.loads(content)
         if record.pop("version") != _VERSION:

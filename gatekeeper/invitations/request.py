@@ -1,4 +1,4 @@
-"""A certificate request sent to an invitation: by anybody who has the link, so it is checked before it is stored."""
+"""Certificate requests for invitations. Anyone with the link can send one, so it is checked before it is stored."""
 
 import hashlib
 import json
@@ -32,9 +32,9 @@ class EnrolmentRequest:
 
 
 def read_csr(content: bytes) -> RawRequest:
-    """A request, PEM or DER, whose key is strong and which is signed by it; ValueError says why it is none.
+    """Read a request, PEM or DER; ValueError if its key is weak or did not sign it.
 
-    Nothing of its names and extensions is used, as the invitation says whom it is for.
+    Its names and extensions are ignored: the invitation says whom the certificate is for.
     """
     try:
         request = x509_request.read_request(content)
@@ -46,25 +46,25 @@ def read_csr(content: bytes) -> RawRequest:
 
 
 def spki_sha256(request: RawRequest) -> str:
-    """The SHA-256 of the public key in hex, by which a person compares it: as ``spki`` in the rules of routes."""
+    """The SHA-256 of the public key in hex, which people compare; the same value as ``spki`` in rules."""
     return hashlib.sha256(request.spki).hexdigest()
 
 
 def mark_of_key(spki: str) -> str:
-    """What stands for a key in the name of a state."""
+    """The short form of the key's hash that state names contain."""
     return spki[:_MARK_DIGITS]
 
 
 def write_request(
     request: RawRequest, address: str, agent: str, now: float, *, certificate: str = "", proof: str = ""
 ) -> bytes:
-    """As JSON."""
+    """The request as JSON."""
     kept = EnrolmentRequest(request.pem.decode(), address, agent[:_LONGEST_AGENT], now, certificate, proof)
     return json.dumps(asdict(kept), indent=2).encode() + b"\n"
 
 
 def read_request(content: bytes, source: str) -> EnrolmentRequest:
-    """What `write_request` wrote; InvitationError for anything else."""
+    """Read what `write_request` wrote; InvitationError for anything else."""
     try:
         record: dict[str, Any] = json.loads(content)
         found = EnrolmentRequest(**record)

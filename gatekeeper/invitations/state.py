@@ -26,7 +26,7 @@ FETCH_SECONDS = 86400
 
 
 class Stage(StrEnum):
-    """The state of an invitation."""
+    """The stages of an invitation's life."""
 
     OPEN = "open"  # nobody has come
     TAKEN = "taken"  # a download is under way
@@ -49,8 +49,11 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """``since`` is when it was first taken, asked, signed or over, ``again`` when it was taken last (seconds since the
-    epoch); ``mark`` stands for the address that took it, see `mark_of`, or for the key that is to be certified."""
+    """A stage with its details. Times are seconds since the epoch.
+
+    ``since`` is when the stage began (for downloads: when the first one did), ``again`` when the current download did;
+    ``mark`` stands for the address that downloads, see `mark_of`, or for the key that requests a certificate.
+    """
 
     stage: Stage = Stage.OPEN
     since: int = 0
@@ -59,7 +62,7 @@ class State:
 
     @property
     def name(self) -> str:
-        """What its folder is called."""
+        """The name of the folder in this state."""
         match self.stage:
             case Stage.OPEN:
                 return "open"
@@ -72,12 +75,12 @@ class State:
 
     @property
     def alive(self) -> bool:
-        """Whether it is not over: there is, or may come, something to hand out."""
+        """Whether something can still be downloaded or requested."""
         return self.stage in ALIVE
 
 
 def read_state(name: str) -> State | None:
-    """The state of a folder's name; None if it is called otherwise."""
+    """The state that a folder's name stands for; None for other names."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -91,12 +94,12 @@ def read_state(name: str) -> State | None:
 
 
 def mark_of(address: str, digest: str) -> str:
-    """What stands for an address in the folder of one invitation, so that it is not written down."""
+    """A hash that stands for an address in one invitation, so that the address itself is not stored."""
     return hashlib.sha256(f"{digest} {address}".encode()).hexdigest()[:32]
 
 
 def now_is(state: State, ends: float, now: float) -> State:
-    """What becomes of a state by the mere passing of time; the state itself if nothing does."""
+    """The state at ``now``, after transitions that only depend on time; ``state`` itself if none is due."""
     if state.stage is Stage.TAKEN and now >= state.again + LEASE_SECONDS:
         state = State(Stage.LEFT, state.since, mark=state.mark)
     if state.stage is Stage.LEFT and now >= state.since + REPEAT_SECONDS:
@@ -109,23 +112,23 @@ def now_is(state: State, ends: float, now: float) -> State:
 
 
 def may_take(state: State, mark: str) -> bool:
-    """Whether who is marked so may begin a download; the state must be the one of now."""
+    """Whether the client with this mark may begin a download; ``state`` must be the current one."""
     return state.stage is Stage.OPEN or (state.stage is Stage.LEFT and state.mark == mark)
 
 
 def taken(state: State, mark: str, now: float) -> State:
-    """The state after a download was begun."""
+    """The state once a download has begun."""
     since = int(now) if state.stage is Stage.OPEN else state.since
     return State(Stage.TAKEN, since, int(now), mark)
 
 
 def settled(state: State, *, whole: bool, now: float) -> State:
-    """The state after a download, whole or not."""
+    """The state once a download has ended."""
     if whole:
         return over(Stage.USED, now)
     return replace(state, stage=Stage.LEFT, again=0)
 
 
 def over(stage: Stage, now: float) -> State:
-    """The state of what is over since ``now``."""
+    """The final state of this stage, from ``now`` on."""
     return State(stage, int(now))

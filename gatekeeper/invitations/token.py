@@ -1,4 +1,4 @@
-"""The token in the link of an invitation: 256 random bits. The gate and the folder know its SHA-256 only."""
+"""The token in an invitation's link: 256 random bits. Gate and folder store only its SHA-256."""
 
 import hashlib
 import re
@@ -14,23 +14,23 @@ _IDENTIFIER_DIGITS = 32
 
 
 def make_token() -> str:
-    """A fresh one: 256 bits as 43 characters that can stand in a path."""
+    """A new token: 43 characters that can be part of a path."""
     return secrets.token_urlsafe(32)
 
 
 def digest_of(token: bytes) -> str | None:
-    """The SHA-256 of a token, in hex; None for what cannot be one.
+    """The SHA-256 of a token in hex; None for text that cannot be a token.
 
-    As 256 random bits cannot be guessed, one round without salt keeps them as secret as many would.
+    A single unsalted hash is enough, because 256 random bits cannot be guessed.
     """
     return hashlib.sha256(token).hexdigest() if _TOKEN.fullmatch(token) else None
 
 
 def identifier_of(digest: str) -> str:
-    """What an invitation's folder is called: 128 bits of the hash, so that no two share one."""
+    """The name of an invitation's folder: 128 bits of the hash."""
     return digest[:_IDENTIFIER_DIGITS]
 
 
 def link(gate: str, token: str) -> str:
-    """The address to open; ``gate`` is ``https://gate.example.com``."""
+    """The link of an invitation; ``gate`` is such as ``https://gate.example.com``."""
     return f"{gate.rstrip('/')}{INVITE.decode()}{token}"

@@ -1,7 +1,7 @@
-"""``gatekeeper ca approve``: look at the request of a computer, and be sure whose it is, before it is signed.
+"""``gatekeeper ca approve``: sign the request of a computer after its key was compared.
 
-The gate can write into the folder, and whoever has the link can send a request: so the names that are granted come
-from the command line here, and a person, or a script that was told it, compares the key.
+The gate can write into the folder of invitations, and anyone with the link can send a request. So the names that are
+granted come from the command line, and a person or a script compares the key's fingerprint.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from gatekeeper.invitations.state import Stage
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A request that waits: ``key`` is its kind in words, ``spki`` the SHA-256 of the public key in hex."""
+    """A request that is not signed yet: ``key`` describes its key, ``spki`` is the SHA-256 of the public key in hex."""
 
     stored: StoredInvitation
     request: EnrolmentRequest
@@ -43,7 +43,7 @@ class Waiting:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     folder = Destination(args).folder()
     waiting = find_waiting(folder, args.name)
     must_know_the_name(waiting, args)
@@ -106,7 +106,7 @@ def misnamed(store: Store, stored: StoredInvitation, old: Entry) -> str:
 
 
 def find_waiting(invitations: Invitations, what: str) -> Waiting:
-    """The one request that waits for a name, or for an id; InvitationError if it is not one."""
+    """The request that waits for this name or id; InvitationError if there is none, or more than one."""
     now = datetime.now(UTC).timestamp()
     named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
     asked = [one for one in (invitations.aged(one, now) for one in named) if one.state.stage is Stage.ASKED]
@@ -136,7 +136,7 @@ def read_waiting(invitations: Invitations, stored: StoredInvitation) -> Waiting:
 
 
 def must_know_the_name(one: Waiting, args: argparse.Namespace) -> None:
-    """UsageError where a script approves by id: the name beside it lies in a folder that the gate can write."""
+    """UsageError if a script approves by id alone: the name stored beside it could have been written by the gate."""
     name = one.stored.invitation.name
     if args.confirmed_name is not None and args.confirmed_name != name:
         raise AuthorityError(f"the invitation {args.name} is not for {args.confirmed_name}; nothing was signed")
@@ -148,7 +148,11 @@ def must_know_the_name(one: Waiting, args: argparse.Namespace) -> None:
 
 
 def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:
-    """AuthorityError if the key is not the one that was told, or a person says no; UsageError if nobody can."""
+    """Make sure that the key is the expected one.
+
+    AuthorityError if its fingerprint differs or the person declines; UsageError if there is no fingerprint and nobody
+    to ask.
+    """
     if fingerprint is not None:
         told = fingerprint.lower().removeprefix("sha256:").replace(":", "")
         if told != one.spki:
@@ -170,14 +174,14 @@ def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:
 
 
 def must_still_wait(invitations: Invitations, one: Waiting) -> None:
-    """InvitationError if the request was taken back, or signed, or has ended, since `waiting` found it."""
+    """InvitationError if the request was cancelled, signed or has expired since `find_waiting`."""
     if invitations.find(one.stored.invitation.digest) != one.stored:
         name = one.stored.invitation.name
         raise InvitationError(f"the request of {name} does not wait any more; nothing was signed")
 
 
 def described(one: Waiting) -> tuple[str, ...]:
-    """What a person compares."""
+    """The lines that a person compares."""
     came = datetime.fromtimestamp(one.request.came, UTC)
     renews = ("Renewal:     of the certificate that the computer has now, and names itself by",)
     return (

@@ -1,4 +1,4 @@
-"""What can be typed after ``gatekeeper ca``. Each command is the module of its name, imported when it is run."""
+"""The command line of ``gatekeeper ca``. Each command is the module of its name, imported when it runs."""
 
 import argparse
 from collections.abc import Callable
@@ -88,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _common() -> Parser:
-    """What may stand before and after the word; SUPPRESS, so that the later parser does not undo the earlier."""
+    """Options allowed before and after the command; SUPPRESS keeps the second parser from resetting them."""
     common = Parser(add_help=False)
     common.add_argument("--dir", type=Path, default=argparse.SUPPRESS, help="the authority's folder")
     common.add_argument(
@@ -353,7 +353,7 @@ def _list_days(text: str) -> int:
 
 
 def _wait(text: str) -> float:
-    """Seconds of ``24h``, ``90m`` or ``7d``: a minute at least, and no longer than anybody remembers a link."""
+    """Seconds from ``24h``, ``90m`` or ``7d``, from one minute to thirty days."""
     try:
         seconds = parse_duration(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""``gatekeeper ca crl``: sign the revocation list anew."""
+"""``gatekeeper ca crl``: sign the CRL again."""
 
 import argparse
 from datetime import timedelta
@@ -16,7 +16,7 @@ from gatekeeper.errors import AuthorityError
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     store = Store(folder_of(args))
     if args.if_due and _is_not_due(store):
         print_json({"crl": str(store.path / "ca.crl"), "signed": False}) if wants_json(args) else None
@@ -29,7 +29,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _is_not_due(store: Store) -> bool:
-    """Whether the list can wait; asked before a passphrase is. A lost or damaged one cannot."""
+    """Whether the CRL need not be signed yet; checked before a passphrase is asked for. A missing or damaged CRL is
+    due.
+    """
     try:
         return not is_due(store.crl(), current_time())
     except AuthorityError:

@@ -1,4 +1,4 @@
-"""``gatekeeper ca csr``: a key and a request, on the device that keeps its key."""
+"""``gatekeeper ca csr``: generate a key and a request, on the device that keeps the key."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,7 @@ from gatekeeper.errors import AuthorityError
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     name = check_name(args.name)
     subject = grant_of(args).subject(name)
     key_path, request_path = args.out / f"{name}.key", args.out / f"{name}.csr"

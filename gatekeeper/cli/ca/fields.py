@@ -1,4 +1,4 @@
-"""What ``gatekeeper ca … --json`` prints: the same facts as the prose, for scripts. The names are a contract."""
+"""The output of ``gatekeeper ca … --json``: the facts of the text output, for scripts. Names are a stable interface."""
 
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from gatekeeper.gate.names import rfc2253
 
 
 def authority_fields(certificate: x509.Certificate, folder: Path) -> dict[str, Any]:
-    """After ``init`` and ``renew ca``."""
+    """For ``init``, ``rollover`` and ``renew ca``."""
     return {
         "subject": rfc2253(certificate.subject),
         "not_after": iso(certificate.not_valid_after_utc),
@@ -25,7 +25,7 @@ def authority_fields(certificate: x509.Certificate, folder: Path) -> dict[str, A
 
 
 def issued_fields(issued: Issued) -> dict[str, Any]:
-    """After ``issue``, ``sign``, ``server`` and ``renew``."""
+    """For ``issue``, ``sign``, ``server`` and ``renew``."""
     entry = issued.entry
     return {
         "name": entry.name,
@@ -42,7 +42,7 @@ def issued_fields(issued: Issued) -> dict[str, Any]:
 
 
 def entry_fields(index: Index, entry: Entry, now: datetime) -> dict[str, Any]:
-    """A line of ``list``."""
+    """One entry of ``list``."""
     revocation = index.revocation(entry.serial)
     return {
         "name": entry.name,
@@ -60,7 +60,7 @@ def entry_fields(index: Index, entry: Entry, now: datetime) -> dict[str, Any]:
 
 
 def unlisted_fields(index: Index) -> list[dict[str, Any]]:
-    """What an adopted authority's operator revoked of what it signed before."""
+    """Revoked certificates that an adopted authority signed before, which the index does not list."""
     known = {entry.serial for entry in index.entries}
     return [
         {
@@ -76,7 +76,7 @@ def unlisted_fields(index: Index) -> list[dict[str, Any]]:
 
 
 def inspection_fields(one: Inspection) -> dict[str, Any]:
-    """One thing that ``show`` explains."""
+    """One object described by ``show``."""
     judged = one.judged
     return {
         "title": one.title,
@@ -88,5 +88,5 @@ def inspection_fields(one: Inspection) -> dict[str, Any]:
 
 
 def days_left(entry: Entry, now: datetime) -> int:
-    """Whole days until a certificate ends, 0 if it has."""
+    """Whole days until a certificate expires, 0 if it has."""
     return max(0, (entry.not_after - now).days)

@@ -1,4 +1,4 @@
-"""``gatekeeper ca init``: make an authority, or take one over."""
+"""``gatekeeper ca init``: create an authority, or adopt an existing one."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ from gatekeeper.gate.names import rfc2253
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     folder, now = folder_of(args), current_time()
     crl_lifetime = timedelta(days=args.crl_days) if args.crl_days != MAX else None
     if args.adopt:
@@ -91,7 +91,7 @@ def _print(
 def _maintenance_schedule(
     certificate: x509.Certificate, crl: x509.CertificateRevocationList, folder: Path
 ) -> tuple[str, ...]:
-    """What has to be done when, so that nobody is ever locked out."""
+    """What the operator must do by when, so that nobody is locked out."""
     end, listed = certificate.not_valid_after_utc, crl.next_update_utc or certificate.not_valid_after_utc
     rollover = end - (end - certificate.not_valid_before_utc) / 5
     if listed >= end:

@@ -1,4 +1,4 @@
-"""What became of the invitations: listed, and taken back."""
+"""Listing and cancelling invitations."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -38,7 +38,7 @@ _WORDS = {
 
 
 def print_invitations(invitations: Invitations, *, as_json: bool) -> None:
-    """``--list``: every invitation, and what became of it."""
+    """``--list``: every invitation and its state."""
     now = datetime.now(UTC).timestamp()
     every = [StoredInvitation(one.invitation, now_is(one.state, one.invitation.ends, now)) for one in invitations.all()]
     every.sort(key=lambda one: one.invitation.made)
@@ -86,7 +86,7 @@ def _table(every: Iterable[StoredInvitation]) -> Table:
 
 
 def cancel(invitations: Invitations, what: str) -> list[StoredInvitation]:
-    """``--cancel``: take back all that wait for a name, or the one of an id; InvitationError if there is none."""
+    """``--cancel``: cancel the open invitations of a name, or the one with this id; InvitationError if none is."""
     now = datetime.now(UTC).timestamp()
     named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
     if not named:
@@ -103,7 +103,9 @@ def cancel(invitations: Invitations, what: str) -> list[StoredInvitation]:
 
 
 def _with_serial(invitations: Invitations, one: StoredInvitation) -> StoredInvitation:
-    """A computer's, with the serial of the certificate that lies there for it: it may have been fetched."""
+    """A computer's invitation with the serial number of the certificate that was signed for it, and may have been
+    fetched.
+    """
     chain = invitations.read(one, CHAIN) if one.state.stage is Stage.SIGNED else None
     if chain is None:
         return one
@@ -115,7 +117,7 @@ def _with_serial(invitations: Invitations, one: StoredInvitation) -> StoredInvit
 
 
 def print_cancelled(cancelled: list[StoredInvitation], revoked: tuple[int, ...], *, as_json: bool) -> None:
-    """After ``--cancel``; ``revoked`` are the serials that the authority here could revoke."""
+    """The result of ``--cancel``; ``revoked`` are the serial numbers that the authority here revoked."""
     if as_json:
         serials = [serial_hex(serial) for serial in revoked]
         print_json({"cancelled": [one.identifier for one in cancelled], "revoked": serials})
@@ -132,7 +134,7 @@ def print_cancelled(cancelled: list[StoredInvitation], revoked: tuple[int, ...],
 
 
 def is_id(what: str, one: StoredInvitation) -> bool:
-    """Whether it is the beginning of an invitation's id, long enough to mean one."""
+    """Whether ``what`` is the beginning of an invitation's id, at least 8 characters long."""
     return len(what) >= 8 and one.identifier.startswith(what.lower())
 
 

@@ -1,4 +1,4 @@
-"""``gatekeeper ca invite``: a certificate as a link."""
+"""``gatekeeper ca invite``: send a certificate as a link."""
 
 import argparse
 import os
@@ -37,7 +37,7 @@ from gatekeeper.invitations.token import INVITE
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     destination = Destination(args)
     if args.list:
         print_invitations(destination.folder(), as_json=wants_json(args))
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _cancel(args: argparse.Namespace, invitations: Invitations) -> int:
-    """First the files, which needs no passphrase; then the certificate, which somebody may have by now."""
+    """Delete the files first, which needs no passphrase; then revoke the certificates, as they may be in use."""
     cancelled = cancel(invitations, args.cancel)
     store = Store(folder_of(args))
     revoked = _in_force(store.index(), cancelled) if store.exists() else ()
@@ -75,7 +75,7 @@ def _cancel(args: argparse.Namespace, invitations: Invitations) -> int:
 
 
 def _in_force(index: Index, cancelled: Iterable[StoredInvitation]) -> tuple[int, ...]:
-    """The serials of the certificates that these invitations brought, as far as a gate would let them in."""
+    """The serial numbers of the certificates in these invitations that a gate would admit."""
     wanted = {one.invitation.serial for one in cancelled}
     names = {one.invitation.name for one in cancelled}
     entries = (entry for name in names for entry in index.in_force(name, current_time()))
@@ -98,7 +98,7 @@ def _print_invited_computer(one: NewInvitation, args: argparse.Namespace) -> Non
 
 
 def print_invited(issued: Issued, one: NewInvitation, password: str | None, args: argparse.Namespace) -> None:
-    """Print what a person sends on: the link, its QR code, and the password unless it was given."""
+    """Print what is to be sent: the link, its QR code, and the password unless it was given."""
     ends = datetime.fromtimestamp(one.invitation.ends, UTC)
     if wants_json(args):
         print_json(issued_fields(issued) | {"link": one.link, "link_ends": iso(ends), "password": password})

@@ -1,4 +1,4 @@
-"""``gatekeeper ca issue``: key, certificate and bundle for a client."""
+"""``gatekeeper ca issue``: generate key, certificate and bundle for a client."""
 
 import argparse
 
@@ -21,7 +21,7 @@ from gatekeeper.cli.terminal import print_json
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     check_name(args.name)
     check_key_type(args.key)
     issued = issue_client(args, bundle_options(args))
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def print_client(issued: Issued, *, compat: bool, as_json: bool) -> None:
-    """What was made for a client, and how it is imported."""
+    """Print what was issued for a client, and how it is imported."""
     if as_json:
         print_json(issued_fields(issued))
         return

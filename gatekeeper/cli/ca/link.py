@@ -1,4 +1,4 @@
-"""Where an invitation is put, and the link that leads to it."""
+"""Creating invitations: where they are stored, and the link to them."""
 
 import argparse
 import hashlib
@@ -28,21 +28,21 @@ _WHERE = "name it by --invitations, or the gate's configuration by -c"
 
 @dataclass(frozen=True, slots=True)
 class NewInvitation:
-    """An invitation that was made: the link is known here, once, and nowhere else."""
+    """An invitation that was just created. Its link cannot be recovered later: only the token's hash is stored."""
 
     invitation: Invitation
     link: str
 
 
 class Destination:
-    """Where invitations are put, and by which address people open them."""
+    """The folder for invitations and the address of the gate, from the options or the gate's configuration."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
         self._settings = _settings(args)
 
     def folder(self) -> Invitations:
-        """The folder of the gate; UsageError if nobody says which it is, InvitationError if there is none."""
+        """The folder of invitations; UsageError if it is not known, InvitationError if it cannot be used."""
         path: Path | None = self._args.invitations
         if path is None and self._settings is not None and self._settings.invitations is not None:
             path = self._settings.invitations.folder
@@ -53,7 +53,7 @@ class Destination:
         return Invitations(path)
 
     def gate(self) -> str:
-        """``https://gate.example.com``, as given or as the gate's certificate and port say."""
+        """The gate's address, given or derived from its certificate and port; UsageError if it is not known."""
         if self._args.url is not None:
             return checked_url(self._args.url)
         if self._settings is not None:
@@ -66,7 +66,7 @@ class Destination:
 
 
 def checked_url(url: str) -> str:
-    """The address of a gate; UsageError if a link cannot begin with it."""
+    """The address of a gate, without a trailing slash; UsageError if it is not scheme, host and port alone."""
     # No name and password before the host: a link must lead where it seems to.
     if not _GATE.fullmatch(url):
         raise UsageError(f"--url is the gate's address and nothing more, such as https://gate.example.com, not {url!r}")
@@ -74,7 +74,7 @@ def checked_url(url: str) -> str:
 
 
 def _settings(args: argparse.Namespace) -> Settings | None:
-    """The gate's configuration, if one is named or lies where one is looked for, and is needed at all."""
+    """The gate's configuration, if it is needed and one is named or found."""
     if args.config is None and args.invitations is not None and (args.url is not None or args.list or args.cancel):
         return None
     try:
@@ -85,7 +85,7 @@ def _settings(args: argparse.Namespace) -> Settings | None:
 
 
 def _host_of(certificate: Path) -> str | None:
-    """The first host name that a server's certificate is for; None if it cannot be read, or has none."""
+    """The first host name in a server certificate; None if it has none or cannot be read."""
     try:
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -98,9 +98,9 @@ def _host_of(certificate: Path) -> str | None:
 def create_invitation(
     invitations: Invitations, gate: str, issued: Issued, password: str, valid: timedelta, *, replaces: str = ""
 ) -> NewInvitation:
-    """Put what was issued into the folder in every form; ``replaces`` is the SHA-256 of the certificate before.
+    """Store a certificate in every form; ``replaces`` is the SHA-256 of the certificate that it replaces.
 
-    InvitationError if that fails: nothing lies in the folder then, and what was issued still is at the authority's.
+    InvitationError if that fails: the folder is unchanged then, and the certificate remains issued.
     """
     path = next(path for path in issued.files if path.suffix == ".p12")
     profiles = all_profiles(read_file(path), password, issued.entry.name, str(path))
@@ -125,7 +125,7 @@ def create_invitation(
 
 
 def create_csr_invitation(invitations: Invitations, gate: str, name: str, valid: timedelta) -> NewInvitation:
-    """Invite a computer that makes its own key: nothing is issued, and no file lies in the folder."""
+    """Invite a computer that generates its own key: nothing is issued yet, and the invitation has no files."""
     token, now = make_token(), datetime.now(UTC).timestamp()
     digest = hashlib.sha256(token.encode()).hexdigest()
     invitation = Invitation(name, digest, made=now, ends=now + valid.total_seconds(), kind=InvitationKind.REQUEST)
@@ -134,6 +134,6 @@ def create_csr_invitation(invitations: Invitations, gate: str, name: str, valid:
 
 
 def not_fetched(invitations: Invitations, serial: str) -> str:
-    """What the certificate of this serial is to replace, if it is a renewal that nobody has fetched; "" otherwise."""
+    """The SHA-256 that a certificate replaces, if it is a renewal that was not fetched; empty otherwise."""
     renewals = (one for one in invitations.all() if one.invitation.serial == serial)
     return next((one.invitation.replaces for one in renewals if one.state.stage is not Stage.USED), "")

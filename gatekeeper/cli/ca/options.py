@@ -61,7 +61,7 @@ def bundle_options(args: argparse.Namespace) -> BundleOptions:
 
 
 def issue_client(args: argparse.Namespace, options: BundleOptions) -> Issued:
-    """Issue the certificate that the options of ``issue`` and ``invite`` describe, with key and bundle."""
+    """Issue the certificate that the options of ``issue`` or ``invite`` describe."""
     with opened_issuer(args) as issuer, making_a_key(args.key):
         return issuer.issue(
             args.name,
@@ -74,17 +74,17 @@ def issue_client(args: argparse.Namespace, options: BundleOptions) -> Issued:
 
 
 def making_a_key(key_type: str) -> AbstractContextManager[None]:
-    """RSA takes a second or two, on a small machine ten."""
+    """Show progress while a key is generated: RSA takes seconds, ten on a small machine."""
     return working(f"Making a key, {key_type}")
 
 
 def current_time() -> datetime:
-    """The present moment, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 
 def next_command(args: argparse.Namespace, *words: str) -> str:
-    """A further command, with the options that say where everything is as they were given to this one."""
+    """A command for the operator to run next, with this one's options for folder, configuration and invitations."""
     given = [("--dir", getattr(args, "dir", None)), ("-c", args.config), ("--invitations", args.invitations)]
     options = [part for option, value in given if value is not None for part in (option, str(value))]
     return shlex.join(["gatekeeper", "ca", *words, *options])

@@ -1,4 +1,4 @@
-"""``gatekeeper ca p12``: a client's bundle once more, here or on the device that keeps the key."""
+"""``gatekeeper ca p12``: write a client's bundle again, here or on the device that keeps the key."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ from gatekeeper.errors import AuthorityError, UsageError
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     if args.key or args.certificate:
         return _p12_of_files(args)
     options = bundle_options(args)
@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _p12_of_files(args: argparse.Namespace) -> int:
-    """A bundle on the device that keeps its own key: no authority's folder is needed."""
+    """Make a bundle from files, on the device that keeps the key; no authority is needed."""
     if not (args.key and args.certificate):
         raise UsageError("--key and --certificate belong together")
     path = args.key.with_name(f"{check_name(args.name)}.p12")

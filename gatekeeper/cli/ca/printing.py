@@ -1,4 +1,4 @@
-"""What the commands' output has in common: files and what they are, passwords, how to import a bundle."""
+"""Output that several commands share: files and their purpose, passwords, import instructions."""
 
 import shlex
 from pathlib import Path
@@ -24,7 +24,7 @@ _IMPORT = (
 
 
 def print_notes(issued: Issued) -> None:
-    """What a person should know about what was issued, beside what was asked for."""
+    """Print warnings and side effects of issuing a certificate."""
     if issued.shortened:
         print("That is as long as the authority itself holds. Make the next one: gatekeeper ca rollover")
     for entry in issued.superseded:
@@ -32,7 +32,7 @@ def print_notes(issued: Issued) -> None:
 
 
 def show_password(path: Path, password: str | None) -> None:
-    """Print a password that was made here, once."""
+    """Print a password that was generated here."""
     if password is None:
         return
     print()
@@ -41,7 +41,7 @@ def show_password(path: Path, password: str | None) -> None:
 
 
 def how_to_import(bundle: Path, *, compat: bool) -> None:
-    """Print how the bundle is imported on each kind of device, and by curl."""
+    """Print how a bundle is imported on each platform, and used with curl."""
     print()
     print(f"Next: bring {bundle.name} to the device and import it there.")
     print()
@@ -63,7 +63,7 @@ def how_to_import(bundle: Path, *, compat: bool) -> None:
 
 
 def describe_file(path: Path) -> str:
-    """What a file that was made holds, in a few words."""
+    """The purpose of an issued file, in a few words."""
     return {
         ".p12": "the bundle to import: key and certificate in one file",
         ".crt": "the certificate",
@@ -73,22 +73,22 @@ def describe_file(path: Path) -> str:
 
 
 def file_order(path: Path) -> int:
-    """Where a file stands in a listing: what a person needs first comes first."""
+    """The sort key of an issued file: what the operator needs first comes first."""
     return (".p12", ".crt", ".key", ".csr").index(path.suffix)
 
 
 def file_of(issued: Issued, suffix: str) -> Path:
-    """The file with this suffix among those that were made."""
+    """The issued file with this suffix."""
     return next(path for path in issued.files if path.suffix == suffix)
 
 
 def print_issued_files(issued: Issued) -> None:
-    """Print the files that were made, what a person needs first at the top."""
+    """Print the issued files, sorted by `file_order`."""
     print_files(*((path, describe_file(path)) for path in sorted(issued.files, key=file_order)))
 
 
 def print_files(*lines: tuple[Path, str]) -> None:
-    """Print paths, each with what it holds; on two lines where it would be wider than a terminal."""
+    """Print paths with a description; on two lines where one would be wider than 80 columns."""
     width = max(len(str(path)) for path, _ in lines)
     for path, what in lines:
         if width + 2 + max(len(what) for _, what in lines) + 2 <= 80:
@@ -99,10 +99,10 @@ def print_files(*lines: tuple[Path, str]) -> None:
 
 
 def command(folder: Path) -> str:
-    """How ``gatekeeper ca`` is called for this folder."""
+    """The command line of ``gatekeeper ca`` for this folder."""
     return f"gatekeeper ca --dir {quoted(folder)}"
 
 
 def quoted(word: object) -> str:
-    """A word as the shell takes it."""
+    """A word quoted for the shell."""
     return shlex.quote(str(word))

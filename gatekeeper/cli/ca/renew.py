@@ -1,4 +1,4 @@
-"""``gatekeeper ca renew``: the next certificate of a client, a server, or the authority itself."""
+"""``gatekeeper ca renew``: renew the certificate of a client, a server, or the authority itself."""
 
 import argparse
 import sys
@@ -30,7 +30,7 @@ _FEW = 10
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     lifetime = timedelta(days=args.days) if args.days else None
     if args.expiring is not None:
         return _renew_expiring(args, lifetime)
@@ -74,7 +74,7 @@ def _say_who_is_tied(names: tuple[str, ...]) -> None:
 
 
 def _renew_expiring(args: argparse.Namespace, lifetime: timedelta | None) -> int:
-    """An invitation for each client whose certificate ends soon and whose key is kept here; the others are named."""
+    """Invite each client whose certificate expires soon and whose key is kept here; list the others."""
     if args.name is not None or not args.invite:
         raise UsageError("--expiring goes with --invite, and without a NAME")
     now, within = current_time(), timedelta(days=args.expiring)
@@ -104,7 +104,7 @@ def _renew_by_invitation(args: argparse.Namespace, lifetime: timedelta | None) -
 def _invite_again(
     issuer: Issuer, args: argparse.Namespace, destination: Destination, lifetime: timedelta | None
 ) -> int:
-    """The old one is not revoked: with it, the holder fetches the new one."""
+    """Renew and invite. The old certificate is not revoked, because the client may fetch the new one with it."""
     folder, gate, options = destination.folder(), destination.gate(), bundle_options(args)
     with issuer.store.opened():
         replaces = _replaced(issuer.store, folder, args.name)
@@ -130,7 +130,7 @@ def _invite_again(
 
 
 def _replaced(store: Store, folder: Invitations, name: str) -> str:
-    """The SHA-256 of the certificate that the holder shows when fetching the new one."""
+    """The SHA-256 of the certificate with which the client fetches the new one."""
     old = latest(store.index(), name)
     if old.kind is not CertificateKind.CLIENT or not old.holds_key:
         raise AuthorityError(

@@ -1,4 +1,4 @@
-"""``gatekeeper ca retire``: the end of the old authority after a rollover."""
+"""``gatekeeper ca retire``: end the old authority after a rollover."""
 
 import argparse
 
@@ -7,7 +7,7 @@ from gatekeeper.cli.terminal import print_json
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     with opened_issuer(args) as issuer:
         locked_out = issuer.retire(force=args.force, now=current_time())
         folder = issuer.store.path

@@ -1,4 +1,4 @@
-"""``gatekeeper ca revoke``: end a certificate before its time."""
+"""``gatekeeper ca revoke``: revoke certificates."""
 
 import argparse
 import re
@@ -21,7 +21,7 @@ _SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     with opened_issuer(args) as issuer:
         serials = _serials(args, issuer.store)
         issuer.revoke(serials, RevocationReason(args.reason), now=current_time())
@@ -30,7 +30,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serials(args: argparse.Namespace, store: Store) -> tuple[int, ...]:
-    """What is to be revoked: a name's certificates still in force, or the one of a serial or of a file."""
+    """The serial numbers to revoke: all certificates of a name that are in force, or the one of a serial number or
+    file.
+    """
     index = store.index()
     digits = args.what.replace(":", "")
     serial = int(digits, 16) if _SERIAL.fullmatch(digits) else None

@@ -1,4 +1,4 @@
-"""``gatekeeper ca rollover``: the next authority beside the old one."""
+"""``gatekeeper ca rollover``: create the next authority beside the old one."""
 
 import argparse
 from datetime import timedelta
@@ -12,7 +12,7 @@ from gatekeeper.cli.terminal import print_json
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     check_key_type(args.key)
     now = current_time()
     with opened_issuer(args) as issuer, making_a_key(args.key):

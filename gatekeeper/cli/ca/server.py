@@ -1,4 +1,4 @@
-"""``gatekeeper ca server``: key and certificate for a server, for a lab without a public one."""
+"""``gatekeeper ca server``: generate key and certificate for a server that has no public one."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ from gatekeeper.errors import UsageError
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     hosts = (*args.dns, *args.ip) or (args.name,)
     for address in args.ip:
         _check_address(address)

@@ -1,4 +1,4 @@
-"""``gatekeeper ca show``: explain a certificate, request, list, bundle or key, and whether it is let in."""
+"""``gatekeeper ca show``: describe a certificate, request, CRL, bundle or key, and whether a gate would admit it."""
 
 import argparse
 import re
@@ -28,7 +28,7 @@ _SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     now = current_time()
     store = _store_if_any(args)
     with store.opened() if store else nullcontext():
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | None:
-    """The newest certificate of a name, the one of a serial, or (``ca``) the authority's own."""
+    """The newest certificate of a name, the one with a serial number, or (``ca``) the authority's own."""
     if same_name(what, AUTHORITY_NAME):
         return store.certificate()
     if named := index.named(what):
@@ -62,13 +62,13 @@ def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | No
 
 
 def _trust(store: Store, now: datetime) -> Trust:
-    """That of a gate which has the folder's own list, lost or damaged as it may be."""
+    """The trust of a gate that reads this folder's CRL, even if that is missing or damaged."""
     authority, *also = store.authorities()
     return make_trust(authority, store.folder.read(CRL), also=also, now=now)
 
 
 def _store_if_any(args: argparse.Namespace) -> Store | None:
-    """`show` explains files without an authority too, unless one was asked for by name."""
+    """The authority's folder; None if there is none and ``--dir`` was not given: files can be shown without it."""
     store = Store(folder_of(args))
     return store if "dir" in args or store.exists() else None
 

@@ -18,7 +18,7 @@ _FEW = 20
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     request = read_file(args.request)
     with opened_issuer(args) as issuer:
         issued = issuer.sign(
