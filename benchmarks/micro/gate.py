@@ -17,7 +17,8 @@ from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.http1 import UpstreamConnection
 from gatekeeper.proxy.upstream.pool import Pool
-from gatekeeper.telemetry.access_log import FORMATS, AccessLog
+from gatekeeper.telemetry.access_log import AccessLog
+from gatekeeper.telemetry.log_lines import FORMATS
 from gatekeeper.telemetry.metrics import Metrics
 
 BROWSER = (

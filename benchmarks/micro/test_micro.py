@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.micro.gate import BROWSER, RESPONSE, Gate, prepare
 from gatekeeper.gate.verdict import Identity, judge
-from gatekeeper.telemetry.access_log import json_line
+from gatekeeper.telemetry.log_lines import json_line
 from gatekeeper.wire.framing import ChunkedBody, LengthBody
 from gatekeeper.wire.request import HeadLimits, RequestReader
 from gatekeeper.wire.response import read_response

@@ -41,7 +41,8 @@ from gatekeeper.settings.addresses import Address, SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.server import AdminSettings
 from gatekeeper.settings.tables import Settings
-from gatekeeper.telemetry.access_log import FORMATS, AccessLog
+from gatekeeper.telemetry.access_log import AccessLog
+from gatekeeper.telemetry.log_lines import FORMATS
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, RowState
 from gatekeeper.tls.proof import prove_service
 

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable
 
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.telemetry.access_log import AccessLog, LocalOutcome, Outcome, Visitor
+from gatekeeper.telemetry.access_log import AccessLog
+from gatekeeper.telemetry.log_lines import LocalOutcome, Outcome, Visitor
 from gatekeeper.telemetry.metrics import Cell, Metrics
 from gatekeeper.wire.request import RequestHead
 

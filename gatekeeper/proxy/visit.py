@@ -18,7 +18,7 @@ from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.streams import ClientStream
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.refusal.grpc import is_grpc
-from gatekeeper.telemetry.access_log import Visitor
+from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead

@@ -1,7 +1,7 @@
 """Metrics and access log; callers pass plain values.
 
-access_log
-    one line per exchange, written without blocking the event loop.
+access_log, log_lines
+    one line per exchange, written without blocking the event loop; what such a line says.
 metrics
     counters in memory that all workers share, and their Prometheus text.
 address_counts

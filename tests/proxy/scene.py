@@ -21,8 +21,8 @@ from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.validation import Loading
-from gatekeeper.telemetry.access_log import Outcome, json_line
-from gatekeeper.telemetry.access_log import Visitor as LoggedVisitor
+from gatekeeper.telemetry.log_lines import Outcome, json_line
+from gatekeeper.telemetry.log_lines import Visitor as LoggedVisitor
 from gatekeeper.telemetry.metrics import Metrics
 from gatekeeper.wire.request import RequestHead
 from tests.certificates import Holder, make_authority, make_client, make_server

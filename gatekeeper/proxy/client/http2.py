@@ -14,7 +14,7 @@ from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.visit import Visit
-from gatekeeper.telemetry.access_log import HTTP_2
+from gatekeeper.telemetry.log_lines import HTTP_2
 from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.wire.http2.requests import RejectedRequest
 from gatekeeper.wire.http2.server import ServerConnection
