@@ -8,13 +8,11 @@ from gatekeeper.gate.decision import Forward
 from gatekeeper.gate.routes import NoRoute
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.deadline import Timeout
-from gatekeeper.proxy.states import CONNECTING, ENDED, STREAMING, TRANSITIONS, TUNNEL, PauseReason, State
+from gatekeeper.proxy.states import CONNECTING, ENDED, STREAMING, TRANSITIONS, TUNNEL, PauseReason, State, illegal_move
 from gatekeeper.proxy.streams import ClientStream, EndpointHealth, Replay, UpstreamStream
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.proxy.websocket import GOING_AWAY, POLICY_VIOLATION, FrameTracker, close_frame
 from gatekeeper.wire.request import RequestHead
-
-_TUNNEL = Timeout.TUNNEL
 
 
 class Relay:
@@ -53,7 +51,9 @@ class Relay:
         "upstream_time",
         "visit",
     )
-    _frames: FrameTracker  # of a tunnel
+    received: int  # set where a body is to come
+    duration: float  # set at the end
+    _frames: FrameTracker  # set in a tunnel
 
     def __init__(self, stream: ClientStream, visit: Visit, head: RequestHead, forward: Forward, started: float) -> None:
         self.stream = stream
@@ -66,8 +66,6 @@ class Relay:
         self.upstream: UpstreamStream | None = None
         self.status = 0
         self.sent = 0
-        self.received = 0
-        self.duration = 0.0
         self.upstream_time: float | None = None
         self.reason = ""
         self.detail = ""
@@ -81,7 +79,7 @@ class Relay:
 
     def _move(self, state: State) -> None:
         if state not in TRANSITIONS[self.state]:
-            raise AssertionError(f"an exchange cannot go from {self.state} to {state}")
+            raise illegal_move(self.state, state)
         self.state = state
 
     # -- called by the client's stream
@@ -125,8 +123,7 @@ class Relay:
     # -- time limits
 
     def _touch(self, timeout: Timeout) -> None:
-        timeouts = self.visit.snapshot.timeouts
-        self.stream.deadline.set(timeout, timeouts.tunnel_idle if timeout is _TUNNEL else timeouts.stream_idle)
+        self.stream.deadline.set(timeout, self.visit.snapshot.timeouts.stream_idle)
 
     def expired(self, timeout: Timeout) -> None:
         """A timeout of ``[timeouts]`` has passed; slow is not idle, so not while what waits becomes less."""
@@ -139,7 +136,7 @@ class Relay:
             self.fail(504, "The app did not read the request body in time.")
         elif timeout is Timeout.REQUEST_BODY:
             self.fail(408, "The request body did not arrive in time.")
-        elif timeout is _TUNNEL:
+        elif timeout is Timeout.TUNNEL:
             self._end()
             self.stream.finished()
         else:

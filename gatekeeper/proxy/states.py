@@ -13,7 +13,7 @@ class PauseReason(Enum):
 
 
 class State(IntEnum):
-    """The state of an exchange. An IntEnum, because Enum's hash is Python, and TRANSITIONS is looked up three times."""
+    """The state of an exchange. An IntEnum, because Enum's hash is Python."""
 
     CONNECTING = auto()  # no upstream connection yet
     WAITING = auto()  # the request is under way, no final response head has come
@@ -34,3 +34,8 @@ TRANSITIONS = {
     TUNNEL: frozenset({ENDED}),
     ENDED: frozenset[State](),
 }
+
+
+def illegal_move(here: State, there: State) -> AssertionError:
+    """What is raised where an exchange would leave the table: a bug."""
+    return AssertionError(f"an exchange cannot go from {here} to {there}")

@@ -64,7 +64,8 @@ class FrameTracker:
             self._left -= len(data)
             return
         size = len(data)
-        if 1 < size <= _MOST + 2 and data[1] == size - 2 and data[0] & _OPCODE != _CLOSE and self.between:
+        between = not self._left and not self._start
+        if between and 1 < size <= _MOST + 2 and data[1] == size - 2 and data[0] & _OPCODE != _CLOSE:
             return  # one whole frame, short and not masked, as most messages are: 0.2 µs instead of 1
         data, at, self._left = self._start + data, self._left, 0
         size = len(data)

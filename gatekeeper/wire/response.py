@@ -70,20 +70,12 @@ class ResponseHead:
         return ChunkedBody((), padded=True) if self.framing is CHUNKED else UntilCloseBody()
 
 
-def read_response(head: bytes) -> ResponseHead:
-    """Read a complete response head, blank line included; MessageError if no client should see it.
-
-    0.1 µs where it is cached, 6 with a new length or Date.
-    """
-    return _HEADS[head]
-
-
 def with_date(head: ResponseHead, now: float) -> ResponseHead:
     """The ``undated`` head with the Date of this moment (seconds since the epoch), cached for as long as that is true.
 
     RFC 9110, 6.6.1: who forwards a response without Date must add one.
     """
-    return _HEADS[b"%b%b\r\n" % (head.undated, _date_line(int(now)))]
+    return read_response(b"%b%b\r\n" % (head.undated, _date_line(int(now))))
 
 
 def incomplete_response(held: bytes) -> None:
@@ -186,7 +178,11 @@ def _ask_llhttp(head: bytes) -> None:
 
 # An app behind the gate is trusted with this much memory: 256 * 4 KiB * 3 for heads, 1024 * 512 * 3 for lines.
 _FIELDS = Cache(read_response_field, CACHED_FIELDS, CACHED_FIELD_BYTES)
-_HEADS = Cache(_read, CACHED_HEADS, CACHED_HEAD_BYTES)
+read_response = Cache(_read, CACHED_HEADS, CACHED_HEAD_BYTES).__getitem__
+"""Read a complete response head, blank line included; MessageError if no client should see it.
+
+0.05 µs where it is cached, 6 with a new length or Date.
+"""
 
 
 def own_response(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import pytest
@@ -10,6 +11,7 @@ from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.states import TRANSITIONS, State
 from gatekeeper.proxy.upstream.http1 import MAX_INTERIM_RESPONSES
+from gatekeeper.wire.response import read_response
 from tests.proxy.scene import MIB, OK, Scene, get, request, undated
 
 UPGRADE = get(
@@ -950,6 +952,32 @@ def test_no_exchange_leaves_the_table(scene: Scene, here: State, there: State) -
         with pytest.raises(AssertionError, match="cannot go from"):
             exchange._move(there)
     exchange.state = State.WAITING
+
+
+@pytest.mark.parametrize("here", list(State))
+def test_the_short_ways_keep_to_the_table_too(scene: Scene, here: State) -> None:
+    """A request is sent, and a whole response passed on, without `_move`: only from where the table has them."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    exchange = alice.connection._codec.stream.handler
+    assert isinstance(exchange, Exchange)
+    upstream = exchange.upstream
+    assert upstream is not None
+    whole = read_response(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    for there, move in (
+        (State.WAITING, partial(exchange.connected, upstream)),
+        (State.ENDED, partial(exchange.response_whole, whole, b"", b"")),
+    ):
+        exchange.state, exchange.upstream = here, upstream
+        if here is (State.CONNECTING if there is State.WAITING else State.WAITING):
+            assert there in TRANSITIONS[here]
+            move()
+            assert exchange.state is there
+        else:
+            with pytest.raises(AssertionError, match="cannot go from"):
+                move()
+    exchange.state = State.ENDED
+    upstream.reset()
 
 
 def test_every_wait_has_its_time(scene: Scene) -> None:
