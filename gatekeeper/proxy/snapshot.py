@@ -264,7 +264,11 @@ def make_snapshot(
             identity.strips([name.decode("ascii") for name in routes.stripped]),
         ),
         pages=RefusalPages(
-            detail=refusal.detail, contact=refusal.contact or "", template=refusal.template, files=files
+            detail=refusal.detail,
+            contact=refusal.contact or "",
+            template=refusal.template,
+            files=files,
+            invites=invitations is not None,
         ),
         upstreams=upstreams,
         invitations=invitations,

@@ -53,7 +53,8 @@ class RefusalPages:
 
     ``detail`` "minimal" omits the certificate and what the check found; the reason is given either way. ``contact``
     is an e-mail address, an http(s) address or any text. ``template`` is the operator's own page; ConfigurationError if
-    it is missing or broken.
+    it is missing or broken. ``invites``: certificates are handed out by invitations here, and the page for visitors
+    without one says so.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class RefusalPages:
         contact: str = "",
         template: Path | None = None,
         files: FileReader = OPEN_DIRECTLY,
+        invites: bool = False,
     ) -> None:
+        self._invites = invites
         self._minimal = detail == "minimal"
         self._contact = contact.strip()
         self._contact_link = contact_link(self._contact)
@@ -179,6 +182,7 @@ class RefusalPages:
             host="",
             link="",
             checked="",
+            invited=self._invites,
         )
 
     def _mail_about(self, subject: str) -> str:

@@ -42,6 +42,7 @@ class Words:
     not_before: str
     not_after: str
     serial: str
+    purpose: str
     technical: str
     sha256: str
     subject_dn: str
@@ -59,6 +60,8 @@ class Words:
     quote: str
     request: str
     checked: str
+    invited: str
+    unsent: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Variables(TypedDict):
     checked: str
     link: str
     request_number: str
+    invited: bool
 
 
 class Page:
@@ -195,4 +196,5 @@ def sample(topic: str, certificate: ShownCertificate | None, text: str) -> Varia
         link=text,
         checked=text,
         request_number="id",
+        invited=bool(text),
     )

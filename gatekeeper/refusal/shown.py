@@ -15,6 +15,15 @@ LONGEST_PARAGRAPH = 600
 # A request id is echoed in a header; what a trusted proxy sends as one is a UUID or a ULID.
 LONGEST_REQUEST_ID = 128
 
+# The words of RFC 5280, 4.2.1.12.
+_PURPOSES = {
+    "1.3.6.1.5.5.7.3.1": "serverAuth",
+    "1.3.6.1.5.5.7.3.2": "clientAuth",
+    "1.3.6.1.5.5.7.3.3": "codeSigning",
+    "1.3.6.1.5.5.7.3.4": "emailProtection",
+    "1.3.6.1.5.5.7.3.8": "timeStamping",
+    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_A_TOKEN = re.compile(r"[^!-~]")
 
@@ -64,6 +73,7 @@ class ShownCertificate:
     sha256: str
     subject_dn: str
     issuer_dn: str
+    purpose: str = ""
 
 
 def show(certificate: Certificate) -> ShownCertificate:
@@ -78,4 +88,5 @@ def show(certificate: Certificate) -> ShownCertificate:
         sha256=certificate.sha256,
         subject_dn=visible(certificate.subject, LONGEST_PARAGRAPH),
         issuer_dn=visible(certificate.issuer, LONGEST_PARAGRAPH),
+        purpose=visible(", ".join(_PURPOSES.get(one, one) for one in certificate.purposes), LONGEST_NAME),
     )

@@ -11,27 +11,31 @@ class Layout:
     """What the page of a topic offers beside its two sentences.
 
     ``icon`` is the picture; ``faulty`` is the field of the shown certificate that is to blame, if one is; ``importing``
-    adds how to import a certificate, ``choosing`` how to make the browser ask again.
+    adds how to import a certificate, ``choosing`` how to make the browser ask again, ``unsent`` which certificates
+    browsers keep back.
     """
 
     icon: str = "notice"
     faulty: str = ""
     importing: bool = False
     choosing: bool = False
+    unsent: bool = False
 
 
 _CALM = Layout()
 _LAYOUTS = {
-    "no_certificate": Layout("key", importing=True, choosing=True),
+    "no_certificate": Layout("key", importing=True, choosing=True, unsent=True),
     "expired": Layout("clock", "not_after", importing=True, choosing=True),
     "authority_expired": Layout("clock", "issuer", importing=True, choosing=True),
     "not_yet_valid": Layout("clock", "not_before"),
     "authority_not_yet_valid": Layout("clock", "issuer"),
-    "revoked": Layout("crossed", importing=True, choosing=True),
+    "revoked": Layout("crossed", "serial", importing=True, choosing=True),
     "untrusted_issuer": Layout("stranger", "issuer", importing=True, choosing=True),
-    "wrong_purpose": Layout("crossed", importing=True, choosing=True),
+    "wrong_purpose": Layout("crossed", "purpose", importing=True, choosing=True),
     "blank_name": Layout("stranger", "name", importing=True, choosing=True),
-    "not_allowed": Layout("lock", choosing=True),
+    "not_allowed": Layout("lock", "name", choosing=True),
+    "revocation_unknown": Layout(faulty="issuer"),
+    "list_ended": Layout(faulty="issuer"),
     "invalid_certificate": Layout("crossed", importing=True, choosing=True),
 }
 

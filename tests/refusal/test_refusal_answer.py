@@ -114,6 +114,49 @@ def test_the_field_to_blame_is_marked() -> None:
     assert own.count('class="mark"') == authority.count('class="mark"') == 1
 
 
+@pytest.mark.parametrize(
+    ("reason", "row"),
+    [
+        (Reason.REVOKED, "<dt>Serial number</dt><dd><code><bdi>0A1B2C3D</bdi></code>"),
+        (Reason.NOT_ALLOWED, "<dt>Name</dt><dd><bdi>alice&#39;s laptop</bdi>"),
+        (Reason.WRONG_PURPOSE, "<dt>Made for</dt><dd><bdi>serverAuth, 1.2.3.4</bdi>"),
+        (Reason.REVOCATION_UNKNOWN, "<dt>Issued by</dt><dd><bdi>Home CA</bdi>"),
+    ],
+)
+def test_every_reason_marks_what_it_is_about(reason: Reason, row: str) -> None:
+    """So that a person who reads the page out names the right thing."""
+    server = replace(CERTIFICATE, purposes=("1.3.6.1.5.5.7.3.1", "1.2.3.4"))
+    page = refused(refuse(reason, server)).body.decode()
+    mark = catalogues()["en"].topics[str(reason)].mark
+    assert f'{row} <span class="mark">{mark}</span>' in page
+    assert page.count('class="mark"') == 1
+
+
+@pytest.mark.parametrize("language", sorted(catalogues()))
+def test_the_page_says_how_one_gets_a_certificate_here(language: str) -> None:
+    """In its first lines, where certificates come by invitation; and nowhere else."""
+    words = catalogues()[language].words
+    inviting = RefusalPages(contact="you@example.com", invites=True)
+    page = refused(refuse(Reason.NO_CERTIFICATE), pages=inviting, language=language).body.decode()
+    head = page[page.index("<h1>") : page.index("</header>")]
+    assert words.invited in head
+    assert ">you@example.com</a>" in head
+    for other in (
+        refused(refuse(Reason.NO_CERTIFICATE), language=language),
+        refused(refuse(Reason.REVOKED), pages=inviting, language=language),
+    ):
+        assert words.invited not in other.body.decode()
+
+
+@pytest.mark.parametrize("language", sorted(catalogues()))
+def test_a_certificate_that_the_browser_keeps_back_is_spoken_of_openly(language: str) -> None:
+    """Chromium never sends one that has expired, is not valid yet or is for servers: its owner lands on this page."""
+    words = catalogues()[language].words
+    page = refused(refuse(Reason.NO_CERTIFICATE), language=language).body.decode()
+    assert words.unsent in page[page.index("<h1>") : page.index("</header>")]
+    assert words.unsent not in refused(refuse(Reason.EXPIRED, EXPIRED), language=language).body.decode()
+
+
 @pytest.mark.parametrize("accept", [CHROME, CURL])
 @pytest.mark.parametrize("reason", Reason)
 def test_minimal_leaks_nothing(reason: Reason, accept: str) -> None:
