@@ -14,7 +14,7 @@ from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Codec
 from gatekeeper.proxy.visit import Visit
-from gatekeeper.telemetry.access_log import Visitor
+from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
 from gatekeeper.wire.https_url import https_url
 from gatekeeper.wire.request import unreadable_head

@@ -13,7 +13,7 @@ from gatekeeper.proxy.client.connection import LINGER_SECONDS
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.refusal.answer import Answer
-from gatekeeper.telemetry.access_log import Visitor
+from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.wire.https_url import https_url
 from gatekeeper.wire.request import RequestHead, unreadable_head, without_empty_lines
 from gatekeeper.wire.response import own_response
