@@ -23,11 +23,13 @@ PLATFORMS ?= linux/amd64,linux/arm64
 TAG ?=
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gatekeeper/__init__.py)
 # The tests that start no other program and need no network: what runs on each version of Python.
+# The Debian of `make core-on-debian`
+SUITE ?= trixie
 IN_MEMORY := tests/config tests/gate tests/process tests/proxy tests/refusal tests/settings tests/telemetry tests/tls tests/wire
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test core test-lowest check style types reference-current bench instructions format reference docs man image image-push dist compiled sbom chart chart-push sign stamp notes release-check release clean
+.PHONY: help demo test core core-on-debian test-lowest check style types reference-current bench instructions format reference docs man image image-push dist compiled sbom chart chart-push sign stamp notes release-check release clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +42,10 @@ test: $(VENV)/.installed-dev ## the whole test suite
 
 core: $(VENV)/.installed-dev ## the tests that need no other program, on the Python of $(PYTHON)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(IN_MEMORY) $(PYTEST_ARGS)
+
+# trixie has Python 3.13 with OpenSSL 3.5; sid has whatever is new.
+core-on-debian: ## the tests of `make core` in another Debian, e.g. SUITE=sid (needs root, debootstrap and git)
+	sh releasing/core_on_debian.sh $(SUITE)
 
 # An environment of its own, so that the one of all other words stays as it is.
 test-lowest: $(VENV)/.made ## the tests of `make core` on the lowest version of each dependency that pyproject.toml allows

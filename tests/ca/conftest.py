@@ -21,7 +21,7 @@ NOW = datetime(2030, 5, 17, 12, 30, tzinfo=UTC)
 
 def write_v1_authority(folder: Path) -> tuple[Path, Path]:
     """Certificate and encrypted key of an authority of X.509 version 1, as ``openssl x509 -req -signkey`` makes it up
-    to OpenSSL 3.3; later ones make version 3 without basic constraints, which OpenSSL itself takes for no authority."""
+    to OpenSSL 3.1; later ones make version 3 without basic constraints, which OpenSSL itself takes for no authority."""
     holder = make(named("Old CA"), starts=NOW - timedelta(days=1), ends=NOW + timedelta(days=99))
     holder = as_v1(holder, holder)
     certificate, key = folder / "v1.crt", folder / "v1.key"

@@ -90,7 +90,7 @@ def test_the_authority_is_no_client(home: Authority, trust: Trust) -> None:
 
 
 def test_the_recipes_certificate_without_extensions_is_let_in(tmp_path: Path, openssl: Callable[..., str]) -> None:
-    """`openssl x509 -req` makes version 1, since OpenSSL 3.4 version 3 with key identifiers: neither says anything
+    """`openssl x509 -req` makes version 1, since OpenSSL 3.2 version 3 with key identifiers: neither says anything
     about its purpose, and both are taken."""
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "9", "-subj", "/CN=Home CA",
             "-keyout", tmp_path / "ca.key", "-out", tmp_path / "ca.crt")  # fmt: skip

@@ -24,6 +24,7 @@ def test_a_response_has_its_outcome(scene: Scene, message: ResponseMessage) -> N
     got = alice.read()
     if message.client:
         assert undated(got) == undated(message.client)
+        assert b"\r\nDate: " in got
     check(message, alice, got)
 
 
