@@ -1,4 +1,4 @@
-"""The listener for operators and orchestrators: plain HTTP, meant for loopback."""
+"""The HTTP listener for operators and orchestrators: plain HTTP, intended for loopback."""
 
 import asyncio
 import base64
@@ -32,26 +32,26 @@ _quiet.setLevel(logging.CRITICAL)
 
 
 class StatusSource(Protocol):
-    """The source of what the listener serves; `gatekeeper.admin.status.Status` implements it."""
+    """What the listener serves; `gatekeeper.admin.status.Status` implements it."""
 
     async def checks(self, *, verbose: bool = False) -> Mapping[str, Check]:
-        """The conditions of being ready; with ``verbose`` also those that decide nothing."""
+        """The readiness conditions; with ``verbose`` also those that do not decide."""
 
     async def report(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """The status as a value that JSON can represent."""
 
     async def metrics(self) -> str:
-        """Prometheus' text format."""
+        """The metrics in Prometheus' text format."""
 
 
 Documents = Callable[[], Mapping[bytes, bytes]]
 
 
 class Admin:
-    """Serves ``/healthz``, ``/readyz``, ``/status`` and ``/metrics``, each from what ``status`` says at the moment.
+    """Serves ``/healthz``, ``/readyz``, ``/status`` and ``/metrics`` from ``status``.
 
-    ``documents`` are what visitors get by the same paths (the JWKS), path to JSON; ``hosts`` the names, beside those
-    that need none, by which what the gate tells of itself may be asked for.
+    ``documents`` maps paths to JSON that visitors get at the same paths (the JWKS). ``hosts`` are the names in the Host
+    header that are accepted besides localhost and IP addresses. ``seconds`` is the longest life of a connection.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Admin:
         self._server: asyncio.Server | None = None
 
     async def start(self, listener: socket.socket) -> None:
-        """Begin to answer on a listening socket."""
+        """Begin to accept connections on a listening socket."""
         app = web.Application(middlewares=[_no_store])
         app.router.add_get("/", self._redirect_to_status)
         app.router.add_get("/healthz", self._healthz)
@@ -82,19 +82,21 @@ class Admin:
         self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener)
 
     def leave(self) -> None:
-        """Take no new connections; other processes answer on the same socket."""
+        """Accept no new connections; other processes accept on the same socket."""
         if self._server is not None:
             self._server.close()
             self._server = None
 
     async def stop(self) -> None:
-        """Answer no more."""
+        """Stop serving."""
         self.leave()
         if self._runner is not None:
             await self._runner.cleanup()
 
     def _connection(self) -> asyncio.Protocol:
-        """The protocol of a new connection. The oldest makes room for it: whoever only wants to occupy must hurry."""
+        """The protocol for a new connection. Beyond `MOST_CONNECTIONS` the oldest is closed, so that none can block the
+        others.
+        """
         if self._runner is None or self._runner.server is None:
             raise AssertionError("connections come only while the server runs")
         server = self._runner.server
@@ -105,14 +107,17 @@ class Admin:
         return connection
 
     def _check_host(self, request: web.Request) -> None:
-        """421 (RFC 9110, 15.5.20) for a name that is not ours: a page of attacker.example, whose name the attacker lets
-        point to 127.0.0.1, would be read by the browser as that page's own (DNS rebinding). An address is no name."""
+        """421 (RFC 9110, 15.5.20) for a host name that is not the gate's own.
+
+        Otherwise a page of attacker.example could read the answer as its own if that name resolves to 127.0.0.1 (DNS
+        rebinding). IP addresses cannot be rebound.
+        """
         host = request.headers.get("Host", "")
         if not names_the_machine(host) and _name_in(host) not in self._hosts():
             raise web.HTTPMisdirectedRequest(text="admin.hosts does not list the name of this request\n")
 
     async def _redirect_to_status(self, _request: web.Request) -> web.Response:
-        """To the page for people: who opens the bare address wants to see something."""
+        """Redirect the bare address to the page for people."""
         return web.Response(status=302, headers={"Location": "/status"})
 
     async def _healthz(self, _request: web.Request) -> web.Response:
@@ -152,7 +157,7 @@ class Admin:
 
 
 def names_the_machine(host: str) -> bool:
-    """Whether a Host is empty, localhost or below it (RFC 6761, 6.3), or an IP address, with or without a port."""
+    """Whether a Host is empty, localhost or below it (RFC 6761, 6.3), or an IP address; the port is ignored."""
     name = _name_in(host)
     if not host or name == "localhost" or name.endswith(".localhost"):
         return True
@@ -164,7 +169,7 @@ def names_the_machine(host: str) -> bool:
 
 
 def _name_in(host: str) -> str:
-    """A Host without its port, without brackets, without the dot of the root, in lower case."""
+    """The host in a Host header in lower case, without port, brackets and trailing dot."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return name.lower().removesuffix(".")
 
@@ -183,7 +188,7 @@ async def _no_store(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def page(report: dict[str, Any]) -> str:
-    """The status for people. Everything in it is escaped: names in certificates are whatever somebody wrote there."""
+    """The status as HTML. All values are escaped: anyone can choose the names in a certificate."""
     return _template().render(report)
 
 
@@ -205,7 +210,7 @@ def _template() -> jinja2.Template:
 
 @cache
 def _policy() -> str:
-    """Nothing may be loaded or run; the one style sheet is named by its hash."""
+    """The Content-Security-Policy: nothing is loaded or run; the only style sheet is identified by its hash."""
     style = re.search(r"<style>(.*?)</style>", _source(), re.DOTALL)
     if style is None:
         raise AssertionError("the page has no style")
@@ -217,7 +222,7 @@ def _policy() -> str:
 
 
 def pluralized(number: int, noun: str) -> str:
-    """``1 connection``, ``2 connections``."""
+    """A number with its noun: ``1 connection``, ``2 connections``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
@@ -234,7 +239,7 @@ def bars(counts: Sequence[int], height: int = 64) -> list[tuple[int, int, int, s
 
 
 def span(seconds: float) -> str:
-    """A duration as people say it, in its two largest units: ``3 d 4 h``."""
+    """A duration in its two largest units: ``3 d 4 h``."""
     parts: list[str] = []
     left = int(seconds)
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):

@@ -1,6 +1,6 @@
 """What a running gate reports: readiness, status, and metrics for Prometheus.
 
-Any worker can answer: the ledger counts for all workers, and all have loaded the same configuration.
+Any worker can answer: the ledger holds the counters of all workers, and all have loaded the same configuration.
 """
 
 import asyncio
@@ -30,7 +30,9 @@ _DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A readiness condition, and a sentence if it fails. ``decides`` says whether a failure makes the gate unready."""
+    """A readiness condition; ``detail`` is a sentence if it fails. ``decides`` says whether a failure makes the gate
+    unready.
+    """
 
     ok: bool
     detail: str = ""
@@ -38,12 +40,12 @@ class Check:
 
 
 def is_ready(checks: Mapping[str, Check]) -> bool:
-    """Whether every condition that decides is met."""
+    """Whether every deciding condition is met."""
     return all(check.ok for check in checks.values() if check.decides)
 
 
 class Status:
-    """Builds each answer from the snapshot in force and the ledger of all workers."""
+    """Builds each answer from the current snapshot and the ledger."""
 
     def __init__(self, proxy: Proxy, ledger: Ledger) -> None:
         self._proxy = proxy
@@ -53,11 +55,11 @@ class Status:
     # -- /readyz
 
     async def checks(self, *, verbose: bool = False) -> Mapping[str, Check]:
-        """The conditions of being ready: that this gate accepts connections and is not draining, and what
-        ``readiness.checks`` adds. With ``verbose`` those too that decide nothing.
+        """The readiness conditions: the gate accepts connections and is not draining, and those in
+        ``readiness.checks``. With ``verbose`` also those that do not decide.
 
-        An app that is down makes every replica alike unready: a balancer would then send visitors nowhere instead of
-        to the page that says so.
+        An app that is down does not decide by default: every replica would become unready at once, and a load balancer
+        would have none left to send visitors to.
         """
         stopping = self._ledger.stopping
         serving = any(row.count(Cell.STATE) == RowState.SERVING for row in self._ledger.workers)
@@ -85,7 +87,7 @@ class Status:
         return _check(len(down) < len(upstreams), f"no connection to {', '.join(down)}")
 
     async def _upstreams(self) -> dict[str, bool]:
-        """Whether each app takes connections, tried now or a moment ago."""
+        """Whether each app accepts connections, tested now or a moment ago."""
         pools = self._proxy.snapshot.upstreams
         answers = await asyncio.gather(*(self._reach(name, pool) for name, pool in pools.items()))
         return dict(zip(pools, answers, strict=True))
@@ -101,7 +103,7 @@ class Status:
     # -- /status
 
     async def report(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it."""
+        """The status as a value that JSON can represent."""
         now, totals = time.time(), self._ledger.totals()
         checks, upstreams = await self.checks(verbose=True), await self._upstreams()
         snapshot = self._proxy.snapshot
@@ -162,7 +164,7 @@ class Status:
     # -- /metrics
 
     async def metrics(self) -> str:
-        """Prometheus' text format, version 0.0.4."""
+        """The metrics in Prometheus' text format, version 0.0.4."""
         upstreams = await self._upstreams()
         return "".join(f"{line}\n" for line in self._lines(self._ledger.totals(), upstreams))
 
@@ -221,7 +223,7 @@ def _by_protocol(totals: Totals) -> dict[str, int]:
 
 
 def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
-    """The server's and the trusted authorities' certificates, with the days that are left, as JSON can hold them."""
+    """The server certificate and the trusted authorities, with days left, as JSON values."""
     for kind, certificate in _certificates_by_kind(snapshot):
         yield {
             "kind": kind,
@@ -232,7 +234,7 @@ def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any
 
 
 def crl_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
-    """The revocation lists, with the days until the next one is due, as JSON can hold them."""
+    """The CRLs, with days until nextUpdate, as JSON values."""
     revocations = snapshot.policy.revocations
     for one in revocations.every if revocations is not None else ():
         yield {

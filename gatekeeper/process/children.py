@@ -1,4 +1,4 @@
-"""Child processes: how they end, and which are ours."""
+"""Child processes: how they end, and which belong to the gate."""
 
 import os
 import signal
@@ -7,20 +7,20 @@ from contextlib import suppress
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def kill(pid: int) -> None:
-    """End a child at once."""
+    """Send SIGKILL to a child."""
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
 def describe_exit(code: int) -> str:
-    """An exit code of `os.waitstatus_to_exitcode` in words."""
+    """The result of `os.waitstatus_to_exitcode` in words."""
     if code >= 0:
         return f"ended with exit code {code}"
     try:
@@ -30,7 +30,7 @@ def describe_exit(code: int) -> str:
 
 
 def reap_orphans(own: Container[int]) -> None:
-    """Collect ended children that are not in ``own``: process 1 inherits those of whoever ends before them."""
+    """Wait for ended children that are not in ``own``: process 1 inherits those whose parent has ended."""
     while True:
         try:
             found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -1,9 +1,9 @@
-"""Listening sockets that come from another process: from systemd, or from a gate that this one is to replace.
+"""Listening sockets inherited from systemd, or from the gate that this one replaces.
 
 systemd opens the sockets of a socket unit and passes them with ``LISTEN_FDS`` (sd_listen_fds(3)): the port stays open
 while the service restarts, and new connections wait meanwhile.
 
-A running gate that gets SIGUSR2 starts its successor with its own sockets, see `gatekeeper.process.upgrade`.
+On SIGUSR2 a running gate starts its successor with its own sockets, see `gatekeeper.process.upgrade`.
 """
 
 import json
@@ -58,21 +58,21 @@ def _adopt(descriptor: int) -> socket.socket:
 
 
 class Predecessor:
-    """The gate that this process is to replace: its sockets, and the channel on which it waits for the takeover."""
+    """The gate that this process replaces: its sockets, and the channel on which it waits for the takeover."""
 
     def __init__(self, listeners: tuple[Listener, ...], channel: socket.socket) -> None:
         self.listeners = listeners
         self._channel = channel
 
     def take_over(self) -> None:
-        """Say that this process accepts visitors: the old gate may stop."""
+        """Tell the old gate that this process accepts visitors."""
         with suppress(OSError):
             self._channel.send(READY)
         self._channel.close()
 
 
 def predecessor(environ: MutableMapping[str, str]) -> Predecessor | None:
-    """The gate that started this process to be replaced by it, if one did."""
+    """The gate that started this process as its successor; None if it was started otherwise."""
     passed = environ.pop(UPGRADE_VARIABLE, None)
     if passed is None:
         return None
@@ -84,6 +84,6 @@ def predecessor(environ: MutableMapping[str, str]) -> Predecessor | None:
 
 
 def upgrade_value(listeners: Sequence[Listener], channel: socket.socket) -> str:
-    """The value of `UPGRADE_VARIABLE` for a successor that inherits these descriptors under the same numbers."""
+    """The value of `UPGRADE_VARIABLE` for a successor that inherits these descriptors with the same numbers."""
     sockets = [[one.role, one.address, one.socket.fileno()] for one in listeners]
     return json.dumps({"listeners": sockets, "channel": channel.fileno()})

@@ -1,4 +1,4 @@
-"""The sockets that visitors and operators connect to, opened before anything else runs."""
+"""The sockets that visitors and operators connect to; they are opened before anything else runs."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ BACKLOG = 4096
 
 
 class Role(StrEnum):
-    """Which clients a socket is for."""
+    """The clients that a socket is for."""
 
     VISITORS = "visitors"
     ADMIN = "admin"
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening socket. ``address`` is how the configuration writes it; empty where systemd opened the socket."""
+    """A listening socket. ``address`` is as in the configuration; empty if systemd opened the socket."""
 
     role: Role
     address: str
@@ -35,7 +35,7 @@ class Listener:
 
 
 def sockets_of(listeners: Iterable[Listener], role: Role) -> tuple[socket.socket, ...]:
-    """The sockets of a role."""
+    """The sockets with this role."""
     return tuple(one.socket for one in listeners if one.role is role)
 
 
@@ -65,7 +65,7 @@ def open_listeners(settings: Settings, present: Sequence[Listener] = ()) -> tupl
 
 
 def close_listeners(listeners: Iterable[Listener]) -> None:
-    """Close them in this process; others may hold the same sockets."""
+    """Close the sockets in this process; other processes may hold them open."""
     for one in listeners:
         one.socket.close()
 
@@ -81,7 +81,7 @@ def _wanted(settings: Settings) -> Mapping[Role, Sequence[ListenAddress]]:
 
 
 def open_listener(address: ListenAddress) -> socket.socket:
-    """A bound and listening socket; StartError with a plain sentence if it cannot be had."""
+    """Bind and listen; StartError if that fails."""
     try:
         return _open_unix(address) if isinstance(address, SocketPath) else _open_tcp(address)
     except OSError as error:
@@ -149,13 +149,13 @@ def port_of(listeners: Iterable[socket.socket]) -> int:
 
 
 def shown_address(listener: socket.socket) -> str:
-    """Where the socket really listens, with the port that the kernel picked."""
+    """The address that the socket listens on, with the port chosen by the kernel."""
     name = listener.getsockname()
     return str(Address(name[0], name[1])) if isinstance(name, tuple) else f"unix:{name}"
 
 
 def shown_listener(listener: Listener) -> str:
-    """What is said of it when it opens."""
+    """The log line for an open listener."""
     where = shown_address(listener.socket)
     match listener.role:
         case Role.ADMIN:

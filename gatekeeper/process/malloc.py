@@ -1,4 +1,4 @@
-"""How glibc's malloc deals with large buffers."""
+"""Tuning of glibc's malloc for large buffers."""
 
 import ctypes
 
@@ -7,10 +7,10 @@ _KEEP = 4 * 1024 * 1024
 
 
 def keep_large_buffers() -> bool:
-    """Tell glibc's malloc to serve buffers up to 4 MiB from its heap and to keep that much of it; True if it obeys.
+    """Make glibc's malloc serve buffers up to 4 MiB from its heap and keep that much of it; True if it does.
 
-    By default everything above 128 KiB is mapped and unmapped each time it is used (mallopt(3)): each 256 KiB read of a
-    large body would touch 64 fresh pages. False on other C libraries, which lose nothing.
+    By default it maps and unmaps every buffer above 128 KiB (mallopt(3)): each 256 KiB read of a large body would fault
+    64 fresh pages. False on other C libraries.
     """
     try:
         mallopt = ctypes.PyDLL(None).mallopt

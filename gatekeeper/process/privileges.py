@@ -1,4 +1,4 @@
-"""Drops root privileges permanently."""
+"""Dropping root privileges permanently."""
 
 import grp
 import logging
@@ -15,23 +15,23 @@ _log = logging.getLogger("gatekeeper")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account that workers switch to: user, group and supplementary groups, by number."""
+    """The account that workers switch to: numeric user, group and supplementary groups."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
 
     def own(self, path: Path) -> None:
-        """Make it the owner of a file or folder; a symbolic link is not followed."""
+        """Make the account the owner of a file or folder; a symbolic link is not followed."""
         os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def own_file(self, file: int) -> None:
-        """Make it the owner of an open file."""
+        """Make the account the owner of an open file."""
         os.fchown(file, self.uid, self.gid)
 
 
 def account_of(server: ServerSettings) -> Account | None:
-    """Whom to become: the account of ``server.user`` and ``server.group`` if this process is root, else None.
+    """The account of ``server.user`` and ``server.group`` if this process is root, None otherwise.
 
     ConfigurationError if there is no such account.
     """
@@ -55,7 +55,7 @@ def account_of(server: ServerSettings) -> Account | None:
 
 
 def become(account: Account) -> None:
-    """Give up root. StartError if that cannot be done, or could be undone."""
+    """Drop root. StartError if that fails, or could be undone."""
     try:
         os.setgroups(account.groups)
         os.setresgid(account.gid, account.gid, account.gid)

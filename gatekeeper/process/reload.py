@@ -1,11 +1,11 @@
-"""Reloads when a file changes or on SIGHUP, on a thread of its own; everything or nothing.
+"""Reloading when a file changes or on SIGHUP, on a thread of its own; completely or not at all.
 
-Files are checked a few times a second with stat(2), following links. This detects changes in place, renames and swaps
-of a link above (Kubernetes), on every file system and in every container; inotify would have to watch each folder on
-the way to each file, and misses changes by another machine on NFS. Ten files cost 30 µs per check.
+Files are checked several times a second with stat(2), following links. This detects changes in place, renames and
+swapped links in the path (Kubernetes), on every file system and in every container; inotify would have to watch each
+folder in the path of each file, and misses changes by another machine on NFS. Ten files cost 30 µs per check.
 
-The thread reads files and checks signatures, which may take seconds for a large CRL, while traffic goes on. Only the
-finished snapshot is handed to the event loop, which swaps one reference.
+The thread reads files and verifies signatures, which may take seconds for a large CRL, while traffic continues. Only
+the finished snapshot is passed to the event loop, which swaps one reference.
 """
 
 import logging
@@ -66,9 +66,9 @@ class Reloader:
         self._thread = threading.Thread(target=self._run, name="refresh", daemon=True)
 
     def start(self, snapshot: Snapshot, *, watching: bool = True) -> None:
-        """Begin to watch, or only to wait for `reload` where somebody else watches.
+        """Begin to watch files; with ``watching=False`` only wait for `reload`, because another process watches.
 
-        ``snapshot`` was made of the settings, and its warnings have been told.
+        ``snapshot`` is the current one, whose warnings were already logged.
         """
         self._watching = watching
         self._snapshot = snapshot
@@ -76,13 +76,12 @@ class Reloader:
         self._thread.start()
 
     def reload(self, sealed: SealedFiles | None = None) -> None:
-        """Load everything anew now, whether or not a file has changed; from ``sealed``, which is closed afterwards, if
-        it is not empty."""
+        """Reload now, whether or not a file has changed; from ``sealed``, which is then closed, unless it is empty."""
         self._sealed.append(sealed or {})
         self._asked.set()
 
     def stop(self) -> None:
-        """Watch no more. A reload under way is not waited for."""
+        """Stop watching. A reload in progress is not waited for."""
         self._stopped = True
         self._asked.set()
 
@@ -104,8 +103,7 @@ class Reloader:
                 self._log_exceptions(self._log_warnings)
 
     def _log_exceptions(self, step: Callable[..., None], *arguments: object) -> None:
-        """Fail closed: a mistake in what is called for one reload must not end the watch, or whoever is revoked
-        afterwards would stay."""
+        """Log an unexpected exception and go on: if the watch ended, later revocations would have no effect."""
         try:
             step(*arguments)
         except Exception:
@@ -156,7 +154,7 @@ class Reloader:
         self._log_warnings()
 
     def _log_warnings(self) -> None:
-        """Say what should be looked at, once for as long as it lasts."""
+        """Log new warnings of the snapshot, each once for as long as it lasts."""
         found = self._snapshot.warnings(time.time()) if self._snapshot is not None else []
         for warning in found:
             if warning not in self._logged_warnings:
@@ -176,7 +174,7 @@ def needing_new_workers(old: Settings, new: Settings) -> bool:
 
 
 def needing_a_restart(old: Settings, new: Settings) -> Iterator[str]:
-    """The keys that were changed, but are used only at the start."""
+    """The keys that were changed but take effect only at the next start or upgrade."""
     return _changed(_AT_START, old, new)
 
 

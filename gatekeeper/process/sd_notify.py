@@ -1,4 +1,4 @@
-"""Notifications to systemd. Without systemd, they do nothing."""
+"""Notifications to systemd; without systemd, they do nothing."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class SystemdNotifier:
-    """sd_notify(3): datagrams to the socket in ``$NOTIFY_SOCKET``. Nobody answers, and a failure changes nothing."""
+    """sd_notify(3): datagrams to the socket in ``$NOTIFY_SOCKET``. There is no response, and errors are ignored."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         where = environ.get("NOTIFY_SOCKET", "")
@@ -25,7 +25,9 @@ class SystemdNotifier:
 
 
 def _watchdog(environ: Mapping[str, str]) -> float | None:
-    """How often systemd wants to hear that the service lives, None if it does not (sd_watchdog_enabled(3))."""
+    """The interval in seconds at which systemd expects keep-alive messages, None without a watchdog
+    (sd_watchdog_enabled(3)).
+    """
     interval, meant = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
     if not interval.isdecimal() or int(interval) == 0 or (meant and meant != str(os.getpid())):
         return None

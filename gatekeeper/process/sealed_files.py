@@ -1,8 +1,7 @@
-"""Copies of files that only root may read, made by root for workers that are no longer root.
+"""Copies of files that only root can read, for workers that have dropped root.
 
-Each copy is a sealed memfd (memfd_create(2), F_ADD_SEALS), passed over a socket pair (unix(7)). Nobody can change one
-once it is made, and its memory is freed when the last process closes it: a reload costs the size of the files while it
-lasts.
+Each copy is a sealed memfd (memfd_create(2), F_ADD_SEALS), passed over a socket pair (unix(7)). It cannot be changed,
+and its memory is freed when the last process closes it: a reload needs the size of the files while it lasts.
 """
 
 import fcntl
@@ -24,7 +23,9 @@ SealedFiles = Mapping[Path, int]
 
 
 def seal(files: Iterable[Path]) -> SealedFiles:
-    """A sealed copy of each readable file, a folder for a folder; loading one that is missing says what is wrong."""
+    """A sealed copy of each readable file. Folders and missing files are passed on such that loading them reports the
+    error.
+    """
     sealed = {}
     for path in files:
         try:
@@ -44,7 +45,7 @@ def close(sealed: SealedFiles) -> None:
 
 
 def send(sealed: SealedFiles, channel: socket.socket, mark: bytes) -> None:
-    """Pass the descriptors to another process, which gets duplicates; OSError if it does not take them.
+    """Pass the descriptors to another process, which gets duplicates; OSError if it does not receive them.
 
     Descriptors travel only with data (unix(7)), so ``mark`` is sent with each message of up to 200 files.
     """
@@ -59,7 +60,7 @@ def send(sealed: SealedFiles, channel: socket.socket, mark: bytes) -> None:
 
 
 def receive(channel: socket.socket, most: int) -> tuple[bytes, SealedFiles]:
-    """Up to ``most`` bytes, and the files that came with the last of them. OSError as by recv(2)."""
+    """Up to ``most`` bytes, and the files that came with the last of them. OSError as from recv(2)."""
     heard, files, *_ = socket.recv_fds(channel, most, _TOGETHER + 1, socket.MSG_CMSG_CLOEXEC)
     if not files:
         return heard, {}
@@ -82,7 +83,7 @@ def _blocks(file: int) -> Iterator[bytes]:
 
 
 def _sealed(content: Iterable[bytes]) -> int:
-    """A file without a name, which stays as it is: a worker that was taken over must not change what others read."""
+    """A memfd with this content, sealed: a compromised worker must not change what the others read."""
     file = os.memfd_create("gatekeeper", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         for block in content:

@@ -35,7 +35,7 @@ class SignalQueue:
             self.close()
 
     def take(self) -> list[int]:
-        """The signals that came since the last call, in order."""
+        """The signals that arrived since the last call, in order."""
         with suppress(BlockingIOError):
             while self._woken.recv(4096):
                 pass
@@ -43,15 +43,15 @@ class SignalQueue:
         return queued
 
     def hold(self) -> None:
-        """Until `release`, none is delivered: a child that was just forked must not run the parent's handlers."""
+        """Block the signals until `release`: a child that was just forked must not run the parent's handlers."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self.numbers)
 
     def release(self) -> None:
-        """Deliver what was held."""
+        """Unblock the signals; those that arrived meanwhile are delivered."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.numbers)
 
     def forget(self) -> None:
-        """In a forked child: note nothing more. SIGTERM ends it, as by default; the others mean nothing to it."""
+        """In a forked child: stop queuing. SIGTERM ends it, as by default; the others are ignored."""
         signal.set_wakeup_fd(-1)
         for number in self.numbers:
             signal.signal(number, signal.SIG_IGN)

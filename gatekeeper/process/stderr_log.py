@@ -1,4 +1,4 @@
-"""Messages for the operator: one line each on stderr, with a priority if stderr is systemd's journal."""
+"""Log messages for the operator on stderr, one line each; with a priority if stderr is systemd's journal."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ER
 
 
 def log_to_stderr(level: str) -> None:
-    """Send messages of at least this level to stderr."""
+    """Send messages of this level and above to stderr."""
     file = sys.stderr.fileno()
     logging.root.addHandler(StderrHandler(file, LineFormatter(journal=is_journal(file))))
     logging.root.setLevel(level.upper())
@@ -22,9 +22,10 @@ def log_to_stderr(level: str) -> None:
 
 
 def log_uncaught_exceptions() -> None:
-    """Have exceptions that nobody catches, and warnings, in the log. Python prints them to stderr itself, which waits
-    where nobody reads it: 207 ClientHellos with a server name that is not ASCII stopped a worker. What the event loop
-    meets goes to the logger ``asyncio``, and so is there already.
+    """Log uncaught exceptions and warnings.
+
+    Python itself prints them to stderr, which blocks if nobody reads it: 207 ClientHellos with a server name that is
+    not ASCII stopped a worker. Exceptions in the event loop already go to the logger ``asyncio``.
     """
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread
@@ -46,20 +47,20 @@ def _log_thread(what: threading.ExceptHookArgs) -> None:
 
 
 def log_always(level: int, line: str) -> None:
-    """Say something that is to be seen at any ``log.level``; the level is for the journal."""
+    """Log a line at any ``log.level``; ``level`` is for the journal."""
     record = _log.makeRecord(_log.name, level, "", 0, "%s", (line,), None, extra={"announced": True})
     _log.handle(record)
 
 
 class LineFormatter(logging.Formatter):
-    """A message as one line; for the journal it begins with its priority."""
+    """A message as one line, with its priority in front for the journal (sd-daemon(3))."""
 
     def __init__(self, *, journal: bool) -> None:
         super().__init__("%(message)s")
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
-        """``gatekeeper: ERROR: …``; a traceback, which only a bug brings, keeps its lines."""
+        """``gatekeeper: ERROR: …``; a traceback, which only a bug causes, keeps its lines."""
         level = "" if record.__dict__.get("announced") else f"{record.levelname}: "
         text = f"gatekeeper: {level}{super().format(record)}"
         if not self._journal:
@@ -69,8 +70,10 @@ class LineFormatter(logging.Formatter):
 
 
 class StderrHandler(logging.Handler):
-    """Writes messages to a descriptor unless that would have to wait: they come from the event loop and from the
-    supervisor, and a stalled reader must not stop the gate. The next message written reports how many were lost.
+    """Writes messages to a descriptor unless that would block.
+
+    They come from the event loop and the supervisor, and a stalled reader must not stop the gate. The next message
+    written says how many were lost.
     """
 
     def __init__(self, file: int, line: logging.Formatter) -> None:
@@ -82,7 +85,7 @@ class StderrHandler(logging.Handler):
         self._poll.register(file, select.POLLOUT)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write it, or count it as lost."""
+        """Write the message, or count it as lost."""
         text = self.format(record)
         if self._lost:
             text += f"\ngatekeeper: WARNING: {self._lost} earlier messages were lost, because nobody read them"
@@ -104,7 +107,9 @@ class StderrHandler(logging.Handler):
 
 
 def is_journal(file: int, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether this descriptor leads to the journal: ``$JOURNAL_STREAM`` is its device and inode (systemd.exec(5))."""
+    """Whether this descriptor is connected to the journal: ``$JOURNAL_STREAM`` has its device and inode
+    (systemd.exec(5)).
+    """
     try:
         found = os.fstat(file)
     except OSError:

@@ -61,7 +61,7 @@ MOST_ROOM = 16
 
 @dataclass(slots=True, eq=False)
 class _Child:
-    """A worker's process: its row in the ledger, and its line, with what was heard of the next word."""
+    """A worker's process: its row in the ledger and its channel, with the received part of the next message."""
 
     pid: int
     row: Metrics
@@ -72,10 +72,10 @@ class _Child:
 
 
 class Supervisor:
-    """Runs the gate on these sockets until it is told to stop; ``ready`` is called once, when visitors are answered.
+    """Runs the gate on these sockets until it is stopped; ``ready`` is called once, when visitors are served.
 
-    ``account`` is the user that the workers become, if this process is root and they should not be. The `WorkerSet`
-    decides which workers there should be; this class carries it out.
+    ``account`` is the user that the workers become, None to stay this process's. The `WorkerSet` decides which workers
+    there should be; this class carries it out.
     """
 
     def __init__(
@@ -207,7 +207,7 @@ class Supervisor:
         close(sealed)
 
     def _seal_files(self) -> SealedFiles:
-        """Of all that the configuration names, for workers that may be unable to read it."""
+        """Copies of all files in the configuration, for workers that may not be able to read them."""
         if self._watch is None:
             return {}
         with suppress(GatekeeperError):  # what is wrong is said by the workers
@@ -261,7 +261,7 @@ class Supervisor:
         self._worker_set.started(pid, now)
 
     def _work(self, row: Metrics, ours: socket.socket, line: socket.socket) -> None:
-        """The child's life; it never returns."""
+        """Run a worker in the child process; never returns."""
         code = FAILED
         try:
             self._signals.forget()
@@ -328,7 +328,7 @@ class Supervisor:
     # -- a reload that changed what workers cannot change
 
     def _reconfigure(self) -> None:
-        """Open and close listeners, and replace the workers, where the configuration in force asks for others."""
+        """Open and close listeners and replace the workers, if the new configuration requires it."""
         try:
             settings = load(self._path).settings
         except GatekeeperError:  # it was changed again meanwhile, and the next reload says what is wrong

@@ -26,7 +26,7 @@ UPGRADE_SECONDS = 120.0
 
 
 class Successor:
-    """A process that is to replace this one, and inherits its listening sockets."""
+    """A process started to replace this one, which inherits its listening sockets."""
 
     def __init__(self, listeners: Sequence[Listener], command: Sequence[str], environ: Mapping[str, str]) -> None:
         """StartError if it cannot be started."""
@@ -50,11 +50,11 @@ class Successor:
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """Its process id."""
         return self._process.pid
 
     def has_taken_over(self) -> bool | None:
-        """True when it accepts visitors, False when it never will, None while that is open."""
+        """True when it accepts visitors, False if it never will, None while that is undecided."""
         try:
             said = self.channel.recv(64)
         except BlockingIOError:
@@ -64,7 +64,7 @@ class Successor:
         return said == READY
 
     def give_up(self, patience: float) -> str:
-        """End it unless it ends within ``patience`` seconds, and say how it ended."""
+        """Kill it unless it ends within ``patience`` seconds, and describe how it ended."""
         self.channel.close()
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(patience)
@@ -75,7 +75,7 @@ class Successor:
 
 
 class Upgrade:
-    """At most one attempt to replace this gate, of which failures are counted in the ledger."""
+    """At most one attempt at a time to replace this gate; failures are counted in the ledger."""
 
     def __init__(self, selector: selectors.BaseSelector, ledger: Ledger) -> None:
         self._selector = selector
@@ -103,7 +103,7 @@ class Upgrade:
         _log.info("upgrade: process %d takes over when it serves", self._successor.pid)
 
     def has_taken_over(self, now: float) -> bool:
-        """Whether the successor accepts visitors now; said once. One that failed is ended."""
+        """Whether the successor has taken over; True only once. A failed successor is ended."""
         if self._successor is None:
             return False
         taken = self._successor.has_taken_over()
@@ -142,5 +142,5 @@ class Upgrade:
 
 
 def own_command() -> list[str]:
-    """The command line of this process, interpreter included, as it was started."""
+    """The command line of this process as it was started, interpreter included."""
     return [sys.executable, *sys.orig_argv[1:]]

@@ -1,7 +1,7 @@
 """A worker process: an event loop, the proxy, and a share of the listening sockets. The supervisor starts it.
 
-The supervisor speaks to it by single bytes on a socket pair (`Command`), and it answers in lines of JSON. It needs no
-signals, so a Ctrl-C, which reaches every process of a terminal, is not taken for two.
+The supervisor sends it single bytes over a socket pair (`Command`); it answers with lines of JSON. It handles no
+signals but SIGTERM, so a Ctrl-C, which reaches every process of a terminal, is handled once.
 """
 
 import asyncio
@@ -67,9 +67,9 @@ IN_FORCE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What a worker needs: its sockets, the ledger and its own row there, its channel to the supervisor.
+    """What a worker gets: its sockets, the ledger and its own row, and its channel to the supervisor.
 
-    ``account`` is the user to become, ``shared`` whether other workers accept on the same sockets.
+    ``account`` is the user to become; ``shared`` says whether other workers accept on the same sockets.
     """
 
     visitors: Sequence[socket.socket]
@@ -83,10 +83,10 @@ class WorkerContext:
 
 
 def dry_run(settings: Settings) -> Snapshot:
-    """Load all that a worker would load, before any is started; ConfigurationError with everything that is wrong, and
-    StartError if no visitor could connect.
+    """Load everything that a worker would, before any is started.
 
-    The snapshot is only to be looked at: it has no upstreams.
+    ConfigurationError with every mistake; StartError if no visitor could connect. The snapshot is for inspection only:
+    it has no upstreams.
     """
     snapshot = build_snapshot(settings, {}, time.time())
     for name, upstream in settings.every_upstream.items():
@@ -100,10 +100,10 @@ def dry_run(settings: Settings) -> Snapshot:
 
 
 def run_worker(path: Path, context: WorkerContext) -> None:
-    """Serve until told to stop. GatekeeperError if that cannot begin.
+    """Serve until told to stop. GatekeeperError if it cannot begin.
 
-    The files are read here and not inherited: a worker that replaces another one must not bring back a state from
-    before the last reload, in which somebody was not revoked yet.
+    The files are read here and not inherited: the replacement of a worker must not bring back an older state, in which
+    a certificate was not revoked yet.
     """
     keep_large_buffers()
     watch = Watch((path,))
@@ -116,7 +116,7 @@ def run_worker(path: Path, context: WorkerContext) -> None:
 
 
 def _admin_hosts(admin: AdminSettings) -> tuple[str, ...]:
-    """By what names the admin listener may be asked: those configured, and the one that it listens on."""
+    """The names in the Host header that the admin listener accepts: those configured, and the one in its address."""
     own = (admin.listen.host.lower(),) if isinstance(admin.listen, Address) else ()
     return (*admin.hosts, *own)
 
@@ -284,7 +284,9 @@ class _Worker:
         return self._assemble(settings, files)
 
     def _renew(self, snapshot: Snapshot) -> None:
-        """Returns when it is in force: said before, a visitor who came at that moment still met the old one."""
+        """Return when the snapshot is in force: if success were reported earlier, a visitor could still meet the old
+        one.
+        """
         self._pools = snapshot.upstreams
         in_force = threading.Event()
         self._call(self._proxy.renew, snapshot)

@@ -1,4 +1,4 @@
-"""The workers as the supervisor sees them: which there are, which there should be, and what is to be done about it.
+"""The supervisor's decisions about its workers: which exist, which should exist, and what to do about it.
 
 Takes events, returns actions: no process, no socket, no clock. ``now`` is seconds of the monotonic clock.
 """
@@ -53,13 +53,13 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """Kill a worker that does not obey."""
+    """Kill a worker that does not respond."""
 
     pid: int
 
 
 class Event(Enum):
-    """Events that others are told about."""
+    """Events for the supervisor to announce."""
 
     READY = auto()  # visitors are answered, for the first time
     RELOADING = auto()
@@ -81,7 +81,7 @@ class WorkerState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A worker. It is killed at ``deadline``; a ``retiring`` one exits once its successor serves."""
+    """A worker. It is killed at ``deadline``; a ``retiring`` one exits once its replacement serves."""
 
     pid: int
     since: float
@@ -92,7 +92,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: in words, with the reason that it reported, if any."""
+    """How a process ended: in words, with the error that it reported, if any."""
 
     how: str
     failure: str = ""
@@ -100,10 +100,10 @@ class Exit:
 
 
 class WorkerSet:
-    """Keeps ``count`` workers serving, of which ``slots`` at most exist at a time, those that leave included.
+    """Keeps ``count`` workers serving; at most ``slots`` exist at a time, including those that are leaving.
 
-    After each event the caller carries out `actions`. When no worker is left after `stop`, ``error`` says why, unless
-    the stop was asked for.
+    After each event the caller carries out `actions`. When no worker is left after `stop`, ``error`` is the reason,
+    None if the stop was requested.
     """
 
     def __init__(self, count: int, *, slots: int) -> None:
@@ -126,14 +126,14 @@ class WorkerSet:
         return self.stopping and not self._workers
 
     def actions(self) -> Iterator[Action]:
-        """What is to be done now, and whatever follows from doing it."""
+        """The actions to carry out now, including those that follow from them."""
         while self._actions:
             yield self._actions.pop(0)
 
     # -- starting
 
     def fill(self, now: float) -> None:
-        """Have as many workers as there should be."""
+        """Start the missing workers."""
         if self.stopping:
             return
         present = sum(one.state is not WorkerState.LEAVING and not one.retiring for one in self._workers.values())
@@ -141,7 +141,7 @@ class WorkerSet:
         self._actions += [Start()] * min(missing, self._free())
 
     def next_fill(self) -> float:
-        """When `fill` should be called at the latest, because a pause is over."""
+        """The time at which `fill` must be called, because a pause ends."""
         return self._not_before
 
     def _free(self) -> int:
@@ -152,7 +152,7 @@ class WorkerSet:
         self._workers[pid] = Worker(pid, now, now + START_SECONDS)
 
     def start_failed(self, end: Exit, now: float) -> None:
-        """A worker ended before it served, or there could not be one."""
+        """A worker ended before it served, or could not be started."""
         failure = end.failure or f"a worker {end.how} before it was ready"
         if any(one.state is WorkerState.SERVING for one in self._workers.values()):
             for line in failure.splitlines():
@@ -164,7 +164,7 @@ class WorkerSet:
             self._give_up(ConfigurationError(Mistake("", failure)) if wrong else StartError(failure), now)
 
     def serves(self, pid: int, now: float) -> None:
-        """A worker says that it accepts visitors."""
+        """A worker accepts visitors."""
         worker = self._workers[pid]
         if worker.state is not WorkerState.STARTING:
             return
@@ -177,7 +177,7 @@ class WorkerSet:
             self._relieve(serving)
 
     def _relieve(self, serving: list[Worker]) -> None:
-        """Whoever is retiring may go as soon as enough others are there."""
+        """Let retiring workers go as soon as enough others serve."""
         for worker in [one for one in serving if one.retiring][: max(0, len(serving) - self._count)]:
             worker.state = WorkerState.LEAVING
             self._actions.append(Send(worker.pid, Command.RETIRE))
@@ -185,22 +185,22 @@ class WorkerSet:
     # -- ending
 
     def asked_to_retire(self, pid: int) -> None:
-        """Somebody asked a worker to end; its successor comes first."""
+        """A worker was asked to end; its replacement starts first."""
         self._workers[pid].retiring = True
 
     def replace_all(self, count: int) -> None:
-        """Have ``count`` new workers, each of which relieves old ones as soon as it serves."""
+        """Replace all workers by ``count`` new ones, each old one as soon as a new one serves."""
         self._count = count
         for worker in self._workers.values():
             worker.retiring = True
 
     def leaves(self, pid: int, seconds: float, now: float) -> None:
-        """A worker accepts no more, and will need this long at most for what it has."""
+        """A worker no longer accepts, and needs at most ``seconds`` for its remaining exchanges."""
         worker = self._workers[pid]
         worker.state, worker.deadline = WorkerState.LEAVING, now + seconds + GRACE_SECONDS
 
     def ended(self, pid: int, end: Exit, now: float) -> None:
-        """A worker is gone."""
+        """A worker has ended."""
         worker = self._workers.pop(pid)
         self.reloaded(pid)
         if self.stopping or worker.state is WorkerState.LEAVING:
@@ -225,9 +225,9 @@ class WorkerSet:
         self._not_before = now + (min(FIRST_PAUSE * 2.0 ** min(times, 16), LONGEST_PAUSE) if times > 0 else 0.0)
 
     def check(self, now: float, heartbeats: Mapping[int, float], hang: float) -> None:
-        """Kill workers that no longer react (``heartbeats`` says when each last did) or that do not end in time.
+        """Kill workers that no longer respond (``heartbeats`` has the time when each last did) or do not end in time.
 
-        Workers that were suspended together with the supervisor are given time to react first.
+        After a suspension of the whole process, workers are given time to respond first.
         """
         if self._last_check is not None and now - self._last_check > max(hang / 2, 2 * TICK_SECONDS):
             self._patient_until = now + hang
@@ -250,7 +250,7 @@ class WorkerSet:
     # -- stopping
 
     def stop(self, now: float, *, successor: bool = False) -> None:
-        """In command the first time, at once the second. A ``successor`` accepts on the same sockets."""
+        """Stop: gracefully the first time, at once the second. A ``successor`` accepts on the same sockets."""
         again, self.stopping = self.stopping, True
         if not again:
             self._actions.append(Event.STOPPING)
@@ -270,11 +270,11 @@ class WorkerSet:
     # -- reloading
 
     def reopen(self) -> None:
-        """Log files are to be opened anew. Who is not listening yet hears of it then: it may have the old one."""
+        """Have the log files reopened, also by workers that are still starting, which may have opened the old one."""
         self._actions += [Send(pid, Command.REOPEN) for pid in self._workers]
 
     def reload(self) -> None:
-        """What is on disk is to be loaded, by those who are leaving too: they still have visitors."""
+        """Have the configuration reloaded, also by workers that are leaving, since they still have visitors."""
         if self.stopping:
             self._actions += [Send(pid, Command.RELOAD) for pid in self._workers]
             return
@@ -282,7 +282,7 @@ class WorkerSet:
         self._actions += [Event.RELOADING, *(Send(pid, Command.RELOAD) for pid in self._workers)]
 
     def reloaded(self, pid: int) -> None:
-        """A worker has loaded it, or never will."""
+        """A worker has finished reloading, or will never do so."""
         if pid in self._reloading:
             self._reloading.discard(pid)
             if not self._reloading:

@@ -1,4 +1,10 @@
-"""The access log: one line per exchange (`log_lines`). They are collected, and a thread of their own writes them."""
+"""The access log: one line per exchange, written in batches by a thread of its own.
+
+A visitor cannot forge a line: JSON escapes every control character; ``combined`` and ``text`` write everything but
+visible ASCII, and the quote and backslash, as ``\\xHH`` (as nginx does).
+
+The log never contains the token of an invitation: `without_token` removes it, whatever the request's outcome.
+"""
 
 import logging
 import os
@@ -30,10 +36,10 @@ MAX_BATCHES = 64
 
 
 class AccessLog:
-    """Takes what happened, writes lines. ``wanted`` is False where nobody wants any.
+    """Formats and writes the lines. ``wanted`` is False if the access log is off.
 
-    StartError if the target cannot be opened. It is written to by a thread, so that a full disk or a stalled pipe
-    never stops traffic; what it cannot take in time is dropped and counted in ``dropped``.
+    StartError if the target cannot be opened. A thread writes, so that a full disk or a stalled pipe never stops
+    traffic; lines that the target does not take in time are dropped and counted in ``dropped``.
     """
 
     def __init__(self, target: str | Path, line: Format, loop: AbstractEventLoop) -> None:
@@ -55,7 +61,7 @@ class AccessLog:
             self._thread.start()
 
     def write(self, visitor: Visitor, head: RequestHead, outcome: Outcome) -> None:
-        """Log one exchange; it is in the target soon, not at once, so ``outcome`` must not change any more."""
+        """Log one exchange. It is formatted and written later, so ``outcome`` must not change any more."""
         if not self.wanted:
             return
         ended = self._ended
@@ -73,7 +79,7 @@ class AccessLog:
         self._lines += [line(*one) for one in ended]
 
     def flush(self) -> None:
-        """Hand what was gathered to the thread."""
+        """Pass the collected lines to the thread."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -92,23 +98,23 @@ class AccessLog:
         self._lines = []
 
     def reopen(self) -> None:
-        """Open a file anew before the next batch: it was renamed (logrotate, SIGUSR1)."""
+        """Reopen the file before the next batch, because it was renamed (logrotate(8), SIGUSR1)."""
         self._reopen.set()
         with suppress(Full):
             self._batches.put_nowait(b"")  # wakes the thread; a full queue keeps it awake
 
     def take_lost(self) -> int:
-        """How many lines were lost since this was asked last."""
+        """The number of lines lost since the last call."""
         lost, self._told = self.dropped - self._told, self.dropped
         return lost
 
     def hand_over(self, own: Callable[[int], None]) -> None:
-        """Have ``own`` make somebody else the owner of the file, if it was made here: another's stays theirs."""
+        """Call ``own`` to change the owner of the file, if it was created here."""
         if self._made:
             own(self._file)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Write what is left; a target that takes longer than ``seconds`` loses it."""
+        """Write the remaining lines; those that the target does not take within ``seconds`` are lost."""
         self.flush()
         if self.wanted:
             with suppress(Full):
@@ -151,7 +157,7 @@ def _open_at_start(target: str | Path) -> tuple[int, bool]:
 
 
 def _open(target: str | Path) -> tuple[int, bool]:
-    """The file, and whether it was made just now."""
+    """The open file, and whether it was created just now."""
     if not isinstance(target, Path):
         return (sys.stdout if target == "stdout" else sys.stderr).fileno(), False
     # To open a FIFO for writing alone would wait for a reader; its buffer holds what comes before (fifo(7)).

@@ -1,7 +1,9 @@
-"""How many connections each address has, in memory that the workers share: a limit for each address holds for the gate.
+"""The number of connections from each address, in memory shared by the workers, for limits that hold for the whole
+gate.
 
-A worker writes its own table and reads those of the others. An address has its place in one of many small buckets, by
-Python's hash, which is secret and the same in every worker, since they are forked. A cell is 8 bytes, written at once.
+A worker writes its own table and reads the others'. An address is stored in one of many small buckets, chosen by
+Python's hash, which is secret and the same in every worker, since they are forked. A cell is 8 bytes and is written
+atomically.
 """
 
 from collections.abc import Iterable
@@ -27,7 +29,7 @@ class AddressCounts:
         self._own: dict[str, tuple[int, int, int]] = {}
 
     def change(self, address: str, by: int) -> None:
-        """This worker has so many connections more from there; nobody else may say so here."""
+        """Add ``by`` to this worker's connections from an address. Only this worker may call it."""
         count, at, key = self._own.get(address) or (0, *self._find_slot(address))
         count += by
         if count:
@@ -45,26 +47,26 @@ class AddressCounts:
             return -1, key
 
     def own(self, address: str) -> int:
-        """How many this worker has from there, in the table or not. Only it may ask."""
+        """This worker's connections from an address, in the table or not. Only this worker may call it."""
         return self._own[address][0] if address in self._own else 0
 
     def count(self, address: str) -> int:
-        """How many there are from there, as far as the table knows."""
+        """The connections from an address, as far as the table holds them."""
         start, key = _bucket_and_key(address)
         return sum(cell & _MOST for cell in self._cells[start : start + SLOTS].tolist() if cell >> _COUNT_BITS == key)
 
     def clear(self) -> None:
-        """The worker is gone, and so are its connections."""
+        """Reset the table: the worker has ended, and its connections with it."""
         self._own.clear()
         self._cells.cast("B")[:] = bytes(len(self._cells) * 8)
 
 
 def _bucket_and_key(address: str) -> tuple[int, int]:
-    """Where the bucket of this address begins, and the address in short."""
+    """The start of the address's bucket, and the key that identifies it there."""
     number = hash(address) & (1 << 64) - 1
     return number % BUCKETS * SLOTS, number // BUCKETS & _KEYS
 
 
 def count_in_all(tables: Iterable[AddressCounts], address: str) -> int:
-    """The connections from there, to every worker."""
+    """The connections from an address to all workers."""
     return sum(address_counts.count(address) for address_counts in tables)

@@ -1,8 +1,8 @@
-"""What is counted, in memory that every process of the gate shares.
+"""Counters in memory that all processes of the gate share.
 
-Each worker has a row of its own and is the only one to write there; readers add the rows up. A worker that dies leaves
-its row to its replacement, so a counter never goes backwards. A cell is 8 bytes, aligned, and written at once: a reader
-sees the old number or the new one.
+Each worker has a row that only it writes; readers add the rows. When a worker dies, its replacement takes over the row,
+so a counter never decreases. A cell is 8 bytes, aligned, and written atomically: a reader sees the old value or the new
+one.
 """
 
 import mmap
@@ -23,7 +23,7 @@ _SHORTEST = DURATION_BUCKETS[0]
 _STATUSES = 1000
 _REASONS = tuple(reason.value for reason in Reason)
 _HANDSHAKES = ("ok", "failed", "refused")
-# As in `gatekeeper.local.request.Event`, which stands above this module.
+# As in `gatekeeper.local.request.InvitationEvent`, which stands above this module.
 _INVITATIONS = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
@@ -39,7 +39,7 @@ MAX_EXPIRING_CLIENTS = 10_000
 
 
 class Cell(IntEnum):
-    """The single numbers of a row. Times are seconds, of the wall clock unless ``BEAT``, which is monotonic."""
+    """The single values of a row. Times are seconds since the epoch, except ``BEAT``, which is monotonic."""
 
     DURATION_SUM = _NAMED
     CONNECTIONS = _NAMED + 1
@@ -62,7 +62,7 @@ _OPEN = (Cell.CONNECTIONS, Cell.TUNNELS, Cell.HTTP2_CONNECTIONS)
 
 
 class RowState(IntEnum):
-    """What the worker of a row is doing."""
+    """The state of a row's worker."""
 
     NONE = 0
     STARTING = 1
@@ -71,7 +71,7 @@ class RowState(IntEnum):
 
 
 class Metrics:
-    """One worker's row; without ``memory`` nobody else sees it. ``address_counts`` are its connections by address."""
+    """The row of one worker; without ``memory`` it is private. ``address_counts`` are its connections by address."""
 
     __slots__ = ("_counts", "_reals", "address_counts", "duration_sum", "expiring_clients", "refusal_history")
 
@@ -86,36 +86,36 @@ class Metrics:
         self.expiring_clients: set[str] = set()
 
     def expiring(self, sha256: str) -> None:
-        """A client was warned that its certificate ends soon; each certificate is counted once."""
+        """Count a client that was warned that its certificate expires soon, once for each certificate."""
         if len(self.expiring_clients) < MAX_EXPIRING_CLIENTS and sha256 not in self.expiring_clients:
             self.expiring_clients.add(sha256)
             self._counts[Cell.EXPIRING_CLIENTS] = len(self.expiring_clients)
 
     def answered(self, status: int, duration: float) -> None:
-        """A request got this status after ``duration`` seconds."""
+        """Count a response with this status after ``duration`` seconds."""
         slot = bisect_left(DURATION_BUCKETS, duration) if duration > _SHORTEST else 0
         self._counts[status * _SLOTS + slot] += 1
         self.duration_sum += duration
 
     def refused(self, reason: Reason, now: float) -> None:
-        """A visitor was told no, at this time of the wall clock."""
+        """Count a refusal at ``now``, seconds since the epoch."""
         self._counts[_REFUSALS + _REASONS.index(reason)] += 1
         self.refusal_history.add(now)
 
     def handshake_ended(self, result: str) -> None:
-        """A TLS handshake ended: "ok", "failed", or "refused" for its certificate."""
+        """Count a TLS handshake: "ok", "failed", or "refused" because of its certificate."""
         self._counts[_HANDSHAKE + _HANDSHAKES.index(result)] += 1
 
     def invitation_event(self, event: str) -> None:
-        """Something happened to an invitation, see `gatekeeper.local.request.Event`."""
+        """Count an event of `gatekeeper.local.request.InvitationEvent`."""
         self._counts[_INVITED + _INVITATIONS.index(event)] += 1
 
     def change(self, cell: Cell, by: int) -> None:
-        """Add to a number."""
+        """Add to a value."""
         self._counts[cell] += by
 
     def set(self, cell: Cell, value: int) -> None:
-        """Set a number."""
+        """Set a value."""
         self._counts[cell] = value
 
     def set_time(self, cell: Cell, value: float) -> None:
@@ -123,12 +123,14 @@ class Metrics:
         self._reals[cell] = value
 
     def beat(self, now: float) -> None:
-        """Say that the worker lives, at this time of the monotonic clock, and publish what is not yet."""
+        """Record that the worker is alive at ``now`` (monotonic), and publish values that are kept outside the shared
+        memory.
+        """
         self._reals[Cell.BEAT] = now
         self._reals[Cell.DURATION_SUM] = self.duration_sum
 
     def begin(self, pid: int, now: float, wall: float) -> None:
-        """A new worker takes the row over: what is open starts at 0, what is counted goes on."""
+        """Take over the row for a new worker: gauges start at 0, counters continue."""
         for cell in (*_OPEN, Cell.RELOAD_FAILED, Cell.EXPIRING_CLIENTS):
             self._counts[cell] = 0
         self._counts[Cell.PID] = pid
@@ -137,7 +139,7 @@ class Metrics:
         self._reals[Cell.BEAT] = now
 
     def end(self) -> None:
-        """The worker is gone."""
+        """Mark the row as free: its worker has ended."""
         for cell in _OPEN:
             self._counts[cell] = 0
         self.address_counts.clear()
@@ -147,30 +149,30 @@ class Metrics:
     # -- reading
 
     def count(self, cell: Cell) -> int:
-        """A number."""
+        """A value."""
         return self._counts[cell]
 
     def time(self, cell: Cell) -> float:
-        """A time, or another number that is not whole."""
+        """A time, or another value that is not an integer."""
         return self._reals[cell]
 
     @property
     def refusals(self) -> Mapping[str, int]:
-        """Refusals by reason, as far as there were any."""
+        """The refusals by reason, without zeros."""
         return {name: count for name, count in self._named(_REFUSALS, _REASONS) if count}
 
     @property
     def handshakes(self) -> Mapping[str, int]:
-        """Handshakes by result, as far as there were any."""
+        """The handshakes by result, without zeros."""
         return {name: count for name, count in self._named(_HANDSHAKE, _HANDSHAKES) if count}
 
     @property
     def invitations(self) -> Mapping[str, int]:
-        """What happened to invitations, as far as anything did."""
+        """The events of invitations, without zeros."""
         return {name: count for name, count in self._named(_INVITED, _INVITATIONS) if count}
 
     def answers(self) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Each status that was answered, and how often in each bucket of duration."""
+        """Each status that was sent, with the counts of its duration buckets."""
         for status in range(100, _STATUSES):
             start = status * _SLOTS
             slots = tuple(self._counts[start : start + _SLOTS])
@@ -183,7 +185,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All rows together. ``durations`` counts the answers of each bucket alone, not those of the shorter ones too."""
+    """The sum of all rows. ``durations`` are counts per bucket, not cumulative."""
 
     requests: Mapping[int, int]
     durations: tuple[int, ...]
@@ -201,7 +203,7 @@ class Totals:
 
 
 class Ledger:
-    """The rows of all workers, and a few numbers of the supervisor's. Made before the first worker is."""
+    """The rows of all workers and one for the supervisor. Created before the first worker is forked."""
 
     def __init__(self, rows: int) -> None:
         self._memory = mmap.mmap(-1, _ROW * 8 * (rows + 1))
@@ -220,15 +222,15 @@ class Ledger:
 
     @property
     def stopping(self) -> bool:
-        """Whether the gate as a whole is on its way out."""
+        """Whether the gate is shutting down."""
         return self._own.count(Cell.STATE) == RowState.DRAINING
 
     def stop(self) -> None:
-        """The gate is on its way out: nobody is ready any more."""
+        """Mark the gate as shutting down: readiness fails from now on."""
         self._own.set(Cell.STATE, RowState.DRAINING)
 
     def restarted(self) -> None:
-        """A worker that had ended by itself was replaced."""
+        """Count a worker that was replaced because it had ended by itself."""
         self._own.change(Cell.RESTARTS, 1)
 
     @property
@@ -238,12 +240,12 @@ class Ledger:
 
     @property
     def reload_failed(self) -> bool:
-        """Whether the state in force is not the one on disk, in any process."""
+        """Whether the last reload failed in any process, so that the configuration in force is not the one on disk."""
         return any(row.count(Cell.RELOAD_FAILED) for row in (self._own, *self.workers))
 
     @property
     def workers(self) -> Iterator[Metrics]:
-        """The rows that belong to a living worker."""
+        """The rows of running workers."""
         return (row for row in self.rows if row.count(Cell.PID))
 
     @property
@@ -263,7 +265,7 @@ class Ledger:
         return [sum(counts) for counts in zip(*(row.refusal_history.counts(now) for row in self.rows), strict=True)]
 
     def totals(self) -> Totals:
-        """Add everything up."""
+        """The sum of all rows."""
         requests: dict[int, int] = {}
         durations = [0] * _SLOTS
         refusals, handshakes = dict.fromkeys(_REASONS, 0), dict.fromkeys(_HANDSHAKES, 0)

@@ -1,4 +1,4 @@
-"""What stands in a certificate (RFC 5280, 4.1), as bytes and with every extension unread."""
+"""The parts of a certificate (RFC 5280, 4.1) as bytes; extensions are not parsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """``value`` is what the OCTET STRING holds."""
+    """``value`` is the content of the extension's OCTET STRING."""
 
     critical: bool
     value: bytes
@@ -43,10 +43,10 @@ Extensions = Mapping[bytes, Extension]
 
 @dataclass(frozen=True, slots=True)
 class RawCertificate:
-    """A certificate whose signature nobody has verified.
+    """A certificate whose signature has not been verified.
 
-    ``version`` is 1 for v1. ``spki`` is the SubjectPublicKeyInfo, ``algorithm`` the AlgorithmIdentifier beside the
-    signature, ``signed`` is what was signed; all as they stand in ``der``. Times are seconds since the epoch.
+    ``version`` is 1 for v1. ``spki`` is the SubjectPublicKeyInfo, ``algorithm`` the AlgorithmIdentifier of the
+    signature, ``signed`` the signed bytes; all unchanged from ``der``. Times are seconds since the epoch.
     """
 
     der: bytes
@@ -64,9 +64,9 @@ class RawCertificate:
 
 
 def parse_certificate(der: bytes) -> RawCertificate:
-    """The parts of one certificate in DER or BER; ValueError if its frame is broken.
+    """The parts of one certificate in DER or BER; ValueError if its structure is broken.
 
-    What extensions hold is not looked at, so it cannot be wrong here.
+    The contents of extensions are not parsed, so a malformed one is no error here.
     """
     try:
         return _parse(der)
@@ -101,7 +101,7 @@ def _parse(der: bytes) -> RawCertificate:
 
 
 def read_extensions(data: bytes, one: Element) -> dict[bytes, Extension]:
-    """Extensions (RFC 5280, 4.1), without those that stand there twice; DERError if it is no list of them."""
+    """The extensions (RFC 5280, 4.1) that occur once; DERError if the list is malformed."""
     found: dict[bytes, Extension] = {}
     twice = set()
     for extension in children(data, one):
@@ -119,5 +119,7 @@ def read_extensions(data: bytes, one: Element) -> dict[bytes, Extension]:
 
 
 def key_bits(spki: bytes) -> bytes:
-    """The key itself, as key identifiers are made of it (RFC 5280, 4.2.1.2); DERError if there is none."""
+    """The subjectPublicKey bits, from which key identifiers are computed (RFC 5280, 4.2.1.2); DERError if there are
+    none.
+    """
     return content(spki, only(spki)[1])[1:]

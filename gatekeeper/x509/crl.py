@@ -1,4 +1,4 @@
-"""What stands in a revocation list (RFC 5280, 5.1), as bytes; only the extensions of its entries are read."""
+"""The parts of a CRL (RFC 5280, 5.1) as bytes; only the extensions of its entries are parsed."""
 
 from dataclasses import dataclass
 
@@ -36,9 +36,9 @@ _KNOWN_EXTENSIONS = 4096
 
 @dataclass(frozen=True, slots=True)
 class RawList:
-    """A list whose signature nobody has verified. Times are seconds since the epoch.
+    """A CRL whose signature has not been verified. Times are seconds since the epoch.
 
-    ``revoked`` are serials; ``removed`` are those with the reason removeFromCRL, which are revoked no longer.
+    ``revoked`` are serial numbers; ``removed`` are those with the reason removeFromCRL, which are no longer revoked.
     """
 
     issuer: Name
@@ -53,7 +53,8 @@ class RawList:
 
 
 def parse_list(der: bytes) -> RawList:
-    """The parts of one list in DER or BER; ValueError if its frame is broken, or an entry says what is not understood.
+    """The parts of one CRL in DER or BER; ValueError if its structure is broken, NotUnderstoodError for an unknown
+    critical entry extension.
 
     A million entries take about a second.
     """
@@ -125,7 +126,9 @@ def _entries(der: bytes, entries: Element) -> tuple[frozenset[int], frozenset[in
 
 
 def _is_removed(extensions: bytes) -> bool:
-    """RFC 5280, 5.3: a list with a critical extension that is not understood must not be used, whatever its entry."""
+    """Whether an entry is removed. RFC 5280, 5.3: a CRL with an unknown critical entry extension must not be used at
+    all.
+    """
     found = read_extensions(extensions, element(extensions, 0, len(extensions)))
     for oid, extension in found.items():
         if oid == _CERTIFICATE_ISSUER:  # 5.3.3: of another authority
@@ -137,7 +140,7 @@ def _is_removed(extensions: bytes) -> bool:
 
 
 def _reason(extension: Extension) -> int | None:
-    """An unreadable reason is none: the certificate is revoked."""
+    """The reason of an entry; an unreadable one counts as none, so the certificate is revoked."""
     try:
         value = extension.value
         return integer(value, element(value, 0, len(value)), ENUMERATED)
@@ -146,11 +149,11 @@ def _reason(extension: Extension) -> int | None:
 
 
 class NotUnderstoodError(ValueError):
-    """The list can be read, but not relied on; the message goes on behind the name of its file."""
+    """The CRL is well formed but must not be used; the message continues the name of its file."""
 
 
 def not_understood(oid: bytes) -> NotUnderstoodError:
-    """The error for a critical extension that nobody here knows."""
+    """The error for an unknown critical extension."""
     return NotUnderstoodError(f"is a CRL with a critical extension that is not understood ({dotted(oid)})")
 
 
@@ -160,10 +163,9 @@ ALL_REASONS = frozenset(range(1, 9))
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Of which certificates a list speaks (issuing distribution point, RFC 5280, 5.2.5).
+    """The certificates that a CRL covers (issuingDistributionPoint, RFC 5280, 5.2.5).
 
-    ``points`` are the general names of the place where it is published, as in a certificate's `point_names`; None
-    where it is for all places.
+    ``points`` are the general names of its distribution point, in the form of `point_names`; None if it covers all.
     """
 
     points: frozenset[bytes] | None = None
@@ -177,9 +179,9 @@ EVERYTHING = Scope()
 
 
 def read_scope(value: bytes) -> Scope:
-    """The scope in the value of an issuing distribution point; DERError if it cannot be read.
+    """The scope in the value of an issuingDistributionPoint; DERError if it cannot be read.
 
-    Defaults may be written out or left away, as OpenSSL takes both.
+    Default values may be encoded, as OpenSSL accepts.
     """
     points: frozenset[bytes] | None = None
     users = authorities = attributes = True
@@ -202,7 +204,7 @@ def read_scope(value: bytes) -> Scope:
 
 
 def point_names(value: bytes, name: Element) -> frozenset[bytes]:
-    """The general names in a DistributionPointName, each with its tag; none for one relative to the issuer."""
+    """The general names in a DistributionPointName, each with its tag; empty for a name relative to the issuer."""
     return frozenset(
         raw(value, one)
         for choice in elements(value, name.start, name.stop)
@@ -212,7 +214,7 @@ def point_names(value: bytes, name: Element) -> frozenset[bytes]:
 
 
 def certificate_points(value: bytes) -> frozenset[bytes]:
-    """The names of all places in a certificate's CRLDistributionPoints (RFC 5280, 4.2.1.13)."""
+    """The names of all distribution points in a certificate's cRLDistributionPoints (RFC 5280, 4.2.1.13)."""
     return frozenset(
         name
         for point in only(value)
@@ -223,7 +225,7 @@ def certificate_points(value: bytes) -> frozenset[bytes]:
 
 
 def read_number(extension: Extension | None) -> int | None:
-    """A CRLNumber or BaseCRLNumber (RFC 5280, 5.2.3, 5.2.4); None where there is none that can be read."""
+    """A CRLNumber or BaseCRLNumber (RFC 5280, 5.2.3 and 5.2.4); None if it is missing or unreadable."""
     if extension is None:
         return None
     try:

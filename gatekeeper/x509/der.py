@@ -1,6 +1,6 @@
 """Elements of DER and BER (X.690) in a buffer.
 
-BER counts because OpenSSL reads it: lengths that are longer than need be, indefinite lengths, strings in pieces.
+BER is accepted because OpenSSL accepts it: lengths in more octets than needed, indefinite lengths, constructed strings.
 """
 
 from typing import NamedTuple
@@ -17,11 +17,11 @@ _DEEPEST = 30
 
 
 class DERError(ValueError):
-    """The bytes are no such element."""
+    """The bytes are not a valid element."""
 
 
 class Element(NamedTuple):
-    """An element: identifier octets as a number, where it begins, where its content begins and stops, where it ends."""
+    """An element: its identifier octets as a number, and the offsets of its start, content, end of content, and end."""
 
     tag: int
     begin: int
@@ -31,7 +31,7 @@ class Element(NamedTuple):
 
 
 def element(data: bytes, at: int, limit: int) -> Element:
-    """The element at ``at``, which may not go on past ``limit``; DERError if there is none."""
+    """The element at offset ``at``, which must end by ``limit``; DERError if there is none."""
     start = at + 2
     if start > limit:
         raise DERError("an element is cut off")
@@ -45,7 +45,7 @@ def element(data: bytes, at: int, limit: int) -> Element:
 
 
 def elements(data: bytes, start: int, stop: int) -> list[Element]:
-    """The elements one behind the other between ``start`` and ``stop``."""
+    """The consecutive elements between ``start`` and ``stop``."""
     found = []
     while start < stop:
         found.append(one := element(data, start, stop))
@@ -54,14 +54,14 @@ def elements(data: bytes, start: int, stop: int) -> list[Element]:
 
 
 def children(data: bytes, parent: Element, tag: int = SEQUENCE) -> list[Element]:
-    """What is in ``parent``, which must have this ``tag``."""
+    """The elements inside ``parent``, which must have this ``tag``."""
     if parent.tag != tag:
         raise DERError(f"expected the tag {tag:#x}, found {parent.tag:#x}")
     return elements(data, parent.start, parent.stop)
 
 
 def only(data: bytes, tag: int = SEQUENCE) -> list[Element]:
-    """What is in the one element that the whole buffer is."""
+    """The elements inside the single element that the buffer consists of."""
     one = element(data, 0, len(data))
     if one.end != len(data):
         raise DERError("something stands behind the end")
@@ -69,7 +69,7 @@ def only(data: bytes, tag: int = SEQUENCE) -> list[Element]:
 
 
 def content(data: bytes, one: Element, depth: int = 0) -> bytes:
-    """The content octets of a string, put together where it comes in pieces (X.690, 8.7.3)."""
+    """The content octets of a string, joined if it is constructed (X.690, 8.7.3)."""
     if not one.tag & CONSTRUCTED:
         return data[one.start : one.stop]
     if depth > _DEEPEST:
@@ -78,26 +78,26 @@ def content(data: bytes, one: Element, depth: int = 0) -> bytes:
 
 
 def raw(data: bytes, one: Element) -> bytes:
-    """The element as it stands there, tag and length included."""
+    """The whole element, tag and length included."""
     return data[one.begin : one.end]
 
 
 def integer(data: bytes, one: Element, tag: int = INTEGER) -> int:
-    """The number in an INTEGER (X.690, 8.3)."""
+    """The value of an INTEGER (X.690, 8.3)."""
     if one.tag != tag or one.start == one.stop:
         raise DERError("expected a number")
     return int.from_bytes(data[one.start : one.stop], "big", signed=True)
 
 
 def boolean(data: bytes, one: Element, tag: int = BOOLEAN) -> bool:
-    """Everything but 0 is true (X.690, 8.2.2), for OpenSSL too."""
+    """The value of a BOOLEAN: any octet but 0 is true (X.690, 8.2.2), as in OpenSSL."""
     if one.tag != tag or one.stop - one.start != 1:
         raise DERError("expected a boolean")
     return data[one.start] != 0
 
 
 def dotted(oid: bytes) -> str:
-    """The content of an OBJECT IDENTIFIER as text: ``2.5.4.3`` (X.690, 8.19)."""
+    """The content of an OBJECT IDENTIFIER in dotted form: ``2.5.4.3`` (X.690, 8.19)."""
     if not oid or oid[-1] & 0x80:
         raise DERError("an object identifier is cut off")
     arcs, arc = [], 0
@@ -121,7 +121,7 @@ def encode(tag: int, *contents: bytes) -> bytes:
 
 
 def _long(data: bytes, at: int, limit: int, depth: int) -> Element:
-    """An element whose tag or length takes more than one octet (X.690, 8.1.2.4, 8.1.3.5, 8.1.3.6)."""
+    """An element whose tag or length takes several octets (X.690, 8.1.2.4, 8.1.3.5 and 8.1.3.6)."""
     start, tag = at, data[at]
     if tag & _LONG_TAG == _LONG_TAG:
         start += 1
@@ -151,7 +151,7 @@ def _long(data: bytes, at: int, limit: int, depth: int) -> Element:
 
 
 def _end_of_contents(data: bytes, at: int, limit: int, depth: int) -> int:
-    """Where the two zero octets stand that end what has no length."""
+    """The offset of the two zero octets that end an element of indefinite length (X.690, 8.1.5)."""
     if depth > _DEEPEST:
         raise DERError("elements are nested too deeply")
     while data[at : at + 2] != b"\0\0":

@@ -1,4 +1,4 @@
-"""The extensions that somebody asks for, each read by itself; what cannot be read is None."""
+"""Parsers for the extensions that are used, each on its own; one that cannot be parsed is None."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -33,7 +33,7 @@ _OTHER_NAME, _EMAIL, _DNS, _DIRECTORY, _URI, _IP = 0x80, 0x81, 0x82, 0x84, 0x86,
 
 
 def read(parse: Callable[[bytes], _Value], value: bytes) -> _Value | None:
-    """What ``parse`` makes of an extension's value, None if it cannot."""
+    """The result of ``parse`` for an extension's value; None if it raises DERError."""
     try:
         return parse(value)
     except (ValueError, IndexError):
@@ -42,7 +42,7 @@ def read(parse: Callable[[bytes], _Value], value: bytes) -> _Value | None:
 
 @dataclass(frozen=True, slots=True)
 class AlternativeNames:
-    """A SubjectAlternativeName (RFC 5280, 4.2.1.6). ``undecoded`` counts what is of a known kind and cannot be read."""
+    """A subjectAltName (RFC 5280, 4.2.1.6). ``undecoded`` lists names of a known type that could not be decoded."""
 
     emails: tuple[str, ...] = ()
     dns_names: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ NO_NAMES = AlternativeNames()
 
 
 def alternative_names(value: bytes) -> AlternativeNames:
-    """The names in an extension's value; DERError if it is no list at all."""
+    """The names in a subjectAltName; DERError if the list is malformed."""
     found: dict[int, list[str]] = {_OTHER_NAME: [], _EMAIL: [], _DNS: [], _URI: [], _IP: []}
     directories: list[Name] = []
     undecoded = 0
@@ -86,7 +86,7 @@ def _ia5(value: bytes, one: Element) -> str:
 
 
 def _upn(value: bytes, one: Element) -> str | None:
-    """The user principal name of Windows: an otherName whose value is a string. None for other kinds."""
+    """The user principal name of Windows (an otherName with a string value); None for other types."""
     kind, wrapped = elements(value, one.start, one.stop)
     if kind.tag != OID or value[kind.start : kind.stop] != _UPN:
         return None
@@ -114,17 +114,17 @@ def _uris(value: bytes, names: list[Element]) -> Iterator[str]:
 
 
 def object_identifiers(value: bytes) -> tuple[str, ...]:
-    """An ExtendedKeyUsage (4.2.1.12): dotted OIDs."""
+    """The dotted OIDs of an extKeyUsage (RFC 5280, 4.2.1.12)."""
     return tuple(dotted(value[one.start : one.stop]) for one in only(value) if one.tag == OID)
 
 
 def policies(value: bytes) -> tuple[str, ...]:
-    """CertificatePolicies (4.2.1.4): dotted OIDs; what qualifies them is not read."""
+    """The dotted OIDs of certificatePolicies (RFC 5280, 4.2.1.4); qualifiers are ignored."""
     return tuple(dotted(value[oid.start : oid.stop]) for one in only(value) for oid in children(value, one)[:1])
 
 
 def basic_constraints(value: bytes) -> tuple[bool, int | None]:
-    """Whether it is an authority, and how many more may be below it (4.2.1.9)."""
+    """cA and pathLenConstraint (RFC 5280, 4.2.1.9)."""
     authority, length = False, None
     for one in only(value):
         if one.tag == BOOLEAN:
@@ -139,7 +139,7 @@ DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN = 0, 5, 6
 
 
 def bits(value: bytes) -> frozenset[int]:
-    """The bits that are set in a BIT STRING (X.690, 8.6)."""
+    """The numbers of the bits that are set in a BIT STRING (X.690, 8.6)."""
     one = element(value, 0, len(value))
     if one.tag & ~_CONSTRUCTED != BIT_STRING:
         raise DERError("expected bits")
@@ -148,7 +148,7 @@ def bits(value: bytes) -> frozenset[int]:
 
 
 def ocsp_responders(value: bytes) -> tuple[str, ...]:
-    """The URIs of OCSP responders in an AuthorityInfoAccess (4.2.2.1)."""
+    """The URIs of OCSP responders in an authorityInfoAccess (RFC 5280, 4.2.2.1)."""
     found: list[str] = []
     for one in only(value):
         method, place = children(value, one)

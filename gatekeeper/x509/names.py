@@ -1,7 +1,7 @@
-"""Distinguished names: as OpenSSL writes them, as RFC 4514 writes them, as they compare, and as single values.
+"""Distinguished names: printed as OpenSSL and as RFC 4514 do, compared, and as single values.
 
-nginx puts what ``X509_NAME_print_ex(…, XN_FLAG_RFC2253)`` writes into ``$ssl_client_s_dn``, so an app behind gatekeeper
-reads the names it always read, byte for byte.
+nginx sets ``$ssl_client_s_dn`` to what ``X509_NAME_print_ex(…, XN_FLAG_RFC2253)`` prints (X509_NAME_print_ex(3)); an
+app behind the gate gets the same bytes.
 """
 
 import re
@@ -28,7 +28,7 @@ _OID_ROOM = 79  # OpenSSL's buffer for an OID as text, less its NUL
 
 
 class Attribute(NamedTuple):
-    """A type and a value. ``oid`` and ``value`` are content octets; ``rdn`` is in which SET it stands."""
+    """A type and a value. ``oid`` and ``value`` are content octets; ``rdn`` is the index of its SET in the name."""
 
     rdn: int
     oid: bytes
@@ -45,7 +45,7 @@ Name = tuple[Attribute, ...]
 
 
 def read_name(data: bytes, one: Element) -> Name:
-    """The attributes of a Name (RFC 5280, 4.1.2.4) in their order; DERError if it is none."""
+    """The attributes of a Name (RFC 5280, 4.1.2.4) in their order; DERError if it is malformed."""
     found = []
     for at, rdn in enumerate(children(data, one)):
         for pair in children(data, rdn, SET):
@@ -60,7 +60,7 @@ def read_name(data: bytes, one: Element) -> Name:
 
 
 def encode_name(name: Name) -> bytes:
-    """The Name in DER, as it stood there if it was DER."""
+    """The Name in DER; the original bytes if those were DER."""
     rdns = (group for _, group in groupby(name, key=lambda one: one.rdn))
     return encode(SEQUENCE, *(encode(SET, *map(_encode_attribute, rdn)) for rdn in rdns))
 
@@ -70,9 +70,9 @@ def _encode_attribute(one: Attribute) -> bytes:
 
 
 def text_of(tag: int, value: bytes) -> str | None:
-    """What a string says, None if its octets are no valid form of its type.
+    """The text of a string; None if its octets are not valid for its type.
 
-    T61String is read as ISO 8859-1, as everybody does; what could be UTF-8 as well is neither.
+    T61String is read as ISO 8859-1, as is common practice; one that could be UTF-8 as well is ambiguous, hence None.
     """
     try:
         match tag & 0x1F:
@@ -93,7 +93,7 @@ def text_of(tag: int, value: bytes) -> str | None:
 
 
 def printed(one: Attribute) -> str:
-    """The text of an attribute; the ASCII in it where it is a string that cannot be decoded, "" where it is none."""
+    """The text of an attribute; only its ASCII characters if it cannot be decoded, empty if it is no string."""
     text = text_of(one.tag, one.value)
     if text is None and _WIDTHS.get(one.tag & 0x1F) in (0, 1):
         return bytes(octet for octet in one.value if octet < 0x80).decode("ascii")
@@ -112,7 +112,7 @@ def _t61(value: bytes) -> str | None:
 
 
 def texts(name: Name, oid: bytes) -> tuple[str, ...]:
-    """What the attributes of this type say, without those that cannot be decoded."""
+    """The texts of the attributes of this type, without those that cannot be decoded."""
     found = (text_of(one.tag, one.value) for one in name if one.oid == oid)
     return tuple(text for text in found if text is not None)
 
@@ -130,7 +130,7 @@ def short_name(oid: bytes) -> str | None:
 
 
 def rfc2253(name: Name) -> str:
-    """The name as OpenSSL writes it: last part first, ``,`` between parts, ``+`` within one, pure ASCII."""
+    """The name as OpenSSL prints it: last RDN first, ``,`` between RDNs, ``+`` within one, ASCII only."""
     return _joined(name, _openssl_attribute)
 
 
@@ -172,7 +172,9 @@ def _escaped(value: bytes, width: int) -> str:
 
 
 def _character(point: int, width: int, *, first: bool, last: bool) -> str:
-    """RFC 2253, 2.4, and ``\\XX`` for each octet of UTF-8 beyond ASCII. Width 0: an octet of UTF-8 already."""
+    """Escape a character as in RFC 2253, 2.4, and non-ASCII as ``\\XX`` for each octet of UTF-8. Width 0 is such an
+    octet.
+    """
     if point in _SPECIAL or (point == 0x20 and (first or last)) or (point == 0x23 and first):
         return "\\" + chr(point)
     if 0x20 <= point <= 0x7E:
@@ -190,7 +192,7 @@ _ESCAPED = re.compile(r'[,+"\\<>;]|\A[ #]| \Z')
 
 
 def rfc4514(name: Name) -> str:
-    """The name for people and rules: last part first, letters beyond ASCII as they are, hex for what is no text."""
+    """The name for people and rules: last RDN first, non-ASCII letters unescaped, hex for values that are no text."""
     return _joined(name, _rfc4514_attribute)
 
 
@@ -212,9 +214,9 @@ _UNESCAPED = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
 def normal_rfc4514(text: str) -> str:
-    """A name as somebody wrote it, as `rfc4514` would write it; ValueError if it is none.
+    """A name written by a person in the form of `rfc4514`; ValueError if it is malformed.
 
-    Blanks around separators, hex for characters and the case of types do not matter; the order of parts does.
+    Blanks around separators, hex escapes and the case of types are normalized; the order of RDNs is kept.
     """
     pieces, at = [], 0
     while True:
@@ -242,10 +244,10 @@ _ARCS = {"2.5.4": 106, "0.9.2342.19200300.100.1": 61, "1.2.840.113549.1.9": 21, 
 
 @cache
 def _types() -> dict[str, str]:
-    """Short and long names of the attributes that stand in names, in small letters: OpenSSL's short ones.
+    """The OIDs of attribute types by short and long name, in lower case; the short names are OpenSSL's.
 
-    They are looked up by number: what OpenSSL does not know by name leaves an error in its queue, and the next call of
-    `ssl` in this thread would raise that.
+    They are looked up by number: a name unknown to OpenSSL would leave an error in its queue, which the next call of
+    `ssl` in this thread would raise.
     """
     found = {"e": "emailAddress", "s": "ST"}
     for arc, end in _ARCS.items():
@@ -285,8 +287,8 @@ Canonical = tuple[tuple[int, bytes, int, bytes], ...]
 
 @lru_cache(1024)
 def canonical(name: Name) -> Canonical:
-    """Equal for names that are the same by RFC 5280, 7.1: case and runs of blanks mean nothing in ASCII, nor does the
-    string type. As X509_NAME_cmp(3) compares.
+    """A value that is equal for names that match by RFC 5280, 7.1: case, runs of blanks and the string type are
+    ignored, as X509_NAME_cmp(3) does.
     """
     return tuple(sorted(map(_canonical_attribute, name)))
 

@@ -40,7 +40,7 @@ _NEXT_UPDATE, _CERTIFICATES, _VERSION = 0xA0, 0xA0, 0xA0
 
 @dataclass(frozen=True, slots=True)
 class SingleResponse:
-    """What is said about one certificate. ``good`` is None where it is unknown. Times are seconds since the epoch."""
+    """The status of one certificate. ``good`` is None if it is unknown. Times are seconds since the epoch."""
 
     hash_name: str | None
     name_hash: bytes
@@ -51,7 +51,7 @@ class SingleResponse:
     next_update: float | None
 
     def is_about(self, certificate: RawCertificate, issuer: RawCertificate) -> bool:
-        """RFC 6960, 4.1.1: a serial means something only together with its issuer."""
+        """Whether the status is that of this certificate: issuer and serial number together (RFC 6960, 4.1.1)."""
         if self.hash_name is None or self.serial != certificate.serial:
             return False
         return (self.name_hash, self.key_hash) == _issuer_hashes(issuer, self.hash_name)
@@ -59,7 +59,7 @@ class SingleResponse:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A response whose signature nobody has verified. ``certificates`` (DER) came along."""
+    """A response whose signature has not been verified. ``certificates`` (DER) are those sent with it."""
 
     singles: tuple[SingleResponse, ...]
     certificates: tuple[bytes, ...]
@@ -69,9 +69,9 @@ class Response:
 
 
 def make_request(certificate: RawCertificate, issuer: RawCertificate) -> bytes:
-    """The question about one certificate. Without a nonce: most responders prepare their answers.
+    """A request for one certificate, without a nonce, since most responders sign their responses in advance.
 
-    SHA-1 only finds the issuer here, and is the one hash that every responder knows (RFC 5019, 2.1.1).
+    SHA-1 only identifies the issuer here; every responder supports it (RFC 5019, 2.1.1).
     """
     serial = certificate.serial
     number = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
@@ -81,12 +81,12 @@ def make_request(certificate: RawCertificate, issuer: RawCertificate) -> bytes:
 
 
 def _issuer_hashes(issuer: RawCertificate, name: str) -> tuple[bytes, bytes]:
-    """Of the issuer's name and key (RFC 6960, 4.1.1)."""
+    """The hashes of the issuer's name and key (RFC 6960, 4.1.1)."""
     return hashlib.new(name, encode_name(issuer.subject)).digest(), hashlib.new(name, key_bits(issuer.spki)).digest()
 
 
 def parse_response(data: bytes) -> Response:
-    """The parts of a response; ValueError if its frame is broken, or it says that there is no answer."""
+    """The parts of a response; ValueError if its structure is broken or its status is not successful."""
     try:
         return _parse(data)
     except IndexError as error:

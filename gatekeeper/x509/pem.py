@@ -1,4 +1,4 @@
-"""PEM (RFC 7468) as OpenSSL reads it: text around the blocks, blanks in them, older labels."""
+"""PEM (RFC 7468) as leniently as OpenSSL reads it: text around the blocks, blanks in them, older labels."""
 
 import re
 from binascii import Error as BinasciiError
@@ -16,13 +16,13 @@ _LINE = 48  # octets of a line of 64 characters (RFC 7468, 2)
 
 
 def encode(label: bytes, der: bytes) -> bytes:
-    """One block."""
+    """One block of PEM."""
     lines = (b2a_base64(der[at : at + _LINE]) for at in range(0, len(der), _LINE))
     return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label, b"".join(lines), label)
 
 
 def blocks(content: bytes, labels: Iterable[bytes]) -> list[bytes]:
-    """The contents of the blocks with one of these labels, in order; ValueError, naming the block, if one is broken."""
+    """The contents of the blocks with one of these labels, in order; ValueError names the block that is broken."""
     wanted = b"|".join(map(re.escape, labels))
     found = []
     pattern = re.compile(rb"-----BEGIN (" + wanted + rb")-----(.*?)-----END \1-----", re.DOTALL)

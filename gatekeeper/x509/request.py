@@ -1,4 +1,4 @@
-"""What stands in a certificate request (PKCS #10, RFC 2986, 4), as bytes and with every extension unread."""
+"""The parts of a certificate request (PKCS #10, RFC 2986, 4) as bytes; extensions are not parsed."""
 
 from dataclasses import dataclass
 
@@ -28,10 +28,10 @@ _ATTRIBUTES = 0xA0
 
 @dataclass(frozen=True, slots=True)
 class RawRequest:
-    """A request whose signature nobody has verified.
+    """A request whose signature has not been verified.
 
-    ``version`` is 1 for v1, the only one there is. ``extensions`` are those that are asked for; None where they cannot
-    be read. The rest is as in a `gatekeeper.x509.certificate.RawCertificate`.
+    ``version`` is 1 for v1, the only one that is defined. ``extensions`` are the requested ones; None if they cannot be
+    read. The rest is as in `gatekeeper.x509.certificate.RawCertificate`.
     """
 
     der: bytes
@@ -50,7 +50,7 @@ class RawRequest:
 
 
 def read_request(content: bytes) -> RawRequest:
-    """The request in a file, PEM (the first one) or DER; ValueError if there is none, or its frame is broken."""
+    """The request in a file, PEM (the first one) or DER; ValueError if there is none or its structure is broken."""
     if b"-----BEGIN" not in content:
         return parse_request(content)
     found = pem.blocks(content, pem.REQUEST_LABELS)
@@ -60,10 +60,10 @@ def read_request(content: bytes) -> RawRequest:
 
 
 def parse_request(der: bytes) -> RawRequest:
-    """The parts of one request in DER or BER; ValueError if its frame is broken.
+    """The parts of one request in DER or BER; ValueError if its structure is broken.
 
-    Any version is taken, and attributes may be missing, as OpenSSL takes both. What the attributes hold is not looked
-    at, except for the extensions.
+    Any version is accepted, and attributes may be missing, as in OpenSSL. Of the attributes only the requested
+    extensions are read.
     """
     try:
         return _parse(der)

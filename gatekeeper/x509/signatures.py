@@ -1,7 +1,7 @@
-"""Whether a key has signed something: certificates, lists, answers and requests alike.
+"""Verification of signatures on certificates, CRLs, OCSP responses and requests.
 
-The key and the algorithm are given as they stand in the certificate, so that a key of a kind or a spelling that
-`cryptography` does not take means "not verified", and no exception.
+Key and algorithm are passed as DER. A key of a type or encoding that `cryptography` does not support makes the
+signature "not verified"; it raises no exception.
 """
 
 from collections.abc import Mapping
@@ -53,29 +53,29 @@ _BROKEN = (hashes.MD5, hashes.SHA1)
 
 
 def algorithm_name(algorithm: bytes) -> str:
-    """The dotted OID in an AlgorithmIdentifier (RFC 5280, 4.1.1.2); ValueError if there is none."""
+    """The dotted OID of an AlgorithmIdentifier (RFC 5280, 4.1.1.2); ValueError if it is malformed."""
     oid = only(algorithm)[0]
     return dotted(algorithm[oid.start : oid.stop])
 
 
 def key_algorithm(spki: bytes) -> str:
-    """The dotted OID of the kind of a key (RFC 5280, 4.1.2.7); ValueError if there is none."""
+    """The dotted OID of a key's type (RFC 5280, 4.1.2.7); ValueError if it is malformed."""
     return algorithm_name(raw(spki, only(spki)[0]))
 
 
 def digest_of(algorithm: bytes) -> hashes.HashAlgorithm | None:
-    """The hash that an AlgorithmIdentifier signs, None where none is known: Ed25519 signs no hash."""
+    """The hash of a signature algorithm; None if it has none (Ed25519) or is unknown."""
     return _pss(algorithm)[0] if algorithm_name(algorithm) == _PSS else _DIGESTS.get(algorithm_name(algorithm))
 
 
 def broken_digest(algorithm: bytes) -> str | None:
-    """The name of the hash where collisions of it can be made (RFC 6194, RFC 6151), else None."""
+    """The name of the algorithm's hash if collisions can be computed (RFC 6194, RFC 6151), None otherwise."""
     digest = digest_of(algorithm)
     return digest.name if isinstance(digest, _BROKEN) else None
 
 
 def has_signed(spki: bytes, algorithm: bytes, signed: bytes, signature: bytes) -> bool:
-    """Whether the holder of the key in ``spki`` made ``signature`` over ``signed``; no exception, whatever it is."""
+    """Whether the private key of ``spki`` made ``signature`` over ``signed``. Never raises."""
     try:
         _verify(load_der_public_key(spki), algorithm, signed, signature)
     except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, IndexError):
@@ -109,7 +109,9 @@ SIGNING_NO_HASH = frozenset({"1.3.101.112", "1.3.101.113", *ML_DSA})
 
 
 def _pss(algorithm: bytes) -> tuple[hashes.HashAlgorithm, int]:
-    """Hash and salt length of RSASSA-PSS-params (RFC 4055, 3.1). MGF1 uses the same hash, or it is not verified."""
+    """Hash and salt length of RSASSA-PSS-params (RFC 4055, 3.1). A different hash for MGF1 is not supported: not
+    verified.
+    """
     digest: hashes.HashAlgorithm = hashes.SHA1()  # noqa: S303
     mask, salt = digest, 20
     _, *parameters = only(algorithm)

@@ -1,4 +1,4 @@
-"""UTCTime and GeneralizedTime as seconds since the epoch."""
+"""UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5) as seconds since the epoch."""
 
 import re
 from calendar import timegm
@@ -12,9 +12,9 @@ _MOST = (12, 31, 23, 59, 59)
 
 
 def read_time(data: bytes, one: Element) -> float:
-    """The moment that the element names; DERError if it is none.
+    """The time that an element encodes; DERError if it is malformed.
 
-    Years before 1 count as 1: what began so long ago has begun.
+    Years before 1 are read as 1, the earliest that Python's datetime holds.
     """
     text = content(data, one)
     digits = {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(one.tag, 0)
