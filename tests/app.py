@@ -35,8 +35,11 @@ class Asked:
 class App:
     """An aiohttp app on a port of its own. Without a handler it records what it is asked, in ``asked``."""
 
-    def __init__(self, handler: Handler | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, handler: Handler | None = None, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self._tls = tls
+        self._host = host
         self.asked: list[Asked] = []
         self._handler = handler or self._record
         self._loop = asyncio.new_event_loop()
@@ -45,7 +48,7 @@ class App:
     def __enter__(self) -> Self:
         self._thread.start()
         self.port = self.run(self._start())
-        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self._tls else 'http'}://{self._host}:{self.port}"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -69,7 +72,7 @@ class App:
         app.router.add_route("*", "/{path:.*}", self._handler)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, max_field_size=LONGEST_FIELD)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls)
+        site = web.TCPSite(self._runner, self._host, 0, ssl_context=self._tls)
         await site.start()
         assert site._server is not None
         port: int = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]

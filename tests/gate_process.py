@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
@@ -81,12 +81,21 @@ class Gate:
     [upstream]. Everything is awaited by events: a line on stderr, the end of the process, an answer.
     """
 
-    def __init__(self, folder: Path, upstream: str, *, environ: Mapping[str, str] | None = None, **parts: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        upstream: str,
+        *,
+        environ: Mapping[str, str] | None = None,
+        run: Sequence[str] = (),
+        **parts: str,
+    ) -> None:
+        """``run`` goes before the command line."""
         self.folder = folder
         self.log = folder / "access.log"
         configuration = configure(folder, upstream, **parts)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gatekeeper", "serve", "-c", configuration],
+            [*run, sys.executable, "-m", "gatekeeper", "serve", "-c", configuration],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=ROOT,
@@ -101,7 +110,8 @@ class Gate:
         self._out_reader = threading.Thread(target=self._read_out, daemon=True)
         self._out_reader.start()
         self.port = self.admin_port = self.memory_at_start = 0
-        self.admin_port = int(self.wait_for(_ADMIN.fullmatch)[2])
+        admin = self.wait_for(_ADMIN.fullmatch)
+        self.admin_host, self.admin_port = admin[1], int(admin[2])
         for line in self.err:
             if (match := _LISTENING.fullmatch(line)) and match[2]:
                 self.port = self.port or int(match[2])
@@ -179,7 +189,7 @@ class Gate:
 
     def admin(self, path: str) -> tuple[int, Any]:
         """What the admin listener says: status, and its JSON."""
-        connection = HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
+        connection = HTTPConnection(self.admin_host, self.admin_port, timeout=PATIENCE)
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -189,7 +199,7 @@ class Gate:
 
     def admin_text(self, path: str, accept: str = "*/*") -> str:
         """The same as text."""
-        connection = HTTPConnection("127.0.0.1", self.admin_port, timeout=PATIENCE)
+        connection = HTTPConnection(self.admin_host, self.admin_port, timeout=PATIENCE)
         try:
             connection.request("GET", path, headers={"Accept": accept})
             return connection.getresponse().read().decode()

@@ -1,4 +1,5 @@
-"""Four gates that share nothing but files, behind a real HAProxy that speaks the PROXY protocol to them."""
+"""Four gates on machines of their own that share nothing but files, behind a real HAProxy that speaks the PROXY
+protocol to them."""
 
 import asyncio
 import os
@@ -19,6 +20,7 @@ import pytest
 
 from tests.app import App
 from tests.e2e.authority import PASSPHRASE, ca
+from tests.e2e.namespaces import THIS_MACHINE, machines
 from tests.e2e.test_an_upgrade_loses_no_request import alive
 from tests.gate_process import PATIENCE, Gate, until
 from tests.invitations.invited import Invited, invite
@@ -87,9 +89,10 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
     shutil.copy(home / "ca.crl", crl)
     invited = invite(shared / "invitations", time.time())
     with ExitStack() as stack:
-        app = stack.enter_context(App())
+        places = stack.enter_context(machines(REPLICAS))
+        app = stack.enter_context(App(host=THIS_MACHINE))
         gates = []
-        for number in range(REPLICAS):
+        for number, place in enumerate(places):
             folder = tmp_path / f"replica{number}"
             folder.mkdir()
             for source, target in FILES.items():
@@ -97,7 +100,10 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
             gate = Gate(
                 folder,
                 app.url,
-                server='proxy_protocol_from = ["127.0.0.1/32"]',
+                run=place.run,
+                listen=f'"{place.address}:0"',
+                admin=f"{place.address}:0",
+                server=f'proxy_protocol_from = ["{THIS_MACHINE}/32"]',
                 client_auth=f'crl = "{crl}"',
                 tables=f'[invitations]\nfolder = "{invited.invitations.path}"',
             )
@@ -106,7 +112,8 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
             gates.append(gate)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         servers = "\n".join(
-            f"  server gate{number} 127.0.0.1:{gate.port} send-proxy-v2" for number, gate in enumerate(gates)
+            f"  server {place.name} {place.address}:{gate.port} send-proxy-v2"
+            for place, gate in zip(places, gates, strict=True)
         )
         configuration = tmp_path / "haproxy.cfg"
         configuration.write_text(HAPROXY.format(fd=listener.fileno(), servers=servers))
