@@ -91,7 +91,7 @@ def status_of_next(scene: Scene) -> int:
 
 
 def test_a_place_that_lets_connections_hang_is_given_up_in_time(make_scene: MakeScene) -> None:
-    """timeouts.connect for each endpoint; then the next one is asked, and the first left alone."""
+    """timeouts.connect for each endpoint; then the next one is asked, and the first is ejected."""
     scene = endpoints(make_scene)
     scene.app.silent.add(ONE)
     visitor = ask(scene)

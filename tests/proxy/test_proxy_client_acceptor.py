@@ -1,81 +1,502 @@
-"""How many connections are taken from a queue that holds more of them, on a real socket."""
+"""What becomes of connections in the kernel's queue: taken, left to wait, or turned away. On real sockets."""
 
 import asyncio
+import errno
+import logging
+import resource
 import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gatekeeper.proxy.client import acceptor as module
-from gatekeeper.proxy.client.acceptor import BATCH, Acceptor
+from gatekeeper.proxy.client.acceptor import BATCH, PAUSE_SECONDS, SILENT_SECONDS, SPARE_DESCRIPTORS, Acceptor
+from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.telemetry.metrics import Metrics
+from tests.gate_process import PATIENCE
 from tests.proxy.scene import Files, Log
 
 
-class Taken(asyncio.Protocol):
-    """Stands for a client."""
+class Guest(asyncio.Protocol):
+    """Stands for a client's connection: it is counted, and says nothing."""
 
-    def __init__(self, proxy: SimpleNamespace, *_who: str) -> None:
-        proxy.connections.add(self)
+    transport: asyncio.Transport
+
+    def __init__(self, gate: "Gate", proxy: Proxy, address: str) -> None:
+        self.gate = gate
+        self.proxy = proxy
+        self.address = address
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        self.proxy.opened(self)
+        self.gate.arrived.put_nowait(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.proxy.closed(self)
+        self.gate.left.put_nowait(self)
+
+    def judge_anew(self) -> None:
+        pass
+
+    def drain(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+
+class Gate:
+    """An acceptor, its listeners, and the guests that it has let in."""
+
+    def __init__(self, proxy: Proxy, listeners: list[socket.socket], *, shared: bool) -> None:
+        self.arrived: asyncio.Queue[Guest] = asyncio.Queue()
+        self.left: asyncio.Queue[Guest] = asyncio.Queue()
+        self.proxy = proxy
+        self.clients: list[socket.socket] = []
+        self.listeners = listeners
+        self.address = listeners[0].getsockname()
+        speak: Any = lambda proxy, _client, address: Guest(self, proxy, address)  # noqa: E731
+        self.acceptor = Acceptor(proxy, listeners, shared=shared, speak=speak)
+
+    def connect(self, count: int = 1) -> None:
+        """Clients whose connections are complete, in the kernel's queue."""
+        for _ in range(count):
+            client = socket.socket(self.listeners[0].family)
+            client.settimeout(PATIENCE)
+            client.connect(self.address)
+            self.clients.append(client)
+
+    async def guest(self) -> Guest:
+        return await asyncio.wait_for(self.arrived.get(), PATIENCE)
+
+    async def look(self) -> int:
+        """Have the acceptor look once, as when the loop says that a listener is readable. How many came in."""
+        before = len(self.proxy.connections)
+        self.acceptor._readable(self.listeners[0])
+        self.acceptor.pause()
+        if self.acceptor._coming:
+            await asyncio.wait(self.acceptor._coming)
+        return len(self.proxy.connections) - before
+
+
+@asynccontextmanager
+async def opened(
+    files: Files, snapshot: Snapshot, listener: socket.socket | None = None, *, shared: bool = False, **tables: Any
+) -> AsyncIterator[Gate]:
+    settings = files.settings(**tables)
+    log: Any = Log()
+    proxy = Proxy(replace(snapshot, settings=settings), loop=asyncio.get_running_loop(), log=log, metrics=Metrics())
+    listener = listener or socket.create_server(("127.0.0.1", 0), backlog=BATCH * 3)
+    listener.setblocking(False)
+    gate = Gate(proxy, [listener], shared=shared)
+    try:
+        yield gate
+    finally:
+        if listener.fileno() >= 0:
+            gate.acceptor.pause()
+            listener.close()
+        proxy.cut()
+        await proxy.drain(PATIENCE)
+        proxy.local.close()
+        for client in gate.clients:
+            client.close()
+
+
+def is_over(client: socket.socket) -> bool:
+    """Whether the other side has closed the connection."""
+    with suppress(ConnectionResetError):
+        return client.recv(1) == b""
+    return True
+
+
+@pytest.fixture
+def play(files: Files, snapshot: Snapshot) -> Callable[..., None]:
+    """Runs a scene with an opened gate, whose tables of the configuration are named."""
+
+    def run(scene: Callable[[Gate], Awaitable[None]], *arguments: Any, **options: Any) -> None:
+        async def main() -> None:
+            async with opened(files, snapshot, *arguments, **options) as gate:
+                await scene(gate)
+
+        asyncio.run(main())
+
+    return run
+
+
+# -- as many as there is room for
 
 
 @pytest.mark.parametrize(("allowed", "descriptors", "taken"), [(3, 100, 3), (100, 4, 4), (100, 100, BATCH)])
 def test_no_more_are_taken_at_once_than_there_is_room_for(
-    monkeypatch: pytest.MonkeyPatch, allowed: int, descriptors: int, taken: int
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch, allowed: int, descriptors: int, taken: int
 ) -> None:
     """All were waiting when the gate looked; who is left waits in the kernel."""
-    monkeypatch.setattr(module, "ClientConnection", Taken)
-    monkeypatch.setattr(module, "_descriptors", lambda: 2 * descriptors)
-    assert asyncio.run(play(allowed)) == taken
+    limit = 2 * descriptors + SPARE_DESCRIPTORS
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(BATCH + 4)
+        assert await gate.look() == taken
+
+    play(scene, limits={"connections": allowed})
 
 
-async def play(allowed: int) -> int:
-    proxy = SimpleNamespace(
-        loop=asyncio.get_running_loop(),
-        connections=set(),
-        snapshot=SimpleNamespace(expects_proxy_header=lambda _: False),
-        over_limit=lambda _: False,
-        reserve=lambda _: None,
-    )
-    proxy.capacity = lambda coming: allowed - len(proxy.connections)  # those that are coming are in there
-    with socket.create_server(("127.0.0.1", 0), backlog=BATCH * 2) as listener:
-        listener.setblocking(False)
-        waiting = [socket.create_connection(listener.getsockname()) for _ in range(BATCH + 4)]
-        acceptor = Acceptor(proxy, [listener])  # type: ignore[arg-type]
-        acceptor._readable(listener)
-        acceptor.pause()
-        await asyncio.wait(acceptor._coming)
-        for one in waiting:
-            one.close()
-    return len(proxy.connections)
+def test_a_socket_that_others_share_is_not_emptied_at_once(play: Callable[..., None]) -> None:
+    """One at a time, or the first worker to wake up would have all."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(3)
+        assert [await gate.look() for _ in range(4)] == [1, 1, 1, 0]
+
+    play(scene, shared=True)
 
 
-def test_connections_on_their_way_count_for_their_address(files: Files, snapshot: Snapshot) -> None:
+def test_connections_on_their_way_count_for_their_address(play: Callable[..., None]) -> None:
     """All were waiting when the gate looked: with ``connections_per_ip = 2``, 32 were let in at once."""
-    settings = files.settings(limits={"connections_per_ip": 2})
-    assert asyncio.run(crowd(replace(snapshot, settings=settings))) == (2, 0)
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(BATCH)
+        assert await gate.look() == 2
+        gate.proxy.cut()
+        await gate.proxy.drain(PATIENCE)
+        assert gate.proxy.metrics.address_counts.own("127.0.0.1") == 0
+
+    play(scene, limits={"connections_per_ip": 2})
 
 
-async def crowd(snapshot: Snapshot) -> tuple[int, int]:
-    """How many connections of one address are held, and how many are counted once they are closed."""
-    loop = asyncio.get_running_loop()
-    log: Any = Log()
-    proxy = Proxy(snapshot, loop=loop, log=log, metrics=Metrics())
-    with socket.create_server(("127.0.0.1", 0), backlog=BATCH * 2) as listener:
-        listener.setblocking(False)
-        waiting = [socket.create_connection(listener.getsockname()) for _ in range(BATCH)]
-        acceptor = Acceptor(proxy, [listener])
-        acceptor._readable(listener)
-        acceptor.pause()
-        await asyncio.wait(acceptor._coming)
-        held = len(proxy.connections)
-        proxy.cut()
-        await proxy.drain(60.0)
-        for one in waiting:
-            one.close()
-        proxy.local.close()
-    return held, proxy.metrics.address_counts.own("127.0.0.1")
+def test_who_has_too_many_is_sent_away_and_told_in_the_log(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Waiting would take the place of others in the queue."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(2)
+        with caplog.at_level(logging.INFO):
+            assert await gate.look() == 1
+        assert is_over(gate.clients[1])
+        assert "too many connections from this address" in caplog.text
+
+    play(scene, limits={"connections_per_ip": 1})
+
+
+def test_without_room_it_waits_and_then_goes_on(play: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+    """The second client stays in the kernel's queue until the first one leaves. The log says so once."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(2)
+        gate.acceptor.open()
+        first = await gate.guest()
+        assert gate.arrived.empty()
+        first.abort()
+        second = await gate.guest()
+        assert second is not first
+        gate.connect()
+        second.abort()
+        await gate.guest()
+
+    play(scene, limits={"connections": 1})
+    assert caplog.messages == ["accepting pauses: as many are open as limits.connections allows"]
+
+
+def test_a_pause_ends_the_wait_for_room_too(play: Callable[..., None]) -> None:
+    """Or the timer would open what was told to be shut."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(2)
+        gate.acceptor.open()
+        await gate.guest()
+        gate.acceptor._readable(gate.listeners[0])
+        timer = gate.acceptor._retry
+        assert timer is not None
+        gate.acceptor.pause()
+        assert timer.cancelled()
+
+    play(scene, limits={"connections": 1})
+
+
+def test_without_descriptors_it_waits(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each connection needs one, and one towards the app; without them, accept(2) would fail again and again."""
+    limit = 2 + SPARE_DESCRIPTORS
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(2)
+        assert [await gate.look(), await gate.look()] == [1, 0]
+
+    play(scene)
+    assert "file descriptors for 1 connections and no more" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "refuses", "most"),
+    [
+        (1024, 4096, False, (4096 - SPARE_DESCRIPTORS) // 2),
+        (1024, 4096, True, (1024 - SPARE_DESCRIPTORS) // 2),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, False, 1 << 29),
+        (16, 16, False, 1),
+    ],
+)
+def test_the_limit_of_descriptors_is_raised_as_far_as_it_goes(
+    play: Callable[..., None], monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, refuses: bool, most: int
+) -> None:
+    """A process may raise its soft limit to the hard one (getrlimit(2)), where the system does not object."""
+    asked = []
+
+    def setrlimit(_which: int, limits: tuple[int, int]) -> None:
+        asked.append(limits)
+        if refuses:
+            raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", setrlimit)
+
+    async def scene(gate: Gate) -> None:
+        assert gate.acceptor._most == most
+
+    play(scene)
+    assert asked == ([] if soft == hard else [(hard, hard)])
+
+
+# -- accept(2)
+
+
+class Failing(socket.socket):
+    """A listener whose first accept fails."""
+
+    error: OSError | None
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        return super().accept()
+
+
+def failing(code: int) -> Failing:
+    listener = Failing()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    listener.error = OSError(code, errno.errorcode[code])
+    return listener
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_a_system_without_room_is_asked_again_later(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    """The client waits in the queue, and comes in when there is room."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect()
+        gate.acceptor.open()
+        await gate.guest()
+
+    play(scene, failing(code))
+    assert caplog.messages == [f"accepting pauses: {errno.errorcode[code].lower()}"]
+
+
+@pytest.mark.parametrize("code", [errno.ECONNABORTED, errno.EPROTO, errno.EPERM])
+def test_a_client_that_left_the_queue_does_not_hold_up_the_next(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    """accept(2) hands on errors of the connection; a firewall's is EPERM."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect()
+        assert await gate.look() == 1
+
+    play(scene, failing(code))
+    assert caplog.messages == []
+
+
+def test_the_log_says_again_after_a_time_why_it_pauses(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once in a minute, not at each connection: the warning comes again when the minute is over."""
+
+    async def scene(gate: Gate) -> None:
+        gate.acceptor._wait_for_room("a")
+        gate.acceptor._wait_for_room("b")
+        gate.acceptor._silent_until -= SILENT_SECONDS
+        gate.acceptor._wait_for_room("c")
+        timer = gate.acceptor._retry
+        assert timer is not None
+        assert 0 < timer.when() - asyncio.get_running_loop().time() <= PAUSE_SECONDS
+
+    play(scene)
+    assert caplog.messages == ["accepting pauses: a", "accepting pauses: c"]
+
+
+def test_a_connection_that_cannot_be_set_up_is_closed_and_not_counted(play: Callable[..., None]) -> None:
+    """The kernel may refuse even then, such as epoll_ctl(2) with ENOSPC."""
+
+    class Unable:
+        """The loop, but for `connect_accepted_socket`."""
+
+        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            self.loop = loop
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.loop, name)
+
+        async def connect_accepted_socket(self, *_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def scene(gate: Gate) -> None:
+        gate.acceptor._loop = Unable(gate.acceptor._loop)  # type: ignore[assignment]
+        gate.connect()
+        assert await gate.look() == 0
+        assert is_over(gate.clients[0])
+        assert gate.proxy.metrics.address_counts.own("127.0.0.1") == 0
+
+    play(scene, limits={"connections_per_ip": 5})
+
+
+def test_a_balancer_has_to_say_for_whom_it_connects(play: Callable[..., None]) -> None:
+    """Its connection is none of a client's yet, whatever limit its address would have; the one in its header is."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(2)
+        assert await gate.look() == 0
+        assert len(gate.proxy.pending) == 2
+        gate.clients[0].sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 443\r\n")
+        guest = await gate.guest()
+        assert guest.address == "192.0.2.7"
+
+    play(scene, server={"proxy_protocol_from": ["127.0.0.1"]}, limits={"connections_per_ip": 1})
+
+
+# -- opening and closing
+
+
+def test_what_connects_in_a_pause_waits(play: Callable[..., None]) -> None:
+    """And is taken when the gate goes on."""
+
+    async def scene(gate: Gate) -> None:
+        gate.acceptor.open()
+        gate.connect()
+        await gate.guest()
+        gate.acceptor.pause()
+        gate.connect()
+        for _ in range(10):  # turns of the loop; a connection comes in within three
+            await asyncio.sleep(0)
+        assert gate.arrived.empty()
+        gate.acceptor.open()
+        await gate.guest()
+
+    play(scene)
+
+
+def test_the_protocol_is_a_clients_unless_something_else_is_said(files: Files, snapshot: Snapshot) -> None:
+    """As the worker makes it: TLS is expected."""
+
+    async def main() -> None:
+        async with opened(files, snapshot) as gate:
+            gate.acceptor = Acceptor(gate.proxy, gate.listeners)
+            gate.connect()
+            assert await gate.look() == 1
+            assert all(isinstance(one, ClientConnection) for one in gate.proxy.connections)
+
+    asyncio.run(main())
+
+
+def test_closing_leaves_the_queue_to_the_others(play: Callable[..., None]) -> None:
+    """While other processes accept on the socket; here there is none, so the client is cut off. Who is in stays."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect()
+        assert await gate.look() == 1
+        gate.connect()
+        await gate.acceptor.close(last=False)
+        assert gate.listeners[0].fileno() == -1
+        assert is_over(gate.clients[1])
+        assert len(gate.proxy.connections) == 1
+
+    play(scene)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux filters the packets of a socket")
+def test_the_last_one_takes_all_that_have_connected_and_turns_newcomers_away(play: Callable[..., None]) -> None:
+    """Nobody is lost between the last accept and the close: a SYN is dropped, and sent again to whoever listens then.
+
+    The newcomer connects while the gate closes. Its first SYN gets no answer, so it is told to go away only when it
+    repeats it, a second later (RFC 6298, 2.1).
+    """
+
+    async def scene(gate: Gate) -> None:
+        gate.connect(BATCH + 4)
+        closing = asyncio.create_task(gate.acceptor.close(last=True))
+        await asyncio.sleep(0)
+        with socket.socket() as newcomer:
+            newcomer.setblocking(False)
+            assert newcomer.connect_ex(gate.address) == errno.EINPROGRESS
+            await closing
+            with pytest.raises(BlockingIOError):
+                newcomer.recv(1)
+            loop = asyncio.get_running_loop()
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.wait_for(loop.sock_connect(newcomer, gate.address), PATIENCE)
+        assert len(gate.proxy.connections) == BATCH + 4
+
+    play(scene)
+
+
+def test_closing_waits_for_those_that_are_just_coming_in(play: Callable[..., None]) -> None:
+    """They are connections when it returns, so that a drain sees them."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect()
+        gate.acceptor._readable(gate.listeners[0])
+        assert gate.acceptor._coming
+        await gate.acceptor.close(last=False)
+        assert len(gate.proxy.connections) == 1
+
+    play(scene)
+
+
+def test_a_unix_socket_is_closed_likewise(play: Callable[..., None], tmp_path: Path) -> None:
+    """It has no packets to drop."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "gate.sock"))
+    listener.listen()
+
+    async def scene(gate: Gate) -> None:
+        gate.connect()
+        await gate.acceptor.close(last=True)
+        assert [one.address for one in gate.proxy.connections] == ["unix"]
+
+    play(scene, listener)
+
+
+def test_a_kernel_without_filters_closes_all_the_same(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some sandboxes forbid SO_ATTACH_FILTER. Who comes in the last moment is cut off, and the rest is not."""
+
+    class Unfiltered(socket.socket):
+        """Takes no options."""
+
+        def setsockopt(self, *_: Any) -> None:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+
+    listener = Unfiltered()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+
+    async def scene(gate: Gate) -> None:
+        gate.connect()
+        with caplog.at_level(logging.DEBUG):
+            await gate.acceptor.close(last=True)
+        assert len(gate.proxy.connections) == 1
+
+    play(scene, listener)
+    assert "newcomers cannot be turned away" in caplog.text

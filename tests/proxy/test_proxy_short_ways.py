@@ -49,7 +49,7 @@ def test_a_whole_response_does_not_lose_the_warning_of_an_ending_certificate(sce
 
 @pytest.mark.parametrize("pieces", [(HEAD + b"hello",), (HEAD, b"hello")])
 def test_failures_with_an_answer_between_them_are_not_in_a_row(scene: Scene, pieces: tuple[bytes, ...]) -> None:
-    """Or an endpoint would be left alone for the third request in its life that times out."""
+    """Or an endpoint would be ejected for the third request in its life that times out."""
     (endpoint,) = scene.endpoints
     for _ in range(MANY_FAILED):
         alice = scene.alice()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.proxy.upstream.health import FIRST_PAUSE, LEAST_SHARE, LONGEST_PAUSE, MANY_FAILED, Health
+from gatekeeper.proxy.upstream.health import FIRST_EJECTION, LEAST_SHARE, LONGEST_EJECTION, MANY_FAILED, Health
 
 
 def test_a_place_is_fit_until_something_is_known_of_it() -> None:
@@ -23,13 +23,13 @@ def test_pauses_double_and_end_at_a_minute() -> None:
         assert not health.up(now)
         now += pauses[-1]
         assert health.up(now)
-    assert pauses == [FIRST_PAUSE, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert pauses == [FIRST_EJECTION, 2.0, 4.0, 8.0, 16.0, 32.0, LONGEST_EJECTION, LONGEST_EJECTION, LONGEST_EJECTION]
 
 
 def test_requests_that_fail_at_the_same_time_are_one_failure() -> None:
     """A hundred visitors at the moment of a restart must not shut an endpoint for a minute."""
     health = Health(0.0)
-    assert [health.unreachable(5.0) for _ in range(100)] == [FIRST_PAUSE] + [0.0] * 99
+    assert [health.unreachable(5.0) for _ in range(100)] == [FIRST_EJECTION] + [0.0] * 99
     assert health.up(6.0)
 
 
@@ -84,7 +84,7 @@ def test_a_check_that_passes_ends_a_pause() -> None:
         health.unreachable(now)
     assert health.checked(True, 4.0)
     assert health.usable(4.0)
-    assert health.unreachable(5.0) == FIRST_PAUSE
+    assert health.unreachable(5.0) == FIRST_EJECTION
 
 
 @pytest.mark.parametrize(("after", "share"), [(0.0, LEAST_SHARE), (0.5, LEAST_SHARE), (5.0, 0.5), (10.0, 1.0)])
@@ -120,5 +120,5 @@ def test_no_place_is_shut_for_ever_by_what_requests_met(events: list[tuple[str, 
             health.answered()
         else:
             getattr(health, event)(now)
-        assert health.usable(now + LONGEST_PAUSE) == fit
+        assert health.usable(now + LONGEST_EJECTION) == fit
         assert LEAST_SHARE <= health.share(now) <= 1.0

@@ -1,68 +1,69 @@
 """The health of an endpoint: whether it gets requests, and how many. No socket, no clock: the time is an argument.
 
-Health has two sources: the results of requests (passive), and the last check of ``health_path``
-(active). Times are seconds of one monotonic clock.
+Health has two sources: the results of requests (passive), and the last check of ``health_path`` (active). An endpoint
+that fails is ejected: it gets no requests for a time, and then a single one as a trial, which brings it back or ejects
+it for longer. Times are seconds of one monotonic clock.
 """
 
-# An endpoint that cannot be connected to is left alone for this long, and twice as long each time that a trial fails. A
+# An endpoint that cannot be connected to is ejected for the first time, and twice as long after each failed trial. A
 # restart takes seconds, hence the first; the last is what an operator waits at most after a repair.
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
-# So many requests in a row without an answer (closed, or too late) say that it is the endpoint and not the request: one
-# that always times out must not shut an endpoint for everybody else.
+FIRST_EJECTION = 1.0
+LONGEST_EJECTION = 60.0
+# An endpoint is ejected after this many requests in a row that were closed or timed out without a response. After a
+# single one, a request that always times out would eject it for everybody.
 MANY_FAILED = 3
 # At the beginning of a slow start an endpoint gets a tenth of its share.
 LEAST_SHARE = 0.1
 
 
 class Health:
-    """The health of one endpoint. ``slow_start`` is how long it gets fewer requests after it came back, in seconds."""
+    """The health of one endpoint. For ``slow_start`` seconds after it came back, it gets fewer requests."""
 
     __slots__ = ("_recovered_at", "_slow_start", "failed_check", "failures", "retry_at", "trying")
 
     def __init__(self, slow_start: float) -> None:
         self.failed_check = False
-        """Whether the last check found it unfit: then it gets no request at all."""
+        """Whether the last check failed: then it gets no request at all."""
         self.failures = 0
-        """What went wrong since the last answer."""
+        """Failures in a row: how many since the last response."""
         self.retry_at = 0.0
-        """When the pause ends after a failure; 0 if there is none to get over."""
+        """When the ejection ends and a trial may follow; 0 if it is not ejected."""
         self.trying = False
         """Whether a connection is being made."""
         self._slow_start = slow_start
         self._recovered_at = float("-inf")
 
     def up(self, now: float) -> bool:
-        """Whether nothing speaks against it: after a pause that is so until the trial fails."""
+        """Whether it is neither ejected nor failing its checks. After an ejection it is up until the trial fails."""
         return not self.failed_check and now >= self.retry_at
 
     def usable(self, now: float) -> bool:
-        """Whether a request may go there: also as the one trial after a pause."""
+        """Whether a request may go there: also as the one trial after an ejection."""
         return self.up(now) and not (self.retry_at and self.trying)
 
     @property
     def half_open(self) -> bool:
-        """Whether it failed, and has not been connected to since."""
+        """Whether it was ejected, and has not been connected to since."""
         return self.retry_at > 0
 
     def share(self, now: float) -> float:
-        """The part of its load that it may be given: from a tenth to 1 within ``slow_start`` after it came back."""
+        """Its share of the load: it grows from a tenth to 1 within ``slow_start`` after it came back."""
         since = now - self._recovered_at
         return 1.0 if since >= self._slow_start else max(LEAST_SHARE, since / self._slow_start)
 
-    # -- what happened; those that return a bool or a time say whether that changed anything
+    # -- what happened; a bool or a time that is returned tells whether that changed anything
 
     def unreachable(self, now: float) -> float:
-        """It could not be connected to. Returns for how long it is left alone from now on, 0 if it already was."""
+        """It could not be connected to. Returns for how long it is ejected from now on, 0 if it already was."""
         if not self.up(now):
             return 0.0  # requests that fail at the same time are one failure
         self.failures += 1
-        pause = min(FIRST_PAUSE * 2.0 ** min(self.failures - 1, 10), LONGEST_PAUSE)
-        self.retry_at = now + pause
-        return pause
+        ejected = min(FIRST_EJECTION * 2.0 ** min(self.failures - 1, 10), LONGEST_EJECTION)
+        self.retry_at = now + ejected
+        return ejected
 
     def failed(self, now: float) -> float:
-        """It took a request and did not answer. Returns the pause if there is one."""
+        """It took a request and did not answer. Returns for how long it is ejected, 0 if it is not."""
         if self.failures + 1 >= MANY_FAILED:
             return self.unreachable(now)
         self.failures += 1
@@ -80,7 +81,7 @@ class Health:
         return back
 
     def checked(self, fit: bool, now: float) -> bool:
-        """A check found it fit or not. True if that is news."""
+        """A check passed (``fit``) or failed. True if the last one ended otherwise."""
         if fit and (self.failed_check or self.half_open):
             self.failed_check = False
             self.failures = 0
