@@ -28,8 +28,11 @@ DEFAULT_KEY_TYPE = "rsa:4096"
 MINIMUM_PASSPHRASE = 4
 # For a passphrase that is chosen here: NIST SP 800-63B, 5.1.1.2.
 MINIMUM_NEW_PASSPHRASE = 8
-# All of one character, or the likes of "12345678" and "password": what anybody tries first.
-_TRIVIAL = frozenset({b"password", b"passwort", b"passphrase", b"gatekeeper", b"changeme", b"12345678", b"qwertyui"})
+# zxcvbn's scale from 0 to 4 (Wheeler, USENIX Security 2016): below 2, a million guesses or fewer find it. Whoever has a
+# copy of the key needs minutes for these, as each costs 2,048 rounds of PBKDF2.
+_LEAST_SCORE = 2
+# What zxcvbn looks at; the time that it takes rises with the square of the length.
+_LOOKED_AT = 72
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
 
@@ -51,15 +54,19 @@ def check_key_type(key_type: str) -> str:
 
 
 def check_new_passphrase(passphrase: bytes) -> None:
-    """AuthorityError for a passphrase that is too short or among the first that an attacker tries.
+    """AuthorityError for a passphrase that is too short, or among the first million that an attacker tries.
 
     Not checked: whether it is a strong one. Four random words are.
     """
-    text = passphrase.strip().lower()
-    if len(text.decode("utf-8", "replace")) < MINIMUM_NEW_PASSPHRASE:
+    text = passphrase.strip().decode("utf-8", "replace")
+    if len(text) < MINIMUM_NEW_PASSPHRASE:
         raise AuthorityError(f"a passphrase has at least {MINIMUM_NEW_PASSPHRASE} characters; take four random words")
-    if len(set(text)) < 3 or text.rstrip(b"0123456789!") in _TRIVIAL or text in _TRIVIAL:
-        raise AuthorityError("this passphrase is among the first that anybody tries; take four random words")
+    from zxcvbn import zxcvbn  # a megabyte of words, for the one command that makes an authority
+
+    found = zxcvbn(text[:_LOOKED_AT], user_inputs=["gatekeeper"])
+    if found["score"] < _LEAST_SCORE:
+        why = found["feedback"]["warning"].rstrip(".") or "A program finds it in minutes"
+        raise AuthorityError(f"this passphrase is easy to guess ({why[:1].lower()}{why[1:]}); take four random words")
 
 
 def make_key(key_type: str = DEFAULT_KEY_TYPE) -> PrivateKey:

@@ -102,8 +102,11 @@ class Store:
         ``crls`` are the current authority's CRL and, during a rollover, the old one's; both go into one file.
         """
         contents = self._opened_contents()
-        lists = b"".join(crl.public_bytes(Encoding.PEM) for crl in crls)
-        self.folder.commit({**files, CRL: Content(lists, PUBLIC), INDEX: Content(write_index(index), SECRET)})
+        lists = {CRL: Content(b"".join(crl.public_bytes(Encoding.PEM) for crl in crls), PUBLIC)}
+        # A gate refuses a list whose authority it does not trust. It may read the folder between two renames, or after a
+        # kill there: so a list is written after its authority, and goes before it.
+        ordered = {**lists, **files} if len(crls) < len(self.authorities()) else {**files, **lists}
+        self.folder.commit({**ordered, INDEX: Content(write_index(index), SECRET)})
         contents.index, contents.crl = index, crls[0]
         if CERTIFICATE in files:
             contents.certificate = read_certificate_pem(files[CERTIFICATE].octets, CERTIFICATE)

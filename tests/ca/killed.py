@@ -80,11 +80,21 @@ def crl(path: Path, before: Before) -> None:
     Issuer(Store(path, before), PASSPHRASE).rewrite_crl(timedelta(days=3), now=LATER)
 
 
+def rollover(path: Path, before: Before) -> None:
+    Issuer(Store(path, before), PASSPHRASE).roll_over(key_type="ec:p256", now=LATER)
+
+
+def retire(path: Path, before: Before) -> None:
+    Issuer(Store(path, before), PASSPHRASE).retire(now=LATER)
+
+
 def recover(path: Path, before: Before) -> None:
     Store(path, before).index()
 
 
-OPERATIONS = {operation.__name__: operation for operation in (init, issue, sign, renew, revoke, crl, recover)}
+OPERATIONS = {
+    operation.__name__: operation for operation in (init, issue, sign, renew, revoke, crl, rollover, retire, recover)
+}
 
 
 def is_killed(operation: Callable[[Path, Before], None], path: Path, before: Before) -> bool:

@@ -1,6 +1,8 @@
 """gatekeeper.ca.issuer, roll_over and retire: two authorities of one name, and a gate that reads their files."""
 
+import json
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.admission import admission, make_trust
 from gatekeeper.ca.authority import identifier_hex, is_signed_by
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.revocation import RevocationReason
@@ -16,6 +19,7 @@ from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import Revocations, Standing, read_lists
 from tests.ca.conftest import NOW, PASSPHRASE
+from tests.gate_process import ROOT
 from tests.tools import needs
 
 DAY = timedelta(days=1)
@@ -108,6 +112,57 @@ def test_a_copy_that_the_index_lost_comes_back_with_its_authority(rolled: Issuer
     (rolled.store.path / "index.json").write_bytes(before)
     bob = Store(rolled.store.path).index().named("bob")[-1]
     assert bob.authority == identifier_hex(rolled.store.certificate())
+
+
+def killed(operation: str, base: Path, tmp_path: Path) -> list[tuple[Path, str | None]]:
+    """Run an operation to each of its steps and kill it there (see tests/ca/killed.py)."""
+    where = tmp_path / "copies"
+    where.mkdir()
+    command = [sys.executable, "-m", "tests.ca.killed", operation, str(base), str(where)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return [(Path(copy), step) for copy, step in map(json.loads, done.stdout.splitlines())]
+
+
+def let_in(folder: Path, certificate: x509.Certificate, now: datetime) -> bool:
+    """Whether a gate that reads the folder as it lies there, half changed or not, lets this certificate in."""
+    first, *also = x509.load_pem_x509_certificates((folder / "ca.crt").read_bytes())
+    trust = make_trust(first, (folder / "ca.crl").read_bytes(), also=also, now=now)
+    return admission(certificate, trust).reason is None
+
+
+@pytest.mark.parametrize("operation", ["rollover", "retire"])
+def test_a_kill_at_any_step_locks_nobody_out(operation: str, store: Store, tmp_path: Path) -> None:
+    """After kill -9 at each step a gate lets everybody in, before and after the next command tidies up; and the
+    operation is done, or can be done again.
+    """
+    issuer, at = Issuer(store, PASSPHRASE), NOW + DAY
+    issuer.issue("alice", key_type=EC, now=NOW)
+    if operation == "retire":
+        issuer.roll_over(key_type=EC, now=NOW)
+        issuer.renew("alice", keep_old=True, now=NOW)
+    alice = store.issued(store.index().named("alice")[-1])
+    before = store.index()
+    runs = killed(operation, store.path, tmp_path)
+    assert (len(runs) > 7, runs[-1][1]) == (True, None)
+    changed = []
+    for copy, step in runs:
+        assert let_in(copy, alice, at), step
+        reopened = Store(copy)
+        index = reopened.index()
+        changed.append(index.crl_number > before.crl_number)
+        assert bool(index.retiring) == ((operation == "rollover") == changed[-1]), step
+        assert len(reopened.authorities()) == 1 + bool(index.retiring)
+        assert (copy / OLD_KEY).exists() == bool(index.retiring)
+        again = Issuer(reopened, PASSPHRASE)
+        if not changed[-1]:
+            assert index == before
+            again.roll_over(key_type=EC, now=at) if operation == "rollover" else again.retire(now=at)
+        bob = reopened.issued(again.issue("bob", key_type=EC, now=at).entry)
+        assert let_in(copy, alice, at), step
+        assert let_in(copy, bob, at), step
+    assert changed == sorted(changed)
+    assert (changed[0], changed[-1]) == (False, True)
 
 
 def test_openssl_follows_each_to_the_other(rolled: Issuer, tmp_path: Path) -> None:

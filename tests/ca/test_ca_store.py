@@ -51,7 +51,20 @@ def test_the_key_opens_with_its_passphrase_only(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "passphrase", [b"", b"abc", b"      ", b"seven77", b"        ", b"aaaaaaaabb", b"Password1!", b"12345678"]
+    "passphrase",
+    [
+        b"",
+        b"abc",
+        b"      ",
+        b"seven77",
+        b"        ",
+        b"aaaaaaaabb",
+        b"Password1!",
+        b"12345678",
+        b"gatekeeper!",
+        b"qwertyuiop",
+        b"hunter22",
+    ],
 )
 def test_a_worthless_passphrase_is_refused_before_anything_is_made(
     passphrase: bytes, tmp_path: Path, now: datetime
