@@ -103,8 +103,8 @@ class Store:
         """
         contents = self._opened_contents()
         lists = {CRL: Content(b"".join(crl.public_bytes(Encoding.PEM) for crl in crls), PUBLIC)}
-        # A gate refuses a list whose authority it does not trust. It may read the folder between two renames, or after a
-        # kill there: so a list is written after its authority, and goes before it.
+        # A gate refuses a list whose authority it does not trust, and may read the folder between two renames: so a
+        # list is written after its authority, and goes before it.
         ordered = {**lists, **files} if len(crls) < len(self.authorities()) else {**files, **lists}
         self.folder.commit({**ordered, INDEX: Content(write_index(index), SECRET)})
         contents.index, contents.crl = index, crls[0]
