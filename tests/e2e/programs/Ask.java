@@ -13,10 +13,11 @@ import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
-/** Eight requests at once; for each: version, status, whether there was a body. */
+/** So many requests at once; for each: version, status, whether there was a body. */
 public class Ask {
     public static void main(String[] arguments) throws Exception {
         String address = arguments[0], folder = arguments[1], bundle = arguments[2], password = arguments[3];
+        int count = Integer.parseInt(arguments[4]);
         KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
         trusted.load(null, null);
         try (FileInputStream file = new FileInputStream(folder + "/ca.crt")) {
@@ -28,7 +29,7 @@ public class Ask {
         tls.init(keys(folder, bundle, password.toCharArray()), trust.getTrustManagers(), null);
         HttpClient client = HttpClient.newBuilder().sslContext(tls).build();
         List<CompletableFuture<HttpResponse<String>>> answers = new ArrayList<>();
-        for (int number = 0; number < 8; number++) {
+        for (int number = 0; number < count; number++) {
             HttpRequest request = HttpRequest.newBuilder(URI.create(address + "/"))
                 .POST(HttpRequest.BodyPublishers.ofString("x".repeat(number * 50000))).build();
             answers.add(client.sendAsync(request, HttpResponse.BodyHandlers.ofString()));
