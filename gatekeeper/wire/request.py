@@ -154,11 +154,18 @@ class RequestReader:
         end = text.find(b"\r\n", start + 2)
         if start < 0 or text.find(_COOKIE, end) >= 0 or len(text) > self.limits.head:
             return None
-        rest = self.cached[text[:start] + text[end:]]
+        return self.with_cookie(self.cached[text[:start] + text[end:]], text[start + 2 : end])
+
+    def with_cookie(self, rest: RequestHead, line: bytes) -> RequestHead | None:
+        """The head whose one cookie line, without its CRLF, was kept apart from ``rest``. None where it must be read as
+        a whole: by `cached` or `read`, which refuse what is to be refused.
+        """
         block = rest.block
         if not rest.wire_head or block.lines >= self.limits.count or b"cookie" in block.fields:
             return None
-        cookie = self._cookies[text[start + 2 : end]]
+        if rest.method != b"GET" or not self._cookie_passes:
+            return None
+        cookie = self._cookies[line]
         return RequestHead(rest.method, rest.target, rest.minor, block, rest.wire_head + cookie, cookie, rest.closes)
 
     def incomplete(self, held: bytes, already: int = 0) -> None:

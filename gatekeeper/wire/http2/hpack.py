@@ -44,7 +44,7 @@ _INTEGER_BYTES: Final = 4
 
 
 class Table:
-    """A static and dynamic table. ``fields`` are both, by index; ``size`` is the dynamic part's, at most ``limit``."""
+    """A dynamic table. ``fields`` are its entries, the newest first; ``size`` is theirs, at most ``limit``."""
 
     __slots__ = ("fields", "limit", "size")
 
@@ -54,7 +54,7 @@ class Table:
         self.limit = limit
 
 
-EMPTY: Final = Table(STATIC_FIELDS, 0, DEFAULT_TABLE)
+EMPTY: Final = Table((), 0, DEFAULT_TABLE)
 """The table of every connection at its beginning."""
 
 
@@ -100,7 +100,7 @@ class BlockReading:
 
     def __init__(self, table: Table, block: bytes) -> None:
         self._table = table
-        self._fields: tuple[HeaderField, ...] | list[HeaderField] = table.fields
+        self._fields = table.fields
         self.size = table.size
         self.limit = table.limit
         self.block = block
@@ -113,7 +113,7 @@ class BlockReading:
 
     def table(self) -> Table:
         """The table after what was read."""
-        return Table(tuple(self._fields), self.size, self.limit) if self.changed else self._table
+        return Table(self._fields, self.size, self.limit) if self.changed else self._table
 
     def read(self, *, only_pseudo: bool = False) -> list[HeaderField]:
         """The next fields up to the end of the block, or to the first that is no pseudo-header field; HTTP2Error with
@@ -125,13 +125,12 @@ class BlockReading:
             raise error("an index or a representation ends behind its table or block") from None
 
     def _read(self, only_pseudo: bool) -> list[HeaderField]:
-        block, at, fields = self.block, self.at, self._fields
+        block, at, static, dynamic = self.block, self.at, STATIC_FIELDS, self._fields
         end = len(block)
         found: list[HeaderField] = []
         while at < end:
             start = at
             first = block[at]
-            inserted = False
             if first & 0x80:  # RFC 7541, 6.1: indexed
                 index = first & 0x7F
                 at += 1
@@ -139,27 +138,31 @@ class BlockReading:
                     index, at = read_integer(block, start, 0x7F)
                 elif not index:
                     raise error("index 0")
-                field = fields[index]
+                field = static[index] if index < FIRST_DYNAMIC else dynamic[index - FIRST_DYNAMIC]
+                if only_pseudo and field.kind != PSEUDO:
+                    at = start
+                    break
             elif first & 0xE0 == 0x20:  # 6.3: a new size of the table
                 if found or self.at:  # RFC 7541, 4.2
                     raise error("the table is resized behind a field")
                 at = self._resize(start)
-                fields = self._fields
+                dynamic = self._fields
                 continue
             else:  # 6.2: literal, inserted or not, perhaps never to be indexed by anybody
-                inserted = bool(first & 0x40)
-                index, at = read_integer(block, at, 0x3F if inserted else 0x0F)
-                if index:
-                    name = fields[index].name
-                else:
+                index, at = read_integer(block, at, 0x3F if first & 0x40 else 0x0F)
+                if not index:
                     name, at = read_string(block, at)
+                elif index < FIRST_DYNAMIC:
+                    name = static[index].name
+                else:
+                    name = dynamic[index - FIRST_DYNAMIC].name
                 value, at = read_string(block, at)
                 field = HeaderField(name, value)
-            if only_pseudo and field.kind != PSEUDO:
-                at = start
-                break
-            if inserted:
-                fields = self._insert(field)
+                if only_pseudo and field.kind != PSEUDO:
+                    at = start
+                    break
+                if first & 0x40:
+                    dynamic = self._insert(field)
             found.append(field)
         self.at = at
         return found
@@ -172,20 +175,21 @@ class BlockReading:
         self._evict(limit)
         return at
 
-    def _insert(self, field: HeaderField) -> list[HeaderField]:
+    def _insert(self, field: HeaderField) -> tuple[HeaderField, ...]:
         """RFC 7541, 4.4: room is made first; a field that is larger than the table only empties it."""
-        fields = self._evict(self.limit - field.size)
+        self._evict(self.limit - field.size)
         if field.size <= self.limit:
-            fields.insert(FIRST_DYNAMIC, field)
+            self._fields = (field, *self._fields)
             self.size += field.size
-        return fields
+        return self._fields
 
-    def _evict(self, size: int) -> list[HeaderField]:
-        fields = self._fields if isinstance(self._fields, list) else list(self._fields)
-        self._fields = fields
-        while self.size > size and len(fields) > FIRST_DYNAMIC:
-            self.size -= fields.pop().size
-        return fields
+    def _evict(self, size: int) -> None:
+        fields, left = self._fields, len(self._fields)
+        while self.size > size and left:
+            left -= 1
+            self.size -= fields[left].size
+        if left < len(fields):
+            self._fields = fields[:left]
 
 
 def decode(table: Table, block: bytes) -> tuple[list[HeaderField], Table]:
