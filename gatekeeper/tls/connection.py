@@ -155,11 +155,6 @@ class TLSConnection:
             self._ticketed = True
             openssl.give_ticket(self._ssl)
 
-    @property
-    def resumed(self) -> bool:
-        """Whether the visitor came with a ticket; its certificate was verified all the same."""
-        return bool(self._ssl.session_reused)
-
     def verify_anew(self, context: ServerContext) -> None:
         """Judge the visitor's certificates by other authorities, those of ``context``, as a handshake would.
 
@@ -171,17 +166,6 @@ class TLSConnection:
             self.peer = context.verify(self.peer.leaf, self.peer.sent)
         except BindingError as error:
             self.peer = replace(self.peer, verified=(), errors=(VerifyError(1, 0, f"connect anew: {error}"),))
-
-    @property
-    def version(self) -> str:
-        """ "TLSv1.2" or "TLSv1.3"; "" before the handshake."""
-        return self._ssl.version() or ""
-
-    @property
-    def cipher(self) -> str:
-        """The cipher suite's OpenSSL name; "" before the handshake."""
-        cipher = self._ssl.cipher()
-        return cipher[0] if cipher else ""
 
     @property
     def server_name(self) -> str | None:

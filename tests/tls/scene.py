@@ -115,3 +115,8 @@ def records(ciphertext: bytes) -> list[tuple[int, int]]:
         found.append((ciphertext[at], size))
         at += 5 + size
     return found
+
+
+def resumed(server: TLSConnection) -> bool:
+    """Whether the visitor came with a ticket that was taken; its certificate is verified all the same."""
+    return bool(server._ssl.session_reused)

@@ -9,7 +9,7 @@ from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, judge
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, ServerContext
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
-from tests.tls.scene import VERSIONS, Scene, Visitor
+from tests.tls.scene import VERSIONS, Scene, Visitor, resumed
 
 TLS12, TLS13 = VERSIONS
 
@@ -43,12 +43,12 @@ def test_who_was_let_in_may_resume(scene: Scene) -> None:
     context = gate(scene)
     first = meet(context, alice)
     assert alice.tls.session.has_ticket
-    assert not first.resumed
+    assert not resumed(first)
     again = come_back(context, alice)
-    assert again.resumed
+    assert resumed(again)
     assert again.peer == first.peer
     assert again.peer.verified == (scene.authority.der,)
-    assert come_back(context, alice).resumed
+    assert resumed(come_back(context, alice))
 
 
 def test_who_was_not_let_in_gets_no_ticket(scene: Scene) -> None:
@@ -57,7 +57,7 @@ def test_who_was_not_let_in_gets_no_ticket(scene: Scene) -> None:
     context = gate(scene)
     meet(context, alice, admit=False)
     assert not alice.tls.session.has_ticket
-    assert not come_back(context, alice).resumed
+    assert not resumed(come_back(context, alice))
 
 
 def test_tls12_gives_no_tickets(scene: Scene) -> None:
@@ -66,25 +66,25 @@ def test_tls12_gives_no_tickets(scene: Scene) -> None:
     context = gate(scene)
     meet(context, alice)
     assert (alice.tls.session.id, alice.tls.session.has_ticket) == (b"", False)
-    assert not come_back(context, alice).resumed
+    assert not resumed(come_back(context, alice))
 
 
 def test_another_process_and_another_load_read_the_ticket(scene: Scene) -> None:
     """Same secret, same authorities: the keys are the same."""
     alice = Visitor(make_client("alice", scene.authority), TLS13)
     meet(gate(scene), alice)
-    assert come_back(gate(scene), alice).resumed
+    assert resumed(come_back(gate(scene), alice))
 
 
 def test_a_change_of_the_authorities_ends_all_sessions(scene: Scene) -> None:
     """Also where the old authority is still among them; the handshake is a full one then."""
     alice = Visitor(make_client("alice", scene.authority), TLS13)
     meet(gate(scene), alice)
-    assert not come_back(gate(scene, make_authority("Other CA")), alice).resumed
+    assert not resumed(come_back(gate(scene, make_authority("Other CA")), alice))
     alice = Visitor(make_client("alice", scene.authority), TLS13)
     meet(gate(scene), alice)
     server = come_back(gate(scene, scene.authority, make_authority("Other CA")), alice)
-    assert not server.resumed
+    assert not resumed(server)
     assert server.peer.errors == ()
 
 
@@ -92,7 +92,7 @@ def test_a_gate_without_resumption_reads_no_ticket(scene: Scene) -> None:
     """After a reload that switches it off."""
     alice = Visitor(make_client("alice", scene.authority), TLS13)
     meet(gate(scene), alice)
-    assert not come_back(scene.gate(), alice).resumed
+    assert not resumed(come_back(scene.gate(), alice))
 
 
 def test_a_visitor_of_an_intermediate_that_it_sends_itself_gets_no_ticket(scene: Scene) -> None:
@@ -105,7 +105,7 @@ def test_a_visitor_of_an_intermediate_that_it_sends_itself_gets_no_ticket(scene:
     trusted = gate(scene, scene.authority, inner)
     visitor = Visitor(carol, TLS13)
     meet(trusted, visitor)
-    assert come_back(trusted, visitor).resumed
+    assert resumed(come_back(trusted, visitor))
 
 
 def test_a_resumed_session_is_verified_by_todays_date(scene: Scene) -> None:
@@ -115,7 +115,7 @@ def test_a_resumed_session_is_verified_by_todays_date(scene: Scene) -> None:
     context = gate(scene)
     meet(context, visitor)
     server = come_back(context, visitor)
-    assert server.resumed
+    assert resumed(server)
     assert server.peer == context.verify(brief.der)
     assert time.time() < (NOW + DAY).timestamp()
 

@@ -15,7 +15,7 @@ from gatekeeper.tls.context import ServerContext, new_ssl_context
 from gatekeeper.tls.files import ServerFiles
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames
 from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named
-from tests.tls.scene import VERSIONS, Scene, Visitor
+from tests.tls.scene import VERSIONS, Scene, Visitor, resumed
 
 both = pytest.mark.parametrize("version", VERSIONS)
 
@@ -99,7 +99,7 @@ def test_a_session_is_resumed_on_a_further_certificate(scene: Scene) -> None:
     alice.connect(alice.tls.session)
     again = TLSConnection(context)
     alice.shake_hands(again)
-    assert again.resumed
+    assert resumed(again)
     assert again.peer == first.peer
 
 

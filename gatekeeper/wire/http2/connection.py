@@ -274,11 +274,6 @@ class Connection:
             self.sent_goaway = self.last_stream_id
             self.out.append(goaway_frame(self.last_stream_id, code))
 
-    @property
-    def wants_to_send(self) -> bool:
-        """Whether `data_to_send` would give something."""
-        return bool(self.out or (self.ready and self.send_window > 0))
-
     def data_to_send(self) -> bytes:
         """The next bytes for the peer: what is due, then a frame of each ready stream in turn up to some `CHUNK`.
 

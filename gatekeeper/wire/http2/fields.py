@@ -16,7 +16,6 @@ from gatekeeper.wire.headers import passes_as_trailer
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 # RFC 9113, 8.2.1: no CR, LF or NUL, and no white space at either end; RFC 9110, 5.5: no other control but the tab.
 _VALUE = re.compile(rb"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f]*(?<![ \t])")
-_COLON = 0x3A
 
 REGULAR, PSEUDO, MALFORMED, PER_CONNECTION, COOKIE, HOST, LENGTH, TE = range(8)
 _KINDS = {

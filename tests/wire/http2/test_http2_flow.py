@@ -195,7 +195,7 @@ def test_the_connections_window_holds_all() -> None:
     gate.streams[1].send_head(OPEN)
     gate.streams[1].send_content(bytes(100_000))
     assert sum(len(data) for kind, _, _, data in frames(gate.sent()) if kind == DATA) == 65_535
-    assert not gate.connection.wants_to_send
+    assert not gate.connection.data_to_send()
     assert sum(len(data) for kind, _, _, data in gate.receive(window_update(0, 2**20)) if kind == DATA) == 34_465
 
 
