@@ -38,7 +38,7 @@ _RULES = "write rules instead: allow and deny of a route"
 
 # Directives without a counterpart, and what to do about each.
 REASONS = {
-    "add_header": "let the app send it",
+    "add_header": "response.headers adds it everywhere, routes.response.headers for a route",
     "alias": 'write an app of its own, url = "static:/folder"',
     "allow": "addresses are not rules of a route; certificates are",
     "auth_basic": "the certificate takes its place",
@@ -74,7 +74,7 @@ REASONS = {
     "proxy_cache": _NOT_DONE,
     "proxy_cache_path": _NOT_DONE,
     "proxy_cookie_path": "let the app write its cookies",
-    "proxy_hide_header": "let the app leave it out",
+    "proxy_hide_header": "response.headers removes it with an empty value",
     "proxy_ignore_headers": "no header of an app has a meaning for the gate",
     "proxy_intercept_errors": "the app's own errors pass unchanged",
     "proxy_next_upstream": "a request is tried at another endpoint if none of it can have been acted on",

@@ -24,7 +24,7 @@ CACHED_REQUESTS = 1024
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One ``[[routes]]`` table. ``text`` says which it is, for people; ``methods`` is empty where all are taken, and
-    ``hosts`` where every one is.
+    ``hosts`` where every one is. ``response`` are names and values of ``routes.response.headers``.
     """
 
     text: str
@@ -37,6 +37,7 @@ class Route:
     path: str = "/*"
     hosts: tuple[str, ...] = ()
     title: str = ""
+    response: tuple[tuple[str, str], ...] = ()
 
     def takes(self, method: bytes) -> bool:
         """Whether the route is for this method."""
@@ -325,5 +326,6 @@ def compile_route(settings: RouteSettings, text: str) -> Route:
         path=settings.path,
         hosts=tuple(settings.hosts),
         title=settings.title or "",
+        response=tuple(settings.response.headers.items()),
         origins=None if preflight is True else frozenset(origin.encode("ascii") for origin in preflight or ()),
     )

@@ -140,6 +140,9 @@ class Exchange(Relay):
         self.upstream_time = seconds if seconds > 0.0 else 0.0
         self.status = head.status
         self.sent = len(content)
+        edits = visit.snapshot.edits
+        if edits is not None:
+            head = edits.forwarded(self.forward.route.response, head)
         stream.send_whole(head, content, trailers)
         self._pool.release(upstream)
         if self._upstream_slow:
@@ -160,6 +163,9 @@ class Exchange(Relay):
         self._answered(head)
         self._move(STREAMING)
         self.sent = len(content)
+        edits = self.visit.snapshot.edits
+        if edits is not None:
+            head = edits.forwarded(self.forward.route.response, head)
         self.stream.send_head(head, content)
         self._touch(_STREAM)
 

@@ -32,6 +32,7 @@ from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
+from gatekeeper.wire.response_edits import ResponseEdits
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Snapshot:
     """All that decides about a request: settings, TLS, authorities, revocation, routes, parser, upstreams.
 
     ``documents`` are what the gate itself gives to everybody: path to JSON. ``invitations`` are what it gives to whom
-    they are for, None where there are none. ``maintenance`` is set while the apps are closed.
+    they are for, None where there are none. ``maintenance`` is set while the apps are closed. ``edits`` are what the
+    operator changes in responses, None for nothing.
     """
 
     settings: Settings
@@ -95,6 +97,7 @@ class Snapshot:
     upstreams: Mapping[str, Pool]
     invitations: Invitations | None = None
     maintenance: Maintenance | None = None
+    edits: ResponseEdits | None = None
     timeouts: Timeouts = field(init=False)
     blocks: BlockReader = field(init=False, repr=False)
     """``reader`` for requests that come in HTTP/2."""
@@ -273,7 +276,15 @@ def make_snapshot(
         upstreams=upstreams,
         invitations=invitations,
         maintenance=_maintenance(settings.maintenance, files),
+        edits=_edits(settings),
     )
+
+
+def _edits(settings: Settings) -> ResponseEdits | None:
+    response = settings.response
+    if not response.headers and response.hsts is None and not any(one.response.headers for one in settings.routes):
+        return None
+    return ResponseEdits(tuple(response.headers.items()), response.hsts)
 
 
 def _maintenance(settings: MaintenanceSettings | None, files: FileReader) -> Maintenance | None:

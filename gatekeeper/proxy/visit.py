@@ -15,7 +15,7 @@ from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.proxy import Connection, Proxy
 from gatekeeper.proxy.snapshot import Snapshot
-from gatekeeper.proxy.streams import ClientStream
+from gatekeeper.proxy.streams import ClientStream, Headers
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.refusal.grpc import is_grpc
 from gatekeeper.telemetry.log_lines import Visitor
@@ -193,6 +193,11 @@ class Visit:
             now=now,
             is_grpc=self.is_grpc(head),
         )
+
+    def own_headers(self, headers: Headers) -> Headers:
+        """The headers of a response of the gate itself, with what the operator adds to every response."""
+        edits = self.snapshot.edits
+        return headers if edits is None else edits.own(headers)
 
     def send_error(
         self, stream: ClientStream, head: RequestHead, status: int, detail: str, request_id: str, *, close: bool

@@ -1,5 +1,6 @@
 """The tables about visitors: whose certificates are accepted, who may send which request, what all others get."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
@@ -16,7 +17,7 @@ from gatekeeper.settings.certificate_types import (
     URIPattern,
 )
 from gatekeeper.settings.host_authorities import HostAuthoritiesSettings
-from gatekeeper.settings.http_types import Method, Origins, RoutePath, WebURL
+from gatekeeper.settings.http_types import HeaderValue, Method, Origins, ResponseHeaderName, RoutePath, WebURL
 from gatekeeper.settings.table import Table
 from gatekeeper.settings.types import Duration, File, Folder, HostName, Size, Text, UpstreamName
 from gatekeeper.settings.validation import OneOrMany
@@ -148,6 +149,47 @@ class RuleSettings(Table):
         return self
 
 
+class RouteResponseSettings(Table):
+    """The headers of a route's responses; what is named here has precedence over [response]."""
+
+    headers: Mapping[ResponseHeaderName, HeaderValue] = Field(
+        default_factory=dict,
+        examples=[{"Cache-Control": "no-store"}],
+        description='Headers to set, by name; "" removes one, and "+" in front of a name adds a line.',
+    )
+
+    @model_validator(mode="after")
+    def _adds_something(self) -> Self:
+        _check_added(self.headers)
+        return self
+
+
+class ResponseSettings(Table):
+    """The headers of every response, those of the gate itself included."""
+
+    headers: Mapping[ResponseHeaderName, HeaderValue] = Field(
+        default_factory=dict,
+        examples=[{"X-Frame-Options": "DENY"}],
+        description='Headers to set, by name; "" removes what an app sends, "+" before a name adds a line.',
+    )
+    hsts: Duration | None = Field(
+        default=None,
+        examples=["365d"],
+        description="How long browsers use HTTPS only for this site (Strict-Transport-Security); whole seconds.",
+    )
+
+    @model_validator(mode="after")
+    def _adds_something(self) -> Self:
+        _check_added(self.headers)
+        return self
+
+
+def _check_added(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if name.startswith("+") and not value:
+            raise ValueError(f'has no value to add for "{name}"')
+
+
 class RouteSettings(Table):
     """Which requests go to which upstream, and who may send them; the first route that matches decides."""
 
@@ -185,6 +227,11 @@ class RouteSettings(Table):
     cors_preflight: Origins = Field(
         default=False,
         description="Whether CORS preflights pass without a certificate: true, or a list of allowed origins.",
+    )
+
+    response: RouteResponseSettings = Field(
+        default_factory=RouteResponseSettings,
+        description="What is changed in the responses of this route.",
     )
 
     @model_validator(mode="after")

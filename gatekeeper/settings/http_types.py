@@ -67,6 +67,29 @@ def _header_name(text: str) -> str:
 HeaderName = Annotated[str, reads(_header_name, "the name of a header, without underscores"), schema()]
 """The name of a header to set. Underscores are refused: many servers cannot tell them from hyphens."""
 
+
+def _response_header_name(text: str) -> str:
+    name = _header_name(text.removeprefix("+"))
+    if name.startswith("+") or name.lower() in ("date", "gatekeeper-reason"):
+        raise ValueError("is set by gatekeeper itself" if not name.startswith("+") else "")
+    return text
+
+
+ResponseHeaderName = Annotated[
+    str, reads(_response_header_name, 'the name of a header, or one behind a "+" to add a line'), schema()
+]
+"""The name of a header to set or remove in responses; behind a plus sign, one to add."""
+
+
+def _header_value(text: str) -> str:
+    if text != text.strip() or not ((text.isascii() and text.isprintable()) or text == ""):
+        raise ValueError
+    return text
+
+
+HeaderValue = Annotated[str, reads(_header_value, 'printable ASCII on one line; "" removes the header'), schema()]
+"""The value of a header (RFC 9110, 5.5), or an empty text."""
+
 # At least three characters before the star: "X-*" would take most of what apps and their clients say to each other.
 _HEADER_PATTERN = r"[A-Za-z0-9!#$%&'+.^`|~-]{1,128}|[A-Za-z0-9!#$%&'+.^`|~-]{3,127}\*"
 HeaderPattern = Annotated[

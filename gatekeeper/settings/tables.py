@@ -20,6 +20,7 @@ from gatekeeper.settings.access import (
     InvitationsSettings,
     MaintenanceSettings,
     RefusalSettings,
+    ResponseSettings,
     RouteSettings,
 )
 from gatekeeper.settings.identity import IdentitySettings
@@ -45,6 +46,7 @@ class Settings(Table):
     upstreams: Mapping[UpstreamName, UpstreamSettings] = Field(default_factory=dict)
     routes: tuple[RouteSettings, ...] = ()
     identity: IdentitySettings = Field(default_factory=IdentitySettings)
+    response: ResponseSettings = Field(default_factory=ResponseSettings)
     refusal: RefusalSettings = Field(default_factory=RefusalSettings)
     maintenance: MaintenanceSettings | None = None
     invitations: InvitationsSettings | None = None

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gatekeeper.settings.access import RouteSettings, RuleSettings
+from gatekeeper.settings.access import ResponseSettings, RouteSettings, RuleSettings
 
 
 def test_a_public_route_cannot_ask_who_is_there() -> None:
@@ -25,3 +25,12 @@ def test_an_empty_list_does_not_mean_everything(name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         RouteSettings.model_validate({name: []})
     assert [error["type"] for error in caught.value.errors()] == ["too_short"]
+
+
+def test_a_header_to_add_needs_a_value() -> None:
+    """An empty one removes, which a plus sign contradicts; also for a route."""
+    headers = {"headers": {"+Vary": ""}}
+    with pytest.raises(ValidationError, match='has no value to add for "\\+Vary"'):
+        ResponseSettings.model_validate(headers)
+    with pytest.raises(ValidationError, match='has no value to add for "\\+Vary"'):
+        RouteSettings.model_validate({"response": headers})

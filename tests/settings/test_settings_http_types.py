@@ -22,6 +22,9 @@ from tests.settings.reading import read
         (http_types.Method, "GET", "GET"),
         (http_types.WebURL, "http://ocsp.example.com:8080/path", "http://ocsp.example.com:8080/path"),
         (http_types.HeaderName, "X-Device", "X-Device"),
+        (http_types.ResponseHeaderName, "+Vary", "+Vary"),
+        (http_types.HeaderValue, "", ""),
+        (http_types.HeaderValue, "max-age=0, private", "max-age=0, private"),
         (http_types.Template, "{cn} of {o}, until {not_after}", "{cn} of {o}, until {not_after}"),
     ],
 )
@@ -33,6 +36,14 @@ def test_what_a_type_reads(kind: Any, value: object, got: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "sentence"),
     [
+        (http_types.ResponseHeaderName, "Content-Length", "is set by gatekeeper itself"),
+        (http_types.ResponseHeaderName, "+transfer-encoding", "is set by gatekeeper itself"),
+        (http_types.ResponseHeaderName, "Date", "is set by gatekeeper itself"),
+        (http_types.ResponseHeaderName, "++Vary", "should be the name of a header"),
+        (http_types.ResponseHeaderName, "X: y\r\nZ", "should be the name of a header"),
+        (http_types.HeaderValue, "a\r\nSet-Cookie: b", "should be printable ASCII on one line"),
+        (http_types.HeaderValue, " a", "should be printable ASCII on one line"),
+        (http_types.HeaderValue, "ä", "should be printable ASCII on one line"),
         (http_types.Origins, "https://a", "should be true, false or a list of origins"),
         (http_types.Origins, [], "should be true, false or a list of origins"),
         (http_types.Origins, ["https://a/"], 'should list origins such as "https://app.example.com"; got "https://a/"'),

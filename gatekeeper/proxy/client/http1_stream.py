@@ -244,6 +244,7 @@ class Http1Stream:
         """An answer of the gate itself."""
         self._keep_alive = not close and self._may_keep_alive()
         close, now = not self._keep_alive, self._proxy.wall()
+        headers = self._visit.own_headers(headers)
         self._link.write(own_response(status, headers, body, method=self.head.method, close=close, now=now))
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
@@ -281,6 +282,7 @@ class Http1Stream:
         """A 403 is the last answer of its connection."""
         self._keep_alive = False
         now = self._proxy.wall()
+        headers = self._visit.own_headers(headers)
         self._last = own_response(status, headers, body, method=self.head.method, close=True, now=now)
         self.finished()
 

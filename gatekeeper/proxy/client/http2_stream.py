@@ -253,6 +253,7 @@ class Http2Stream:
         """
         if headers[:1] == (grpc.CONTENT_TYPE,):
             status = 200
+        headers = self._visit.own_headers(headers)
         text = own_response(status, headers, body, method=b"HEAD", close=False, now=self._visit.proxy.wall())
         self._stream.send_whole(read_response(text), b"" if self.head.method == b"HEAD" else body)
         self._owner.flush()
