@@ -101,7 +101,10 @@ class OpenSSL:
         """Name the ``authorities`` (DER certificates) in the CertificateRequest (RFC 8446, 4.2.4; RFC 5246, 7.4.4)."""
         pointer = self._libssl.context_pointer(context)
         for der in authorities:
-            self._add_client_ca(pointer, der)
+            with self._libssl.certificate(der) as certificate:
+                if not self._call["SSL_CTX_add_client_CA"](pointer, certificate):
+                    self._call["ERR_clear_error"]()
+                    raise BindingError("OpenSSL does not take the name of a certificate authority")
 
     def resume_sessions(self, context: ssl.SSLContext, keys: bytes) -> None:
         """Take TLS 1.3 tickets under these keys, and none of TLS 1.2, which is given before anybody was judged.
@@ -280,8 +283,11 @@ class OpenSSL:
         an undefined number.
         """
         try:
-            if not ok:
-                self._remember(store)
+            found = self._running.found
+            if not ok and found is not None:
+                code = self._call["X509_STORE_CTX_get_error"](store)
+                depth = self._call["X509_STORE_CTX_get_error_depth"](store)
+                found.append(VerifyError(code, depth, self._libssl.words(code)))
             self._call["ERR_clear_error"]()
             return int(self._running.refuse is None or self._may_go_on(self._running.refuse, ok, store))
         except BaseException:
@@ -326,18 +332,6 @@ class OpenSSL:
         if code and ok:
             self._call["X509_STORE_CTX_set_error"](store, code)
         return not code
-
-    def _remember(self, store: int) -> None:
-        code = self._call["X509_STORE_CTX_get_error"](store)
-        depth = self._call["X509_STORE_CTX_get_error_depth"](store)
-        if self._running.found is not None:
-            self._running.found.append(VerifyError(code, depth, self._libssl.words(code)))
-
-    def _add_client_ca(self, pointer: int, der: bytes) -> None:
-        with self._libssl.certificate(der) as certificate:
-            if not self._call["SSL_CTX_add_client_CA"](pointer, certificate):
-                self._call["ERR_clear_error"]()
-                raise BindingError("OpenSSL does not take the name of a certificate authority")
 
 
 @cache

@@ -256,17 +256,15 @@ class ClientConnection:
         self.deadline.set(Timeout.LINGER, seconds if self._unsent else LINGER_SECONDS)
 
     def _expired(self, timeout: Timeout) -> None:
-        if timeout is Timeout.LINGER and self._still_moving():
-            self.deadline.set(timeout, self._proxy.snapshot.timeouts.stream_idle)
-        elif timeout is Timeout.LINGER or timeout is Timeout.HANDSHAKE or self._codec is None:
+        if timeout is Timeout.LINGER:
+            before, self._unsent = self._unsent, self.unsent
+            if 0 < self._unsent != before:  # slow is not idle
+                self.deadline.set(timeout, self._proxy.snapshot.timeouts.stream_idle)
+                return
+        if self._codec is None or timeout in (Timeout.LINGER, Timeout.HANDSHAKE):
             self.transport.abort()
         else:
             self._codec.expired(timeout)
-
-    def _still_moving(self) -> bool:
-        """Whether what waits to be sent became less since this was asked last: slow is not idle."""
-        before, self._unsent = self._unsent, self.unsent
-        return 0 < self._unsent != before
 
 
 def _plain_http_answer(proxy: Proxy, client: str, data: bytes) -> bytes:
