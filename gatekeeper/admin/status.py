@@ -13,6 +13,8 @@ from typing import Any
 
 from gatekeeper import __version__
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.proxy.crl_folder import CRLFolder
+from gatekeeper.proxy.crl_sources import wanted_urls
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.upstream.pool import Pool
@@ -120,6 +122,7 @@ class Status:
             "last_reload": self._last_reload(),
             "certificates": list(certificate_fields(snapshot, now)),
             "crls": list(crl_fields(snapshot, now)),
+            "crl_fetches": list(crl_fetch_fields(snapshot)),
             "upstreams": [
                 {
                     "name": name,
@@ -200,6 +203,9 @@ class Status:
             first = min(max(one.next_update for one in lists) for lists in revocations.lists.values())
             text = "When the first CRL must be replaced, Unix time."
             yield from _single("gatekeeper_crl_next_update_seconds", "gauge", text, first)
+        if self._proxy.snapshot.settings.client_auth.crl_folder is not None:
+            name, text = "gatekeeper_crl_fetches_total", "Fetches of CRLs by result."
+            yield from _family(name, "counter", text, "result", totals.crl_fetches.items())
         text = "Whether the state in force is the one on disk."
         yield from _single("gatekeeper_last_reload_success", "gauge", text, int(not self._ledger.reload_failed))
         text = "Workers that ended by themselves and were replaced."
@@ -242,6 +248,24 @@ def crl_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
             "next_update": _iso(one.next_update),
             "days_left": int((one.next_update - now) // _DAY),
             "revoked": len(one.serials),
+        }
+
+
+def crl_fetch_fields(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+    """The last fetch of each list that comes by HTTP; ``checked`` is null where there was none."""
+    auth = snapshot.settings.client_auth
+    if auth.crl_folder is None:
+        return
+    folder = CRLFolder(auth.crl_folder)
+    for url in wanted_urls(auth, snapshot.tls.authorities):
+        fetch = folder.fetch(url)
+        yield {
+            "url": url,
+            "ok": fetch is not None and not fetch.failures,
+            "checked": _iso(fetch.checked) if fetch else None,
+            "due": _iso(fetch.due) if fetch else None,
+            "failures": fetch.failures if fetch else 0,
+            "message": fetch.message if fetch else "",
         }
 
 

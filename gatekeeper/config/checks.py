@@ -62,6 +62,15 @@ def _group_without_user(server: ServerSettings) -> Problems:
 def _revocation(auth: ClientAuthSettings) -> Problems:
     if auth.crl_stale == "allow" and not auth.crl:
         yield ("client_auth", "crl_stale"), "has no effect without client_auth.crl"
+    fetches = bool(auth.crl_urls) or auth.uses_distribution_points
+    if fetches and auth.crl_folder is None:
+        yield ("client_auth", "crl_folder"), "is missing: fetched lists are kept there, for the next start too"
+    if not fetches and auth.crl_folder is not None:
+        yield ("client_auth", "crl_folder"), 'has no effect while client_auth.crl holds neither a URL nor "cdp"'
+    if auth.uses_distribution_points and not auth.crl_hosts:
+        yield ("client_auth", "crl_hosts"), 'is missing: it says from where "cdp" may fetch'
+    if not auth.uses_distribution_points and auth.crl_hosts:
+        yield ("client_auth", "crl_hosts"), 'has no effect while client_auth.crl does not hold "cdp"'
     if auth.ocsp == "off":
         if auth.ocsp_responder is not None:
             yield ("client_auth", "ocsp_responder"), 'has no effect while client_auth.ocsp is "off"'

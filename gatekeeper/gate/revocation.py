@@ -178,6 +178,31 @@ def _covers(lists: list[RevocationList]) -> bool:
     return frozenset().union(*(one.scope.reasons for one in lists)) >= ALL_REASONS
 
 
+def replay(new: Iterable[RevocationList], old: Iterable[RevocationList]) -> str:
+    """Why fetched lists must not take the place of those before them, as a sentence; "" where they may.
+
+    Whoever stands between could otherwise send a list from before a revocation, which is as well signed (RFC 5280,
+    5.2.3: the number rises with each list; 5.1.2.4: so does thisUpdate).
+    """
+    new = tuple(new)
+    for one in old:
+        same = [each for each in new if (each.issuer, each.scope, each.base is None) == _kind_of(one)]
+        if not same:
+            return f"the new list is not of {one.issuer[0]}, or of other certificates than the one before it"
+        if all(_is_older(each, one) for each in same):
+            return f"the list of {one.issuer[0]} is older than the one before it"
+    return ""
+
+
+def _kind_of(one: RevocationList) -> tuple[Issuer, Scope, bool]:
+    return one.issuer, one.scope, one.base is None
+
+
+def _is_older(new: RevocationList, old: RevocationList) -> bool:
+    numbered = new.number is not None and old.number is not None and new.number < old.number
+    return numbered or new.this_update < old.this_update
+
+
 def alarms(
     revocations: Revocations, authorities: Iterable[Certificate], now: float, *, stale_counts: bool = False
 ) -> Iterator[str]:

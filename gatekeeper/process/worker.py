@@ -33,6 +33,7 @@ from gatekeeper.process.watch import Watch
 from gatekeeper.process.workers import Command
 from gatekeeper.proxy.client.acceptor import Acceptor
 from gatekeeper.proxy.client.redirect import RedirectConnection
+from gatekeeper.proxy.crl_fetcher import CRLFetcher
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
@@ -178,6 +179,8 @@ class _Worker:
         )
         if context.admin is not None:
             await self._admin.start(context.admin)
+        self._fetcher = CRLFetcher(lambda: proxy.snapshot, self._metrics.crl_fetched)
+        proxy.judge.on_unknown = self._fetcher.learn
         # What exists now lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -190,6 +193,7 @@ class _Worker:
         self._send(ready=True)
         # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
         reloader.start(snapshot, watching=context.account is None)
+        self._fetcher.start()
 
     async def _drain(self, command: Command) -> None:
         timeouts = self._proxy.snapshot.settings.timeouts
@@ -207,6 +211,7 @@ class _Worker:
         await self._proxy.drain(timeouts.drain)
 
     async def _end(self) -> None:
+        await self._fetcher.close()
         await self._proxy.judge.responders.close()
         self._proxy.local.close()
         await self._admin.stop()

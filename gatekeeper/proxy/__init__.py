@@ -20,6 +20,8 @@ snapshot
     everything that was configured and loaded, as one immutable value. A reload makes a new one.
 judge, ocsp, revocations
     verdicts, the answers of OCSP responders, revocation lists.
+crl_sources, crl_folder, crl_fetcher
+    lists that are fetched: from where, where they are kept, when and by whom.
 expiry
     when verdicts end: one timer, for tunnels and streams whose certificate or revocation list runs out.
 journal

@@ -3,22 +3,31 @@
 import asyncio
 from collections.abc import Callable
 
-from gatekeeper.gate.verdict import Peer, Refuse, Verdict, confirm
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.verdict import Peer, Reason, Refuse, Verdict, confirm
 from gatekeeper.proxy.ocsp import Responders
 from gatekeeper.proxy.snapshot import ClientContext, Snapshot
 
 
 class Judge:
-    """One per process; it survives reloads, with its OCSP responses."""
+    """One per process; it survives reloads, with its OCSP responses.
+
+    ``on_unknown`` is told of each certificate that is good but for its revocation, of which no list says anything.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float]) -> None:
         self._loop = loop
         self.responders = Responders(loop, wall)
+        self.on_unknown: Callable[[Certificate], None] = _ignore
 
     def verdict(self, snapshot: Snapshot, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``."""
         verdict, policy = snapshot.judge(peer, now), snapshot.policy.ocsp
-        if policy is None or isinstance(verdict, Refuse):
+        if isinstance(verdict, Refuse):
+            if verdict.reason is Reason.REVOCATION_UNKNOWN and verdict.certificate is not None:
+                self.on_unknown(verdict.certificate)
+            return verdict
+        if policy is None:
             return verdict
         return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
 
@@ -42,3 +51,7 @@ class Judge:
             self._loop.call_soon(then)  # a reload has switched it off meanwhile
         else:
             self.responders.ask(peer, policy.responder, then)
+
+
+def _ignore(_certificate: Certificate) -> None:
+    pass

@@ -18,7 +18,7 @@ from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.host_trust import HostTrust
-from gatekeeper.proxy.revocations import load_revocations
+from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
@@ -187,6 +187,7 @@ class Snapshot:
         if self.maintenance is not None and self.settings.maintenance is not None:
             found.append(f"maintenance is on, because {self.settings.maintenance.file} exists: visitors get 503")
         if self.policy.revocations is not None:
+            found += fetch_warnings(self.settings.client_auth, self.tls.authorities)
             found += alarms(self.policy.revocations, self.tls.authorities, now, stale_counts=self.policy.stale_counts)
         if self.invitations is not None and (why := folder_error(self.invitations.path)):
             found.append(f"nobody can be invited: {why}")
@@ -254,7 +255,7 @@ def make_snapshot(
         tls=tls,
         policy=Policy(
             require_common_name=client_auth.require_common_name,
-            revocations=load_revocations(client_auth.crl, tls.authorities, files),
+            revocations=load_revocations(client_auth, tls.authorities, files),
             stale_counts=client_auth.crl_stale == "allow",
             ocsp=_ocsp_policy(client_auth),
             authorities=tls.authorities,

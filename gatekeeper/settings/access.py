@@ -1,6 +1,7 @@
 """The tables about visitors: whose certificates are accepted, who may send which request, what all others get."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
@@ -16,6 +17,7 @@ from gatekeeper.settings.certificate_types import (
     Serial,
     URIPattern,
 )
+from gatekeeper.settings.crl_types import CDP, CRLHost, CRLSource
 from gatekeeper.settings.host_authorities import HostAuthoritiesSettings
 from gatekeeper.settings.http_types import HeaderValue, Method, Origins, ResponseHeaderName, RoutePath, WebURL
 from gatekeeper.settings.table import Table
@@ -30,8 +32,21 @@ class ClientAuthSettings(Table):
         examples=["client-ca.crt"],
         description="The authorities whose client certificates are accepted: a PEM bundle, or a list of them.",
     )
-    crl: Annotated[tuple[File, ...], OneOrMany] = Field(
-        default=(), examples=[["client-ca.crl"]], description="Lists of revoked certificates (CRLs), PEM or DER."
+    crl: Annotated[tuple[CRLSource, ...], OneOrMany] = Field(
+        default=(),
+        examples=[["client-ca.crl", "http://pki.example.com/ca.crl"]],
+        description='Lists of revoked certificates (CRLs), PEM or DER: files, http URLs, and "cdp" for the '
+        "distribution points that certificates name.",
+    )
+    crl_hosts: Annotated[tuple[CRLHost, ...], OneOrMany] = Field(
+        default=(),
+        examples=[["pki.example.com"]],
+        description='The hosts from which "cdp" may fetch lists, with a port if it is not 80.',
+    )
+    crl_folder: Folder | None = Field(
+        default=None,
+        examples=["/var/lib/gatekeeper/crl"],
+        description="Where fetched lists are kept; the user of the gate must be able to write there.",
     )
     crl_stale: Literal["deny", "allow"] = Field(
         default="deny",
@@ -77,6 +92,21 @@ class ClientAuthSettings(Table):
         default="page",
         description='How a bad certificate is refused: "page" answers HTTP 403, "handshake" sends a TLS alert.',
     )
+
+    @property
+    def crl_files(self) -> tuple[Path, ...]:
+        """The lists that are files."""
+        return tuple(one for one in self.crl if isinstance(one, Path))
+
+    @property
+    def crl_urls(self) -> tuple[str, ...]:
+        """The lists that are fetched from a configured URL."""
+        return tuple(one for one in self.crl if isinstance(one, str) and one != CDP)
+
+    @property
+    def uses_distribution_points(self) -> bool:
+        """Whether lists are fetched from where certificates say that they are."""
+        return CDP in self.crl
 
 
 class RuleSettings(Table):

@@ -78,7 +78,9 @@ def _stamp(path: Path) -> FileStamp:
 def files_of(settings: Settings) -> Iterator[Path]:
     """Every file that these settings name and that is read when they are loaded."""
     server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
-    yield from (server.certificate, server.key, *auth.ca, *auth.crl)
+    yield from (server.certificate, server.key, *auth.ca, *auth.crl_files)
+    if auth.crl_folder is not None:
+        yield auth.crl_folder  # its time changes when a list in it does, see `proxy.crl_folder`
     for host in auth.hosts:
         yield from host.ca
     for one in server.certificates:

@@ -25,12 +25,14 @@ _REASONS = tuple(reason.value for reason in Reason)
 _HANDSHAKES = ("ok", "failed", "refused")
 # As in `gatekeeper.local.request.InvitationEvent`, which stands above this module.
 _INVITATIONS = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
+_CRL_FETCHES = ("fetched", "unchanged", "failed")
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
 _NAMED = _STATUSES * _SLOTS
 _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
 _INVITED = _HANDSHAKE + 8
+_CRL_FETCHED = _INVITED + 12
 _HISTORY = _INVITED + 16
 _ADDRESS_COUNTS = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
 _ROW = _ADDRESS_COUNTS + CELLS
@@ -110,6 +112,10 @@ class Metrics:
         """Count an event of `gatekeeper.local.request.InvitationEvent`."""
         self._counts[_INVITED + _INVITATIONS.index(event)] += 1
 
+    def crl_fetched(self, result: str) -> None:
+        """A revocation list was asked for by HTTP: "fetched", "unchanged", or "failed"."""
+        self._counts[_CRL_FETCHED + _CRL_FETCHES.index(result)] += 1
+
     def change(self, cell: Cell, by: int) -> None:
         """Add to a value."""
         self._counts[cell] += by
@@ -171,6 +177,11 @@ class Metrics:
         """The events of invitations, without zeros."""
         return {name: count for name, count in self._named(_INVITED, _INVITATIONS) if count}
 
+    @property
+    def crl_fetches(self) -> Mapping[str, int]:
+        """Fetches of revocation lists by result."""
+        return dict(self._named(_CRL_FETCHED, _CRL_FETCHES))
+
     def answers(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Each status that was sent, with the counts of its duration buckets."""
         for status in range(100, _STATUSES):
@@ -193,6 +204,7 @@ class Totals:
     refusals: Mapping[str, int]
     handshakes: Mapping[str, int]
     invitations: Mapping[str, int]
+    crl_fetches: Mapping[str, int]
     http2_requests: int
     connections: int
     http2_connections: int
@@ -270,6 +282,7 @@ class Ledger:
         durations = [0] * _SLOTS
         refusals, handshakes = dict.fromkeys(_REASONS, 0), dict.fromkeys(_HANDSHAKES, 0)
         invitations = dict.fromkeys(_INVITATIONS, 0)
+        crl_fetches = dict.fromkeys(_CRL_FETCHES, 0)
         for row in self.rows:
             if not row.time(Cell.STARTED):
                 continue  # no worker ever had it
@@ -282,6 +295,8 @@ class Ledger:
                 handshakes[result] += count
             for event, count in row.invitations.items():
                 invitations[event] += count
+            for result, count in row.crl_fetches.items():
+                crl_fetches[result] += count
         return Totals(
             requests=requests,
             durations=tuple(durations),
@@ -289,6 +304,7 @@ class Ledger:
             refusals=refusals,
             handshakes=handshakes,
             invitations=invitations,
+            crl_fetches=crl_fetches,
             http2_requests=self._sum(Cell.HTTP2_REQUESTS),
             connections=self.connections,
             http2_connections=self._sum(Cell.HTTP2_CONNECTIONS),

@@ -30,6 +30,7 @@ METRICS = {
     "gatekeeper_upstream_up": {"upstream"},
     "gatekeeper_certificate_not_after_seconds": {"kind"},
     "gatekeeper_crl_next_update_seconds": set(),
+    "gatekeeper_crl_fetches_total": {"result"},
     "gatekeeper_last_reload_success": set(),
     "gatekeeper_worker_restarts_total": set(),
     "up": set(),
@@ -138,6 +139,14 @@ CASES = {
         {"gatekeeper_crl_next_update_seconds": "60x120"},
         30,
         {"GatekeeperCRLRunsOutVerySoon"},
+    ),
+    "a list cannot be fetched": (
+        {
+            'gatekeeper_crl_fetches_total{result="failed"}': "0+1x60",
+            'gatekeeper_crl_fetches_total{result="unchanged"}': "7x60",
+        },
+        40,
+        {"GatekeeperCRLFetchFails"},
     ),
     "a reload failed": ({"gatekeeper_last_reload_success": "1x5 0x20"}, 15, {"GatekeeperReloadFailed"}),
     "people are refused as never before": (

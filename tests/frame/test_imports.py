@@ -35,8 +35,8 @@ LAYERS = (
 # The proxy from the ground up. A module of proxy/ may import only from the floors above its own in this list, so that
 # a callee knows its caller by a Protocol in streams and by nothing else.
 FLOORS = (
-    {"deadline", "forwarding", "states", "websocket", "upstream.health"},
-    {"streams"},
+    {"crl_folder", "deadline", "forwarding", "states", "websocket", "upstream.health"},
+    {"crl_sources", "streams"},
     {"expiry", "host_trust", "ocsp", "revocations", "upstream.http1", "upstream.http2"},
     {"upstream.endpoint", "upstream.http2_stream"},
     {"upstream.http2_endpoint"},
@@ -44,7 +44,7 @@ FLOORS = (
     {"upstream.check", "upstream.http2_check"},
     {"upstream.pool"},
     {"snapshot"},
-    {"judge", "journal"},
+    {"crl_fetcher", "judge", "journal"},
     {"proxy"},
     {"visit"},
     {"relay", "local_request"},

@@ -1,0 +1,499 @@
+"""Fetching revocation lists over real HTTP: what is kept, what is not, when, and by whom."""
+
+import asyncio
+import datetime
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+
+from gatekeeper.gate.certificate import Certificate, read_certificate
+from gatekeeper.proxy.crl_fetcher import (
+    LONGEST_RETRY_SECONDS,
+    LONGEST_SECONDS,
+    MAX_LEARNED,
+    RETRY_SECONDS,
+    SHORTEST_SECONDS,
+    CRLFetcher,
+)
+from gatekeeper.proxy.crl_folder import MAX_SIZE, CRLFolder
+from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
+from gatekeeper.proxy.snapshot import Snapshot
+from gatekeeper.settings.access import ClientAuthSettings
+from tests.certificates import DAY, NOW, Holder, make, make_authority, named
+from tests.gate.test_gate_revocation import BOB, HOME, der, make_crl
+
+OTHER = make_authority("Other CA")
+START = NOW.timestamp()
+HOUR = datetime.timedelta(hours=1)
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def body(content: bytes, **headers: str) -> Answer:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=content, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    return answer
+
+
+def status(code: int, **headers: str) -> Answer:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=code, headers=headers)
+
+    return answer
+
+
+EMPTY, WITH_BOB = der(make_crl()), der(make_crl(BOB))
+
+
+def numbered(number: int, *revoked: Holder, begins: datetime.datetime = NOW - HOUR) -> bytes:
+    return der(make_crl(*revoked, begins=begins, extensions=[(x509.CRLNumber(number), False)]))
+
+
+class Scene:
+    """A server with lists, the folder of a gate, and its clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = CRLFolder(folder)
+        self.answer: Answer = body(EMPTY)
+        self.asked: list[web.Request] = []
+        self.now = START
+        self.counted: list[str] = []
+        self.patience = 60.0
+        self.trusted: tuple[Holder, ...] = (HOME,)
+        self.sources: tuple[Any, ...] | None = None
+        self.hosts: tuple[str, ...] = ()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        return await self.answer(request)
+
+    async def play(self, script: Callable[["Scene"], Awaitable[None]]) -> None:
+        runner = web.ServerRunner(web.Server(self._serve))  # type: ignore[arg-type]
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        self.place = f"127.0.0.1:{runner.addresses[0][1]}"
+        self.url = f"http://{self.place}/ca.crl"
+        self.fetcher = self.worker()
+        try:
+            await script(self)
+        finally:
+            await self.fetcher.close()
+            await runner.cleanup()
+
+    @property
+    def auth(self) -> ClientAuthSettings:
+        sources = (self.url,) if self.sources is None else self.sources
+        return ClientAuthSettings(ca=(Path("ca"),), crl=sources, crl_folder=self.folder.path, crl_hosts=self.hosts)
+
+    @property
+    def authorities(self) -> tuple[Certificate, ...]:
+        return tuple(read_certificate(one.der) for one in self.trusted)
+
+    def worker(self) -> CRLFetcher:
+        def snapshot() -> Snapshot:
+            found = SimpleNamespace(
+                settings=SimpleNamespace(client_auth=self.auth), tls=SimpleNamespace(authorities=self.authorities)
+            )
+            return cast(Snapshot, found)
+
+        return CRLFetcher(
+            snapshot, self.counted.append, wall=lambda: self.now, chance=lambda: 0.0, patience=self.patience
+        )
+
+    @property
+    def kept(self) -> bytes | None:
+        return self.folder.read(self.url)
+
+    @property
+    def said(self) -> str:
+        return " ".join(fetch_warnings(self.auth, self.authorities))
+
+    def revoked(self) -> set[int]:
+        loaded = load_revocations(self.auth, self.authorities)
+        assert loaded is not None
+        return {serial for one in loaded.every for serial in one.serials}
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[..., None]:
+    def run(script: Callable[[Scene], Awaitable[None]], **more: Any) -> None:
+        scene = Scene(tmp_path)
+        for name, value in more.items():
+            setattr(scene, name, value)
+        asyncio.run(scene.play(script))
+
+    return run
+
+
+def test_a_list_is_fetched_and_in_force(play: Callable[..., None]) -> None:
+    """Kept as it came, verified, and loaded like a file."""
+
+    async def script(scene: Scene) -> None:
+        assert "has not been fetched yet" in scene.said
+        scene.answer = body(WITH_BOB)
+        await scene.fetcher.fetch_due()
+        assert scene.kept == WITH_BOB
+        assert scene.revoked() == {BOB.certificate.serial_number}
+        assert (scene.counted, scene.said) == (["fetched"], "")
+
+    play(script)
+
+
+def test_until_it_is_fetched_nobody_is_covered(play: Callable[..., None]) -> None:
+    """An empty set of lists, and not none: whoever switches the server off lets nobody in by that."""
+
+    async def script(scene: Scene) -> None:
+        loaded = load_revocations(scene.auth, scene.authorities)
+        assert loaded is not None
+        assert loaded.every == []
+
+    play(script)
+
+
+BAD: dict[str, tuple[Answer, str]] = {
+    "another authority's": (body(der(make_crl(issuer=OTHER))), "none of the authorities"),
+    "a namesake's": (body(der(make_crl(issuer=make_authority("Home CA")))), "the signature on the CRL"),
+    "a changed one": (body(WITH_BOB[:-1] + bytes([WITH_BOB[-1] ^ 1])), "the signature on the CRL"),
+    "a page": (body(b"<html>not found</html>"), "cannot be read as a CRL"),
+    "nothing": (body(b""), "cannot be read as a CRL"),
+    "not found": (status(404), "status 404"),
+    "unchanged, though nothing is kept": (status(304), "status 304"),
+    "a redirect": (status(302, Location="http://127.0.0.1:1/ca.crl"), "status 302"),
+    "something compressed": (body(EMPTY, Content_Encoding="gzip"), "compressed"),
+    "too much": (body(bytes(MAX_SIZE + 1)), "larger than 64 MiB"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_is_not_kept(play: Callable[..., None], kind: str) -> None:
+    """The old list stays in force; it is counted, and said until a fetch works again."""
+
+    async def script(scene: Scene) -> None:
+        scene.answer, why = BAD[kind]
+        await scene.fetcher.fetch_due()
+        assert scene.kept is None
+        assert why in scene.said
+        assert "nobody whom it covers is let in" in scene.said
+        scene.now += RETRY_SECONDS
+        scene.answer = body(WITH_BOB)
+        await scene.fetcher.fetch_due()
+        assert scene.said == ""
+        scene.now += LONGEST_SECONDS
+        if kind != "unchanged, though nothing is kept":
+            scene.answer = BAD[kind][0]
+            await scene.fetcher.fetch_due()
+            assert scene.kept == WITH_BOB
+            assert f"{why}" in scene.said
+            assert "the one before it stays in force" in scene.said
+            assert scene.counted == ["failed", "fetched", "failed"]
+
+    play(script)
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        numbered(4, begins=NOW - HOUR / 2),
+        numbered(5, begins=NOW - 2 * HOUR),
+        der(make_crl(begins=NOW - 2 * HOUR)),
+    ],
+    ids=["a lower number", "an earlier thisUpdate", "an earlier one without a number"],
+)
+def test_a_list_from_before_a_revocation_is_not_taken(play: Callable[..., None], older: bytes) -> None:
+    """It is well signed and not over, and whoever stands between the authority and the gate may have kept it."""
+
+    async def script(scene: Scene) -> None:
+        scene.answer = body(numbered(5, BOB))
+        await scene.fetcher.fetch_due()
+        scene.now += LONGEST_SECONDS
+        scene.answer = body(older)
+        await scene.fetcher.fetch_due()
+        assert scene.revoked() == {BOB.certificate.serial_number}
+        assert "older than the one before it" in scene.said
+
+    play(script)
+
+
+def test_the_next_list_takes_the_place_of_the_one_before(play: Callable[..., None]) -> None:
+    """The near miss: the same number again, then a higher one."""
+
+    async def script(scene: Scene) -> None:
+        for content in (numbered(5), numbered(5), numbered(6, BOB)):
+            scene.answer = body(content)
+            await scene.fetcher.fetch_due()
+            assert scene.kept == content
+            scene.now += LONGEST_SECONDS
+        assert scene.counted == ["fetched"] * 3
+
+    play(script)
+
+
+def test_an_unchanged_list_is_not_sent_again(play: Callable[..., None]) -> None:
+    """RFC 9110, 13.1: by ETag and Last-Modified, of the list that is kept."""
+
+    async def script(scene: Scene) -> None:
+        scene.answer = body(EMPTY, ETag='"1"', Last_Modified="Sun, 29 Nov 2026 08:00:00 GMT")
+        await scene.fetcher.fetch_due()
+        scene.now += LONGEST_SECONDS
+        scene.answer = status(304)
+        await scene.fetcher.fetch_due()
+        first, second = (request.headers for request in scene.asked)
+        assert "If-None-Match" not in first
+        assert (second["If-None-Match"], second["If-Modified-Since"]) == ('"1"', "Sun, 29 Nov 2026 08:00:00 GMT")
+        assert second["Accept-Encoding"] == "identity"
+        assert (scene.kept, scene.counted) == (EMPTY, ["fetched", "unchanged"])
+
+    play(script)
+
+
+def test_a_lost_list_is_fetched_anew(play: Callable[..., None]) -> None:
+    """Somebody deleted the file: at once, and without asking whether it has changed."""
+
+    async def script(scene: Scene) -> None:
+        scene.answer = body(EMPTY, ETag='"1"')
+        await scene.fetcher.fetch_due()
+        scene.folder.list_path(scene.url).unlink()
+        await scene.fetcher.fetch_due()
+        assert scene.kept == EMPTY
+        assert "If-None-Match" not in scene.asked[1].headers
+
+    play(script)
+
+
+@pytest.mark.parametrize(
+    ("ends", "pause"),
+    [
+        (NOW + datetime.timedelta(minutes=1), SHORTEST_SECONDS),
+        (NOW + 2 * HOUR, 3600.0),
+        (NOW + 9 * DAY, LONGEST_SECONDS),
+        (NOW - HOUR / 2, SHORTEST_SECONDS),
+    ],
+)
+def test_when_the_next_fetch_is_due(play: Callable[..., None], ends: datetime.datetime, pause: float) -> None:
+    """After half of the time that is left, so that a failed fetch can be repeated; within bounds."""
+
+    async def script(scene: Scene) -> None:
+        scene.answer = body(der(make_crl(ends=ends)))
+        await scene.fetcher.fetch_due()
+        scene.now += pause - 1
+        await scene.fetcher.fetch_due()
+        assert len(scene.asked) == 1
+        scene.now += 1
+        await scene.fetcher.fetch_due()
+        assert len(scene.asked) == 2
+
+    play(script)
+
+
+def test_failures_are_repeated_less_and_less_often(play: Callable[..., None]) -> None:
+    """From a minute to an hour: a server that is down is not asked by every gate at once when it comes back."""
+
+    async def script(scene: Scene) -> None:
+        scene.answer = status(503)
+        waits = []
+        for _ in range(8):
+            await scene.fetcher.fetch_due()
+            fetch = scene.folder.fetch(scene.url)
+            assert fetch is not None
+            waits.append(fetch.due - scene.now)
+            scene.now = fetch.due
+        assert waits[:3] == [RETRY_SECONDS, 2 * RETRY_SECONDS, 4 * RETRY_SECONDS]
+        assert waits[-1] == LONGEST_RETRY_SECONDS
+
+    play(script)
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(play: Callable[..., None]) -> None:
+    """The time limit is for all of it, connecting and the last byte too."""
+
+    async def script(scene: Scene) -> None:
+        silent = asyncio.Event()
+
+        async def answer(_: web.Request) -> web.StreamResponse:
+            await silent.wait()
+            return web.Response()
+
+        scene.answer = answer
+        await scene.fetcher.fetch_due()
+        assert "nothing came in time" in scene.said
+        silent.set()
+
+    play(script, patience=0.05)
+
+
+def test_several_workers_fetch_once(play: Callable[..., None]) -> None:
+    """One holds the lock, and the others find the list in the folder."""
+
+    async def script(scene: Scene) -> None:
+        arrived, go_on = asyncio.Event(), asyncio.Event()
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            arrived.set()
+            await go_on.wait()
+            return await body(EMPTY)(request)
+
+        scene.answer = answer
+        first = asyncio.create_task(scene.fetcher.fetch_due())
+        await arrived.wait()
+        await scene.worker().fetch_due()
+        assert len(scene.asked) == 1
+        go_on.set()
+        await first
+        await scene.worker().fetch_due()
+        assert (len(scene.asked), scene.counted) == (1, ["fetched"])
+
+    play(script)
+
+
+def test_other_authorities_need_another_list(play: Callable[..., None]) -> None:
+    """After a change of ``client_auth.ca`` the old list counts for nobody; the next one is fetched at once."""
+
+    async def script(scene: Scene) -> None:
+        await scene.fetcher.fetch_due()
+        scene.trusted = (OTHER,)
+        assert scene.revoked() == set()
+        scene.answer = body(der(make_crl(BOB, issuer=OTHER)))
+        await scene.fetcher.fetch_due()
+        assert scene.revoked() == {BOB.certificate.serial_number}
+
+    play(script)
+
+
+def named_at(url: str, issuer: Holder = HOME) -> Certificate:
+    points = x509.CRLDistributionPoints(
+        [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)]
+    )
+    return read_certificate(make(named("alice"), issuer, extensions=[(points, False)]).der)
+
+
+def test_lists_are_fetched_from_where_certificates_say(play: Callable[..., None]) -> None:
+    """ "cdp": learned from a visitor of whom no list says anything, and remembered by the next run."""
+
+    async def script(scene: Scene) -> None:
+        scene.sources, scene.hosts = ("cdp",), (scene.place,)
+        await scene.fetcher.fetch_due()
+        assert scene.asked == []
+        scene.fetcher.learn(named_at(scene.url))
+        scene.answer = body(WITH_BOB)
+        await scene.fetcher.fetch_due()
+        assert scene.revoked() == {BOB.certificate.serial_number}
+        scene.now += LONGEST_SECONDS
+        await scene.worker().fetch_due()
+        assert len(scene.asked) == 2
+
+    play(script)
+
+
+def test_lists_are_fetched_from_where_an_authority_says(play: Callable[..., None]) -> None:
+    """The list that may name an intermediate authority; known without any visitor."""
+
+    async def script(scene: Scene) -> None:
+        scene.sources, scene.hosts = ("cdp",), (scene.place,)
+        points = x509.CRLDistributionPoints(
+            [x509.DistributionPoint([x509.UniformResourceIdentifier(scene.url)], None, None, None)]
+        )
+        constraints = x509.BasicConstraints(ca=True, path_length=None)
+        scene.trusted = (HOME, make(named("Inner CA"), HOME, extensions=[(constraints, True), (points, False)]))
+        await scene.fetcher.fetch_due()
+        assert scene.kept == EMPTY
+
+    play(script)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest",
+        "http://{place}.example.com/ca.crl",
+        "http://127.0.0.1:1/ca.crl",
+        "http://pki.example.com@169.254.169.254/ca.crl",
+        "https://{place}/ca.crl",
+        "file:///etc/passwd",
+        "ldap://{place}/cn=ca",
+    ],
+)
+def test_only_listed_hosts_are_asked(play: Callable[..., None], url: str) -> None:
+    """A certificate must not lead the gate to whatever answers inside of its network."""
+
+    async def script(scene: Scene) -> None:
+        scene.sources, scene.hosts = ("cdp",), (scene.place, "pki.example.com")
+        scene.fetcher.learn(named_at(url.format(place=scene.place)))
+        await scene.fetcher.fetch_due()
+        assert (scene.asked, scene.counted, scene.folder.fetches()) == ([], [], [])
+
+    play(script)
+
+
+def test_nothing_is_learned_without_cdp(play: Callable[..., None]) -> None:
+    """A URL that is configured is all that was asked for."""
+
+    async def script(scene: Scene) -> None:
+        scene.hosts = (scene.place,)
+        scene.fetcher.learn(named_at(f"http://{scene.place}/other.crl"))
+        await scene.fetcher.fetch_due()
+        assert [request.path for request in scene.asked] == ["/ca.crl"]
+
+    play(script)
+
+
+def test_certificates_name_so_many_places_and_no_more(play: Callable[..., None]) -> None:
+    """Each is a fetch and a file."""
+
+    async def script(scene: Scene) -> None:
+        scene.sources, scene.hosts = ("cdp",), (scene.place,)
+        for number in range(MAX_LEARNED + 3):
+            scene.fetcher.learn(named_at(f"http://{scene.place}/{number}.crl"))
+        await scene.fetcher.fetch_due()
+        assert len(scene.asked) == MAX_LEARNED
+
+    play(script)
+
+
+def test_it_begins_at_once_and_goes_on_after_a_failure(play: Callable[..., None]) -> None:
+    """In the background; a certificate that names a place ends the wait."""
+
+    async def script(scene: Scene) -> None:
+        arrived = asyncio.Event()
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            arrived.set()
+            return await body(EMPTY)(request)
+
+        scene.sources, scene.hosts, scene.answer = ("cdp",), (scene.place,), answer
+        scene.fetcher.start()
+        scene.fetcher.learn(named_at(scene.url))
+        await arrived.wait()
+
+    play(script)
+
+
+def test_a_folder_that_cannot_be_written_is_said_once(
+    play: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The fetch is not tried in vain, and the log is not filled."""
+
+    async def script(scene: Scene) -> None:
+        (scene.folder.path / "state").write_text("in the way")
+        with pytest.raises(OSError, match=r"exists|directory"):
+            await scene.fetcher.fetch_due()
+        assert scene.asked == []
+
+    play(script)
+
+
+def test_a_link_in_the_folder_is_not_followed(play: Callable[..., None], tmp_path: Path) -> None:
+    """Root reads the folder at the start, and a worker that was taken over can write there."""
+
+    async def script(scene: Scene) -> None:
+        secret = tmp_path.parent / "secret"
+        secret.write_bytes(WITH_BOB)
+        scene.folder.list_path(scene.url).symlink_to(secret)
+        assert scene.kept is None
+        assert scene.revoked() == set()
+
+    play(script)
