@@ -1,17 +1,17 @@
 """The certificate authority behind ``gatekeeper ca``. The running proxy never imports it.
 
 authority
-    a key and the certificate that says it may sign. Whoever a gate lets in was signed by one.
+    a private key and its CA certificate. A gate admits clients whose certificate an authority signed.
 subject
     whom a certificate is for: the distinguished name, and the subject alternative names.
 credential
-    a certificate together with its key and the authority's certificate: all that a client or a server needs.
+    a certificate with its key and the authority's certificate: everything that a client or a server needs.
 request
     a CSR (PKCS #10): a public key and the names asked for. Only the key is taken; the authority grants the names.
 bundle
     a ``.p12``: a credential in one file under a password, for browsers and phones.
-revocation list
-    a CRL: the serials that no longer count.
+CRL
+    a certificate revocation list: the serial numbers that were revoked.
 store
     the folder that holds all of it, with the index of what was issued; it is changed by a transaction.
 inspection

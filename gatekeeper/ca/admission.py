@@ -105,7 +105,7 @@ def must_be_let_in(certificate: x509.Certificate, authorities: Sequence[x509.Cer
         peer = Peer(leaf, verified=(authorities[0].public_bytes(Encoding.DER),))
     verdict = judge(peer, now.timestamp(), Policy())
     if isinstance(verdict, Refuse):
-        raise AuthorityError(f"no gate would let it in, so nothing was signed. {verdict.detail.rstrip('.')}")
+        raise AuthorityError(f"no gate would admit it, so nothing was signed. {verdict.detail.rstrip('.')}")
 
 
 def _openssl() -> tuple[OpenSSL | None, str]:

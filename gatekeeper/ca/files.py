@@ -1,6 +1,6 @@
-"""Certificates, revocation lists and other files from elsewhere, read for an authority that signs.
+"""Reading certificates, CRLs and other files from elsewhere, for an authority that signs.
 
-What is signed with must be readable by `cryptography`, which is stricter than OpenSSL.
+A certificate that signs must be readable by `cryptography`, which is stricter than OpenSSL.
 """
 
 import ssl
@@ -23,7 +23,7 @@ from gatekeeper.x509.pem import CERTIFICATE_LABELS, blocks
 
 
 def read_file(path: Path) -> bytes:
-    """The content of a file somewhere; AuthorityError in one line if it cannot be read."""
+    """The content of any file; AuthorityError if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -36,9 +36,9 @@ def read_certificate_pem(content: bytes, source: str) -> x509.Certificate:
 
 
 def read_certificates(content: bytes, source: str) -> list[x509.Certificate]:
-    """Every certificate of a PEM file, or the one in a DER file; at least one.
+    """Every certificate of a PEM file, or the one in a DER file.
 
-    AuthorityError if there is none, or if one of them is in a form that only OpenSSL reads.
+    AuthorityError if there is none, or if only OpenSSL can read one of them.
     """
     try:
         found = blocks(content, CERTIFICATE_LABELS) if b"-----BEGIN" in content else [content]
@@ -74,13 +74,13 @@ def _why_unread(der: bytes) -> str:
 
 
 def read_crl(content: bytes, source: str, authority: x509.Certificate) -> x509.CertificateRevocationList:
-    """A revocation list of this authority, PEM or DER; AuthorityError if it is none."""
+    """Read a CRL of this authority, PEM or DER; AuthorityError if it is none."""
     read = x509.load_pem_x509_crl if b"-----BEGIN" in content else x509.load_der_x509_crl
     try:
         crl = read(content)
     except ValueError as error:
         raise AuthorityError(
-            f"{source} is missing or damaged; if it is yours, write it anew: gatekeeper ca crl"
+            f"{source} is missing or damaged; if it is yours, sign it again: gatekeeper ca crl"
         ) from error
     if not is_crl_of(crl, authority):
         raise AuthorityError(f"{source} is not a revocation list of {common_name(authority.subject)}; move it away")
@@ -88,7 +88,7 @@ def read_crl(content: bytes, source: str, authority: x509.Certificate) -> x509.C
 
 
 def must_be_able_to_sign(certificate: x509.Certificate, source: str) -> None:
-    """AuthorityError for a certificate with which no gate would trust what is signed."""
+    """AuthorityError for a certificate that no gate would accept as an authority."""
     der = certificate.public_bytes(Encoding.DER)
     try:
         _new_context().load_verify_locations(cadata=der)

@@ -135,7 +135,7 @@ def _inspect_der(der: bytes, trust: Trust | None, now: datetime, sent: Sequence[
     try:
         judged = admission_of(der, trust, [one.public_bytes(Encoding.DER) for one in sent]) if trust else None
     except BindingError as error:
-        judged, remark = None, f"{remark} Whether the gate lets it in cannot be told here: {error}."
+        judged, remark = None, f"{remark} Whether the gate admits it cannot be checked here: {error}."
     return Inspection("A certificate in an unusual form", tuple(facts), judged, remark=remark)
 
 
@@ -166,7 +166,7 @@ def inspect_certificate(
     try:
         return Inspection(title, tuple(facts), admission(certificate, trust, sent) if trust else None)
     except BindingError as error:
-        return Inspection(title, tuple(facts), remark=f"Whether the gate lets it in cannot be told here: {error}.")
+        return Inspection(title, tuple(facts), remark=f"Whether the gate admits it cannot be checked here: {error}.")
 
 
 def inspect_request(request: RawRequest, source: str) -> Inspection:
@@ -208,7 +208,7 @@ def inspect_crl(crl: x509.CertificateRevocationList, trust: Trust | None, now: d
     ]
     remark = ""
     if following is not None and following <= now:
-        remark = "It is overdue, and a gate that goes by it lets nobody in. Write it anew: gatekeeper ca crl"
+        remark = "It is overdue, and a gate that uses it admits nobody. Sign it again: gatekeeper ca crl"
     if trust is not None and (problem := _not_taken(crl, trust)):
         remark = f"A gate that trusts this authority does not take it: {problem}."
     return Inspection("A revocation list (CRL)", tuple(facts), remark=remark)

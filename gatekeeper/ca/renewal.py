@@ -1,7 +1,8 @@
-"""Which renewals are signed without being asked about, by what the authority itself knows and what the keys prove.
+"""Which renewals are signed without asking, judged by the authority's own records and by what the keys prove.
 
-The request comes out of a folder that the gate can write, so nothing that it says of itself counts: the certificate
-that was shown must be one that was issued here, it must still be good, and its key must have asked for the next one.
+The gate can write into the folder that the request comes from, so nothing is believed that the request says of itself:
+the certificate must be one that this authority issued, it must still be valid, and its key must have asked for the next
+one.
 """
 
 from collections.abc import Iterator
@@ -24,11 +25,11 @@ AT_MOST_EVERY = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class RenewalPolicy:
-    """What `gatekeeper ca watch` signs by itself.
+    """What `gatekeeper ca watch` signs without asking.
 
-    ``at_most_every`` is the least time between two certificates of a name. ``trust_gate``: also a new key that the old
-    one has not vouched for, because the gate says that it came over TLS with the old certificate (EST clients that
-    change their key).
+    ``at_most_every`` is the minimum time between two certificates of a name. ``trust_gate`` also accepts a new key
+    without a proof by the old one, because the gate says that the request came over TLS with the old certificate (EST
+    clients that change their key).
     """
 
     at_most_every: timedelta = AT_MOST_EVERY
@@ -37,10 +38,10 @@ class RenewalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What is to become of a renewal.
+    """What happens to a renewal.
 
-    ``old`` is the certificate that was shown, as the index knows it. ``issued`` is set where the next one is there
-    already, and only has to be handed out. ``objection`` says why a person has to decide, "" if nobody has to.
+    ``old`` is the index entry of the certificate that was sent. ``issued`` is set if its successor was signed already
+    and only has to be handed out. ``objection`` says why a person has to decide, empty if it may be signed.
     """
 
     old: Entry
@@ -49,7 +50,7 @@ class Ruling:
 
 
 def rule(store: Store, request: EnrolmentRequest, policy: RenewalPolicy, now: datetime) -> Ruling:
-    """Judge a renewal; AuthorityError for one that cannot be signed at all, whatever a person says."""
+    """Judge a renewal; AuthorityError for one that must not be signed at all, whatever a person decides."""
     with store.opened():
         index, old = store.index(), shown_entry(store, request)
         spki = spki_sha256(read_csr(request.pem.encode()))
@@ -60,8 +61,8 @@ def rule(store: Store, request: EnrolmentRequest, policy: RenewalPolicy, now: da
 
 
 def shown_entry(store: Store, request: EnrolmentRequest) -> Entry:
-    """The certificate that was shown with a request, as the index knows it; AuthorityError if it is none of ours, or
-    not one to renew.
+    """The index entry of the certificate sent with a request; AuthorityError if it was not issued here or may not be
+    renewed.
     """
     shown = read_certificate_pem(request.certificate.encode(), "the certificate that was shown")
     known = [entry for entry in store.index().entries if entry.serial == shown.serial_number]

@@ -1,4 +1,4 @@
-"""Certificate signing requests (PKCS #10, RFC 2986): made here, or taken from elsewhere and judged."""
+"""Certificate signing requests (PKCS #10, RFC 2986): created here, or read and checked."""
 
 import warnings
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def make_request(key: PrivateKey, subject: Subject) -> x509.CertificateSigningRe
 def read_request(content: bytes, source: str) -> RawRequest:
     """Read a request, PEM or DER, as leniently as OpenSSL; AuthorityError if it is none.
 
-    Nothing is judged: that is `check_request`.
+    Not checked: whether it may be signed, see `check_request`.
     """
     try:
         return x509_request.read_request(content)
@@ -57,10 +57,10 @@ def read_request(content: bytes, source: str) -> RawRequest:
 
 
 def check_request(request: RawRequest, source: str) -> str:
-    """Give back the common name of a request that may be signed; AuthorityError says why another may not.
+    """Return the common name of a request that may be signed; AuthorityError says why it may not.
 
-    Checked: strength of hash and key, the signature (whoever asks holds the key), exactly one common name, which is
-    not blank, printable and not too long. Not checked: who sent it. That is the operator's part.
+    Checked: strength of key and hash, the signature (which proves that the sender holds the key), and exactly one
+    common name, which is printable, not blank and not too long. Not checked: who sent it, which is up to the operator.
     """
     check_strength(request, source)
     names = [text_of(one.tag, one.value) for one in request.subject if one.oid == CN]
@@ -75,12 +75,12 @@ def check_request(request: RawRequest, source: str) -> str:
             'make it again with one: openssl req -new -key user.key -subj "/CN=alice" -out user.csr'
         )
     if len(names) > 1:
-        raise AuthorityError(f"{source} has {len(names)} common names (CN); a gate lets in certificates with one")
+        raise AuthorityError(f"{source} has {len(names)} common names (CN); a gate admits certificates with one")
     return check_common_name(names[0] or "")
 
 
 def check_strength(request: RawRequest, source: str) -> CertificatePublicKeyTypes:
-    """The key of a request; AuthorityError if key or signature is too weak, or the signature is not by the key."""
+    """The key of a request; AuthorityError if key or signature is weak, or the key did not sign the request."""
     if weakness := request_weakness(request):
         raise AuthorityError(f"{source} is refused: {weakness}; make a new key and a new request")
     key = public_key_of(request)
@@ -90,9 +90,9 @@ def check_strength(request: RawRequest, source: str) -> CertificatePublicKeyType
 
 
 def check_common_name(name: str) -> str:
-    """Give ``name`` back if it can be a common name that a gate lets in; AuthorityError says why not."""
+    """Return ``name`` if it can be a common name that a gate admits; AuthorityError says why not."""
     if not name.strip():
-        raise AuthorityError("a blank name is refused: a gate would not let such a certificate in")
+        raise AuthorityError("a blank name is refused: a gate would not admit such a certificate")
     if not name.isprintable():
         raise AuthorityError(f"the name {name!r} holds characters that cannot be printed")
     if len(name) > MAXIMUM_COMMON_NAME:
@@ -101,7 +101,7 @@ def check_common_name(name: str) -> str:
 
 
 def requested_subject(request: RawRequest) -> Subject:
-    """What the request asks to be called: its subject, and its e-mail, DNS, URI and IP names; as far as it can be read.
+    """The subject and the e-mail, DNS, URI and IP names that a request asks for, as far as they can be read.
 
     Other extensions, above all basicConstraints (CA:TRUE) and key usages, are never taken from a request.
     """
@@ -114,8 +114,9 @@ def requested_subject(request: RawRequest) -> Subject:
 
 
 def grantable_subject(request: RawRequest, source: str) -> Subject:
-    """All that the request asks to be called, for a certificate that any program can read; AuthorityError if it asks
-    for what cannot be read, or must not stand in a certificate.
+    """All names that a request asks for.
+
+    AuthorityError if one cannot be read, or cannot be part of a certificate that every program can read.
     """
     unreadable = [one.short_name for one in request.subject if text_of(one.tag, one.value) is None]
     alternatives = _alternatives(request)
@@ -147,7 +148,7 @@ def _alternatives(request: RawRequest) -> AlternativeNames:
 
 
 def _general_names(found: AlternativeNames) -> Iterator[x509.GeneralName]:
-    """The kinds that are taken over when the operator grants what a request asks for."""
+    """The names of the types that are taken over when the operator grants what a request asks for."""
     yield from map(x509.RFC822Name, found.emails)
     yield from map(x509.DNSName, found.dns_names)
     yield from map(x509.UniformResourceIdentifier, found.uris)

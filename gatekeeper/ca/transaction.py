@@ -67,7 +67,9 @@ class Transaction:
         signer = identifier_hex(self.authority.certificate) if self.retiring or self.index.retired else ""
         entry = entry_of(certificate, name, kind, holds_key=holds_key, authority=signer)
         if self.index.key_is_compromised(entry.key):
-            raise AuthorityError(f"the key of {name} was revoked as stolen and is not certified again; make a new one")
+            raise AuthorityError(
+                f"the key of {name} was revoked as compromised and is not certified again; generate a new one"
+            )
         self.index = self.index.with_entry(entry)
         pem = Content(certificate.public_bytes(Encoding.PEM), PUBLIC)
         self.files[issued_file(entry.serial_hex)] = pem

@@ -17,7 +17,7 @@ def admin_address(configuration: Configuration) -> ListenAddress:
     """The address of the admin listener in this configuration; UsageError if it is off."""
     listen = configuration.settings.admin.listen
     if listen is None:
-        raise UsageError('there is nobody to ask: admin.listen is "off"')
+        raise UsageError('there is no admin listener: admin.listen is "off"')
     return listen
 
 

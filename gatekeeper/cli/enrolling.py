@@ -60,7 +60,7 @@ class GateResponse:
                 return found
         except ValueError:
             pass
-        raise InvitationError(f"what answers there is no gate with invitations (status {self.status})")
+        raise InvitationError(f"the server there is no gate with invitations (status {self.status})")
 
 
 class GateClient:
@@ -142,7 +142,7 @@ def _gate_of(link: str, cacert: Path | None) -> GateClient:
     except ValueError:
         fits = None
     if not fits or not link.startswith("https://"):
-        raise UsageError("this is no link of an invitation: https://GATE/.gatekeeper/invite/ and 43 characters")
+        raise UsageError("this is not the link of an invitation: https://GATE/.gatekeeper/invite/ and 43 characters")
     return GateClient(link, cacert)
 
 
@@ -178,8 +178,8 @@ def patiently(ask: Callable[[], GateResponse], deadline: float) -> GateResponse:
             trouble, wait = f"status {answer.status}", float(answer.retry_after)
         except ssl.SSLCertVerificationError as error:
             raise InvitationError(
-                f"the gate's certificate is not vouched for: {error.verify_message}; "
-                "name who does by --cacert, and do not go on otherwise"
+                f"the gate's certificate cannot be verified: {error.verify_message}; "
+                "name its authority with --cacert, and do not continue otherwise"
             ) from error
         except (OSError, http.client.HTTPException) as error:
             trouble = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -237,7 +237,7 @@ def _say_what_to_compare(name: str, spki: str, key_path: Path, *, as_json: bool)
         return
     print(f"The request for {printable(name)} is sent; its key is {key_path} and stays here.")
     print(f"Fingerprint: {spki}")
-    print("Tell it to the administrator, who compares it by: gatekeeper ca approve NAME", flush=True)
+    print("Give it to the administrator, who compares it: gatekeeper ca approve NAME", flush=True)
 
 
 def _say_where(name: str, key_path: Path, path: Path, gate: GateClient, spki: str, args: argparse.Namespace) -> None:
@@ -245,6 +245,6 @@ def _say_where(name: str, key_path: Path, path: Path, gate: GateClient, spki: st
         done = {"state": "enrolled", "name": name, "spki": spki, "key": str(key_path), "certificate": str(path)}
         print(json.dumps(done))
         return
-    print(f"{path} is there, with the authority that signed it.")
+    print(f"{path} is written, with the certificate of its authority.")
     vouching = f"--cacert {shlex.quote(str(args.cacert))} " if args.cacert else ""
     print(f"Try it: curl {vouching}--cert {shlex.quote(str(path))} --key {shlex.quote(str(key_path))} {gate.address}/")

@@ -1,8 +1,9 @@
-"""What ``gatekeeper enroll --renew`` does: a new key, a request over TLS with the old certificate, and both replaced.
+"""What ``gatekeeper enroll --renew`` does: generate a key, request a certificate over TLS with the old one, replace
+both.
 
-Killed at any point, it leaves a certificate with its key that work, and goes on where it was when it is run again: the
-new key lies in ``NAME.key.new`` before anybody hears of it, the certificate in ``NAME.crt.new`` before either takes
-the place of the old one.
+If it is killed at any point, a working certificate and key remain, and it continues when it is run again: the new key
+is in ``NAME.key.new`` before the request is sent, and the certificate in ``NAME.crt.new`` before either replaces the
+old one.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from gatekeeper.ca.subject import subject_of
 from gatekeeper.cli.enrolling import GateClient, GateResponse, must_be_fine, must_fit, patiently, sleep
 from gatekeeper.errors import AuthorityError, GatekeeperError, InvitationError, UsageError
 from gatekeeper.gate.routes import RENEW
-from gatekeeper.invitations.renewal import prove, write_wish
+from gatekeeper.invitations.renewal import prove, write_signed_renewal
 from gatekeeper.invitations.request import spki_sha256
 from gatekeeper.x509.request import parse_request
 
@@ -37,7 +38,7 @@ LOOK_SECONDS, RETRY_SECONDS = 3600.0, 60.0
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A machine's certificate and key on its disk, and those that are to follow them."""
+    """A machine's certificate and key, and their successors, on disk."""
 
     key_path: Path
     certificate_path: Path
@@ -70,7 +71,7 @@ class Renewal:
         return read_certificate_pem(read_file(self.certificate_path), str(self.certificate_path))
 
     def due(self) -> datetime:
-        """When less than a third of its life is left."""
+        """The time at which less than a third of the certificate's lifetime is left."""
         now = self.certificate
         return now.not_valid_after_utc - (now.not_valid_after_utc - now.not_valid_before_utc) / 3
 
@@ -83,10 +84,10 @@ class Renewal:
         proof = prove(
             old, shown.fingerprint(SHA256()).hex(), spki_sha256(parse_request(request.public_bytes(Encoding.DER)))
         )
-        return write_wish(request.public_bytes(Encoding.PEM), proof)
+        return write_signed_renewal(request.public_bytes(Encoding.PEM), proof)
 
     def install(self, chain: bytes) -> x509.Certificate:
-        """Put the new key and its certificate in the place of the old ones; InvitationError if they do not fit."""
+        """Replace the old key and certificate by the new ones; InvitationError if they do not match."""
         must_fit(chain, load_key(read_file(self._next_key), None, str(self._next_key)))
         certificate = read_certificate_pem(chain, "the answer")
         if certificate.subject != self.certificate.subject:
@@ -96,7 +97,7 @@ class Renewal:
         return certificate
 
     def complete(self) -> None:
-        """Finish what a killed run had begun: both are there, so both are moved, the key first."""
+        """Complete the replacement of a run that was killed: move the key first, then the certificate."""
         if not self._next_certificate.exists():
             return
         if self._next_key.exists():
@@ -104,7 +105,7 @@ class Renewal:
         self._next_certificate.rename(self.certificate_path)
 
     def _key(self, key_type: str) -> PrivateKey:
-        """The key that an earlier attempt made, or a new one, on the disk before anybody hears of it."""
+        """The key of an earlier attempt, or a new one, which is on disk before the request is sent."""
         if self._next_key.exists():
             return load_key(read_file(self._next_key), None, str(self._next_key))
         key = make_key(key_type)
@@ -113,7 +114,7 @@ class Renewal:
 
 
 def renew(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     check_key_type(args.key)
     gate = GateClient(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
     if gate.path:
@@ -130,7 +131,7 @@ def renew(args: argparse.Namespace) -> int:
 
 
 def _stay(gate: GateClient, args: argparse.Namespace) -> None:
-    """For ever: a failure is said, and tried again later, as long as the certificate holds and after."""
+    """Run for ever. A failure is printed and tried again later, even after the certificate has expired."""
     while True:
         try:
             renewal = Renewal.of(args.out, args.name)
@@ -145,7 +146,7 @@ def _stay(gate: GateClient, args: argparse.Namespace) -> None:
 
 
 def until_next_look(renewal: Renewal, now: datetime) -> float:
-    """Seconds: to the moment when it is due, and no more than an hour, as clocks are set and machines sleep."""
+    """The seconds until the renewal is due, at most an hour, since clocks are set and machines are suspended."""
     return min(max((renewal.due() - now).total_seconds(), RETRY_SECONDS), LOOK_SECONDS)
 
 
@@ -155,7 +156,9 @@ def _renew(gate: GateClient, renewal: Renewal, args: argparse.Namespace) -> None
 
 
 def obtain(gate: GateClient, renewal: Renewal, key_type: str, deadline: float) -> x509.Certificate:
-    """Ask until there is a certificate, and install it; InvitationError if the gate refuses, or time is up."""
+    """Repeat the request until there is a certificate, and install it; InvitationError if the gate refuses or the time
+    is up.
+    """
     try:
         gate.show(renewal.certificate_path, renewal.key_path)
     except (OSError, ssl.SSLError) as error:

@@ -220,10 +220,10 @@ def _members(group: Directive, note: Note) -> Iterator[Directive]:
         if one.name == "server" and one.args and "down" not in one.args:
             for option in one.args[1:]:
                 if option.partition("=")[0] in ("weight", "backup"):
-                    note(one, f"{option}: requests go to the endpoint with the fewest")
+                    note(one, f"{option}: requests go to the endpoint with the fewest requests")
             yield one
         elif one.name in ("ip_hash", "hash", "random", "sticky"):
-            note(one, "requests go to the endpoint with the fewest")
+            note(one, "requests go to the endpoint with the fewest requests")
 
 
 def _url(scheme: str, host: str) -> str:

@@ -25,7 +25,7 @@ key = "{key}"
 #   gatekeeper ca --dir ca issue alice
 # Then import the .p12 into your browser. Only ca.crt belongs on the gate; ca.key stays in a safe place.
 ca = "{ca}"
-# What it revoked, rewritten by each `gatekeeper ca revoke`; a list that runs out lets nobody in.
+# What it revoked, signed again by each `gatekeeper ca revoke`; once it expires, nobody is admitted.
 {crl}crl = "ca/ca.crl"
 
 [upstream]

@@ -3,16 +3,16 @@
 token
     256 random bits in a link; anyone who knows them may use the invitation. Only their hash is ever stored.
 invitation
-    for whom, until when, which files: ``invitation.json``.
+    the content of ``invitation.json``: whom it is for, until when, which files.
 state
-    open, taken, left, and the ways to be over. The state of an invitation is the name of a folder, so that one rename
-    moves it on; of two who try the same rename, one fails.
+    the states of an invitation. The state is the name of a folder, so a rename changes it; of two processes that try
+    the same rename, one fails.
 renewal
     what a machine asks for over TLS with the certificate that it has: an invitation that nobody made.
 directory
-    a folder that is open, and below which no symbolic link is followed.
+    an open directory, below which no symbolic link is followed.
 folder
-    where they lie, shared by the administrator and every worker of every gate.
+    the folder of all invitations, shared by the administrator and every worker of every gate.
 
 ::
 

@@ -1,8 +1,8 @@
-"""A renewal: a certificate request that came over TLS with the certificate that it is to follow.
+"""Renewals: certificate requests sent over TLS with the certificate that they are to replace.
 
-It lies in the folder of invitations like the request of a computer that was invited, but nobody invited it and no link
-leads to it. The gate could have written it, so the authority goes by what the keys prove: the request is signed by the
-new key, and either that is the old key, too, or the old key has signed a statement about the new one.
+A renewal is stored in the folder of invitations like the request of an invited computer, but it was not invited and has
+no link. The gate could have written it, so the authority relies on what the keys prove: the new key signed the request,
+and it is either the old key, or the old key signed a statement about it.
 """
 
 import base64
@@ -29,15 +29,15 @@ _PSS = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SignedRenewal:
     """What a client sends: the request, and the old key's signature (`prove`), "" for none; base64."""
 
     request: RawRequest
     proof: str = ""
 
 
-def read_wish(body: bytes) -> Wish:
-    """What `write_wish` wrote; ValueError for anything else, or for a request that may not be signed."""
+def read_signed_renewal(body: bytes) -> SignedRenewal:
+    """What `write_signed_renewal` wrote; ValueError for anything else, or for a request that may not be signed."""
     try:
         fields = json.loads(body)
         pem, proof = fields["request"], fields.get("proof", "")
@@ -45,23 +45,25 @@ def read_wish(body: bytes) -> Wish:
         raise ValueError('there is no JSON with "request" and "proof"') from None
     if not isinstance(pem, str) or not isinstance(proof, str):
         raise ValueError('"request" and "proof" must be strings')
-    return Wish(read_csr(pem.encode("utf-8", "replace")), proof)
+    return SignedRenewal(read_csr(pem.encode("utf-8", "replace")), proof)
 
 
-def write_wish(pem: bytes, proof: bytes) -> bytes:
+def write_signed_renewal(pem: bytes, proof: bytes) -> bytes:
     """As JSON: the request in PEM, and the old key's signature."""
     return json.dumps({"request": pem.decode(), "proof": base64.b64encode(proof).decode()}).encode()
 
 
 def digest_of_renewal(certificate_sha256: str, spki: str) -> str:
-    """What stands in an invitation's record in the place of a token's hash: the same for the same two, so that a client
-    may ask again. No token has it, as a token is 43 characters and this is the hash of more.
+    """The value that a renewal has in place of a token's hash: the same for the same two keys, so a client may ask
+    again.
+
+    It is the hash of more than 43 characters, so no token has it.
     """
     return hashlib.sha256(f"renewal {certificate_sha256} {spki}".encode()).hexdigest()
 
 
 def prove(key: SignatureKey, certificate_sha256: str, spki: str) -> bytes:
-    """The old key's signature: whoever holds the certificate wants the next one for the new key."""
+    """A signature by the old key: the holder of the certificate wants the next one for the new key."""
     statement = _statement(certificate_sha256, spki)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(statement, _PSS, hashes.SHA256())
@@ -71,7 +73,7 @@ def prove(key: SignatureKey, certificate_sha256: str, spki: str) -> bytes:
 
 
 def is_proven(certificate: x509.Certificate, certificate_sha256: str, spki: str, proof: str) -> bool:
-    """Whether the key of the certificate made this proof; never raises, whatever the proof is."""
+    """Whether the certificate's key made this proof. Never raises."""
     key, statement = certificate.public_key(), _statement(certificate_sha256, spki)
     try:
         signature = base64.b64decode(proof, validate=True)
@@ -89,10 +91,10 @@ def is_proven(certificate: x509.Certificate, certificate_sha256: str, spki: str,
 
 
 def asks_for_the_same(request: RawRequest, certificate: bytes) -> bool:
-    """RFC 7030, 4.2.2: subject and alternative names of the request are those of the certificate (DER).
+    """Whether a request has the subject and the alternative names of the certificate (DER): RFC 7030, 4.2.2.
 
-    String types may differ. A request without alternative names asks for no others. What cannot be read is not the
-    same.
+    String types may differ. A request without alternative names asks for no others. Names that cannot be read are not
+    the same.
     """
     try:
         shown = parse_certificate(certificate)
@@ -105,7 +107,7 @@ def asks_for_the_same(request: RawRequest, certificate: bytes) -> bool:
 
 
 def _texts(name: Name) -> list[tuple[int, bytes, str | bytes]]:
-    """The attributes of a name: the text of each, or its bytes where it is none."""
+    """The attributes of a name: the text of each, or its bytes if it cannot be decoded."""
     return [
         (one.rdn, one.oid, one.value if text is None else text)
         for one in name

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.invitations.renewal import Wish
+from gatekeeper.invitations.renewal import SignedRenewal
 from gatekeeper.invitations.request import read_csr
 from gatekeeper.local.enrolment import RETRY_SECONDS
 from gatekeeper.local.renewal import issued_chain, malformed, submit
@@ -44,7 +44,7 @@ def renew(request: Request, identity: Identity) -> Reply:
         return malformed(request, ValueError("the request must be PKCS #10 in base64"))
     except ValueError as error:
         return malformed(request, error)
-    done = submit(request, identity, Wish(asked))
+    done = submit(request, identity, SignedRenewal(asked))
     if isinstance(done, Reply):
         return done
     chain = issued_chain(request, done)

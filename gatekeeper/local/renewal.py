@@ -10,7 +10,7 @@ import logging
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import CHAIN, StoredInvitation, request_name
 from gatekeeper.invitations.invitation import Invitation, InvitationKind
-from gatekeeper.invitations.renewal import Wish, asks_for_the_same, digest_of_renewal, read_wish
+from gatekeeper.invitations.renewal import SignedRenewal, asks_for_the_same, digest_of_renewal, read_signed_renewal
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage, State
 from gatekeeper.local.enrolment import CHAIN_HEADERS, waits
@@ -31,10 +31,10 @@ def answer(request: Request, identity: Identity) -> Reply:
     if request.method != b"POST":
         return failure(request, 405, "A renewal is requested by POST.", extra=(("Allow", "POST"),))
     try:
-        wish = read_wish(request.body)
+        signed = read_signed_renewal(request.body)
     except ValueError as error:
         return malformed(request, error)
-    done = submit(request, identity, wish)
+    done = submit(request, identity, signed)
     if isinstance(done, Reply):
         return done
     chain = issued_chain(request, done)
@@ -46,11 +46,11 @@ def malformed(request: Request, error: ValueError) -> Reply:
     return failure(request, 400, f"{str(error)[:1].upper()}{str(error)[1:]}.", event=InvitationEvent.REFUSED)
 
 
-def submit(request: Request, identity: Identity, wish: Wish) -> StoredInvitation | Reply:
+def submit(request: Request, identity: Identity, signed: SignedRenewal) -> StoredInvitation | Reply:
     """Store a request, or find it again: the renewal as it is now, or the reply that says why there is none."""
-    if objection := _objection(request, identity, wish):
+    if objection := _objection(request, identity, signed):
         return failure(request, 403, objection, event=InvitationEvent.REFUSED)
-    spki, shown = spki_sha256(wish.request), identity.certificate.sha256
+    spki, shown = spki_sha256(signed.request), identity.certificate.sha256
     digest = digest_of_renewal(shown, spki)
     stored = request.invitations.find(digest)
     if stored is not None:
@@ -63,7 +63,7 @@ def submit(request: Request, identity: Identity, wish: Wish) -> StoredInvitation
     if _is_crowded(request, shown):
         detail = "Several renewals of this certificate wait already."
         return failure(request, 429, detail, retry_after=3600, event=InvitationEvent.LIMITED)
-    return _store(request, identity, wish, Invitation(
+    return _store(request, identity, signed, Invitation(
         identity.certificate.common_name,
         digest,
         made=request.now,
@@ -73,13 +73,13 @@ def submit(request: Request, identity: Identity, wish: Wish) -> StoredInvitation
     ))  # fmt: skip
 
 
-def _objection(request: Request, identity: Identity, wish: Wish) -> str:
+def _objection(request: Request, identity: Identity, signed: SignedRenewal) -> str:
     """Why nothing is stored, "" if it is. Browsers show a certificate to every site's requests (CSRF), and none renews
     like this.
     """
     if request.header(b"origin") or request.header(b"sec-fetch-site"):
         return "A renewal is requested by a program, not by a web page."
-    if not asks_for_the_same(wish.request, identity.certificate.der):
+    if not asks_for_the_same(signed.request, identity.certificate.der):
         return "The request must ask for the names of the certificate that was sent with it."
     return ""
 
@@ -89,13 +89,13 @@ def _is_crowded(request: Request, shown: str) -> bool:
     return sum(one.invitation.kind is InvitationKind.RENEWAL for one in alive) >= MOST_WAITING
 
 
-def _store(request: Request, identity: Identity, wish: Wish, invitation: Invitation) -> StoredInvitation:
-    spki = spki_sha256(wish.request)
+def _store(request: Request, identity: Identity, signed: SignedRenewal, invitation: Invitation) -> StoredInvitation:
+    spki = spki_sha256(signed.request)
     state = State(Stage.ASKED, int(request.now), mark=mark_of_key(spki))
     shown = pem.encode(pem.CERTIFICATE_LABELS[0], identity.certificate.der).decode()
     agent = request.header(b"user-agent")
     content = write_request(
-        wish.request, request.address, agent, request.now, certificate=shown, proof=wish.proof
+        signed.request, request.address, agent, request.now, certificate=shown, proof=signed.proof
     )  # fmt: skip
     request.invitations.add(invitation, {request_name(state): content}, state)
     _log.info(

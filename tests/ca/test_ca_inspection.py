@@ -145,7 +145,7 @@ def test_a_list_is_explained(home: Authority, trust: Trust, encoding: Encoding) 
 def test_an_overdue_list_is_a_warning(home: Authority, trust: Trust) -> None:
     """A gate that goes by an overdue list lets nobody in."""
     (one,) = tell(make_crl(home, (), now=NOW - 40 * DAY, lifetime=30 * DAY).public_bytes(Encoding.PEM), trust)
-    assert "lets nobody in" in one.remark
+    assert "admits nobody" in one.remark
 
 
 def test_a_foreign_list_is_a_warning(trust: Trust) -> None:

@@ -275,7 +275,7 @@ def test_a_damaged_list_is_written_anew(store: Store, issuer: Issuer) -> None:
     """The index is enough to make it again."""
     issuer.revoke((77,), RevocationReason.UNSPECIFIED, now=NOW)
     (store.path / "ca.crl").write_bytes(b"x")
-    with pytest.raises(AuthorityError, match="write it anew: gatekeeper ca crl"):
+    with pytest.raises(AuthorityError, match="sign it again: gatekeeper ca crl"):
         store.crl()
     issuer.rewrite_crl(now=NOW)
     assert [one.serial_number for one in store.crl()] == [77]

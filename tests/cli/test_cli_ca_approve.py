@@ -94,7 +94,7 @@ def test_the_key_that_was_told_is_signed(folder: Invitations, ask: Callable[...,
 def test_any_other_key_is_not(folder: Invitations, ask: Callable[..., str], other: str) -> None:
     """All digits count, even where --yes would sign whatever came; the message says which key did come."""
     spki = ask()
-    with pytest.raises(AuthorityError, match=f"another one, {spki}; nothing was signed.*--cancel backup"):
+    with pytest.raises(AuthorityError, match=f"a different key, {spki}; nothing was signed.*--cancel backup"):
         must_be_sure(find_waiting(folder, "backup"), OTHERS[other](spki), yes=True)
 
 
@@ -139,7 +139,7 @@ def test_a_person_who_says_yes_is_taken_at_their_word(
 def test_anything_else_is_a_no(folder: Invitations, ask: Callable[..., str], typed: str) -> None:
     """The Enter key alone and Ctrl-D as well; the request stays where it is."""
     ask()
-    with terminal(typed), pytest.raises(AuthorityError, match="nothing was signed; the request still waits"):
+    with terminal(typed), pytest.raises(AuthorityError, match="nothing was signed; the request is still waiting"):
         must_be_sure(find_waiting(folder, "backup"), None, yes=False)
     assert stages(folder) == [Stage.ASKED]
 
@@ -168,7 +168,7 @@ def test_a_name_with_a_certificate_needs_to_be_replaced(
     assert statuses(ca_json) == ["valid"]
     printed = ca("approve", "backup", "--yes", "--replace", *THERE)
     assert f"Fingerprint: {second}" in printed
-    assert f"The one before ({first['serial']}) is revoked" in printed
+    assert f"The previous certificate ({first['serial']}) is revoked" in printed
     assert statuses(ca_json) == ["revoked", "valid"]
 
 
@@ -178,7 +178,7 @@ def test_replacing_leaves_other_names_alone(
     """And there need not be one before."""
     ca("issue", "alice", *EC)
     ask()
-    assert "The one before" not in ca("approve", "backup", "--yes", "--replace", *THERE)
+    assert "The previous certificate" not in ca("approve", "backup", "--yes", "--replace", *THERE)
     assert statuses(ca_json) == ["valid", "valid"]
 
 
@@ -214,7 +214,7 @@ def test_what_was_taken_back_while_somebody_pondered_is_not_signed(
     cancelled = find_waiting(folder, "backup").stored.identifier
     monkeypatch.setattr(sys, "stdin", Pondering(lambda: cancel(folder, cancelled)))
     assert main(["ca", "approve", "backup", "--replace", *THERE]) == 1
-    assert "does not wait any more; nothing was signed" in capsys.readouterr().err
+    assert "is no longer waiting; nothing was signed" in capsys.readouterr().err
     assert statuses(ca_json) == ["valid"]
 
 
@@ -246,8 +246,8 @@ def test_what_is_taken_back_while_it_is_signed_is_revoked(
     options = ("--yes", "--passphrase-file", "passphrase", *(["--replace"] if replace else []))
     error = ca("approve", "backup", *options, *THERE, code=1)
     other.join()
-    assert "taken back just now; its certificate is revoked" in error
-    assert ("and so is the one before" in error) == replace
+    assert "cancelled just now; its certificate is revoked" in error
+    assert ("and so is the previous one" in error) == replace
     assert set(statuses(ca_json)) == {"revoked"}
     assert not list((folder.path / stored.identifier).rglob("certificate.pem"))
     assert Stage.CANCELLED in stages(folder)

@@ -115,7 +115,7 @@ def test_cancelling_destroys_the_files_and_revokes_the_certificate(
     assert f"({made['serial']}) is revoked" in printed
     assert [path.name for path in folder.rglob("*") if path.is_file()] == ["invitation.json"]
     assert [line["status"] for line in ca_json("list")] == ["revoked"]
-    assert "there is nothing to take back" in ca("invite", "--cancel", "alice", *HERE, code=1)
+    assert "there is nothing to cancel" in ca("invite", "--cancel", "alice", *HERE, code=1)
     again = ca_json("invite", "alice", *EC, *HERE)
     assert again["serial"] != made["serial"]
     identifier = ca_json("invite", "--list", *HERE)[-1]["id"]
@@ -177,7 +177,7 @@ def test_a_folder_that_fails_half_way_leaves_the_certificate_and_says_what_to_do
     issuer = Issuer(Store(Path("ca")), b"open sesame")
     issued = issuer.issue("alice", bundle=BundleOptions("a password"), key_type="ec:p256", now=datetime.now(UTC))
     folder.rmdir()
-    with pytest.raises(InvitationError, match=r"nobody is invited.*gatekeeper ca p12 alice"):
+    with pytest.raises(InvitationError, match=r"no invitation was created.*gatekeeper ca p12 alice"):
         create_invitation(Invitations(folder), GATE, issued, "a password", timedelta(hours=1))
     assert not folder.exists()
 
@@ -220,7 +220,7 @@ def test_a_renewal_that_was_not_fetched_is_renewed_for_the_same_holder(folder: P
 
 
 def test_who_keeps_the_key_is_invited_to_ask_again(folder: Path, ca: Command) -> None:
-    """There is no bundle to renew; nothing is issued, nobody is invited."""
+    """There is no bundle to renew; nothing is issued, no invitation was created."""
     ca("csr", "backup", "--no-passphrase", *EC)
     ca("sign", "backup.csr")
     assert "--csr" in ca("renew", "backup", "--invite", *HERE, code=1)
@@ -241,7 +241,7 @@ def test_a_computer_is_invited_without_a_certificate(folder: Path, ca: Command, 
 def test_a_request_is_signed_for_its_own_key_and_for_whom_was_invited(
     folder: Path, ca: Command, ca_json: Callable[..., Any]
 ) -> None:
-    """Not for what it says of itself; one that was exchanged in the folder is not signed."""
+    """Not for what it says of itself; one that was replaced in the folder is not signed."""
     there = ("--invitations", "invitations")
     ca_json("invite", "backup", "--csr", *HERE)
     key = make_key("ec:p256")
@@ -256,7 +256,7 @@ def test_a_request_is_signed_for_its_own_key_and_for_whom_was_invited(
     (path,) = folder.rglob("request-*")
     other = parse_request(make_request(make_key("ec:p256"), Subject(root)).public_bytes(Encoding.DER))
     path.write_bytes(write_request(other, "192.0.2.7", "curl", 1000.0))
-    assert "was exchanged" in ca("approve", "backup", "--yes", *there, code=1)
+    assert "was replaced" in ca("approve", "backup", "--yes", *there, code=1)
     path.write_bytes(content)
     assert "nothing was signed" in ca("approve", "backup", "--fingerprint", mark, *there, code=1)
     spki = spki_sha256(asked)
@@ -273,7 +273,7 @@ def test_a_request_is_signed_for_its_own_key_and_for_whom_was_invited(
 def test_the_next_command_has_the_options_of_this_one(folder: Path, ca: Command) -> None:
     """Copied as it is printed, it works: the folder is where this one was told."""
     printed = ca("invite", "alice", *EC, *HERE)
-    command = printed.rpartition("To take it back: gatekeeper ca ")[2].split()
+    command = printed.rpartition("To cancel it: gatekeeper ca ")[2].split()
     assert command == ["invite", "--cancel", "alice", "--invitations", "invitations"]
     ca(*command)
     printed = ca("invite", "backup", "--csr", *HERE)

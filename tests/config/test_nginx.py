@@ -98,7 +98,9 @@ def test_an_upstream_keeps_its_name_and_members(tmp_path: Path) -> None:
     )
     endpoints = configuration.settings.upstreams["pool"].endpoints
     assert [str(url) for url in endpoints] == ["http://10.0.0.1:80", "http://10.0.0.2:80"]
-    assert notes == ["line 3: server 10.0.0.1:80 weight=2: weight=2: requests go to the endpoint with the fewest"]
+    assert notes == [
+        "line 3: server 10.0.0.1:80 weight=2: weight=2: requests go to the endpoint with the fewest requests"
+    ]
 
 
 def test_an_app_behind_tls_is_verified(tmp_path: Path) -> None:

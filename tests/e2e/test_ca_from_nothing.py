@@ -62,7 +62,7 @@ def test_a_client_keeps_its_own_key(tmp_path: Path) -> None:
     ca(there, "p12", "carol", "--key", "carol.key", "--certificate", "carol.crt", "--ca", here / "ca/ca.crt",
        "--password-file", "password", passphrase="carol's own")  # fmt: skip
     said = ca(here, "show", there / "carol.p12", "--password-file", there / "password")
-    assert "This gate lets it in." in said
+    assert "The gate admits it." in said
 
 
 def test_the_recipe_goes_on_with_gatekeeper(tmp_path: Path) -> None:
@@ -77,12 +77,12 @@ def test_the_recipe_goes_on_with_gatekeeper(tmp_path: Path) -> None:
     openssl("x509", "-req", "-days", "365", "-in", tmp_path / "user.csr", "-CA", tmp_path / "ca.crt", "-CAkey",
             tmp_path / "ca.key", *password, "-set_serial", "01", "-out", tmp_path / "user.crt")  # fmt: skip
     ca(tmp_path, "init", "--adopt", "ca.crt", "ca.key")
-    assert "This gate lets it in." in ca(tmp_path, "show", "user.crt")
+    assert "The gate admits it." in ca(tmp_path, "show", "user.crt")
     ca(tmp_path, "sign", "user.csr")
     assert "no certificate with serial 01" in ca(tmp_path, "revoke", "01", code=1)
     assert ca_json(tmp_path, "revoke", "user.crt")["revoked"] == ["01"]
-    assert "does not let it in: revoked" in ca(tmp_path, "show", "user.crt")
-    assert "This gate lets it in." in ca(tmp_path, "show", "user")
+    assert "refuses it: revoked" in ca(tmp_path, "show", "user.crt")
+    assert "The gate admits it." in ca(tmp_path, "show", "user")
     check = ("verify", "-CAfile", tmp_path / "ca.crt", "-crl_check", "-CRLfile", tmp_path / "ca/ca.crl")
     assert "OK" in openssl(*check, tmp_path / "ca/user.crt")
     assert "(not from here)" in ca(tmp_path, "list")

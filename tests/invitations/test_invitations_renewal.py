@@ -20,8 +20,8 @@ from gatekeeper.invitations.renewal import (
     digest_of_renewal,
     is_proven,
     prove,
-    read_wish,
-    write_wish,
+    read_signed_renewal,
+    write_signed_renewal,
 )
 from gatekeeper.invitations.token import digest_of, make_token
 from gatekeeper.x509.request import RawRequest, parse_request
@@ -104,8 +104,8 @@ def test_a_request_made_from_the_certificate_asks_for_the_same(home: Authority) 
 def test_a_wish_is_read_back() -> None:
     """Request and proof."""
     request = make_request(make_key("ec:p256"), make_subject("backup"))
-    wish = read_wish(write_wish(request.public_bytes(Encoding.PEM), b"proof"))
-    assert (wish.request, wish.proof) == (raw(request), base64.b64encode(b"proof").decode())
+    signed = read_signed_renewal(write_signed_renewal(request.public_bytes(Encoding.PEM), b"proof"))
+    assert (signed.request, signed.proof) == (raw(request), base64.b64encode(b"proof").decode())
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_wish_is_read_back() -> None:
 def test_what_is_no_wish_is_refused(body: bytes) -> None:
     """One ValueError with a sentence for all of it."""
     with pytest.raises(ValueError, match=r"there is no|must be"):
-        read_wish(body)
+        read_signed_renewal(body)
 
 
 def test_a_weak_key_is_refused() -> None:
@@ -122,7 +122,7 @@ def test_a_weak_key_is_refused() -> None:
     request = make_request(rsa.generate_private_key(65537, 1024), make_subject("backup"))
     body = json.dumps({"request": request.public_bytes(Encoding.PEM).decode()}).encode()
     with pytest.raises(ValueError, match="is refused"):
-        read_wish(body)
+        read_signed_renewal(body)
 
 
 def test_a_renewal_has_no_link() -> None:

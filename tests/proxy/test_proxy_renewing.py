@@ -14,7 +14,7 @@ from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.subject import Subject, subject_of
 from gatekeeper.invitations.folder import Invitations, StoredInvitation, request_name
 from gatekeeper.invitations.invitation import InvitationKind
-from gatekeeper.invitations.renewal import write_wish
+from gatekeeper.invitations.renewal import write_signed_renewal
 from gatekeeper.invitations.request import read_request
 from gatekeeper.invitations.state import Stage, over
 from gatekeeper.local.renewal import MOST_WAITING, WAITING_SECONDS
@@ -52,7 +52,7 @@ class Renewing:
         return self.ask(octets, who or self.alice)
 
     def renew(self, csr: x509.CertificateSigningRequest, *lines: str, who: Holder | None = None) -> Answer:
-        return self.post(write_wish(csr.public_bytes(Encoding.PEM), b"proof"), *lines, who=who)
+        return self.post(write_signed_renewal(csr.public_bytes(Encoding.PEM), b"proof"), *lines, who=who)
 
     def est(self, csr: x509.CertificateSigningRequest, *lines: str) -> Answer:
         return self.post(base64.encodebytes(csr.public_bytes(Encoding.DER)), *lines, target=EST)
@@ -128,7 +128,7 @@ def test_who_is_not_let_in_renews_nothing(renewing: Renewing, target: str) -> No
     """No certificate, an expired one, a stranger's: 403 with the reason, and nothing is stored."""
     expired = make_client("alice", renewing.scene.files.authority, ends=NOW - DAY / 24)
     for who, reason in ((None, b"no_certificate"), (expired, b"expired")):
-        body = write_wish(renewing.csr().public_bytes(Encoding.PEM), b"")
+        body = write_signed_renewal(renewing.csr().public_bytes(Encoding.PEM), b"")
         octets = request("POST", target, f"Content-Length: {len(body)}", body=body)
         status, head, _ = renewing.ask(octets, who)
         assert status == 403

@@ -1,15 +1,15 @@
-"""``gatekeeper ca``: a module for each command, loaded when the command is run.
+"""``gatekeeper ca``: one module for each command, imported when the command runs.
 
-So the running proxy, which shares this command line, never loads the authority.
+So the running proxy, which has the same command line, never loads the authority.
 
 arguments
-    what can be typed.
+    the command line.
 options
-    what the options that several commands share stand for.
+    options that several commands share.
 printing, fields
-    what the commands' output has in common, in words and as JSON.
+    output that several commands share, as text and as JSON.
 link, invitations
-    invitations: where they are put, and what became of them.
+    creating invitations; listing and cancelling them.
 """
 
 from gatekeeper.cli.ca.arguments import add_command

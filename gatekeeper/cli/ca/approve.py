@@ -93,9 +93,9 @@ def hand_out(folder: Invitations, stored: StoredInvitation, issuer: Issuer, issu
     if folder.sign(stored, chain, now.timestamp()):
         return
     issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=now)
-    before = ", and so is the one before" if issued.superseded else ""
+    before = ", and so is the previous one" if issued.superseded else ""
     name = issued.entry.name
-    raise AuthorityError(f"the invitation of {name} was taken back just now; its certificate is revoked{before}")
+    raise AuthorityError(f"the invitation of {name} was cancelled just now; its certificate is revoked{before}")
 
 
 def misnamed(store: Store, stored: StoredInvitation, old: Entry) -> str:
@@ -131,7 +131,7 @@ def read_waiting(invitations: Invitations, stored: StoredInvitation) -> Waiting:
         raise InvitationError(f"the request of {stored.invitation.name} cannot be signed: {error}") from error
     spki = spki_sha256(csr)
     if mark_of_key(spki) != stored.state.mark:
-        raise InvitationError(f"the request of {stored.invitation.name} was exchanged in the folder; cancel it")
+        raise InvitationError(f"the request of {stored.invitation.name} was replaced in the folder; cancel it")
     return Waiting(stored, request, describe_key(public_key_of(csr)), spki)
 
 
@@ -158,26 +158,26 @@ def must_be_sure(one: Waiting, fingerprint: str | None, *, yes: bool) -> None:
         if told != one.spki:
             name = shlex.quote(one.stored.invitation.name)
             raise AuthorityError(
-                f"the key of the request is another one, {one.spki}; nothing was signed. "
+                f"the request has a different key, {one.spki}; nothing was signed. "
                 f"Somebody else may have the link: gatekeeper ca invite --cancel {name}"
             )
         return
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("compare the key: --fingerprint SHA256, as gatekeeper enroll says it; or --yes")
+        raise UsageError("compare the key: --fingerprint SHA256, as gatekeeper enroll prints it; or --yes")
     for line in described(one):
         print(line, file=sys.stderr)
     print("Is this the fingerprint that the computer shows? Sign it? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise AuthorityError("nothing was signed; the request still waits")
+        raise AuthorityError("nothing was signed; the request is still waiting")
 
 
 def must_still_wait(invitations: Invitations, one: Waiting) -> None:
     """InvitationError if the request was cancelled, signed or has expired since `find_waiting`."""
     if invitations.find(one.stored.invitation.digest) != one.stored:
         name = one.stored.invitation.name
-        raise InvitationError(f"the request of {name} does not wait any more; nothing was signed")
+        raise InvitationError(f"the request of {name} is no longer waiting; nothing was signed")
 
 
 def described(one: Waiting) -> tuple[str, ...]:

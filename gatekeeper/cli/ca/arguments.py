@@ -99,7 +99,7 @@ def _common() -> Parser:
 
 
 def _init(add: _Add) -> None:
-    parser = add("init", "make an authority, or take over one that openssl made")
+    parser = add("init", "create an authority, or adopt one that openssl made")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cn", metavar="NAME", help='what the authority is called, such as "Home CA"')
     what.add_argument(
@@ -108,15 +108,19 @@ def _init(add: _Add) -> None:
     _add_days(parser, _AUTHORITY_DAYS)
     _add_key(parser)
     parser.add_argument(
-        "--crl", type=Path, metavar="FILE", help="with --adopt: its last revocation list, to go on from"
+        "--crl", type=Path, metavar="FILE", help="with --adopt: its last revocation list, to continue from"
     )
     parser.add_argument(
-        "--crl-days", type=_list_days, default=MAX, metavar="DAYS", help="how long a CRL holds (max: as the authority)"
+        "--crl-days",
+        type=_list_days,
+        default=MAX,
+        metavar="DAYS",
+        help="how long a CRL is valid (max: as long as the authority)",
     )
 
 
 def _issue(add: _Add) -> None:
-    parser = add("issue", "make key, certificate and .p12 bundle for a client")
+    parser = add("issue", "issue key, certificate and .p12 bundle for a client")
     parser.add_argument("name", metavar="NAME", help="the person or the device")
     _add_days(parser)
     _add_key(parser)
@@ -125,16 +129,18 @@ def _issue(add: _Add) -> None:
 
 
 def _invite(add: _Add) -> None:
-    parser = add("invite", "make a certificate, and a link (QR code) that brings it onto a device")
+    parser = add("invite", "issue a certificate, and a link (QR code) to fetch it with")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the person or the device")
     _add_link(parser)
     parser.add_argument(
-        "--csr", action="store_true", help="no certificate yet: a computer makes its own key by gatekeeper enroll LINK"
+        "--csr",
+        action="store_true",
+        help="no certificate yet: a computer generates its own key by gatekeeper enroll LINK",
     )
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--list", action="store_true", help="list the invitations, and what became of them")
+    instead.add_argument("--list", action="store_true", help="list the invitations and their states")
     instead.add_argument(
-        "--cancel", metavar="NAME|ID", help="take an invitation back: destroy what waits, revoke its certificate"
+        "--cancel", metavar="NAME|ID", help="cancel an invitation: delete its files, revoke its certificate"
     )
     _add_days(parser)
     _add_key(parser)
@@ -143,15 +149,20 @@ def _invite(add: _Add) -> None:
 
 
 def _approve(add: _Add) -> None:
-    parser = add("approve", "sign the request that came to an invitation (ca invite --csr)")
+    parser = add("approve", "sign the request that a computer sent to its invitation (ca invite --csr)")
     parser.add_argument("name", metavar="NAME", help="who was invited, or the id in ca invite --list")
     sure = parser.add_mutually_exclusive_group()
-    sure.add_argument("--fingerprint", metavar="SHA256", help="sign if the key is this one, as gatekeeper enroll says")
-    sure.add_argument("--yes", action="store_true", help="sign without being asked, whoever sent it")
-    parser.add_argument(
-        "--name", dest="confirmed_name", metavar="NAME", help="with an id: who was invited, for whom alone it is signed"
+    sure.add_argument(
+        "--fingerprint", metavar="SHA256", help="sign if the key has this fingerprint, as gatekeeper enroll prints it"
     )
-    parser.add_argument("--replace", action="store_true", help="revoke what this name has now")
+    sure.add_argument("--yes", action="store_true", help="sign without confirmation, whoever sent it")
+    parser.add_argument(
+        "--name",
+        dest="confirmed_name",
+        metavar="NAME",
+        help="with an id: the name that was invited; no other is signed",
+    )
+    parser.add_argument("--replace", action="store_true", help="revoke the certificates that this name has now")
     _add_folder(parser)
     _add_days(parser)
     _add_grant(parser)
@@ -160,8 +171,8 @@ def _approve(add: _Add) -> None:
 
 def _watch(add: _Add) -> None:
     parser = add("watch", "sign the renewals of machines (enroll --renew, EST) that the policy allows")
-    parser.add_argument("--once", action="store_true", help="look once and end, for a timer")
-    parser.add_argument("--interval", type=_seconds, default="10s", metavar="TIME", help="how often to look (10s)")
+    parser.add_argument("--once", action="store_true", help="check once and exit, for a timer")
+    parser.add_argument("--interval", type=_seconds, default="10s", metavar="TIME", help="how often to check (10s)")
     parser.add_argument(
         "--at-most-every",
         type=_seconds,
@@ -179,7 +190,7 @@ def _watch(add: _Add) -> None:
 
 
 def _csr(add: _Add) -> None:
-    parser = add("csr", "make a key and a request (CSR), on the device that is to keep its key")
+    parser = add("csr", "generate a key and a request (CSR), on the device that keeps the key")
     parser.add_argument("name", metavar="NAME", help="the person or the device")
     _add_key(parser)
     _add_grant(parser)
@@ -198,20 +209,20 @@ def _sign(add: _Add) -> None:
     parser.add_argument(
         "--as-requested", action="store_true", help="grant the whole subject and all names that the request asks for"
     )
-    parser.add_argument("--replace", action="store_true", help="revoke what this name has now")
+    parser.add_argument("--replace", action="store_true", help="revoke the certificates that this name has now")
 
 
 def _p12(add: _Add) -> None:
-    parser = add("p12", "make a client's .p12 bundle once more")
+    parser = add("p12", "write a client's .p12 bundle again")
     parser.add_argument("name", metavar="NAME")
     _add_bundle(parser)
     parser.add_argument("--key", type=Path, metavar="FILE", help="a key that is not in the authority's folder")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="the certificate of that key")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="the authority's certificate, to go along")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="the authority's certificate, to be included")
 
 
 def _server(add: _Add) -> None:
-    parser = add("server", "make key and certificate for a server, for a lab without a public one")
+    parser = add("server", "issue key and certificate for a server that has no public certificate")
     parser.add_argument(
         "name", metavar="NAME", help="what to call the files, and the host if no --dns or --ip is given"
     )
@@ -222,23 +233,25 @@ def _server(add: _Add) -> None:
 
 
 def _renew(add: _Add) -> None:
-    parser = add("renew", "make the next certificate of a client, a server, or (NAME ca) the authority")
+    parser = add("renew", "renew the certificate of a client, a server, or (NAME ca) the authority")
     parser.add_argument("name", metavar="NAME", nargs="?")
     parser.add_argument(
         "--expiring",
         type=_span,
         metavar="30d",
-        help="with --invite: every client whose certificate ends by then",
+        help="with --invite: every client whose certificate expires by then",
     )
-    parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it holds (as long as the one before)")
+    parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it is valid (as long as the one before)")
     parser.add_argument(
         "--new-key", nargs="?", const="rsa:4096", metavar="TYPE", help="with a new key instead of the same request"
     )
-    parser.add_argument("--keep-old", action="store_true", help="do not revoke the one before; it ends by itself")
+    parser.add_argument(
+        "--keep-old", action="store_true", help="do not revoke the one before; it stays valid until it expires"
+    )
     parser.add_argument(
         "--invite",
         action="store_true",
-        help="bring it onto the device by a link or by /.gatekeeper/me; implies --keep-old",
+        help="have the device fetch it by a link or at /.gatekeeper/me; implies --keep-old",
     )
     # As long as visitors are warned (identity.expiry_warning): whoever comes by /.gatekeeper/me comes when they are.
     _add_link(parser, valid="14d")
@@ -247,7 +260,7 @@ def _renew(add: _Add) -> None:
 
 
 def _revoke(add: _Add) -> None:
-    parser = add("revoke", "end a certificate before its time")
+    parser = add("revoke", "revoke certificates")
     parser.add_argument("what", metavar="NAME|SERIAL|FILE", help="all certificates of a name, or one")
     parser.add_argument(
         "--reason",
@@ -261,12 +274,12 @@ def _revoke(add: _Add) -> None:
 
 
 def _crl(add: _Add) -> None:
-    parser = add("crl", "sign the revocation list anew, before it runs out")
+    parser = add("crl", "sign the revocation list again, before it expires")
     parser.add_argument(
         "--days",
         type=_list_days,
         metavar="DAYS",
-        help="how long it holds, from now on (max: as the authority)",
+        help="how long CRLs are valid from now on (max: as long as the authority)",
     )
     parser.add_argument(
         "--if-due", action="store_true", help="only if less than a third of its life is left; for timers"
@@ -274,23 +287,23 @@ def _crl(add: _Add) -> None:
 
 
 def _rollover(add: _Add) -> None:
-    parser = add("rollover", "make the next authority beside this one, which stays trusted until ca retire")
+    parser = add("rollover", "create the next authority; this one stays trusted until ca retire")
     _add_days(parser, _AUTHORITY_DAYS)
     _add_key(parser)
 
 
 def _retire(add: _Add) -> None:
-    parser = add("retire", "end the old authority after a rollover, once everybody has a certificate of the new one")
+    parser = add("retire", "end the old authority after a rollover, once every client has a certificate of the new one")
     parser.add_argument("--force", action="store_true", help="lock out whoever still has a certificate of the old one")
 
 
 def _list(add: _Add) -> None:
-    parser = add("list", "list what was issued")
-    parser.add_argument("--expiring", type=_span, metavar="30d", help="only what ends within this time")
+    parser = add("list", "list the certificates that were issued")
+    parser.add_argument("--expiring", type=_span, metavar="30d", help="only certificates that expire within this time")
 
 
 def _show(add: _Add) -> None:
-    parser = add("show", "explain a certificate, request, CRL, .p12 or key, and whether it is let in")
+    parser = add("show", "describe a certificate, request, CRL, .p12 or key, and say whether a gate admits it")
     parser.add_argument("what", metavar="NAME|SERIAL|FILE")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
 
@@ -299,18 +312,18 @@ def _add_link(parser: Parser, *, valid: str = "24h") -> None:
     parser.add_argument("--valid", type=_wait, default=valid, metavar="TIME", help=f"how long the link works ({valid})")
     parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
     _add_folder(parser)
-    parser.add_argument("--qr", action="store_true", help="print the QR code even where no terminal is")
+    parser.add_argument("--qr", action="store_true", help="print the QR code even if the output is no terminal")
 
 
 def _add_folder(parser: Parser) -> None:
     parser.add_argument("--invitations", type=Path, metavar="FOLDER", help="the folder that the gate reads")
     parser.add_argument(
-        "-c", "--config", type=Path, metavar="FILE", help="the gate's configuration, which names it, if it is here"
+        "-c", "--config", type=Path, metavar="FILE", help="the gate's configuration, if it is on this machine"
     )
 
 
 def _add_days(parser: Parser, default: int = 365) -> None:
-    parser.add_argument("--days", type=_days, default=default, metavar="DAYS", help=f"how long it holds ({default})")
+    parser.add_argument("--days", type=_days, default=default, metavar="DAYS", help=f"how long it is valid ({default})")
 
 
 def _add_key(parser: Parser) -> None:

@@ -51,7 +51,7 @@ def _print(crl: x509.CertificateRevocationList, folder: Path, *, as_json: bool) 
             }
         )
         return
-    print(f"{folder / 'ca.crl'} is signed anew: {len(crl)} revoked, good until {following:%Y-%m-%d}.")
+    print(f"{folder / 'ca.crl'} is signed again: {len(crl)} revoked, valid until {following:%Y-%m-%d}.")
     print("From that day on a gate that has only this list rejects everyone.")
-    print("Each issue, renew and revoke signs it too. For timers:")
+    print("issue, renew and revoke sign it too. For timers:")
     print("  gatekeeper ca crl --if-due")

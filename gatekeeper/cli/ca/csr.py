@@ -56,4 +56,4 @@ def _print(name: str, key: Path, request: Path, *, encrypted: bool, as_json: boo
 
 def _must_not_exist(path: Path) -> None:
     if path.exists():
-        raise AuthorityError(f"{path} is there already, and a key cannot be had back; move it away first")
+        raise AuthorityError(f"{path} exists already, and a key cannot be recovered; move it away first")

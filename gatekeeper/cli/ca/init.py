@@ -74,13 +74,13 @@ def _print(
         (folder / "index.json", "what it issued and revoked; back it up with the key"),
     )
     print()
-    print("Next: tell the gate, in gatekeeper.toml,")
+    print("Next: configure the gate, in gatekeeper.toml:")
     print()
     print("  [client_auth]")
     print(f"  ca = {json.dumps(str(folder.absolute() / 'ca.crt'), ensure_ascii=False)}")
     print(f"  crl = [{json.dumps(str(folder.absolute() / 'ca.crl'), ensure_ascii=False)}]")
     print()
-    print("and make a certificate for the first person or device:")
+    print("and issue a certificate for the first person or device:")
     print()
     print(f"  {command(folder)} issue alice")
     print()
@@ -95,16 +95,16 @@ def _maintenance_schedule(
     end, listed = certificate.not_valid_after_utc, crl.next_update_utc or certificate.not_valid_after_utc
     rollover = end - (end - certificate.not_valid_before_utc) / 5
     if listed >= end:
-        first = "The revocation list holds as long as the authority: no timer is needed."
+        first = "The revocation list is valid as long as the authority: no timer is needed."
     else:
         first = (
-            f"The revocation list holds until {listed:%Y-%m-%d}; from then on a gate rejects everyone.\n"
-            f"Have a timer run every day:\n  {command(folder)} crl --if-due"
+            f"The revocation list is valid until {listed:%Y-%m-%d}; after that, a gate rejects everyone.\n"
+            f"Run this every day, by a timer:\n  {command(folder)} crl --if-due"
         )
     return (
         *first.splitlines(),
-        "Each certificate must be renewed before it ends (one year); once a month, run",
+        "Each certificate must be renewed before it expires (one year); once a month, run",
         f"  {command(folder)} list --expiring 30d",
-        f"Before {rollover:%Y-%m-%d} make the next authority, so that every device can move to it:",
+        f"Before {rollover:%Y-%m-%d} create the next authority, so that devices can move to it:",
         f"  {command(folder)} rollover",
     )

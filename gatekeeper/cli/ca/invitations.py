@@ -96,8 +96,8 @@ def cancel(invitations: Invitations, what: str) -> list[StoredInvitation]:
     if not cancelled:
         last = max(named, key=lambda one: one.invitation.made)
         raise InvitationError(
-            f"there is nothing to take back: the invitation of {what} is over ({_WORDS[last.state.stage]}); "
-            "to end the certificate: gatekeeper ca revoke"
+            f"there is nothing to cancel: the invitation of {what} is over ({_WORDS[last.state.stage]}); "
+            "to revoke the certificate: gatekeeper ca revoke"
         )
     return cancelled
 

@@ -88,11 +88,11 @@ def _print_invited_computer(one: NewInvitation, args: argparse.Namespace) -> Non
     if wants_json(args):
         print_json({"name": name, "link": one.link, "link_ends": iso(ends)})
         return
-    print(f"{name} is invited, until {ends:%Y-%m-%d %H:%M} UTC. Run on that computer, which makes its own key:")
+    print(f"{name} is invited, until {ends:%Y-%m-%d %H:%M} UTC. Run on that computer, which generates its own key:")
     print()
     print(f"  gatekeeper enroll {one.link}")
     print()
-    print("It says the fingerprint of its key, and waits. Then run here, and compare it:")
+    print("It prints the fingerprint of its key and waits. Then run here, and compare it:")
     print()
     print(f"  {next_command(args, 'approve', name)}")
 
@@ -104,7 +104,7 @@ def print_invited(issued: Issued, one: NewInvitation, password: str | None, args
         print_json(issued_fields(issued) | {"link": one.link, "link_ends": iso(ends), "password": password})
         return
     name = issued.entry.name
-    print(f"{name} is invited. The certificate holds until {issued.entry.not_after:%Y-%m-%d}.")
+    print(f"{name} is invited. The certificate is valid until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)
     print()
     if args.qr or sys.stdout.isatty():
@@ -114,13 +114,13 @@ def print_invited(issued: Issued, one: NewInvitation, password: str | None, args
     print(f"The link works once, until {ends:%Y-%m-%d %H:%M} UTC. Show the code to the camera, or send the link.")
     if one.invitation.replaces:
         gate = one.link.partition(INVITE.decode())[0]
-        print(f"A browser that shows the certificate of before needs no link: {gate}{ME.decode()}")
-        print("That one is not revoked, and ends by itself.")
+        print(f"A browser with the previous certificate needs no link: {gate}{ME.decode()}")
+        print("The previous one is not revoked; it is valid until it expires.")
     if password is not None:
         show(Text("Password of the certificate: ").append(password, style="bold"))
-        print("It is shown this once and kept nowhere. Send it by another way than the link.")
+        print("It is shown once and stored nowhere. Send it through another channel.")
     print()
-    print(f"To take it back: {next_command(args, 'invite', '--cancel', name)}")
+    print(f"To cancel it: {next_command(args, 'invite', '--cancel', name)}")
 
 
 def _print_code(text: str) -> None:

@@ -62,7 +62,7 @@ class Destination:
             if name is not None and len(ports) == 1 and 0 not in ports:
                 (port,) = ports
                 return f"https://{name}" if port == 443 else f"https://{name}:{port}"
-        raise UsageError("say by which address people reach the gate: --url https://gate.example.com")
+        raise UsageError("say the address by which people reach the gate: --url https://gate.example.com")
 
 
 def checked_url(url: str) -> str:
@@ -118,7 +118,7 @@ def create_invitation(
         invitations.add(invitation, {FILES[profile]: octets for profile, octets in profiles.items()})
     except InvitationError as error:
         raise InvitationError(
-            f"{error}; nobody is invited. The certificate is made all the same: hand {path} over yourself, with a new "
+            f"{error}; no invitation was created. The certificate is issued: hand {path} over yourself, with a new "
             f"password by gatekeeper ca p12 {issued.entry.name}, or revoke it and invite again"
         ) from error
     return NewInvitation(invitation, link(gate, token))

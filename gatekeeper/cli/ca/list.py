@@ -57,7 +57,7 @@ def _print(
     if entries or unlisted:
         show(_table(index, entries, unlisted, now), at_least=80)
     else:
-        print("Nothing was issued yet." if within is None else f"Nothing ends within {within.days} days.")
+        print("Nothing was issued yet." if within is None else f"No certificate expires within {within.days} days.")
     for warning in (*_warnings(authority, crl, now), *_rollover(index, now)):
         show(Text(warning, style="yellow"))
 
@@ -85,15 +85,15 @@ def _table(index: Index, entries: list[Entry], unlisted: list[dict[str, Any]], n
 def _warnings(authority: x509.Certificate, crl: x509.CertificateRevocationList, now: datetime) -> Iterable[str]:
     due = crl.next_update_utc
     if due is not None and due - now < _CRL_SOON:
-        when = f"ran out on {due:%Y-%m-%d}: gates let nobody in" if due <= now else f"runs out on {due:%Y-%m-%d}"
-        yield f"The revocation list {when}. Sign it anew: gatekeeper ca crl"
+        when = f"expired on {due:%Y-%m-%d}: gates admit nobody" if due <= now else f"expires on {due:%Y-%m-%d}"
+        yield f"The revocation list {when}. Sign it again: gatekeeper ca crl"
     left = authority.not_valid_after_utc - now
     if left < timedelta(days=30):
         when = "has expired" if left <= timedelta() else f"expires on {authority.not_valid_after_utc:%Y-%m-%d}"
         yield f"The authority's own certificate {when}, and every certificate with it. Now: gatekeeper ca renew ca"
     elif left < _AUTHORITY_SOON:
         end = f"{authority.not_valid_after_utc:%Y-%m-%d}"
-        yield f"The authority ends on {end}. Make the next one: gatekeeper ca rollover"
+        yield f"The authority expires on {end}. Create the next one: gatekeeper ca rollover"
 
 
 def _rollover(index: Index, now: datetime) -> Iterable[str]:
@@ -103,7 +103,7 @@ def _rollover(index: Index, now: datetime) -> Iterable[str]:
     if left:
         yield f"{len(left)} still on the old authority: give each a new certificate, then gatekeeper ca retire"
     else:
-        yield "Nobody is on the old authority any more. End it: gatekeeper ca retire"
+        yield "No client is left on the old authority. Retire it: gatekeeper ca retire"
 
 
 def _ends_within(index: Index, entry: Entry, now: datetime, within: timedelta) -> bool:

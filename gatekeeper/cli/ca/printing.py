@@ -26,9 +26,9 @@ _IMPORT = (
 def print_notes(issued: Issued) -> None:
     """Print warnings and side effects of issuing a certificate."""
     if issued.shortened:
-        print("That is as long as the authority itself holds. Make the next one: gatekeeper ca rollover")
+        print("The authority itself expires then. Create the next one: gatekeeper ca rollover")
     for entry in issued.superseded:
-        print(f"The one before ({entry.serial_hex}) is revoked from now on.")
+        print(f"The previous certificate ({entry.serial_hex}) is revoked.")
 
 
 def show_password(path: Path, password: str | None) -> None:
@@ -37,7 +37,7 @@ def show_password(path: Path, password: str | None) -> None:
         return
     print()
     show(Text(f"Password of {path.name}: ").append(password, style="bold"))
-    print("It is shown this once and kept nowhere. Send it by another way than the file.")
+    print("It is shown once and stored nowhere. Send it through another channel.")
 
 
 def how_to_import(bundle: Path, *, compat: bool) -> None:
@@ -57,7 +57,7 @@ def how_to_import(bundle: Path, *, compat: bool) -> None:
     print(f"  curl -K - --cert-type P12 --cert {quoted(bundle)} https://your.host/")
     if not compat:
         print()
-        print("A device that calls the right password wrong needs the older form:")
+        print("A device that rejects the correct password needs the older form:")
         print()
         print(f"  {command(bundle.parent)} p12 {quoted(bundle.stem)} --compat")
 

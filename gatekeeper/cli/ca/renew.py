@@ -164,5 +164,5 @@ def _print_authority(certificate: x509.Certificate, folder: Path, *, as_json: bo
         print_json(authority_fields(certificate, folder))
         return
     print(f"{folder / 'ca.crt'} is renewed until {certificate.not_valid_after_utc:%Y-%m-%d}, with the same key.")
-    print("What it signed stays good.")
+    print("Every certificate that it signed stays valid.")
     print("Next: give the new ca.crt to every gate that has a copy.")

@@ -16,6 +16,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print(f"The old authority is retired; {folder / 'ca.crt'} holds the new one alone, and the old key is destroyed.")
     for entry in locked_out:
-        print(f"{entry.name} ({entry.serial_hex}) is not let in any more.")
-    print("A gate that reads the file there needs nothing more; give one that has a copy the new ca.crt and ca.crl.")
+        print(f"{entry.name} ({entry.serial_hex}) is locked out.")
+    print("A gate that reads the files there notices by itself; give the new ca.crt and ca.crl to one that has copies.")
     return 0

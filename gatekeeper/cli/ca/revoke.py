@@ -75,5 +75,5 @@ def _print(index: Index, serials: tuple[int, ...], folder: Path, *, as_json: boo
         entry = next((entry for entry in index.entries if entry.serial == serial), None)
         print(f"{entry.name if entry else 'A certificate'} ({serial_hex(serial)}) is revoked.")
     print()
-    print(f"{folder / 'ca.crl'} is written anew. A gate that reads it there needs nothing more;")
-    print("to one that has a copy, give the new list.")
+    print(f"{folder / 'ca.crl'} is signed again. A gate that reads it there notices by itself;")
+    print("give the new list to one that has a copy.")

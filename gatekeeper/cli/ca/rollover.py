@@ -23,17 +23,17 @@ def run(args: argparse.Namespace) -> int:
         fields = authority_fields(certificate, folder)
         print_json(fields | {"on_old": [entry.name for entry in left]})
         return 0
-    print(f"The next authority is made. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
-    print(f"{folder / 'ca.crt'} now holds both, {folder / 'ca.crl'} a list of each: a gate that")
-    print("reads them there lets in the certificates of both; give one that has copies the new ones.")
+    print(f"The next authority is created. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
+    print(f"{folder / 'ca.crt'} now contains both, {folder / 'ca.crl'} a list of each. A gate that")
+    print("reads them there admits the certificates of both; give new copies to one that has copies.")
     print()
-    print("New certificates come from the next authority. Give each of these one, too:")
+    print("New certificates are signed by the next authority. These clients still need one:")
     for line in _whom(left):
         print(f"  {line}")
     print()
-    print(f"{command(folder)} list says who still needs one. When nobody does, or on")
+    print(f"{command(folder)} list shows who still needs one. When nobody does, or on")
     end = old.not_valid_after_utc if old is not None else certificate.not_valid_after_utc
-    print(f"{end:%Y-%m-%d}, when the old one ends anyway: {command(folder)} retire")
+    print(f"{end:%Y-%m-%d}, when the old one expires: {command(folder)} retire")
     return 0
 
 

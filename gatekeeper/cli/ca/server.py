@@ -46,7 +46,7 @@ def _print(issued: Issued, hosts: tuple[str, ...], folder: Path, *, as_json: boo
     certificate, key = file_of(issued, ".crt"), file_of(issued, ".key")
     print_files((certificate, "the certificate"), (key, "its private key, NOT encrypted: the server starts with it"))
     print()
-    print("Next: tell the gate, in gatekeeper.toml,")
+    print("Next: configure the gate, in gatekeeper.toml:")
     print()
     print("  [server]")
     print(f"  certificate = {json.dumps(str(certificate.absolute()), ensure_ascii=False)}")

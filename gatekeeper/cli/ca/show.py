@@ -84,7 +84,7 @@ def _print(found: Iterable[Inspection], folder: Path | None, *, as_json: bool) -
         _print_one(one)
     if folder is None and any(one.judged is None and "Issuer" in dict(one.facts) for one in found):
         print()
-        print("Whether a gate lets it in depends on the authority it trusts; none is at hand (--dir).")
+        print("Whether a gate admits it depends on the authority it trusts; name one with --dir.")
 
 
 def _print_one(one: Inspection) -> None:
@@ -97,7 +97,7 @@ def _print_one(one: Inspection) -> None:
     show(table)
     if one.judged is not None:
         letting_in = one.judged.reason is None
-        answer = "This gate lets it in." if letting_in else f"This gate does not let it in: {one.judged.reason}."
+        answer = "The gate admits it." if letting_in else f"The gate refuses it: {one.judged.reason}."
         show(Text(f"  {answer}", style="green" if letting_in else "red"))
         show(Padding(Text(one.judged.detail), (0, 0, 0, 2)))
     if one.remark:

@@ -1,4 +1,4 @@
-"""``gatekeeper ca watch``: sign the renewals that the policy allows, and say which ones a person has to look at."""
+"""``gatekeeper ca watch``: sign the renewals that the policy allows, and report those that a person must decide on."""
 
 import argparse
 import json
@@ -22,7 +22,7 @@ from gatekeeper.invitations.state import Stage
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     folder = Destination(args).folder()
     store = Store(folder_of(args))
     store.must_exist()
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Watch:
-    """Looks into the folder again and again; of what it leaves alone it speaks once."""
+    """Checks the folder repeatedly; reports each renewal that it does not sign once."""
 
     def __init__(
         self, folder: Invitations, store: Store, passphrase: bytes, policy: RenewalPolicy, args: argparse.Namespace
@@ -51,7 +51,9 @@ class Watch:
         self._told: set[tuple[str, str]] = set()
 
     def look(self, now: datetime) -> None:
-        """Sign what may be signed now. That the folder or the authority is away for a while is said, and no more."""
+        """Sign the renewals that are allowed now. If the folder or the authority is unavailable, that is reported, and
+        tried again.
+        """
         told, self._told = self._told, set()
         try:
             for stored in self._folder.all():
@@ -108,5 +110,5 @@ class Watch:
 
 
 def _say_json(**fields: str | None) -> None:
-    """One line, so that a script can read it while this runs."""
+    """Print one line, so that a script can read it while the command runs."""
     print(json.dumps(fields), flush=True)
