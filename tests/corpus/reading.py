@@ -64,12 +64,12 @@ class ResponseMessage:
 
 def requests() -> list[RequestMessage]:
     """Every message of ``requests/``."""
-    return [_request(name, table) for name, table in _tables("requests")]
+    return [_request(name, table) for name, table in tables("requests")]
 
 
 def responses() -> list[ResponseMessage]:
     """Every message of ``responses/``."""
-    return [_response(name, table) for name, table in _tables("responses")]
+    return [_response(name, table) for name, table in tables("responses")]
 
 
 def _request(name: str, table: dict[str, Any]) -> RequestMessage:
@@ -107,14 +107,15 @@ def _response(name: str, table: dict[str, Any]) -> ResponseMessage:
     return message
 
 
-def _tables(folder: str) -> list[tuple[str, dict[str, Any]]]:
-    tables = []
+def tables(folder: str) -> list[tuple[str, dict[str, Any]]]:
+    """Name and table of each message in the files of a folder."""
+    found = []
     for path in sorted((FOLDER / folder).glob("*.toml")):
         messages = tomllib.loads(path.read_text("ascii"))["message"]
-        tables += [(f"{path.stem}/{table.pop('name')}", table) for table in messages]
-    names = [name for name, _ in tables]
+        found += [(f"{path.stem}/{table.pop('name')}", table) for table in messages]
+    names = [name for name, _ in found]
     assert len(set(names)) == len(names), "two messages have one name"
-    return tables
+    return found
 
 
 def octets(text: str) -> bytes:
