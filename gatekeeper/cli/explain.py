@@ -20,7 +20,7 @@ from gatekeeper.cli.passphrases import open_password
 from gatekeeper.cli.terminal import print_json, working
 from gatekeeper.errors import BindingError, MessageError, UsageError
 from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward
+from gatekeeper.gate.decision import ELSEWHERE, Authorizer, Decision, Denied, Forward, asked_from
 from gatekeeper.gate.routes import MAINTENANCE, LocalRoute, Route, StaticDocument
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict, confirm
 from gatekeeper.proxy.forwarding import address_headers, visitor_headers, whole_head
@@ -145,7 +145,7 @@ def explain(
     authorizer = Authorizer(verdict, snapshot.routes, snapshot.maintenance)
     authorizer = snapshot.authorizer_on(head.block.host, peer, authorizer, now)
     decision = authorizer.decide(method.encode("ascii"), head.block.host, head.target, read_preflight(head))
-    return _told(snapshot, request, certificate, head, decision, address, now)
+    return _told(snapshot, request, certificate, head, asked_from(decision, address), address, now)
 
 
 def _verdict(snapshot: Snapshot, peer: Peer, now: float) -> Verdict:
@@ -205,6 +205,8 @@ def _route(route: Route) -> str:
 def _rule(decision: Forward | Denied) -> str:
     if decision.rule is not None:
         return decision.rule.text
+    if isinstance(decision, Denied) and decision.refusal.detail == ELSEWHERE:
+        return "allow_from"
     return "none under allow fits" if isinstance(decision, Denied) and decision.route is not None else ""
 
 

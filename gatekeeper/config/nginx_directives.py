@@ -40,7 +40,7 @@ _RULES = "write rules instead: allow and deny of a route"
 REASONS = {
     "add_header": "response.headers adds it everywhere, routes.response.headers for a route",
     "alias": 'write an app of its own, url = "static:/folder"',
-    "allow": "addresses are not rules of a route; certificates are",
+    "allow": "routes.allow_from names the networks of a route",
     "auth_basic": "the certificate takes its place",
     "auth_basic_user_file": "the certificate takes its place",
     "auth_request": "the certificate takes its place; see allow and deny of a route",
@@ -49,7 +49,7 @@ REASONS = {
     "break": _NOT_DONE,
     "brotli": _NOT_DONE,
     "client_body_buffer_size": "bodies are streamed, so there is no buffer to size",
-    "deny": "addresses are not rules of a route; certificates are",
+    "deny": "routes.allow_from names the networks of a route",
     "error_log": "messages go to stderr; log.level chooses which",
     "error_page": "the app's own errors pass unchanged; refusal.template is the page for refused visitors",
     "expires": "let the app send Cache-Control",

@@ -6,9 +6,13 @@ The server calls this on each request, and so does ``gatekeeper explain``.
 
 from dataclasses import dataclass
 
+from gatekeeper.gate.addresses import within
 from gatekeeper.gate.routes import MAINTENANCE, LocalRoute, NoRoute, Route, RouteMatch, Routes, StaticDocument
 from gatekeeper.gate.rules import Rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
+
+ELSEWHERE = "This is not open to your network address."
+"""What a request gets to hear that comes from outside of ``routes.allow_from``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +144,14 @@ def _apply(route: Route, identity: Identity) -> Forward | Denied:
         refusal = Refuse(Reason.NOT_ALLOWED, "The certificate is good, but not allowed here.", identity.certificate)
         return Denied(refusal, route, denied)
     return Forward(route.upstream, identity, route, allowed)
+
+
+def asked_from(decision: Decision, address: str) -> Decision:
+    """The decision for a request from this address: ``allow_from`` of the route decides, for public routes too.
+
+    What is no address, such as "unix", is in no network.
+    """
+    if not isinstance(decision, Forward) or not decision.route.networks or within(address, decision.route.networks):
+        return decision
+    certificate = None if decision.identity is None else decision.identity.certificate
+    return Denied(Refuse(Reason.NOT_ALLOWED, ELSEWHERE, certificate), decision.route)

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.paths import folded, read_host, sure_length
@@ -24,7 +25,8 @@ CACHED_REQUESTS = 1024
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One ``[[routes]]`` table. ``text`` says which it is, for people; ``methods`` is empty where all are taken, and
-    ``hosts`` where every one is. ``response`` are names and values of ``routes.response.headers``.
+    ``hosts`` where every one is. ``response`` are names and values of ``routes.response.headers``,
+    ``networks`` those of ``routes.allow_from``.
     """
 
     text: str
@@ -38,6 +40,7 @@ class Route:
     hosts: tuple[str, ...] = ()
     title: str = ""
     response: tuple[tuple[str, str], ...] = ()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def takes(self, method: bytes) -> bool:
         """Whether the route is for this method."""
@@ -327,5 +330,6 @@ def compile_route(settings: RouteSettings, text: str) -> Route:
         hosts=tuple(settings.hosts),
         title=settings.title or "",
         response=tuple(settings.response.headers.items()),
+        networks=settings.allow_from,
         origins=None if preflight is True else frozenset(origin.encode("ascii") for origin in preflight or ()),
     )

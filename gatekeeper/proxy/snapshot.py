@@ -1,14 +1,14 @@
 """Everything configured and loaded, as one immutable value. A reload makes a new one."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.gate.addresses import within
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Authorizer, Maintenance
 from gatekeeper.gate.revocation import alarms
@@ -168,11 +168,11 @@ class Snapshot:
 
         What is no address, such as "unix", is trusted by nobody.
         """
-        return _within(address, self.settings.server.trusted_proxies)
+        return within(address, self.settings.server.trusted_proxies)
 
     def expects_proxy_header(self, address: str) -> bool:
         """Whether this is a load balancer that must say whom it speaks for (``server.proxy_protocol_from``)."""
-        return _within(address, self.settings.server.proxy_protocol_from)
+        return within(address, self.settings.server.proxy_protocol_from)
 
     def warnings(self, now: float) -> list[str]:
         """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
@@ -194,16 +194,6 @@ class Snapshot:
         trusted = [(set(one.names), one.tls.authorities) for one in self.tls.hosts]
         elsewhere = self.tls.elsewhere or self.tls
         return found + list(self.routes.doubts(elsewhere.authorities, trusted))
-
-
-def _within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    if not networks:
-        return False
-    try:
-        node = ip_address(address)
-    except ValueError:
-        return False
-    return any(node in network for network in networks)
 
 
 def build_snapshot(

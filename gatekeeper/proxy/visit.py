@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from gatekeeper.gate.decision import Authorizer, Denied, Forward
+from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
 from gatekeeper.gate.routes import MAINTENANCE, UNKNOWN, NoRoute
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.forwarding import address_headers
@@ -158,6 +158,7 @@ class Visit:
         decision = authorizer.fixed_decision or authorizer.decide(
             head.method, head.block.host, head.target, read_preflight(head)
         )
+        decision = asked_from(decision, self.address)
         if isinstance(decision, Denied):
             return decision.refusal
         if isinstance(decision, Forward) or decision is MAINTENANCE:

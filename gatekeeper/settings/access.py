@@ -21,7 +21,7 @@ from gatekeeper.settings.crl_types import CDP, CRLHost, CRLSource
 from gatekeeper.settings.host_authorities import HostAuthoritiesSettings
 from gatekeeper.settings.http_types import HeaderValue, Method, Origins, ResponseHeaderName, RoutePath, WebURL
 from gatekeeper.settings.table import Table
-from gatekeeper.settings.types import Duration, File, Folder, HostName, Size, Text, UpstreamName
+from gatekeeper.settings.types import Duration, File, Folder, HostName, Network, Size, Text, UpstreamName
 from gatekeeper.settings.validation import OneOrMany
 
 
@@ -249,6 +249,11 @@ class RouteSettings(Table):
     )
     deny: tuple[RuleSettings, ...] = Field(
         default=(), examples=[[{"serial": "0a1b"}]], description="Who is denied, in the same form; wins over allow."
+    )
+    allow_from: Annotated[tuple[Network, ...], Field(min_length=1), OneOrMany] = Field(
+        default=(),
+        examples=[["192.168.0.0/16"]],
+        description="The addresses that may send these requests, besides what allow and deny say; default: every one.",
     )
     public: StrictBool = Field(
         default=False,

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 import gatekeeper
-from gatekeeper.gate.decision import Authorizer, Decision, Denied, Forward, Maintenance, Preflight
+from gatekeeper.gate.decision import (
+    ELSEWHERE,
+    Authorizer,
+    Decision,
+    Denied,
+    Forward,
+    Maintenance,
+    Preflight,
+    asked_from,
+)
 from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, MAINTENANCE, UNKNOWN, Routes, StaticDocument
 from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
@@ -247,3 +256,23 @@ def test_maintenance_closes_all_that_is_forwarded_and_nothing_else() -> None:
     let_through = Authorizer(admitted(), routes, open_to_alice)
     assert all(isinstance(let_through.decide(b"GET", b"x", target), Forward) for target in (b"/a", b"/b"))
     assert Authorizer(admitted(), Routes([]), closed).fixed_decision is MAINTENANCE
+
+
+@pytest.mark.parametrize("table", [{}, {"public": True}, {"allow": [{"cn": "alice"}]}])
+def test_a_route_may_ask_where_a_request_comes_from(table: dict[str, Any]) -> None:
+    """Beside its other rules, and on a public route too: from elsewhere nobody is let through."""
+    decision = decide(admitted(), {"allow_from": ["192.168.0.0/16", "fd00::/8"], **table})
+    assert asked_from(decision, "192.168.7.1") is decision
+    assert asked_from(decision, "fd00::1") is decision
+    for address in ("192.169.0.1", "::1", "unix", ""):
+        refused = asked_from(decision, address)
+        assert isinstance(refused, Denied)
+        assert refused.refusal == Refuse(Reason.NOT_ALLOWED, ELSEWHERE, ALICE)
+
+
+def test_an_address_gives_nobody_anything() -> None:
+    """Who is refused by another rule stays refused wherever the request comes from."""
+    denied = decide(admitted(BOB), {"allow_from": ["0.0.0.0/0"], "allow": [{"cn": "alice"}]})
+    assert isinstance(denied, Denied)
+    assert asked_from(denied, "192.0.2.1") is denied
+    assert asked_from(decide(NOBODY, {"allow_from": ["0.0.0.0/0"]}), "192.0.2.1") == Denied(NOBODY)

@@ -1,6 +1,6 @@
 """Dispatches a request head: the one place that asks for a decision and acts on it."""
 
-from gatekeeper.gate.decision import Authorizer, Denied, Forward
+from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
 from gatekeeper.gate.routes import LocalRoute, StaticDocument
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.exchange import Exchange
@@ -26,6 +26,8 @@ def dispatch(
     if decision is None:
         preflight = read_preflight(head) if head.method == b"OPTIONS" else None
         decision = authorizer.decide(head.method, head.block.host, head.target, preflight)
+    if isinstance(decision, Forward) and decision.route.networks:
+        decision = asked_from(decision, visit.address)
     if isinstance(decision, Forward):
         if decision.identity is None:
             visit.go_unnamed()
