@@ -110,6 +110,18 @@ def dotted(oid: bytes) -> str:
     return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
 
 
+def encode_oid(text: str) -> bytes:
+    """The content octets of an OBJECT IDENTIFIER from its dotted form, the reverse of `dotted`."""
+    first, second, *more = map(int, text.split("."))
+    octets = bytearray()
+    for arc in (40 * first + second, *more):
+        digits = [arc & 0x7F]
+        while arc := arc >> 7:
+            digits.append(0x80 | arc & 0x7F)
+        octets += bytes(reversed(digits))
+    return bytes(octets)
+
+
 def encode(tag: int, *contents: bytes) -> bytes:
     """An element in DER (X.690, 10.1)."""
     whole = b"".join(contents)

@@ -6,13 +6,13 @@ app behind the gate gets the same bytes.
 
 import re
 from _ssl import txt2obj
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-from gatekeeper.x509.der import OID, SEQUENCE, SET, DERError, Element, children, content, dotted, encode
+from gatekeeper.x509.der import OID, SEQUENCE, SET, DERError, Element, children, content, dotted, encode, encode_oid
 
 CN, SERIAL_NUMBER, C, L, ST, O, OU = (b"\x55\x04" + bytes((last,)) for last in (3, 5, 6, 7, 8, 10, 11))  # noqa: E741
 EMAIL = bytes.fromhex("2a864886f70d010901")
@@ -129,9 +129,12 @@ def short_name(oid: bytes) -> str | None:
 # -- as OpenSSL writes it
 
 
-def rfc2253(name: Name) -> str:
-    """The name as OpenSSL prints it: last RDN first, ``,`` between RDNs, ``+`` within one, ASCII only."""
-    return _joined(name, _openssl_attribute)
+def rfc2253(name: Name, nameless: Container[bytes] = ()) -> str:
+    """The name as OpenSSL prints it: last RDN first, ``,`` between RDNs, ``+`` within one, ASCII only.
+
+    The attribute types in ``nameless`` are written as OIDs: other programs have fewer names than OpenSSL.
+    """
+    return _joined(name, lambda one: _openssl_attribute(one, named=one.oid not in nameless))
 
 
 def _joined(name: Name, write: Callable[[Attribute], str]) -> str:
@@ -145,8 +148,8 @@ def _joined(name: Name, write: Callable[[Attribute], str]) -> str:
     return "".join(pieces)
 
 
-def _openssl_attribute(one: Attribute) -> str:
-    short = short_name(one.oid)
+def _openssl_attribute(one: Attribute, *, named: bool = True) -> str:
+    short = short_name(one.oid) if named else None
     width = _WIDTHS.get(one.tag & 0x1F) if short else None
     if short is None or width is None:
         return f"{short or dotted(one.oid)[:_OID_ROOM]}=#{encode(one.tag, one.value).hex().upper()}"
@@ -232,7 +235,7 @@ def normal_rfc4514(text: str) -> str:
 
 def _known_type(kind: str) -> str:
     if kind[0].isdigit():
-        return short_name(_content_of_oid(kind)) or kind
+        return short_name(encode_oid(kind)) or kind
     known = _types().get(kind.lower())
     if known is None:
         raise ValueError(f"names an attribute that nobody knows: {kind}; write its OID")
@@ -257,17 +260,6 @@ def _types() -> dict[str, str]:
                 found.setdefault(short.lower(), short)
                 found.setdefault(long.lower(), short)
     return found
-
-
-def _content_of_oid(text: str) -> bytes:
-    first, second, *more = map(int, text.split("."))
-    octets = bytearray()
-    for arc in (40 * first + second, *more):
-        digits = [arc & 0x7F]
-        while arc := arc >> 7:
-            digits.append(0x80 | arc & 0x7F)
-        octets += bytes(reversed(digits))
-    return bytes(octets)
 
 
 def _normal_value(value: str) -> str:

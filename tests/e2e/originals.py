@@ -97,7 +97,7 @@ class Cast:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        home = make_authority('Home CA, "Größe" #1')
+        self.home = home = make_authority('Home CA, "Größe" #1')
         between = make_authority("Between CA", home)
         (folder / "ca.crt").write_bytes(home.certificate_pem)
         server = make_server("localhost", home)
