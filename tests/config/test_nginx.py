@@ -178,7 +178,10 @@ def test_http2_off_is_taken_over(tmp_path: Path, written: str, offered: bool) ->
         (f"{TLS} {CHECKED} location / {{ proxy_pass grpc://a; }}", "is no http or https address"),
         (f"{TLS} {CHECKED} location /x/ {{ proxy_pass http://a/; }}", "replaces the path in nginx"),
         (f"{TLS} {CHECKED} location / {{ fastcgi_pass a; }}", "leads nowhere that gatekeeper knows"),
-        (f"{TLS} {CHECKED} location / {{ {PASSED} allow 10.0.0.0/8; }}", "addresses are not rules of a route"),
+        (
+            f"{TLS} {CHECKED} location / {{ {PASSED} allow 10.0.0.0/8; }}",
+            "routes.allow_from names the networks of a route",
+        ),
         (f"{TLS} {CHECKED} location / {{ {PASSED} if ($uri = /) {{ return 404; }} }}", "conditions are not taken over"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header Host x; }}", "the app gets Host as the visitor"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header X-User me; }}", "see identity.headers"),
