@@ -80,7 +80,7 @@ class ClientAuthSettings(Table):
         description="How many authorities may stand between a visitor's certificate and a trusted authority.",
     )
     certificate_size: Size = Field(
-        default=24 << 10,
+        default=16 << 10,
         description="The certificates that a client sends in the handshake, all together; above, the handshake fails.",
     )
     hosts: tuple[HostAuthoritiesSettings, ...] = Field(

@@ -29,7 +29,7 @@ def build_context(
     max_tls: str = "1.3",
     advertise_ca: bool = True,
     session_resumption: bool = False,
-    certificate_size: int = 24 * 1024,
+    certificate_size: int = 16 * 1024,
     depth: int = 5,
     http2: bool = False,
     now: float,

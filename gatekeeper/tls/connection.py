@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
-from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
+from gatekeeper.gate.verdict import NO_PEER, STRANGERS_BYTES, Peer, VerifyError
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.message_limits import MessageLimit, SilenceLimit
-from gatekeeper.tls.openssl import Refuse
+from gatekeeper.tls.openssl import OpenSSL, Refuse
 from gatekeeper.tls.proxy_protocol import begins_like_one
 
 RECORD = 16384
@@ -34,6 +34,10 @@ _HANDSHAKE = b"\x16"
 HANDSHAKE_LIMIT = 256 * 1024
 """How much a visitor may send before the handshake is done. OpenSSL takes a ClientHello of 128 KiB at most and a
 certificate chain of 100 KiB (SSL_CTX_set_max_cert_list(3)), so nothing that it would accept is cut off."""
+
+HANDSHAKE_SLICE = 4 * 1024
+"""How much of a handshake goes through OpenSSL's memory buffer at once, which never shrinks. A stranger's 24 KiB of
+certificates, in one read, would keep 27 KiB for as long as the connection; an ordinary message is smaller than this."""
 
 UNSENT_LIMIT = 64 * 1024
 """What OpenSSL may want to say by itself (TLS 1.3) before anything is sent that takes it along. A ticket holds the
@@ -183,18 +187,28 @@ class TLSConnection:
     def _receive_handshake(self, data: bytes | memoryview) -> bytes:
         if not self._handshake_bytes and data[:1] != _HANDSHAKE:
             _what_else(data)
-        self._feed(data)
+        pieces: list[bytes] = []
+        flight, view = 0, memoryview(data)
+        for start in range(0, len(data), HANDSHAKE_SLICE):
+            self._feed(view[start : start + HANDSHAKE_SLICE])
+            if not self.established:
+                self._continue_handshake(min(len(data) - start, HANDSHAKE_SLICE))
+                # The server's last flight of TLS 1.2 waits to be written while the client's first request may be here.
+                flight = self._outgoing.pending
+            if self.established and self._incoming.pending:
+                self._read_all(pieces, flight)
+        return b"".join(pieces)
+
+    def _continue_handshake(self, size: int) -> None:
+        """With ``size`` bytes that were fed."""
         try:
             self._shake_hands()
         except ssl.SSLWantReadError:
-            self._handshake_bytes += len(data)
+            self._handshake_bytes += size
             if self._handshake_bytes > HANDSHAKE_LIMIT:
                 raise TLSError("the handshake is too long") from None
-            return b""
         except (ssl.SSLError, BindingError) as error:
             raise TLSError(_words(error)) from error
-        # The server's last flight of TLS 1.2 waits to be written while the client's first request may be here.
-        return self._receive_more(b"", self._outgoing.pending) if self._incoming.pending else b""
 
     def _shake_hands(self) -> None:
         openssl, refuse = self._context.openssl, self._refuse
@@ -209,8 +223,19 @@ class TLSConnection:
             self._ssl.on_message = self._messages  # type: ignore[attr-defined]
             openssl.watch_messages(self._ssl)
         self.peer = _peer(self._ssl, errors, self._context)
+        if openssl is not None and self.peer.errors:
+            self._keep_little(openssl)
         self._write = self._ssl._sslobj.write  # type: ignore[attr-defined]
         self.established = True
+
+    def _keep_little(self, openssl: OpenSSL) -> None:
+        """Of a stranger, nobody needs OpenSSL's copies, nor a long chain: it is no path to a trusted authority. Should
+        one of them be trusted by a reload, the client has to connect anew.
+        """
+        openssl.forget_certificates(self._ssl)
+        self._ticketed = True  # a ticket would carry what is there in their place
+        if sum(map(len, self.peer.sent)) > STRANGERS_BYTES:
+            self.peer = replace(self.peer, sent=())
 
     # -- bulk, and what the quick way leaves over
 

@@ -10,6 +10,7 @@ from typing import Any
 from gatekeeper.errors import BindingError
 
 VerifyCallback = ctypes.CFUNCTYPE(c_int, c_int, c_void_p)
+CertificateCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
 InfoCallback = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_int)
 IssuedCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
 
@@ -25,6 +26,7 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("SSL_CTX_set_verify_depth", None, (c_void_p, c_int)),
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, VerifyCallback)),
+    ("SSL_CTX_set_cert_verify_callback", None, (c_void_p, CertificateCallback, c_void_p)),
     ("SSL_set_verify", None, (c_void_p, c_int, c_void_p)),
     ("SSL_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
@@ -46,6 +48,11 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("OPENSSL_sk_num", c_int, (c_void_p,)),
     ("OPENSSL_sk_value", c_void_p, (c_void_p, c_int)),
     ("OPENSSL_sk_free", None, (c_void_p,)),
+    ("OPENSSL_sk_pop", c_void_p, (c_void_p,)),
+    ("SSL_get_session", c_void_p, (c_void_p,)),
+    ("SSL_SESSION_get0_peer", c_void_p, (c_void_p,)),
+    ("SSL_get_peer_cert_chain", c_void_p, (c_void_p,)),
+    ("SSL_get0_verified_chain", c_void_p, (c_void_p,)),
     ("SSL_get0_param", c_void_p, (c_void_p,)),
     ("SSL_get_security_level", c_int, (c_void_p,)),
     ("SSL_shutdown", c_int, (c_void_p,)),
@@ -151,6 +158,21 @@ class LibSSL:
         """The certificates of a ``STACK_OF(X509) *``, as DER."""
         count = self.call["OPENSSL_sk_num"](certificates) if certificates else 0
         return [self.der(self.call["OPENSSL_sk_value"](certificates, at)) for at in range(count)]
+
+    def empty(self, certificates: int | None) -> None:
+        """Free the certificates of a ``STACK_OF(X509) *``, but not the stack."""
+        while certificates and (one := self.call["OPENSSL_sk_pop"](certificates)):
+            self.call["X509_free"](one)
+
+    def overwrite(self, certificate: int | None, der: bytes) -> None:
+        """Read ``der`` into an ``X509 *``, so that all that it held is freed. BindingError if that is not to be had."""
+        if not certificate:
+            return
+        pointer, start = c_void_p(certificate), c_void_p(ctypes.cast(c_char_p(der), c_void_p).value)
+        read = self.call["d2i_X509"](ctypes.byref(pointer), ctypes.byref(start), len(der))
+        self.call["ERR_clear_error"]()
+        if read != certificate:
+            raise BindingError("OpenSSL cannot read a certificate in the place of another")
 
     def der(self, certificate: int) -> bytes:
         """An ``X509 *`` as DER."""

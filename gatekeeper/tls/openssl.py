@@ -16,7 +16,15 @@ from functools import cache
 
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Peer, VerifyError
-from gatekeeper.tls.libssl import NEW_TICKET, InfoCallback, IssuedCallback, LibSSL, VerifyCallback, check_layout
+from gatekeeper.tls.libssl import (
+    NEW_TICKET,
+    CertificateCallback,
+    InfoCallback,
+    IssuedCallback,
+    LibSSL,
+    VerifyCallback,
+    check_layout,
+)
 
 _VERIFY_NONE = 0x00  # SSL_VERIFY_NONE: ask for none
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
@@ -32,12 +40,22 @@ _TLS13 = ssl.TLSVersion.TLSv1_3
 _MESSAGE_ENDS = frozenset({0x2002, 0x4004, 0x4008})
 _V_OK = 0  # X509_V_OK
 _V_UNSPECIFIED = 1  # X509_V_ERR_UNSPECIFIED
+# X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT, its variant _LOCALLY, _DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
+# and _UNABLE_TO_VERIFY_LEAF_SIGNATURE: told before any signature is verified.
+_NO_PATH = frozenset({2, 20, 18, 19, 21})
 # X509_V_ERR_AKID_SKID_MISMATCH, X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH
 _OTHER_IDENTIFIER = frozenset({30, 31})
 
 Refuse = Callable[[Peer], int]
 """Asked in the middle of a handshake about a certificate whose key nobody has proved to hold yet: 0 lets it go on, an
 X509_V_ERR number ends it with the alert that OpenSSL sends for it (ssl_x509err2alert)."""
+
+# The smallest that d2i_X509(3) reads: version 1, serial number 0, empty names, and no bits of a key or a signature, by
+# an algorithm that does not exist (1.2.3.4). Nothing verifies it, and it verifies nothing.
+_STAND_IN = bytes.fromhex(
+    "3046303a020100300506032a03043000301e170d3730303130313030303030305a170d3730303130313030303030305a3000"
+    "300a300506032a0304030100300506032a0304030100"
+)
 
 TICKET_KEYS = 80
 """Bytes of SSL_CTX_set_tlsext_ticket_keys(3): a name, a key for HMAC, a key for AES."""
@@ -46,11 +64,13 @@ TICKET_KEYS = 80
 class _Running(threading.local):
     """Where the verification that runs in this thread collects what is wrong, and who may end it; None while none runs.
 
-    ``authorities`` (DER) are those whose signatures decide, see `OpenSSL.verify_by_keys`.
+    ``refused`` is whether ``refuse`` did. ``authorities`` (DER) are those whose signatures decide, see
+    `OpenSSL.verify_by_keys`.
     """
 
     found: list[VerifyError] | None = None
     refuse: Refuse | None = None
+    refused: bool = False
     authorities: frozenset[bytes] = frozenset()
 
 
@@ -67,6 +87,7 @@ class OpenSSL:
         self._call = libssl.call
         self._running = _Running()
         self._callback = VerifyCallback(self._on_verify)
+        self._certificate_callback = CertificateCallback(self._on_certificates)
         self._info_callback = InfoCallback(self._on_message)
         self._issued_callback = IssuedCallback(self._on_issued)
 
@@ -77,6 +98,7 @@ class OpenSSL:
         """
         pointer = self._libssl.context_pointer(context)
         self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_SESS_CACHE_MODE, _SESS_CACHE_OFF, None)
+        self._call["SSL_CTX_set_cert_verify_callback"](pointer, self._certificate_callback, None)
         self._call["SSL_CTX_set_verify"](pointer, _VERIFY_PEER, self._callback)
 
     def limit_certificates(self, context: ssl.SSLContext, size: int, depth: int) -> None:
@@ -175,6 +197,19 @@ class OpenSSL:
         self._call["ERR_clear_error"]()
         return tuple(found)
 
+    def forget_certificates(self, connection: ssl.SSLObject) -> None:
+        """Free what OpenSSL holds of the client's certificates; none of it is needed after a full handshake, unless a
+        ticket is given.
+
+        OpenSSL keeps each certificate decoded for as long as the session: 24 KiB of alternative names cost a connection
+        1.35 MiB. The chains are emptied. The client's own certificate cannot be taken out of an SSL_SESSION, so a
+        stand-in is read into it (d2i_X509(3)). It is never judged: the peer was asked about before.
+        """
+        call, pointer = self._call, self._libssl.connection_pointer(connection)
+        self._libssl.empty(call["SSL_get_peer_cert_chain"](pointer))
+        self._libssl.empty(call["SSL_get0_verified_chain"](pointer))
+        self._libssl.overwrite(call["SSL_SESSION_get0_peer"](call["SSL_get_session"](pointer)), _STAND_IN)
+
     def say_goodbye(self, connection: ssl.SSLObject) -> None:
         """Say close_notify, if that can be said (SSL_shutdown(3)).
 
@@ -249,12 +284,12 @@ class OpenSSL:
     ) -> Iterator[None]:
         """For what runs in here. ``refuse`` may verify in the middle of a handshake, so what was before is put back."""
         running = self._running
-        before = running.found, running.refuse, running.authorities
-        running.found, running.refuse, running.authorities = found, refuse, authorities
+        before = running.found, running.refuse, running.authorities, running.refused
+        running.found, running.refuse, running.authorities, running.refused = found, refuse, authorities, False
         try:
             yield
         finally:
-            running.found, running.refuse, running.authorities = before
+            running.found, running.refuse, running.authorities, running.refused = before
 
     @contextmanager
     def _verification(self, connection: ssl.SSLObject, authorities: int, leaf: int, sent: int) -> Iterator[int]:
@@ -274,8 +309,26 @@ class OpenSSL:
         finally:
             call["X509_STORE_CTX_free"](store)
 
+    def _on_certificates(self, store: int, _argument: int | None) -> int:
+        """The callback that verifies in OpenSSL's place (SSL_CTX_set_cert_verify_callback(3)): 1 lets the handshake go
+        on, with what X509_STORE_CTX_get_error(3) says as its result; 0 ends it.
+
+        It verifies as OpenSSL would have. Only so may `_on_verify` stop the verification and not the handshake.
+        """
+        try:
+            vouched = self._call["X509_verify_cert"](store)
+            self._call["ERR_clear_error"]()
+            if vouched != 1 and self._call["X509_STORE_CTX_get_error"](store) == _V_OK:
+                self._call["X509_STORE_CTX_set_error"](store, _V_UNSPECIFIED)
+            return int(not self._running.refused)
+        except BaseException:
+            return 0
+
     def _on_verify(self, ok: int, store: int) -> int:
         """The verify callback (SSL_CTX_set_verify(3)): remember what is wrong, go on.
+
+        Not where no path leads to a trusted authority: what strangers have signed proves nothing, and with the keys
+        that they choose each signature takes up to 6 ms to verify.
 
         What failed before it is called stays in the thread's error queue: a signature that does not fit, an extension
         that cannot be read. SSL_get_error(3), asked about this connection or any other of the thread, would find it
@@ -289,8 +342,12 @@ class OpenSSL:
                 depth = self._call["X509_STORE_CTX_get_error_depth"](store)
                 found.append(VerifyError(code, depth, self._libssl.words(code)))
             self._call["ERR_clear_error"]()
-            return int(self._running.refuse is None or self._may_go_on(self._running.refuse, ok, store))
+            if self._running.refuse is not None and not self._may_go_on(self._running.refuse, ok, store):
+                self._running.refused = True
+                return 0
+            return int(bool(ok) or self._call["X509_STORE_CTX_get_error"](store) not in _NO_PATH)
         except BaseException:
+            self._running.refused = True
             return 0
 
     def _on_issued(self, _store: int, subject: int, issuer: int) -> int:

@@ -100,6 +100,20 @@ def _parse(der: bytes) -> RawCertificate:
     )
 
 
+def issuer_name(der: bytes, longest: int) -> Name:
+    """The issuer alone, without a look at the rest; () where its name has more than ``longest`` bytes. ValueError if
+    the frame is broken.
+
+    For certificates of strangers, of which the whole may take long to read.
+    """
+    try:
+        fields = children(der, only(der)[0])
+        issuer = fields[3 if fields[0].tag == _VERSION else 2]
+        return read_name(der, issuer) if issuer.end - issuer.begin <= longest else ()
+    except IndexError as error:
+        raise DERError("something is missing") from error
+
+
 def read_extensions(data: bytes, one: Element) -> dict[bytes, Extension]:
     """The extensions (RFC 5280, 4.1) that occur once; DERError if the list is malformed."""
     found: dict[bytes, Extension] = {}

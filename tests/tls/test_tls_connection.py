@@ -5,7 +5,9 @@ import ctypes
 import hmac
 import re
 import ssl
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -443,6 +445,23 @@ def test_a_flood_in_one_packet_is_not_processed_to_its_end(gate: ServerContext) 
     flood = b"".join(_update_keys(visitor, 0) for _ in range(5 * MESSAGES_PER_SECOND))
     with pytest.raises(TLSError, match="carry nothing"):
         server.receive(flood + visitor.say(b"x"))
+
+
+@pytest.mark.parametrize("requested", [0, 1])
+def test_a_flood_costs_at_most_one_mib_and_is_cut_within_a_second(gate: ServerContext, requested: int) -> None:
+    """60 MB of KeyUpdates in reads of 64 KiB: nearly all of it is never looked at. What is counted is what came until
+    the end, CPU time and the buffer that would be sent."""
+    visitor, server = met(gate)
+    packet = b"".join(_update_keys(visitor, requested) for _ in range(64 * 1024 // 27))
+    began, received = time.process_time(), 0
+    with suppress(TLSError):
+        while received < 60_000_000:
+            received += len(packet)
+            server.receive(packet)
+    assert received == len(packet)
+    assert server._incoming.pending == 0
+    assert len(server.pending_output()) < 1024 * 1024
+    assert time.process_time() - began < 1.0
 
 
 def test_floods_are_bounded_without_openssl_too(scene: Scene) -> None:

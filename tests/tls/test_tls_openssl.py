@@ -62,6 +62,22 @@ def test_a_callback_that_blows_up_admits_nobody(scene: Scene, version: ssl.TLSVe
         visitor.hear(b"")
 
 
+class Broken(OpenSSL):
+    """OpenSSL whose verification fails without a word: no error, no callback."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._call["X509_verify_cert"] = lambda _store: 0
+
+
+@both
+def test_a_verification_that_fails_without_an_error_admits_nobody(scene: Scene, version: ssl.TLSVersion) -> None:
+    """The handshake goes on, since no certificate ends it; but that nothing was found does not count as good."""
+    server = TLSConnection(scene.gate(binding=Broken))
+    Visitor(make_client("mallory", make_authority("Other CA")), version).shake_hands(server)
+    assert [error.words for error in server.peer.errors] == ["unspecified certificate verification error"]
+
+
 @both
 @pytest.mark.parametrize("binding", [Forgetful, NoCollector])
 def test_an_error_that_nobody_collected_is_not_lost(
