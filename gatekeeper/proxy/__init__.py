@@ -1,33 +1,33 @@
-"""Moves requests along: asyncio protocols and callbacks, no task, future or queue for each request.
+"""Forwards requests: asyncio protocols and callbacks, without a task, a future or a queue for each request.
 
 streams
     the narrow interfaces between the two sides. Read this first.
 client
-    the visitor's side: acceptor, PROXY header, connection and TLS, the codec, the dispatch of a request.
+    the client's side: acceptor, PROXY header, connection and TLS, the codecs, the dispatch of a request.
 upstream
     the app's side: endpoints, their connections and health, the pool that chooses one.
 exchange
-    one forwarded request and its response: where they go, what is repeated, when they become a tunnel.
+    one forwarded request and its response: choosing a connection to the app, retries, the switch to a tunnel.
 relay
-    its base: backpressure, time limits, and each way an exchange ends.
+    the base class of exchange: backpressure, timeouts, and every way an exchange ends.
 local_request
-    one request that the gate answers itself, below ``/.gatekeeper/``.
+    one request below ``/.gatekeeper/``, which the gate answers itself.
 visit
-    who is at the other end of a connection, what they may do, until when.
+    the state of one client connection: who the client is, what it may do, and until when.
 proxy
-    the running proxy of one process: the snapshot in force, the open connections, room for more.
+    what all connections of a process share: the current snapshot, the open connections, the limits on new ones.
 snapshot
-    everything that was configured and loaded, as one immutable value. A reload makes a new one.
-judge, ocsp, revocations
-    verdicts, the answers of OCSP responders, revocation lists.
+    the loaded configuration as one immutable value. A reload replaces it.
+judge, ocsp, revocations, host_trust
+    verdicts; OCSP responses; revocation lists; hosts with certificate authorities of their own.
 crl_sources, crl_folder, crl_fetcher
-    lists that are fetched: from where, where they are kept, when and by whom.
+    revocation lists by URL: their addresses, their files, and the fetching.
 expiry
-    when verdicts end: one timer, for tunnels and streams whose certificate or revocation list runs out.
+    one timer for all verdicts: ends tunnels and downloads whose certificate or revocation list expires.
 journal
-    what happened, for the access log and the counters.
+    writes the access log and the counters.
 states, deadline
-    the states of an exchange and the moves between them; one timer for each stream.
+    the states of an exchange and the legal transitions; one timer for each stream.
 forwarding, websocket
-    what the app is told about the visitor; the key of a WebSocket handshake, and where frames end.
+    the request headers that describe the client; WebSocket keys and frame boundaries.
 """

@@ -1,4 +1,4 @@
-"""One timer per connection, moved without re-arming it."""
+"""Timeouts: one timer for each connection or stream, which can be moved without re-arming it."""
 
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from math import inf
 
 
 class Timeout(Enum):
-    """What a connection is waiting for; each has its timeout in ``[timeouts]``."""
+    """What a connection or stream waits for. Most have their duration in ``[timeouts]``, under the same name."""
 
     HANDSHAKE = "handshake"
     REQUEST_HEADER = "request_header"
@@ -22,7 +22,7 @@ class Timeout(Enum):
 
 
 class Deadline:
-    """Calls ``expired(wait)`` once, when the time set last has passed.
+    """Calls ``expired(wait)`` once, when the time that was set last has passed.
 
     Setting a later time than before costs a comparison: the timer fires at the old time, finds that it has moved,
     and is armed again. With keep-alive that is once in a timeout instead of twice in a request (0.2 µs against 3
@@ -41,21 +41,21 @@ class Deadline:
         self.wait = Timeout.HANDSHAKE
 
     def set(self, wait: Timeout, seconds: float) -> None:
-        """Wait for ``wait`` from now on, at most ``seconds``; what was set before is forgotten."""
+        """Expire for ``wait`` in ``seconds``, in place of what was set before."""
         self.wait = wait
         self._due = due = self._time() + seconds
         if due < self._armed:
             self._arm()
 
     def cancel(self) -> None:
-        """Never expire, unless set again."""
+        """Do not expire, unless it is set again."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
             self._armed = inf
 
     def end(self) -> None:
-        """Never expire again. Whom to tell is forgotten: a closed connection is freed at once, not by the collector."""
+        """Never expire again. Drops the callback, so that a closed connection needs no garbage collector."""
         self.cancel()
         self._expired = _nobody
 
@@ -74,4 +74,4 @@ class Deadline:
 
 
 def _nobody(_wait: Timeout) -> None:
-    """Nobody is left to be told."""
+    """The callback of a deadline that has ended."""

@@ -22,12 +22,12 @@ _TOO_LARGE = "The request body is too large."
 
 
 class Exchange(Relay):
-    """An HTTP request and its response: where they go, what is repeated, and when they become a tunnel."""
+    """An HTTP request and its response: gets a connection to the app, retries, and becomes a tunnel after a 101."""
 
     __slots__ = ()
 
     def begin(self) -> None:
-        """Find an upstream connection and send the request."""
+        """Get an upstream connection and send the request on it."""
         head, visit = self.head, self.visit
         if not self._request_ended:
             self.received = 0
@@ -44,7 +44,9 @@ class Exchange(Relay):
             self._send(upstream, self.started)
 
     def _describe_visitor(self) -> None:
-        """Where something about the request, or about who speaks for the visitor, is out of the ordinary."""
+        """Make the headers about the client where those of the connection do not suffice: a trusted proxy forwards the
+        request, or it is not an ordinary one.
+        """
         visit, block = self.visit, self.head.block
         proxy = visit.address if visit.trusted else None
         if proxy is not None:
@@ -63,7 +65,7 @@ class Exchange(Relay):
     # -- the request, called by the client's stream and by the pool
 
     def connected(self, stream: UpstreamStream) -> None:
-        """The pool found or made a connection: send the request."""
+        """Called by the pool: send the request on this connection."""
         self._send(stream, self.visit.proxy.wall())
 
     def _send(self, upstream: UpstreamStream, now: float) -> None:
@@ -79,7 +81,7 @@ class Exchange(Relay):
             self._await_response()
 
     def _await_response(self) -> None:
-        """Where a body may follow; what of it has come already is told from within `resume_request`."""
+        """Set the deadline where a body may follow. `resume_request` passes on what has come of the body already."""
         if self._replays:
             self._send_again(self._replays[-1])
         if self._request_ended:
@@ -114,7 +116,7 @@ class Exchange(Relay):
         self._upstream().send_end(content, trailers)
 
     def _take(self, content: bytes) -> bool:
-        """Count content of the body; False if it was too much."""
+        """Count content of the body; False if it exceeds ``limits.request_body``, which is answered here."""
         self.received += len(content)
         limit = self.visit.snapshot.settings.limits.request_body
         if limit is not None and self.received > limit:
@@ -125,7 +127,7 @@ class Exchange(Relay):
     # -- the response, called by the upstream's stream
 
     def response_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
-        """A complete response: pass it on, and be done."""
+        """Pass on a complete response, which ends the exchange."""
         upstream = self.upstream
         if self.state is not WAITING or upstream is None:
             raise illegal_move(self.state, ENDED)
@@ -153,13 +155,13 @@ class Exchange(Relay):
         stream.finished()
 
     def _answered(self, head: ResponseHead) -> None:
-        """The response has begun, and goes on."""
+        """Note the beginning of a response whose end is still to come."""
         self._upstream().endpoint.health.answered()
         self.upstream_time = self.visit.proxy.journal.since(self._sent_at)
         self.status = head.status
 
     def response_head(self, head: ResponseHead, content: bytes) -> None:
-        """A response with a body that goes on."""
+        """Pass on the head of a response, and the beginning of its body."""
         self._answered(head)
         self._move(STREAMING)
         self.sent = len(content)
@@ -191,12 +193,12 @@ class Exchange(Relay):
         self.stream.finished()
 
     def response_interim(self, head: ResponseHead) -> None:
-        """1xx: pass it on (RFC 9110, 15.2), but for a 100 that the client has not asked for."""
+        """Pass on a 1xx response (RFC 9110, 15.2), except for a 100 that the client did not ask for."""
         if head.status != 100 or self.head.block.expects_continue:
             self.stream.send_interim(head)
 
     def response_switch(self, head: ResponseHead, rest: bytes) -> None:
-        """The exchange becomes a tunnel."""
+        """Pass on a 101: the exchange becomes a tunnel."""
         self._answered(head)
         self._move(TUNNEL)
         self.visit.proxy.journal.tunnel_opened()
@@ -207,7 +209,7 @@ class Exchange(Relay):
         self.stream.switch(head, rest)
 
     def upstream_gone(self, error: Exception | None) -> None:
-        """The upstream's connection is closed; that ends the response, one way or the other."""
+        """The connection to the app was closed: retry where that is allowed, otherwise fail."""
         upstream, self.upstream = self.upstream, None
         code = error.code if isinstance(error, StreamResetError) else 0
         if self.state is TUNNEL:
@@ -224,7 +226,9 @@ class Exchange(Relay):
             self.fail(502, "The app closed the connection without an answer.", code)
 
     def _may_be_sent_again(self, upstream: UpstreamStream) -> bool:
-        """On a fresh connection where a kept one was closed just when it was used again; else at another endpoint."""
+        """Whether to retry: on a new connection if a kept one was closed when it was used again, else at another
+        endpoint. A request that the app may have carried out is repeated only if it is idempotent (RFC 9110, 9.2.2).
+        """
         if upstream.heard:
             return False
         if upstream.replay is not None and len(self._replays) < MAX_REPLAYS:

@@ -1,4 +1,4 @@
-"""Expiry of verdicts: one timer for all connections, set for the earliest."""
+"""Expiry of verdicts: one timer for all connections, armed for the earliest expiry."""
 
 import heapq
 from asyncio import AbstractEventLoop, TimerHandle
@@ -12,10 +12,10 @@ LONGEST_WAIT = 60.0
 
 
 class Expiry(Generic[Key]):
-    """Calls ``ended(key)`` when what the key stands for ends, at or soon after the moment.
+    """Calls ``ended(key)`` at the time that was noted for the key, or soon after.
 
-    Kept by the moment, not by the key: many certificates end with the same CRL, and noting a verdict that ends when
-    others do costs two look-ups. Nothing is noted in a request, only in a new verdict.
+    Keys are grouped by time: many verdicts expire with the same CRL, and noting one more of those costs two look-ups.
+    A verdict is noted when it is made, not at each request.
     """
 
     def __init__(self, loop: AbstractEventLoop, wall: Callable[[], float], ended: Callable[[Key], None]) -> None:
@@ -27,7 +27,7 @@ class Expiry(Generic[Key]):
         self._timer: TimerHandle | None = None
 
     def note(self, key: Key, until: float) -> None:
-        """It ends at ``until`` (seconds since the epoch)."""
+        """Call ``ended(key)`` at ``until`` (seconds since the epoch)."""
         waiting = self._waiting.get(until)
         if waiting is None:
             waiting = self._waiting[until] = set()
@@ -37,7 +37,7 @@ class Expiry(Generic[Key]):
         waiting.add(key)
 
     def forget(self, key: Key, until: float) -> None:
-        """It does not count any more; what was not noted is forgotten too."""
+        """Undo `note`. Does nothing if the key was not noted."""
         waiting = self._waiting.get(until)
         if waiting is not None:
             waiting.discard(key)

@@ -1,6 +1,6 @@
-"""Tells the app who is in front of the gate: X-Forwarded-*, X-Real-IP, Forwarded.
+"""Headers that tell the app who is in front of the gate: X-Forwarded-*, X-Real-IP, Forwarded (RFC 7239).
 
-Such headers are dropped from clients. Only those of a proxy in ``trusted_proxies`` are kept and extended.
+The gate drops such headers from clients. It keeps and extends only those of a proxy in ``server.trusted_proxies``.
 """
 
 import re
@@ -46,8 +46,10 @@ def address_headers(address: str, *, trusted: bool) -> bytes:
 def visitor_headers(
     headers: bytes, block: Block, proxy: str | None, trusts: Callable[[str], bool], authority: bytes
 ) -> bytes:
-    """All lines about the visitor: ``headers`` are those of the connection, ``proxy`` is its address if what it says is
-    believed. ``authority`` is the Host of an app whose client named none.
+    """All header lines about the client of a request.
+
+    ``headers`` are those of the connection. ``proxy`` is the address of a trusted proxy, None for any other peer.
+    ``authority`` is the Host to send where the client sent none (HTTP/1.0).
     """
     if not block.host:
         headers += b"Host: " + authority + b"\r\n"
@@ -60,7 +62,7 @@ def visitor_headers(
 
 
 def whole_head(head: RequestHead, headers: bytes, request_id: str) -> bytes:
-    """Method and target as they came, and headers that say nothing but what the gate knows or passes on.
+    """The request head for the app: method and target unchanged, and only headers that the gate passes on or makes.
 
     ``headers`` are the lines about the visitor, as by `visitor_headers`.
     """
@@ -77,9 +79,9 @@ def whole_head(head: RequestHead, headers: bytes, request_id: str) -> bytes:
 
 
 def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) -> bytes:
-    """The same lines for a request from a trusted proxy: what it says, and its own address at the end.
+    """As `address_headers`, for a request from a trusted proxy: what it sent, extended by its own address.
 
-    The chain goes on as it came, for apps that read it themselves; ``X-Real-IP`` is what the gate makes of it.
+    The chain is passed on as it came, for apps that evaluate it themselves; ``X-Real-IP`` is the gate's reading of it.
     """
     here = address.encode("ascii")
     before = block.get(b"x-forwarded-for")
@@ -98,15 +100,15 @@ def believed_headers(address: str, block: Block, trusts: Callable[[str], bool]) 
 
 
 def visitor_address(address: str, block: Block, trusts: Callable[[str], bool]) -> str:
-    """Who asks: the peer of the connection, or whom a trusted proxy there speaks for."""
+    """The client's address: the peer's, or the one that a trusted proxy there forwards for."""
     return _real_client(address, block.get(b"x-forwarded-for") or block.get(b"x-real-ip"), trusts)
 
 
 def _real_client(address: str, chain: bytes, trusts: Callable[[str], bool]) -> str:
-    """Who is at the far end of the trusted part of the chain.
+    """The first address of the chain, read from its end, that is not a trusted proxy's.
 
-    Read from its end: each address was added by the one behind it, and is worth as much as that one is trusted. What
-    a client wrote itself stands at the front, before its own address, and is never reached.
+    Each address was added by the host that follows it in the chain, so it can be believed as far as that one is
+    trusted. What a client wrote itself stands before its own address, and is never reached.
     """
     client = address
     for member in reversed(chain.split(b",")):

@@ -1,4 +1,4 @@
-"""Writes the access log and the counters. Callers pass plain values; it knows no connection and no exchange."""
+"""Writes the access log and the counters, from plain values. It knows no connection and no exchange."""
 
 import logging
 from collections.abc import Callable
@@ -13,7 +13,7 @@ _log = logging.getLogger("gatekeeper")
 
 
 class Journal:
-    """One for each process. ``wall`` is the clock on the wall (seconds since the epoch)."""
+    """One per process. ``wall`` is the wall clock (seconds since the epoch)."""
 
     def __init__(self, log: AccessLog, metrics: Metrics, wall: Callable[[], float]) -> None:
         self.log = log
@@ -21,12 +21,12 @@ class Journal:
         self._wall = wall
 
     def since(self, moment: float) -> float:
-        """Seconds since then; none if the clock on the wall was set back meanwhile: sums must not go backwards."""
+        """Seconds since ``moment``; 0 if the wall clock was set back meanwhile, because sums must not decrease."""
         seconds = self._wall() - moment
         return seconds if seconds > 0.0 else 0.0
 
     def forwarded(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
-        """An exchange is over."""
+        """A forwarded request has ended."""
         if outcome.status == 101:
             self.metrics.change(Cell.TUNNELS, -1)
         outcome.duration = duration
@@ -36,11 +36,11 @@ class Journal:
         self.log.write(visitor, head, outcome)
 
     def tunnel_opened(self) -> None:
-        """An exchange became a tunnel; `forwarded` is told when it is over."""
+        """An exchange became a tunnel. `forwarded` follows when it ends."""
         self.metrics.change(Cell.TUNNELS, 1)
 
     def revoked(self, reason: Reason) -> None:
-        """A visitor is let in no longer while an exchange is under way, which ends."""
+        """An exchange was ended because its client would be refused now."""
         self.metrics.refused(reason, self._wall())
 
     def refused(
@@ -55,7 +55,7 @@ class Journal:
     def answered(
         self, visitor: Visitor, head: RequestHead, status: int, sent: int, request_id: str, began: float, detail: str
     ) -> None:
-        """The gate itself answered a request: with something of its own, or with an error."""
+        """A request got a response of the gate's own: a local resource, or an error."""
         duration = self.since(began)
         outcome = LocalOutcome(began, duration, status, sent, request_id, detail=detail)
         self._count(visitor, head, outcome, duration)
@@ -69,17 +69,19 @@ class Journal:
     # -- TLS
 
     def handshake_done(self) -> None:
-        """TLS is established, whatever the certificate is worth."""
+        """A TLS handshake was completed, with a good certificate or not."""
         self.metrics.handshake_ended("ok")
 
     def handshake_failed(self, client: str, why: str, server_name: str | None, level: int = logging.INFO) -> None:
-        """No TLS came about, or it broke."""
+        """A TLS handshake failed, or an established connection broke TLS's rules."""
         self.metrics.handshake_ended("failed")
         # The name is the visitor's own invention, so it must not end the line.
         _log.log(level, "tls failed: %s: %s%s", client, why, f" (for {server_name[:255]!a})" if server_name else "")
 
     def handshake_refused(self, client: str, refusal: Refuse) -> None:
-        """A certificate ended the handshake. Nobody has proved to hold its key; anyone can show it who has seen it."""
+        """A handshake was ended for its certificate. The client has not proved that it holds the key, so the log does
+        not say who it was, only what it showed.
+        """
         self.metrics.handshake_ended("refused")
         self.metrics.refused(refusal.reason, self._wall())
         shown = refusal.certificate

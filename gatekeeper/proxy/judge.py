@@ -1,4 +1,4 @@
-"""Makes verdicts from the snapshot and from OCSP responses, and caches those that cannot change."""
+"""Makes verdicts by the snapshot and OCSP responses, and caches those that only time can change."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from gatekeeper.proxy.snapshot import ClientContext, Snapshot
 
 
 class Judge:
-    """One per process; it survives reloads, with its OCSP responses.
+    """One per process. It outlives reloads, and keeps its OCSP responses.
 
-    ``on_unknown`` is told of each certificate that is good but for its revocation, of which no list says anything.
+    ``on_unknown`` is called with each certificate that is good, except that no list says anything about it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float]) -> None:
@@ -32,8 +32,10 @@ class Judge:
         return confirm(verdict, self.responders.answer(peer, policy.responder, now), policy)
 
     def client_context(self, snapshot: Snapshot, peer: Peer, now: float) -> ClientContext:
-        """The verdict and what follows from it. It is the same for each connection of who was let in, so it is
-        cached: 1 µs instead of 10. Not where an OCSP responder may say something new.
+        """The verdict about a peer, and what follows from it.
+
+        Cached for admitted peers, because it is the same for each of their connections: 1 µs instead of 10. Not cached
+        where an OCSP response may change it.
         """
         if peer.leaf is None:
             return snapshot.nobody
@@ -45,7 +47,7 @@ class Judge:
         return context
 
     def ask(self, snapshot: Snapshot, peer: Peer, then: Callable[[], None]) -> None:
-        """Ask the OCSP responder about a peer whose verdict is pending, and call ``then`` soon."""
+        """Ask the OCSP responder about a peer whose verdict is pending, and call ``then`` when it is known."""
         policy = snapshot.policy.ocsp
         if policy is None:
             self._loop.call_soon(then)  # a reload has switched it off meanwhile

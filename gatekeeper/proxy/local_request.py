@@ -1,6 +1,6 @@
-"""A local request: its small body is read, another thread answers it, and the answer is sent.
+"""A request that the gate answers itself: its small body is read, and a thread looks the response up.
 
-If the answer is handed out only once, the client is watched until it has received all of it or has gone.
+Where the response is given out only once, the gate watches until the client has received all of it, or is gone.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Step(Enum):
 
 
 class LocalRequest:
-    """One request that the gate itself answers. It has no upstream; ``identity`` is set for admitted visitors."""
+    """One request that the gate answers itself. ``identity`` is set if the client's certificate is good."""
 
     __slots__ = (
         "_content",
@@ -76,7 +76,7 @@ class LocalRequest:
         self._reply: Reply | None = None
 
     def begin(self) -> None:
-        """Ask, or wait for the body first."""
+        """Look the response up, after the body if there is one."""
         block = self.head.block
         if not self.head.has_body:
             self._ask()
@@ -102,7 +102,7 @@ class LocalRequest:
             self._ask()
 
     def fail(self, status: int, detail: str) -> None:
-        """Nobody knows where the next request begins, or whether the answer comes after all: the connection ends."""
+        """Answer with an error, and close: nobody knows where the next request begins, or if the reply still comes."""
         if self._step is Step.ENDED:
             return
         sent = self._visit.send_error(self._stream, self.head, status, detail, self._request_id, close=True)
@@ -110,9 +110,9 @@ class LocalRequest:
         self._stream.finished()
 
     def client_closed(self) -> bool:
-        """The client has said that it is done; the kernel still knows what has arrived.
+        """The client sends no more. The kernel still knows how much of the response has arrived.
 
-        No answer follows: what is given out once does not go to somebody who may be leaving.
+        No response is sent any more: what is given out once must not go to a client that may be leaving.
         """
         if self._step is Step.DELIVERING:
             self._settle(whole=self._stream.delivered())
@@ -121,23 +121,23 @@ class LocalRequest:
         return False
 
     def client_gone(self) -> None:
-        """The connection broke, and nobody knows what has arrived: nothing, then."""
+        """The connection broke. What has arrived is unknown, so the response counts as not delivered."""
         if self._step is Step.DELIVERING:
             self._settle(whole=False)
         elif self._step is not Step.ENDED:
             self._end(499, 0, "the client left")  # nginx's number for it, in the log only
 
     def client_is_slow(self) -> None:
-        """Nothing more comes."""
+        """Does nothing: the response is sent in one piece."""
 
     def client_is_ready(self) -> None:
-        """Nothing more comes."""
+        """Does nothing: the response is sent in one piece."""
 
     def judge_anew(self) -> None:
-        """Each answer was decided on when it was looked up."""
+        """Does nothing: the decision was made when the response was looked up."""
 
     def drain(self) -> None:
-        """The gate is stopping; a local request is short."""
+        """Does nothing: a local request is short."""
 
     def expired(self, timeout: Timeout) -> None:
         """A time limit has passed."""
@@ -191,7 +191,7 @@ class LocalRequest:
         self._stream.finished()
 
     def _check_delivery(self) -> None:
-        """A client that has all of it, and only keeps the connection open, has it."""
+        """Ask the kernel whether the response has arrived: the client may keep the connection open afterwards."""
         whole = self._stream.delivered()
         if not whole and self._visit.proxy.loop.time() < self._delivery_ends:
             self._stream.deadline.set(Timeout.DELIVERY, DELIVERY_CHECK_SECONDS)

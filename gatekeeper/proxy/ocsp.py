@@ -1,5 +1,6 @@
-"""Asking OCSP responders: in the background, never twice at once about the same certificate, and not again while an
-answer holds."""
+"""Queries OCSP responders in the background (RFC 6960): once at a time for each certificate, and not again while a
+response is valid.
+"""
 
 import asyncio
 import logging
@@ -32,7 +33,7 @@ OCSPKey = tuple[bytes, bytes, str | None]
 
 
 class Responders:
-    """OCSP responses, and requests under way, each for ``patience`` seconds at most."""
+    """OCSP responses, and requests under way. A request takes ``patience`` seconds at most."""
 
     def __init__(
         self,
@@ -49,16 +50,16 @@ class Responders:
         self._session: aiohttp.ClientSession | None = None
 
     def answer(self, peer: Peer, responder: str | None, now: float) -> RevocationStatus | None:
-        """What is known about a peer whose chain is good; None if its responder is to be asked first.
+        """What is known about a peer whose chain is good; None if its responder must be asked first.
 
-        ``stale`` is set where nobody answered.
+        ``stale`` is set if the responder did not answer.
         """
         key = _key(peer, responder)
         answer = self._answers.get(key)
         return answer if answer is not None and now < answer.until else None
 
     def ask(self, peer: Peer, responder: str | None, then: Callable[[], None]) -> None:
-        """Find out about a peer, and call ``then`` when there is an answer, or nobody waits for it any longer."""
+        """Ask about a peer, and call ``then`` when there is a response, or the time for it has passed."""
         key = _key(peer, responder)
         if key in self._waiting:
             self._waiting[key].append(then)
@@ -69,7 +70,7 @@ class Responders:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Ask nobody any more."""
+        """Cancel the requests under way."""
         for task in self._tasks:
             task.cancel()
         if self._session is not None:

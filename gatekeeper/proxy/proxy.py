@@ -1,4 +1,4 @@
-"""The running proxy of one process: the current snapshot, the open connections, and room for more."""
+"""What all connections of a process share: the current snapshot, the registry of connections, and their limits."""
 
 import array
 import asyncio
@@ -41,10 +41,10 @@ class Connection(Protocol):
     address: str
 
     def judge_anew(self) -> None:
-        """The snapshot or the time has changed: end what is under way if its visitor is no longer let in."""
+        """The snapshot or the time has changed: end the requests that would be refused now."""
 
     def drain(self) -> None:
-        """The gate stops: close soon if nothing is under way."""
+        """The gate is stopping: close soon if no request is under way."""
 
     def abort(self) -> None:
         """Close at once, whatever is under way."""
@@ -58,11 +58,11 @@ class PendingConnection(Protocol):
 
 
 class Proxy:
-    """Shared by all connections of a process. ``snapshot`` is replaced by a reload; ``wall`` is the clock on the wall.
+    """The running proxy. ``snapshot`` is replaced by a reload; ``wall`` is the wall clock.
 
-    ``last_reload`` is None until the first one. ``connections_in_all`` and ``connections_from``, of an address, count
-    those of the other processes too. ``unacknowledged`` is how many bytes of a transport were not acknowledged yet,
-    None if nobody knows.
+    ``last_reload`` is None before the first reload. ``connections_in_all`` and ``connections_from`` (an address) count
+    the connections of all processes. ``unacknowledged`` tells how many bytes of a transport the peer's kernel has not
+    acknowledged, None if that is unknown.
     """
 
     def __init__(
@@ -99,8 +99,9 @@ class Proxy:
         self.local.open()
 
     def renew(self, snapshot: Snapshot) -> None:
-        """Put a new snapshot into force: for new connections, for the next request of each open one, and for what is
-        under way."""
+        """Replace the snapshot, for new connections and for further requests on open ones. Ends the requests under way
+        that it would refuse.
+        """
         old, self.snapshot = self.snapshot, snapshot
         try:
             self._replace_pools(old, snapshot)
@@ -117,7 +118,9 @@ class Proxy:
             pool.start()
 
     def _judge_all_anew(self, left: Iterator[Connection]) -> None:
-        """In slices: after a change of the CA, a certificate costs a fifth of a millisecond to verify."""
+        """In slices of `SLICE_SECONDS`: after a change of the CA, verifying a certificate takes a fifth of a
+        millisecond.
+        """
         end = self.loop.time() + SLICE_SECONDS
         for connection in left:
             _judge_anew(connection)
@@ -143,11 +146,11 @@ class Proxy:
             self._settle()
 
     def pending_added(self, connection: PendingConnection) -> None:
-        """A load balancer connected, and is to say for whom."""
+        """A load balancer has connected, and its PROXY header is still to come."""
         self.pending.add(connection)
 
     def pending_removed(self, connection: PendingConnection) -> None:
-        """It has said so, or never will."""
+        """The header has come, or the connection is closed."""
         self.pending.discard(connection)
         if self.draining:
             self._settle()
@@ -162,18 +165,18 @@ class Proxy:
             self._drained.set()
 
     def capacity(self, coming: int) -> int:
-        """How many more ``limits.connections`` allows than are open and on their way in."""
+        """How many more connections ``limits.connections`` allows; ``coming`` are accepted but not yet opened."""
         return self.snapshot.settings.limits.connections - self._connections_in_all() - coming - len(self.pending)
 
     def reserve(self, address: str) -> None:
-        """A connection from there was accepted and is on its way to `opened`: it counts from now on, or as many as are
-        accepted at once would pass `over_limit` together.
+        """Count a connection from this address that was accepted but is not yet `opened`. Without this, all connections
+        that are accepted in one turn of the loop would pass `over_limit`.
         """
         self._reserved[address] += 1
         self.metrics.address_counts.change(address, 1)
 
     def cancel_reservation(self, address: str) -> None:
-        """The connection never got as far as `opened`."""
+        """Undo `reserve` for a connection that was never `opened`."""
         if self._unreserve(address):
             self.metrics.address_counts.change(address, -1)
 
@@ -193,7 +196,7 @@ class Proxy:
         return max(self.metrics.address_counts.own(address), self._connections_from(address)) >= most
 
     async def drain(self, seconds: float) -> None:
-        """Let running exchanges end, send everyone else away, and cut what is left after ``seconds``."""
+        """Close idle connections, wait for the exchanges under way, and cut what is left after ``seconds``."""
         self.draining = True
         for connection in list(self.connections):
             connection.drain()
@@ -204,13 +207,13 @@ class Proxy:
             self.cut()
 
     def cut(self) -> None:
-        """Close every connection now, whatever is under way."""
+        """Close every connection at once, whatever is under way."""
         for connection in (*self.pending, *self.connections):
             connection.abort()
 
 
 def _judge_anew(connection: Connection) -> None:
-    """Fail closed: a connection that cannot be judged ends, and whoever comes behind it is judged all the same."""
+    """Fails closed: a connection that cannot be judged is closed, and the others are judged all the same."""
     try:
         connection.judge_anew()
     except Exception:

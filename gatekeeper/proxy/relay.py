@@ -1,7 +1,7 @@
-"""What the two directions of an exchange have in common: backpressure, time limits, the tunnel, and the end.
+"""The part of an exchange that does not depend on HTTP messages: backpressure, timeouts, and how it ends.
 
-A `Relay` stands between a client's stream and an upstream's, whatever versions of HTTP these speak. `exchange.Exchange`
-derives from it, and knows the messages that go through.
+A `Relay` stands between a client's stream and an upstream's, for any pair of HTTP versions. `exchange.Exchange` derives
+from it and handles the messages.
 """
 
 from gatekeeper.gate.decision import Forward
@@ -16,13 +16,13 @@ from gatekeeper.wire.request import RequestHead
 
 
 class Relay:
-    """An admitted request (hence ``forward``) under way, and what the access log will say of it.
+    """An admitted request (hence ``forward``) under way, and what the access log records of it.
 
-    A base class and not an object of its own, which each request would have to make.
+    A base class and not a separate object, which would have to be made for each request.
 
-    ``status`` is the response's (0 before it), ``sent`` and ``received`` are bytes of content to and from the client,
-    ``started`` is a time on the wall clock, ``duration`` and ``upstream_time`` are seconds. ``tried`` are endpoints
-    that could not be reached or gave no answer; ``reason`` and ``detail`` say why the exchange ended early.
+    ``status`` is the response's, 0 before it. ``sent`` and ``received`` are bytes of content to and from the client.
+    ``started`` is seconds since the epoch, ``duration`` and ``upstream_time`` are seconds. ``tried`` are endpoints that
+    could not be reached or did not answer. ``reason`` and ``detail`` say why the exchange ended early.
     """
 
     __slots__ = (
@@ -85,11 +85,11 @@ class Relay:
     # -- called by the client's stream
 
     def client_closed(self) -> bool:
-        """The client sends no more: what it has asked for whole is answered."""
+        """The client sends no more. A complete request is still answered."""
         return True
 
     def client_gone(self) -> None:
-        """The client went away: the upstream's work is for nobody, so it is told by closing."""
+        """The client is gone: cancel the request at the app by closing or resetting its stream."""
         if self.state is ENDED:
             return
         self.status = self.status or 499  # nginx's number for it, in the log only
@@ -99,24 +99,24 @@ class Relay:
         self._end()
 
     def client_is_slow(self) -> None:
-        """Read no more from the upstream until the client has taken what is there."""
+        """Stop reading from the app until the client has taken what is buffered."""
         if self.upstream is not None:
             self.upstream.pause_response()
 
     def client_is_ready(self) -> None:
-        """The client has taken what was there."""
+        """The client has taken what was buffered: read from the app again."""
         if self.upstream is not None:
             self.upstream.resume_response()
 
     # -- called by the upstream's stream
 
     def upstream_is_slow(self) -> None:
-        """Read no more from the client until the upstream has taken what is there."""
+        """Stop reading from the client until the app has taken what is buffered."""
         self._upstream_slow = True
         self.stream.pause_request(PauseReason.UPSTREAM)
 
     def upstream_is_ready(self) -> None:
-        """The upstream has taken what was there."""
+        """The app has taken what was buffered: read from the client again."""
         self._upstream_slow = False
         self.stream.resume_request(PauseReason.UPSTREAM)
 
@@ -126,7 +126,9 @@ class Relay:
         self.stream.deadline.set(timeout, self.visit.snapshot.timeouts.stream_idle)
 
     def expired(self, timeout: Timeout) -> None:
-        """A timeout of ``[timeouts]`` has passed; slow is not idle, so not while what waits becomes less."""
+        """A timeout of ``[timeouts]`` has passed. While the amount of buffered data shrinks, the peer is slow and not
+        idle, and gets more time.
+        """
         if self._still_moving():
             self.stream.deadline.set(timeout, self.visit.snapshot.timeouts.stream_idle)
         elif timeout is Timeout.RESPONSE_HEADER:
@@ -143,7 +145,7 @@ class Relay:
             self.fail(504, "The response stopped.")
 
     def _still_moving(self) -> bool:
-        """Whether what waits to be sent, either way, became less since this was asked last."""
+        """Whether the amount of unsent data, in both directions, has changed since the last call, and is not 0."""
         unsent = self.stream.unsent + (self.upstream.unsent if self.upstream is not None else 0)
         before, self._unsent = self._unsent, unsent
         return 0 < unsent != before
@@ -151,7 +153,7 @@ class Relay:
     # -- the end
 
     def fail(self, status: int, detail: str, code: int = 0) -> None:
-        """End with an error of the gate's own; if the response had begun, by cutting it so that the client can tell.
+        """End with an error response of the gate's own. A response that has begun is cut, detectably for the client.
 
         ``code`` is the one of the app's RST_STREAM. gRPC gives it a meaning (PROTOCOL-HTTP2.md, "HTTP2 Transport
         Mapping"), so a call gets it in any case.
@@ -170,7 +172,7 @@ class Relay:
         stream.finished()
 
     def judge_anew(self) -> None:
-        """End if the client is let in no longer, so that it can tell."""
+        """End the exchange if the request would be refused now, detectably for the client."""
         if self.state is ENDED:
             return
         visit = self.visit
@@ -190,7 +192,7 @@ class Relay:
         self._withdraw(refusal, now)
 
     def _withdraw(self, refusal: Refuse, now: float) -> None:
-        """Where nothing has begun, the answer is 403."""
+        """End because of a refusal: with a 403 if no response has begun."""
         if not self._cut():
             page = self.visit.refusal_page(self.head, refusal, self.request_id, now)
             self.status, self.sent = page.status, len(page.body)
@@ -198,14 +200,16 @@ class Relay:
             self.stream.refuse(page.status, page.headers, page.body)
 
     def _withdraw_route(self, gone: NoRoute) -> None:
-        """Where nothing has begun, the answer is what a fresh request would get."""
+        """End because the route is gone: if no response has begun, with what a new request would get."""
         self.detail = gone.detail
         if not self._cut():
             self.fail(gone.status, gone.detail)
 
     def _cut(self) -> bool:
-        """A WebSocket is closed in order where its frames allow it. A download is cut at once, whatever the client has
-        not read yet: it looks as truncated as it is. False where no response has begun.
+        """End a response that has begun; False if none has.
+
+        A WebSocket is closed by a close frame if it is between two frames. A download is cut at once, without what is
+        unsent, so that the client sees it truncated.
         """
         if self.state is TUNNEL and self._frames.between:
             self._close_tunnel(POLICY_VIOLATION)
@@ -217,7 +221,7 @@ class Relay:
         return True
 
     def drain(self) -> None:
-        """The gate is stopping: a WebSocket is closed where its frames allow it, since it would never end by itself."""
+        """The gate is stopping: close a WebSocket if it is between two frames, since it would not end by itself."""
         if self.state is TUNNEL and self._frames.between:
             self._close_tunnel(GOING_AWAY)
 
@@ -228,7 +232,7 @@ class Relay:
         self.stream.finished()
 
     def _end(self) -> None:
-        """Let go of the upstream and write the line in the log."""
+        """Release the upstream stream and write the log line."""
         self._move(ENDED)
         if self.upstream is not None:
             self.upstream.reset()

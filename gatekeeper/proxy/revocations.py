@@ -1,4 +1,4 @@
-"""From CRL files and fetched lists to `Revocations`; every mistake at once, each under the key of its file."""
+"""Loads CRL files and fetched lists into `Revocations`. Reports all mistakes at once, each under its key."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

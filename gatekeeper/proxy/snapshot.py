@@ -1,4 +1,4 @@
-"""Everything configured and loaded, as one immutable value. A reload makes a new one."""
+"""The loaded configuration as one immutable value. A reload makes a new one."""
 
 import os
 from collections.abc import Mapping
@@ -63,9 +63,9 @@ CACHED_CERTIFICATES = 8 * 1024
 class ClientContext:
     """A verdict, and what follows from it for each connection of the peer.
 
-    ``lines`` tell the app who it is, ``warning`` tells the visitor that the certificate expires soon. It may be used
-    again from ``since`` until before ``until``; ``ends`` is when the verdict itself does (seconds since the epoch). Who
-    is not let in has no such time, and is judged at each request.
+    ``lines`` are the request headers with the identity, ``warning`` is the response header that the certificate expires
+    soon. It is valid from ``since`` until before ``until``; ``ends`` is when the verdict itself expires (seconds since
+    the epoch). A refused peer has no such time, and is judged at each request.
     """
 
     authorizer: Authorizer
@@ -121,7 +121,7 @@ class Snapshot:
         )
 
     def judge(self, peer: Peer, now: float) -> Verdict:
-        """The verdict about a peer at the moment ``now``, by what is loaded."""
+        """The verdict about a peer at the moment ``now``, by the loaded certificates and lists."""
         return judge(peer, now, self.policy)
 
     def authorizer_on(self, host: bytes, peer: Peer, authorizer: Authorizer, now: float) -> Authorizer:
@@ -143,7 +143,7 @@ class Snapshot:
         return ClientContext(authorizer, certificate, now, until, verdict.until, lines.request, lines.response)
 
     def cached(self, peer: Peer, now: float) -> ClientContext | None:
-        """What was cached of the same certificates, if it holds at the moment ``now``."""
+        """What was cached for the same certificates, if it is valid at the moment ``now``."""
         cached = self._contexts.get(peer.leaf)
         if cached is None:
             return None
@@ -151,7 +151,7 @@ class Snapshot:
         return client_context if client_context.since <= now < client_context.until and judged == peer else None
 
     def cache(self, peer: Peer, client_context: ClientContext) -> None:
-        """Keep the judgement of who was let in for further connections. A snapshot that is loaded anew knows none."""
+        """Keep the verdict about an admitted peer for its further connections. Each snapshot has a cache of its own."""
         if sum(map(len, (peer.leaf or b"", *peer.sent, *peer.verified))) > CACHED_CERTIFICATES:
             return
         if len(self._contexts) >= CACHED_CONTEXTS:
@@ -175,7 +175,7 @@ class Snapshot:
         return within(address, self.settings.server.proxy_protocol_from)
 
     def warnings(self, now: float) -> list[str]:
-        """What works, but should be looked at: one sentence each. ``now`` is seconds since the epoch."""
+        """What works, but an operator should look at: one sentence each. ``now`` is seconds since the epoch."""
         found = []
         if self.tls.mode is Mode.ALERTS_ONLY and self.tls.reason:
             found.append(f"bad certificates get a TLS alert instead of the refusal page, because {self.tls.reason}")

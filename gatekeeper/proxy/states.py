@@ -1,4 +1,4 @@
-"""The states of an exchange, as a table; and why reading from its client may be paused."""
+"""The states of an exchange and the legal transitions, as a table; the reasons to pause reading from a client."""
 
 from enum import Enum, IntEnum, auto
 
@@ -37,5 +37,5 @@ TRANSITIONS = {
 
 
 def illegal_move(here: State, there: State) -> AssertionError:
-    """What is raised where an exchange would leave the table: a bug."""
+    """The exception for a transition that is not in the table: a bug of the gate."""
     return AssertionError(f"an exchange cannot go from {here} to {there}")

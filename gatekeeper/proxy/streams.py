@@ -1,12 +1,12 @@
-"""The narrow interfaces between the client's side, an exchange, and the app's side. No code, only Protocols.
+"""The interfaces between the client's side, an exchange, and the app's side. No code, only Protocols.
 
-A codec (`client.http1`) knows how one HTTP version writes requests and answers on one connection. It tells a
-`RequestHandler` what the client sends, free of framing, and offers it a `ClientStream` for the answer. On the other
-side an `UpstreamStream` takes a request and tells a `ResponseHandler` what the app answers. `exchange.Exchange` is both
-handlers, for any pair of codecs.
+A codec (`client.http1`, `client.http2`) implements one HTTP version on one client connection. It passes what the client
+sends, without framing, to a `RequestHandler`, which answers through a `ClientStream`. On the other side an
+`UpstreamStream` sends a request and passes the app's response to a `ResponseHandler`. `exchange.Exchange` is both
+handlers, for any pair of HTTP versions.
 
-Content and trailers are bytes without framing: a codec counts lengths, takes chunks apart and writes its own. In a
-tunnel (a WebSocket) content is the bytes of the tunnel, both ways.
+Content and trailers are bytes without framing: each codec removes the framing of its side and writes its own. In a
+tunnel (a WebSocket) content is the bytes of the tunnel, in both directions.
 """
 
 from collections.abc import Callable
@@ -30,26 +30,26 @@ class ClientStream(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes accepted from the gate, but not yet taken by the kernel or by the client's window."""
+        """Bytes that wait in the transport's buffer, or for the client's HTTP/2 window."""
 
     def pause_request(self, why: PauseReason) -> None:
-        """Take no more content from the client until every reason for it is gone.
+        """Stop reading content from the client until every reason is removed again.
 
-        While there is no upstream (`PauseReason.CONNECTING`) what has come is kept back as well; it is told by
-        `RequestHandler.request_content` from within `resume_request`.
+        While there is no upstream (`PauseReason.CONNECTING`), content that has come already is held back too;
+        `resume_request` passes it to `RequestHandler.request_content`.
         """
 
     def resume_request(self, why: PauseReason) -> None:
-        """Take one reason back."""
+        """Remove one reason, and read again if it was the last."""
 
     def send_interim(self, head: ResponseHead) -> None:
-        """A 1xx response (RFC 9110, 15.2); dropped where the client's version has none."""
+        """A 1xx response (RFC 9110, 15.2); dropped for a client of HTTP/1.0."""
 
     def send_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
-        """A response that is complete."""
+        """A complete response."""
 
     def send_head(self, head: ResponseHead, content: bytes) -> None:
-        """The head of a response with a body that goes on, and what has come of it."""
+        """The head of a response, and the beginning of its body."""
 
     def send_content(self, content: bytes) -> None:
         """More of the body."""
@@ -58,13 +58,13 @@ class ClientStream(Protocol):
         """The end of the body."""
 
     def send_own(self, status: int, headers: Headers, body: bytes, *, close: bool) -> None:
-        """An answer of the gate itself; ``close`` if no further request may follow on the connection."""
+        """A response of the gate's own; ``close`` if no further request may follow on the connection."""
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
-        """The app has switched protocols; ``rest`` are its first bytes of the tunnel."""
+        """101: the app has switched protocols; ``rest`` are its first bytes in the tunnel."""
 
     def finished(self) -> None:
-        """The request is dealt with. The last call: the next request may begin inside of it."""
+        """The request is finished. The last call: the next request may begin inside of it."""
 
     def refuse(self, status: int, headers: Headers, body: bytes) -> None:
         """403, and `finished`. The connection ends, so that the client can come with another certificate."""
@@ -75,17 +75,17 @@ class ClientStream(Protocol):
         """
 
     def reset(self) -> None:
-        """Cut the answer at once, with all that is unsent."""
+        """Cut the response at once, and discard what is unsent."""
 
     def delivered(self) -> bool:
-        """Whether the client's kernel has acknowledged all that was sent."""
+        """Whether the client's kernel has acknowledged every byte that was sent."""
 
 
 class RequestHandler(Protocol):
     """Handles one request: `exchange.Exchange` or `local_request.LocalRequest`. The codec calls it."""
 
     def begin(self) -> None:
-        """The codec is ready for answers. What came of the body is told afterwards."""
+        """Start. A response may be sent from now on; content of the body follows afterwards."""
 
     def request_content(self, content: bytes) -> None:
         """More of the request's body."""
@@ -94,28 +94,28 @@ class RequestHandler(Protocol):
         """The end of the request's body. Never called for a request without one."""
 
     def fail(self, status: int, detail: str) -> None:
-        """The body is malformed: answer with this error."""
+        """The request's body is malformed: answer with this error."""
 
     def client_closed(self) -> bool:
-        """The client has said that it sends no more, and its request is complete. Whether the answer still comes."""
+        """The client sends no more, and its request is complete. Returns whether it will still be answered."""
 
     def client_gone(self) -> None:
-        """Nobody waits for the answer any more."""
+        """The client is gone."""
 
     def client_is_slow(self) -> None:
-        """The client does not take what was sent."""
+        """The buffer towards the client is full."""
 
     def client_is_ready(self) -> None:
-        """The client has taken what was sent."""
+        """The buffer towards the client has drained."""
 
     def expired(self, timeout: Timeout) -> None:
         """The stream's deadline has passed."""
 
     def judge_anew(self) -> None:
-        """The verdict about the client may be another one now: end if this request would be refused."""
+        """The verdict about the client may have changed: end if this request would be refused now."""
 
     def drain(self) -> None:
-        """The gate stops: end what would not end by itself."""
+        """The gate is stopping: end what would not end by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class UpstreamStream(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes accepted from the gate, but not yet taken by the kernel or by the app's window."""
+        """Bytes that wait in the transport's buffer, or for the app's HTTP/2 window."""
 
     def send_request(self, handler: "ResponseHandler", head: RequestHead, headers: bytes, request_id: str) -> None:
         """Send a request's head. ``headers`` are the lines about the visitor."""
@@ -157,29 +157,29 @@ class UpstreamStream(Protocol):
         """The end of the request's body."""
 
     def pause_response(self) -> None:
-        """Take nothing more from the app until `resume_response`."""
+        """Stop reading from the app until `resume_response`."""
 
     def resume_response(self) -> None:
-        """Go on after `pause_response`."""
+        """Undo `pause_response`."""
 
     def release(self, now: float) -> None:
-        """The response is whole. The connection is kept only if nobody can doubt its state."""
+        """The response is complete. The connection is kept only if its state is certain."""
 
     def reset(self) -> None:
-        """Give the request up, with whatever is on its way: the app must not take it for a finished one."""
+        """Cancel the request, in a way that the app cannot mistake for its end."""
 
     def finish(self, call_later: Callable[..., Any]) -> None:
-        """End a tunnel behind what is on its way."""
+        """End a tunnel once what is buffered has been sent."""
 
 
 class ResponseHandler(Protocol):
     """Handles one response: `exchange.Exchange`. The upstream's codec calls it."""
 
     def response_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
-        """A complete response in one call: most are."""
+        """A complete response. Most come in this one call."""
 
     def response_head(self, head: ResponseHead, content: bytes) -> None:
-        """The head of a response with a body that goes on, and what has come of it."""
+        """The head of a response, and the beginning of its body."""
 
     def response_content(self, content: bytes) -> None:
         """More of the body, or of the tunnel."""
@@ -194,16 +194,16 @@ class ResponseHandler(Protocol):
         """101: the app has switched protocols, as the request asked."""
 
     def fail(self, status: int, detail: str) -> None:
-        """What the app sends cannot be passed on: answer with this error, or cut a response that has begun."""
+        """The app's response is malformed: answer with this error, or cut a response that has begun."""
 
     def upstream_gone(self, error: Exception | None) -> None:
-        """The connection is closed before the response was complete."""
+        """The connection was closed before the response was complete."""
 
     def upstream_is_slow(self) -> None:
-        """The app does not take what was sent."""
+        """The buffer towards the app is full."""
 
     def upstream_is_ready(self) -> None:
-        """The app has taken what was sent."""
+        """The buffer towards the app has drained."""
 
 
 class EndpointHealth(Protocol):
@@ -225,11 +225,11 @@ class Waiter(Protocol):
         """A connection is there."""
 
     def fail(self, status: int, detail: str) -> None:
-        """There will be none."""
+        """No connection can be had: answer with this error."""
 
 
 class Codec(Protocol):
-    """One HTTP version on one client connection: bytes in, answers out through the connection."""
+    """One HTTP version on one client connection: parses what comes in, and answers through the connection."""
 
     def receive(self, data: bytes) -> None:
         """Decrypted bytes from the client."""
@@ -238,22 +238,64 @@ class Codec(Protocol):
         """The client sends no more, but still reads (RFC 8446, 6.1)."""
 
     def fin_received(self) -> None:
-        """The client has closed its TCP connection for writing, and TLS ends with it."""
+        """The client has closed its TCP connection for writing, without close_notify."""
 
     def connection_lost(self) -> None:
-        """Nothing can be sent any more."""
+        """The connection is closed."""
 
     def pause_writing(self) -> None:
-        """The client does not take what was sent."""
+        """The buffer towards the client is full."""
 
     def resume_writing(self) -> None:
-        """The client has taken what was sent."""
+        """The buffer towards the client has drained."""
 
     def expired(self, timeout: Timeout) -> None:
         """The connection's deadline has passed."""
 
     def judge_anew(self) -> None:
-        """The verdict about the client may be another one now."""
+        """The verdict about the client may have changed: end the requests that would be refused now."""
 
     def drain(self) -> None:
-        """The gate stops: close soon if nothing is under way."""
+        """The gate is stopping: close soon if no request is under way."""
+
+
+class Link(Protocol):
+    """A client connection, as far as a codec and its streams know it: `client.connection.ClientConnection`."""
+
+    deadline: Deadline
+
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is closed, or the last response on it has been sent."""
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in the transport's buffer."""
+
+    @property
+    def paused(self) -> set[PauseReason]:
+        """Why reading is paused at the moment."""
+
+    def write(self, data: bytes) -> None:
+        """Encrypt and send."""
+
+    def pause_reading(self, why: PauseReason) -> None:
+        """Stop reading until every reason is removed again."""
+
+    def resume_reading(self, why: PauseReason) -> None:
+        """Remove one reason, and read again if it was the last."""
+
+    def linger(self, last: bytes = b"") -> None:
+        """Send ``last`` and close_notify, and give the client time to read it."""
+
+    def close(self) -> None:
+        """Close: the client sends no more, and no request is left to answer."""
+
+    def abort_tls(self) -> None:
+        """Close without close_notify, once the buffer is sent."""
+
+    def abort(self) -> None:
+        """Close at once."""
+
+    def delivered(self) -> bool:
+        """Whether the client's kernel has acknowledged every byte that was sent."""

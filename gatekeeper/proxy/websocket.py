@@ -55,11 +55,11 @@ class FrameTracker:
 
     @property
     def between(self) -> bool:
-        """Whether the next byte begins a frame."""
+        """Whether the next byte is the first of a frame."""
         return not self._left and not self._start
 
     def feed(self, data: bytes) -> None:
-        """These bytes go to the client."""
+        """Follow these bytes, which go to the client."""
         if len(data) <= self._left:
             self._left -= len(data)
             return

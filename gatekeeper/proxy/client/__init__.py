@@ -1,15 +1,17 @@
-"""The visitor's side: connections, TLS, and the codec that turns bytes into requests and answers into bytes.
+"""The client's side: connections, TLS, and the codecs that parse requests and write responses.
 
 acceptor
-    takes connections from the listening sockets, as many as the gate can hold.
+    accepts connections from the listening sockets, within the limits.
 proxy_header
-    a connection from a load balancer, until its PROXY header has said for whom it is.
+    reads the PROXY header of a load balancer, before TLS.
+redirect
+    answers plain HTTP with a redirect to https.
 connection
-    one client's transport and TLS; the handshake decides on the codec.
+    one client's transport and TLS. ALPN in the handshake selects the codec.
 http1, http1_stream
-    the codec for HTTP/1.1, which reads request heads; its stream, which reads bodies and frames responses.
+    the HTTP/1.1 codec, which reads request heads, and its stream, which reads bodies and frames responses.
 http2, http2_stream
-    the codec for HTTP/2, and the stream of one of its requests. `wire` knows the rules of both versions.
+    the HTTP/2 codec, and the stream of one of its requests. The rules of both versions are in `gatekeeper.wire`.
 dispatch
-    asks for a decision on each request, and acts on it.
+    gets the decision on each request, and carries it out.
 """

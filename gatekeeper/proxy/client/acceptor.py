@@ -1,4 +1,4 @@
-"""Takes connections from the listening sockets: as many as are allowed, and none that cannot be held.
+"""Accepts connections from the listening sockets, within the limits and the process's file descriptors.
 
 The servers of asyncio and uvloop are not used, because they differ where it matters: without file descriptors asyncio's
 pauses for a second and logs a traceback, libuv's accepts and closes whatever waits; neither knows a limit, and neither
@@ -40,8 +40,10 @@ _SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; missing from the module s
 
 
 class Acceptor:
-    """Accepts on ``listeners``, which are bound, listening and non-blocking, from `open` to `close`. ``speak`` makes
-    the protocol of each connection.
+    """Accepts on ``listeners``, which are bound, listening and non-blocking, from `open` to `close`.
+
+    ``speak`` makes the protocol of each connection. With ``shared``, other processes accept on the same sockets, and
+    one connection is accepted at a time.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Acceptor:
             self._loop.add_reader(listener.fileno(), self._readable, listener)
 
     def pause(self) -> None:
-        """Accept nothing; what connects waits in the kernel."""
+        """Stop accepting. New connections wait in the kernel's queue (listen(2))."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
@@ -78,10 +80,10 @@ class Acceptor:
             self._loop.remove_reader(listener.fileno())
 
     async def close(self, *, last: bool) -> None:
-        """Accept no more, and close the sockets.
+        """Stop accepting and close the sockets.
 
-        If this is the ``last`` process to accept, whoever has connected already is still taken, and newcomers are
-        turned away: to lose none between the last accept and the close, new SYNs are dropped first.
+        If this is the ``last`` process that accepts on them, it first accepts every connection in the kernel's queue.
+        The kernel drops new SYNs meanwhile, so that no connection is lost between the last accept and the close.
         """
         if last:
             for listener in self._listeners:
@@ -120,7 +122,7 @@ class Acceptor:
             self._silent_until = now + SILENT_SECONDS
 
     def _accept(self, listener: socket.socket) -> bool:
-        """Take one connection; False if there is none, or none can be had."""
+        """Accept one connection; False if none is waiting, or the system has no room for one."""
         try:
             connection, peername = listener.accept()
         except (BlockingIOError, InterruptedError):
@@ -162,7 +164,7 @@ class Acceptor:
 
 
 def _descriptors() -> int:
-    """How many descriptors connections may use. The soft limit is raised as far as the process may."""
+    """How many file descriptors connections may use. Raises the soft limit to the hard one (getrlimit(2))."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
@@ -174,8 +176,11 @@ def _descriptors() -> int:
 
 
 def _drop_newcomers(listener: socket.socket) -> None:
-    """Have the kernel drop every SYN to this socket (Linux): whoever sends one tries again a second later, and finds
-    the port closed or a successor listening. Connections that are half made go on."""
+    """Have the kernel drop every SYN to this socket (Linux, SO_ATTACH_FILTER in socket(7)).
+
+    The client repeats it after a second (RFC 6298, 2.1), and then finds the port closed or another process listening.
+    Connections in the middle of the TCP handshake are completed.
+    """
     # Classic BPF; the packet begins with the TCP header, whose flags are byte 13 (RFC 9293, 3.1). SYN is 2.
     program = b"".join(
         struct.pack("HBBI", *instruction)

@@ -36,7 +36,7 @@ _ALERTS = {Reason.REVOKED: 23}  # certificate_revoked
 
 
 class ClientConnection:
-    """One client. ``client`` and ``address`` are who connected, as `forwarding.client_address` tells."""
+    """One client connection. ``client`` and ``address`` are the peer's, see `forwarding.client_address`."""
 
     __slots__ = (
         "__weakref__",
@@ -129,7 +129,7 @@ class ClientConnection:
     # -- the handshake
 
     def _refuse_handshake(self, peer: Peer) -> int:
-        """``on_refusal = "handshake"``: a certificate that no request would get by with ends the handshake."""
+        """``on_refusal = "handshake"``: end the handshake for a certificate with which every request is refused."""
         proxy = self._proxy
         verdict = proxy.judge.verdict(proxy.snapshot, peer, proxy.wall())
         if isinstance(verdict, Admit) or verdict.pending:
@@ -155,16 +155,16 @@ class ClientConnection:
 
     @property
     def closing(self) -> bool:
-        """Whether nothing can be sent any more, or nothing may be."""
+        """Whether the connection is closed, or the last response on it has been sent."""
         return self._lingering or self.transport.is_closing()
 
     @property
     def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Bytes that wait in the transport's buffer."""
         return self.transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
-        """Encrypt and send; nothing happens if the client has gone."""
+        """Encrypt and send. Does nothing if the connection is closed."""
         if self.transport.is_closing():
             return
         if len(data) <= SLICE:
@@ -173,20 +173,20 @@ class ClientConnection:
             self.transport.writelines(self.tls.send_slices(data))
 
     def pause_reading(self, why: PauseReason) -> None:
-        """Read no more from the client until every reason for it is gone."""
+        """Stop reading from the client until every reason is removed again."""
         if not self.paused and not self.transport.is_closing():
             self.transport.pause_reading()
         self.paused.add(why)
 
     def resume_reading(self, why: PauseReason) -> None:
-        """Take one reason back."""
+        """Remove one reason, and read again if it was the last."""
         if why in self.paused:
             self.paused.discard(why)
             if not self.paused and not self.transport.is_closing():
                 self.transport.resume_reading()
 
     def delivered(self) -> bool:
-        """Whether the client's kernel has acknowledged every byte."""
+        """Whether the client's kernel has acknowledged every byte that was sent."""
         transport = self.transport
         return not transport.get_write_buffer_size() and self._proxy.unacknowledged(transport) == 0
 
@@ -215,7 +215,7 @@ class ClientConnection:
             self.deadline.set(Timeout.LINGER, min(LINGER_SECONDS, max(left, 0.0)))
 
     def close(self) -> None:
-        """Nothing is left to be answered, or what the client asks for will never be whole."""
+        """Close: no request is under way, or the one under way will never be complete."""
         if not self._lingering:
             self._lingering = True
             self.transport.write(self.tls.close())
@@ -224,34 +224,35 @@ class ClientConnection:
         self._await_end()
 
     def abort_tls(self) -> None:
-        """Close without close_notify, behind what is on its way: so the client can tell that something is missing."""
+        """Close once the buffer is sent, without close_notify: the client detects the truncation (RFC 8446, 6.1)."""
         self._lingering = True
         self.transport.close()
         self._await_end()
 
     def abort(self) -> None:
-        """Close at once, with all that is unsent."""
+        """Close at once, and discard what is unsent."""
         self.transport.abort()
 
     def drain(self) -> None:
-        """The gate stops: close soon if nothing is under way."""
+        """The gate is stopping: close soon if no request is under way."""
         if self._codec is not None and not self._lingering:
             self._codec.drain()
 
     def judge_anew(self) -> None:
-        """The snapshot or the time has changed: end what is under way if its visitor is no longer let in."""
+        """The snapshot or the time has changed: end the requests that would be refused now."""
         if self._codec is not None:
             self._codec.judge_anew()
 
     def _drop_codec(self) -> None:
-        """Whoever waits for the client waits in vain. It and this connection refer to each other: cut here, both are
-        freed at once and not by the collector."""
+        """Tell the codec that the client is gone. Codec and connection refer to each other: without this cut they
+        would be freed by the garbage collector only.
+        """
         codec, self._codec = self._codec, None
         if codec is not None:
             codec.connection_lost()
 
     def _await_end(self, seconds: float = LINGER_SECONDS) -> None:
-        """Nothing more is said. What is not sent yet may take ``seconds``, and as long again while it gets less."""
+        """Give the client ``seconds`` to take what is unsent, and as long again while it takes some of it."""
         self._unsent = self.unsent
         self.deadline.set(Timeout.LINGER, seconds if self._unsent else LINGER_SECONDS)
 

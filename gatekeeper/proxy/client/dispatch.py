@@ -1,4 +1,4 @@
-"""Dispatches a request head: the one place that asks for a decision and acts on it."""
+"""Dispatches a request by its head: the only place that gets a decision and carries it out."""
 
 from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
 from gatekeeper.gate.routes import LocalRoute, StaticDocument
@@ -16,9 +16,9 @@ _DOCUMENT_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "ma
 def dispatch(
     stream: ClientStream, visit: Visit, authorizer: Authorizer, head: RequestHead, now: float
 ) -> RequestHandler | None:
-    """Who handles the request, for the codec to tell of the rest; None if it has been answered.
+    """The handler that the codec passes the rest of the request to; None if the request has been answered.
 
-    Fails closed: without a `Forward`, which only the authorizer makes, nothing reaches an upstream.
+    Fails closed: only a `Forward` reaches an upstream, and only the authorizer makes one.
     """
     if visit.snapshot.hosts is not None:
         authorizer = visit.authorizer_on(head.block.host, authorizer, now)

@@ -5,11 +5,11 @@ Finds and reads request heads, one at a time; pipelined requests wait (RFC 9112,
 
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.client.dispatch import dispatch
-from gatekeeper.proxy.client.http1_stream import MAX_BUFFERED_BYTES, Http1Stream, Link
+from gatekeeper.proxy.client.http1_stream import MAX_BUFFERED_BYTES, Http1Stream
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import RequestHandler
+from gatekeeper.proxy.streams import Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.framing import Body
 from gatekeeper.wire.request import CACHED_BLOCK_BYTES, unreadable_head, without_empty_lines
@@ -33,7 +33,7 @@ class Http1:
     # -- called by the connection
 
     def receive(self, data: bytes) -> None:
-        """Decrypted bytes: requests, a body, the bytes of a tunnel."""
+        """Decrypted bytes from the client: request heads, a body, or the bytes of a tunnel."""
         stream = self.stream
         handler = stream.handler
         if handler is None:
@@ -50,7 +50,7 @@ class Http1:
             stream.put_aside(data)
 
     def close_notify_received(self) -> None:
-        """What the client has asked for whole is answered, and then the connection ends (RFC 8446, 6.1)."""
+        """The client sends no more (RFC 8446, 6.1): answer complete requests, then close."""
         link, stream = self._link, self.stream
         handler = stream.handler
         if handler is None:
@@ -64,7 +64,7 @@ class Http1:
                 stream.end_after_answer()
 
     def _behind_request(self) -> bytes | None:
-        """What has come behind the request; None while some of the request is still to come."""
+        """The bytes that follow the current request; None if that is incomplete."""
         stream = self.stream
         if stream.body is None:
             return stream.ahead
@@ -77,24 +77,24 @@ class Http1:
             return None
 
     def fin_received(self) -> None:
-        """TLS does not outlive it: what the client has not got by now it may never get."""
+        """TCP was closed for writing, which ends TLS: what the client has not received by now may never arrive."""
         handler = self.stream.handler
         if handler is not None:
             handler.client_closed()
 
     def connection_lost(self) -> None:
-        """Whoever waits for something from the client waits in vain."""
+        """The client is gone: tell the handler of the current request."""
         self.stream.lost()
 
     def pause_writing(self) -> None:
-        """The client does not take what was sent."""
+        """The transport's buffer is full: the client reads more slowly than the app sends."""
         stream = self.stream
         stream.slow = True
         if stream.handler is not None:
             stream.handler.client_is_slow()
 
     def resume_writing(self) -> None:
-        """The client has taken what was sent."""
+        """The transport's buffer has drained."""
         stream = self.stream
         stream.slow = False
         if stream.handler is not None:
@@ -103,7 +103,7 @@ class Http1:
             self._next()
 
     def expired(self, timeout: Timeout) -> None:
-        """Nothing came in time, or nothing was taken."""
+        """The connection's deadline has passed: a request head is late, or nothing was asked, sent or taken."""
         stream = self.stream
         if stream.handler is not None:
             stream.handler.expired(timeout)
@@ -115,13 +115,13 @@ class Http1:
             self._link.linger()
 
     def judge_anew(self) -> None:
-        """Where nothing is under way there is nothing to do: the next request is judged in any case."""
+        """The verdict may have changed: tell the current request. Every further one is judged when it begins."""
         handler = self.stream.handler
         if handler is not None:
             handler.judge_anew()
 
     def drain(self) -> None:
-        """Close soon if nothing is under way; what is, ends with ``Connection: close``."""
+        """Close soon if no request is under way; otherwise its response carries ``Connection: close``."""
         stream = self.stream
         if stream.handler is not None:
             stream.handler.drain()
@@ -131,8 +131,9 @@ class Http1:
     # -- requests
 
     def _take_requests(self) -> None:
-        """Take up what came ahead, until a request has to be waited for. In a loop: a client may send thousands in one
-        packet."""
+        """Take up pipelined requests until one is not answered at once. A loop and no recursion: one packet can hold
+        thousands of them.
+        """
         stream = self.stream
         self._taking = True
         over = True
@@ -144,7 +145,7 @@ class Http1:
             self._link.pause_reading(PauseReason.AHEAD)
 
     def _take_request(self, data: bytes) -> bool:
-        """Take up one request; True if it is over already and the next one may follow."""
+        """Take up one request; True if it has been answered and the next one may follow."""
         stream = self.stream
         already = len(stream.ahead)
         if already:
@@ -191,7 +192,7 @@ class Http1:
         return not self._link.closing
 
     def _take_rest(self, handler: RequestHandler, body: Body | None, rest: bytes) -> None:
-        """What came with the head: of the body, or ahead of its turn."""
+        """The bytes behind the head: body, or pipelined requests."""
         stream = self.stream
         if body is None:
             if len(rest) > MAX_BUFFERED_BYTES:
@@ -213,7 +214,7 @@ class Http1:
         self.stream.ahead = data
 
     def _ask(self, data: bytes) -> None:
-        """The request waits, and nothing is read, until the OCSP responder has said something about its client."""
+        """Put the request aside and stop reading until the OCSP responder has answered, or did not in time."""
         self.stream.ahead = data
         visit = self._visit
         self._link.pause_reading(PauseReason.ASKING)
@@ -226,12 +227,12 @@ class Http1:
             self._next()
 
     def next_request(self) -> None:
-        """Called by the stream: the request is dealt with. `_take_requests` sees by itself what there is."""
+        """Called by the stream when a request is finished. `_take_requests`, where it runs, goes on by itself."""
         if not self._taking:
             self._next()
 
     def _next(self) -> None:
-        """Take up the next request, unless the client has not even read the last answers: those would pile up here."""
+        """Take up the next request, unless the client does not read its responses: those would fill the memory."""
         link = self._link
         if self.stream.slow:
             link.pause_reading(PauseReason.AHEAD)
@@ -242,7 +243,7 @@ class Http1:
             self.close_notify_received()
 
     def _reject(self, error: MessageError, data: bytes, now: float) -> None:
-        """Answer a request that could not be read. Nobody knows where the next one begins, so none is looked for."""
+        """Answer a malformed request. Where the next one would begin is unknown, so the connection closes."""
         stream = self.stream
         visit = self._visit
         request_id = visit.next_request_id()

@@ -1,16 +1,16 @@
-"""One request of an HTTP/1.1 (or 1.0) connection once its head is read, and its response.
+"""One request of an HTTP/1.1 (or 1.0) connection, after its head, and the response to it.
 
-Removes the framing of the request's body, frames the response, and decides whether the connection persists behind it
+Removes the framing of the request's body, frames the response, and decides whether the connection persists afterwards
 (RFC 9112, 6 and 9.3).
 """
 
 from typing import Protocol
 
 from gatekeeper.errors import MessageError
-from gatekeeper.proxy.deadline import Deadline, Timeout
+from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import Headers, RequestHandler
+from gatekeeper.proxy.streams import Headers, Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.framing import LENGTH, Body, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead, unreadable_head
@@ -26,62 +26,20 @@ _IDLE = Timeout.IDLE
 _NO_HEAD = unreadable_head(b"")
 
 
-class Link(Protocol):
-    """What the codec and its stream need of their connection."""
-
-    deadline: Deadline
-
-    @property
-    def closing(self) -> bool:
-        """Whether nothing can be sent any more, or nothing may be."""
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-
-    @property
-    def paused(self) -> set[PauseReason]:
-        """Why nothing is read at the moment."""
-
-    def write(self, data: bytes) -> None:
-        """Encrypt and send."""
-
-    def pause_reading(self, why: PauseReason) -> None:
-        """Read no more until every reason for it is gone."""
-
-    def resume_reading(self, why: PauseReason) -> None:
-        """Take one reason back."""
-
-    def linger(self, last: bytes = b"") -> None:
-        """Send ``last`` and close_notify, and give the client time to read it."""
-
-    def close(self) -> None:
-        """Close: the client sends no more, and nothing is left to be answered."""
-
-    def abort_tls(self) -> None:
-        """Close without close_notify, behind what is on its way."""
-
-    def abort(self) -> None:
-        """Close at once."""
-
-    def delivered(self) -> bool:
-        """Whether the client's kernel has acknowledged everything."""
-
-
 class Owner(Protocol):
     """The codec of the connection."""
 
     def next_request(self) -> None:
-        """The request is dealt with; others have come ahead, or the client does not read its answers."""
+        """The request is finished, and there are pipelined ones, or the client does not read its responses."""
 
 
 class Http1Stream:
-    """The stream of the request under way; a connection has one, for one request after the other.
+    """The stream of the current request. A connection has one stream, for one request after the other.
 
-    Without a ``handler`` nothing is under way. ``body`` is what is still to come of the request's; ``holds_back`` tells
-    that it stays unread while there is no upstream. ``ahead`` are bytes that came before their turn. ``slow`` tells
-    that the client does not take what was sent. ``closes`` makes the request the connection's last one, whatever its
-    head says. In a ``tunnel`` the client's bytes go to the handler as they are.
+    ``handler`` is None while no request is under way. ``body`` reads the rest of the request's body, None if all of it
+    has come; ``holds_back`` means that it waits unread for an upstream connection. ``ahead`` are bytes received before
+    their turn. ``slow`` means that the transport's buffer is full. ``closes`` makes this request the connection's last,
+    whatever its head says. In a ``tunnel`` the client's bytes go to the handler unchanged.
     """
 
     __slots__ = (
@@ -124,26 +82,28 @@ class Http1Stream:
         self._last = b""  # the end of a last answer, which goes out with close_notify
 
     def lost(self) -> None:
-        """The connection is gone. The codec and this stream refer to each other: cut here, both are freed at once."""
+        """The connection is gone. Codec and stream refer to each other: without this cut they would be freed by the
+        garbage collector only.
+        """
         self._owner = None
         handler, self.handler = self.handler, None
         if handler is not None:
             handler.client_gone()
 
     def end_after_answer(self) -> None:
-        """The client sends nothing behind this request."""
+        """The client sends no further request: close after this response."""
         self.closes, self._keep_alive = True, False
 
     # -- the request's body
 
     def put_aside(self, data: bytes) -> None:
-        """Its turn comes later."""
+        """Keep bytes that came before their turn."""
         self.ahead += data
         if len(self.ahead) > MAX_BUFFERED_BYTES:
             self._link.pause_reading(PauseReason.AHEAD)
 
     def read_body(self, handler: RequestHandler, body: Body, data: bytes) -> None:
-        """Tell the handler what there is of the body."""
+        """Pass the handler the content of a piece of the body."""
         try:
             content, rest = body.feed(data)
         except MessageError as error:
@@ -158,13 +118,13 @@ class Http1Stream:
         handler.request_end(content, body.trailers)
 
     def pause_request(self, why: PauseReason) -> None:
-        """Read no more from the client until every reason for it is gone."""
+        """Stop reading from the client until every reason is removed again."""
         self._link.pause_reading(why)
         if why is PauseReason.CONNECTING:
             self.holds_back = True
 
     def resume_request(self, why: PauseReason) -> None:
-        """Take one reason back."""
+        """Remove one reason, and read again if it was the last."""
         self._link.resume_reading(why)
         if why is PauseReason.CONNECTING and self.holds_back:
             self.holds_back = False
@@ -177,16 +137,16 @@ class Http1Stream:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Bytes that wait in the transport's buffer."""
         return self._link.unsent
 
     def send_interim(self, head: ResponseHead) -> None:
-        """1xx, which HTTP/1.0 does not know (RFC 9110, 15.2)."""
+        """A 1xx response, which an HTTP/1.0 client must not be sent (RFC 9110, 15.2)."""
         if self.head.minor == 1:
             self._link.write(head.fields + b"\r\n")
 
     def send_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
-        """A response that is complete."""
+        """A complete response."""
         request = self.head
         if request.wire_head and head.content_length == len(content) and not self._visit.warning:
             self._keep_alive = keep_alive = not (request.closes or self.closes or self._proxy.draining)
@@ -202,7 +162,7 @@ class Http1Stream:
         self._write_last(start + content)
 
     def send_head(self, head: ResponseHead, content: bytes) -> None:
-        """The head of a response with a body that goes on, and what has come of it."""
+        """The head of a response, and the beginning of its body."""
         start = self._response_head(head, has_body=True)
         self._link.write(start + (chunk(content) if self._chunked else content))
 
@@ -215,7 +175,7 @@ class Http1Stream:
         self._write_last(chunk(content) + last_chunk(trailers) if self._chunked else content)
 
     def _write_last(self, data: bytes) -> None:
-        """In one piece with close_notify if the connection ends: a second one would cost both sides 5 µs."""
+        """Where the connection closes, send the data together with close_notify: apart they cost both sides 5 µs."""
         if not self._keep_alive:
             self._last = data
         elif data:
@@ -241,14 +201,14 @@ class Http1Stream:
         return self.body is None and self.head.keep_alive and not self.closes and not self._proxy.draining
 
     def send_own(self, status: int, headers: Headers, body: bytes, *, close: bool) -> None:
-        """An answer of the gate itself."""
+        """A response of the gate's own."""
         self._keep_alive = not close and self._may_keep_alive()
         close, now = not self._keep_alive, self._proxy.wall()
         headers = self._visit.own_headers(headers)
         self._link.write(own_response(status, headers, body, method=self.head.method, close=close, now=now))
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
-        """101: from now on bytes, both ways (RFC 9110, 7.8). What came before its turn belongs to the tunnel."""
+        """101 (RFC 9110, 7.8): the connection is a tunnel from now on, and what has come ahead belongs to it."""
         self.tunnel, self._keep_alive, self._chunked = True, False, False
         self._link.write(head.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
         data, self.ahead = self.ahead, b""
@@ -259,7 +219,7 @@ class Http1Stream:
     # -- the end, called by the handler
 
     def finished(self) -> None:
-        """The request is dealt with: go on with the next one, or end the connection."""
+        """The response is complete: go on with the next request, or close the connection."""
         self.handler = None
         if not self._keep_alive:
             last, self._last = self._last, b""
@@ -274,12 +234,12 @@ class Http1Stream:
             self._owner.next_request()
 
     def await_request(self) -> None:
-        """Nothing is under way: the client may ask within ``timeouts.idle``, or a moment if the gate stops."""
+        """Give the client ``timeouts.idle`` for its next request, or `DRAIN_IDLE_SECONDS` if the gate is stopping."""
         idle = self._visit.snapshot.timeouts.idle
         self.deadline.set(_IDLE, min(idle, DRAIN_IDLE_SECONDS) if self._proxy.draining else idle)
 
     def refuse(self, status: int, headers: Headers, body: bytes) -> None:
-        """A 403 is the last answer of its connection."""
+        """403, the last response of its connection."""
         self._keep_alive = False
         now = self._proxy.wall()
         headers = self._visit.own_headers(headers)
@@ -287,15 +247,15 @@ class Http1Stream:
         self.finished()
 
     def abort(self, code: int = 0) -> None:
-        """Without close_notify, so that the client can tell that something is missing."""
+        """Close without close_notify, so that the client detects the truncation (RFC 8446, 6.1)."""
         self.handler = None
         self._link.abort_tls()
 
     def reset(self) -> None:
-        """Close at once, whatever the client has not read yet."""
+        """Close at once, and discard what is unsent."""
         self.handler = None
         self._link.abort()
 
     def delivered(self) -> bool:
-        """Whether the client's kernel has acknowledged everything."""
+        """Whether the client's kernel has acknowledged every byte that was sent."""
         return self._link.delivered()

@@ -4,8 +4,6 @@ Frames, windows and limits against floods are `gatekeeper.wire.http2`'s; what a 
 gate mean for a connection with many requests is decided here.
 """
 
-from typing import Protocol
-
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.gate.decision import Authorizer, Denied
 from gatekeeper.gate.verdict import Refuse
@@ -13,6 +11,7 @@ from gatekeeper.proxy.client.http2_stream import Http2Stream
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
+from gatekeeper.proxy.streams import Link
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.log_lines import HTTP_2
 from gatekeeper.telemetry.metrics import Cell
@@ -28,38 +27,6 @@ QUIET_SECONDS = 0.1
 MAX_REFUSALS = 100
 # RFC 9113, 6.8: at least a round trip between the two GOAWAYs of a server that stops.
 DRAIN_SECONDS = 1.0
-
-
-class Link(Protocol):
-    """What the codec needs of its connection."""
-
-    deadline: Deadline
-
-    @property
-    def closing(self) -> bool:
-        """Whether nothing can be sent any more, or nothing may be."""
-
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
-
-    def write(self, data: bytes) -> None:
-        """Encrypt and send."""
-
-    def pause_reading(self, why: PauseReason) -> None:
-        """Read no more until every reason for it is gone."""
-
-    def resume_reading(self, why: PauseReason) -> None:
-        """Take one reason back."""
-
-    def linger(self, last: bytes = b"") -> None:
-        """Send ``last`` and close_notify, and give the client time to read it."""
-
-    def close(self) -> None:
-        """Close: the client sends no more, and nothing is left to be answered."""
-
-    def delivered(self) -> bool:
-        """Whether the client's kernel has acknowledged everything."""
 
 
 class Http2:
@@ -124,7 +91,7 @@ class Http2:
         self.flush()
 
     def close_notify_received(self) -> None:
-        """What the client has asked for whole is answered as far as its windows allow (RFC 8446, 6.1)."""
+        """The client sends no more (RFC 8446, 6.1): answer complete requests, as far as its windows allow."""
         self._receiving = True
         for stream in list(self._streams.values()):
             stream.client_closed()
@@ -136,13 +103,13 @@ class Http2:
             self.link.close()
 
     def fin_received(self) -> None:
-        """TLS does not outlive it: what the client has not got by now it may never get."""
+        """TCP was closed for writing, which ends TLS: what the client has not received by now may never arrive."""
         for stream in list(self._streams.values()):
             if stream.handler is not None:
                 stream.handler.client_closed()
 
     def connection_lost(self) -> None:
-        """Whoever waits for something from the client waits in vain."""
+        """The client is gone: tell the handlers of its requests."""
         self._slow = True
         self._proxy.metrics.change(Cell.HTTP2_CONNECTIONS, -1)
         if self._quiet is not None:
@@ -153,19 +120,19 @@ class Http2:
             stream.lost()
 
     def pause_writing(self) -> None:
-        """The client does not take what was sent: what else there is waits in its stream, or unread in the kernel."""
+        """The transport's buffer is full: further data waits in its stream, or unread in the kernel."""
         self._slow = True
         self.link.pause_reading(PauseReason.AHEAD)
 
     def resume_writing(self) -> None:
-        """The client has taken what was sent."""
+        """The transport's buffer has drained."""
         self._slow = False
         self.flush()
         if not self._slow:
             self.link.resume_reading(PauseReason.AHEAD)
 
     def expired(self, timeout: Timeout) -> None:
-        """Nothing was asked for a time. A response that the client still takes keeps the connection."""
+        """No request has come for a time: close, unless the client still takes a response."""
         unsent = sum([stream.unsent for stream in self.connection.streams.values()])
         before, self._unsent = self._unsent, unsent
         if self._streams or 0 < unsent != before:
@@ -176,13 +143,13 @@ class Http2:
         self.link.linger()
 
     def judge_anew(self) -> None:
-        """The verdict about the client may be another one now."""
+        """The verdict may have changed: tell every request under way."""
         for stream in list(self._streams.values()):
             if stream.handler is not None:
                 stream.handler.judge_anew()
 
     def drain(self) -> None:
-        """In two steps, so that no request is lost that is on its way (RFC 9113, 6.8)."""
+        """Announce the end in two steps, so that no request in transit is lost (RFC 9113, 6.8)."""
         self.connection.drain()
         for stream in list(self._streams.values()):
             if stream.handler is not None:
@@ -249,7 +216,7 @@ class Http2:
         stream.finished()
 
     def _ask(self, stream: Http2Stream) -> None:
-        """The request waits until the OCSP responder has said something about its client."""
+        """Put the request aside until the OCSP responder has answered, or did not in time."""
         visit = self.visit
         self._pending.append(stream)
         stream.pause_request(PauseReason.CONNECTING)
@@ -288,7 +255,7 @@ class Http2:
         own.finished()
 
     def going_away(self, last_stream_id: int, code: int) -> None:
-        """The client begins no further request; what it has asked for goes on."""
+        """The client sends no further request. Those under way go on."""
 
     def failed(self, error: HTTP2Error) -> None:
         """The client broke a rule of the whole connection (RFC 9113, 5.4.1): it is told which, and that is all."""
@@ -302,7 +269,7 @@ class Http2:
     # -- called by the streams
 
     def flush(self) -> None:
-        """Send what there is, while the kernel takes it; at the end of a call into here, all in one."""
+        """Send what is due, while the transport's buffer has room. Within a call of `receive` it waits for the end."""
         if self._receiving or self._flushing or self._slow:
             return
         self._flushing = True
@@ -317,7 +284,7 @@ class Http2:
             self.link.linger()
 
     def ended(self, stream: Http2Stream) -> None:
-        """A request is dealt with."""
+        """A request is finished."""
         if self._streams.pop(stream.id, None) is not None and not self._streams:
             self._await_request()
 

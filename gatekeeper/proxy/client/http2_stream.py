@@ -7,7 +7,7 @@ from gatekeeper.gate.decision import Authorizer
 from gatekeeper.proxy.client.dispatch import dispatch
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import Headers, RequestHandler
+from gatekeeper.proxy.streams import Headers, Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.proxy.websocket import accept_of, accepts, new_key
 from gatekeeper.refusal import grpc
@@ -22,27 +22,20 @@ _PASSED_CODES = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM})
 _NO_TUNNEL = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
-class Delivery(Protocol):
-    """Of the client's connection, what a stream asks."""
-
-    def delivered(self) -> bool:
-        """Whether the client's kernel has acknowledged everything."""
-
-
 class Owner(Protocol):
     """The codec of the connection."""
 
     visit: Visit
 
     @property
-    def link(self) -> Delivery:
+    def link(self) -> Link:
         """The client's connection."""
 
     def flush(self) -> None:
-        """Send what there is."""
+        """Send what is due."""
 
     def ended(self, stream: "Http2Stream") -> None:
-        """The request is dealt with."""
+        """The request is finished."""
 
     def refused(self) -> None:
         """The request got 403."""
@@ -97,7 +90,7 @@ class Http2Stream:
     # -- called by the codec
 
     def dispatch(self, authorizer: Authorizer, now: float) -> None:
-        """Give the request to whom it is for."""
+        """Dispatch the request, and start its handler."""
         handler = dispatch(self, self._visit, authorizer, self.head, now)
         if handler is not None:
             self.handler = handler
@@ -112,7 +105,7 @@ class Http2Stream:
             self.reset(ErrorCode.CANCEL)
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """The connection is closed."""
         handler, self.handler = self.handler, None
         if handler is not None:
             handler.client_gone()
@@ -135,7 +128,7 @@ class Http2Stream:
     # -- called by the wire's stream
 
     def content(self, data: bytes) -> None:
-        """Of the body, or of the tunnel."""
+        """More of the body, or bytes of the tunnel."""
         handler = self.handler
         if handler is None or PauseReason.CONNECTING in self.paused or (self._accept and not self._tunnel):
             self._held.append(data)
@@ -172,18 +165,18 @@ class Http2Stream:
         self.finished()
 
     def writable(self) -> None:
-        """The client has taken most of what was sent."""
+        """Most of the buffered data has been sent."""
         if self.handler is not None:
             self.handler.client_is_ready()
 
     # -- the request, called by the handler
 
     def pause_request(self, why: PauseReason) -> None:
-        """Give no more credit: at most a window more comes."""
+        """Give no more credit (RFC 9113, 6.9): at most one window of content follows."""
         self.paused.add(why)
 
     def resume_request(self, why: PauseReason) -> None:
-        """Take one reason back."""
+        """Remove one reason, and give credit again if it was the last."""
         self.paused.discard(why)
         if why is PauseReason.CONNECTING and not (self._accept and not self._tunnel):
             self._release()
@@ -193,7 +186,7 @@ class Http2Stream:
         self._owner.flush()
 
     def _release(self) -> None:
-        """Tell what was held back."""
+        """Pass on what was held back."""
         held, self._held = self._held, []
         for data in held:
             if self.handler is not None:
@@ -206,7 +199,7 @@ class Http2Stream:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the client's windows have not let pass yet."""
+        """Bytes that wait for the client's windows."""
         return self._stream.unsent
 
     def send_interim(self, head: ResponseHead) -> None:
@@ -215,7 +208,7 @@ class Http2Stream:
         self._owner.flush()
 
     def send_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
-        """A response that is complete; `finished` follows, and sends it."""
+        """A complete response; `finished` follows, and sends it."""
         stream, warning = self._stream, self._visit.warning
         if self._accept and 200 <= head.status < 300:
             head, content, trailers = _NO_TUNNEL, b"", b""  # RFC 8441, 5: to the client a 2xx would be a tunnel
@@ -227,7 +220,7 @@ class Http2Stream:
             stream.send_whole(head, content, warning)
 
     def send_head(self, head: ResponseHead, content: bytes) -> None:
-        """The head of a response with a body that goes on, and what has come of it."""
+        """The head of a response, and the beginning of its body."""
         if self._accept and 200 <= head.status < 300:
             self._stream.send_whole(_NO_TUNNEL, b"")
             return
@@ -259,7 +252,7 @@ class Http2Stream:
         self._owner.flush()
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
-        """101: from now on bytes, both ways; to the client it is 200 (RFC 8441, 5)."""
+        """101: the stream is a tunnel from now on; to the client that is a 200 (RFC 8441, 5)."""
         if not accepts(head, self._accept):
             handler, self.handler = self.handler, None
             if handler is not None:
@@ -273,8 +266,8 @@ class Http2Stream:
         self._owner.flush()
 
     def finished(self) -> None:
-        """The request is dealt with. What the client still sends is read and thrown away for a time, so that it sees
-        the answer; what it has not taken yet may take ``stream_idle``, and as long again while it gets less.
+        """The request is finished. What the client still sends is discarded for a time, so that it sees the response.
+        For what is unsent it has ``stream_idle``, and as long again while it takes some of it.
         """
         self.handler = None
         stream = self._stream
@@ -302,5 +295,5 @@ class Http2Stream:
         self.finished()
 
     def delivered(self) -> bool:
-        """Whether the client's kernel has acknowledged everything."""
+        """Whether the client's kernel has acknowledged every byte that was sent."""
         return not self._stream.unsent and self._owner.link.delivered()

@@ -1,4 +1,4 @@
-"""The beginning of a connection from a load balancer: its PROXY header, before TLS."""
+"""Reads the PROXY header with which a load balancer begins a connection, before TLS."""
 
 import asyncio
 import logging

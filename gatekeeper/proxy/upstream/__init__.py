@@ -1,9 +1,9 @@
-"""The app's side: connections to its endpoints, and the codec that turns requests into bytes and bytes into responses.
+"""The app's side: connections to its endpoints, and the codecs that write requests and parse responses.
 
 http1
     one HTTP/1.1 connection to an app; it serves one exchange at a time and is kept for the next.
 http2, http2_stream, http2_endpoint
-    one HTTP/2 connection to an app, shared by many exchanges; one of these; the endpoint that has such connections.
+    one HTTP/2 connection to an app, shared by many exchanges; one stream of it; the endpoint with such connections.
 endpoint
     one URL of an app: how it is reached, its idle connections, its health.
 health, check, http2_check

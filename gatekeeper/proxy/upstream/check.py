@@ -9,9 +9,9 @@ from gatekeeper.settings.addresses import SocketPath
 
 
 async def ask(endpoint: Endpoint, path: str, seconds: float) -> str:
-    """GET ``path`` on a connection of its own, verified like those for visitors. What is wrong with it, "" if nothing.
+    """GET ``path`` on a new connection, verified like those for requests. Returns what is wrong, "" if nothing.
 
-    2xx and 3xx within ``seconds`` is right; a redirect is not followed, and the body is not read.
+    A 2xx or 3xx within ``seconds`` passes. Redirects are not followed, and the body is not read.
     """
     unix = isinstance(endpoint.address, SocketPath)
     connector: aiohttp.BaseConnector

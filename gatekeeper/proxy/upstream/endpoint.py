@@ -31,7 +31,7 @@ _log = logging.getLogger("gatekeeper")
 
 
 class PlaceOnConnection(UpstreamStream, Protocol):
-    """For one exchange, on a connection that is open or that `Endpoint.connect` makes."""
+    """Room for one exchange, on a connection that is open or that `Endpoint.connect` opens."""
 
     @property
     def connection(self) -> UpstreamConnection | HTTP2Connection:
@@ -70,12 +70,12 @@ class Endpoint:
 
     @property
     def busy(self) -> int:
-        """Connections that carry an exchange, or soon do, or are being closed."""
+        """Connections that carry an exchange, are being opened for one, or are being closed."""
         return len(self._connecting) + len(self._open) - len(self._idle)
 
     @property
     def idle(self) -> int:
-        """Connections that wait for an exchange."""
+        """Connections that carry no exchange."""
         return len(self._idle)
 
     @property
@@ -108,7 +108,7 @@ class Endpoint:
         self._idle.append(connection)
 
     def opened(self, connection: UpstreamConnection) -> None:
-        """A connection is there; whoever asked for it may have left meanwhile, but it will be lost."""
+        """A connection is open. The exchange that asked for it may have ended meanwhile; `lost` follows in any case."""
         self._connecting.discard(connection)
         self.health.trying = False
         self._open.add(connection)
@@ -121,7 +121,7 @@ class Endpoint:
         self.freed()
 
     def close_idle(self, before: float) -> int:
-        """Close what has been idle since before that time; returns how many are left."""
+        """Close connections that have been idle since before that time; returns how many idle ones are left."""
         for connection in [one for one in self._idle if one.idle_since < before]:
             self._idle.remove(connection)  # busy until it is lost
             connection.reset()
@@ -130,7 +130,7 @@ class Endpoint:
     # -- connecting
 
     def reserve(self) -> PlaceOnConnection:
-        """A connection to be made by `connect`; it counts from now on."""
+        """A connection for `connect` to open. It counts towards the limit from now on."""
         place = self._make()
         self._connecting.add(place)
         self.health.trying = True
@@ -140,8 +140,8 @@ class Endpoint:
         return UpstreamConnection(self)
 
     async def connect(self, loop: asyncio.AbstractEventLoop, place: PlaceOnConnection, seconds: float) -> None:
-        """Connect what was expected, TLS included; UnreachableError if that fails, takes longer, or who is there
-        cannot be verified.
+        """Open a reserved connection, TLS included. UnreachableError if that fails, takes longer than ``seconds``, or
+        the app's certificate cannot be verified.
         """
         connection = place.connection
         try:
@@ -165,14 +165,14 @@ class Endpoint:
         return connection in self._open
 
     def unreserve(self, place: PlaceOnConnection) -> None:
-        """It is connected, or will never be."""
+        """End the reservation: the connection is open, or will never be."""
         if place in self._connecting:
             self._connecting.discard(place)
             self.health.trying = False
             self.freed()
 
     async def dial(self, loop: asyncio.AbstractEventLoop, connection: UpstreamConnection | HTTP2Connection) -> None:
-        """Connect, TLS included; OSError if that fails. Nothing is counted, and nothing bounds the time."""
+        """Connect, TLS included; OSError if that fails. It has no time limit and changes no counter."""
         address, protocol = self.address, cast(asyncio.Protocol, connection)
         if isinstance(address, SocketPath):
             await loop.create_unix_connection(lambda: protocol, str(address.path))
@@ -208,7 +208,7 @@ class Endpoint:
             _log.log(level, "upstream %s: ejected for %g s: %s; logged again when it is back", self.title, pause, why)
 
     def checked(self, why: str, now: float) -> None:
-        """A check found something wrong, "" for nothing."""
+        """Take the result of a health check: what is wrong, "" if nothing."""
         if self.health.checked(not why, now):
             if why:
                 _log.warning("upstream %s: gets no requests: %s", self.title, why)
@@ -240,6 +240,6 @@ async def _reach(loop: asyncio.AbstractEventLoop, address: Address) -> socket.so
 
 
 def _reason(error: OSError) -> str:
-    """OpenSSL's words for a certificate, the system's for everything else; "" for a timeout of our own."""
+    """Why connecting failed: OpenSSL's text for a certificate, else the system's; "" for the gate's own timeout."""
     words = getattr(error, "verify_message", "")
     return f"certificate verify failed: {words}" if words else error.strerror or str(error)

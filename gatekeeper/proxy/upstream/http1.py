@@ -1,6 +1,6 @@
 """HTTP/1.1 to an app: a connection carries one exchange at a time and is kept for the next.
 
-Requests are framed here and responses taken apart: an exchange sees heads, content and trailers.
+It frames requests and removes the framing of responses: an exchange sees heads, content and trailers.
 """
 
 import asyncio
@@ -35,19 +35,20 @@ class Owner(EndpointHealth, Protocol):
     """What a connection reports to: its endpoint."""
 
     def opened(self, connection: "UpstreamConnection") -> None:
-        """It is connected."""
+        """The connection is open."""
 
     def lost(self, connection: "UpstreamConnection") -> None:
-        """It was closed by either side."""
+        """The connection was closed, by either side."""
 
     def release(self, connection: "UpstreamConnection", now: float) -> None:
-        """It can carry another exchange."""
+        """The connection can carry another exchange."""
 
 
 class UpstreamConnection:
-    """Carries an exchange to one endpoint. ``used_before`` tells a kept connection from a fresh one.
+    """One connection to an endpoint. ``used_before`` tells a kept connection from a new one.
 
-    ``heard`` tells that anything of a response has come; ``idle_since`` is when the last exchange ended.
+    ``heard`` tells whether anything of a response has come; ``idle_since`` is when the last exchange ended, by the
+    loop's clock.
     """
 
     __slots__ = (
@@ -98,7 +99,7 @@ class UpstreamConnection:
 
     @property
     def connection(self) -> "UpstreamConnection":
-        """What to connect: a connection of HTTP/1.1 is its only stream."""
+        """The connection to open: in HTTP/1.1 it is its own only stream."""
         return self
 
     # -- called by the transport
@@ -168,7 +169,7 @@ class UpstreamConnection:
     # -- the request, called by the exchange
 
     def send_request(self, handler: ResponseHandler, head: RequestHead, headers: bytes, request_id: str) -> None:
-        """Send a head and expect the response. ``headers`` are the lines about the visitor."""
+        """Send a request's head. ``headers`` are the lines about the visitor."""
         self.handler = handler
         self.heard = self._sent_body = self._chunked = False
         self._awaiting_head = True
@@ -204,7 +205,7 @@ class UpstreamConnection:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the kernel has not taken yet."""
+        """Bytes that wait in the transport's buffer."""
         return self.transport.get_write_buffer_size()
 
     def _write(self, data: bytes) -> None:
@@ -291,19 +292,19 @@ class UpstreamConnection:
     # -- flow and end, called by the exchange and the pool
 
     def pause_response(self) -> None:
-        """Take nothing more from the app until `resume_response`."""
+        """Stop reading from the app until `resume_response`."""
         if not self.paused and not self.transport.is_closing():
             self.paused = True
             self.transport.pause_reading()
 
     def resume_response(self) -> None:
-        """Go on after `pause_response`."""
+        """Undo `pause_response`."""
         if self.paused and not self.transport.is_closing():
             self.paused = False
             self.transport.resume_reading()
 
     def release(self, now: float) -> None:
-        """The response is whole: keep the connection, unless the request or what came leaves its state in doubt."""
+        """The response is complete: keep the connection if its state is certain, otherwise close it."""
         self.handler = None
         if self._reusable and self._request_ended and not (self._sent_body and self.unsent):
             self.endpoint.release(self, now)
@@ -311,13 +312,13 @@ class UpstreamConnection:
             self.transport.abort()
 
     def finish(self, call_later: Callable[..., Any]) -> None:
-        """Close behind what is on its way; an app that does not take it in time loses it."""
+        """Close once the buffer is sent, or after `FINISH_SECONDS`."""
         self.handler = None
         self.transport.close()
         call_later(FINISH_SECONDS, self.transport.abort)
 
     def reset(self) -> None:
-        """Give the connection up, with whatever is on its way: the app sees a reset, not a finished request."""
+        """Close at once and discard what is unsent: the app sees a reset, not the end of a request."""
         self.handler = None
         self.transport.abort()
 

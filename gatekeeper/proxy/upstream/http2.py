@@ -25,7 +25,7 @@ class OpenStream(Protocol):
 
 
 class Untold(Protocol):
-    """A response of which something came that its exchange has not been told."""
+    """A response with news that its exchange has not been told."""
 
     def tell(self) -> None:
         """Tell it now."""
@@ -35,10 +35,10 @@ class Owner(EndpointHealth, Protocol):
     """What a connection reports to: the endpoint that it was made for."""
 
     def opened(self, connection: "HTTP2Connection") -> None:
-        """It is connected."""
+        """The connection is open."""
 
     def lost(self, connection: "HTTP2Connection") -> None:
-        """It was closed by either side."""
+        """The connection was closed, by either side."""
 
     def capacity_changed(self) -> None:
         """There may be room for another request, or a connection has become idle."""
@@ -88,7 +88,7 @@ class HTTP2Connection:
 
     @property
     def has_room(self) -> bool:
-        """Whether another request may go here now. Until the app has said how many it takes, one at a time."""
+        """Whether another request can go here now. Before the app's first SETTINGS, one at a time."""
         codec = self.codec
         return (
             codec.can_open
@@ -99,7 +99,7 @@ class HTTP2Connection:
 
     @property
     def is_starting(self) -> bool:
-        """Whether the app has yet to say how many requests it takes."""
+        """Whether the app's first SETTINGS, with the number of streams, are still to come."""
         return not self.codec.settings_seen and not self._retired and not self.transport.is_closing()
 
     @property
@@ -181,7 +181,7 @@ class HTTP2Connection:
     # -- for its streams and its endpoint
 
     def send(self) -> None:
-        """Write what is due, as long as the kernel takes it."""
+        """Write what is due, while the transport's buffer has room."""
         if self._sending:
             return
         self._sending = True
@@ -209,14 +209,14 @@ class HTTP2Connection:
             self.endpoint.capacity_changed()
 
     def left(self, stream: OpenStream) -> None:
-        """A stream is over."""
+        """A stream has ended."""
         self.streams.pop(stream, None)
         self.idle_since = self.time()
         self._capacity = True
         self.settle()
 
     def retire(self) -> None:
-        """Begin no more streams, and close behind the last."""
+        """Open no more streams, and close after the last."""
         self._retired = True
         if not self.codec.active and not self.streams:
             self.codec.go_away()

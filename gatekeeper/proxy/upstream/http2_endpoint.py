@@ -17,7 +17,7 @@ class HTTP2Endpoint(Endpoint):
 
     @property
     def busy(self) -> int:
-        """Requests under way, and connections that are being made."""
+        """Requests under way, and connections that are being opened."""
         return len(self._connecting) + sum(connection.codec.active for connection in self._connections)
 
     @property
@@ -27,12 +27,12 @@ class HTTP2Endpoint(Endpoint):
 
     @property
     def has_capacity(self) -> bool:
-        """Whether a request can go there: on a connection with room, or on one that may still be made."""
+        """Whether a request can go there: on a connection with room, or on one that may still be opened."""
         return self._roomy() is not None or self.may_open
 
     @property
     def may_open(self) -> bool:
-        """Whether one more connection is wanted and may be made; who comes meanwhile waits for its first SETTINGS."""
+        """Whether one more connection is needed and allowed. While one awaits its first SETTINGS, requests queue."""
         if self._connecting or self._roomy() is not None:
             return False
         if any(connection.is_starting for connection in self._connections):
@@ -65,7 +65,7 @@ class HTTP2Endpoint(Endpoint):
     # -- told by its connections
 
     def opened(self, connection: HTTP2Connection) -> None:  # type: ignore[override]
-        """A connection is there."""
+        """A connection is open."""
         self._connecting -= {place for place in self._connecting if place.connection is connection}
         self.health.trying = False
         self._connections[connection] = None

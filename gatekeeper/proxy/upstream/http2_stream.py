@@ -1,4 +1,4 @@
-"""One request to an app over HTTP/2, and what comes of its response."""
+"""One request to an app over HTTP/2, and its response."""
 
 from collections.abc import Callable
 from time import time
@@ -66,7 +66,7 @@ class HTTP2Stream:
 
     @property
     def unsent(self) -> int:
-        """Bytes that the app's windows have not let pass yet."""
+        """Bytes that wait for the app's windows."""
         return self._stream.unsent if self._stream is not None else 0
 
     # -- the request, called by the exchange
@@ -121,12 +121,12 @@ class HTTP2Stream:
     # -- the response, called by `_Response`
 
     def began(self) -> None:
-        """Something of a response came: the request cannot be sent again."""
+        """A response has begun: the request cannot be sent again."""
         self.heard = True
         self._kept = None
 
     def writable(self) -> None:
-        """The app has taken most of what waited."""
+        """Most of the buffered data has been sent."""
         self._slow = False
         if self.handler is not None:
             self.handler.upstream_is_ready()
@@ -144,7 +144,7 @@ class HTTP2Stream:
         self.gone(ConnectionRefusedError("the app refused the stream"))
 
     def gone(self, error: Exception) -> None:
-        """There will be no response, or no more of it."""
+        """The connection is lost: no response follows, or no more of it."""
         handler, self.handler = self.handler, None
         self._finish()
         if handler is not None:
@@ -162,12 +162,12 @@ class HTTP2Stream:
         self.connection.send()
 
     def release(self, now: float) -> None:
-        """The response is whole; what the app does not want of the request any more is not sent."""
+        """The response is complete. The rest of the request, if the app has not read it, is not sent."""
         self.handler = None
         self._finish()
 
     def reset(self) -> None:
-        """Give the request up (RFC 9113, 5.4.2): the app is told by RST_STREAM, other requests go on."""
+        """Cancel the request by RST_STREAM (RFC 9113, 5.4.2); other requests go on."""
         self.handler = None
         connection = self.connection
         silent = connection.heard_at <= self._opened_at <= connection.time() - SILENT_SECONDS
@@ -271,7 +271,7 @@ class _Response:
         self._note()
 
     def writable(self) -> None:
-        """The app has taken most of what waited."""
+        """Most of the buffered data has been sent."""
         self._stream.writable()
 
     def _note(self) -> None:

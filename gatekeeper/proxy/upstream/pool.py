@@ -1,4 +1,4 @@
-"""All endpoints of an app. Planning is synchronous; only connecting takes time."""
+"""All endpoints of an app. Choosing one is synchronous; only connecting takes time."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ UNAVAILABLE = "The app is not available at the moment."
 
 
 class Plan(Enum):
-    """What to do for an exchange if no endpoint is available."""
+    """What to do with an exchange that no endpoint can take now."""
 
     WAIT = auto()  # until one of max_connections is free
     REFUSE = auto()  # no endpoint may be asked
@@ -69,12 +69,12 @@ class Pool:
 
     @property
     def up(self) -> bool:
-        """Whether any endpoint may be worth asking, for readiness and metrics."""
+        """Whether any endpoint is up, for readiness and metrics."""
         now = self._loop.time()
         return any(endpoint.health.up(now) for endpoint in self.endpoints)
 
     def start(self, ask: "Ask | None" = None) -> None:
-        """Begin to check the endpoints, if that is configured; ``ask`` does one check. Further calls do nothing."""
+        """Start the health checks, if they are configured; ``ask`` does one check. Further calls do nothing."""
         path = self.settings.health_path
         if path is None or self._checks:
             return
@@ -94,7 +94,7 @@ class Pool:
         return self._acquire_from(endpoint) if endpoint is not None else None
 
     def connect(self, waiter: Waiter, seconds: float) -> None:
-        """Make a connection within ``seconds``, or wait for one; the exchange is told by ``connected`` or ``fail``."""
+        """Open a connection within ``seconds``, or queue for one. Calls ``connected`` or ``fail`` of the exchange."""
         plan = self._plan(waiter.tried)
         if isinstance(plan, Endpoint):
             self._begin(waiter, plan, seconds)
@@ -107,7 +107,7 @@ class Pool:
             self._waiting[waiter] = _Waiting(timer, seconds)
 
     def has_another(self, tried: tuple[EndpointHealth, ...]) -> bool:
-        """Whether a request may be tried at an endpoint beyond these, now."""
+        """Whether a request can go to an endpoint other than these now."""
         return self._only is None and self._choose(tried) is not None
 
     async def is_reachable(self, seconds: float) -> bool:
@@ -128,7 +128,7 @@ class Pool:
         return False
 
     def forget(self, waiter: Waiter) -> None:
-        """The exchange ended before its connection was there."""
+        """The exchange ended before it got a connection."""
         task = self._connecting.pop(waiter, None)
         if task is not None:
             task.cancel()
@@ -137,7 +137,7 @@ class Pool:
             waiting.timer.cancel()
 
     def release(self, stream: UpstreamStream) -> None:
-        """The exchange is over: its connection is for who waits or for later, if it can be used again."""
+        """The exchange is over: its connection, if it can be used again, goes to the queue or is kept."""
         stream.release(self._loop.time())
         if self._waiting:
             self._serve_waiting()
@@ -239,7 +239,7 @@ class Pool:
             self._sweep_later()
 
     def _serve_waiting(self) -> None:
-        """Whoever waits longest gets what is free."""
+        """Give free connections to the queue, first come, first served."""
         while self._waiting:
             waiter = next(iter(self._waiting))
             plan = self._plan(waiter.tried)
@@ -279,7 +279,7 @@ class Pool:
         self._sweep = self._loop.call_later(KEEP_SECONDS / 2, self._close_idle)
 
     def retire(self) -> None:
-        """A reload took another pool instead: what is under way goes on, what is idle is closed, later by the sweep."""
+        """A reload replaced this pool: exchanges go on, and idle connections are closed, later ones by the sweep."""
         self._stop_checking()
         for endpoint in self.endpoints:
             endpoint.close_idle(float("inf"))
@@ -289,7 +289,7 @@ class Pool:
             check.cancel()
 
     def close(self) -> None:
-        """Close what is idle, stop connecting and checking; busy connections end with their exchanges."""
+        """Close idle connections, stop connecting and checking. Busy connections close after their exchanges."""
         if self._sweep is not None:
             self._sweep.cancel()
         self._stop_checking()
