@@ -6,6 +6,8 @@ workers
     the supervisor's decisions about its workers, as values: no process, no signal, no clock.
 worker
     one worker process: event loop, proxy, its share of the listening sockets.
+worker_process
+    a worker as the supervisor has it: process id, messages, how it ended.
 reload, watch
     reloads when a file changes or on SIGHUP; detects that a file has changed.
 sealed_files

@@ -16,7 +16,6 @@ to reload from.
 """
 
 import gc
-import json
 import logging
 import os
 import selectors
@@ -25,11 +24,11 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NoReturn
 
 from gatekeeper.config import Configuration, load
-from gatekeeper.errors import ConfigurationError, GatekeeperError, StartError
-from gatekeeper.process.children import cores, describe_exit, kill, reap_orphans
+from gatekeeper.errors import GatekeeperError, StartError
+from gatekeeper.process.children import cores, kill, reap_orphans
 from gatekeeper.process.listeners import (
     Listener,
     Role,
@@ -45,7 +44,8 @@ from gatekeeper.process.sealed_files import SealedFiles, close, seal, send
 from gatekeeper.process.signal_queue import SignalQueue
 from gatekeeper.process.upgrade import Upgrade
 from gatekeeper.process.watch import Watch
-from gatekeeper.process.worker import WorkerContext, run_worker
+from gatekeeper.process.worker import WorkerContext
+from gatekeeper.process.worker_process import WorkerProcess, work
 from gatekeeper.process.workers import TICK_SECONDS, Command, Event, Exit, Kill, Send, Start, WorkerSet
 from gatekeeper.settings.files import files_of
 from gatekeeper.settings.tables import Settings
@@ -53,22 +53,9 @@ from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
 
 _log = logging.getLogger("gatekeeper")
 
-FAILED, WRONG_CONFIGURATION = 1, 2
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
 # `server.workers` can be raised at a reload up to this many, or the number of cores: each takes two rows of the ledger.
 MOST_ROOM = 16
-
-
-@dataclass(slots=True, eq=False)
-class _Child:
-    """A worker's process: its row in the ledger and its channel, with the received part of the next message."""
-
-    pid: int
-    row: Metrics
-    channel: socket.socket
-    heard: bytes = b""
-    failure: str = ""
-    code: int = FAILED
 
 
 class Supervisor:
@@ -100,7 +87,7 @@ class Supervisor:
         self._notifier = SystemdNotifier()
         self._selector = selectors.DefaultSelector()
         self._upgrade = Upgrade(self._selector, self._ledger)
-        self._children: dict[int, _Child] = {}
+        self._children: dict[int, WorkerProcess] = {}
         self._signals = SignalQueue(_SIGNALS)
         # Where the workers gave up root; else they watch the files themselves.
         self._watch: Watch | None = None
@@ -128,7 +115,7 @@ class Supervisor:
 
     def _run_once(self) -> None:
         for key, _ in self._selector.select(self._poll_timeout()):
-            if isinstance(key.data, _Child):
+            if isinstance(key.data, WorkerProcess):
                 self._read_messages(key.data)
         for number in self._signals.take():
             self._on_signal(number)
@@ -256,21 +243,21 @@ class Supervisor:
         ours.setblocking(False)
         now = time.monotonic()
         row.begin(pid, now, time.time())
-        child = self._children[pid] = _Child(pid, row, ours)
+        child = self._children[pid] = WorkerProcess(pid, row, ours)
         self._selector.register(ours, selectors.EVENT_READ, child)
         self._worker_set.started(pid, now)
 
-    def _work(self, row: Metrics, ours: socket.socket, line: socket.socket) -> None:
-        """Run a worker in the child process; never returns."""
-        code = FAILED
-        try:
+    def _work(self, row: Metrics, ours: socket.socket, line: socket.socket) -> NoReturn:
+        """Run a worker in the child process."""
+
+        def prepare() -> WorkerContext:
             self._signals.forget()
             # An end that stayed open here would keep the other workers from noticing that the supervisor is gone.
             for end in (ours, *(child.channel for child in self._children.values())):
                 end.close()
             self._upgrade.close_in_child()
             admin = sockets_of(self._listeners, Role.ADMIN)
-            context = WorkerContext(
+            return WorkerContext(
                 visitors=sockets_of(self._listeners, Role.VISITORS),
                 redirect=sockets_of(self._listeners, Role.REDIRECT),
                 admin=admin[0] if admin else None,
@@ -280,36 +267,20 @@ class Supervisor:
                 account=self._account,
                 shared=self._count > 1,
             )
-            run_worker(self._path, context)
-            code = 0
-        except GatekeeperError as error:
-            code = WRONG_CONFIGURATION if isinstance(error, ConfigurationError) else FAILED
-            line.send(json.dumps({"failed": str(error), "code": code}).encode() + b"\n")
-        except BaseException as error:
-            _log.error("a worker exits because of a bug", exc_info=error)
-        finally:
-            os._exit(code)
+
+        work(self._path, line, prepare)
 
     # -- what workers say
 
-    def _read_messages(self, child: _Child) -> None:
-        try:
-            heard = child.channel.recv(65536)
-        except OSError:
-            heard = b""
-        if not heard:
+    def _read_messages(self, child: WorkerProcess) -> None:
+        messages = child.messages()
+        if messages is None:
             self._selector.unregister(child.channel)
             return
-        *lines, child.heard = (child.heard + heard).split(b"\n")
-        for line in lines:
-            try:
-                message = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(message, dict):
-                self._on_message(child, message)
+        for message in messages:
+            self._on_message(child, message)
 
-    def _on_message(self, child: _Child, message: dict[str, object]) -> None:
+    def _on_message(self, child: WorkerProcess, message: dict[str, object]) -> None:
         worker_set, now = self._worker_set, time.monotonic()
         if message.get("ready"):
             worker_set.serves(child.pid, now)
@@ -321,9 +292,6 @@ class Supervisor:
             worker_set.reloaded(child.pid)
             if message["reloaded"]:
                 self._reconfigure()
-        elif "failed" in message:
-            child.failure = str(message["failed"])
-            child.code = WRONG_CONFIGURATION if message.get("code") == WRONG_CONFIGURATION else FAILED
 
     # -- a reload that changed what workers cannot change
 
@@ -371,7 +339,7 @@ class Supervisor:
             if pid:
                 self._ended(child, os.waitstatus_to_exitcode(status))
 
-    def _ended(self, child: _Child, code: int) -> None:
+    def _ended(self, child: WorkerProcess, code: int) -> None:
         if child.channel.fileno() in self._selector.get_map():
             self._read_messages(child)
         if child.channel.fileno() in self._selector.get_map():
@@ -379,8 +347,7 @@ class Supervisor:
         child.channel.close()
         del self._children[child.pid]
         child.row.end()
-        end = Exit(describe_exit(code), child.failure, child.code == WRONG_CONFIGURATION)
-        self._worker_set.ended(child.pid, end, time.monotonic())
+        self._worker_set.ended(child.pid, child.exited(code), time.monotonic())
 
 
 def _count(settings: Settings) -> int:
