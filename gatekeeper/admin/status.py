@@ -142,6 +142,7 @@ class Status:
             "refusal_history": {"seconds": BUCKET_SECONDS, "counts": self._ledger.refusal_history(now)},
             "expiring_clients": totals.expiring_clients,
             "handshakes": dict(totals.handshakes),
+            "rate_limited": totals.rate_limited,
             "access_log_lost": totals.lost_lines,
         }
 
@@ -212,6 +213,8 @@ class Status:
         yield from _single("gatekeeper_worker_restarts_total", "counter", text, totals.restarts)
         text = "Clients with a certificate that ends soon, seen by each worker since its start."
         yield from _single("gatekeeper_expiring_clients", "gauge", text, totals.expiring_clients)
+        text = "Requests that were answered 429, because of limits.rate or limits.concurrent."
+        yield from _single("gatekeeper_rate_limited_total", "counter", text, totals.rate_limited)
         text = "Lines that the access log's target did not take."
         yield from _single("gatekeeper_access_log_lost_lines_total", "counter", text, totals.lost_lines)
         yield from _family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])

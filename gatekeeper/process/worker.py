@@ -167,6 +167,7 @@ class _Worker:
             metrics=self._metrics,
             connections_in_all=lambda: ledger.connections,
             connections_from=ledger.connections_from,
+            request_rates=ledger.request_rates,
         )
         self._acceptors = [Acceptor(proxy, context.visitors, shared=context.shared)]
         if context.redirect:

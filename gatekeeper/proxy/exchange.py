@@ -150,6 +150,8 @@ class Exchange(Relay):
         if self._upstream_slow:
             stream.resume_request(PauseReason.UPSTREAM)
         self.state = ENDED
+        if proxy.requests.counted:
+            proxy.requests.end(self)
         seconds = now - self.started
         proxy.journal.forwarded(visit.visitor, self.head, self, seconds if seconds > 0.0 else 0.0)
         stream.finished()

@@ -15,9 +15,11 @@ from gatekeeper.local.handler import LocalHandler
 from gatekeeper.proxy.expiry import Expiry
 from gatekeeper.proxy.journal import Journal
 from gatekeeper.proxy.judge import Judge
+from gatekeeper.proxy.request_limits import RequestCounts
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.telemetry.access_log import AccessLog
 from gatekeeper.telemetry.metrics import Cell, Metrics
+from gatekeeper.telemetry.request_rates import RequestRates
 
 # How long open connections may be judged anew before traffic gets its turn.
 SLICE_SECONDS = 0.005
@@ -61,8 +63,8 @@ class Proxy:
     """The running proxy. ``snapshot`` is replaced by a reload; ``wall`` is the wall clock.
 
     ``last_reload`` is None before the first reload. ``connections_in_all`` and ``connections_from`` (an address) count
-    the connections of all processes. ``unacknowledged`` tells how many bytes of a transport the peer's kernel has not
-    acknowledged, None if that is unknown.
+    the connections of all processes, and ``request_rates`` their requests. ``unacknowledged`` tells how many bytes of a
+    transport the peer's kernel has not acknowledged, None if that is unknown.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Proxy:
         wall: Callable[[], float] = time.time,
         connections_in_all: Callable[[], int] | None = None,
         connections_from: Callable[[str], int] | None = None,
+        request_rates: RequestRates | None = None,
         unacknowledged: Callable[[asyncio.BaseTransport], int | None] | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -86,6 +89,7 @@ class Proxy:
         self.judge = Judge(loop, wall)
         self.local = LocalHandler(loop, wall, lambda: self.snapshot.invitations)
         self.expiry: Expiry[Connection] = Expiry(loop, wall, _judge_anew)
+        self.requests = RequestCounts(request_rates or RequestRates())
         self.draining = False
         self.last_reload: Reload | None = None
         self.connections: set[Connection] = set()

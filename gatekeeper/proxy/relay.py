@@ -240,6 +240,7 @@ class Relay:
         if self._upstream_slow:
             self.stream.resume_request(PauseReason.UPSTREAM)
         visit = self.visit
+        visit.proxy.requests.end(self)
         journal = visit.proxy.journal
         journal.forwarded(visit.visitor, self.head, self, journal.since(self.started))
 

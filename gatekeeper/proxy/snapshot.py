@@ -18,6 +18,7 @@ from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.host_trust import HostTrust
+from gatekeeper.proxy.request_limits import RequestLimits, request_limits
 from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
@@ -83,7 +84,7 @@ class Snapshot:
 
     ``documents`` are what the gate itself gives to everybody: path to JSON. ``invitations`` are what it gives to whom
     they are for, None where there are none. ``maintenance`` is set while the apps are closed. ``edits`` are what the
-    operator changes in responses, None for nothing.
+    operator changes in responses, ``request_limits`` what a client may ask in a time, None for nothing.
     """
 
     settings: Settings
@@ -98,6 +99,7 @@ class Snapshot:
     invitations: Invitations | None = None
     maintenance: Maintenance | None = None
     edits: ResponseEdits | None = None
+    request_limits: RequestLimits | None = None
     timeouts: Timeouts = field(init=False)
     blocks: BlockReader = field(init=False, repr=False)
     """``reader`` for requests that come in HTTP/2."""
@@ -268,6 +270,7 @@ def make_snapshot(
         invitations=invitations,
         maintenance=_maintenance(settings.maintenance, files),
         edits=_edits(settings),
+        request_limits=request_limits(limits),
     )
 
 

@@ -201,27 +201,38 @@ class Visit:
         return headers if edits is None else edits.own(headers)
 
     def send_error(
-        self, stream: ClientStream, head: RequestHead, status: int, detail: str, request_id: str, *, close: bool
+        self,
+        stream: ClientStream,
+        head: RequestHead,
+        status: int,
+        detail: str,
+        request_id: str,
+        *,
+        close: bool,
+        retry_after: int | None = None,
     ) -> int:
         """Answer with an error of the gate's own; ``close`` if no further request may follow on the connection.
 
-        Returns the number of bytes of content.
+        ``retry_after`` is in seconds. Returns the number of bytes of content.
         """
-        page = self._error_page(head, status, detail, request_id)
+        page = self._error_page(head, status, detail, request_id, retry_after)
         stream.send_own(page.status, page.headers, page.body, close=close)
         return len(page.body)
 
-    def _error_page(self, head: RequestHead, status: int, detail: str, request_id: str) -> Answer:
+    def _error_page(
+        self, head: RequestHead, status: int, detail: str, request_id: str, retry_after: int | None
+    ) -> Answer:
         """An error of the gate's own, in the form and language that the request asks for."""
         maintenance = self.snapshot.settings.maintenance if detail == MAINTENANCE.detail else None
-        passing = 1 if status == 503 else None
+        if status == 503:
+            retry_after = 1 if maintenance is None else int(maintenance.retry_after)
         return self.snapshot.pages.failed(
             status,
             detail,
             accept=head.block.get(b"accept").decode("latin-1"),
             language=head.block.get(b"accept-language").decode("latin-1"),
             request_id=request_id,
-            retry_after=passing if maintenance is None else int(maintenance.retry_after),
+            retry_after=retry_after,
             topic=None if maintenance is None else "maintenance",
             is_grpc=self.is_grpc(head),
         )

@@ -46,6 +46,7 @@ _FAILURES = {
     413: "too_large",
     414: "head_too_large",
     421: "misdirected",
+    429: "too_many",
     431: "head_too_large",
     502: "no_answer",
     503: "busy",

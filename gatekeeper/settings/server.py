@@ -16,6 +16,7 @@ from gatekeeper.settings.types import (
     ListenOrOff,
     LogTarget,
     Network,
+    RateOrOff,
     Size,
     SizeOrUnlimited,
     Text,
@@ -168,6 +169,18 @@ class LimitsSettings(Table):
     connections_per_ip: Count = Field(
         default=0,
         description="Open connections from one address; above, new ones are closed; 0 sets no limit.",
+    )
+    rate: RateOrOff = Field(
+        default=None,
+        examples=["50/s"],
+        description="Requests by certificate, or by address without one and on public routes; above: 429.",
+    )
+    rate_burst: Annotated[StrictInt, Field(ge=1)] = Field(
+        default=100, description="How many requests may come at once before limits.rate counts."
+    )
+    concurrent: Count = Field(
+        default=0,
+        description="Requests to apps at once, counted alike and by each worker; above: 429; 0 sets no limit.",
     )
     http2_streams: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
         default=100, description="Requests that an HTTP/2 connection may carry at once; above, they are to be repeated."

@@ -55,6 +55,16 @@ DurationOrOff = Annotated[
 ]
 """Seconds, None for "off"."""
 
+_RATE = 'a number of requests in a time, such as "50/s", "100/m" or "1000/h"'
+
+RateOrOff = Annotated[
+    float | None,
+    reads(either("off", units.parse_rate), f'{_RATE}, or "off"'),
+    writes(units.write_rate, none="off"),
+    schema("[0-9]{1,6}/[smh]", "off"),
+]
+"""A second's share, None for "off"."""
+
 Size = Annotated[int, reads(units.parse_size, _SIZE), writes(units.write_size), schema(_SIZE_PATTERN)]
 """Bytes."""
 

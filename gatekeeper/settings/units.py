@@ -6,6 +6,9 @@ _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_00
 _DURATION = re.compile(r"(?:[0-9]{1,12}(?:ms|s|m|h|d))+", re.ASCII)
 _PART = re.compile(r"([0-9]+)(ms|s|m|h|d)", re.ASCII)
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_RATE = re.compile(r"([0-9]{1,6})/([smh])", re.ASCII)
+
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _SIZE = re.compile(r"([0-9]{1,12})(B|KiB|MiB|GiB|TiB)", re.ASCII)
 
@@ -25,6 +28,23 @@ def write_duration(seconds: float) -> str:
         if rest == 0 and (number > 1 or unit == "s" or (number and unit == "h")):
             return f"{number}{unit}"
     return f"{left}ms"
+
+
+def parse_rate(text: str) -> float:
+    """Requests a second of ``"50/s"``, ``"100/m"`` or ``"1000/h"``; else a bare ValueError."""
+    match = _RATE.fullmatch(text)
+    if match is None or not int(match[1]):
+        raise ValueError
+    return int(match[1]) / _SECONDS[match[2]]
+
+
+def write_rate(rate: float) -> str:
+    """The text that `parse_rate` reads back, by the shortest time of which it is a whole number."""
+    unit, number = next(
+        ((unit, round(rate * seconds)) for unit, seconds in _SECONDS.items() if abs(rate * seconds % 1) < 1e-9),
+        ("h", round(rate * 3600)),
+    )
+    return f"{number}/{unit}"
 
 
 def parse_size(text: str) -> int:

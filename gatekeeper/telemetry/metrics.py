@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from gatekeeper.gate.verdict import Reason
-from gatekeeper.telemetry import refusal_history
+from gatekeeper.telemetry import refusal_history, request_rates
 from gatekeeper.telemetry.address_counts import CELLS, AddressCounts, count_in_all
 from gatekeeper.telemetry.refusal_history import RefusalHistory
+from gatekeeper.telemetry.request_rates import RequestRates
 
 # Seconds; the buckets that Prometheus' own client libraries begin with. One more counts what is longer.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -57,6 +58,7 @@ class Cell(IntEnum):
     UPGRADES_FAILED = _NAMED + 11
     HTTP2_REQUESTS = _NAMED + 12
     HTTP2_CONNECTIONS = _NAMED + 13
+    RATE_LIMITED = _NAMED + 14
 
 
 # What is open at the moment: none of it is when the worker is gone.
@@ -210,6 +212,7 @@ class Totals:
     http2_connections: int
     tunnels: int
     lost_lines: int
+    rate_limited: int
     restarts: int
     expiring_clients: int
 
@@ -222,6 +225,8 @@ class Ledger:
         view = memoryview(self._memory)
         every = [Metrics(view[start * _ROW * 8 : (start + 1) * _ROW * 8]) for start in range(rows + 1)]
         self._own, self.rows = every[0], tuple(every[1:])
+        # Of its own, so that a gate without limits never touches it.
+        self.request_rates = RequestRates(memoryview(mmap.mmap(-1, request_rates.CELLS * 8)).cast("Q"))
 
     @property
     def started(self) -> float:
@@ -310,6 +315,7 @@ class Ledger:
             http2_connections=self._sum(Cell.HTTP2_CONNECTIONS),
             tunnels=self._sum(Cell.TUNNELS),
             lost_lines=self._sum(Cell.LOST_LINES),
+            rate_limited=self._sum(Cell.RATE_LIMITED),
             expiring_clients=self._sum(Cell.EXPIRING_CLIENTS),
             restarts=self._own.count(Cell.RESTARTS),
         )

@@ -37,7 +37,7 @@ LAYERS = (
 FLOORS = (
     {"crl_folder", "deadline", "forwarding", "states", "websocket", "upstream.health"},
     {"crl_sources", "streams"},
-    {"expiry", "host_trust", "ocsp", "revocations", "upstream.http1", "upstream.http2"},
+    {"expiry", "host_trust", "ocsp", "request_limits", "revocations", "upstream.http1", "upstream.http2"},
     {"upstream.endpoint", "upstream.http2_stream"},
     {"upstream.http2_endpoint"},
     {"upstream.endpoints"},

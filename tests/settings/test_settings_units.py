@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.settings.units import parse_duration, parse_size, write_duration, write_size
+from gatekeeper.settings.units import parse_duration, parse_rate, parse_size, write_duration, write_rate, write_size
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,19 @@ def test_a_written_size_reads_back(size: int) -> None:
 def test_a_size_is_written_in_the_largest_unit_that_divides_it(size: int, text: str) -> None:
     """So that 32768 is shown as it was configured."""
     assert write_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("50/s", 50.0), ("1/s", 1.0), ("90/m", 1.5), ("100/m", 100 / 60), ("1/h", 1 / 3600)]
+)
+def test_a_rate_is_read_and_written(text: str, rate: float) -> None:
+    """Requests in a second, a minute or an hour."""
+    assert parse_rate(text) == rate
+    assert write_rate(rate) == text
+
+
+@pytest.mark.parametrize("text", ["0/s", "1/d", "1", "/s", "-1/s", "1.5/s", "1 /s", "1/s ", "1000000/s0"])
+def test_what_is_no_rate(text: str) -> None:
+    """Nothing a day, and nothing that is no whole number."""
+    with pytest.raises(ValueError, match=r"^$"):
+        parse_rate(text)

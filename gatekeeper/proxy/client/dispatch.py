@@ -5,8 +5,10 @@ from gatekeeper.gate.routes import LocalRoute, StaticDocument
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.local_request import LocalRequest
+from gatekeeper.proxy.request_limits import RequestLimits, client_of
 from gatekeeper.proxy.streams import ClientStream, RequestHandler
 from gatekeeper.proxy.visit import Visit
+from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
 
@@ -28,10 +30,18 @@ def dispatch(
         decision = authorizer.decide(head.method, head.block.host, head.target, preflight)
     if isinstance(decision, Forward) and decision.route.networks:
         decision = asked_from(decision, visit.address)
+    client = ""
+    if visit.snapshot.request_limits is not None:
+        client = client_of(authorizer, decision, visit.address)
+        if _is_limited(stream, visit, visit.snapshot.request_limits, client, head, now):
+            return None
     if isinstance(decision, Forward):
         if decision.identity is None:
             visit.go_unnamed()
-        return Exchange(stream, visit, head, decision, now)
+        exchange = Exchange(stream, visit, head, decision, now)
+        if client:
+            visit.proxy.requests.begin(exchange, client)
+        return exchange
     if isinstance(decision, LocalRoute):
         return LocalRequest(stream, visit, head, authorizer.identity, now)
     if isinstance(decision, Denied):
@@ -56,3 +66,19 @@ def _refuse(stream: ClientStream, visit: Visit, head: RequestHead, refusal: Refu
     page = visit.refusal_page(head, refusal, request_id, now)
     stream.refuse(page.status, page.headers, page.body)
     visit.proxy.journal.refused(visit.visitor, head, refusal, len(page.body), request_id, now)
+
+
+def _is_limited(
+    stream: ClientStream, visit: Visit, limits: RequestLimits, client: str, head: RequestHead, now: float
+) -> bool:
+    """Whether the client has sent too many requests, and has been told so: 429 (RFC 6585, 4)."""
+    proxy = visit.proxy
+    wait = proxy.requests.wait(limits, client, proxy.loop.time())
+    if not wait:
+        return False
+    request_id, detail = visit.next_request_id(), "Too many requests."
+    sent = visit.send_error(stream, head, 429, detail, request_id, close=False, retry_after=wait)
+    proxy.metrics.change(Cell.RATE_LIMITED, 1)
+    proxy.journal.answered(visit.visitor, head, 429, sent, request_id, now, detail)
+    stream.finished()
+    return True
