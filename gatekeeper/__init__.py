@@ -16,6 +16,8 @@ The folders are the architecture. A module imports from its own package and from
     the folder of invitations: written by the administrator, handed out once by the gate.
 ``config``
     TOML to settings, every mistake at once; settings to documentation; a file to start from.
+``acme``
+    certificates for the gate itself, ordered from an ACME directory.
 ``tls``
     handshakes that complete for every certificate; the only place that touches OpenSSL's C side.
 ``ca``

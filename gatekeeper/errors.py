@@ -7,6 +7,7 @@
     ├── ConfigurationError    the configuration has mistakes; lists all of them (exit 2)
     ├── StartError            the configuration is valid, but the gate cannot start: port in use … (exit 1)
     ├── AuthorityError        a ``gatekeeper ca`` command cannot be carried out (exit 1)
+    ├── ACMEError             a directory gives no certificate; it is asked again later
     ├── InvitationError       the folder of invitations, or one in it, cannot be used (exit 1; 503 for a visitor)
     ├── MessageError          the peer's HTTP is wrong; carries the status to answer with
     ├── HTTP2Error            the peer's HTTP/2 is wrong beyond one stream; the connection ends
@@ -142,3 +143,7 @@ class PlainHTTPError(TLSError):
 
 class BindingError(GatekeeperError):
     """The OpenSSL that Python runs on cannot be used directly, or does not behave as expected."""
+
+
+class ACMEError(GatekeeperError):
+    """An ACME directory gives no certificate, or cannot be asked."""

@@ -26,8 +26,7 @@ _ADMIN = re.compile(r"gatekeeper: admin on http://(.+):(\d+)")
 CONFIGURATION = """\
 [server]
 listen = {listen}
-certificate = "server.crt"
-key = "server.key"
+{certificate}
 {server}
 [client_auth]
 ca = "ca.crt"
@@ -56,6 +55,7 @@ def until(condition: Callable[[], object]) -> None:
 # What stands in braces above, where a test does not say otherwise.
 DEFAULTS = {
     "listen": '"127.0.0.1:0"',
+    "certificate": 'certificate = "server.crt"\nkey = "server.key"',
     "server": "",
     "client_auth": "",
     "app": "",

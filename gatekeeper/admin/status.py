@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 from gatekeeper import __version__
+from gatekeeper.acme.report import report
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
 from gatekeeper.proxy.crl_sources import wanted_urls
@@ -123,6 +124,7 @@ class Status:
             "certificates": list(certificate_fields(snapshot, now)),
             "crls": list(crl_fields(snapshot, now)),
             "crl_fetches": list(crl_fetch_fields(snapshot)),
+            "acme": _acme(snapshot),
             "upstreams": [
                 {
                     "name": name,
@@ -187,6 +189,10 @@ class Status:
         if self._proxy.snapshot.invitations is not None:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
             yield from _family(name, "counter", text, "event", totals.invitations.items())
+        if (orders := report(self._proxy.snapshot.settings)) is not None:
+            results = [("issued", orders.state.issued), ("failed", orders.state.failed)]
+            text = "Certificates that were ordered, and attempts that failed, by all who share acme.folder."
+            yield from _family("gatekeeper_acme_orders_total", "counter", text, "result", results)
         yield from _single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
         name, text = "gatekeeper_connections_by_protocol", "Open connections by version of HTTP."
         open_ones = {"HTTP/1": totals.connections - totals.http2_connections, "HTTP/2": totals.http2_connections}
@@ -240,6 +246,22 @@ def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any
             "not_after": _iso(certificate.not_after),
             "days_left": int((certificate.not_after - now) // _DAY),
         }
+
+
+def _acme(snapshot: Snapshot) -> dict[str, Any] | None:
+    found = report(snapshot.settings)
+    if found is None:
+        return None
+    state = found.state
+    return {
+        "names": list(found.names),
+        "not_after": _iso(found.ends) if found.ends else None,
+        "directory": state.directory or None,
+        "renew_at": _iso(state.renew_at) if state.renew_at else None,
+        "failures": state.failures,
+        "retry_at": _iso(state.retry_at) if state.failures else None,
+        "error": state.error or None,
+    }
 
 
 def crl_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:

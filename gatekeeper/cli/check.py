@@ -9,6 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from gatekeeper.acme.report import doubts
 from gatekeeper.admin.status import certificate_fields, crl_fields, protocols
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import WRONG_USAGE, Commands
@@ -49,7 +50,7 @@ def _check(options: argparse.Namespace) -> int:
         print_json(_as_json(path, settings, snapshot, now))
         return 0
     show(_summary(path, settings, snapshot, now))
-    for warning in snapshot.warnings(now):
+    for warning in (*snapshot.warnings(now), *doubts(settings)):
         show(Text(f"warning: {warning}", style="yellow"))
     show(Text("The configuration is right.", style="green"))
     return 0
@@ -78,6 +79,7 @@ def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
         "configuration": str(path),
         "listen": [f"https://{address}" for address in settings.server.listen],
         "protocols": protocols(settings),
+        "redirect": [f"http://{address}" for address in settings.server.redirect],
         "admin": f"http://{settings.admin.listen}" if settings.admin.listen else None,
         "certificates": list(certificate_fields(snapshot, now)),
         "crls": list(crl_fields(snapshot, now)),
@@ -86,7 +88,7 @@ def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
             for name, upstream in settings.every_upstream.items()
         ],
         "routes": [_route_fields(route) for route in snapshot.routes.all],
-        "warnings": snapshot.warnings(now),
+        "warnings": [*snapshot.warnings(now), *doubts(settings)],
     }
 
 
@@ -108,11 +110,15 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
     table.add_row("configuration", str(path))
     for address in settings.server.listen:
         table.add_row("listens on", f"https://{address}")
+    for address in settings.server.redirect:
+        table.add_row("redirects on", f"http://{address}")
     table.add_row("speaks", " and ".join(protocols(settings)))
     table.add_row("admin on", f"http://{settings.admin.listen}" if settings.admin.listen else "off")
     for named in snapshot.tls.names.all:
         names = f" for {', '.join(named.names)}{'' if named.ask else ', asks no visitor for one'}"
         table.add_row("certificate", f"{certificate_line(named.certificate, now)}{names * bool(named.names)}")
+    if settings.acme is not None:
+        table.add_row("ordered", f"{', '.join(settings.acme_names)} by {settings.acme.challenge}")
     for authority in snapshot.tls.authorities:
         table.add_row("trusted CA", certificate_line(authority, now))
     for one in snapshot.policy.revocations.every if snapshot.policy.revocations else ():

@@ -8,6 +8,7 @@ from typing import Any
 from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.config.source import KeyPath
 from gatekeeper.settings.access import ClientAuthSettings, RouteSettings
+from gatekeeper.settings.acme import ACMESettings
 from gatekeeper.settings.addresses import Address, ListenAddress, quoted
 from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.settings.server import AdminSettings, ServerSettings
@@ -52,6 +53,15 @@ def _collide(first: ListenAddress, second: ListenAddress) -> bool:
 def _tls_versions(server: ServerSettings) -> Problems:
     if server.min_tls > server.max_tls:
         yield ("server", "max_tls"), f"is older than server.min_tls ({server.min_tls}), so nobody could connect"
+
+
+def _acme(server: ServerSettings, acme: ACMESettings | None, routes: tuple[RouteSettings, ...]) -> Problems:
+    if acme is None:
+        return
+    if acme.challenge == "http-01" and not server.redirect:
+        yield ("acme", "challenge"), 'needs port 80 for http-01: write redirect = "0.0.0.0:80" in [server]'
+    if not acme.domains and not any(route.hosts for route in routes):
+        yield ("acme", "domains"), "is missing, and no route has hosts that could be taken instead"
 
 
 def _group_without_user(server: ServerSettings) -> Problems:
@@ -149,6 +159,7 @@ def _identity_headers(identity: IdentitySettings) -> Problems:
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Problems]], ...] = (
     (("server", "admin"), _listeners),
     (("server",), _tls_versions),
+    (("server", "acme", "routes"), _acme),
     (("server",), _group_without_user),
     (("client_auth",), _revocation),
     (("client_auth",), _hosts_of_authorities),

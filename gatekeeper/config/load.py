@@ -7,7 +7,7 @@ does the key fit) is not checked here but where they are opened, which reports b
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from gatekeeper.config.checks import contradictions
-from gatekeeper.config.messages import message_for
+from gatekeeper.config.messages import message_for, missing_key
 from gatekeeper.config.source import KeyPath, Source, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
@@ -153,14 +153,25 @@ def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[
 def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Problem]]:
     """The settings, if the tables are right one by one, and all that is wrong."""
     document = {"server": {}, "client_auth": {}} | document  # so that each missing key in them is named
+    unnamed = list(_without_certificate(document))
     try:
         settings = Settings.model_validate(document, context=loading)
     except ValidationError as error:
         found = [message_for(one) for one in _told_once(error.errors(include_url=False))]
         problems = [(_as_written(document, where), message) for where, message in found]
         tables = _sound_tables(document, {where[0] for where, _ in problems if where}, loading)
-        return None, [*problems, *contradictions(tables)]
-    return settings, list(contradictions(dict(settings)))
+        return None, [*unnamed, *problems, *contradictions(tables)]
+    return settings, [*unnamed, *contradictions(dict(settings))]
+
+
+def _without_certificate(document: dict[str, Any]) -> Iterator[Problem]:
+    """The server's certificate and its key may be missing together, if the gate orders one itself (``[acme]``)."""
+    server = document["server"]
+    if not isinstance(server, dict) or ("acme" in document and not server.keys() & {"certificate", "key"}):
+        return
+    for name in ("certificate", "key"):
+        if name not in server:
+            yield ("server", name), missing_key(("server", name))
 
 
 def _told_once(errors: list[ErrorDetails]) -> list[ErrorDetails]:

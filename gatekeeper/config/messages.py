@@ -25,7 +25,7 @@ def _words(where: KeyPath, error: ErrorDetails) -> str:
         case "extra_forbidden":
             return _unknown(where)
         case "missing":
-            return _missing(where)
+            return missing_key(where)
         case "literal_error":
             return f"should be {context['expected']}{got}".replace("'", '"')
         case "bool_type":
@@ -50,7 +50,8 @@ def _list_of_tables(where: KeyPath) -> str:
     return f"should be a list of tables: {where[-1]} = [{{ … }}]"
 
 
-def _missing(where: KeyPath) -> str:
+def missing_key(where: KeyPath) -> str:
+    """That a key is missing, with an example."""
     table, name = table_at(where[:-1]), str(where[-1])
     examples = table.named_fields()[name].examples if table is not None else None
     return f"is missing; write for example: {name} = {shown(examples[0])}" if examples else "is missing"

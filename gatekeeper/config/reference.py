@@ -22,7 +22,7 @@ from gatekeeper.settings.validation import OneOrMany
 _WIDTH = 118
 
 # Keys without a default that an example cannot do without.
-_WRITTEN = {"upstream.url"}
+_WRITTEN = {"upstream.url", "server.certificate", "server.key"}
 
 _HEAD = """\
 Every key that gatekeeper knows, with its default and its meaning. A key that is commented out has no default; what

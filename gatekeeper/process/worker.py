@@ -28,6 +28,7 @@ from gatekeeper.process.listeners import port_of
 from gatekeeper.process.malloc import keep_large_buffers
 from gatekeeper.process.privileges import Account, become
 from gatekeeper.process.reload import Reloader
+from gatekeeper.process.renewing import Renewing
 from gatekeeper.process.sealed_files import receive
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.workers import Command
@@ -143,6 +144,7 @@ class _Worker:
             self._metrics.set(Cell.STATE, RowState.DRAINING)
             await self._drain(command)
             self._reloader.stop()
+            self._renewing.stop()
             await self._end()
 
     async def _begin(self) -> None:
@@ -169,6 +171,7 @@ class _Worker:
             connections_from=ledger.connections_from,
             request_rates=ledger.request_rates,
         )
+        self._renewing = Renewing(lambda: proxy.snapshot.settings)
         self._acceptors = [Acceptor(proxy, context.visitors, shared=context.shared)]
         if context.redirect:
             speak = partial(RedirectConnection, port=port_of(context.visitors))
@@ -193,6 +196,7 @@ class _Worker:
         self._heartbeat()
         self._send(ready=True)
         # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
+        self._renewing.start()
         reloader.start(snapshot, watching=context.account is None)
         self._fetcher.start()
 
@@ -298,6 +302,7 @@ class _Worker:
         self._call(self._proxy.renew, snapshot)
         self._call(in_force.set)
         in_force.wait(IN_FORCE_SECONDS)
+        self._renewing.look()
 
     def _report(self, reload: Reload) -> None:
         self._call(self._reloaded, reload)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.addresses import within
 from gatekeeper.gate.certificate import Certificate
@@ -23,11 +24,12 @@ from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
+from gatekeeper.settings.acme import ACMESettings
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 from gatekeeper.settings.identity import JWTSettings
 from gatekeeper.settings.tables import Settings
 from gatekeeper.tls.build import build_context
-from gatekeeper.tls.context import Mode, ServerContext
+from gatekeeper.tls.context import Challenges, Mode, ServerContext
 from gatekeeper.tls.files import AuthorityFiles, ServerFiles
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.http2.requests import BlockReader
@@ -203,14 +205,14 @@ def build_snapshot(
 ) -> Snapshot:
     """Load every file that the settings name; ConfigurationError with all that is wrong."""
     server, client_auth = settings.server, settings.client_auth
+    default, *certificates = _server_files(settings)
     tls = build_context(
-        certificate=server.certificate,
-        key=server.key,
-        key_passphrase_file=server.key_passphrase_file,
-        certificates=[
-            ServerFiles(f"server.certificates[{index}]", one.certificate, one.key, one.key_passphrase_file, one.ask)
-            for index, one in enumerate(server.certificates)
-        ],
+        certificate=default.certificate,
+        key=default.key,
+        key_passphrase_file=default.key_passphrase_file,
+        placeholder=default.placeholder,
+        certificates=certificates,
+        challenges=_challenges(settings.acme),
         ca=client_auth.ca,
         hosts=[
             AuthorityFiles(f"client_auth.hosts[{index}]", one.hosts, one.ca)
@@ -230,6 +232,26 @@ def build_snapshot(
     if closed:
         raise ConfigurationError(*(Mistake(key, message) for key, message in closed))
     return make_snapshot(settings, tls, upstreams, files)
+
+
+def _server_files(settings: Settings) -> list[ServerFiles]:
+    """The server certificates, the default first."""
+    server, acme = settings.server, settings.acme
+    found = []
+    if server.certificate is not None and server.key is not None:
+        found.append(ServerFiles("server", server.certificate, server.key, server.key_passphrase_file))
+    if acme is not None:
+        file = ACMEFolder(acme.folder).certificate
+        found.append(ServerFiles("acme", file, file, placeholder=settings.acme_names))
+    found += [
+        ServerFiles(f"server.certificates[{index}]", one.certificate, one.key, one.key_passphrase_file, one.ask)
+        for index, one in enumerate(server.certificates)
+    ]
+    return found
+
+
+def _challenges(acme: ACMESettings | None) -> Challenges | None:
+    return ACMEFolder(acme.folder).challenge_certificate if acme and acme.challenge == "tls-alpn-01" else None
 
 
 def make_snapshot(

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gatekeeper.settings.acme import ACME_CERTIFICATE, ACMESettings
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.upstream import UpstreamSettings
 
@@ -29,6 +30,10 @@ class FileReader:
     def locate(self, path: Path) -> Path:
         """The path to open in place of ``path``, for libraries that open files themselves."""
         return Path(f"/proc/self/fd/{self.descriptors.get(path, 'none')}") if self.descriptors else path
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is such a file."""
+        return path in self.descriptors if self.descriptors else path.exists()
 
     def read(self, path: Path, limit: int) -> bytes:
         """The content of a file of at most ``limit`` bytes that is not blank; else UnreadableFileError."""
@@ -78,7 +83,11 @@ def _stamp(path: Path) -> FileStamp:
 def files_of(settings: Settings) -> Iterator[Path]:
     """Every file that these settings name and that is read when they are loaded."""
     server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
-    yield from (server.certificate, server.key, *auth.ca, *auth.crl_files)
+    if server.certificate is not None and server.key is not None:
+        yield from (server.certificate, server.key)
+    if settings.acme is not None:
+        yield from acme_files(settings.acme)
+    yield from (*auth.ca, *auth.crl_files)
     if auth.crl_folder is not None:
         yield auth.crl_folder  # its time changes when a list in it does, see `proxy.crl_folder`
     for host in auth.hosts:
@@ -95,6 +104,11 @@ def files_of(settings: Settings) -> Iterator[Path]:
         yield settings.maintenance.file
     for upstream in settings.every_upstream.values():
         yield from upstream_files(upstream)
+
+
+def acme_files(acme: ACMESettings) -> Iterator[Path]:
+    """The certificate that is ordered. What only the orders themselves need is read when one is made."""
+    yield acme.folder / ACME_CERTIFICATE
 
 
 def upstream_files(upstream: UpstreamSettings) -> Iterator[Path]:

@@ -37,11 +37,14 @@ class ServerSettings(Table):
         examples=["0.0.0.0:80"],
         description="Where to speak plain HTTP, only to send visitors to https: an address, or a list of them.",
     )
-    certificate: File = Field(
+    certificate: File | None = Field(
+        default=None,
         examples=["fullchain.pem"],
-        description="The HTTPS certificate that visitors see, PEM, with its chain; from Let's Encrypt or elsewhere.",
+        description="The HTTPS certificate that visitors see, PEM, with its chain; may be left out with [acme].",
     )
-    key: File = Field(examples=["privkey.pem"], description="The private key of that certificate, PEM.")
+    key: File | None = Field(
+        default=None, examples=["privkey.pem"], description="The private key of that certificate, PEM."
+    )
     key_passphrase_file: File | None = Field(
         default=None,
         examples=["key-passphrase.txt"],

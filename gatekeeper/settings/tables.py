@@ -23,6 +23,7 @@ from gatekeeper.settings.access import (
     ResponseSettings,
     RouteSettings,
 )
+from gatekeeper.settings.acme import ACMESettings
 from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.settings.server import (
     AdminSettings,
@@ -50,11 +51,18 @@ class Settings(Table):
     refusal: RefusalSettings = Field(default_factory=RefusalSettings)
     maintenance: MaintenanceSettings | None = None
     invitations: InvitationsSettings | None = None
+    acme: ACMESettings | None = None
     admin: AdminSettings = Field(default_factory=AdminSettings)
     readiness: ReadinessSettings = Field(default_factory=ReadinessSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     timeouts: TimeoutsSettings = Field(default_factory=TimeoutsSettings)
     limits: LimitsSettings = Field(default_factory=LimitsSettings)
+
+    @property
+    def acme_names(self) -> tuple[str, ...]:
+        """The names of the certificate that ``[acme]`` orders: its own, or the hosts of all routes."""
+        own = self.acme.domains if self.acme is not None else ()
+        return own or tuple(dict.fromkeys(host for route in self.routes for host in route.hosts))
 
     @property
     def every_upstream(self) -> Mapping[str, UpstreamSettings]:

@@ -1,14 +1,21 @@
 """From files to a `ServerContext`; every mistake at once, and no way around a missing authority."""
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from gatekeeper.errors import BindingError, ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import urgency
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.tls.context import HostAuthorities, ServerContext, choose_by_name, new_ssl_context, resume_sessions
+from gatekeeper.tls.context import (
+    Challenges,
+    HostAuthorities,
+    ServerContext,
+    choose_by_name,
+    new_ssl_context,
+    resume_sessions,
+)
 from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, ServerFiles
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
@@ -22,7 +29,9 @@ def build_context(
     certificate: Path,
     key: Path,
     key_passphrase_file: Path | None = None,
+    placeholder: tuple[str, ...] = (),
     certificates: Sequence[ServerFiles] = (),
+    challenges: Challenges | None = None,
     ca: Sequence[Path],
     hosts: Sequence[AuthorityFiles] = (),
     min_tls: str = "1.2",
@@ -39,7 +48,8 @@ def build_context(
     """Read the files and make the TLS of a listener. ConfigurationError with every mistake that was found.
 
     The arguments are the settings ``server.certificate``, ``server.key``, … and ``client_auth.ca`` of the same names;
-    ``certificates`` are further ones, for the host names that they carry.
+    ``certificates`` are further ones, for the host names that they carry. While there is no file ``certificate``, a
+    self-signed one for the names in ``placeholder`` stands in; ``challenges`` has the answers to tls-alpn-01.
     Exactly the certificates in ``ca`` are trusted, never the system's, and without any nothing is built. On ``hosts``
     it is those of the host instead. ``now`` (seconds since the epoch) is for warnings only. Where ``binding`` raises
     BindingError, the result is in the mode ALERTS_ONLY.
@@ -51,7 +61,7 @@ def build_context(
         for one in hosts
     ]
     everyone = list({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
-    default = ServerFiles("server", certificate, key, key_passphrase_file)
+    default = ServerFiles("acme" if placeholder else "server", certificate, key, key_passphrase_file, True, placeholder)
     named = _load_certificates(files, (default, *certificates), context, everyone, http2=http2)
     if not authorities and not files.mistakes:
         files.mistakes.append(
@@ -59,7 +69,7 @@ def build_context(
         )
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
-    warnings = list(_warnings([one.certificate for one in named], everyone, now))
+    warnings = files.warnings + list(_warnings([one.certificate for one in named], everyone, now))
     names = _names(authorities, warnings) if advertise_ca else []
     openssl, reason = _bind(binding, context, names, (certificate_size, depth))
     if openssl is None:
@@ -71,8 +81,11 @@ def build_context(
         for one, some in zip(hosts, of_hosts, strict=True)
         for host in one.hosts
     }
-    if len(named) > 1 or advertised:
-        _choose_by_name(server_names, openssl, names, advertised, warnings)
+    if challenges is not None and openssl is None:
+        raise ConfigurationError(Mistake("acme.challenge", f"cannot be tls-alpn-01, because {reason}"))
+    if len(named) > 1 or advertised or challenges is not None:
+        _prepare_names(server_names, openssl, names, warnings)
+        choose_by_name(server_names, openssl, advertised, challenges)
     return ServerContext(
         context,
         openssl,
@@ -133,11 +146,10 @@ def _load_certificates(
     return tuple(found)
 
 
-def _choose_by_name(
+def _prepare_names(
     names: ServerNames,
     openssl: OpenSSL | None,
     advertised: Sequence[bytes],
-    advertised_to: Mapping[str, Sequence[bytes]],
     warnings: list[str],
 ) -> None:
     if openssl is None:
@@ -146,7 +158,7 @@ def _choose_by_name(
     else:
         for one in names.all[1:]:
             openssl.advertise(one.context, advertised)
-    choose_by_name(names, openssl, advertised_to)
+            openssl.complete_every_handshake(one.context)
 
 
 def _resume(

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 
+from gatekeeper.acme.tls_alpn import PROTOCOL
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
@@ -60,6 +62,8 @@ def _depends_on_the_path(error: VerifyError) -> bool:
     return error.depth > 0 or error.code not in _OF_THE_LEAF
 
 
+Challenges = Callable[[str], Path | None]
+"""The file with the answer to a tls-alpn-01 challenge for a server name, None if there is none."""
 _NO_HOSTS: Mapping[str, Sequence[bytes]] = {}
 
 
@@ -241,20 +245,45 @@ def resume_sessions(context: ssl.SSLContext, openssl: OpenSSL, authorities: Iter
     context.sni_callback = settle
 
 
+def _challenge_context(file: Path | None) -> ssl.SSLContext | None:
+    """RFC 8737, 3: the certificate for the challenge, and its protocol by ALPN; None if there is none any more."""
+    if file is None:
+        return None
+    context = new_ssl_context()
+    context.set_alpn_protocols([PROTOCOL])
+    try:
+        context.load_cert_chain(file)
+    except (OSError, ssl.SSLError):
+        return None
+    return context
+
+
 def choose_by_name(
-    names: ServerNames, openssl: OpenSSL | None, advertised: Mapping[str, Sequence[bytes]] = _NO_HOSTS
+    names: ServerNames,
+    openssl: OpenSSL | None,
+    advertised: Mapping[str, Sequence[bytes]] = _NO_HOSTS,
+    challenges: Challenges | None = None,
 ) -> None:
     """Show each visitor the certificate for the host that it asks for, and ask no certificate of it where
     `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked. What `resume_sessions` does stays.
 
-    ``advertised`` are hosts for which other authorities are named to clients, as DER.
+    ``advertised`` are hosts for which other authorities are named to clients, as DER. ``challenges`` has the answers
+    to tls-alpn-01, for clients that offer `PROTOCOL` alone.
     """
     first = names.all[0]
+    if challenges is not None and openssl is not None:
+        openssl.remember_alpn(first.context)
     before = first.context.sni_callback
 
     def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         if before is not None:
             before(connection, name, context)  # type: ignore[arg-type]  # a connection without SNI has None
+        if challenges is not None and openssl is not None and name and openssl.offers_alone(PROTOCOL):
+            answer = _challenge_context(challenges(name))
+            if answer is not None:
+                connection.context = answer
+                openssl.ask_for_no_certificate(connection)
+                return
         chosen = names.find(name)
         if chosen is not first:
             connection.context = chosen.context

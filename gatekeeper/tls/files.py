@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.acme.tls_alpn import placeholder
 from gatekeeper.errors import Mistake
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.settings.files import FileReader, UnreadableFileError
+from gatekeeper.tls.memory_file import as_file
 from gatekeeper.x509 import pem
 from gatekeeper.x509.certificate import (
     BASIC_CONSTRAINTS,
@@ -38,6 +40,8 @@ class ServerFiles:
     key: Path
     key_passphrase_file: Path | None = None
     ask: bool = True
+    placeholder: tuple[str, ...] = ()
+    """Names to make a self-signed certificate for while there is no file yet (``[acme]``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Files:
 
     def __init__(self, reader: FileReader) -> None:
         self.mistakes: list[Mistake] = []
+        self.warnings: list[str] = []
         self._reader = reader
 
     def certificates(self, key: str, path: Path) -> list[Certificate]:
@@ -99,6 +104,8 @@ class Files:
 
         The chain is returned; it is empty if a mistake was found in it.
         """
+        if files.placeholder and not self._reader.exists(files.certificate):
+            return self._placeholder(context, files)
         chain = self.certificates(f"{files.where}.certificate", files.certificate)
         content = self._read(f"{files.where}.key", files.key)
         passphrase = self._passphrase(files) if files.key_passphrase_file else b""
@@ -114,6 +121,16 @@ class Files:
         elif chain:
             self._load(context, files, passphrase)
         return chain
+
+    def _placeholder(self, context: ssl.SSLContext, files: ServerFiles) -> list[Certificate]:
+        self.warnings.append(
+            f"there is no {files.certificate} yet, so visitors of {', '.join(files.placeholder)} meet a self-signed "
+            "certificate until a directory has given one"
+        )
+        content = placeholder(list(files.placeholder))
+        with as_file(content) as path:
+            context.load_cert_chain(path)
+        return [read_certificate(der) for der in pem.blocks(content, pem.CERTIFICATE_LABELS)]
 
     def _load(self, context: ssl.SSLContext, files: ServerFiles, passphrase: bytes) -> None:
         try:

@@ -4,13 +4,14 @@ import ctypes
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from ctypes import c_char_p, c_int, c_long, c_uint64, c_ulong, c_void_p
+from ctypes import c_char_p, c_int, c_long, c_uint, c_uint64, c_ulong, c_void_p
 from typing import Any
 
 from gatekeeper.errors import BindingError
 
 VerifyCallback = ctypes.CFUNCTYPE(c_int, c_int, c_void_p)
 CertificateCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p)
+HelloCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
 InfoCallback = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_int)
 IssuedCallback = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p)
 
@@ -28,6 +29,8 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, VerifyCallback)),
     ("SSL_CTX_set_cert_verify_callback", None, (c_void_p, CertificateCallback, c_void_p)),
     ("SSL_set_verify", None, (c_void_p, c_int, c_void_p)),
+    ("SSL_CTX_set_client_hello_cb", None, (c_void_p, HelloCallback, c_void_p)),
+    ("SSL_client_hello_get0_ext", c_int, (c_void_p, c_uint, c_void_p, c_void_p)),
     ("SSL_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("X509_STORE_CTX_get_error", c_int, (c_void_p,)),

@@ -19,6 +19,7 @@ from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.libssl import (
     NEW_TICKET,
     CertificateCallback,
+    HelloCallback,
     InfoCallback,
     IssuedCallback,
     LibSSL,
@@ -26,6 +27,8 @@ from gatekeeper.tls.libssl import (
     check_layout,
 )
 
+_HELLO_SUCCESS = 1  # SSL_CLIENT_HELLO_SUCCESS
+_EXT_ALPN = 16  # TLSEXT_TYPE_application_layer_protocol_negotiation (openssl/tls1.h)
 _VERIFY_NONE = 0x00  # SSL_VERIFY_NONE: ask for none
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
 _CTRL_MODE = 33  # openssl/ssl.h
@@ -68,6 +71,7 @@ class _Running(threading.local):
     `OpenSSL.verify_by_keys`.
     """
 
+    alpn: bytes = b""
     found: list[VerifyError] | None = None
     refuse: Refuse | None = None
     refused: bool = False
@@ -88,6 +92,7 @@ class OpenSSL:
         self._running = _Running()
         self._callback = VerifyCallback(self._on_verify)
         self._certificate_callback = CertificateCallback(self._on_certificates)
+        self._hello_callback = HelloCallback(self._on_hello)
         self._info_callback = InfoCallback(self._on_message)
         self._issued_callback = IssuedCallback(self._on_issued)
 
@@ -153,6 +158,19 @@ class OpenSSL:
         for der in authorities:
             with self._libssl.certificate(der) as certificate:
                 self._call["SSL_add_client_CA"](pointer, certificate)
+
+    def remember_alpn(self, context: ssl.SSLContext) -> None:
+        """Have `offers_alone` know what a client offers (SSL_CTX_set_client_hello_cb(3)); Python tells nobody."""
+        pointer = self._libssl.context_pointer(context)
+        self._call["SSL_CTX_set_client_hello_cb"](pointer, self._hello_callback, None)
+
+    def offers_alone(self, protocol: str) -> bool:
+        """Whether the client offers this protocol by ALPN and no other (RFC 7301, 3.1); to be called in the servername
+        callback, which comes right behind the ClientHello.
+        """
+        name = protocol.encode("ascii")
+        entry = bytes((len(name),)) + name
+        return self._running.alpn == len(entry).to_bytes(2, "big") + entry
 
     def ask_for_no_certificate(self, connection: ssl.SSLObject) -> None:
         """To be called in the servername callback: the client is asked for no certificate (SSL_set_verify(3)), so
@@ -367,6 +385,18 @@ class OpenSSL:
             return 0
         finally:
             call["ERR_clear_error"]()
+
+    def _on_hello(self, pointer: int, _alert: int, _argument: int) -> int:
+        """The ClientHello callback: remember the ALPN extension. An exception must not reach ctypes."""
+        start, size = ctypes.c_void_p(), ctypes.c_size_t()
+        self._running.alpn = b""
+        try:
+            arguments = (pointer, _EXT_ALPN, ctypes.byref(start), ctypes.byref(size))
+            if self._call["SSL_client_hello_get0_ext"](*arguments) == 1 and start.value:
+                self._running.alpn = ctypes.string_at(start.value, size.value)
+        except BaseException:
+            return _HELLO_SUCCESS
+        return _HELLO_SUCCESS
 
     def _on_message(self, pointer: int, where: int, _value: int) -> None:
         """The info callback. CPython keeps the address of its own object with the connection, as

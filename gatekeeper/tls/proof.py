@@ -4,11 +4,9 @@ What `gatekeeper.tls.openssl` relies on is not promised by CPython. So nobody is
 serve them has judged a good, a foreign and no certificate over each TLS version, and was right each time.
 """
 
-import os
 import ssl
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,6 +22,7 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import VERSIONS, ServerContext, new_ssl_context
+from gatekeeper.tls.memory_file import as_file
 from gatekeeper.tls.openssl import OpenSSL, load_libssl
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames
 
@@ -114,7 +113,7 @@ def _issue(name: str, issuer: _Holder | None = None) -> _Holder:
 def _server_context(openssl: OpenSSL, authority: _Holder) -> ServerContext:
     context = new_ssl_context()
     context.load_verify_locations(cadata=authority.der)
-    with _as_file(authority.pem) as path:
+    with as_file(authority.pem) as path:
         context.load_cert_chain(path)
     openssl.complete_every_handshake(context)
     certificate = read_certificate(authority.der)
@@ -147,21 +146,6 @@ def _client_context(version: ssl.TLSVersion, visitor: _Holder | None) -> ssl.SSL
     context.verify_mode = ssl.CERT_NONE  # it is the server that is put to the proof
     context.minimum_version = context.maximum_version = version
     if visitor:
-        with _as_file(visitor.pem) as path:
+        with as_file(visitor.pem) as path:
             context.load_cert_chain(path)
     return context
-
-
-@contextmanager
-def _as_file(content: bytes) -> Iterator[str]:
-    """A file for ``load_cert_chain``, which takes nothing else; in memory where the system can."""
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("gatekeeper-proof"), "wb") as file:
-            file.write(content)
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-    else:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            yield file.name

@@ -170,3 +170,60 @@ def test_a_host_has_its_own_authorities_once(tmp_path: Path) -> None:
     tables = "".join(f'[[client_auth.hosts]]\nhosts = {hosts}\nca = "x.crt"\n' for hosts in ('["a", "b"]', '"b"'))
     found = mistakes(tmp_path, SERVER + CLIENT_AUTH + tables + UPSTREAM)
     assert found == ["line 10: client_auth.hosts[1].hosts: b stands in hosts[0] too"]
+
+
+ACME = '[acme]\naccept_terms = true\nfolder = "acme"\n'
+
+
+def test_the_gate_may_order_its_certificate(tmp_path: Path) -> None:
+    """Then no file is named; without [acme], or with one half of a pair, both are missing as ever."""
+    whole = '[server]\nredirect = "0.0.0.0:80"\n' + CLIENT_AUTH + UPSTREAM + ACME + 'domains = ["gate.example.com"]\n'
+    settings = loaded(tmp_path, whole).settings
+    assert (settings.server.certificate, settings.acme_names) == (None, ("gate.example.com",))
+    half = whole.replace("[server]\n", '[server]\nkey = "a.key"\n')
+    assert mistakes(tmp_path, half) == [
+        'line 1: server.certificate: is missing; write for example: certificate = "fullchain.pem"'
+    ]
+
+
+def test_the_names_of_an_order_are_those_of_the_routes_where_it_has_none(tmp_path: Path) -> None:
+    """Each once; where there are none either, nothing could be ordered."""
+    start = '[server]\nredirect = "0.0.0.0:80"\n' + CLIENT_AUTH + UPSTREAM + ACME
+    routes = '[[routes]]\nhosts = ["b", "a"]\npath = "/x"\n[[routes]]\nhosts = "a"\n'
+    assert loaded(tmp_path, start + routes).settings.acme_names == ("b", "a")
+    assert mistakes(tmp_path, start) == [
+        "line 7: acme.domains: is missing, and no route has hosts that could be taken instead"
+    ]
+
+
+def test_http_01_needs_the_port_that_it_is_asked_on(tmp_path: Path) -> None:
+    """tls-alpn-01 does not."""
+    whole = "[server]\n" + CLIENT_AUTH + UPSTREAM + ACME + 'domains = ["gate.example.com"]\n'
+    assert mistakes(tmp_path, whole) == [
+        'line 6: acme.challenge: needs port 80 for http-01: write redirect = "0.0.0.0:80" in [server]'
+    ]
+    assert loaded(tmp_path, whole + 'challenge = "tls-alpn-01"\n').settings.acme is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("accept_terms = false", "has accept_terms = false; no directory gives a certificate to who does not agree"),
+        ('directory = "http://ca.example/dir"', "names a directory without https:// (RFC 8555, 6.1)"),
+    ],
+)
+def test_what_no_directory_takes_is_said_at_once(tmp_path: Path, line: str, sentence: str) -> None:
+    """Before anything is ordered."""
+    acme = ACME if "accept" not in line else ACME.replace("accept_terms = true\n", "")
+    text = MINIMAL + f'{acme}domains = "gate.example.com"\nchallenge = "tls-alpn-01"\n{line}\n'
+    (mistake,) = mistakes(tmp_path, text)
+    assert mistake.endswith(f"acme: {sentence}")
+
+
+def test_listeners_for_plain_http_are_apart_from_the_others(tmp_path: Path) -> None:
+    """The same address cannot be opened twice."""
+    server = SERVER + 'listen = "0.0.0.0:8443"\nredirect = ["127.0.0.1:8443", "0.0.0.0:9000", "[::]:80"]\n'
+    assert mistakes(tmp_path, server + CLIENT_AUTH + UPSTREAM) == [
+        "admin.listen: 127.0.0.1:9000 is taken by server.redirect (0.0.0.0:9000)",
+        "line 5: server.redirect: 127.0.0.1:8443 is taken by server.listen (0.0.0.0:8443)",
+    ]

@@ -25,6 +25,7 @@ METRICS = {
     "gatekeeper_refusals_total": {"reason"},
     "gatekeeper_request_duration_seconds_bucket": {"le"},
     "gatekeeper_handshakes_total": {"result"},
+    "gatekeeper_acme_orders_total": {"result"},
     "gatekeeper_connections": set(),
     "gatekeeper_tunnels": set(),
     "gatekeeper_upstream_up": {"upstream"},
@@ -119,6 +120,12 @@ CASES = {
         100,
         set(),
     ),
+    "three orders of a certificate fail": (
+        {'gatekeeper_acme_orders_total{result="failed"}': "0x10 1x10 2x10 3x60"},
+        60,
+        {"GatekeeperOrdersFail"},
+    ),
+    "one order fails": ({'gatekeeper_acme_orders_total{result="failed"}': "0x10 1x80"}, 60, set()),
     "the gate is gone": ({'up{job="gatekeeper"}': "1x5 0x10"}, 10, {"GatekeeperDown"}),
     "ten days to the end of the certificate": (
         {'gatekeeper_certificate_not_after_seconds{kind="server"}': f"{10 * DAY}x120"},

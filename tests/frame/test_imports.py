@@ -20,6 +20,7 @@ LAYERS = (
     {"wire"},
     {"invitations"},
     {"config"},
+    {"acme"},
     {"tls"},
     {"ca"},
     {"refusal"},

@@ -25,6 +25,7 @@ EVERY_FILE: dict[str, Any] = {
     "upstreams": {"api": {"url": "https://127.0.0.1:1", "ca": "up-ca", "certificate": "up-crt", "key": "up-key"}},
     "refusal": {"template": "template"},
     "maintenance": {"file": "maintenance"},
+    "acme": {"accept_terms": True, "folder": "acme", "domains": ["gate.example.com"]},
     "identity": {"jwt": {"key": ["jwt-key", "jwt-old"], "audience": "app"}},
 }
 
@@ -35,6 +36,7 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
     watched = {path.name for path in files_of(settings)}
     assert watched == {"certificate", "key", "key_passphrase_file", "ca", "crl", "crl2"} | {
         *(
+            "certificate.pem",
             "host-ca",
             "sni-crt",
             "sni-key",
@@ -60,9 +62,9 @@ def test_every_key_that_names_a_file_is_in_the_table() -> None:
         [
             *("certificate", "key", "key_passphrase_file"),
             *("certificate", "key", "key_passphrase_file"),
+            *("hmac_key_file", "ca"),  # of [acme]: read for each order
             "ca",
             "ca",
-            "crl",
             "ca",
             "certificate",
             "key",

@@ -1,9 +1,12 @@
 """Plain HTTP: everybody is sent to https, and nobody further."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 import pytest
 
+from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.proxy.client.connection import LINGER_SECONDS
 from gatekeeper.proxy.client.redirect import RedirectConnection
 from tests.proxy.scene import Scene
@@ -127,6 +130,43 @@ def test_a_browser_gets_a_page(scene: Scene) -> None:
     _, headers, body = ask(scene, b"GET / HTTP/1.1\r\nHost: else.example.org\r\nAccept: text/html\r\n\r\n")
     assert headers["Content-Type"] == "text/html; charset=utf-8"
     assert headers["X-Request-Id"][:8].encode() in body
+
+
+@pytest.fixture
+def acme_scene(make_scene: Callable[..., Scene], tmp_path: Path) -> Scene:
+    """With a folder in which one challenge waits for its answer."""
+    folder = ACMEFolder(tmp_path / "acme")
+    folder.put_token("tok-En_1", "tok-En_1.thumbprint")
+    acme = {"domains": ["gate.example.com"], "accept_terms": True, "folder": str(folder.path)}
+    return make_scene(acme=acme, server={"redirect": "127.0.0.1:80"})
+
+
+def test_an_http_01_challenge_is_answered(acme_scene: Scene) -> None:
+    """RFC 8555, 8.3: to whoever asks, by whatever name; the answer says nothing that the token does not prove."""
+    line, headers, body = ask(
+        acme_scene, b"GET /.well-known/acme-challenge/tok-En_1 HTTP/1.1\r\nHost: gate.example.com\r\n\r\n"
+    )
+    assert line == b"HTTP/1.1 200 OK"
+    assert headers["Content-Type"] == "application/octet-stream"
+    assert body == b"tok-En_1.thumbprint"
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET /.well-known/acme-challenge/other",
+        "GET /.well-known/acme-challenge/../state.json",
+        "GET /.well-known/acme-challenge/",
+        "GET /.well-known/acme-challenge/tok-En_1?x",
+        "GET /.well-known/acme-challenge/tok-En_1/x",
+        "POST /.well-known/acme-challenge/tok-En_1",
+    ],
+)
+def test_what_is_no_challenge_is_sent_on(acme_scene: Scene, request_line: str) -> None:
+    """An app's own client of ACME may answer over https, on a public route."""
+    line, headers, _ = ask(acme_scene, f"{request_line} HTTP/1.1\r\nHost: gate.example.com\r\n\r\n".encode())
+    assert line.split()[1] in (b"301", b"308")
+    assert headers["Location"].startswith("https://gate.example.com/")
 
 
 def test_the_end_of_the_gate_does_not_wait(scene: Scene) -> None:

@@ -24,10 +24,9 @@ def no_binding() -> OpenSSL:
 @pytest.fixture
 def fallback(make_scene: Callable[..., Scene], files: Files) -> Scene:
     scene = make_scene()
-    server = scene.snapshot.settings.server
     tls = build_context(
-        certificate=server.certificate,
-        key=server.key,
+        certificate=files.folder / "server.crt",
+        key=files.folder / "server.key",
         ca=scene.snapshot.settings.client_auth.ca,
         now=time.time(),
         binding=no_binding,

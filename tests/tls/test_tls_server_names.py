@@ -1,15 +1,18 @@
 """Server certificates by host name: which one a visitor is shown, and who is asked for a certificate."""
 
 import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from cryptography import x509
 
+from gatekeeper.acme.tls_alpn import challenge_certificate
 from gatekeeper.errors import BindingError, ConfigurationError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.verdict import NO_PEER
+from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext, new_ssl_context
 from gatekeeper.tls.files import ServerFiles
@@ -29,9 +32,11 @@ def files(folder: Path, index: int, holder: Holder, *, ask: bool = True) -> Serv
     return ServerFiles(f"server.certificates[{index}]", *holder.write(folder, f"named-{index}"), ask=ask)
 
 
-def shown(context: ServerContext, name: str | None, version: ssl.TLSVersion = VERSIONS[1]) -> x509.Certificate:
+def shown(
+    context: ServerContext, name: str | None, version: ssl.TLSVersion = VERSIONS[1], alpn: Sequence[str] = ()
+) -> x509.Certificate:
     """The certificate that a visitor gets who asks for this host."""
-    visitor = Visitor(version=version, server_name=name)
+    visitor = Visitor(version=version, server_name=name, alpn=alpn)
     visitor.shake_hands(TLSConnection(context))
     der = visitor.tls.getpeercert(True)
     assert der is not None
@@ -198,3 +203,82 @@ def test_the_certificate_for_a_name(name: str | None, index: int) -> None:
     """A wildcard stands for one label, and not for an empty one (RFC 9525, 6.3)."""
     names = names_of(server("gate.example.com"), server("a.example.org"), server("*.example.org"))
     assert names.all.index(names.find(name)) == index
+
+
+def answers(scene: Scene, *names: str) -> Callable[[str], Path | None]:
+    """The answers to tls-alpn-01 challenges for these names."""
+    files = {name: scene.folder / f"challenge-{name}.pem" for name in names}
+    for name, path in files.items():
+        path.write_bytes(challenge_certificate(name, bytes(32)))
+    return files.get
+
+
+@both
+@pytest.mark.parametrize("hello", ["acme-tls/1", "h2 http/1.1", "http/1.1 acme-tls/1", "acme-tls/1 http/1.1", "acme"])
+def test_a_challenge_is_answered_to_who_offers_its_protocol_alone(
+    scene: Scene, version: ssl.TLSVersion, hello: str
+) -> None:
+    """RFC 8737, 3; every other visitor meets the usual certificate, and is asked for its own, while it lasts."""
+    context = scene.gate(challenges=answers(scene, "gate.example.com"))
+    alice = make_client("alice", scene.authority)
+    visitor = Visitor(alice, version, server_name="gate.example.com", alpn=hello.split())
+    connection = TLSConnection(context)
+    visitor.shake_hands(connection)
+    certificate = x509.load_der_x509_certificate(visitor.tls.getpeercert(True) or b"")
+    if hello == "acme-tls/1":
+        assert certificate.subject == named("gatekeeper")
+        assert (connection.alpn, visitor.tls.selected_alpn_protocol()) == ("acme-tls/1", "acme-tls/1")
+        assert connection.peer == NO_PEER
+    else:
+        assert certificate == scene.server.certificate
+        assert connection.alpn in ("http/1.1", None)
+        assert connection.peer.leaf == alice.der
+
+
+def test_a_challenge_is_for_one_name(scene: Scene) -> None:
+    """For another one, and when it is over, there is nothing special to see; a damaged file is as good as none."""
+    challenges = answers(scene, "gate.example.com")
+    context = scene.gate(challenges=challenges)
+    for name in ("b.example.org", None):
+        assert shown(context, name, alpn=["acme-tls/1"]) == scene.server.certificate
+    path = challenges("gate.example.com")
+    assert path is not None
+    path.write_bytes(b"damaged")
+    assert shown(context, "gate.example.com", alpn=["acme-tls/1"]) == scene.server.certificate
+    path.unlink()
+    assert shown(context, "gate.example.com", alpn=["acme-tls/1"]) == scene.server.certificate
+
+
+def test_challenges_need_openssls_functions(scene: Scene) -> None:
+    """Without them nobody knows what a client offers; that is said, and not found out by failing orders."""
+
+    def no_binding() -> NoReturn:
+        raise BindingError("it is not there")
+
+    with pytest.raises(ConfigurationError) as caught:
+        scene.gate(binding=no_binding, challenges=answers(scene))
+    (mistake,) = caught.value.mistakes
+    assert (mistake.key, mistake.message) == ("acme.challenge", "cannot be tls-alpn-01, because it is not there")
+
+
+def test_a_placeholder_stands_in_until_there_is_a_certificate(scene: Scene, tmp_path: Path) -> None:
+    """A self-signed one for the same names, with a warning; a file that is there counts, right or wrong."""
+    file = tmp_path / "certificate.pem"
+    arguments: dict[str, Any] = {
+        "certificate": file,
+        "key": file,
+        "ca": [scene.folder / "authority.crt"],
+        "placeholder": ("gate.example.com", "192.0.2.1"),
+        "now": 0.0,
+    }
+    (scene.folder / "authority.crt").write_bytes(scene.authority.certificate_pem)
+    context = build_context(**arguments)
+    assert shown(context, None).subject == named("gatekeeper")
+    assert "there is no " in context.warnings[0]
+    real = server("gate.example.com")
+    file.write_bytes(real.key_pem() + real.certificate_pem)
+    assert shown(build_context(**arguments), None) == real.certificate
+    file.write_bytes(b"damaged")
+    with pytest.raises(ConfigurationError) as caught:
+        build_context(**arguments)
+    assert {mistake.key for mistake in caught.value.mistakes} == {"acme.certificate", "acme.key"}

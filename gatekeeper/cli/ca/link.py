@@ -57,7 +57,8 @@ class Destination:
         if self._args.url is not None:
             return checked_url(self._args.url)
         if self._settings is not None:
-            name = _host_of(self._settings.server.certificate)
+            file = self._settings.server.certificate
+            name = _host_of(file) if file is not None else next(iter(self._settings.acme_names), None)
             ports = {address.port for address in self._settings.server.listen if isinstance(address, Address)}
             if name is not None and len(ports) == 1 and 0 not in ports:
                 (port,) = ports

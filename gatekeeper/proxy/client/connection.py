@@ -5,6 +5,7 @@ import logging
 import os
 from typing import cast
 
+from gatekeeper.acme.tls_alpn import PROTOCOL
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.client.http1 import Http1
@@ -94,6 +95,10 @@ class ClientConnection:
             self.transport.write(tls.pending_output())
             if tls.established:
                 self._proxy.journal.handshake_done()
+                if tls.alpn == PROTOCOL:
+                    # RFC 8737, 3: whoever validates a challenge has seen the certificate, and sends nothing.
+                    self.linger()
+                    return
                 self._codec = Http2(self, self.visit) if tls.alpn == "h2" else Http1(self, self.visit)
         codec = self._codec
         if codec is None:

@@ -1,4 +1,4 @@
-"""Plain HTTP (``server.redirect``): sends everybody to https, and reaches no app.
+"""Plain HTTP (``server.redirect``): sends everybody to https, answers http-01 challenges, and reaches no app.
 
 The Location is made of the request's own Host, and only if a certificate of the gate carries that name: a cache in
 between cannot be made to send others elsewhere.
@@ -8,6 +8,7 @@ import asyncio
 import os
 from typing import cast
 
+from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.client.connection import LINGER_SECONDS
 from gatekeeper.proxy.deadline import Deadline, Timeout
@@ -17,6 +18,9 @@ from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.wire.https_url import https_url
 from gatekeeper.wire.request import RequestHead, unreadable_head, without_empty_lines
 from gatekeeper.wire.response import own_response
+
+_CHALLENGES = b"/.well-known/acme-challenge/"
+_CHALLENGE_HEADERS = (("Content-Type", "application/octet-stream"), ("Cache-Control", "no-store"))
 
 
 class RedirectConnection(asyncio.Protocol):
@@ -83,6 +87,9 @@ class RedirectConnection(asyncio.Protocol):
     # -- the answer
 
     def _answer(self, head: RequestHead) -> None:
+        if head.target.startswith(_CHALLENGES) and (said := self._challenge(head)):
+            self._send(head, Answer(200, _CHALLENGE_HEADERS, said), _new_request_id())
+            return
         url = https_url(head.block.host, head.target, self._port)
         if url is None or not self._proxy.snapshot.tls.names.carries(head.block.host):
             self._fail(head, 400, "No certificate of this gate carries the name in the Host header.")
@@ -91,6 +98,13 @@ class RedirectConnection(asyncio.Protocol):
         status = 301 if head.method in (b"GET", b"HEAD") else 308
         headers = (("Content-Type", "text/plain; charset=utf-8"), ("Location", url))
         self._send(head, Answer(status, headers, f"{url}\n".encode("ascii")), _new_request_id())
+
+    def _challenge(self, head: RequestHead) -> bytes:
+        """The answer to an http-01 challenge (RFC 8555, 8.3), b"" if this is none."""
+        acme = self._proxy.snapshot.settings.acme
+        if acme is None or head.method not in (b"GET", b"HEAD"):
+            return b""
+        return ACMEFolder(acme.folder).token(head.target[len(_CHALLENGES) :].decode("ascii", "replace"))
 
     def _fail(self, head: RequestHead, status: int, detail: str) -> None:
         request_id = _new_request_id()

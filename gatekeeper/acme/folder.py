@@ -1,0 +1,170 @@
+"""The folder of ``[acme]``: what workers and replicas share, and the lock under which one of them orders."""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from gatekeeper.settings.acme import ACME_CERTIFICATE
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)  # RFC 8555, 8.3: base64url
+_LARGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What is remembered of orders. Times are seconds since the epoch, 0 for none.
+
+    ``renew_at`` and ``ask_at`` (when to ask the directory for renewal information again) are of the certificate with
+    ``serial``. ``failures`` count since the last success, ``retry_at`` is when to try again, ``error`` says what went
+    wrong. ``issued`` and ``failed`` count all orders.
+    """
+
+    serial: str = ""
+    directory: str = ""
+    renew_at: float = 0.0
+    ask_at: float = 0.0
+    failures: int = 0
+    retry_at: float = 0.0
+    error: str = ""
+    issued: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account at a directory: its private key (PEM), and the URL that names it there."""
+
+    key: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ACMEFolder:
+    """Reads and writes the folder. OSError where that fails; what is damaged counts as missing."""
+
+    path: Path
+
+    @property
+    def certificate(self) -> Path:
+        """The certificate with its chain, and its key before both: one file, so that both change at once."""
+        return self.path / ACME_CERTIFICATE
+
+    def read_certificate(self) -> bytes:
+        """What is in that file; b"" if there is none."""
+        return _read(self.certificate)
+
+    def write_certificate(self, pem: bytes) -> None:
+        """Replace it at once."""
+        _write(self.certificate, pem)
+
+    @property
+    def state(self) -> State:
+        """What is remembered of orders."""
+        known = {one.name: type(one.default) for one in fields(State)}
+        found = _read_json(self.path / "state.json")
+        return State(**{name: found[name] for name, kind in known.items() if isinstance(found.get(name), kind)})
+
+    def write_state(self, state: State) -> None:
+        """Remember it."""
+        _write(self.path / "state.json", json.dumps(asdict(state), indent=2).encode())
+
+    @contextmanager
+    def lock(self) -> Iterator[bool]:
+        """Whether nobody else orders; nobody does in here. The lock ends with its process (flock(2))."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(descriptor)
+
+    # -- accounts
+
+    def account(self, directory: str) -> Account | None:
+        """The account at a directory, None if there is none yet."""
+        found = _read_json(self._account(directory))
+        key, url = found.get("key"), found.get("url")
+        return Account(key, url) if isinstance(key, str) and isinstance(url, str) else None
+
+    def write_account(self, directory: str, account: Account) -> None:
+        """Keep it: at each registration a directory counts one account more, and limits them."""
+        _write(self._account(directory), json.dumps({"directory": directory, **asdict(account)}, indent=2).encode())
+
+    def _account(self, directory: str) -> Path:
+        return self.path / "accounts" / f"{hashlib.sha256(directory.encode()).hexdigest()[:16]}.json"
+
+    # -- challenges
+
+    def put_token(self, token: str, content: str) -> None:
+        """Have every worker answer an http-01 challenge (RFC 8555, 8.3). ValueError if the token is none."""
+        if not _TOKEN.fullmatch(token):
+            raise ValueError(f"{token[:50]!r} is no token")
+        _write(self.path / "http-01" / token, content.encode("ascii"))
+
+    def token(self, token: str) -> bytes:
+        """The answer to an http-01 challenge, b"" if there is none."""
+        return _read(self.path / "http-01" / token) if _TOKEN.fullmatch(token) else b""
+
+    def put_challenge_certificate(self, name: str, pem: bytes) -> None:
+        """Have every worker answer a tls-alpn-01 challenge for this server name (RFC 8737, 3)."""
+        _write(self._challenge_certificate(name), pem)
+
+    def challenge_certificate(self, name: str) -> Path | None:
+        """The file with certificate and key for a tls-alpn-01 challenge, None if there is none for this name."""
+        path = self._challenge_certificate(name)
+        return path if path.exists() else None
+
+    def _challenge_certificate(self, name: str) -> Path:
+        # A name comes from anybody: only its digest becomes part of a path.
+        return self.path / "tls-alpn-01" / f"{hashlib.sha256(name.lower().encode()).hexdigest()}.pem"
+
+    def clear_challenges(self) -> None:
+        """Answer none any more; only by whoever has the lock."""
+        for name in ("http-01", "tls-alpn-01"):
+            for path in sorted((self.path / name).glob("*")):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST)
+    except OSError:
+        return b""
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(_read(path))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing, for this user alone: keys are in it."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,151 @@
+"""Keeps the certificate of a folder good: orders the first one, renews it in time, and tries again after failures."""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from cryptography import x509
+
+from gatekeeper.acme.folder import ACMEFolder, State
+from gatekeeper.acme.schedule import Lifetime, renewal_time, retry_time
+from gatekeeper.errors import ACMEError
+
+_log = logging.getLogger("gatekeeper")
+
+# How often to look whether something is due: other processes write the same folder, and clocks are set.
+LOOK_SECONDS = 30.0
+# How long not to ask for renewal information again where the directory has none, or could not be asked.
+ASK_SECONDS = 6 * 3600.0
+
+
+class Orders(Protocol):
+    """Speaks to directories. Both raise ACMEError with a sentence if that fails."""
+
+    def obtain(self, directory: str, names: Sequence[str]) -> bytes:
+        """Order a certificate: its key and its chain, PEM."""
+
+    def renewal_information(self, directory: str, pem: bytes) -> tuple[float | None, float]:
+        """When the directory wants the certificate renewed (RFC 9773), None where it does not say, and when to ask
+        again; seconds since the epoch.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The certificate that the folder has."""
+
+    pem: bytes
+    serial: str
+    names: frozenset[str]
+    lifetime: Lifetime
+
+
+def held_certificate(folder: ACMEFolder) -> Held | None:
+    """The first certificate in the folder's file, None if there is none that can be read."""
+    pem = folder.read_certificate()
+    at = pem.find(b"-----BEGIN CERTIFICATE-----")
+    if at < 0:
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificate(pem[at:])
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return None
+    begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    said = {*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))}
+    return Held(pem[at:], f"{certificate.serial_number:x}", frozenset(said), Lifetime(begins, ends))
+
+
+class Renewal:
+    """Of one folder. `step` does what is due; whoever calls it may be one of many processes that do."""
+
+    def __init__(
+        self,
+        folder: ACMEFolder,
+        names: Sequence[str],
+        directories: Sequence[str],
+        orders: Orders,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._folder = folder
+        self._names = tuple(names)
+        self._directories = tuple(directories)
+        self._orders = orders
+        self._chance = chance
+
+    def step(self, now: float) -> float:
+        """Do what is due at ``now`` (seconds since the epoch); returns in how many seconds to look again.
+
+        OSError if the folder cannot be used. A directory that fails, fails this attempt only.
+        """
+        if self._is_due(now) or self._must_ask(now):
+            with self._folder.lock() as alone:
+                if alone:  # who had the lock before may have done it meanwhile, so everything is asked again
+                    if self._must_ask(now):
+                        self._ask(now)
+                    if self._is_due(now):
+                        self._order(now)
+        return LOOK_SECONDS
+
+    def _is_due(self, now: float) -> bool:
+        state, held = self._folder.state, held_certificate(self._folder)
+        if now < state.retry_at:
+            return False
+        if held is None or held.names != frozenset(self._names):
+            return True
+        return now >= held.lifetime.ends or (state.serial == held.serial and now >= state.renew_at)
+
+    def _must_ask(self, now: float) -> bool:
+        state, held = self._folder.state, held_certificate(self._folder)
+        return held is not None and (state.serial != held.serial or now >= state.ask_at)
+
+    def _ask(self, now: float) -> None:
+        """Decide when the certificate is to be renewed. What the directory says counts, if it says something."""
+        state, held = self._folder.state, held_certificate(self._folder)
+        if held is None:
+            return
+        if state.serial != held.serial:
+            state = replace(state, serial=held.serial, renew_at=renewal_time(held.lifetime, self._chance()))
+        wanted, ask_at = None, now + ASK_SECONDS
+        try:
+            wanted, ask_at = self._orders.renewal_information(state.directory or self._directories[0], held.pem)
+        except ACMEError as error:
+            _log.info("acme: no renewal information: %s", error)
+        if wanted is not None:
+            # RFC 9773, 4.2: a time that has passed means now. No window reaches beyond the certificate's end.
+            state = replace(state, renew_at=min(wanted, held.lifetime.ends))
+        self._folder.write_state(replace(state, ask_at=max(ask_at, now + 60.0)))
+
+    def _order(self, now: float) -> None:
+        complaints = []
+        for directory in self._directories:
+            try:
+                pem = self._orders.obtain(directory, self._names)
+            except ACMEError as error:
+                _log.warning("acme: no certificate from %s: %s", directory, error)
+                complaints.append(f"{directory}: {error}")
+                continue
+            finally:
+                self._folder.clear_challenges()
+            self._folder.write_certificate(pem)
+            self._succeeded(directory, now)
+            return
+        state = self._folder.state
+        failures = state.failures + 1
+        self._folder.write_state(
+            replace(
+                state,
+                failures=failures,
+                failed=state.failed + 1,
+                retry_at=retry_time(failures, now, self._chance()),
+                error="; ".join(complaints),
+            )
+        )
+
+    def _succeeded(self, directory: str, now: float) -> None:
+        state = self._folder.state
+        self._folder.write_state(State(directory=directory, issued=state.issued + 1, failed=state.failed))
+        self._ask(now)
+        _log.info("acme: a new certificate for %s from %s", ", ".join(self._names), directory)

@@ -1,0 +1,42 @@
+"""What ``/status``, ``/metrics`` and ``gatekeeper check`` say of ``[acme]``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gatekeeper.acme.folder import ACMEFolder, State
+from gatekeeper.acme.renewal import held_certificate
+from gatekeeper.errors import ACMEError
+from gatekeeper.settings.tables import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Of one folder. Times are seconds since the epoch, 0 for none; ``ends`` is when the certificate does."""
+
+    names: tuple[str, ...]
+    state: State
+    ends: float
+
+
+def report(settings: Settings) -> Report | None:
+    """What the folder holds at the moment; None without ``[acme]``."""
+    if settings.acme is None:
+        return None
+    folder = ACMEFolder(settings.acme.folder)
+    held = held_certificate(folder)
+    return Report(settings.acme_names, folder.state, held.lifetime.ends if held is not None else 0.0)
+
+
+def doubts(settings: Settings) -> Iterator[str]:
+    """What the next order would fail of, as far as the directories say that themselves; asks each over the network."""
+    acme = settings.acme
+    if acme is None:
+        return
+    from gatekeeper.acme.orders import DirectoryOrders
+
+    orders = DirectoryOrders(acme, ACMEFolder(acme.folder))
+    for directory in acme.directory:
+        try:
+            yield from orders.doubts(directory)
+        except ACMEError as error:
+            yield f"{directory} cannot be asked: {error}"

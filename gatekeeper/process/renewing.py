@@ -1,0 +1,73 @@
+"""Orders and renews the gate's certificate (``[acme]``) beside the traffic, on a thread of each worker.
+
+All workers do so, and all replicas: the lock in the folder lets one of them order, and the others find its certificate
+when they look at the file (`gatekeeper.process.reload`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from gatekeeper.acme.folder import ACMEFolder
+from gatekeeper.acme.renewal import LOOK_SECONDS, Renewal
+from gatekeeper.settings.tables import Settings
+
+_log = logging.getLogger("gatekeeper")
+
+
+class Renewing:
+    """Runs `Renewal.step` by the settings in force, from `start` to `stop`."""
+
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        self._settings = settings
+        self._stopped = False
+        self._wake = threading.Event()
+        self._told = ""
+        self._thread = threading.Thread(target=self._run, name="acme", daemon=True)
+
+    def start(self) -> None:
+        """Begin, at once with what is due."""
+        self._thread.start()
+
+    def look(self) -> None:
+        """Look now whether something is due: the settings may be others."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Begin no further order. One under way is not waited for: it ends with the process, and so does its lock."""
+        self._stopped = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        seconds = 0.0
+        while True:
+            self._wake.wait(seconds)
+            self._wake.clear()
+            if self._stopped:
+                return
+            try:
+                seconds = self._step()
+            except Exception as error:  # nothing may end the thread, or the certificate would end some day
+                seconds = LOOK_SECONDS
+                self._tell(error)
+
+    def _step(self) -> float:
+        settings = self._settings()
+        acme = settings.acme
+        if acme is None:
+            return LOOK_SECONDS
+        # Here, because the libraries take 15 MiB, and most gates have no [acme].
+        from gatekeeper.acme.orders import DirectoryOrders
+
+        folder = ACMEFolder(acme.folder)
+        orders = DirectoryOrders(acme, folder)
+        seconds = Renewal(folder, settings.acme_names, acme.directory, orders).step(time.time())
+        self._told = ""
+        return seconds
+
+    def _tell(self, error: Exception) -> None:
+        """Once for as long as it lasts."""
+        if str(error) != self._told:
+            self._told = str(error)
+            _log.error("acme: %s", error, exc_info=None if isinstance(error, OSError) else error)

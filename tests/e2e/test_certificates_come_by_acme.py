@@ -1,0 +1,144 @@
+"""`[acme]`: the gate starts without a certificate, orders one from pebble, and shows it without a restart."""
+
+import signal
+import ssl
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gatekeeper.acme.folder import ACMEFolder
+from gatekeeper.acme.tls_alpn import challenge_certificate
+from tests.app import App
+from tests.e2e.pebble import EAB_KEY, Pebble, pebble
+from tests.e2e.test_sockets_come_from_systemd import free_port
+from tests.gate_process import Gate, configure, until
+from tests.tools import needs
+from tests.visitors import Visitors
+
+ACME_IDENTIFIER = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")  # RFC 8737, 6.1
+TABLE = """
+[acme]
+domains = {domains}
+email = "you@example.com"
+directory = {directories}
+accept_terms = true
+folder = "acme"
+challenge = "{challenge}"
+ca = "{ca}"
+{more}
+"""
+
+
+def acme(server: Pebble, *domains: str, challenge: str = "http-01", before: str = "", more: str = "") -> dict[str, Any]:
+    """The parts of a configuration that has nothing but what it orders; ``before`` is a directory to ask first."""
+    directories = [url for url in (before, server.directory) if url]
+    table = TABLE.format(
+        domains=list(domains), directories=directories, challenge=challenge, ca=server.ca, more=more
+    ).replace("'", '"')
+    return {
+        "certificate": f'redirect = "127.0.0.1:{server.http_port}"' if challenge == "http-01" else "",
+        "listen": f'"127.0.0.1:{server.tls_port}"',
+        "tables": table,
+    }
+
+
+def names(certificate: x509.Certificate) -> list[str]:
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+
+
+def shown(gate: Gate, name: str = "gate.example.com") -> x509.Certificate:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with gate.connect(context, name=name) as connection:
+        return x509.load_der_x509_certificate(connection.getpeercert(True) or b"")
+
+
+def is_of_pebble(gate: Gate) -> bool:
+    return shown(gate).issuer.rfc4514_string().startswith("CN=Pebble")
+
+
+@pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
+def test_an_ordered_certificate_is_shown(folder: Path, visitors: Visitors, challenge: str) -> None:
+    """Two names and an address, though pebble refuses good nonces; a visitor that trusts its authority is let in."""
+    with pebble(folder) as server, App() as behind:
+        parts = acme(server, "gate.example.com", "localhost", "127.0.0.1", challenge=challenge)
+        with Gate(folder, behind.url, **parts) as gate:
+            gate.wait_for(lambda line: "acme: a new certificate for gate.example.com, localhost, 127.0.0.1" in line)
+            until(lambda: is_of_pebble(gate))
+            assert sorted(names(shown(gate))) == ["127.0.0.1", "gate.example.com", "localhost"]
+            alice = visitors.context("alice")
+            alice.load_verify_locations(cadata=server.root().public_bytes(Encoding.PEM).decode())
+            assert gate.request(alice)[0] == 200
+            assert 'gatekeeper_acme_orders_total{result="issued"} 1\n' in gate.admin_text("/metrics")
+            assert gate.admin("/status")[1]["acme"]["directory"] == server.directory
+
+
+def test_the_gate_serves_while_its_directory_is_away(folder: Path, visitors: Visitors) -> None:
+    """With a self-signed certificate for the name; its certificate comes when pebble does, to two workers alike."""
+    port = free_port()
+    with pebble(folder, port=port) as server:
+        pass
+    with App() as behind, Gate(folder, behind.url, **_with_workers(acme(server, "gate.example.com"))) as gate:
+        gate.wait_for(lambda line: "acme: no certificate from" in line)
+        until(lambda: ACMEFolder(folder / "acme").state.failed)
+        assert names(shown(gate)) == ["gate.example.com"]
+        assert gate.admin("/status")[1]["acme"]["failures"] == 1
+        assert ACMEFolder(folder / "acme").state.failed == 1
+        (folder / "acme" / "state.json").unlink()  # five minutes pass
+        with pebble(folder, port=port, http_port=server.http_port):
+            gate.signal(signal.SIGHUP)  # looks at once
+            gate.wait_for(lambda line: "acme: a new certificate for gate.example.com" in line)
+            until(lambda: all(is_of_pebble(gate) for _ in range(8)))
+            assert ACMEFolder(folder / "acme").state.issued == 1
+
+
+def _with_workers(parts: dict[str, Any]) -> dict[str, Any]:
+    return parts | {"server": "workers = 2"}
+
+
+def test_the_next_directory_is_taken_and_it_knows_its_customers(folder: Path) -> None:
+    """The first one is away; the second requires External Account Binding. Another name later is another order, by the
+    same account.
+    """
+    (folder / "eab.key").write_text(f"{EAB_KEY}\n")
+    eab = 'eab = { key_id = "kid-1", hmac_key_file = "eab.key" }'
+    with pebble(folder, eab=True) as server, App() as behind:
+        away = f"https://localhost:{free_port()}/dir"
+        parts = acme(server, "gate.example.com", before=away, more=eab)
+        with Gate(folder, behind.url, **parts) as gate:
+            gate.wait_for(lambda line: f"acme: no certificate from {away}" in line)
+            gate.wait_for(lambda line: f"acme: a new certificate for gate.example.com from {server.directory}" in line)
+            account = ACMEFolder(folder / "acme").account(server.directory)
+            configure(folder, behind.url, **acme(server, "gate.example.com", "b.example.com", more=eab))
+            gate.signal(signal.SIGHUP)
+            until(lambda: len(names(shown(gate))) == 2)
+            assert ACMEFolder(folder / "acme").account(server.directory) == account
+
+
+def test_openssl_validates_a_tls_alpn_challenge(folder: Path) -> None:
+    """As an authority would: the digest by this protocol, the usual certificate by every other (RFC 8737, 3)."""
+    needs("openssl")
+    digest = bytes(range(32))
+    with pebble(folder) as server, App() as behind:
+        parts = acme(server, "gate.example.com", challenge="tls-alpn-01", before="https://localhost:1/dir")
+        with Gate(folder, behind.url, **parts) as gate:
+            until(lambda: is_of_pebble(gate))
+            answer = challenge_certificate("gate.example.com", digest)
+            ACMEFolder(folder / "acme").put_challenge_certificate("gate.example.com", answer)
+            for protocol, carried in (("acme-tls/1", True), ("http/1.1", False)):
+                text = s_client(gate.port, protocol)
+                assert f"ALPN protocol: {protocol}".encode() in text
+                certificate = x509.load_pem_x509_certificate(text[text.index(b"-----BEGIN CERTIFICATE") :])
+                found = [one.value for one in certificate.extensions if one.oid == ACME_IDENTIFIER]
+                assert [one.public_bytes() for one in found] == [b"\x04\x20" + digest] * carried
+
+
+def s_client(port: int, protocol: str) -> bytes:
+    """What openssl says of a handshake; the certificate that it met is in it."""
+    target = ["-connect", f"127.0.0.1:{port}", "-servername", "gate.example.com", "-alpn", protocol]
+    return subprocess.run(["openssl", "s_client", *target], input=b"", capture_output=True, check=False).stdout
