@@ -28,6 +28,7 @@ class Place:
     folder: Path
     gate: Gate
     url: str
+    at_end: ExitStack
 
     def ca(self, *words: object, code: int = 0) -> str:
         return ca(self.folder, *words, "--invitations", "invitations", code=code)
@@ -42,10 +43,10 @@ class Place:
         return process
 
     def start(self, name: str, *words: str) -> "subprocess.Popen[str]":
-        """It waits for the link."""
+        """It waits for the link; killed at the end of the test."""
         out = self.folder / name
         out.mkdir(exist_ok=True)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [
                 sys.executable,
                 "-m",
@@ -66,6 +67,9 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.at_end.callback(process.communicate)
+        self.at_end.callback(process.kill)
+        return process
 
 
 def tell(process: "subprocess.Popen[str]", link: str) -> None:
@@ -88,8 +92,12 @@ def place(tmp_path: Path) -> Iterator[Place]:
     (tmp_path / "invitations").mkdir(0o700)
     furnish(tmp_path, tmp_path)
     tables = '[invitations]\nfolder = "invitations"\n'
-    with App(app) as behind, Gate(tmp_path, behind.url, tables=tables, server="workers = 2") as gate:
-        yield Place(tmp_path, gate, behind.url)
+    with (
+        App(app) as behind,
+        Gate(tmp_path, behind.url, tables=tables, server="workers = 2") as gate,
+        ExitStack() as at_end,
+    ):
+        yield Place(tmp_path, gate, behind.url, at_end)
 
 
 def asked(process: "subprocess.Popen[str]") -> str:
@@ -165,15 +173,10 @@ def test_one_of_twenty_computers_with_one_link_is_enrolled(place: Place) -> None
     other.mkdir()
     furnish(place.folder, other)
     tables = f'[invitations]\nfolder = "{place.folder / "invitations"}"\n'
-    with Gate(other, place.url, tables=tables, server="workers = 2") as second, ExitStack() as started:
+    with Gate(other, place.url, tables=tables, server="workers = 2") as second:
         links = (link, link.replace(place.gate.address, second.address))
         assert links[0] != links[1]
-        computers = {}
-        for number in range(20):
-            process = place.start(f"computer-{number}")
-            started.callback(process.communicate)
-            started.callback(process.kill)
-            computers[f"computer-{number}"] = process
+        computers = {name: place.start(name) for name in (f"computer-{number}" for number in range(20))}
         for process, its_link in zip(computers.values(), links * 10, strict=True):
             tell(process, its_link)
         with ThreadPoolExecutor(20) as pool:
