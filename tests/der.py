@@ -104,6 +104,7 @@ def issuer_name(issuer: Holder) -> bytes:
     return issuer.certificate.subject.public_bytes()
 
 
+SHA256 = hashes.SHA256()
 VERSION_3 = tlv(0xA0, number(2))
 DATES = seq(utc(NOW - DAY), utc(NOW + 30 * DAY))
 
@@ -121,6 +122,7 @@ def certificate(
     public_key: bytes | None = None,
     unique: bytes = b"",
     algorithm: bytes | None = None,
+    digest: hashes.HashAlgorithm = SHA256,
     frame: Callable[..., bytes] = seq,
 ) -> bytes:
     """A certificate signed by ``issuer``, of exactly these parts. Bytes for ``extensions`` stand there as they are."""
@@ -137,13 +139,13 @@ def certificate(
         unique,
         wrapped,
     )
-    return signed(frame(*body), issuer, algorithm)
+    return signed(frame(*body), issuer, algorithm, digest)
 
 
-def signed(body: bytes, issuer: Holder, algorithm: bytes | None = None) -> bytes:
+def signed(body: bytes, issuer: Holder, algorithm: bytes | None = None, digest: hashes.HashAlgorithm = SHA256) -> bytes:
     """``body``, algorithm and signature: the frame of certificates, lists and requests."""
     assert isinstance(issuer.key, ec.EllipticCurvePrivateKey)
-    signature = issuer.key.sign(body, ec.ECDSA(hashes.SHA256()))
+    signature = issuer.key.sign(body, ec.ECDSA(digest))
     return seq(body, seq(oid(ECDSA_SHA256)) if algorithm is None else algorithm, bits(signature))
 
 

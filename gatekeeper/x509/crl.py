@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gatekeeper.x509.certificate import Extension, Extensions, read_extensions
 from gatekeeper.x509.der import (
+    CONSTRUCTED,
     ENUMERATED,
     GENERALIZED_TIME,
     INTEGER,
@@ -17,6 +18,7 @@ from gatekeeper.x509.der import (
     dotted,
     element,
     elements,
+    first,
     integer,
     only,
     raw,
@@ -72,7 +74,7 @@ def _parse(der: bytes) -> RawList:
             raise DERError("the list is of a version that nobody knows")
         fields = fields[1:]
     _, issuer, this_update, *more = fields
-    next_update = read_time(der, more.pop(0)) if more and more[0].tag in _TIMES else None
+    next_update = read_time(der, more.pop(0)) if more and more[0].tag & ~CONSTRUCTED in _TIMES else None
     entries = more.pop(0) if more and more[0].tag == SEQUENCE else None
     revoked, removed = _entries(der, entries) if entries else (frozenset(), frozenset())
     wrapped = element(der, more[0].start, more[0].stop) if more else None
@@ -186,7 +188,7 @@ def read_scope(value: bytes) -> Scope:
     points: frozenset[bytes] | None = None
     users = authorities = attributes = True
     reasons, indirect = ALL_REASONS, False
-    for one in only(value):
+    for one in first(value):
         match one.tag & ~0x20:
             case 0x80:
                 points = point_names(value, one)
@@ -217,7 +219,7 @@ def certificate_points(value: bytes) -> frozenset[bytes]:
     """The names of all distribution points in a certificate's cRLDistributionPoints (RFC 5280, 4.2.1.13)."""
     return frozenset(
         name
-        for point in only(value)
+        for point in first(value)
         for field in children(value, point)
         if field.tag & ~0x20 == 0x80
         for name in point_names(value, field)

@@ -68,6 +68,11 @@ def only(data: bytes, tag: int = SEQUENCE) -> list[Element]:
     return children(data, one, tag)
 
 
+def first(data: bytes, tag: int = SEQUENCE) -> list[Element]:
+    """What is in the first element of the buffer. The rest is ignored, as X509V3_EXT_d2i(3) ignores it."""
+    return children(data, element(data, 0, len(data)), tag)
+
+
 def content(data: bytes, one: Element, depth: int = 0) -> bytes:
     """The content octets of a string, joined if it is constructed (X.690, 8.7.3)."""
     if not one.tag & CONSTRUCTED:

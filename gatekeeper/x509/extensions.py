@@ -18,8 +18,8 @@ from gatekeeper.x509.der import (
     dotted,
     element,
     elements,
+    first,
     integer,
-    only,
 )
 from gatekeeper.x509.names import Name, read_name, text_of
 
@@ -61,7 +61,7 @@ def alternative_names(value: bytes) -> AlternativeNames:
     found: dict[int, list[str]] = {_OTHER_NAME: [], _EMAIL: [], _DNS: [], _URI: [], _IP: []}
     directories: list[Name] = []
     undecoded = 0
-    for one in only(value):
+    for one in first(value):
         kind = one.tag & ~_CONSTRUCTED
         try:
             if kind == _DIRECTORY:
@@ -115,18 +115,18 @@ def _uris(value: bytes, names: list[Element]) -> Iterator[str]:
 
 def object_identifiers(value: bytes) -> tuple[str, ...]:
     """The dotted OIDs of an extKeyUsage (RFC 5280, 4.2.1.12)."""
-    return tuple(dotted(value[one.start : one.stop]) for one in only(value) if one.tag == OID)
+    return tuple(dotted(value[one.start : one.stop]) for one in first(value) if one.tag == OID)
 
 
 def policies(value: bytes) -> tuple[str, ...]:
     """The dotted OIDs of certificatePolicies (RFC 5280, 4.2.1.4); qualifiers are ignored."""
-    return tuple(dotted(value[oid.start : oid.stop]) for one in only(value) for oid in children(value, one)[:1])
+    return tuple(dotted(value[oid.start : oid.stop]) for one in first(value) for oid in children(value, one)[:1])
 
 
 def basic_constraints(value: bytes) -> tuple[bool, int | None]:
     """cA and pathLenConstraint (RFC 5280, 4.2.1.9)."""
     authority, length = False, None
-    for one in only(value):
+    for one in first(value):
         if one.tag == BOOLEAN:
             authority = boolean(value, one)
         else:
@@ -150,7 +150,7 @@ def bits(value: bytes) -> frozenset[int]:
 def ocsp_responders(value: bytes) -> tuple[str, ...]:
     """The URIs of OCSP responders in an authorityInfoAccess (RFC 5280, 4.2.2.1)."""
     found: list[str] = []
-    for one in only(value):
+    for one in first(value):
         method, place = children(value, one)
         if value[method.start : method.stop] == _OCSP:
             found += _uris(value, [place])

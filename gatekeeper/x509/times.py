@@ -4,7 +4,7 @@ import re
 from calendar import timegm
 from datetime import date
 
-from gatekeeper.x509.der import GENERALIZED_TIME, UTC_TIME, DERError, Element, content
+from gatekeeper.x509.der import CONSTRUCTED, GENERALIZED_TIME, UTC_TIME, DERError, Element, content
 
 # RFC 5280, 4.1.2.5: with seconds and in UTC. X509_cmp_time(3) takes nothing else either, whatever BER allows.
 _FORM = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z")
@@ -17,7 +17,7 @@ def read_time(data: bytes, one: Element) -> float:
     Years before 1 are read as 1, the earliest that Python's datetime holds.
     """
     text = content(data, one)
-    digits = {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(one.tag, 0)
+    digits = {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(one.tag & ~CONSTRUCTED, 0)
     found = _FORM.fullmatch(text, digits)
     if not digits or found is None or not text[:digits].isdigit():
         raise DERError("a time is in no form that RFC 5280 allows")

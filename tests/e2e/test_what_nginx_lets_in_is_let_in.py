@@ -11,16 +11,25 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from gatekeeper.ca.admission import make_trust
+from gatekeeper.errors import BindingError
 from tests.app import App, Asked
-from tests.certificates import Holder, make_authority, make_client, make_server, new_key
+from tests.certificates import NOW, Holder, make_authority, make_client, make_server, new_key
 from tests.der import certificate, oid, seq, spki, tlv
 from tests.e2e.originals import Cast, free_port, gate, original, status
 from tests.e2e.test_identity_is_what_nginx_sends import CONFIGURATION, NAMES
+from tests.more_oddities import more_oddities
 from tests.oddities import NOT_EVEN_SENT, oddities
 from tests.tools import needs
 
 HOME, KEY = make_authority("Home CA"), new_key()
 ODD = oddities(HOME, KEY)
+MORE = more_oddities(HOME, KEY)
+# docs/certificates.md, "Stricter than nginx": no common name, control characters in a name.
+STRICTER = {"subject: NUL in T61String", "subject: no attributes at all", "subject: only empty parts"}
+# nginx breaks the line of a serial number there, and then the app refuses the request.
+NGINX_FAILS = {"frame: a serial of 36 octets", "frame: a serial of 200 octets"}
+YEAR_0 = "dates: begins: year 0"
 KEYS = {
     "RSA of 2048 bits": rsa.generate_private_key(65537, 2048),
     "RSA of 1024 bits": rsa.generate_private_key(65537, 1024),
@@ -90,6 +99,36 @@ def judged_alike(stage: Stage, visitor: str) -> bool:
 def test_an_odd_certificate(stage: Stage, kind: str) -> None:
     """200 where nginx says 200, with every header the same; refused where nginx refuses."""
     judged_alike(stage, stage.write(kind, ODD[kind]))
+
+
+@pytest.mark.parametrize("kind", MORE)
+def test_more_odd_certificates(stage: Stage, kind: str) -> None:
+    """The same; what a client with OpenSSL cannot send is refused when another one sends it."""
+    visitor, unsent = stage.write(kind, MORE[kind]), ""
+    try:
+        stage.cast.context(visitor)
+    except ssl.SSLError as error:
+        unsent = str(error.reason)
+    if unsent:
+        # A key that is no key: what the certificate says of it is not looked at before somebody signs with it.
+        assert unsent in ("KEY_VALUES_MISMATCH", "X509_LIB") or not verified(MORE[kind])
+        return
+    if kind in STRICTER | NGINX_FAILS:
+        assert (stage.ask(stage.theirs, visitor)[0], stage.ask(stage.ours, visitor)[0]) == (
+            kind in STRICTER,
+            kind in NGINX_FAILS,
+        )
+    elif kind == YEAR_0:
+        assert stage.ask(stage.ours, visitor)[0]
+    else:
+        judged_alike(stage, visitor)
+
+
+def verified(der: bytes) -> bool:
+    try:
+        return not make_trust(HOME.certificate, None, now=NOW).tls.verify(der).errors
+    except BindingError:
+        return False
 
 
 @pytest.mark.parametrize("kind", sorted(NOT_EVEN_SENT))
