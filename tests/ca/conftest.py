@@ -4,14 +4,17 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import Authority, make_authority
-from gatekeeper.ca.issuer import Issuer
-from gatekeeper.ca.keys import key_pem
+from gatekeeper.ca.issuer import Issued, Issuer
+from gatekeeper.ca.keys import key_pem, make_key
+from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import Store, create_store
+from gatekeeper.ca.subject import Subject, make_subject
 from tests.certificates import as_v1, make, named
 from tests.tools import needs
 
@@ -28,6 +31,18 @@ def write_v1_authority(folder: Path) -> tuple[Path, Path]:
     certificate.write_bytes(holder.certificate.public_bytes(Encoding.PEM))
     key.write_bytes(key_pem(holder.key, PASSPHRASE))
     return certificate, key
+
+
+def issue(issuer: Issuer, name: str = "alice", **wishes: Any) -> Issued:
+    return issuer.issue(name, key_type="ec:p256", now=wishes.pop("now", NOW), **wishes)
+
+
+def request(subject: Subject | None = None, key: Any = None) -> bytes:
+    return make_request(key or make_key("ec:p256"), subject or make_subject("alice")).public_bytes(Encoding.PEM)
+
+
+def revoked(store: Store) -> set[int]:
+    return {one.serial_number for one in store.crl()}
 
 
 @pytest.fixture(scope="session")
