@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.config import Configuration, load
+from gatekeeper.config.load import Configuration, load
 from gatekeeper.errors import ConfigurationError
 
 SERVER = '[server]\ncertificate = "fullchain.pem"\nkey = "privkey.pem"\n'

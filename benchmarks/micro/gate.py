@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.certificates import make_certificates
-from gatekeeper import config
+from gatekeeper.config.load import load
 from gatekeeper.process.worker import new_event_loop
 from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.proxy import Proxy
@@ -124,13 +124,13 @@ class Gate:
     """The proxy with one connection to the app, which the script plays. ``folder`` was made by `prepare`."""
 
     def __init__(self, folder: Path) -> None:
-        settings = config.load(folder / "gatekeeper.toml").settings
+        settings = load(folder / "gatekeeper.toml").settings
         self.loop = new_event_loop()
         pools = {
             name: Pool(upstream, make_endpoints(name, upstream, {}), self.loop)
             for name, upstream in settings.every_upstream.items()
         }
-        log = AccessLog(folder / "access.log", FORMATS["json"], self.loop)
+        self._log = log = AccessLog(folder / "access.log", FORMATS["json"], self.loop)
         snapshot = build_snapshot(settings, pools, time.time())
         self.proxy = Proxy(snapshot, loop=self.loop, log=log, metrics=Metrics(), wall=count(time.time(), TICK).__next__)
         self.app = Transport()
@@ -154,7 +154,7 @@ class Gate:
 
     def close(self) -> None:
         """Let go of everything."""
-        self.proxy.journal.log.close()
+        self._log.close()
         self.loop.close()
 
 

@@ -3,32 +3,28 @@
 import asyncio
 import base64
 import hashlib
-import logging
+import json
 import re
 import socket
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import resources
 from ipaddress import ip_address
 from typing import Any, Protocol
+from urllib.parse import parse_qs
 
 import jinja2
-from aiohttp import web
-from aiohttp.typedefs import Handler
 
+from gatekeeper.admin.connection import AdminAnswer, AdminConnection, plain
 from gatekeeper.admin.status import Check, is_ready
+from gatekeeper.wire.request import RequestHead
 
 SHUTDOWN_SECONDS = 0.5
 # An answer ends its connection. One that takes longer than this, or is older than so many others, is not meant to be
 # answered: it would keep a descriptor that a visitor needs.
 CONNECTION_SECONDS = 10.0
 MOST_CONNECTIONS = 32
-
-
-# A request that cannot be read is no news, and aiohttp would tell it with a traceback.
-_quiet = logging.getLogger("gatekeeper.admin")
-_quiet.setLevel(logging.CRITICAL)
 
 
 class StatusSource(Protocol):
@@ -65,20 +61,18 @@ class Admin:
         self._documents = documents
         self._seconds = seconds
         self._hosts = hosts
-        self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
+        self._connections: dict[AdminConnection, None] = {}  # oldest first
+        self._answers: Mapping[bytes, Callable[[RequestHead], Awaitable[AdminAnswer]]] = {
+            b"/": self._redirect_to_status,
+            b"/healthz": self._healthz,
+            b"/readyz": self._readyz,
+            b"/status": self._show_status,
+            b"/metrics": self._metrics,
+        }
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to accept connections on a listening socket."""
-        app = web.Application(middlewares=[_no_store])
-        app.router.add_get("/", self._redirect_to_status)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/status", self._show_status)
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/.well-known/{path:.+}", self._document)
-        self._runner = web.AppRunner(app, access_log=None, logger=_quiet, shutdown_timeout=SHUTDOWN_SECONDS)
-        await self._runner.setup()
         self._server = await asyncio.get_running_loop().create_server(self._connection, sock=listener)
 
     def leave(self) -> None:
@@ -90,70 +84,81 @@ class Admin:
     async def stop(self) -> None:
         """Stop serving."""
         self.leave()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        under_way = [connection.task for connection in self._connections if connection.task is not None]
+        if under_way:
+            await asyncio.wait(under_way, timeout=SHUTDOWN_SECONDS)
+        for connection in list(self._connections):
+            connection.abort()
 
     def _connection(self) -> asyncio.Protocol:
         """The protocol for a new connection. Beyond `MOST_CONNECTIONS` the oldest is closed, so that none can block the
         others.
         """
-        if self._runner is None or self._runner.server is None:
-            raise AssertionError("connections come only while the server runs")
-        server = self._runner.server
-        for oldest in server.connections[: max(0, len(server.connections) + 1 - MOST_CONNECTIONS)]:
-            oldest.force_close()
-        connection = server()
-        asyncio.get_running_loop().call_later(self._seconds, connection.force_close)
+        for oldest in list(self._connections)[: max(0, len(self._connections) + 1 - MOST_CONNECTIONS)]:
+            oldest.abort()
+        connection = AdminConnection(self._answer, asyncio.get_running_loop(), self._seconds, self._connections.pop)
+        self._connections[connection] = None
         return connection
 
-    def _check_host(self, request: web.Request) -> None:
-        """421 (RFC 9110, 15.5.20) for a host name that is not the gate's own.
+    async def _answer(self, head: RequestHead) -> AdminAnswer:
+        answer = self._answers.get(head.target.partition(b"?")[0])
+        document = self._documents().get(head.target)
+        if answer is None and document is None:
+            return plain(404, "There is nothing here.")
+        # RFC 9110, 9.1: GET and HEAD must be supported; 15.5.6: 405 names what is.
+        if head.method not in (b"GET", b"HEAD"):
+            return replace(plain(405, "Only GET and HEAD are supported."), headers=(("Allow", "GET, HEAD"),))
+        return AdminAnswer(document or b"") if answer is None else await answer(head)
+
+    def _misdirected(self, head: RequestHead) -> AdminAnswer | None:
+        """421 (RFC 9110, 15.5.20) for a host name that is not the gate's own, else None.
 
         Otherwise a page of attacker.example could read the answer as its own if that name resolves to 127.0.0.1 (DNS
         rebinding). IP addresses cannot be rebound.
         """
-        host = request.headers.get("Host", "")
-        if not names_the_machine(host) and _name_in(host) not in self._hosts():
-            raise web.HTTPMisdirectedRequest(text="admin.hosts does not list the name of this request\n")
+        host = head.block.host.decode("latin-1")
+        if names_the_machine(host) or _name_in(host) in self._hosts():
+            return None
+        return plain(421, "admin.hosts does not list the name of this request")
 
-    async def _redirect_to_status(self, _request: web.Request) -> web.Response:
+    async def _redirect_to_status(self, _head: RequestHead) -> AdminAnswer:
         """Redirect the bare address to the page for people."""
-        return web.Response(status=302, headers={"Location": "/status"})
+        return replace(plain(302, "See /status."), headers=(("Location", "/status"),))
 
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+    async def _healthz(self, _head: RequestHead) -> AdminAnswer:
+        return _json({"status": "ok"})
 
-    async def _document(self, request: web.Request) -> web.Response:
-        document = self._documents().get(request.raw_path.encode("ascii", "replace"))
-        if document is None:
-            raise web.HTTPNotFound
-        return web.Response(body=document, content_type="application/json")
-
-    async def _readyz(self, request: web.Request) -> web.Response:
-        verbose = "verbose" in request.query
-        if verbose:
-            self._check_host(request)
+    async def _readyz(self, head: RequestHead) -> AdminAnswer:
+        verbose = b"verbose" in parse_qs(head.target.partition(b"?")[2], keep_blank_values=True)
+        if verbose and (misdirected := self._misdirected(head)):
+            return misdirected
         checks = await self._status.checks(verbose=verbose)
         ready = is_ready(checks)
         body = {
             "status": "ready" if ready else "not ready",
             "checks": {name: asdict(check) for name, check in checks.items()},
         }
-        return web.json_response(body, status=200 if ready else 503)
+        return _json(body, 200 if ready else 503)
 
-    async def _show_status(self, request: web.Request) -> web.Response:
-        self._check_host(request)
+    async def _show_status(self, head: RequestHead) -> AdminAnswer:
+        if misdirected := self._misdirected(head):
+            return misdirected
         report = await self._status.report()
-        if "text/html" not in request.headers.get("Accept", ""):
-            return web.json_response(report, headers={"Vary": "Accept"})
-        headers = {"Content-Security-Policy": _policy(), "Vary": "Accept"}
-        return web.Response(text=page(report), content_type="text/html", headers=headers)
+        vary = (("Vary", "Accept"),)
+        if b"text/html" not in head.block.get(b"accept"):
+            return replace(_json(report), headers=vary)
+        headers = (("Content-Security-Policy", _policy()), *vary)
+        return AdminAnswer(page(report).encode(), "text/html; charset=utf-8", headers=headers)
 
-    async def _metrics(self, request: web.Request) -> web.Response:
-        self._check_host(request)
+    async def _metrics(self, head: RequestHead) -> AdminAnswer:
+        if misdirected := self._misdirected(head):
+            return misdirected
         text = await self._status.metrics()
-        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=text.encode(), headers=headers)
+        return AdminAnswer(text.encode(), "text/plain; version=0.0.4; charset=utf-8")
+
+
+def _json(value: object, status: int = 200) -> AdminAnswer:
+    return AdminAnswer(json.dumps(value).encode(), status=status)
 
 
 def names_the_machine(host: str) -> bool:
@@ -172,19 +177,6 @@ def _name_in(host: str) -> str:
     """The host in a Host header in lower case, without port, brackets and trailing dot."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return name.lower().removesuffix(".")
-
-
-@web.middleware
-async def _no_store(request: web.Request, handler: Handler) -> web.StreamResponse:
-    try:
-        response = await handler(request)
-    except web.HTTPException as no:
-        no.force_close()
-        raise
-    response.force_close()
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def page(report: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
-from gatekeeper import __version__
+from gatekeeper import __version__, form
 from gatekeeper.acme.report import report
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
@@ -112,6 +112,7 @@ class Status:
         snapshot = self._proxy.snapshot
         return {
             "version": __version__,
+            "form": form(),
             "ready": is_ready(checks),
             "checks": {name: asdict(check) for name, check in checks.items()},
             "uptime_seconds": round(now - self._ledger.started, 3),

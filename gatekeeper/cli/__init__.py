@@ -8,28 +8,31 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib import import_module
 
-from gatekeeper import __version__
+from gatekeeper import __version__, form
 from gatekeeper.cli.parser import WRONG_USAGE, Parser
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
-# Each is a module here. A command loads its own alone: a container asks ``healthcheck`` every few seconds.
-COMMANDS = (
-    "serve",
-    "check",
-    "explain",
-    "healthcheck",
-    "maintenance",
-    "upgrade",
-    "top",
-    "demo",
-    "init",
-    "ca",
-    "enroll",
-    "completion",
-)
+# Each is a module here, with what its ``add_command`` says of it. A command loads its own module alone, and the list of
+# all commands none: a container asks ``healthcheck`` every few seconds.
+COMMANDS = {
+    "serve": "run the gate",
+    "check": "check the configuration",
+    "explain": "show how the gate would answer a certificate, and why",
+    "healthcheck": "ask a running gate whether it is ready",
+    "maintenance": "answer 503 with a page instead of forwarding requests, or stop doing so",
+    "upgrade": "have the running gate replaced by the version that is installed now",
+    "top": "show what the running gate does, live in the terminal",
+    "demo": "try everything on this machine",
+    "init": "write a commented gatekeeper.toml to start from",
+    "ca": "the certificate authority: make, sign, renew and revoke certificates",
+    "enroll": "generate a key here, and obtain a certificate for it through a link",
+    "completion": "print a script for the completion of bash, zsh, fish or tcsh",
+}
+# What asks for no command.
+_ABOUT = ((), ("-h",), ("--help",), ("--version",))
 FAILED, INTERRUPTED = 1, 130
 
 
@@ -42,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if named == ["serve"]:
             _hold_signals()
-        options = make_parser(named or COMMANDS).parse(words)
+        parser = list_commands() if tuple(words) in _ABOUT else make_parser(named or COMMANDS)
+        options = parser.parse(words)
         code: int = options.run(options)
         sys.stdout.flush()
         return code
@@ -96,17 +100,32 @@ def _hold_signals() -> None:
         signal.signal(number, lambda *_: os._exit(0))
 
 
-def make_parser(names: Sequence[str] = COMMANDS) -> Parser:
+def make_parser(names: Iterable[str] = COMMANDS) -> Parser:
     """The parser for these commands, by default for all."""
+    parser = _parser()
+    commands = parser.add_commands()
+    for name in names:
+        import_module(f"gatekeeper.cli.{name}").add_command(commands)
+    return parser
+
+
+def list_commands() -> Parser:
+    """A parser that knows the names of all commands and what each is for, and nothing else of them."""
+    parser = _parser()
+    commands = parser.add_commands()
+    for name, what in COMMANDS.items():
+        commands.add_parser(name, help=what)
+    return parser
+
+
+def _parser() -> Parser:
     parser = Parser(
         prog="gatekeeper",
         description="A reverse proxy that admits only valid client certificates and tells all others why not.",
         epilog="to see it work: gatekeeper demo\nto begin: gatekeeper init; it prints the next step",
     )
-    parser.add_argument("--version", action="version", version=f"gatekeeper {__version__}", help="print the version")
-    commands = parser.add_commands()
-    for name in names:
-        import_module(f"gatekeeper.cli.{name}").add_command(commands)
+    version = f"gatekeeper {__version__} ({form()})"
+    parser.add_argument("--version", action="version", version=version, help="print the version, and whether compiled")
     return parser
 
 

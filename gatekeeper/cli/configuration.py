@@ -5,10 +5,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gatekeeper import config
-from gatekeeper.config import Configuration
+from gatekeeper.config.document import find
 from gatekeeper.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from gatekeeper.config.load import Configuration
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +25,15 @@ def add_config_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_configuration(options: argparse.Namespace) -> Configuration:
+def load_configuration(options: argparse.Namespace) -> "Configuration":
     """Find and load the configuration; ConfigurationError if it is missing or wrong."""
-    return config.load(config.find(options.config, os.environ))
+    from gatekeeper.config.load import load  # pydantic, which `gatekeeper healthcheck` can do without
+
+    return load(find(options.config, os.environ))
 
 
 @contextmanager
-def naming_lines(configuration: Configuration) -> Iterator[None]:
+def naming_lines(configuration: "Configuration") -> Iterator[None]:
     """Add the line in the configuration file to mistakes that are found only when the named files are loaded."""
     try:
         yield

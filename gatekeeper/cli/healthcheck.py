@@ -1,11 +1,13 @@
 """``gatekeeper healthcheck``: ask a running gate whether it is ready; for a container's HEALTHCHECK."""
 
 import argparse
+import os
 import sys
 
-from gatekeeper.cli.admin import admin_address, ask
-from gatekeeper.cli.configuration import add_config_option, load_configuration
+from gatekeeper.cli.admin import ask, written_admin_address
+from gatekeeper.cli.configuration import add_config_option
 from gatekeeper.cli.parser import Commands
+from gatekeeper.config.document import find
 
 
 def add_command(commands: Commands) -> None:
@@ -21,7 +23,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _healthcheck(options: argparse.Namespace) -> int:
-    status, body = ask(admin_address(load_configuration(options)), "/readyz")
+    status, body = ask(written_admin_address(find(options.config, os.environ)), "/readyz")
     failing = [f"{name}: {check['detail']}" for name, check in body.get("checks", {}).items() if not check["ok"]]
     if status == 200:
         print("ready")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gatekeeper.cli.parser import Commands
-from gatekeeper.config import NAME
+from gatekeeper.config.document import NAME
 from gatekeeper.config.nginx import translate
 from gatekeeper.config.starter import starter
 from gatekeeper.errors import GatekeeperError, UsageError

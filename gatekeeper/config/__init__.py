@@ -1,7 +1,9 @@
 """From ``gatekeeper.toml`` to settings: every mistake at once, each with its key and its line.
 
 load
-    finds and reads the file; returns a `Configuration`, or raises a ConfigurationError that lists every mistake.
+    reads the file; returns a `Configuration`, or raises a ConfigurationError that lists every mistake.
+document
+    finds the file, and reads it as far as that goes without knowing what its keys mean.
 source
     the text of the file, and on which line each key stands.
 messages
@@ -15,7 +17,3 @@ reference
 starter
     the file that ``gatekeeper init`` writes.
 """
-
-from gatekeeper.config.load import NAME, SYSTEM_WIDE, Configuration, find, load
-
-__all__ = ["NAME", "SYSTEM_WIDE", "Configuration", "find", "load"]

@@ -1,12 +1,10 @@
-"""Finds and reads the configuration file.
+"""Reads the configuration file: from a document to settings.
 
 A file that cannot be understood whole is not used at all. What needs the files that the settings name (is this a CA,
 does the key fit) is not checked here but where they are opened, which reports by ``Source.mistake`` as well.
 """
 
 import os
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,31 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from gatekeeper.config.checks import contradictions
+from gatekeeper.config.document import Problem, read_document
 from gatekeeper.config.messages import message_for, missing_key
 from gatekeeper.config.source import KeyPath, Source, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
-from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.validation import Loading
-
-VARIABLE = "GATEKEEPER_CONFIG"
-NAME = "gatekeeper.toml"
-SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
-
-# A thousand routes are a twentieth of this. What is larger is a device or the wrong file.
-_LARGEST = 4 << 20
-# What a sentence of `UnreadableFileError` means for a configuration file.
-_HINTS = {
-    "does not exist": "there is no such file",
-    "is empty": "is empty; `gatekeeper init` writes a file to start from",
-    "is too large": f"is larger than {_LARGEST >> 20} MiB, which is too large for a configuration",
-}
-
-_REFERENCE = re.compile(r"\$(?:\$\{|\{([A-Za-z_][A-Za-z0-9_]*)\}|\{)", re.ASCII)
-_SYNTAX = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
-
-Problem = tuple[KeyPath, str]
-"""Where something is wrong, and what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,26 +40,6 @@ class Configuration:
         return self.refusal(*(self.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes))
 
 
-def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
-    """The given file, else ``$GATEKEEPER_CONFIG``, ``./gatekeeper.toml``, ``/etc/gatekeeper/gatekeeper.toml``.
-
-    A file that was named is taken whether or not it exists: `load` then says what is wrong with it, and no other file
-    steps in. ConfigurationError if none is named and none is there.
-    """
-    if explicit is not None:
-        return explicit
-    if environ.get(VARIABLE):
-        return Path(environ[VARIABLE])
-    for candidate in (Path(NAME), SYSTEM_WIDE):
-        if os.path.lexists(candidate):
-            return candidate
-    raise ConfigurationError(
-        Mistake(
-            "", f"there is no ./{NAME} and no {SYSTEM_WIDE}; name a file with -c, or write one by `gatekeeper init`"
-        )
-    )
-
-
 def load(path: Path, environ: Mapping[str, str] = os.environ, files: FileReader = OPEN_DIRECTLY) -> Configuration:
     """Read and check a configuration file; ConfigurationError lists all that is wrong with it, in the file's order."""
     try:
@@ -89,65 +49,14 @@ def load(path: Path, environ: Mapping[str, str] = os.environ, files: FileReader 
 
 
 def _load(path: Path, environ: Mapping[str, str], files: FileReader) -> Configuration:
-    text = _read(path, files)
-    document = _parse(path, text)
-    source = Source(path, text)
-    unfilled: list[Problem] = []
-    settings, wrong = _settle(_filled(document, (), environ, unfilled), Loading(Path(os.path.abspath(path)).parent))
+    document, source, unfilled = read_document(path, environ, files)
+    settings, wrong = _settle(document, Loading(Path(os.path.abspath(path)).parent))
     places = {where for where, _ in unfilled}
     problems = unfilled + [(where, what) for where, what in wrong if where not in places]
     if settings is None or problems:
         mistakes = [source.mistake(dotted(where), what) for where, what in problems]
         raise ConfigurationError(*sorted(mistakes, key=lambda mistake: mistake.line or 0), source=str(path))
     return Configuration(settings, source)
-
-
-def _read(path: Path, files: FileReader) -> str:
-    try:
-        content = files.read(path, _LARGEST)
-        if content.startswith(b"\xef\xbb\xbf"):
-            raise UnreadableFileError("begins with a byte order mark (BOM); save it as UTF-8 without one")
-        return content.decode()
-    except UnreadableFileError as error:
-        message = _HINTS.get(str(error), str(error))
-    except UnicodeDecodeError:
-        message = "is not UTF-8 text"
-    raise ConfigurationError(Mistake("", message), source=str(path)) from None
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except ValueError as error:  # beside TOMLDecodeError: a number with more digits than int() takes
-        words, line, column = str(error), text.count("\n") + 1, None
-        if match := _SYNTAX.fullmatch(words):
-            words, line, column = match[1], int(match[2] or line), match[3]
-        where = f", at column {column}" if column else ""
-        message = f"is not valid TOML{where}: {words[:1].lower()}{words[1:200]}"
-        raise ConfigurationError(Mistake("", message, line), source=str(path)) from None
-
-
-def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[Problem]) -> Any:
-    """The value with ``${NAME}`` filled in wherever it holds strings; what cannot be filled is added to ``wrong``."""
-    if isinstance(value, dict):
-        return {key: _filled(below, (*where, key), environ, wrong) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_filled(below, (*where, index), environ, wrong) for index, below in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def fill(match: re.Match[str]) -> str:
-        if match[0] == "$${":
-            return "${"
-        if match[1] is None:
-            wrong.append((where, 'contains "${" without a name and "}" after it; write "$${" for a literal "${"'))
-        elif match[1] not in environ:
-            wrong.append((where, f"needs the environment variable {match[1]}, which is not set"))
-        else:
-            return environ[match[1]]
-        return ""
-
-    return _REFERENCE.sub(fill, value)
 
 
 def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Problem]]:

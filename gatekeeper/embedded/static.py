@@ -3,8 +3,6 @@
 import asyncio
 import math
 import re
-import tempfile
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,51 +10,6 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 from yarl import URL
-
-from gatekeeper.settings.addresses import SocketPath
-from gatekeeper.settings.upstream import UpstreamSettings
-
-
-class StaticSites:
-    """An async context in which ``static:`` folders are served; ``addresses`` says where.
-
-    A folder that a reload removes stays open until the process ends, but no request reaches it.
-    """
-
-    def __init__(self) -> None:
-        self._runners: list[web.AppRunner] = []
-        self._sockets: tempfile.TemporaryDirectory[str] | None = None
-        self.addresses: dict[Path, SocketPath] = {}
-
-    async def __aenter__(self) -> "StaticSites":
-        return self
-
-    async def serve(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
-        """Begin to serve the folders of these upstreams, as far as they are not served yet."""
-        places = (place for upstream in upstreams.values() for place in upstream.endpoints)
-        folders = {place.path for place in places if place.scheme == "static" and place.path is not None}
-        for folder in sorted(folders - set(self.addresses)):
-            if self._sockets is None:
-                self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: for no other user
-            address = SocketPath(Path(self._sockets.name) / f"{len(self._runners)}.sock")
-            runner = web.AppRunner(static_app(folder), access_log=None)
-            self._runners.append(runner)
-            await runner.setup()
-            await web.UnixSite(runner, str(address.path)).start()
-            self.addresses[folder] = address
-
-    def hand_over(self, own: Callable[[Path], None]) -> None:
-        """Have ``own`` make somebody else the owner of what was made on disk."""
-        if self._sockets is not None:
-            # The folder comes last: from then on its new owner can exchange what is in it.
-            for path in (*(address.path for address in self.addresses.values()), Path(self._sockets.name)):
-                own(path)
-
-    async def __aexit__(self, *_: object) -> None:
-        for runner in self._runners:
-            await runner.cleanup()
-        if self._sockets is not None:
-            self._sockets.cleanup()
 
 
 def static_app(folder: Path) -> web.Application:

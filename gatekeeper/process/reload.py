@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from gatekeeper.config import Configuration, load
+from gatekeeper.config.load import Configuration, load
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.process.sealed_files import SealedFiles, close
 from gatekeeper.process.watch import Watch

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from gatekeeper.config import Configuration, load
+from gatekeeper.config.load import Configuration, load
 from gatekeeper.errors import GatekeeperError, StartError
 from gatekeeper.process.children import cores, kill, reap_orphans
 from gatekeeper.process.listeners import (

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from gatekeeper.admin.server import Admin
 from gatekeeper.admin.status import Status
-from gatekeeper.config import load
-from gatekeeper.embedded.static import StaticSites
+from gatekeeper.config.load import load
+from gatekeeper.embedded.sites import StaticSites
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.process.listeners import port_of
 from gatekeeper.process.malloc import keep_large_buffers
@@ -35,6 +35,7 @@ from gatekeeper.process.workers import Command
 from gatekeeper.proxy.client.acceptor import Acceptor
 from gatekeeper.proxy.client.redirect import RedirectConnection
 from gatekeeper.proxy.crl_fetcher import CRLFetcher
+from gatekeeper.proxy.ocsp import load_client
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
@@ -287,7 +288,10 @@ class _Worker:
 
     def _assemble(self, settings: Settings, files: FileReader) -> Snapshot:
         pools = make_pools(settings.every_upstream, self._sites.addresses, self._loop, self._pools, files)
-        return build_snapshot(settings, pools, time.time(), files)
+        snapshot = build_snapshot(settings, pools, time.time(), files)
+        if snapshot.policy.ocsp is not None:
+            load_client()
+        return snapshot
 
     def _build(self, settings: Settings, files: FileReader) -> Snapshot:
         asyncio.run_coroutine_threadsafe(self._sites.serve(settings.every_upstream), self._loop).result()

@@ -13,14 +13,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList, read_lists, replay
 from gatekeeper.proxy.crl_folder import MAX_SIZE, CRLFolder, Fetch
 from gatekeeper.proxy.crl_sources import distribution_urls, is_allowed, wanted_urls
+from gatekeeper.proxy.ocsp import load_client
 from gatekeeper.proxy.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _log = logging.getLogger("gatekeeper")
 
@@ -107,6 +110,9 @@ class CRLFetcher:
         with folder.locked() as mine:
             if not mine:
                 return
+            await asyncio.to_thread(load_client)
+            import aiohttp
+
             async with aiohttp.ClientSession(auto_decompress=False) as session:
                 for url in urls:
                     if self._is_due(folder, url, trusted):
@@ -121,11 +127,13 @@ class CRLFetcher:
 
     async def _fetch(
         self,
-        session: aiohttp.ClientSession,
+        session: "aiohttp.ClientSession",
         folder: CRLFolder,
         last: Fetch,
         authorities: tuple[Certificate, ...],
     ) -> None:
+        import aiohttp
+
         url = last.url
         old = await asyncio.to_thread(_kept, folder, url, authorities)
         try:
@@ -146,7 +154,7 @@ class CRLFetcher:
             _log.info("the CRL from %s is fetched again", url)
         self._count("unchanged" if content is None else "fetched")
 
-    async def _get(self, session: aiohttp.ClientSession, last: Fetch) -> tuple[bytes, str, str] | None:
+    async def _get(self, session: "aiohttp.ClientSession", last: Fetch) -> tuple[bytes, str, str] | None:
         """The list with its ETag and Last-Modified, None if it is the one that is kept; ValueError if there is none.
 
         Redirects are not followed: they would lead past ``crl_hosts``. Nothing is decompressed: a few KiB could become

@@ -8,13 +8,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.ocsp import make_request, read_response, responder_of
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.client import client_context
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _log = logging.getLogger("gatekeeper")
 
@@ -98,6 +100,8 @@ class Responders:
     async def _post(self, url: str, request: bytes) -> bytes:
         """RFC 6960, A.1. ValueError if the answer is no OCSP response."""
         if self._session is None:
+            import aiohttp  # 25 MiB that most configurations never need; `load_client` has it ready
+
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, ssl=client_context())
             )
@@ -111,6 +115,11 @@ class Responders:
             if len(content) > MAX_RESPONSE:
                 raise ValueError("its answer is too large")
             return content
+
+
+def load_client() -> None:
+    """Load the HTTP client, which takes a third of a second, before a visitor has to wait for it."""
+    import aiohttp  # noqa: F401
 
 
 async def ask_once(peer: Peer, responder: str | None) -> RevocationStatus | None:

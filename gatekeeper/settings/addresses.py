@@ -12,6 +12,8 @@ _NAME = re.compile(
     re.ASCII,
 )
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
+# Of the admin listener
+DEFAULT_ADMIN = "127.0.0.1:9000"
 Scheme = Literal["http", "https", "h2c", "h2", "unix", "static"]
 _DEFAULT_PORTS: dict[Scheme, int] = {"http": 80, "https": 443, "h2c": 80, "h2": 443}
 

@@ -4,10 +4,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gatekeeper.settings.acme import ACME_CERTIFICATE, ACMESettings
-from gatekeeper.settings.tables import Settings
-from gatekeeper.settings.upstream import UpstreamSettings
+if TYPE_CHECKING:
+    # pydantic, which `gatekeeper healthcheck` can do without
+    from gatekeeper.settings.acme import ACMESettings
+    from gatekeeper.settings.tables import Settings
+    from gatekeeper.settings.upstream import UpstreamSettings
 
 FileStamp = tuple[int, ...] | None
 """A file as stat(2) sees it, links followed: device, inode, size, times of content and entry. None if there is none."""
@@ -80,7 +83,7 @@ def _stamp(path: Path) -> FileStamp:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
-def files_of(settings: Settings) -> Iterator[Path]:
+def files_of(settings: "Settings") -> Iterator[Path]:
     """Every file that these settings name and that is read when they are loaded."""
     server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
     if server.certificate is not None and server.key is not None:
@@ -106,11 +109,13 @@ def files_of(settings: Settings) -> Iterator[Path]:
         yield from upstream_files(upstream)
 
 
-def acme_files(acme: ACMESettings) -> Iterator[Path]:
+def acme_files(acme: "ACMESettings") -> Iterator[Path]:
     """The certificate that is ordered. What only the orders themselves need is read when one is made."""
+    from gatekeeper.settings.acme import ACME_CERTIFICATE
+
     yield acme.folder / ACME_CERTIFICATE
 
 
-def upstream_files(upstream: UpstreamSettings) -> Iterator[Path]:
+def upstream_files(upstream: "UpstreamSettings") -> Iterator[Path]:
     """The files of one upstream."""
     yield from (path for path in (upstream.ca, upstream.certificate, upstream.key) if path is not None)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
-from gatekeeper.settings.addresses import parse_listen
+from gatekeeper.settings.addresses import DEFAULT_ADMIN, parse_listen
 from gatekeeper.settings.server_certificate import ServerCertificateSettings
 from gatekeeper.settings.table import Count, Table
 from gatekeeper.settings.types import (
@@ -90,7 +90,7 @@ class AdminSettings(Table):
     """The listener for operators: plain HTTP with /healthz, /readyz, /metrics and /status. Keep it private."""
 
     listen: ListenOrOff = Field(
-        default_factory=lambda: parse_listen("127.0.0.1:9000"),
+        default_factory=lambda: parse_listen(DEFAULT_ADMIN),
         description='Where to listen; "off" disables it, and `gatekeeper healthcheck` with it.',
     )
     hosts: tuple[HostName, ...] = Field(

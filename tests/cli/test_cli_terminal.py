@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
+from gatekeeper import __version__, form
 from gatekeeper.cli import main
 from gatekeeper.cli.terminal import print_json, show, working
 
@@ -77,8 +78,8 @@ def test_who_stops_reading_hears_no_complaint() -> None:
 
 
 def test_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Name and number, exit 0."""
+    """Name and number, and whether the compiled form runs; exit 0."""
     with pytest.raises(SystemExit) as ended:
         main(["--version"])
     assert ended.value.code == 0
-    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert capsys.readouterr().out == f"gatekeeper {__version__} ({form()})\n"

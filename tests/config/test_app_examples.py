@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.config import load
+from gatekeeper.config.load import load
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.decision import Authorizer, Forward
 from gatekeeper.gate.routes import Routes

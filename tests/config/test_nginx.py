@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.config import Configuration, load
+from gatekeeper.config.load import Configuration, load
 from gatekeeper.config.nginx import translate
 from gatekeeper.config.nginx_directives import REASONS, TRANSLATED
 from gatekeeper.errors import UsageError

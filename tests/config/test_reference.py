@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 from gatekeeper.cli.reference import main
-from gatekeeper.config import load, reference
+from gatekeeper.config import reference
+from gatekeeper.config.load import load
 from gatekeeper.settings.tables import Settings, table_at
 from tests.configurations import MINIMAL, mistakes
 

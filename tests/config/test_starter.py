@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from gatekeeper.config import load
+from gatekeeper.config.load import load
 from gatekeeper.config.starter import starter
 from tests.configurations import MINIMAL
 

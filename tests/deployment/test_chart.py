@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from gatekeeper import __version__
-from gatekeeper.config import load
+from gatekeeper.config.load import load
 
 # Helm's Go code as a library; without a wheel for this processor there is nothing to render with.
 helm = import_module("helm_python") if os.environ.get("CI") else pytest.importorskip("helm_python")

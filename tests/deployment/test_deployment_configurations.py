@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gatekeeper import config
+from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError
 from tests.config.test_reference import validator
 
@@ -34,7 +34,7 @@ def test_the_gate_takes_the_configuration(name: str, tmp_path: Path) -> None:
     file = tmp_path / "gatekeeper.toml"
     file.write_text(found()[name])
     try:
-        config.load(file, environ={})
+        load(file, environ={})
     except ConfigurationError as error:
         wrong = [mistake for mistake in error.mistakes if "is not available yet" not in mistake.message]
         assert wrong == []

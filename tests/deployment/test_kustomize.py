@@ -8,7 +8,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from gatekeeper.config import load
+from gatekeeper.config.load import load
 from tests.deployment.test_kubernetes import VERSIONS
 from tests.tools import needs, program
 

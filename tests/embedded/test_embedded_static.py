@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gatekeeper.embedded.static import StaticSites, static_app
+from gatekeeper.embedded.sites import StaticSites
+from gatekeeper.embedded.static import static_app
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.config import load
+from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError
 from tests.configurations import CLIENT_AUTH, SERVER, UPSTREAM
 from tests.documents import PAGES, ROOT, Block, blocks

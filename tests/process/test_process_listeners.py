@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.config import load
+from gatekeeper.config.load import load
 from gatekeeper.errors import StartError
 from gatekeeper.process.listeners import (
     Listener,

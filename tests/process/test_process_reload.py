@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gatekeeper.config import load
+from gatekeeper.config.load import load
 from gatekeeper.process.reload import Reloader, needing_a_restart, needing_new_workers
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot

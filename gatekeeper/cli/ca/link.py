@@ -10,10 +10,11 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gatekeeper import config
 from gatekeeper.ca.files import read_file
 from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.profiles import all_profiles
+from gatekeeper.config.document import find
+from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
 from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.invitations.invitation import FILES, Invitation, InvitationKind
@@ -79,10 +80,10 @@ def _settings(args: argparse.Namespace) -> Settings | None:
     if args.config is None and args.invitations is not None and (args.url is not None or args.list or args.cancel):
         return None
     try:
-        path = config.find(args.config, os.environ)
+        path = find(args.config, os.environ)
     except ConfigurationError:
         return None
-    return config.load(path).settings
+    return load(path).settings
 
 
 def _host_of(certificate: Path) -> str | None:
