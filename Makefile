@@ -22,17 +22,23 @@ PLATFORMS ?= linux/amd64,linux/arm64
 # The tag that `make release-check` compares with the version
 TAG ?=
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gatekeeper/__init__.py)
-# The tests that start no other program and need no network: what runs on each version of Python.
 # The Debian of `make core-on-debian`
 SUITE ?= trixie
+# The tests that start no other program and need no network: what runs on each version of Python.
 IN_MEMORY := tests/config tests/gate tests/process tests/proxy tests/refusal tests/settings tests/telemetry tests/tls tests/wire
+
+# Where the compiled form is made
+COMPILED := build/compiled
+# What runs on the compiled form beside them.
+ON_BOTH_FORMS := $(addprefix tests/e2e/test_,http2_clients_are_served.py large_bodies_cost_no_memory.py real_clients_are_served.py \
+  reload_loses_no_request.py revoked_is_out_within_a_second.py streams_are_passed_on_at_once.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test core core-on-debian test-lowest check style types reference-current bench instructions format reference docs man image image-push dist compiled sbom chart chart-push sign stamp notes release-check release clean
+.PHONY: help demo test core core-compiled core-on-debian test-lowest check style types reference-current bench instructions instructions-compiled format reference docs man image image-push dist compiled wheels sbom chart chart-push sign stamp notes release-check release clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## a CA, certificates, a small app and the gate in front of it, ready to try
 	$(BIN)/gatekeeper demo $(DEMO_ARGS)
@@ -84,6 +90,9 @@ bench: $(VENV)/.installed-dev ## the speed of gatekeeper, nginx, HAProxy, Caddy 
 instructions: $(VENV)/.installed-dev ## whether an exchange became dearer, counted by valgrind
 	$(BIN)/python -m benchmarks.instructions
 
+instructions-compiled: $(COMPILED)/.made ## the same of the compiled form
+	cd $(COMPILED) && $(abspath $(BIN))/python -m benchmarks.instructions
+
 format: $(VENV)/.installed-dev ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -119,10 +128,23 @@ dist: $(VENV)/.installed-dist ## wheel and sdist in dist/, checked, and the whee
 	build/wheel-trial/bin/gatekeeper --version
 	rm -rf build/wheel-trial
 
-compiled: $(VENV)/.installed-compiled ## compiled wheels in dist/, for each Python and processor (cibuildwheel, needs docker)
-	@grep -q '^\[tool\.cibuildwheel' pyproject.toml \
-	  || { echo "pyproject.toml configures no compiled wheels ([tool.cibuildwheel]); make dist makes the pure one" >&2; exit 2; }
+compiled: $(VENV)/.installed-dist ## a compiled wheel in dist/, for this Python and processor (needs a C compiler)
+	HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/python -m build --wheel
+
+wheels: $(VENV)/.installed-wheels ## compiled wheels in dist/, for each Python and processor (cibuildwheel, needs docker)
 	$(BIN)/cibuildwheel --output-dir dist
+
+# A copy of the checkout with the extension modules in it: the checkout itself stays interpreted.
+$(COMPILED)/.made: $(VENV)/.installed-dev $(VENV)/.installed-compiling $(shell git ls-files --cached --others --exclude-standard 2>/dev/null)
+	rm -rf $(COMPILED)
+	mkdir -p $(COMPILED)
+	git ls-files -z --cached --others --exclude-standard | tar -cf - --null --files-from=- | tar -xf - -C $(COMPILED)
+	$(BIN)/python $(COMPILED)/releasing/compiled.py $(COMPILED)
+	touch $@
+
+core-compiled: $(COMPILED)/.made ## the tests of `make core` on the compiled form, and that it says what the source says
+	cd $(COMPILED) && EXPECTED_FORM=compiled PYTHONPATH=. $(abspath $(BIN))/python -m pytest \
+	  -n $(TEST_PROCESSES) --dist loadfile $(IN_MEMORY) $(ON_BOTH_FORMS) $(PYTEST_ARGS)
 
 sbom: $(VENV)/.installed-dist ## what the wheel in dist/ brings with it, as CycloneDX, dist/gatekeeper-VERSION.cdx.json
 	rm -rf build/sbom

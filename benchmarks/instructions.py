@@ -17,6 +17,7 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+import gatekeeper
 from benchmarks.micro.gate import prepare
 from benchmarks.micro.script import SCRIPTS
 from benchmarks.processes import BenchmarkError
@@ -47,7 +48,8 @@ def build() -> str:
     options: str = sysconfig.get_config_var("CONFIG_ARGS") or ""
     made = "distribution" if sys.base_prefix == "/usr" else "optimized" if "--enable-opt" in options else "plain"
     python, openssl = platform.python_version_tuple()[:2], ssl.OPENSSL_VERSION_INFO[:2]
-    return f"Python {'.'.join(python)} ({made}), OpenSSL {openssl[0]}.{openssl[1]}, {platform.machine()}"
+    compiled = ", compiled" if gatekeeper.form() == "compiled" else ""
+    return f"Python {'.'.join(python)} ({made}), OpenSSL {openssl[0]}.{openssl[1]}, {platform.machine()}{compiled}"
 
 
 def verdict(name: str, counted: int, reference: int | None) -> tuple[str, bool]:

@@ -9,7 +9,7 @@ there, ``*.example.com`` is any host name with one label more,
 ``spiffe://example.com/*`` is any URI that goes on behind the slash.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gatekeeper.gate.certificate import Certificate
@@ -97,22 +97,49 @@ def _uri(wanted: str) -> Fits:
     return lambda certificate: wanted in certificate.uris
 
 
+def _among(values: Callable[[Certificate], Collection[str]]) -> Callable[[str], Fits]:
+    """What is wanted is one of ``values``."""
+
+    def wanting(wanted: str) -> Fits:
+        return lambda certificate: wanted in values(certificate)
+
+    return wanting
+
+
+def _equal(value: Callable[[Certificate], str]) -> Callable[[str], Fits]:
+    """What is wanted is ``value``."""
+
+    def wanting(wanted: str) -> Fits:
+        return lambda certificate: wanted == value(certificate)
+
+    return wanting
+
+
+def _mailbox_in(values: Callable[[Certificate], tuple[str, ...]]) -> Callable[[str], Fits]:
+    """What is wanted is a mailbox among ``values``."""
+
+    def wanting(wanted: str) -> Fits:
+        return _address(wanted, values)
+
+    return wanting
+
+
 _CONDITIONS: dict[str, Callable[[str], Fits]] = {
-    "cn": lambda wanted: lambda certificate: wanted in certificate.common_names,
-    "o": lambda wanted: lambda certificate: wanted in certificate.organizations,
-    "ou": lambda wanted: lambda certificate: wanted in certificate.organizational_units,
-    "email": lambda wanted: _address(wanted, lambda certificate: certificate.emails),
+    "cn": _among(lambda certificate: certificate.common_names),
+    "o": _among(lambda certificate: certificate.organizations),
+    "ou": _among(lambda certificate: certificate.organizational_units),
+    "email": _mailbox_in(lambda certificate: certificate.emails),
     "dns": _dns,
     "uri": _uri,
-    "upn": lambda wanted: _address(wanted, lambda certificate: certificate.upns),
-    "subject_serial": lambda wanted: lambda certificate: wanted in certificate.subject_serials,
-    "uid": lambda wanted: lambda certificate: wanted in certificate.uids,
-    "dn": lambda wanted: lambda certificate: wanted == certificate.dn,
-    "policy": lambda wanted: lambda certificate: wanted in certificate.policies,
-    "eku": lambda wanted: lambda certificate: wanted in certificate.purposes,
-    "issuer": lambda wanted: lambda certificate: wanted in certificate.issuer_common_names,
-    "serial": lambda wanted: lambda certificate: wanted == certificate.serial,
-    "sha256": lambda wanted: lambda certificate: wanted == certificate.sha256,
-    "spki": lambda wanted: lambda certificate: wanted == certificate.spki_sha256,
+    "upn": _mailbox_in(lambda certificate: certificate.upns),
+    "subject_serial": _among(lambda certificate: certificate.subject_serials),
+    "uid": _among(lambda certificate: certificate.uids),
+    "dn": _equal(lambda certificate: certificate.dn),
+    "policy": _among(lambda certificate: certificate.policies),
+    "eku": _among(lambda certificate: certificate.purposes),
+    "issuer": _among(lambda certificate: certificate.issuer_common_names),
+    "serial": _equal(lambda certificate: certificate.serial),
+    "sha256": _equal(lambda certificate: certificate.sha256),
+    "spki": _equal(lambda certificate: certificate.spki_sha256),
 }
 _KEYS = (*_CONDITIONS, "issuer_sha256")

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.telemetry.access_log import AccessLog
+from gatekeeper.telemetry.access_log import ExchangeLog
 from gatekeeper.telemetry.log_lines import LocalOutcome, Outcome, Visitor
 from gatekeeper.telemetry.metrics import Cell, Metrics
 from gatekeeper.wire.request import RequestHead
@@ -15,7 +15,7 @@ _log = logging.getLogger("gatekeeper")
 class Journal:
     """One per process. ``wall`` is the wall clock (seconds since the epoch)."""
 
-    def __init__(self, log: AccessLog, metrics: Metrics, wall: Callable[[], float]) -> None:
+    def __init__(self, log: ExchangeLog, metrics: Metrics, wall: Callable[[], float]) -> None:
         self.log = log
         self.metrics = metrics
         self._wall = wall

@@ -17,7 +17,7 @@ from gatekeeper.proxy.journal import Journal
 from gatekeeper.proxy.judge import Judge
 from gatekeeper.proxy.request_limits import RequestCounts
 from gatekeeper.proxy.snapshot import Snapshot
-from gatekeeper.telemetry.access_log import AccessLog
+from gatekeeper.telemetry.access_log import ExchangeLog
 from gatekeeper.telemetry.metrics import Cell, Metrics
 from gatekeeper.telemetry.request_rates import RequestRates
 
@@ -72,7 +72,7 @@ class Proxy:
         snapshot: Snapshot,
         *,
         loop: asyncio.AbstractEventLoop,
-        log: AccessLog,
+        log: ExchangeLog,
         metrics: Metrics,
         wall: Callable[[], float] = time.time,
         connections_in_all: Callable[[], int] | None = None,

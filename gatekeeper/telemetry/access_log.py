@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Full, Queue
 from select import PIPE_BUF
+from typing import Protocol
 
 from gatekeeper.errors import StartError
 from gatekeeper.telemetry.log_lines import Format, Outcome, Visitor
@@ -33,6 +34,13 @@ FLUSH_LINES = 512
 FORMAT_BATCH = 64
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
 MAX_BATCHES = 64
+
+
+class ExchangeLog(Protocol):
+    """Takes what happened: `AccessLog`, as far as the proxy knows it."""
+
+    def write(self, visitor: Visitor, head: RequestHead, outcome: Outcome) -> None:
+        """Log one exchange. ``outcome`` must not change any more."""
 
 
 class AccessLog:
@@ -56,9 +64,9 @@ class AccessLog:
         self._batches: Queue[bytes | None] = Queue(MAX_BATCHES)
         self._reopen = threading.Event()
         self._file, self._made = _open_at_start(target) if self.wanted else (-1, False)
-        self._thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
+        self._writer_thread = threading.Thread(target=self._write_batches, name="access-log", daemon=True)
         if self.wanted:
-            self._thread.start()
+            self._writer_thread.start()
 
     def write(self, visitor: Visitor, head: RequestHead, outcome: Outcome) -> None:
         """Log one exchange. It is formatted and written later, so ``outcome`` must not change any more."""
@@ -119,7 +127,7 @@ class AccessLog:
         if self.wanted:
             with suppress(Full):
                 self._batches.put(None, timeout=seconds)
-            self._thread.join(seconds)
+            self._writer_thread.join(seconds)
 
     def _write_batches(self) -> None:
         torn = broken = False
@@ -185,4 +193,5 @@ def _write_all(file: int, data: bytes) -> None:
 def _write(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(file, view) :]
+        written = os.write(file, view)
+        view = view[written:]

@@ -201,7 +201,10 @@ _COOKIE = b"\r\nCookie: "  # as browsers spell it
 def without_empty_lines(held: bytes) -> bytes:
     """What follows the empty lines before a request line, which are ignored (RFC 9112, 2.2)."""
     lines = _EMPTY_LINES.match(held)
-    return held[lines.end() :] if lines else held
+    if lines is None:
+        return held
+    end = lines.end()
+    return held[end:]
 
 
 def _judge_target(head: RequestHead) -> None:
@@ -236,7 +239,8 @@ def unreadable_head(data: bytes) -> RequestHead:
     """
     line = data.partition(b"\r\n")[0]
     method, _, rest = line[:LOGGED_LINE_BYTES].partition(b" ")
-    special = {name.lower(): value for name, value in reversed(_WISHES.findall(data))}
+    wishes: list[tuple[bytes, bytes]] = _WISHES.findall(data)
+    special = {name.lower(): value for name, value in reversed(wishes)}
     block = Block(b"", b"", 0, b"", NONE, 0, frozenset(), special, BUILT_IN)
     return RequestHead(method, rest.rpartition(b" ")[0] or rest, 1, block)
 

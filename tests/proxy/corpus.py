@@ -126,6 +126,7 @@ class Played:
     closed: bool
     goodbye: bool
     apps: Apps
+    raw: bytes
 
     @property
     def meaning(self) -> tuple[object, ...]:
@@ -159,7 +160,7 @@ def play(scene: Scene, sent: bytes, split: Callable[[bytes], Iterator[bytes]], *
     got = visitor.read()
     methods = [asked.method for asked in apps.requests]
     statuses, bodies, whole = read_responses(got, methods, closed=visitor.was_sent_away)
-    return Played(statuses, bodies, whole, visitor.was_sent_away, visitor.said_goodbye, apps)
+    return Played(statuses, bodies, whole, visitor.was_sent_away, visitor.said_goodbye, apps, got)
 
 
 def read_responses(data: bytes, methods: list[bytes], *, closed: bool) -> tuple[list[int], list[bytes], bool]:

@@ -104,7 +104,7 @@ class Scene:
         self.proxy = Proxy(
             self.snapshot,
             loop=self.loop,
-            log=self.log,  # type: ignore[arg-type]
+            log=self.log,
             metrics=Metrics(),
             wall=self.wall,
             unacknowledged=lambda transport: transport.unacknowledged,  # type: ignore[attr-defined]

@@ -7,7 +7,6 @@ import pytest
 
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
-from gatekeeper.proxy.visit import Visit
 from tests.proxy.scene import OK, Scene, get
 from tests.proxy.test_proxy_renew import CLOSED, tunnel
 
@@ -22,8 +21,12 @@ class FakeResponders:
         self.known: RevocationStatus | None = None
         self.waiting: list[Callable[[], None]] = []
         self.asked = 0
+        self.failures: list[Exception] = []
+        """What goes wrong where the next verdicts are made."""
 
     def answer(self, peer: Peer, responder: str | None, now: float) -> RevocationStatus | None:
+        if self.failures:
+            raise self.failures.pop()
         assert peer.leaf is not None
         assert responder is None
         return self.known if self.known is not None and now < self.known.until else None
@@ -138,7 +141,7 @@ def test_a_tunnel_waits_for_the_next_answer(
 
 
 def test_who_cannot_be_judged_after_an_answer_is_cut(
-    scene: Scene, responders: FakeResponders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    scene: Scene, responders: FakeResponders, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whoever may have been revoked does not stay because the judgement failed; the others are judged."""
     responders.known = RevocationStatus(GOOD, scene.wall() + 600)
@@ -146,14 +149,7 @@ def test_who_cannot_be_judged_after_an_answer_is_cut(
     for visitor in (first, second):
         tunnel(scene, visitor)
     scene.loop.advance(601)  # the answer ends, and both ask again
-    withdrawn, failures = Visit.withdrawn, iter([ZeroDivisionError])
-
-    def fail_once(visit: Visit, *request: Any) -> Any:
-        for failure in failures:
-            raise failure
-        return withdrawn(visit, *request)
-
-    monkeypatch.setattr(Visit, "withdrawn", fail_once)
+    responders.failures = [ZeroDivisionError()]
     responders.say(REVOKED)
     assert "ZeroDivisionError" in caplog.text
     cut, judged = sorted((first, second), key=lambda visitor: not visitor.is_gone)  # who is asked about first is open
@@ -161,12 +157,10 @@ def test_who_cannot_be_judged_after_an_answer_is_cut(
     assert judged.read() == CLOSED
 
 
-def test_a_request_that_cannot_be_taken_up_after_an_answer_is_cut(
-    scene: Scene, responders: FakeResponders, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_that_cannot_be_taken_up_after_an_answer_is_cut(scene: Scene, responders: FakeResponders) -> None:
     """The client does not wait for an answer that nobody will give."""
     alice = scene.alice()
     alice.send(get())
-    monkeypatch.setattr(Visit, "authorizer", lambda *_: 1 / 0)
+    responders.failures = [ZeroDivisionError()]
     responders.say(GOOD)
     assert alice.is_gone

@@ -684,7 +684,7 @@ def test_a_closed_connection_is_freed_at_once(scene: Scene) -> None:
     scene.serve(alice)
     alice.leave()
     assert alice.is_gone
-    left = weakref.ref(alice.connection)
+    left = weakref.ref(alice.connection.tls._ssl)
     gc.collect()
     gc.disable()
     try:

@@ -397,15 +397,20 @@ def test_who_cannot_be_judged_is_cut_and_nobody_else(
 
 def test_a_pool_that_cannot_be_replaced_keeps_nobody_in(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """What fails in a reload after the new state is in force does not spare open connections their judgement."""
-    alice = scene.alice()
+    alice, other = scene.alice(), scene.alice()
     tunnel(scene, alice)
+    other.send(get())
+    scene.loop.settle()
+    scene.serve(other)
+    idle = scene.app.last.transport
+    monkeypatch.setattr(idle, "abort", lambda: 1 / 0)
     snapshot = revoking(scene, scene.files.alice)
-    other = make_other_app(scene).upstreams
-    monkeypatch.setattr(scene.pool, "retire", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        scene.proxy.renew(replace(snapshot, upstreams=other))
+        scene.proxy.renew(replace(snapshot, upstreams=make_other_app(scene).upstreams))
     scene.loop.settle()
     assert alice.read() == CLOSED
+    monkeypatch.undo()
+    idle.abort()
 
 
 def test_idle_connections_to_a_replaced_app_are_closed(scene: Scene) -> None:

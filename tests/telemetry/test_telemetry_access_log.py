@@ -183,9 +183,9 @@ def test_closing_does_not_wait_for_ever(loop: VirtualLoop, pipe: tuple[Path, int
     log = AccessLog(path, a_line, loop)
     write(log, *["/" + "x" * 8000] * 20)
     log.close(seconds=0.05)
-    while log._thread.is_alive():  # it was stuck; let it go, for the other tests' sake
+    while log._writer_thread.is_alive():  # it was stuck; let it go, for the other tests' sake
         read_now(reader)
-    log._thread.join(PATIENCE)
+    log._writer_thread.join(PATIENCE)
 
 
 def test_a_broken_target_is_said_and_counted(loop: VirtualLoop, caplog: pytest.LogCaptureFixture) -> None:

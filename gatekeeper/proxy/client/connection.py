@@ -40,7 +40,6 @@ class ClientConnection:
     """One client connection. ``client`` and ``address`` are the peer's, see `forwarding.client_address`."""
 
     __slots__ = (
-        "__weakref__",
         "_codec",
         "_linger_until",
         "_lingering",

@@ -1,18 +1,28 @@
 """An endpoint that speaks HTTP/2: few connections, each shared by many requests."""
 
+import ssl
 from typing import Any
 
 from gatekeeper.proxy.upstream.endpoint import Endpoint
 from gatekeeper.proxy.upstream.http2 import HTTP2Connection
 from gatekeeper.proxy.upstream.http2_stream import HTTP2Stream
-from gatekeeper.settings.addresses import Address
+from gatekeeper.settings.addresses import Address, SocketPath
 
 
 class HTTP2Endpoint(Endpoint):
     """As `Endpoint`; a further connection is made where no other has room for a request."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(
+        self,
+        title: str,
+        address: Address | SocketPath,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+        *,
+        limit: int = 0,
+        slow_start: float = 0.0,
+    ) -> None:
+        super().__init__(title, address, tls, server_name, limit=limit, slow_start=slow_start)
         self._connections: dict[HTTP2Connection, None] = {}
 
     @property

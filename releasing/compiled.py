@@ -1,0 +1,97 @@
+"""The compiled form: the modules that requests pass, translated to C by mypyc and built into the wheel.
+
+hatchling calls `CompiledModules` where the build asks for it (``HATCH_BUILD_HOOKS_ENABLE=1``); a wheel is pure
+otherwise, and needs no compiler. ``python releasing/compiled.py FOLDER`` compiles the package in a copy of the
+repository in place, for tests and measurements.
+
+hatch-mypyc does the same, but moves pyproject.toml away for the time of the build and leaves the compiled modules in
+the checkout, which then runs them unasked.
+"""
+
+import sys
+import sysconfig
+from contextlib import chdir
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+COMPILED = (
+    *(f"gate/{name}.py" for name in ("decision", "paths", "routes", "rules", "verdict")),
+    "proxy/**/*.py",
+    "telemetry/*.py",
+    "tls/connection.py",
+    "tls/message_limits.py",
+    "wire/**/*.py",
+)
+"""What a request passes, as patterns below gatekeeper/."""
+INTERPRETED = (
+    "**/__init__.py",
+    # mypyc cannot take an Enum whose members have an __init__ of their own.
+    "wire/rules.py",
+    # These run once per connection, certificate or reload: compiled, they would only make the library larger.
+    "proxy/client/acceptor.py",
+    "proxy/client/proxy_header.py",
+    "proxy/client/redirect.py",
+    "proxy/crl_*.py",
+    "proxy/ocsp.py",
+    "proxy/revocations.py",
+    "proxy/upstream/check.py",
+    "proxy/upstream/endpoints.py",
+)
+"""What of that is not."""
+SUFFIX: str = sysconfig.get_config_var("EXT_SUFFIX")
+
+
+def sources(root: Path) -> list[str]:
+    """The files to compile, relative to ``root``."""
+    package = root / "gatekeeper"
+    found = {path for pattern in COMPILED for path in package.glob(pattern)}
+    found -= {path for pattern in INTERPRETED for path in package.glob(pattern)}
+    return sorted(str(path.relative_to(root)) for path in found)
+
+
+def compile_modules(root: Path, into: Path, scratch: Path) -> None:
+    """Compile the package of ``root``; the extension modules go ``into`` a folder, as its imports expect them."""
+    # Only who compiles has these: they are dependencies of the build hook.
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+
+    with chdir(root):  # module names come from paths
+        flags = ["--config-file=pyproject.toml", *sources(root)]
+        extensions = mypycify(
+            flags, opt_level="3", debug_level="0", group_name="gatekeeper", target_dir=str(scratch / "c")
+        )
+        command = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
+        command.build_lib, command.build_temp = str(into), str(scratch / "objects")
+        command.ensure_finalized()
+        command.run()
+
+
+class CompiledModules(BuildHookInterface[Any]):
+    """What hatchling calls before it packs a wheel."""
+
+    _scratch: Path | None = None
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, and add the extension modules to a wheel that is for this Python and processor alone."""
+        if version == "editable":
+            raise RuntimeError("an editable install runs the source as it is: install without HATCH_BUILD_HOOKS_ENABLE")
+        self._scratch = scratch = Path(mkdtemp(prefix="gatekeeper-compiled-"))
+        compile_modules(Path(self.root), scratch / "modules", scratch)
+        for path in (scratch / "modules").rglob(f"*{SUFFIX}"):
+            build_data["force_include"][str(path)] = str(path.relative_to(scratch / "modules"))
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """The wheel is packed."""
+        if self._scratch is not None:
+            rmtree(self._scratch)
+
+
+if __name__ == "__main__":
+    tree = Path(sys.argv[1]).resolve()
+    compile_modules(tree, tree, tree / "build")
