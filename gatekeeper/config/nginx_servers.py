@@ -150,7 +150,8 @@ def _target(passed: Directive, location: Directive, speaks_http2: bool, note: No
             note(passed, "apps at a Unix socket are spoken to in HTTP/1.1; give it a port")
             return ""
     if uri is not None and uri != location.args[-1]:
-        note(passed, f"replaces the path in nginx; the app gets it as it came, with {location.args[-1]}")
+        wanted = "strip_prefix of the route replaces it" if uri == "/" else "the app gets it as it came"
+        note(passed, f"replaces the path in nginx; {wanted}, with {location.args[-1]}")
     return f"{scheme}://{host.removesuffix(':')}"
 
 
@@ -167,7 +168,7 @@ def _conditions(directives: Iterable[Directive], note: Note) -> None:
 def _header(one: Directive, note: Note) -> None:
     name, value = one.args[0].lower(), one.args[-1]
     if name == "host" and value not in ("$host", "$http_host", "$server_name"):
-        note(one, "the app gets Host as the visitor sent it")
+        note(one, "the app gets Host as the visitor sent it; see upstream.host")
     elif name in _HEADERS_SET or name.startswith(("x-forwarded-", "x-ssl-client-")):
         return
     else:

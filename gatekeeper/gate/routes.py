@@ -26,7 +26,7 @@ CACHED_REQUESTS = 1024
 class Route:
     """One ``[[routes]]`` table. ``text`` says which it is, for people; ``methods`` is empty where all are taken, and
     ``hosts`` where every one is. ``response`` are names and values of ``routes.response.headers``,
-    ``networks`` those of ``routes.allow_from``.
+    ``networks`` those of ``routes.allow_from``; ``prefix`` is what ``routes.strip_prefix`` takes from the path.
     """
 
     text: str
@@ -40,6 +40,7 @@ class Route:
     hosts: tuple[str, ...] = ()
     title: str = ""
     response: tuple[tuple[str, str], ...] = ()
+    prefix: bytes = b""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def takes(self, method: bytes) -> bool:
@@ -331,5 +332,6 @@ def compile_route(settings: RouteSettings, text: str) -> Route:
         title=settings.title or "",
         response=tuple(settings.response.headers.items()),
         networks=settings.allow_from,
+        prefix=settings.path.removesuffix("/*").encode("ascii") if settings.strip_prefix else b"",
         origins=None if preflight is True else frozenset(origin.encode("ascii") for origin in preflight or ()),
     )

@@ -74,7 +74,10 @@ class Exchange(Relay):
         self.state = WAITING
         self.upstream = upstream
         self._sent_at = now
-        upstream.send_request(self, self.head, self._headers, self.request_id)
+        head, pool, prefix = self.head, self._pool, self.forward.route.prefix
+        if prefix or pool.host:
+            head = pool.rewriting(prefix).request(head)
+        upstream.send_request(self, head, self._headers, self.request_id)
         if self.head.wire_head:
             self.stream.deadline.set(_RESPONSE_HEADER, self.visit.snapshot.timeouts.response_header)
         else:
@@ -142,11 +145,13 @@ class Exchange(Relay):
         self.upstream_time = seconds if seconds > 0.0 else 0.0
         self.status = head.status
         self.sent = len(content)
-        edits = visit.snapshot.edits
+        edits, route, pool = visit.snapshot.edits, self.forward.route, self._pool
+        if route.prefix or 300 <= head.status < 400:
+            head = pool.rewriting(route.prefix).response(head)
         if edits is not None:
-            head = edits.forwarded(self.forward.route.response, head)
+            head = edits.forwarded(route.response, head)
         stream.send_whole(head, content, trailers)
-        self._pool.release(upstream)
+        pool.release(upstream)
         if self._upstream_slow:
             stream.resume_request(PauseReason.UPSTREAM)
         self.state = ENDED
@@ -167,9 +172,11 @@ class Exchange(Relay):
         self._answered(head)
         self._move(STREAMING)
         self.sent = len(content)
-        edits = self.visit.snapshot.edits
+        edits, route, pool = self.visit.snapshot.edits, self.forward.route, self._pool
+        if route.prefix or 300 <= head.status < 400:
+            head = pool.rewriting(route.prefix).response(head)
         if edits is not None:
-            head = edits.forwarded(self.forward.route.response, head)
+            head = edits.forwarded(route.response, head)
         self.stream.send_head(head, content)
         self._touch(_STREAM)
 

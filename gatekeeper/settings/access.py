@@ -239,6 +239,10 @@ class RouteSettings(Table):
     methods: Annotated[tuple[Method, ...], Field(min_length=1), OneOrMany] = Field(
         default=(), examples=[["GET", "POST"]], description="The request methods; without it, every method."
     )
+    strip_prefix: StrictBool = Field(
+        default=False,
+        description="Whether the app gets the path without what stands before the star: /photos/a as /a.",
+    )
     upstream: UpstreamName = Field(
         default="default", description='The upstream by name; "default" is the [upstream] table.'
     )
@@ -270,7 +274,9 @@ class RouteSettings(Table):
     )
 
     @model_validator(mode="after")
-    def _public_or_not(self) -> Self:
+    def _consistent(self) -> Self:
+        if self.strip_prefix and (not self.path.endswith("/*") or self.path == "/*"):
+            raise ValueError('has strip_prefix, which needs a path such as "/photos/*"')
         if self.public and (self.allow or self.deny):
             raise ValueError("is public, so it cannot ask who the visitor is; take public or allow and deny out")
         return self

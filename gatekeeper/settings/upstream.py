@@ -46,6 +46,11 @@ class UpstreamSettings(Table):
         default=False,
         description="Whether to take any certificate from an https upstream: anyone in between can impersonate it.",
     )
+    host: HostName = Field(
+        default="visitor",
+        examples=["upstream"],
+        description='The Host for the app: "visitor" for the visitor\'s own, "upstream" for the URL\'s, or a name.',
+    )
     max_connections: Count = Field(
         default=0,
         description="The maximum number of connections to each endpoint, per worker; 0 sets no limit.",

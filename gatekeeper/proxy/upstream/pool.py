@@ -14,6 +14,7 @@ from gatekeeper.proxy.upstream.http2_check import ask_http2
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
 from gatekeeper.settings.upstream import UpstreamSettings
+from gatekeeper.wire.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,7 +44,8 @@ class _Waiting(NamedTuple):
 
 
 class Pool:
-    """All endpoints of one app. ``made_of`` are the files that its settings name, as they were when it was made."""
+    """All endpoints of one app. ``host`` is the Host that it gets, b"" for the visitor's. ``made_of`` are the files
+    that its settings name, as they were when it was made."""
 
     def __init__(
         self,
@@ -55,7 +57,11 @@ class Pool:
         self.settings = settings
         self.made_of = made_of or {}
         self.endpoints = tuple(endpoints)
-        self.authority = authority(settings.endpoints[0])
+        address = authority(settings.endpoints[0])
+        self.host = {"visitor": b"", "upstream": address}.get(settings.host, settings.host.encode("ascii"))
+        self.authority = self.host or address
+        self._address = address
+        self._rewritings: dict[bytes, Rewriting] = {}
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self._shared = settings.endpoints[0].is_http2
         self._loop = loop
@@ -66,6 +72,13 @@ class Pool:
         self._turns = 0
         for endpoint in self.endpoints:
             endpoint.freed = self._slot_freed
+
+    def rewriting(self, prefix: bytes) -> Rewriting:
+        """What is changed between a visitor and this app, on a route that takes ``prefix`` from the path."""
+        found = self._rewritings.get(prefix)
+        if found is None:
+            found = self._rewritings[prefix] = Rewriting(prefix, self.host, self._address)
+        return found
 
     @property
     def up(self) -> bool:

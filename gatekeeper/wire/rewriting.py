@@ -1,0 +1,70 @@
+"""Requests and responses between a visitor who sees an app below a path or under a name, and an app that sees another
+(``upstream.host`` and ``routes.strip_prefix``)."""
+
+import re
+from dataclasses import replace
+
+from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.response import ResponseHead
+
+_LOCATION = re.compile(rb"\r\n(location|content-location):[ \t]*([^\r]*)", re.IGNORECASE)
+
+
+class Rewriting:
+    """``prefix`` is the path that the app does not see, without a slash at its end; ``host`` is the Host that the app
+    gets, b"" for the visitor's own; ``authority`` is the app's address, as it may name it in a Location.
+    """
+
+    __slots__ = ("_addresses", "_host", "_prefix")
+
+    def __init__(self, prefix: bytes, host: bytes, authority: bytes) -> None:
+        self._prefix = prefix
+        self._host = host
+        # Only its own addresses: a Location that leads elsewhere is the visitor's business.
+        names = {name for name in (host, authority) if name}
+        self._addresses = tuple(scheme + name for scheme in (b"http://", b"https://") for name in names)
+
+    def request(self, head: RequestHead) -> RequestHead:
+        """The head as the app gets it; its fast form too, where it has one."""
+        target, block, prefix_line = head.target, head.block, b""
+        if self._prefix and self._is_below(target):
+            # "//host" would be another site's address to an app that builds links from it (RFC 3986, 4.2).
+            target = b"/" + target[len(self._prefix) :].lstrip(b"/")
+            prefix_line = b"X-Forwarded-Prefix: %b\r\n" % self._prefix
+        forward, host = block.forward, block.host
+        if self._host and host:
+            forward, host = b"Host: %b\r\n" % self._host + forward[len(b"Host: \r\n") + len(host) :], self._host
+        block = replace(block, forward=forward + prefix_line, host=host)
+        wire_head = head.wire_head
+        if wire_head:
+            wire_head = b"%b %b HTTP/1.1\r\n%b%b%b" % (
+                head.method,
+                target,
+                block.forward,
+                block.forwarded_host,
+                head.cookie,
+            )
+        return replace(head, target=target, block=block, wire_head=wire_head)
+
+    def response(self, head: ResponseHead) -> ResponseHead:
+        """The head as the visitor gets it: a Location at the app's own address, or below the path that it does not
+        see, is one at the visitor's."""
+        fields = _LOCATION.sub(self._location, head.fields)
+        if fields == head.fields:
+            return head
+        return replace(head, fields=fields, wire_head=fields + head.wire_head[len(head.fields) :], hpack=b"")
+
+    def _location(self, match: re.Match[bytes]) -> bytes:
+        name, value = match.groups()
+        for address in self._addresses:
+            rest = value[len(address) :]
+            if value[: len(address)].lower() == address.lower() and rest[:1] in (b"", b"/", b"?", b"#"):
+                value = rest if rest[:1] == b"/" else b"/" + rest
+                break
+        if value[:1] == b"/" and value[:2] != b"//" and not self._is_below(value):
+            value = self._prefix + value
+        return b"\r\n%b: %b" % (name, value)
+
+    def _is_below(self, target: bytes) -> bool:
+        rest = target[len(self._prefix) :]
+        return target.startswith(self._prefix) and rest[:1] in (b"", b"/", b"?", b"#")

@@ -1,0 +1,101 @@
+"""What differs between a visitor's view of an app and the app's own."""
+
+import pytest
+
+from gatekeeper.wire.request import HeadLimits, RequestReader
+from gatekeeper.wire.response import read_response
+from gatekeeper.wire.rewriting import Rewriting
+
+APP = b"127.0.0.1:8000"
+
+
+def request(rewriting: Rewriting, target: str, *lines: bytes) -> tuple[bytes, bytes, bytes]:
+    """The target, the fields and the fast form of the head that the app gets."""
+    block = b"".join(line + b"\r\n" for line in (b"Host: site.example", *lines)) + b"\r\n"
+    line = b"GET %b HTTP/1.1" % target.encode()
+    head = rewriting.request(RequestReader(HeadLimits()).read(line, block, cache=False))
+    return head.target, head.block.forward, head.wire_head
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        ("/photos/a?b=c", "/a?b=c"),
+        ("/photos/", "/"),
+        ("/photos", "/"),
+        ("/photos?a", "/?a"),
+        ("/photos//evil.example/", "/evil.example/"),
+        ("/photos/photos/a", "/photos/a"),
+    ],
+)
+def test_a_path_loses_its_beginning(asked: str, got: str) -> None:
+    """What is left begins with one slash, and the app is told what is missing."""
+    target, fields, wire_head = request(Rewriting(b"/photos", b"", APP), asked)
+    assert target == got.encode()
+    assert fields == b"Host: site.example\r\nX-Forwarded-Prefix: /photos\r\n"
+    assert wire_head == b"GET %b HTTP/1.1\r\n%bX-Forwarded-Host: site.example\r\n" % (target, fields)
+
+
+@pytest.mark.parametrize("asked", ["/photosynthesis", "/other/photos/a", "/Photos/a"])
+def test_another_path_stays(asked: str) -> None:
+    """Only the path of the route, whole segments of it."""
+    target, fields, _ = request(Rewriting(b"/photos", b"", APP), asked)
+    assert (target, fields) == (asked.encode(), b"Host: site.example\r\n")
+
+
+def test_the_app_gets_the_host_that_it_expects() -> None:
+    """The visitor's stands in X-Forwarded-Host; nothing else changes."""
+    _, fields, wire_head = request(Rewriting(b"", b"app.internal", APP), "/", b"Accept: x")
+    assert fields == b"Host: app.internal\r\nAccept: x\r\n"
+    assert wire_head == b"GET / HTTP/1.1\r\n" + fields + b"X-Forwarded-Host: site.example\r\n"
+
+
+def location(rewriting: Rewriting, value: bytes, name: bytes = b"Location") -> bytes:
+    head = read_response(b"HTTP/1.1 302 Found\r\nDate: now\r\n%b: %b\r\nContent-Length: 0\r\n\r\n" % (name, value))
+    rewritten = rewriting.response(head)
+    assert rewritten.wire_head == rewritten.fields + b"Content-Length: 0\r\n\r\n"
+    return rewritten.fields.rpartition(name + b": ")[2].rstrip()
+
+
+@pytest.mark.parametrize(
+    ("sent", "got"),
+    [
+        (b"http://127.0.0.1:8000/login", b"/login"),
+        (b"HTTP://127.0.0.1:8000", b"/"),
+        (b"https://app.internal?a", b"/?a"),
+        (b"http://127.0.0.1:80001/login", b"http://127.0.0.1:80001/login"),
+        (b"http://app.internal.evil.example/", b"http://app.internal.evil.example/"),
+        (b"https://elsewhere.example/", b"https://elsewhere.example/"),
+        (b"/login", b"/login"),
+        (b"login", b"login"),
+        (b"//elsewhere.example/", b"//elsewhere.example/"),
+    ],
+)
+def test_a_location_at_the_apps_own_address_leads_to_the_visitors(sent: bytes, got: bytes) -> None:
+    """And only that; in Content-Location too, in whatever case it is written."""
+    rewriting = Rewriting(b"", b"app.internal", APP)
+    assert location(rewriting, sent) == got
+    assert location(rewriting, sent, b"content-location") == got
+
+
+@pytest.mark.parametrize(
+    ("sent", "got"),
+    [
+        (b"/login", b"/photos/login"),
+        (b"http://127.0.0.1:8000/login", b"/photos/login"),
+        (b"/photos/login", b"/photos/login"),
+        (b"/photosynthesis", b"/photos/photosynthesis"),
+        (b"login", b"login"),
+        (b"//elsewhere.example/", b"//elsewhere.example/"),
+        (b"https://elsewhere.example/a", b"https://elsewhere.example/a"),
+    ],
+)
+def test_a_location_gets_the_beginning_of_the_path_back(sent: bytes, got: bytes) -> None:
+    """Unless the app knows of it already."""
+    assert location(Rewriting(b"/photos", b"", APP), sent) == got
+
+
+def test_a_head_without_location_is_the_same() -> None:
+    """Not even copied."""
+    head = read_response(b"HTTP/1.1 200 OK\r\nDate: now\r\nX-Location: http://127.0.0.1:8000/\r\n\r\n")
+    assert Rewriting(b"/photos", b"x", APP).response(head) is head
