@@ -145,6 +145,7 @@ class Status:
             "refusal_history": {"seconds": BUCKET_SECONDS, "counts": self._ledger.refusal_history(now)},
             "expiring_clients": totals.expiring_clients,
             "handshakes": dict(totals.handshakes),
+            "tls_groups": dict(totals.groups),
             "rate_limited": totals.rate_limited,
             "access_log_lost": totals.lost_lines,
         }
@@ -187,6 +188,8 @@ class Status:
         yield from _family(
             "gatekeeper_handshakes_total", "counter", "TLS handshakes by result.", "result", totals.handshakes.items()
         )
+        name, text = "gatekeeper_tls_groups_total", "Completed handshakes by the group of their key exchange."
+        yield from _family(name, "counter", text, "group", totals.groups.items())
         if self._proxy.snapshot.invitations is not None:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
             yield from _family(name, "counter", text, "event", totals.invitations.items())

@@ -68,9 +68,10 @@ class Journal:
 
     # -- TLS
 
-    def handshake_done(self) -> None:
-        """A TLS handshake was completed, with a good certificate or not."""
+    def handshake_done(self, group: str) -> None:
+        """A TLS handshake was completed, with a good certificate or not; ``group`` is that of the key exchange."""
         self.metrics.handshake_ended("ok")
+        self.metrics.key_exchanged(group)
 
     def handshake_failed(self, client: str, why: str, server_name: str | None, level: int = logging.INFO) -> None:
         """A TLS handshake failed, or an established connection broke TLS's rules."""

@@ -97,7 +97,7 @@ class Visit:
         if context.warning and context.certificate is not None:
             proxy.metrics.expiring(context.certificate.sha256)
         if context.certificate is not self.visitor.certificate:
-            self.visitor = Visitor(self.client, context.certificate, self.protocol)
+            self.visitor = Visitor(self.client, context.certificate, self.protocol, tls.group)
         return context.authorizer
 
     def _note_end(self, ends: float) -> None:
@@ -136,7 +136,7 @@ class Visit:
 
     def go_unnamed(self) -> None:
         """The request is forwarded without an identity: the log must not name a certificate that is not good."""
-        self.visitor = Visitor(self.client, protocol=self.protocol)
+        self.visitor = Visitor(self.client, protocol=self.protocol, group=self.tls.group)
         if self.ends:
             # The certificate is good on other hosts (`HostTrust`), and its name is told there alone.
             self.headers = address_headers(self.address, trusted=self.trusted)
@@ -175,7 +175,7 @@ class Visit:
     def settle_protocol(self, protocol: str) -> None:
         """ALPN has chosen a version of HTTP that all requests will have."""
         self.protocol = protocol
-        self.visitor = Visitor(self.client, self.visitor.certificate, protocol)
+        self.visitor = Visitor(self.client, self.visitor.certificate, protocol, self.tls.group)
 
     def is_grpc(self, head: RequestHead) -> bool:
         """Whether the request is a call of gRPC, which there is in HTTP/2 alone."""

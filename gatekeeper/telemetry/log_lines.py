@@ -35,12 +35,14 @@ class Visitor:
     """The client of a connection: address and port, and the certificate that it presented, if any.
 
     Never changed. ``protocol`` is the version of HTTP where all requests have the same, "" where their heads tell.
+    ``group`` is that of the TLS key exchange.
     ``written`` is what `json_line` says of it in each of its lines, "" before the first.
     """
 
     client: str
     certificate: Certificate | None = None
     protocol: str = ""
+    group: str = ""
     written: str = field(default="", init=False)
 
 
@@ -137,6 +139,8 @@ def _json_visitor(visitor: Visitor) -> str:
     """Kept there and not in a memory of so many: with more connections than that, each line would be made anew."""
     text = f',"client":{_quoted(visitor.client)}'
     certificate = visitor.certificate
+    if visitor.group:
+        text += f',"tls_group":"{visitor.group}"'
     if certificate is not None:
         text += f',"subject":{_quoted(certificate.subject)},"issuer":{_quoted(certificate.issuer)}'
         text += f',"serial":"{certificate.serial}","fingerprint":"{certificate.sha256}"'

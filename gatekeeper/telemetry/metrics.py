@@ -7,6 +7,7 @@ one.
 
 import mmap
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,6 +28,19 @@ _HANDSHAKES = ("ok", "failed", "refused")
 # As in `gatekeeper.local.request.InvitationEvent`, which stands above this module.
 _INVITATIONS = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
 _CRL_FETCHES = ("fetched", "unchanged", "failed")
+# RFC 8446, 4.2.7, and the hybrids with ML-KEM (draft-ietf-tls-ecdhe-mlkem); the last stands for all others.
+_GROUPS = (
+    "X25519MLKEM768",
+    "SecP256r1MLKEM768",
+    "SecP384r1MLKEM1024",
+    "x25519",
+    "x448",
+    "secp256r1",
+    "secp384r1",
+    "secp521r1",
+    "other",
+)
+_GROUP_INDEX = {name: index for index, name in enumerate(_GROUPS)}
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
 _NAMED = _STATUSES * _SLOTS
@@ -34,7 +48,8 @@ _REFUSALS = _NAMED + 16
 _HANDSHAKE = _REFUSALS + 32
 _INVITED = _HANDSHAKE + 8
 _CRL_FETCHED = _INVITED + 12
-_HISTORY = _INVITED + 16
+_GROUPED = _INVITED + 16
+_HISTORY = _GROUPED + 16
 _ADDRESS_COUNTS = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
 _ROW = _ADDRESS_COUNTS + CELLS
 # More are not counted: a number that large says enough.
@@ -105,6 +120,10 @@ class Metrics:
         """Count a refusal at ``now``, seconds since the epoch."""
         self._counts[_REFUSALS + _REASONS.index(reason)] += 1
         self.refusal_history.add(now)
+
+    def key_exchanged(self, group: str) -> None:
+        """A handshake was completed with this group of the key exchange."""
+        self._counts[_GROUPED + _GROUP_INDEX.get(group, len(_GROUPS) - 1)] += 1
 
     def handshake_ended(self, result: str) -> None:
         """Count a TLS handshake: "ok", "failed", or "refused" because of its certificate."""
@@ -184,6 +203,11 @@ class Metrics:
         """Fetches of revocation lists by result."""
         return dict(self._named(_CRL_FETCHED, _CRL_FETCHES))
 
+    @property
+    def groups(self) -> Mapping[str, int]:
+        """Completed handshakes by the group of their key exchange, as far as there were any."""
+        return {name: count for name, count in self._named(_GROUPED, _GROUPS) if count}
+
     def answers(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Each status that was sent, with the counts of its duration buckets."""
         for status in range(100, _STATUSES):
@@ -205,6 +229,7 @@ class Totals:
     duration_sum: float
     refusals: Mapping[str, int]
     handshakes: Mapping[str, int]
+    groups: Mapping[str, int]
     invitations: Mapping[str, int]
     crl_fetches: Mapping[str, int]
     http2_requests: int
@@ -287,6 +312,7 @@ class Ledger:
         durations = [0] * _SLOTS
         refusals, handshakes = dict.fromkeys(_REASONS, 0), dict.fromkeys(_HANDSHAKES, 0)
         invitations = dict.fromkeys(_INVITATIONS, 0)
+        groups: Counter[str] = Counter()
         crl_fetches = dict.fromkeys(_CRL_FETCHES, 0)
         for row in self.rows:
             if not row.time(Cell.STARTED):
@@ -298,6 +324,7 @@ class Ledger:
                 refusals[reason] += count
             for result, count in row.handshakes.items():
                 handshakes[result] += count
+            groups.update(row.groups)
             for event, count in row.invitations.items():
                 invitations[event] += count
             for result, count in row.crl_fetches.items():
@@ -308,6 +335,7 @@ class Ledger:
             duration_sum=sum(row.time(Cell.DURATION_SUM) for row in self.rows),
             refusals=refusals,
             handshakes=handshakes,
+            groups=groups,
             invitations=invitations,
             crl_fetches=crl_fetches,
             http2_requests=self._sum(Cell.HTTP2_REQUESTS),

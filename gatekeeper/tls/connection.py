@@ -67,6 +67,7 @@ class TLSConnection:
         "_ticketed",
         "_write",
         "established",
+        "group",
         "peer",
         "received_eof",
     )
@@ -90,6 +91,7 @@ class TLSConnection:
         self._handshake_bytes = 0
         self._ticketed = False
         self.established = False
+        self.group = ""
         self.peer = NO_PEER
         self.received_eof = False
 
@@ -220,6 +222,7 @@ class TLSConnection:
                 self._ssl, self._found, refuse and (lambda peer: refuse(self._context.another_path(peer)))
             )
             errors = openssl.verify_result(self._ssl, self._found)
+            self.group = openssl.group(self._ssl)
             self._ssl.on_message = self._messages  # type: ignore[attr-defined]
             openssl.watch_messages(self._ssl)
         self.peer = _peer(self._ssl, errors, self._context)

@@ -25,6 +25,7 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("SSL_get_SSL_CTX", c_void_p, (c_void_p,)),
     ("SSL_get_verify_result", c_long, (c_void_p,)),
     ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
+    ("SSL_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("SSL_CTX_set_verify_depth", None, (c_void_p, c_int)),
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, VerifyCallback)),
     ("SSL_CTX_set_cert_verify_callback", None, (c_void_p, CertificateCallback, c_void_p)),
@@ -74,7 +75,8 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("X509_VERIFY_PARAM_set1", c_int, (c_void_p, c_void_p)),
     ("X509_verify_cert", c_int, (c_void_p,)),
 )
-# Since OpenSSL 3.0; needed for session resumption only.
+# Since OpenSSL 3.0. The gate does without either.
+GROUP_NAME: Function = ("SSL_group_to_name", c_char_p, (c_void_p, c_int))
 NEW_TICKET: Function = ("SSL_new_session_ticket", c_int, (c_void_p,))
 
 # typedef struct { PyObject_HEAD; PyObject *Socket; SSL *ssl; PySSLContext *ctx; … } PySSLSocket (Modules/_ssl.c)
@@ -115,6 +117,14 @@ class LibSSL:
             raise BindingError(f"{name} cannot be found; this Python hides its OpenSSL") from None
         found.restype, found.argtypes = result, arguments
         self.call[name] = found
+
+    def has(self, function: Function) -> bool:
+        """Add a function that the library may lack; whether it is there."""
+        try:
+            self.declare(function)
+        except BindingError:
+            return False
+        return True
 
     def context_pointer(self, context: ssl.SSLContext) -> int:
         """The ``SSL_CTX *``, asked of OpenSSL through a connection whose own address has been proved."""

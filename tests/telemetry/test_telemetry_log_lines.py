@@ -175,3 +175,9 @@ def test_the_cache_is_bounded() -> None:
         json_line(Visitor("192.0.2.1:5000"), head(b"/%d" % number), PLAIN)
         assert len(_REQUESTS) <= CACHED
     assert len(_REQUESTS) < CACHED
+
+
+def test_the_group_of_the_key_exchange_is_in_json() -> None:
+    """Left out where it is not known; a name by OpenSSL needs no escapes."""
+    assert json.loads(json_line(Visitor("192.0.2.1:5000", group="x25519"), head(), PLAIN))["tls_group"] == "x25519"
+    assert "tls_group" not in json.loads(json_line(Visitor("192.0.2.1:5000"), head(), PLAIN))

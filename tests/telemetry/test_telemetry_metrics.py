@@ -108,3 +108,14 @@ def test_the_ledger_knows_the_state_of_the_gate() -> None:
     assert ledger.stopping
     assert ledger.totals().restarts == 1
     assert ledger.rows[0].count(Cell.STATE) == RowState.STARTING
+
+
+def test_key_exchanges_are_counted_by_group() -> None:
+    """In all workers; a group without a name here is counted as another one, and none is lost."""
+    ledger = Ledger(2)
+    for pid, row in enumerate(ledger.rows, 1):
+        row.begin(pid, 0.0, 1.0)
+    for group in ("x25519", "X25519MLKEM768", "ffdhe2048", ""):
+        ledger.rows[0].key_exchanged(group)
+    ledger.rows[1].key_exchanged("x25519")
+    assert ledger.totals().groups == {"x25519": 2, "X25519MLKEM768": 1, "other": 2}

@@ -93,7 +93,7 @@ class ClientConnection:
         if not established:
             self.transport.write(tls.pending_output())
             if tls.established:
-                self._proxy.journal.handshake_done()
+                self._proxy.journal.handshake_done(tls.group)
                 if tls.alpn == PROTOCOL:
                     # RFC 8737, 3: whoever validates a challenge has seen the certificate, and sends nothing.
                     self.linger()
