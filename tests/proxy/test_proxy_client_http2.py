@@ -455,3 +455,23 @@ def test_requests_and_connections_are_counted_by_version(stage: Any, files: File
     assert scene.proxy.metrics.count(Cell.HTTP2_REQUESTS) == 1
     browser.visitor.leave()
     assert scene.proxy.metrics.count(Cell.HTTP2_CONNECTIONS) == 0
+
+
+def test_answers_of_one_turn_of_the_loop_go_out_together(stage: Any, files: Files) -> None:
+    """One TLS record for both; the last one under way goes at once."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    streams = [browser.ask(f"/{number}") for number in range(3)]
+    transport = browser.visitor.transport
+    written: list[int] = []
+    write = transport.write
+    transport.write = lambda data: (written.append(len(data)), write(data))[1]  # type: ignore[method-assign]
+    for connection in scene.app.connections[:2]:
+        connection.transport._protocol.data_received(OK)
+    assert written == []
+    scene.loop.settle()
+    assert len(written) == 1
+    scene.app.last.transport._protocol.data_received(OK)
+    assert len(written) == 2
+    browser.read()
+    assert [browser.answers[stream].status for stream in streams] == [200, 200, 200]

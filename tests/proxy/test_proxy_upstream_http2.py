@@ -413,3 +413,23 @@ def test_a_response_head_that_no_client_should_see_is_a_bad_gateway(scene: Scene
     app.wire.send(b"\x00\x00\x13\x01\x05\x00\x00\x00\x01\x88\x00\x0aconnection\x05close")
     assert scene.statuses == [502]
     assert app.saw(h2.events.StreamReset, 1) is not None
+
+
+def test_a_small_request_goes_out_in_one_write(stage: Any, files: Files) -> None:
+    """Head, body and end, as a call of gRPC has them."""
+    scene = stage(**H2C)
+    browser = Browser(scene, files.alice)
+    first = browser.ask("/", ("content-length", "5"), method="POST", end=False)
+    app = started(scene)
+    browser.send(first, b"hello", end=True)
+    app.answer(first)
+    written: list[bytes] = []
+    write = app.wire.transport.write
+    app.wire.transport.write = lambda data: (written.append(bytes(data)), write(data))[1]  # type: ignore[method-assign]
+    stream = browser.h2.get_next_available_stream_id()
+    fields = [(":method", "POST"), (":scheme", "https"), (":authority", "app.example.com"), (":path", "/"), CALL]
+    browser.h2.send_headers(stream, fields)
+    browser.h2.send_data(stream, b"hello", end_stream=True)
+    browser.flush()
+    assert len(written) == 1
+    assert app.body(stream) == b"hello"

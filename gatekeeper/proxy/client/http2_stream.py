@@ -34,6 +34,9 @@ class Owner(Protocol):
     def flush(self) -> None:
         """Send what is due."""
 
+    def flush_soon(self) -> None:
+        """Send it together with what else there will be in this turn of the loop."""
+
     def ended(self, stream: "Http2Stream") -> None:
         """The request is finished."""
 
@@ -276,6 +279,10 @@ class Http2Stream:
         self._held = []
         stream.finished()
         self._owner.ended(self)
+        if not stream.unsent:
+            self._owner.flush_soon()
+            self.deadline.end()
+            return
         self._owner.flush()
         if stream.unsent:
             self._unsent = stream.unsent

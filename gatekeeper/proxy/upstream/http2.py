@@ -55,6 +55,7 @@ class HTTP2Connection:
         "_loop",
         "_lost",
         "_retired",
+        "_scheduled",
         "_sending",
         "_told",
         "_write_paused",
@@ -82,6 +83,7 @@ class HTTP2Connection:
         self._lost = False
         self._retired = False
         self._capacity = False
+        self._scheduled = False
         self._sending = False
         self._write_paused = False
         self._told: list[Untold] = []
@@ -193,6 +195,16 @@ class HTTP2Connection:
                 self.transport.write(data)
         finally:
             self._sending = False
+
+    def send_soon(self) -> None:
+        """The same at the end of this turn of the loop: head, body and end of a call, and those of others, in one."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._send_scheduled)
+
+    def _send_scheduled(self) -> None:
+        self._scheduled = False
+        self.send()
 
     def settle(self) -> None:
         """After anything that a stream or the app did: send, close what is of no more use, report room."""

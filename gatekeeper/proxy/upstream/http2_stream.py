@@ -18,6 +18,8 @@ MAX_INTERIM_RESPONSES = 16
 # How much of a request's body is kept until the app reacts, to be sent again where it says that it did not begin with
 # the request. The usual gRPC call is smaller; a stream window is as large.
 MAX_REPLAY_BYTES = 64 * 1024
+# Up to so much of a body waits for what else there will be in this turn of the loop: its own end, other requests.
+SOON_BYTES = 16 * 1024
 # An app that vanished without a FIN takes every request of a shared connection with it. If nothing at all came for this
 # long behind a request that was given up, no further one goes there.
 SILENT_SECONDS = 5.0
@@ -86,15 +88,19 @@ class HTTP2Stream:
         self.used_before = connection.used and not connection.codec.active
         connection.used = True
         lines = head.block.forwarded_host + headers if head.wire_head else headers
-        lines += b"X-Request-Id: %b\r\n" % request_id.encode("latin-1")
         self._response = _Response(self, head.method)
-        self._stream = connection.codec.open(self._response, head, lines, end=self._request_ended)
-        connection.send()
+        self._stream = connection.codec.open(
+            self._response, head, lines, request_id.encode("latin-1"), end=self._request_ended
+        )
+        connection.send_soon()
 
     def send_content(self, content: bytes) -> None:
         """More of the request's body."""
         self._queue(content)
-        self.connection.send()
+        if self.unsent > SOON_BYTES:
+            self.connection.send()
+        else:
+            self.connection.send_soon()
         if self._stream is not None and self._stream.slow and not self._slow and self.handler is not None:
             self._slow = True
             self.handler.upstream_is_slow()
@@ -105,7 +111,7 @@ class HTTP2Stream:
         self._queue(content)
         if self._stream is not None:
             self._stream.send_end(trailers)
-        self.connection.send()
+        self.connection.send_soon()
 
     def _queue(self, content: bytes) -> None:
         if not content:

@@ -80,8 +80,12 @@ class ClientConnection(Connection):
             and self.last_stream_id < MAX_STREAM_ID - 1
         )
 
-    def open(self, handler: ResponseHandler, head: RequestHead, lines: bytes = b"", *, end: bool) -> ResponseStream:
+    def open(
+        self, handler: ResponseHandler, head: RequestHead, lines: bytes = b"", request_id: bytes = b"", *, end: bool
+    ) -> ResponseStream:
         """Send a request, with ``lines`` behind its own; ``end`` if it has neither body nor trailers.
+
+        ``request_id`` is new each time, so it is not among the ``lines``, which are cached.
 
         Ask `can_open` before. `Stream.finished` is the last call, after `Stream.reset` if the response is not whole.
         """
@@ -91,7 +95,7 @@ class ClientConnection(Connection):
         stream.method = head.method
         self.streams[stream_id] = stream
         self.active += 1
-        stream.send_block(encode_request(head, lines, self._authority, self._scheme), end=end)
+        stream.send_block(encode_request(head, lines, self._authority, self._scheme, request_id), end=end)
         return stream
 
     def block(self, stream_id: int, flags: int, block: bytes) -> None:

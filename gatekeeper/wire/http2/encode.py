@@ -4,6 +4,8 @@ The dynamic table is not used: a block then depends on its head alone, may go to
 head itself; 90 bytes more for a response. Nor is the Huffman code, which would cost time for each new Date.
 """
 
+from functools import lru_cache
+
 from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.http2.hpack import STATIC_FIELDS
 from gatekeeper.wire.request import RequestHead
@@ -85,23 +87,30 @@ def _encode_head(status: int, text: bytes) -> bytes:
     return encode_field(b":status", b"%d" % status) + encode_lines(text.partition(b"\r\n")[2])
 
 
-def encode_request(head: RequestHead, lines: bytes = b"", authority: bytes = b"", scheme: bytes = b"http") -> bytes:
+def encode_request(
+    head: RequestHead, lines: bytes = b"", authority: bytes = b"", scheme: bytes = b"http", request_id: bytes = b""
+) -> bytes:
     """The block of a request to an app, and ``lines`` more; ``authority`` is for a client that named no host.
 
     ``te: trailers`` is said of this hop, which passes them on (RFC 9110, 10.1.4; gRPC servers ask for it).
     """
+    block = head.block
     return b"".join(
         (
-            encode_field(b":method", head.method),
-            encode_field(b":scheme", scheme),
-            encode_field(b":path", head.target),
-            encode_field(b":authority", head.block.host or authority),
-            _REQUEST_LINES[head.block.forward],
-            encode_lines(head.cookie),
-            encode_lines(lines),
+            _encode_pseudo(head.method, scheme, head.target, block.host or authority),
+            _REQUEST_LINES[block.forward],
+            encode_lines(head.cookie) if head.cookie else b"",
+            _REQUEST_LINES[lines],
+            encode_field(b"x-request-id", request_id) if request_id else b"",
             _TE,
         )
     )
+
+
+@lru_cache(CACHED_BLOCKS)
+def _encode_pseudo(method: bytes, scheme: bytes, path: bytes, authority: bytes) -> bytes:
+    fields = ((b":method", method), (b":scheme", scheme), (b":path", path), (b":authority", authority))
+    return b"".join([encode_field(*field) for field in fields])
 
 
 _REQUEST_LINES = Cache(encode_lines, CACHED_BLOCKS, CACHED_BLOCK_BYTES)
