@@ -15,10 +15,11 @@ from benchmarks.certificates import make_certificates
 from benchmarks.chart import draw
 from benchmarks.contenders import NAMES, Contender, contender
 from benchmarks.footprint import IDLE_CONNECTIONS, footprint
+from benchmarks.h2load import Streams
 from benchmarks.processes import BenchmarkError, raise_file_limit
 from benchmarks.record import Record, Row, load, new_record, save
 from benchmarks.report import show
-from benchmarks.scenarios import GROWTH, SCENARIOS, Scenario
+from benchmarks.scenarios import GROWTH, HTTP2_SCENARIOS, SCENARIOS, Scenario
 from benchmarks.tournament import Stage, run_rounds
 from benchmarks.upstream import REPOSITORY, upstream
 from benchmarks.wrk import build_shim
@@ -27,12 +28,14 @@ RESULTS = REPOSITORY / "benchmarks" / "results"
 NARROWEST = 140
 """Columns that the table wants; a narrower terminal wraps it."""
 NEEDED = ("wrk", "nginx", "cc", "curl", "openssl")
+NEEDED_FOR_HTTP2 = ("h2load", "nghttpd")
+EVERY = (*SCENARIOS, *GROWTH, *HTTP2_SCENARIOS)
 FOOTPRINT = "footprint"
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
-    names = ", ".join(s.name for s in (*SCENARIOS, *GROWTH))
+    names = ", ".join(s.name for s in EVERY)
     made = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures gatekeeper beside other proxies.")
     made.add_argument("--only", metavar="NAMES", help=f"comma separated: {names}, {FOOTPRINT}")
     made.add_argument(
@@ -45,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
     made.add_argument("--quick", action="store_true", help="one round of half a second each, few idle connections")
     made.add_argument("--growth", action="store_true", help="measure how cost grows with connections, routes, ...")
+    made.add_argument("--http2", action="store_true", help="measure visitors in HTTP/2 and gRPC, by h2load")
     made.add_argument(
         "--save",
         metavar="NAME",
@@ -69,15 +73,16 @@ def find(names: str, console: Console) -> dict[str, tuple[Contender, str]]:
     return found
 
 
-def chosen(only: str | None, growth: bool) -> tuple[list[Scenario], bool]:
+def chosen(options: argparse.Namespace) -> tuple[list[Scenario], bool]:
     """The scenarios to play, and whether to measure the footprint."""
-    if only is None:
-        return list(GROWTH if growth else SCENARIOS), not growth
-    wanted = only.split(",")
-    known = (*SCENARIOS, *GROWTH)
-    if unknown := set(wanted) - {s.name for s in known} - {FOOTPRINT}:
+    if options.only is None and options.http2:
+        return list(HTTP2_SCENARIOS), False
+    if options.only is None:
+        return list(GROWTH if options.growth else SCENARIOS), not options.growth
+    wanted = options.only.split(",")
+    if unknown := set(wanted) - {s.name for s in EVERY} - {FOOTPRINT}:
         raise BenchmarkError(f"no such scenario: {', '.join(sorted(unknown))}")
-    return [s for s in known if s.name in wanted], FOOTPRINT in wanted
+    return [s for s in EVERY if s.name in wanted], FOOTPRINT in wanted
 
 
 @contextlib.contextmanager
@@ -96,7 +101,11 @@ def run(options: argparse.Namespace, console: Console) -> Record:
     if missing := [tool for tool in NEEDED if shutil.which(tool) is None]:
         raise BenchmarkError(f"not installed: {', '.join(missing)}")
     raise_file_limit()
-    scenarios, feet = chosen(options.only, options.growth)
+    scenarios, feet = chosen(options)
+    if any(isinstance(s.load, Streams) for s in scenarios) and (
+        missing := [tool for tool in NEEDED_FOR_HTTP2 if shutil.which(tool) is None]
+    ):
+        raise BenchmarkError(f"not installed: {', '.join(missing)}")
     rounds, seconds = (1, 0.5) if options.quick else (options.rounds, options.seconds)
     found = find(options.contenders, console)
     record = new_record(rounds, seconds, {name: version for name, (_, version) in found.items()})
@@ -114,7 +123,8 @@ def name_of_result(options: argparse.Namespace) -> str | None:
     """Under which name to keep the result: the one given, a fixed one for a run of everything, none for a part."""
     whole = options.only is None and options.contenders == ",".join(NAMES) and not options.quick and not options.show
     name: str | None = options.save
-    return name or (("growth" if options.growth else "latest") if whole else None)
+    kind = "growth" if options.growth else "http2" if options.http2 else "latest"
+    return name or (kind if whole else None)
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import transfer
 from benchmarks.gate import Gate
+from benchmarks.h2load import Streams, h2load
 from benchmarks.peer import Messages, client
 from benchmarks.processes import BenchmarkError, cpu_seconds, machine_seconds, memory_kib
 from benchmarks.scenarios import Scenario
@@ -16,6 +17,11 @@ from benchmarks.wrk import Counters, Requests, Summary, percentile, wrk
 
 CURL_SECONDS_EACH = 0.2
 """About what a hundred MiB take; decides how many fit into the wanted length of a measurement."""
+
+PAGES_A_SECOND = 40
+"""Visitors of a measurement for each second of its length: about what nginx takes for as many handshakes."""
+WINDOW_MARGIN_SECONDS = 1.5
+"""Before the window, until the connections stand, and after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,8 @@ def measure(gate: Gate, scenario: Scenario, seconds: float, shim: Path) -> Sampl
     match scenario.load:
         case Requests():
             sample = measure_requests(gate, scenario, scenario.load, seconds, shim)
+        case Streams():
+            sample = measure_streams(gate, scenario.load, seconds, shim)
         case Transfers():
             sample = measure_transfers(gate, scenario.load, seconds)
         case Messages():
@@ -86,6 +94,29 @@ def measure_requests(gate: Gate, scenario: Scenario, load: Requests, seconds: fl
     p50, p99 = percentile(latencies, 0.5), percentile(latencies, 0.99)
     faults = find_faults(scenario, load, summary, last)
     return sample(gate, begin, end, last.requests - first.requests, p50, p99, faults)
+
+
+def measure_streams(gate: Gate, load: Streams, seconds: float, shim: Path) -> Sample:
+    """A window of a run of h2load that begins when its connections stand; or a run of so many visitors as a whole."""
+    place = gate.place
+    amount = max(1.0, seconds * PAGES_A_SECOND) if load.page else seconds + WINDOW_MARGIN_SECONDS
+    with h2load(load, amount, place.port, place.certificates, shim, place.folder) as running:
+        if load.page:
+            begin, since = read(gate), 0.0
+            faults = running.finish()
+            end, until = read(gate), float("inf")
+        else:
+            running.settle(gate.log_bytes)
+            begin, since = read(gate), time.time()
+            time.sleep(seconds)
+            end, until = read(gate), time.time()
+            faults = running.finish()
+        answered = [one for one in running.answered() if since <= one.at < until]
+    wrong = sum(one.status != 200 for one in answered)
+    faults += [f"{wrong} answers were not 200"] if wrong else []
+    times = sorted(one.microseconds for one in answered) or [0]
+    count = int(amount) if load.page else len(answered)
+    return sample(gate, begin, end, count, times[len(times) // 2], times[len(times) * 99 // 100], faults)
 
 
 def measure_transfers(gate: Gate, load: Transfers, seconds: float) -> Sample:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from benchmarks.contenders import Setup
+from benchmarks.h2load import Streams
 from benchmarks.peer import Messages
 from benchmarks.transfer import Transfers
 from benchmarks.wrk import Requests
@@ -35,7 +36,7 @@ class Scenario:
 
     name: str
     title: str
-    load: Requests | Transfers | Messages
+    load: Requests | Streams | Transfers | Messages
     setup: Setup = field(default_factory=Setup)
     status: int = 200
     body: int = 100
@@ -70,6 +71,24 @@ SCENARIOS = (
     Scenario("small-2", "100 B, 32 connections, two workers", SMALL, Setup(workers=2)),
     Scenario("handshake-2", "full handshake, two workers", HANDSHAKE, Setup(workers=2)),
 )
+
+
+HTTP2 = Setup(http2=True)
+HTTP2_SCENARIOS = (
+    Scenario("h2-one", "HTTP/2: 100 B, 1 connection, 32 streams", Streams("/100b"), HTTP2),
+    Scenario("h2-many", "HTTP/2: 100 B, 32 connections", Streams("/100b", connections=32, streams=1), HTTP2),
+    Scenario("h2-path", "HTTP/2: 100 B, new path each", Streams("/100b", new_path=True), HTTP2),
+    Scenario("h2-down", "HTTP/2: 1 MiB down", Streams("/1m", connections=8, streams=1), HTTP2),
+    Scenario("h2-page", "HTTP/2: new visitor, 40 of 100 B", Streams("/100b", streams=40, page=40), HTTP2),
+    Scenario(
+        "h1-page",
+        "HTTP/1.1: new visitor, 40 of 100 B",
+        Streams("/100b", connections=6, streams=1, page=40, http1=True),
+        HTTP2,
+    ),
+    Scenario("grpc", "gRPC: unary, 100 B", Streams("/test.Echo/Once", streams=32, grpc=True), HTTP2),
+)
+"""Visitors in HTTP/2, and calls of gRPC. Not part of a run of everything, where other contenders take part."""
 
 
 def at_equal_load(connections: int) -> Requests:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Upstream:
 
     files_port: int
     app_port: int
+    grpc_port: int
+    """Of a server that speaks HTTP/2 without TLS; 0 where none is installed."""
     folder: Path
     """Of the bodies, named as in `BODIES`."""
 
@@ -67,7 +70,21 @@ def upstream(folder: Path) -> Iterator[Upstream]:
     app = Command(
         (sys.executable, "-m", "benchmarks.app", str(app_port)), folder / "app.out", {"PYTHONPATH": str(REPOSITORY)}
     )
-    with running(files) as files_pid, running(app) as app_pid:
+    with running(files) as files_pid, running(app) as app_pid, contextlib.ExitStack() as stack:
         wait_until(lambda: accepts(port), files_pid, files.output)
         wait_until(lambda: accepts(app_port), app_pid, app.output)
-        yield Upstream(port, app_port, root)
+        grpc_port = stack.enter_context(grpc_upstream(folder)) if shutil.which("nghttpd") else 0
+        yield Upstream(port, app_port, grpc_port, root)
+
+
+@contextlib.contextmanager
+def grpc_upstream(folder: Path) -> Iterator[int]:
+    """The port of nghttpd, which answers a call as a gRPC app would, as far as a proxy can tell, and faster."""
+    root, port = folder / "grpc", free_port()
+    (root / "test.Echo").mkdir(parents=True)
+    (root / "test.Echo" / "Once").write_bytes(b"\0\0\0\0\x64" + b"x" * 100)
+    argv = ("nghttpd", "--no-tls", "--address=127.0.0.1", f"--htdocs={root}", "--trailer=grpc-status: 0", str(port))
+    command = Command(argv, folder / "grpc.out", {})
+    with running(command) as pid:
+        wait_until(lambda: accepts(port), pid, command.output)
+        yield port

@@ -27,6 +27,8 @@ class Setup:
     """
     routes: int = 0
     """Further routes before the two that are used."""
+    http2: bool = False
+    """Clients may speak HTTP/2, and what is below ``/test.Echo/`` is a gRPC app."""
     crl: int | None = None
     """Entries of the revocation list; None: there is none."""
 

@@ -23,6 +23,7 @@ session_resumption = {resumption}
 url = "http://127.0.0.1:{files_port}"
 [upstreams.app]
 url = "http://127.0.0.1:{app_port}"
+{grpc}
 {routes}
 [identity]
 headers = ["nginx"]
@@ -42,6 +43,13 @@ path = "/app/*"
 upstream = "app"
 [[routes]]
 path = "/*"
+"""
+
+
+GRPC_ROUTE = """\
+[[routes]]
+path = "/test.Echo/*"
+upstream = "grpc"
 """
 
 
@@ -73,7 +81,8 @@ class Gatekeeper(Contender):
             ca=c.ca,
             crl=f'"{place.crl}"' if place.crl else "",
             resumption="true" if setup.tickets else "false",
-            routes=routes(setup.routes),
+            grpc=f'[upstreams.grpc]\nurl = "h2c://127.0.0.1:{place.upstream.grpc_port}"' if setup.http2 else "",
+            routes=(GRPC_ROUTE if setup.http2 else "") + routes(setup.routes),
         )
         (place.folder / "gatekeeper.toml").write_text(text)
         argv = (str(interpreter()), "-m", "gatekeeper", "serve", "-c", str(place.folder / "gatekeeper.toml"))

@@ -20,9 +20,10 @@ http {{
   keepalive_requests 100000000;
   upstream files {{ server 127.0.0.1:{files_port}; keepalive 20000; keepalive_requests 100000000; }}
   upstream app {{ server 127.0.0.1:{app_port}; keepalive 20000; keepalive_requests 100000000; }}
+  {grpc_upstream}
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   server {{
-    listen 127.0.0.1:{port} ssl backlog=20000;
+    listen 127.0.0.1:{port} ssl{http2} backlog=20000;
     ssl_protocols TLSv1.3;
     ssl_certificate {server};
     ssl_certificate_key {server_key};
@@ -45,11 +46,26 @@ http {{
     proxy_set_header X-SSL-Client-I-DN $ssl_client_i_dn;
     proxy_set_header X-SSL-Client-Serial $ssl_client_serial;
     {identity}
+    {grpc}
     {routes}
     location /app/ {{ proxy_pass http://app; }}
     location / {{ proxy_pass http://files; }}
   }}
 }}
+"""
+
+# The headers of the visitor as for everything else, by the names that grpc_pass knows them under.
+NGINX_GRPC = """\
+    location /test.Echo/ {{
+      grpc_pass grpc://grpc;
+      grpc_set_header X-Forwarded-For $remote_addr;
+      grpc_set_header X-Forwarded-Proto $scheme;
+      grpc_set_header X-Real-IP $remote_addr;
+      grpc_set_header X-SSL-Client-Verify $ssl_client_verify;
+      grpc_set_header X-SSL-Client-S-DN $ssl_client_s_dn;
+      grpc_set_header X-SSL-Client-I-DN $ssl_client_i_dn;
+      grpc_set_header X-SSL-Client-Serial $ssl_client_serial;
+    }}
 """
 
 NGINX_MORE_IDENTITY = """\
@@ -89,6 +105,9 @@ class Nginx(Contender):
             server_key=c.server_key,
             ca=c.ca,
             tickets=tickets,
+            http2=" http2" if setup.http2 else "",
+            grpc=NGINX_GRPC.format() if setup.http2 else "",
+            grpc_upstream=grpc_upstream(place.upstream.grpc_port) if setup.http2 else "",
             identity=NGINX_MORE_IDENTITY if setup.all_identity else "",
             crl=f"ssl_crl {place.crl};" if place.crl else "",
             routes="\n".join(f"    location /route{n}/ {{ proxy_pass http://files; }}" for n in range(setup.routes)),
@@ -96,3 +115,8 @@ class Nginx(Contender):
         (place.folder / "nginx.conf").write_text(text)
         argv = ("nginx", "-p", str(place.folder), "-c", "nginx.conf", "-e", "error.log")
         return Command(argv, place.folder / "output", {})
+
+
+def grpc_upstream(port: int) -> str:
+    """The gRPC app, with kept connections as for the others."""
+    return f"upstream grpc {{ server 127.0.0.1:{port}; keepalive 20000; keepalive_requests 100000000; }}"

@@ -20,6 +20,16 @@ from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.telemetry.access_log import AccessLog
 from gatekeeper.telemetry.log_lines import FORMATS
 from gatekeeper.telemetry.metrics import Metrics
+from gatekeeper.wire.http2.encode import encode_field
+from gatekeeper.wire.http2.frames import (
+    DEFAULT_WINDOW,
+    END_STREAM,
+    MAX_WINDOW,
+    PREFACE,
+    headers_frames,
+    settings_frame,
+    window_update_frame,
+)
 
 BROWSER = (
     b"GET /bench HTTP/1.1\r\nHost: localhost:8443\r\n"
@@ -34,6 +44,15 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Mon, 23 Nov 2026 19:00:00 GMT\r\nContent-Type: text/plain\r\n"
     b'Content-Length: 100\r\nConnection: keep-alive\r\nETag: "65-1"\r\n\r\n' + b"x" * 100
 )
+
+
+def http2_request(stream_id: int) -> bytes:
+    """The same request in HTTP/2, with references to the static table only."""
+    lines = (BROWSER % 0).split(b"\r\n")[2:-2]
+    fields = [(b":method", b"GET"), (b":authority", b"localhost:8443"), (b":scheme", b"https"), (b":path", b"/bench")]
+    fields += [(name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines)]
+    return headers_frames(stream_id, b"".join(encode_field(*field) for field in fields), END_STREAM)
+
 
 WEBSOCKET = (
     b"GET /bench HTTP/1.1\r\nHost: localhost:8443\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -142,6 +161,13 @@ class Gate:
         self.visitors_tls.load_cert_chain(folder / "client.crt", folder / "client.key")
         self.strangers_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
 
+    def shake_hands_for_http2(self) -> "Visitor":
+        """A client that speaks HTTP/2 (ALPN), with its first frames sent."""
+        self.visitors_tls.set_alpn_protocols(["h2"])
+        visitor = self.shake_hands()
+        visitor.begin_http2()
+        return visitor
+
     def connect(self) -> "Visitor":
         """A client, before its handshake."""
         return Visitor(self)
@@ -179,6 +205,12 @@ class Visitor:
                 done = True
             self.connection.data_received(self._outgoing.read())
             self._incoming.write(self.transport.take())
+
+    def begin_http2(self) -> None:
+        """Say what a client says first, with a window that lets all answers pass."""
+        window = window_update_frame(0, MAX_WINDOW - DEFAULT_WINDOW)
+        self.connection.data_received(self.encrypt(PREFACE + settings_frame(()) + window))
+        self.transport.got.clear()
 
     def encrypt(self, data: bytes) -> bytes:
         """The records that carry ``data``, not sent yet."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.micro.gate import BROWSER, WEBSOCKET_MESSAGE, Gate
+from benchmarks.micro.gate import BROWSER, WEBSOCKET_MESSAGE, Gate, http2_request
 from gatekeeper.process.worker import GARBAGE
 
 WARM_UP = 50
@@ -25,6 +25,18 @@ def exchange(gate: Gate, times: int) -> Callable[[slice], None]:
 def cookie(gate: Gate, times: int) -> Callable[[slice], None]:
     """Requests on one connection, with a new cookie in each head."""
     return _exchanges(gate, [BROWSER % n for n in range(times)])
+
+
+def stream(gate: Gate, times: int) -> Callable[[slice], None]:
+    """Requests on one connection in HTTP/2, with the same head again and again."""
+    visitor = gate.shake_hands_for_http2()
+    records = [visitor.encrypt(http2_request(number)) for number in range(1, 2 * times, 2)]
+
+    def play(some: slice) -> None:
+        for record in records[some]:
+            visitor.exchange(record)
+
+    return play
 
 
 def connection(gate: Gate, times: int) -> Callable[[slice], None]:
@@ -75,7 +87,7 @@ def _exchanges(gate: Gate, requests: list[bytes]) -> Callable[[slice], None]:
     return play
 
 
-SCRIPTS = {script.__name__: script for script in (exchange, cookie, connection, refusal, message)}
+SCRIPTS = {script.__name__: script for script in (exchange, cookie, stream, connection, refusal, message)}
 
 
 def main(folder: str, name: str, times: int) -> None:
