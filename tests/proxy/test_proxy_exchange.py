@@ -78,6 +78,16 @@ def test_a_body_above_the_limit_is_answered_with_413(make_scene: Callable[..., S
     assert [connection.is_gone for connection in scene.app.connections] == ([True] if "chunked" in framing else [])
 
 
+def test_a_body_that_comes_whole_may_be_too_large_too(make_scene: Callable[..., Scene]) -> None:
+    """With its end in the same packet, so that no further piece could show it."""
+    scene = make_scene(limits={"request_body": "1000B"})
+    alice = scene.alice()
+    alice.send(request("POST", "/", "Transfer-Encoding: chunked", body=b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"))
+    assert alice.read().startswith(b"HTTP/1.1 413 ")
+    assert scene.app.last.is_gone
+    assert b"x" not in scene.app.last.read().partition(b"\r\n\r\n")[2]
+
+
 def test_a_response_of_known_length_is_streamed_to_the_client(scene: Scene) -> None:
     """The head goes on as it was, and each piece as it arrives."""
     alice = scene.alice()
