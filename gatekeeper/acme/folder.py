@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.settings.acme import ACME_CERTIFICATE
+from gatekeeper.settings.files import ACME_CERTIFICATE
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)  # RFC 8555, 8.3: base64url
 _LARGEST = 1 << 20
@@ -139,8 +139,10 @@ class ACMEFolder:
 
 
 def _read(path: Path) -> bytes:
+    # No link is followed, because root reads the folder at the start, and workers that are no longer root write it.
+    # Nor is a pipe waited for.
     try:
-        with path.open("rb") as file:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             return file.read(_LARGEST)
     except OSError:
         return b""

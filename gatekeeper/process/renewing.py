@@ -16,6 +16,13 @@ from gatekeeper.settings.tables import Settings
 _log = logging.getLogger("gatekeeper")
 
 
+def load_libraries() -> None:
+    """Load what orders need. To be called before a worker gives up root, if there is an ``[acme]``: Python's folder may
+    be root's alone. Not otherwise: the libraries take 15 MiB, and most gates order nothing.
+    """
+    import gatekeeper.acme.orders  # noqa: F401
+
+
 class Renewing:
     """Runs `Renewal.step` by the settings in force, from `start` to `stop`."""
 
@@ -57,7 +64,6 @@ class Renewing:
         acme = settings.acme
         if acme is None:
             return LOOK_SECONDS
-        # Here, because the libraries take 15 MiB, and most gates have no [acme].
         from gatekeeper.acme.orders import DirectoryOrders
 
         folder = ACMEFolder(acme.folder)

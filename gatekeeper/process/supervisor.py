@@ -47,7 +47,7 @@ from gatekeeper.process.watch import Watch
 from gatekeeper.process.worker import WorkerContext
 from gatekeeper.process.worker_process import WorkerProcess, work
 from gatekeeper.process.workers import TICK_SECONDS, Command, Event, Exit, Kill, Send, Start, WorkerSet
-from gatekeeper.settings.files import files_of
+from gatekeeper.settings.files import files_of, written_files
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
 
@@ -201,7 +201,7 @@ class Supervisor:
             self._settings = load(self._path).settings
         files = (self._path, *files_of(self._settings))
         self._watch.loading(*files)
-        return seal(files)
+        return seal(set(files).difference(written_files(self._settings)))
 
     def _announce(self, event: Event) -> None:
         match event:

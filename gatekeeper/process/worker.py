@@ -28,7 +28,7 @@ from gatekeeper.process.listeners import port_of
 from gatekeeper.process.malloc import keep_large_buffers
 from gatekeeper.process.privileges import Account, become
 from gatekeeper.process.reload import Reloader
-from gatekeeper.process.renewing import Renewing
+from gatekeeper.process.renewing import Renewing, load_libraries
 from gatekeeper.process.sealed_files import receive
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.workers import Command
@@ -158,6 +158,8 @@ class _Worker:
         snapshot = self._assemble(settings, OPEN_DIRECTLY)
         self._pools = snapshot.upstreams
         self._access_log = log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
+        if settings.acme is not None:
+            load_libraries()
         if context.account is not None:
             self._sites.hand_over(context.account.own)
             log.hand_over(context.account.own_file)

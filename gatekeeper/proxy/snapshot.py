@@ -30,7 +30,7 @@ from gatekeeper.settings.identity import JWTSettings
 from gatekeeper.settings.tables import Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Challenges, Mode, ServerContext
-from gatekeeper.tls.files import AuthorityFiles, ServerFiles
+from gatekeeper.tls.files import AuthorityFiles, Ordered, ServerFiles
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
@@ -210,7 +210,7 @@ def build_snapshot(
         certificate=default.certificate,
         key=default.key,
         key_passphrase_file=default.key_passphrase_file,
-        placeholder=default.placeholder,
+        ordered=default.ordered,
         certificates=certificates,
         challenges=_challenges(settings.acme),
         ca=client_auth.ca,
@@ -241,8 +241,9 @@ def _server_files(settings: Settings) -> list[ServerFiles]:
     if server.certificate is not None and server.key is not None:
         found.append(ServerFiles("server", server.certificate, server.key, server.key_passphrase_file))
     if acme is not None:
-        file = ACMEFolder(acme.folder).certificate
-        found.append(ServerFiles("acme", file, file, placeholder=settings.acme_names))
+        folder = ACMEFolder(acme.folder)
+        ordered = Ordered(settings.acme_names, folder.read_certificate())
+        found.append(ServerFiles("acme", folder.certificate, folder.certificate, ordered=ordered))
     found += [
         ServerFiles(f"server.certificates[{index}]", one.certificate, one.key, one.key_passphrase_file, one.ask)
         for index, one in enumerate(server.certificates)

@@ -9,9 +9,6 @@ from gatekeeper.settings.table import Table
 from gatekeeper.settings.types import File, Folder, HostName, Text
 from gatekeeper.settings.validation import OneOrMany
 
-ACME_CERTIFICATE = "certificate.pem"
-"""The file in ``acme.folder`` that holds the certificate and its key."""
-
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     # pydantic, which `gatekeeper healthcheck` can do without
-    from gatekeeper.settings.acme import ACMESettings
     from gatekeeper.settings.tables import Settings
     from gatekeeper.settings.upstream import UpstreamSettings
+
+ACME_CERTIFICATE = "certificate.pem"
+"""The file in ``acme.folder`` that holds the ordered certificate and its key."""
 
 FileStamp = tuple[int, ...] | None
 """A file as stat(2) sees it, links followed: device, inode, size, times of content and entry. None if there is none."""
@@ -33,10 +35,6 @@ class FileReader:
     def locate(self, path: Path) -> Path:
         """The path to open in place of ``path``, for libraries that open files themselves."""
         return Path(f"/proc/self/fd/{self.descriptors.get(path, 'none')}") if self.descriptors else path
-
-    def exists(self, path: Path) -> bool:
-        """Whether there is such a file."""
-        return path in self.descriptors if self.descriptors else path.exists()
 
     def read(self, path: Path, limit: int) -> bytes:
         """The content of a file of at most ``limit`` bytes that is not blank; else UnreadableFileError."""
@@ -84,12 +82,11 @@ def _stamp(path: Path) -> FileStamp:
 
 
 def files_of(settings: "Settings") -> Iterator[Path]:
-    """Every file that these settings name and that is read when they are loaded."""
+    """Every file that these settings name and that is read when they are loaded; those of `written_files` too."""
     server, auth, jwt = settings.server, settings.client_auth, settings.identity.jwt
     if server.certificate is not None and server.key is not None:
         yield from (server.certificate, server.key)
-    if settings.acme is not None:
-        yield from acme_files(settings.acme)
+    yield from written_files(settings)
     yield from (*auth.ca, *auth.crl_files)
     if auth.crl_folder is not None:
         yield auth.crl_folder  # its time changes when a list in it does, see `proxy.crl_folder`
@@ -109,11 +106,12 @@ def files_of(settings: "Settings") -> Iterator[Path]:
         yield from upstream_files(upstream)
 
 
-def acme_files(acme: "ACMESettings") -> Iterator[Path]:
-    """The certificate that is ordered. What only the orders themselves need is read when one is made."""
-    from gatekeeper.settings.acme import ACME_CERTIFICATE
-
-    yield acme.folder / ACME_CERTIFICATE
+def written_files(settings: "Settings") -> Iterator[Path]:
+    """What workers write, and so can read as the user that they became. Root must not read it for them: each could be
+    a link to a file that they may not read.
+    """
+    if settings.acme is not None:
+        yield settings.acme.folder / ACME_CERTIFICATE
 
 
 def upstream_files(upstream: "UpstreamSettings") -> Iterator[Path]:

@@ -16,7 +16,7 @@ from gatekeeper.tls.context import (
     new_ssl_context,
     resume_sessions,
 )
-from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, ServerFiles
+from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, Ordered, ServerFiles
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames, shared_names
@@ -29,7 +29,7 @@ def build_context(
     certificate: Path,
     key: Path,
     key_passphrase_file: Path | None = None,
-    placeholder: tuple[str, ...] = (),
+    ordered: Ordered | None = None,
     certificates: Sequence[ServerFiles] = (),
     challenges: Challenges | None = None,
     ca: Sequence[Path],
@@ -48,8 +48,8 @@ def build_context(
     """Read the files and make the TLS of a listener. ConfigurationError with every mistake that was found.
 
     The arguments are the settings ``server.certificate``, ``server.key``, … and ``client_auth.ca`` of the same names;
-    ``certificates`` are further ones, for the host names that they carry. While there is no file ``certificate``, a
-    self-signed one for the names in ``placeholder`` stands in; ``challenges`` has the answers to tls-alpn-01.
+    ``certificates`` are further ones, for the host names that they carry. ``ordered`` is what ``certificate`` holds if
+    the gate has ordered it; ``challenges`` has the answers to tls-alpn-01.
     Exactly the certificates in ``ca`` are trusted, never the system's, and without any nothing is built. On ``hosts``
     it is those of the host instead. ``now`` (seconds since the epoch) is for warnings only. Where ``binding`` raises
     BindingError, the result is in the mode ALERTS_ONLY.
@@ -61,7 +61,7 @@ def build_context(
         for one in hosts
     ]
     everyone = list({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
-    default = ServerFiles("acme" if placeholder else "server", certificate, key, key_passphrase_file, True, placeholder)
+    default = ServerFiles("acme" if ordered else "server", certificate, key, key_passphrase_file, ordered=ordered)
     named = _load_certificates(files, (default, *certificates), context, everyone, http2=http2)
     if not authorities and not files.mistakes:
         files.mistakes.append(

@@ -32,16 +32,28 @@ _FILE_LIMIT = 16 * 1024 * 1024  # every public authority together is 0.2 MiB; wh
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """The content of a file that the gate writes itself (``[acme]``): chain and key, b"" while there is none. A
+    self-signed certificate for ``names`` stands in then.
+    """
+
+    names: tuple[str, ...]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ServerFiles:
-    """A server certificate with its chain, and its key: a table of the configuration, which ``where`` names."""
+    """A server certificate with its chain, and its key: a table of the configuration, which ``where`` names.
+
+    Where it was ``ordered``, nothing is read: workers may write that file, and root must not follow a link of theirs.
+    """
 
     where: str
     certificate: Path
     key: Path
     key_passphrase_file: Path | None = None
     ask: bool = True
-    placeholder: tuple[str, ...] = ()
-    """Names to make a self-signed certificate for while there is no file yet (``[acme]``)."""
+    ordered: Ordered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +76,9 @@ class Files:
     def certificates(self, key: str, path: Path) -> list[Certificate]:
         """Every certificate in a PEM file, in order; empty if a mistake was found."""
         content = self._read(key, path)
-        if content is None:
-            return []
+        return self._certificates_in(key, path, content) if content is not None else []
+
+    def _certificates_in(self, key: str, path: Path, content: bytes) -> list[Certificate]:
         try:
             found = pem.blocks(content, pem.CERTIFICATE_LABELS)
         except ValueError as error:
@@ -104,8 +117,8 @@ class Files:
 
         The chain is returned; it is empty if a mistake was found in it.
         """
-        if files.placeholder and not self._reader.exists(files.certificate):
-            return self._placeholder(context, files)
+        if files.ordered is not None:
+            return self._ordered(context, files, files.ordered)
         chain = self.certificates(f"{files.where}.certificate", files.certificate)
         content = self._read(f"{files.where}.key", files.key)
         passphrase = self._passphrase(files) if files.key_passphrase_file else b""
@@ -122,15 +135,22 @@ class Files:
             self._load(context, files, passphrase)
         return chain
 
-    def _placeholder(self, context: ssl.SSLContext, files: ServerFiles) -> list[Certificate]:
-        self.warnings.append(
-            f"there is no {files.certificate} yet, so visitors of {', '.join(files.placeholder)} meet a self-signed "
-            "certificate until a directory has given one"
-        )
-        content = placeholder(list(files.placeholder))
-        with as_file(content) as path:
-            context.load_cert_chain(path)
-        return [read_certificate(der) for der in pem.blocks(content, pem.CERTIFICATE_LABELS)]
+    def _ordered(self, context: ssl.SSLContext, files: ServerFiles, ordered: Ordered) -> list[Certificate]:
+        content, key = ordered.content, f"{files.where}.folder"
+        if not content:
+            content = placeholder(list(ordered.names))
+            self.warnings.append(
+                f"there is no {files.certificate} yet, so visitors of {', '.join(ordered.names)} meet a self-signed "
+                "certificate until a directory has given one"
+            )
+        chain = self._certificates_in(key, files.certificate, content)
+        if chain:
+            try:
+                with as_file(content) as path:
+                    context.load_cert_chain(path)
+            except ssl.SSLError as error:
+                self._wrong(key, _why_not_loaded(error, files, b""))
+        return chain
 
     def _load(self, context: ssl.SSLContext, files: ServerFiles, passphrase: bytes) -> None:
         try:

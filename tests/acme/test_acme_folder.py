@@ -52,6 +52,18 @@ def test_a_damaged_state_counts_as_none(folder: ACMEFolder, content: bytes) -> N
     assert folder.state == State()
 
 
+def test_no_link_is_followed(folder: ACMEFolder, tmp_path: Path) -> None:
+    """Root reads the certificate at the start, from a folder that workers without its rights may write."""
+    secret = tmp_path / "secret"
+    secret.write_text("root's own")
+    folder.write_state(State())
+    folder.certificate.symlink_to(secret)
+    (folder.path / "http-01").mkdir()
+    (folder.path / "http-01" / "abc").symlink_to(secret)
+    assert folder.read_certificate() == b""
+    assert folder.token("abc") == b""
+
+
 def test_a_failed_write_leaves_the_old_file(folder: ACMEFolder) -> None:
     """And no part of the new one."""
     folder.write_certificate(b"old")

@@ -1,9 +1,13 @@
 """`[acme]`: the gate starts without a certificate, orders one from pebble, and shows it without a restart."""
 
+import os
+import pwd
+import shutil
 import signal
 import ssl
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -142,3 +146,19 @@ def s_client(port: int, protocol: str) -> bytes:
     """What openssl says of a handshake; the certificate that it met is in it."""
     target = ["-connect", f"127.0.0.1:{port}", "-servername", "gate.example.com", "-alpn", protocol]
     return subprocess.run(["openssl", "s_client", *target], input=b"", capture_output=True, check=False).stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_workers_that_gave_up_root_order(folder: Path) -> None:
+    """The folder is theirs; what they write there is shown by all of them, and root reads nothing of it for them."""
+    nobody = pwd.getpwnam("nobody")
+    with pebble(folder) as server, App() as behind, TemporaryDirectory() as theirs:
+        shutil.copy(server.ca, theirs)
+        os.chown(theirs, nobody.pw_uid, nobody.pw_gid)
+        os.chmod(Path(theirs) / server.ca.name, 0o644)
+        parts = acme(server, "gate.example.com")
+        parts["tables"] = parts["tables"].replace(str(folder), theirs).replace('"acme"', f'"{theirs}"')
+        with Gate(folder, behind.url, **parts | {"server": 'user = "nobody"\nworkers = 2'}) as gate:
+            gate.wait_for(lambda line: "acme: a new certificate for gate.example.com" in line)
+            until(lambda: all(is_of_pebble(gate) for _ in range(8)))
+        assert {one.stat().st_uid for one in Path(theirs).iterdir() if one.name != server.ca.name} == {nobody.pw_uid}

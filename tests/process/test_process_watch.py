@@ -8,7 +8,7 @@ import pytest
 
 import gatekeeper
 from gatekeeper.process.watch import Watch
-from gatekeeper.settings.files import files_of, stat_all
+from gatekeeper.settings.files import files_of, stat_all, written_files
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.validation import Loading
 
@@ -50,6 +50,12 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
             "maintenance",
         )
     }
+
+
+def test_what_workers_write_is_not_read_by_root_for_them(tmp_path: Path) -> None:
+    """It is watched, but no sealed copy is made: it could be a link."""
+    settings = Settings.model_validate(EVERY_FILE, context=Loading(tmp_path))
+    assert {path.name for path in written_files(settings)} == {"certificate.pem"}
 
 
 def test_every_key_that_names_a_file_is_in_the_table() -> None:

@@ -15,7 +15,7 @@ from gatekeeper.gate.verdict import NO_PEER
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext, new_ssl_context
-from gatekeeper.tls.files import ServerFiles
+from gatekeeper.tls.files import Ordered, ServerFiles
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames
 from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named
 from tests.tls.scene import VERSIONS, Scene, Visitor, resumed
@@ -268,17 +268,17 @@ def test_a_placeholder_stands_in_until_there_is_a_certificate(scene: Scene, tmp_
         "certificate": file,
         "key": file,
         "ca": [scene.folder / "authority.crt"],
-        "placeholder": ("gate.example.com", "192.0.2.1"),
         "now": 0.0,
     }
+    names = ("gate.example.com", "192.0.2.1")
     (scene.folder / "authority.crt").write_bytes(scene.authority.certificate_pem)
-    context = build_context(**arguments)
+    context = build_context(**arguments, ordered=Ordered(names, b""))
     assert shown(context, None).subject == named("gatekeeper")
     assert "there is no " in context.warnings[0]
     real = server("gate.example.com")
-    file.write_bytes(real.key_pem() + real.certificate_pem)
-    assert shown(build_context(**arguments), None) == real.certificate
-    file.write_bytes(b"damaged")
-    with pytest.raises(ConfigurationError) as caught:
-        build_context(**arguments)
-    assert {mistake.key for mistake in caught.value.mistakes} == {"acme.certificate", "acme.key"}
+    content = real.key_pem() + real.certificate_pem
+    assert shown(build_context(**arguments, ordered=Ordered(names, content)), None) == real.certificate
+    for wrong in (b"damaged", real.certificate_pem, server("gate.example.com").key_pem() + real.certificate_pem):
+        with pytest.raises(ConfigurationError) as caught:
+            build_context(**arguments, ordered=Ordered(names, wrong))
+        assert [mistake.key for mistake in caught.value.mistakes] == ["acme.folder"]
