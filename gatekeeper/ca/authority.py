@@ -1,14 +1,16 @@
 """Authorities: a private key and its CA certificate. The current time is always an argument."""
 
 import secrets
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, PrivateKey, make_key, signature_hash
 from gatekeeper.ca.subject import make_subject
@@ -95,6 +97,41 @@ def cross_signed(subject: Authority, signer: Authority, *, now: datetime) -> x50
         .add_extension(issuer_identifier(signer.certificate), critical=False)
     )
     return builder.sign(signer.key, signature_hash(signer.key))
+
+
+def make_anchor(authority: Authority, hosts: Sequence[str], *, now: datetime) -> x509.Certificate:
+    """A certificate of the authority's own key that a device can trust for the servers of these hosts, and no others.
+
+    Name constraints (RFC 5280, 4.2.1.10): a DNS name stands for the names below it, too. Without an address among the
+    hosts all are excluded, as a form of names that is not mentioned would not be constrained. Not every device heeds
+    constraints in what it was told to trust. ValueError if no host is a name: DNS names cannot be excluded, because
+    OpenSSL takes the common name for one where a server's certificate has none (NAME_CONSTRAINTS_check_CN).
+    """
+    names, addresses = _hosts_by_form(hosts)
+    if not names:
+        raise ValueError("an anchor needs a host name")
+    excluded = [] if addresses else [x509.IPAddress(ip_network(every)) for every in ("0.0.0.0/0", "::/0")]
+    old, public = authority.certificate, authority.key.public_key()
+    builder = (
+        new_builder(old.subject, old.subject, public, old.not_valid_after_utc - now, now)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(key_usage(key_cert_sign=True), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.NameConstraints([*names, *addresses], excluded or None), critical=True)
+        .add_extension(key_identifier(old), critical=False)
+        .add_extension(issuer_identifier(old), critical=False)
+    )
+    return builder.sign(authority.key, signature_hash(authority.key))
+
+
+def _hosts_by_form(hosts: Sequence[str]) -> tuple[list[x509.DNSName], list[x509.IPAddress]]:
+    names, addresses = [], []
+    for host in hosts:
+        try:
+            addresses.append(x509.IPAddress(ip_network(host)))
+        except ValueError:
+            names.append(x509.DNSName(host))
+    return names, addresses
 
 
 def identifier_hex(certificate: x509.Certificate) -> str:

@@ -67,6 +67,11 @@ class Entry:
         """The serial number in hex, as openssl and the gate's log print it."""
         return serial_hex(self.serial)
 
+    @property
+    def lifetime(self) -> timedelta:
+        """How long it was made for, in whole days; the ten minutes that it was backdated by fall away."""
+        return timedelta(days=max(1, (self.not_after - self.not_before).days))
+
 
 @dataclass(frozen=True, slots=True)
 class Index:

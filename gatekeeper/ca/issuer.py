@@ -18,6 +18,7 @@ from gatekeeper.ca.authority import (
     authority_from_key,
     cross_signed,
     identifier_hex,
+    make_anchor,
     renewed_authority,
 )
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
@@ -194,7 +195,7 @@ class Issuer:
             transaction.supersede(older)
             key = new_key or held
             public_key = key.public_key() if key else transaction.requested_key(old)
-            lifetime = lifetime or _lifetime_of(old)
+            lifetime = lifetime or old.lifetime
             entry, certificate = transaction.sign(
                 old.name, old.kind, public_key, subject, lifetime, holds_key=old.holds_key
             )
@@ -213,7 +214,7 @@ class Issuer:
         Not checked: who sent it, and whether it is time (`gatekeeper.ca.renewal`).
         """
         asked = read_request(request, source)
-        key, lifetime = check_strength(asked, source), _lifetime_of(old)
+        key, lifetime = check_strength(asked, source), old.lifetime
         with self._transaction(now) as transaction:
             if transaction.index.status(old, now) is not Status.VALID:
                 raise AuthorityError(f"the certificate {old.serial_hex} of {old.name} is not valid any more")
@@ -284,6 +285,15 @@ class Issuer:
             transaction.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
             self._retiring = transaction.retiring = None
         return left
+
+    def anchor(self, hosts: tuple[str, ...], *, now: datetime) -> x509.Certificate:
+        """What a device may trust: this authority for the servers of these hosts alone (`make_anchor`)."""
+        if pattern := next((host for host in hosts if "*" in host), None):
+            raise AuthorityError(f"{pattern!r} is a pattern; a name stands for all the names below it")
+        try:
+            return make_anchor(self._authority, tuple(map(check_host, hosts)), now=now)
+        except ValueError:
+            raise AuthorityError("name a host name of the server's certificate, too, not addresses alone") from None
 
     def bundle(self, name: str, options: BundleOptions, *, now: datetime) -> Issued:
         """Write a client's ``.p12`` again."""
@@ -388,8 +398,3 @@ def _file_name(common_name: str) -> str:
         return check_name(common_name)
     except AuthorityError as error:
         raise AuthorityError(f"{error}; call the files otherwise: --name NAME") from error
-
-
-def _lifetime_of(entry: Entry) -> timedelta:
-    """The lifetime of a certificate in whole days, without the ten minutes that it is backdated."""
-    return timedelta(days=max(1, (entry.not_after - entry.not_before).days))

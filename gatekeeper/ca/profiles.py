@@ -1,7 +1,8 @@
 """One key and certificate in every form that devices import, under one password.
 
 An Apple configuration profile contains the encrypted PKCS #12 unchanged; the device asks for its password. The
-authority's certificate is not installed as trusted: a client certificate is no reason to believe servers.
+authority's certificate is not installed as trusted: a client certificate is no reason to believe servers. For a server
+without a public certificate there is an anchor, an authority that is limited to the names of that server.
 """
 
 import plistlib
@@ -13,8 +14,13 @@ from gatekeeper.errors import AuthorityError
 from gatekeeper.invitations.invitation import Profile
 
 
-def all_profiles(bundle: bytes, password: str, name: str, source: str) -> Mapping[Profile, bytes]:
-    """A ``.p12`` converted to every profile, for the client of this name; AuthorityError if it does not open."""
+def all_profiles(
+    bundle: bytes, password: str, name: str, source: str, anchor: bytes | None = None
+) -> Mapping[Profile, bytes]:
+    """A ``.p12`` converted to every profile, for the client of this name; AuthorityError if it does not open.
+
+    ``anchor`` (DER) is an authority that the device shall trust, too.
+    """
     opened = read_bundle(bundle, password, source)
     if opened.key is None or opened.certificate is None:
         raise AuthorityError(f"{source} holds no key with its certificate")
@@ -22,16 +28,26 @@ def all_profiles(bundle: bytes, password: str, name: str, source: str) -> Mappin
         make_bundle(opened.key, opened.certificate, opened.others, password, friendly_name=name, compat=older)
         for older in (False, True)
     )
-    return {Profile.MODERN: modern, Profile.COMPAT: compat, Profile.APPLE: apple_profile(compat, name)}
+    return {Profile.MODERN: modern, Profile.COMPAT: compat, Profile.APPLE: apple_profile(compat, name, anchor)}
 
 
-def apple_profile(bundle: bytes, name: str) -> bytes:
-    """A ``.mobileconfig`` that contains a PKCS #12 (Apple, Device Management, "CertificatePKCS12").
+def apple_profile(bundle: bytes, name: str, anchor: bytes | None = None) -> bytes:
+    """A ``.mobileconfig`` that contains a PKCS #12 (Apple, Device Management, "CertificatePKCS12"), and with an
+    ``anchor`` (DER) an authority of servers ("CertificateRoot"), which the device trusts after a further question.
 
     Its identifiers are new each time: a device would replace a profile of the same identifier, and with it a
     certificate that is still in use.
     """
-    inner, outer = (str(uuid.uuid4()).upper() for _ in range(2))
+    inner, outer, root = (str(uuid.uuid4()).upper() for _ in range(3))
+    trusted = {
+        "PayloadType": "com.apple.security.root",
+        "PayloadVersion": 1,
+        "PayloadIdentifier": f"gatekeeper.{outer}.{root}",
+        "PayloadUUID": root,
+        "PayloadDisplayName": "Authority of the server",
+        "PayloadCertificateFileName": "authority.crt",
+        "PayloadContent": anchor,
+    }
     return plistlib.dumps(
         {
             "PayloadType": "Configuration",
@@ -49,7 +65,8 @@ def apple_profile(bundle: bytes, name: str) -> bytes:
                     "PayloadDisplayName": name,
                     "PayloadCertificateFileName": f"{name}.p12",
                     "PayloadContent": bundle,
-                }
+                },
+                *([trusted] if anchor is not None else []),
             ],
         }
     )

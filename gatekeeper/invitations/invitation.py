@@ -38,6 +38,9 @@ FILES: Mapping[Profile, str] = {
     Profile.APPLE: "apple.mobileconfig",
 }
 
+ANCHOR = "authority.crt"
+"""Beside them, if the device is to trust the server's own authority: its certificate (DER), which is no secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class Invitation:

@@ -8,7 +8,7 @@ import re
 from urllib.parse import parse_qs, quote
 
 from gatekeeper.invitations.folder import StoredInvitation
-from gatekeeper.invitations.invitation import FILES, InvitationKind, Profile
+from gatekeeper.invitations.invitation import ANCHOR, FILES, InvitationKind, Profile
 from gatekeeper.invitations.state import Stage, mark_of, may_take
 from gatekeeper.invitations.token import digest_of
 from gatekeeper.local import enrolment
@@ -26,6 +26,15 @@ _PROGRAMS = re.compile(
 # How browsers say that nobody has asked yet: Fetch (Sec-Purpose), older Chrome and Safari, older Firefox.
 _AHEAD = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
 
+# The certificate of the server's authority, below the link of an invitation that has one. It may be fetched as often as
+# one likes, as long as the invitation lives.
+_AUTHORITY = b"authority"
+_ANCHOR_HEADERS = (
+    ("Content-Type", "application/x-x509-ca-cert"),
+    ("Content-Disposition", f'attachment; filename="{ANCHOR}"'),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 _OVER = {
     Stage.USED: (410, "The invitation has already been used.", "invitation_used"),
     Stage.LOST: (410, "The download of the invitation was interrupted and not repeated in time.", "invitation_lost"),
@@ -37,7 +46,7 @@ _OVER = {
 def answer(request: Request, token: bytes) -> Reply:
     """The page (GET, HEAD) or the download (POST) of the invitation with this token, or what is below it."""
     token, _, below = token.partition(b"/")
-    digest = digest_of(token) if below in (b"", enrolment.CERTIFICATE) else None
+    digest = digest_of(token) if below in (b"", enrolment.CERTIFICATE, _AUTHORITY) else None
     stored = request.invitations.find(digest) if digest is not None else None
     if stored is None:
         detail = "There is no invitation at this address."
@@ -51,18 +60,23 @@ def answer(request: Request, token: bytes) -> Reply:
         if unintended:
             return failure(request, 403, unintended, event=InvitationEvent.REFUSED)
         return enrolment.answer(request, stored, below)
-    if below:
+    anchor = request.invitations.read(stored, ANCHOR)
+    if below and (below != _AUTHORITY or anchor is None or request.method not in (b"GET", b"HEAD")):
         return failure(request, 404, "There is nothing here.")
     mark = mark_of(request.address, stored.invitation.digest)
     if not may_take(stored.state, mark):
         return _busy(request)
+    if below and anchor is not None:
+        return Reply(200, _ANCHOR_HEADERS, anchor)
     if request.method == b"POST":
         unintended = _unintended(request)
         if unintended:
             return failure(request, 403, unintended, event=InvitationEvent.REFUSED)
         return download(request, stored, mark)
     if request.method in (b"GET", b"HEAD"):
-        return page(request, stored.invitation) if not _wants_json(request) else enrolment.describe(request, stored)
+        if _wants_json(request):
+            return enrolment.describe(request, stored)
+        return page(request, stored.invitation, anchor=anchor is not None)
     return failure(
         request, 405, "An invitation can only be opened and downloaded.", extra=(("Allow", "GET, HEAD, POST"),)
     )

@@ -21,8 +21,8 @@ class _Other:
     text: str
 
 
-def page(request: Request, invitation: Invitation) -> Reply:
-    """The page; it uses nothing up, and loads nothing."""
+def page(request: Request, invitation: Invitation, *, anchor: bool = False) -> Reply:
+    """The page; it uses nothing up, and loads nothing. ``anchor``: the server's authority lies ready, too."""
     catalogue, platform = catalogue_for(request), platform_of(request)
     there = [Profile(name) for name in invitation.files] if invitation.kind is InvitationKind.BUNDLE else []
     wanted = PROFILES.get(platform, Profile.MODERN)
@@ -40,6 +40,7 @@ def page(request: Request, invitation: Invitation) -> Reply:
         others=[_Other(one, getattr(catalogue.invitation, one)) for one in there if one != profile],
         platforms=_platforms(catalogue, platform),
         platform=platform,
+        authority=f"{request.path.decode('ascii').rstrip('/')}/authority" if anchor else "",
     )
 
 

@@ -83,8 +83,13 @@ class Invitation:
     apple: str
     go: str
     go_text: str
+    trust: str
+    trust_text: str
+    trust_button: str
     ios: tuple[str, ...]
     android: tuple[str, ...]
+    trust_ios: tuple[str, ...]
+    trust_steps: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +147,5 @@ def _catalogue(table: dict[str, Any]) -> Catalogue:
 
 
 def _invitation(table: dict[str, Any]) -> Invitation:
-    steps = {name: tuple(table[name]) for name in ("ios", "android")}
+    steps = {name: tuple(table[name]) for name in ("ios", "android", "trust_ios", "trust_steps")}
     return Invitation(**table | steps)

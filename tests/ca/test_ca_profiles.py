@@ -47,6 +47,18 @@ def test_the_apple_profile_knows_no_password_and_asks_for_no_trust(bundle: bytes
     assert PASSWORD.encode() not in octets
 
 
+def test_an_apple_profile_carries_the_authority_of_the_server(bundle: bytes) -> None:
+    """As a root, which iOS trusts only after the person has switched it on; the identity beside it is the same."""
+    profiles = all_profiles(bundle, PASSWORD, "alice", "x", b"the anchor")
+    identity, root = plistlib.loads(profiles[Profile.APPLE])["PayloadContent"]
+    assert (identity["PayloadType"], identity["PayloadContent"]) == (
+        "com.apple.security.pkcs12",
+        profiles[Profile.COMPAT],
+    )
+    assert (root["PayloadType"], root["PayloadContent"]) == ("com.apple.security.root", b"the anchor")
+    assert len({root["PayloadUUID"], identity["PayloadUUID"]}) == 2
+
+
 def test_two_profiles_stand_beside_each_other(bundle: bytes) -> None:
     """A profile of the same identifier would take away the certificate that is still in use."""
     first, second = (plistlib.loads(apple_profile(bundle, "alice")) for _ in range(2))

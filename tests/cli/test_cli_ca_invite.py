@@ -23,7 +23,7 @@ from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.cli.ca.link import create_invitation
 from gatekeeper.errors import InvitationError
 from gatekeeper.invitations.folder import Invitations, StoredInvitation
-from gatekeeper.invitations.invitation import FILES, Profile
+from gatekeeper.invitations.invitation import ANCHOR, FILES, Profile
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage, State, over
 from gatekeeper.x509.request import parse_request
@@ -278,3 +278,16 @@ def test_the_next_command_has_the_options_of_this_one(folder: Path, ca: Command)
     ca(*command)
     printed = ca("invite", "backup", "--csr", *HERE)
     assert "gatekeeper ca approve backup --invitations invitations" in printed
+
+
+def test_an_invitation_brings_the_servers_authority(folder: Path, ca: Command, ca_json: Callable[..., Any]) -> None:
+    """--trust: beside the encrypted files, limited to the hosts; a bad host is refused before anything is issued."""
+    assert "is a pattern" in ca("invite", "alice", "--trust", "*.lan", *EC, *HERE, code=1)
+    assert "--cacert" in ca("invite", "alice", "--csr", "--trust", "nas.lan", *HERE, code=2)
+    assert list(folder.iterdir()) == []
+    ca_json("invite", "alice", "--trust", "nas.lan", "--trust", "192.168.1.5", *EC, *HERE)
+    (found,) = Invitations(folder).all()
+    octets = Invitations(folder).read(found, ANCHOR)
+    assert octets is not None
+    constraints = x509.load_der_x509_certificate(octets).extensions.get_extension_for_class(x509.NameConstraints).value
+    assert [str(one.value) for one in constraints.permitted_subtrees or ()] == ["nas.lan", "192.168.1.5/32"]

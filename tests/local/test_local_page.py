@@ -123,3 +123,17 @@ def test_the_steps_stand_as_on_the_page_of_a_refusal() -> None:
     steps = re.compile(r"{% for device in platforms %}.*?</details>\n{% endfor %}", re.DOTALL)
     assert steps.findall(local) == steps.findall(refusal)
     assert len(steps.findall(refusal)) == 1
+
+
+@pytest.mark.parametrize("language", sorted(catalogues()))
+def test_the_servers_own_authority_comes_first_where_there_is_one(language: str) -> None:
+    """Until the device trusts it, each further page is behind a warning. On iOS it is in the profile."""
+    words = catalogues()[language].invitation
+    line = f"Accept-Language: {language}"
+    computer = page(asked(f"User-Agent: {WINDOWS}", line), invitation(), anchor=True).body.decode()
+    assert computer.index(words.trust_text) < computer.index(words.once)
+    assert '<a href="/authority">' in computer
+    phone = page(asked(f"User-Agent: {IPHONE}", line), invitation(), anchor=True).body.decode()
+    assert words.trust_ios[1] in phone
+    assert '<a href="/authority">' not in phone
+    assert words.trust not in page(asked(f"User-Agent: {WINDOWS}", line), invitation()).body.decode()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.invitations.invitation import ANCHOR
 from gatekeeper.invitations.state import REPEAT_SECONDS, Stage
 from gatekeeper.local.handler import SWEEP_SECONDS
 from gatekeeper.local.token_rate_limit import MOST_GUESSES
@@ -466,3 +467,30 @@ def test_the_download_is_told(inviting: Inviting, caplog: pytest.LogCaptureFixtu
     visitor.say_goodbye()
     assert "invitations: downloaded: 'alice' by 192.0.2.7, 'Phone\\t\\x9b31m/1.0'" in caplog.text
     assert inviting.scene.proxy.metrics.invitations == {"downloaded": 1}
+
+
+# The server's own authority -------------------------------------------------------------------------------------------
+
+
+def authority(inviting: Inviting, method: str = "GET") -> bytes:
+    visitor = inviting.stranger()
+    visitor.send(request(method, f"{inviting.invited.target}/authority"))
+    return visitor.read()
+
+
+def test_the_servers_authority_is_no_secret_and_uses_nothing_up(inviting: Inviting) -> None:
+    """As often as one likes before the download; with the files it is destroyed."""
+    assert status(authority(inviting)) == 404
+    (opened,) = inviting.folder.glob("*/open")
+    (opened / ANCHOR).write_bytes(b"the anchor")
+    for _ in range(2):
+        answer = authority(inviting)
+        assert (status(answer), answer.endswith(b"\r\n\r\nthe anchor")) == (200, True)
+        assert b"\r\nContent-Type: application/x-x509-ca-cert\r\n" in answer
+    assert status(authority(inviting, "POST")) == 404
+    assert f'href="{inviting.invited.target}/authority"'.encode() in inviting.ask("Accept: text/html")
+    assert inviting.stage is Stage.OPEN
+    assert inviting.download() == 200
+    inviting.scene.loop.settle()
+    assert status(authority(inviting)) == 410
+    assert b"the anchor" not in authority(inviting)

@@ -18,7 +18,8 @@ def every_text(catalogue: Catalogue) -> list[str]:
     ]
     steps = [text for platform in catalogue.platforms for text in (platform.name, *platform.steps)]
     invitation = asdict(catalogue.invitation)
-    steps += [*invitation.pop("ios"), *invitation.pop("android")]
+    for name in ("ios", "android", "trust_ios", "trust_steps"):
+        steps += invitation.pop(name)
     return [*asdict(catalogue.words).values(), *topics, *steps, *invitation.values()]
 
 

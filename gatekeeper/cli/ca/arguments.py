@@ -309,6 +309,13 @@ def _show(add: _Add) -> None:
 
 
 def _add_link(parser: Parser, *, valid: str = "24h") -> None:
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="the gate's certificate is this authority's: let the device trust it, for HOST alone (repeatable)",
+    )
     parser.add_argument("--valid", type=_wait, default=valid, metavar="TIME", help=f"how long the link works ({valid})")
     parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
     _add_folder(parser)

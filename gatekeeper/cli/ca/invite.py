@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> int:
     if args.name is None:
         raise UsageError("say whom to invite: gatekeeper ca invite NAME; or --list, or --cancel NAME")
     check_name(args.name)
+    if args.csr and args.trust:
+        raise UsageError("--trust is for devices with a browser; a computer gets the authority by --cacert")
     if args.csr:
         one = create_csr_invitation(destination.folder(), destination.gate(), args.name, timedelta(seconds=args.valid))
         _print_invited_computer(one, args)
@@ -54,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
     check_key_type(args.key)
     # Whatever could be wrong is found before anything is issued.
     folder, gate, options = destination.folder(), destination.gate(), bundle_options(args)
-    issued = issue_client(args, options)
+    with opened_issuer(args) as issuer:
+        anchor = issuer.anchor(tuple(args.trust), now=current_time()) if args.trust else None
+        issued = issue_client(issuer, args, options)
     password = issued.password or options.password or ""
-    one = create_invitation(folder, gate, issued, password, timedelta(seconds=args.valid))
+    one = create_invitation(folder, gate, issued, password, timedelta(seconds=args.valid), anchor=anchor)
     made = issued.password is not None
     print_invited(issued, one, password if made else None, args)
     return 0

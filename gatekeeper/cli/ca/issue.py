@@ -9,6 +9,7 @@ from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import (
     bundle_options,
     issue_client,
+    opened_issuer,
     wants_json,
 )
 from gatekeeper.cli.ca.printing import (
@@ -24,7 +25,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     check_name(args.name)
     check_key_type(args.key)
-    issued = issue_client(args, bundle_options(args))
+    options = bundle_options(args)
+    with opened_issuer(args) as issuer:
+        issued = issue_client(issuer, args, options)
     print_client(issued, compat=args.compat, as_json=wants_json(args))
     return 0
 

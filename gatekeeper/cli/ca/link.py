@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.files import read_file
 from gatekeeper.ca.issuer import Issued
@@ -17,7 +18,7 @@ from gatekeeper.config.document import find
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
 from gatekeeper.invitations.folder import Invitations, folder_error
-from gatekeeper.invitations.invitation import FILES, Invitation, InvitationKind
+from gatekeeper.invitations.invitation import ANCHOR, FILES, Invitation, InvitationKind
 from gatekeeper.invitations.state import Stage
 from gatekeeper.invitations.token import link, make_token
 from gatekeeper.settings.addresses import Address
@@ -98,14 +99,24 @@ def _host_of(certificate: Path) -> str | None:
 
 
 def create_invitation(
-    invitations: Invitations, gate: str, issued: Issued, password: str, valid: timedelta, *, replaces: str = ""
+    invitations: Invitations,
+    gate: str,
+    issued: Issued,
+    password: str,
+    valid: timedelta,
+    *,
+    replaces: str = "",
+    anchor: x509.Certificate | None = None,
 ) -> NewInvitation:
-    """Store a certificate in every form; ``replaces`` is the SHA-256 of the certificate that it replaces.
+    """Store a certificate in every form; ``replaces`` is the SHA-256 of the certificate that it replaces, ``anchor`` an
+    authority for the device to trust.
 
     InvitationError if that fails: the folder is unchanged then, and the certificate remains issued.
     """
     path = next(path for path in issued.files if path.suffix == ".p12")
-    profiles = all_profiles(read_file(path), password, issued.entry.name, str(path))
+    trusted = anchor.public_bytes(Encoding.DER) if anchor is not None else None
+    profiles = all_profiles(read_file(path), password, issued.entry.name, str(path), trusted)
+    files = {FILES[profile]: octets for profile, octets in profiles.items()}
     token, now = make_token(), datetime.now(UTC).timestamp()
     invitation = Invitation(
         name=issued.entry.name,
@@ -117,7 +128,7 @@ def create_invitation(
         replaces=replaces,
     )
     try:
-        invitations.add(invitation, {FILES[profile]: octets for profile, octets in profiles.items()})
+        invitations.add(invitation, files | ({ANCHOR: trusted} if trusted is not None else {}))
     except InvitationError as error:
         raise InvitationError(
             f"{error}; no invitation was created. The certificate is issued: hand {path} over yourself, with a new "

@@ -60,9 +60,9 @@ def bundle_options(args: argparse.Namespace) -> BundleOptions:
     return BundleOptions(password, getattr(args, "compat", False))
 
 
-def issue_client(args: argparse.Namespace, options: BundleOptions) -> Issued:
+def issue_client(issuer: Issuer, args: argparse.Namespace, options: BundleOptions) -> Issued:
     """Issue the certificate that the options of ``issue`` or ``invite`` describe."""
-    with opened_issuer(args) as issuer, making_a_key(args.key):
+    with making_a_key(args.key):
         return issuer.issue(
             args.name,
             grant_of(args),

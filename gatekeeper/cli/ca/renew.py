@@ -124,6 +124,7 @@ def _invite_again(
         issued.password or options.password or "",
         timedelta(seconds=args.valid),
         replaces=replaces,
+        anchor=issuer.anchor(tuple(args.trust), now=current_time()) if args.trust else None,
     )
     print_invited(issued, one, issued.password, args)
     return 0
