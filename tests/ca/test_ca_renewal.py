@@ -171,7 +171,7 @@ def test_a_stolen_key_is_not_certified_again(issuer: Issuer, machine: Machine) -
     thief = Machine(issuer, "thief")
     request = machine.request(thief.key)
     issuer.revoke((thief.entry.serial,), RevocationReason.KEY_COMPROMISE, now=NOW)
-    with pytest.raises(AuthorityError, match="stolen"):
+    with pytest.raises(AuthorityError, match="compromised"):
         issuer.sign_renewal(machine.entry, request.pem.encode(), "x", now=LATER)
 
 
