@@ -1,7 +1,8 @@
 """TLS towards the visitor: every handshake completes; OpenSSL's findings are passed on as a value.
 
-libssl, openssl
-    the functions of the interpreter's own libssl, by their C names; what `OpenSSL` does with them that `ssl` cannot.
+libssl, verifier, openssl
+    the functions of the interpreter's own libssl, by their C names; what is done with them that `ssl` cannot: judging
+    certificates, and handshakes that a bad one does not end.
 proof
     handshakes in memory that show, before the first visitor comes, that the binding does what is expected of it.
 files, build, context

@@ -17,8 +17,9 @@ from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import NO_PEER, STRANGERS_BYTES, Peer, VerifyError
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.message_limits import MessageLimit, SilenceLimit
-from gatekeeper.tls.openssl import OpenSSL, Refuse
+from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proxy_protocol import begins_like_one
+from gatekeeper.tls.verifier import Refuse
 
 RECORD = 16384
 """The most plaintext that one TLS record carries (RFC 8446, 5.1), so one read takes a record whole."""

@@ -15,7 +15,8 @@ from gatekeeper.errors import BindingError, TLSError
 from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
-from gatekeeper.tls.openssl import OpenSSL, Refuse, load_libssl
+from gatekeeper.tls.openssl import OpenSSL, load_libssl
+from gatekeeper.tls.verifier import Refuse
 from tests.certificates import make, make_authority, make_client, named
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
