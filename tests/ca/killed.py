@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -24,6 +25,7 @@ from gatekeeper.ca.store import Store, create_store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.ca.transaction import BundleOptions
 from tests.ca.conftest import NOW, PASSPHRASE
+from tests.gate_process import ROOT
 
 WISH = BundleOptions("a password")
 LATER = NOW + timedelta(days=1)
@@ -121,6 +123,16 @@ def main(word: str, folder: Path, where: Path) -> None:
         if step is None:
             return
     raise AssertionError("it never came through")
+
+
+def killed_at_each_step(operation: str, base: Path, tmp_path: Path) -> list[tuple[Path, str | None]]:
+    """Run an operation to each of its steps and kill it there in a process of its own; the copies and the steps."""
+    where = tmp_path / "copies"
+    where.mkdir()
+    command = [sys.executable, "-m", "tests.ca.killed", operation, str(base), str(where)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return [(Path(copy), step) for copy, step in map(json.loads, done.stdout.splitlines())]
 
 
 if __name__ == "__main__":

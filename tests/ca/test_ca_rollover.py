@@ -1,8 +1,6 @@
 """gatekeeper.ca.issuer, roll_over and retire: two authorities of one name, and a gate that reads their files."""
 
-import json
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +17,7 @@ from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import Revocations, Standing, read_lists
 from tests.ca.conftest import NOW, PASSPHRASE
-from tests.gate_process import ROOT
+from tests.ca.killed import killed_at_each_step
 from tests.tools import needs
 
 DAY = timedelta(days=1)
@@ -114,16 +112,6 @@ def test_a_copy_that_the_index_lost_comes_back_with_its_authority(rolled: Issuer
     assert bob.authority == identifier_hex(rolled.store.certificate())
 
 
-def killed(operation: str, base: Path, tmp_path: Path) -> list[tuple[Path, str | None]]:
-    """Run an operation to each of its steps and kill it there (see tests/ca/killed.py)."""
-    where = tmp_path / "copies"
-    where.mkdir()
-    command = [sys.executable, "-m", "tests.ca.killed", operation, str(base), str(where)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    return [(Path(copy), step) for copy, step in map(json.loads, done.stdout.splitlines())]
-
-
 def let_in(folder: Path, certificate: x509.Certificate, now: datetime) -> bool:
     """Whether a gate that reads the folder as it lies there, half changed or not, lets this certificate in."""
     first, *also = x509.load_pem_x509_certificates((folder / "ca.crt").read_bytes())
@@ -143,7 +131,7 @@ def test_a_kill_at_any_step_locks_nobody_out(operation: str, store: Store, tmp_p
         issuer.renew("alice", keep_old=True, now=NOW)
     alice = store.issued(store.index().named("alice")[-1])
     before = store.index()
-    runs = killed(operation, store.path, tmp_path)
+    runs = killed_at_each_step(operation, store.path, tmp_path)
     assert (len(runs) > 7, runs[-1][1]) == (True, None)
     changed = []
     for copy, step in runs:

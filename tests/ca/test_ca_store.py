@@ -1,6 +1,5 @@
 """gatekeeper.ca.store: made, adopted, opened; and what is left of it after a kill at any moment."""
 
-import json
 import os
 import stat
 import subprocess
@@ -25,6 +24,7 @@ from gatekeeper.ca.store import Store, adopt_store, create_store
 from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
 from tests.ca.conftest import NOW, PASSPHRASE, write_v1_authority
+from tests.ca.killed import killed_at_each_step
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
@@ -284,16 +284,6 @@ def test_a_damaged_list_is_written_anew(store: Store, issuer: Issuer) -> None:
 # Killed at any moment
 
 
-def killed(operation: str, base: Path, tmp_path: Path) -> list[tuple[Path, str | None]]:
-    """Run an operation to each of its steps and kill it there (see tests/ca/killed.py)."""
-    where = tmp_path / "copies"
-    where.mkdir()
-    command = [sys.executable, "-m", "tests.ca.killed", operation, str(base), str(where)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    return [(Path(copy), step) for copy, step in map(json.loads, done.stdout.splitlines())]
-
-
 def must_be_whole(store: Store) -> None:
     """Every promise of a store, checked on the files themselves."""
     index = store.index()
@@ -322,7 +312,7 @@ def test_a_kill_at_any_step_leaves_all_or_nothing(operation: str, store: Store, 
     """After kill -9 at each step of a change the folder holds the old state or the new one, whole, and works."""
     Issuer(store, PASSPHRASE).issue("alice", bundle=BundleOptions("a password"), key_type="ec:p256", now=NOW)
     old = store.index()
-    runs = killed(operation, store.path, tmp_path)
+    runs = killed_at_each_step(operation, store.path, tmp_path)
     assert runs[-1][1] is None
     assert len(runs) > 7
     changed = []
@@ -342,7 +332,7 @@ def test_a_kill_at_any_step_leaves_all_or_nothing(operation: str, store: Store, 
 
 def test_a_killed_init_can_be_done_again_or_is_done(tmp_path: Path) -> None:
     """After kill -9 at each step of init there is an authority, whole, or none, and then init works."""
-    runs = killed("init", tmp_path / "none", tmp_path)
+    runs = killed_at_each_step("init", tmp_path / "none", tmp_path)
     assert len(runs) > 8
     for copy, _ in runs:
         done = (copy / "index.json").exists() or (copy / ".journal").exists()
