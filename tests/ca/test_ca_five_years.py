@@ -105,6 +105,7 @@ def days(family: Family) -> Iterator[tuple[int, datetime, Trust]]:
         yield day, now, replace(trust, now=now)
 
 
+@pytest.mark.timeout(600)  # a busy machine plays five years in two minutes
 @pytest.mark.parametrize(
     ("list_lifetime", "every"), [(None, 5), (30 * DAY, 2)], ids=["long list", "short list and timer"]
 )
