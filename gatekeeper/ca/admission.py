@@ -98,6 +98,9 @@ def must_be_let_in(certificate: x509.Certificate, authorities: Sequence[x509.Cer
     names that hold line ends or escape sequences. Revocation is not looked at.
     """
     leaf = certificate.public_bytes(Encoding.DER)
+    for one in (leaf, authorities[0].public_bytes(Encoding.DER)):
+        if why := unusable_in_handshakes(parse_certificate(one).spki):
+            raise AuthorityError(f"no gate on this computer would let it in, so nothing was signed: {why}")
     trust = make_trust(authorities[0], None, also=authorities[1:], now=now)
     try:
         peer = trust.tls.verify(leaf)

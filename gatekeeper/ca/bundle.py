@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
-from gatekeeper.ca.keys import PrivateKey, usable_key
+from gatekeeper.ca.keys import PrivateKey, is_ml_dsa, usable_key
 from gatekeeper.errors import AuthorityError
 
 # Rounds of key derivation. A password made here has 100 bits and needs none; these are for passwords people choose. NSS
@@ -52,6 +52,11 @@ def make_bundle(
     """
     if not password.strip():
         raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
+    if is_ml_dsa(key):
+        raise AuthorityError(
+            "a .p12 with an ML-DSA key cannot be made, and no browser would import it; keep the key where it is used "
+            "(gatekeeper ca csr, gatekeeper ca sign), or take another kind"
+        )
     builder = PrivateFormat.PKCS12.encryption_builder()
     if compat:
         builder = (

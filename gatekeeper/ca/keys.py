@@ -1,7 +1,9 @@
 """Private keys: generated, written and read."""
 
 import re
+from typing import Any, cast
 
+from cryptography import __version__ as version
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -40,7 +42,18 @@ _CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.S
 _ENCRYPTED_DER = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..)\x30", re.DOTALL)
 
 _RSA = re.compile(r"rsa:([0-9]{1,5})", re.ASCII)
-_KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521 or ed25519"
+_KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87"
+
+# FIPS 204, RFC 9881: signatures that a quantum computer cannot forge.
+ML_DSA = ("ml-dsa-44", "ml-dsa-65", "ml-dsa-87")
+try:
+    from cryptography.hazmat.primitives.asymmetric import mldsa
+
+    _ML_DSA_KEYS: dict[str, Any] = dict(
+        zip(ML_DSA, (mldsa.MLDSA44PrivateKey, mldsa.MLDSA65PrivateKey, mldsa.MLDSA87PrivateKey), strict=True)
+    )
+except ImportError:  # an older cryptography
+    _ML_DSA_KEYS = {}
 
 
 def check_key_type(key_type: str) -> str:
@@ -50,6 +63,10 @@ def check_key_type(key_type: str) -> str:
         raise UsageError(f"an RSA key has {MINIMUM_RSA_BITS} to {MAXIMUM_RSA_BITS} bits, not {size[1]}")
     if size or key_type == "ed25519" or (key_type[:3] == "ec:" and key_type[3:] in _CURVES):
         return key_type
+    if key_type in _ML_DSA_KEYS:
+        return key_type
+    if key_type in ML_DSA:
+        raise UsageError(f"the Python library cryptography {version} makes no {key_type} keys; a later one does")
     raise UsageError(f"no such key type: {key_type!r}; there are {_KINDS}")
 
 
@@ -79,6 +96,9 @@ def make_key(key_type: str = DEFAULT_KEY_TYPE) -> PrivateKey:
         return rsa.generate_private_key(public_exponent=65537, key_size=int(size))
     if kind == "ec":
         return ec.generate_private_key(_CURVES[size]())
+    if kind in _ML_DSA_KEYS:
+        made: PrivateKey = _ML_DSA_KEYS[kind].generate()
+        return made
     return ed25519.Ed25519PrivateKey.generate()
 
 
@@ -120,9 +140,16 @@ def load_key(content: bytes, passphrase: bytes | None, source: str) -> PrivateKe
 
 def usable_key(key: PrivateKeyTypes | None, source: str) -> PrivateKey:
     """Narrow a key that *cryptography* read to the types that can sign certificates here; AuthorityError for others."""
+    if is_ml_dsa(key):
+        return cast(PrivateKey, key)
     if not isinstance(key, PrivateKey):
         raise AuthorityError(f"{source} holds a private key of a kind that cannot be used; take {_KINDS}")
     return key
+
+
+def is_ml_dsa(key: object) -> bool:
+    """Whether this is a private key for ML-DSA, which only some of what else takes keys knows."""
+    return isinstance(key, tuple(_ML_DSA_KEYS.values()))
 
 
 def describe_key(key: object) -> str:
@@ -131,12 +158,13 @@ def describe_key(key: object) -> str:
         return f"RSA, {key.key_size} bits"
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
         return f"elliptic curve {key.curve.name}"
-    return type(key).__name__.lstrip("_").removesuffix("PublicKey").removesuffix("PrivateKey")
+    name = type(key).__name__.lstrip("_").removesuffix("PublicKey").removesuffix("PrivateKey")
+    return name.replace("MLDSA", "ML-DSA-", 1)
 
 
 def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
     """The hash that a key signs with: None for Ed25519 (RFC 8410), one of the curve's strength for EC, else SHA-256."""
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey) or is_ml_dsa(key):
         return None
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.key_size > 256:
         return hashes.SHA512() if key.curve.key_size > 384 else hashes.SHA384()

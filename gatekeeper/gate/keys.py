@@ -9,6 +9,13 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from gatekeeper.x509.request import RawRequest
 from gatekeeper.x509.signatures import SIGNING_NO_HASH, algorithm_name, digest_of, has_signed, key_algorithm
 
+try:
+    from cryptography.hazmat.primitives.asymmetric import mldsa
+
+    _ML_DSA_KEYS: tuple[type, ...] = (mldsa.MLDSA44PublicKey, mldsa.MLDSA65PublicKey, mldsa.MLDSA87PublicKey)
+except ImportError:  # an older cryptography
+    _ML_DSA_KEYS = ()
+
 # NIST SP 800-57 part 1, 5.6.2: below 2048 bits RSA protects nothing any more.
 MINIMUM_RSA_BITS = 2048
 # More costs seconds a handshake and protects nobody better; some clients refuse it.
@@ -34,7 +41,7 @@ def key_weakness(key: object) -> str | None:
             if isinstance(key.curve, _STRONG_CURVES)
             else f"its curve {key.curve.name} is not one of p256, p384, p521"
         )
-    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+    if isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey, *_ML_DSA_KEYS)):
         return None
     return "its key is of a kind that TLS clients do not use"
 
