@@ -50,7 +50,7 @@ FLOORS = (
     {"visit"},
     {"relay", "local_request"},
     {"exchange"},
-    {"client.dispatch", "client.http1_stream"},
+    {"client.dispatch", "client.http1_stream", "client.misdirected"},
     {"client.http1", "client.http2_stream"},
     {"client.http2"},
     {"client.connection"},

@@ -6,8 +6,8 @@ gate mean for a connection with many requests is decided here.
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.gate.decision import Authorizer, Denied
-from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.client.http2_stream import Http2Stream
+from gatekeeper.proxy.client.misdirected import MisdirectedHosts
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
@@ -68,7 +68,7 @@ class Http2:
         self.connection.max_streams = streams
         self._streams: dict[int, Http2Stream] = {}
         self._pending: list[Http2Stream] = []  # until the OCSP responder has said something about their client
-        self._misdirected: set[bytes] = set()
+        self._misdirected = MisdirectedHosts(visit)
         self._receiving = self._flushing = self._scheduled = self._slow = False
         self._quiet: Deadline | None = None
         self._refusals = 0
@@ -184,37 +184,11 @@ class Http2:
             authorizer = visit.authorizer_on(stream.head.block.host, authorizer, now)
         another = own and not authorizer.admitted  # certificate might do
         if (visit.tls.peer.leaf is None or another) and not visit.is_grpc(stream.head):  # gRPC clients do not know 421
-            refusal = self._misdirects(stream.head, authorizer)
+            refusal = self._misdirected.refusal(stream.head, authorizer)
             if refusal is not None:
-                self._answer_misdirected(stream, refusal, now)
+                self._misdirected.answer(stream, stream.head, refusal, now)
                 return
         stream.dispatch(authorizer, now)
-
-    def _misdirects(self, head: RequestHead, authorizer: Authorizer) -> Refuse | None:
-        """Why a request is refused that came over a connection made for another host (RFC 9110, 15.5.20).
-
-        Browsers share a connection between hosts of one address, and then never ask the user for a certificate, nor for
-        another one where that host has its own authorities. Once for each host: 421 again on a fresh connection would
-        make them repeat it for ever.
-        """
-        host, name = head.block.host.partition(b":")[0].lower(), self.visit.tls.server_name
-        if name is None or host in self._misdirected or host == name.lower().encode("ascii", "replace"):
-            return None
-        decision = authorizer.fixed_decision or authorizer.decide(head.method, head.block.host, head.target, None)
-        if not isinstance(decision, Denied) or len(self._misdirected) >= MAX_REFUSALS:
-            return None
-        self._misdirected.add(host)
-        return decision.refusal
-
-    def _answer_misdirected(self, stream: Http2Stream, refusal: Refuse, now: float) -> None:
-        """421, with the page that a refusal has."""
-        visit = self.visit
-        request_id = visit.next_request_id()
-        page = visit.refusal_page(stream.head, refusal, request_id, now)
-        stream.send_own(421, page.headers, page.body, close=False)
-        journal, sent = visit.proxy.journal, len(page.body)
-        journal.answered(visit.visitor, stream.head, 421, sent, request_id, now, "the connection is another host's")
-        stream.finished()
 
     def _ask(self, stream: Http2Stream) -> None:
         """Put the request aside until the OCSP responder has answered, or did not in time."""

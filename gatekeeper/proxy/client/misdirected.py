@@ -1,0 +1,46 @@
+"""Requests on an HTTP/2 connection that was made for another host: 421 Misdirected Request (RFC 9110, 15.5.20)."""
+
+from gatekeeper.gate.decision import Authorizer, Denied
+from gatekeeper.gate.verdict import Refuse
+from gatekeeper.proxy.streams import ClientStream
+from gatekeeper.proxy.visit import Visit
+from gatekeeper.wire.request import RequestHead
+
+# More hosts than that are none of a browser's.
+MAX_HOSTS = 100
+
+
+class MisdirectedHosts:
+    """The hosts for which the client of one connection was answered with 421.
+
+    Browsers share a connection between hosts of one address, and then never ask the user for a certificate, nor for
+    another one where that host has its own authorities. They repeat a request that got 421 on a new connection. Each
+    host gets it once: 421 on the new connection as well would make them repeat the request for ever.
+    """
+
+    __slots__ = ("_hosts", "_visit")
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._hosts: set[bytes] = set()
+
+    def refusal(self, head: RequestHead, authorizer: Authorizer) -> Refuse | None:
+        """The refusal that a connection for the request's own host may avoid; None if there is none, or it was told."""
+        host, name = head.block.host.partition(b":")[0].lower(), self._visit.tls.server_name
+        if name is None or host in self._hosts or host == name.lower().encode("ascii", "replace"):
+            return None
+        decision = authorizer.fixed_decision or authorizer.decide(head.method, head.block.host, head.target, None)
+        if not isinstance(decision, Denied) or len(self._hosts) >= MAX_HOSTS:
+            return None
+        self._hosts.add(host)
+        return decision.refusal
+
+    def answer(self, stream: ClientStream, head: RequestHead, refusal: Refuse, now: float) -> None:
+        """Answer with 421, on the page of the refusal."""
+        visit = self._visit
+        request_id = visit.next_request_id()
+        page = visit.refusal_page(head, refusal, request_id, now)
+        stream.send_own(421, page.headers, page.body, close=False)
+        journal, sent = visit.proxy.journal, len(page.body)
+        journal.answered(visit.visitor, head, 421, sent, request_id, now, "the connection is another host's")
+        stream.finished()
