@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gatekeeper.invitations.state import Stage
+from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
 from tests.certificates import DAY, NOW, make_client
 from tests.invitations.invited import CONTENTS, Invited, invite
@@ -214,3 +216,13 @@ def test_what_ends_soon_is_marked(make_scene: Make, tmp_path: Path) -> None:
     assert "ends soon" not in meeting.ask(get(ME, "Accept: text/html"), early).decode()
     page = meeting.ask(get(ME, "Accept: text/html"), late).decode()
     assert "This certificate ends soon" in page
+
+
+def test_whom_to_ask_is_always_said(make_scene: Make, tmp_path: Path) -> None:
+    """With a certificate that holds for long, too: the page is where somebody looks who needs help."""
+    meeting = Meeting(make_scene, tmp_path)
+    snapshot = meeting.scene.proxy.snapshot
+    assert "Whom to ask" not in meeting.ask(get(ME, "Accept: text/html")).decode()
+    meeting.scene.proxy.renew(replace(snapshot, pages=RefusalPages(contact="anna@example.com")))
+    page = meeting.ask(get(ME, "Accept: text/html")).decode()
+    assert '<a href="mailto:anna@example.com"><bdi>anna@example.com</bdi></a>' in page[page.index("Whom to ask") :]
