@@ -55,23 +55,20 @@ def build_context(
     BindingError, the result is in the mode ALERTS_ONLY.
     """
     files, context = Files(reader), new_ssl_context(min_tls, max_tls, http2=http2)
-    authorities = [authority for path in ca for authority in files.authorities(context, path)]
-    of_hosts = [
-        [authority for path in one.ca for authority in files.authorities(context, path, f"{one.where}.ca")]
-        for one in hosts
-    ]
+    authorities, of_hosts = _read_authorities(files, context, ca, hosts)
     everyone = list({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
     default = ServerFiles("acme" if ordered else "server", certificate, key, key_passphrase_file, ordered=ordered)
     named = _load_certificates(files, (default, *certificates), context, everyone, http2=http2)
-    if not authorities and not files.mistakes:
-        files.mistakes.append(
-            Mistake(AUTHORITIES, "names no certificate authority, so the gate could never admit anybody")
-        )
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
+    if not authorities:
+        raise ConfigurationError(
+            Mistake(AUTHORITIES, "names no certificate authority, so the gate could never admit anybody")
+        )
     warnings = files.warnings + list(_warnings([one.certificate for one in named], everyone, now))
     names = _names(authorities, warnings) if advertise_ca else []
-    openssl, reason = _bind(binding, context, names, (certificate_size, depth))
+    limits = certificate_size, depth
+    openssl, reason = _bind(binding, context, names, limits)
     if openssl is None:
         warnings += _namesakes(everyone)
     resumes = session_resumption and _resume(context, openssl, everyone, warnings)
@@ -95,11 +92,23 @@ def build_context(
         resumes=resumes,
         warnings=tuple(warnings),
         hosts=tuple(
-            HostAuthorities(one.hosts, _verifier(openssl, reason, some, (certificate_size, depth)))
+            HostAuthorities(one.hosts, _verifier(openssl, reason, some, limits))
             for one, some in zip(hosts, of_hosts, strict=True)
         ),
-        elsewhere=_verifier(openssl, reason, authorities, (certificate_size, depth)) if hosts else None,
+        elsewhere=_verifier(openssl, reason, authorities, limits) if hosts else None,
     )
+
+
+def _read_authorities(
+    files: Files, context: ssl.SSLContext, ca: Sequence[Path], hosts: Sequence[AuthorityFiles]
+) -> tuple[list[Certificate], list[list[Certificate]]]:
+    """Those in the files ``ca``, and those of each of ``hosts``; the handshake on ``context`` trusts them all."""
+    everywhere = [authority for path in ca for authority in files.authorities(context, path)]
+    of_hosts = [
+        [authority for path in one.ca for authority in files.authorities(context, path, f"{one.where}.ca")]
+        for one in hosts
+    ]
+    return everywhere, of_hosts
 
 
 def _verifier(
