@@ -1,6 +1,7 @@
 """Private keys: generated, written and read."""
 
 import re
+from collections.abc import Container
 from typing import Any, cast
 
 from cryptography import __version__ as version
@@ -56,14 +57,16 @@ except ImportError:  # an older cryptography
     _ML_DSA_KEYS = {}
 
 
-def check_key_type(key_type: str) -> str:
-    """Return ``key_type`` if `make_key` supports it; UsageError otherwise."""
+def check_key_type(key_type: str, ml_dsa: Container[str] = _ML_DSA_KEYS) -> str:
+    """Return ``key_type`` if `make_key` supports it; UsageError otherwise. ``ml_dsa`` are the kinds of ML-DSA keys that
+    `cryptography` makes.
+    """
     size = _RSA.fullmatch(key_type)
     if size and not MINIMUM_RSA_BITS <= int(size[1]) <= MAXIMUM_RSA_BITS:
         raise UsageError(f"an RSA key has {MINIMUM_RSA_BITS} to {MAXIMUM_RSA_BITS} bits, not {size[1]}")
     if size or key_type == "ed25519" or (key_type[:3] == "ec:" and key_type[3:] in _CURVES):
         return key_type
-    if key_type in _ML_DSA_KEYS:
+    if key_type in ml_dsa:
         return key_type
     if key_type in ML_DSA:
         raise UsageError(f"the Python library cryptography {version} makes no {key_type} keys; a later one does")

@@ -334,7 +334,7 @@ def _add_days(parser: Parser, default: int = 365) -> None:
 
 
 def _add_key(parser: Parser) -> None:
-    kinds = "rsa:4096 (the default), rsa:3072, rsa:2048, ec:p256, ec:p384, ec:p521 or ed25519"
+    kinds = "rsa:4096 (the default), rsa:3072, rsa:2048, ec:p256, ec:p384, ec:p521, ed25519, ml-dsa-65"
     parser.add_argument("--key", default="rsa:4096", metavar="TYPE", help=kinds)
 
 
