@@ -375,6 +375,17 @@ def test_a_balancer_has_to_say_for_whom_it_connects(play: Callable[..., None]) -
     play(scene, server={"proxy_protocol_from": ["127.0.0.1"]}, limits={"connections_per_ip": 1})
 
 
+def test_who_is_no_balancer_says_nothing_for_others(play: Callable[..., None]) -> None:
+    """The near miss: a network is listed, but not the one that the connection comes from. It is a client's."""
+
+    async def scene(gate: Gate) -> None:
+        gate.connect()
+        assert await gate.look() == 1
+        assert len(gate.proxy.pending) == 0
+
+    play(scene, server={"proxy_protocol_from": ["127.0.0.2", "192.0.2.0/24"]})
+
+
 # -- opening and closing
 
 

@@ -195,3 +195,10 @@ def test_names_that_are_no_certificates_are_refused() -> None:
     """What OpenSSL cannot parse is an error of the binding, not a silent gap in the list."""
     with pytest.raises(BindingError, match="cannot read"):
         load_libssl().advertise(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), [b"\x30\x00"])
+
+
+def test_another_openssl_than_pythons_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its structures may be laid out otherwise: the fallback is safe, a guess is not."""
+    monkeypatch.setattr(ssl, "OPENSSL_VERSION_NUMBER", ssl.OPENSSL_VERSION_NUMBER + 0x10)
+    with pytest.raises(BindingError, match="but Python's ssl runs on"):
+        OpenSSL()

@@ -122,14 +122,26 @@ def test_a_path_must_begin_with_the_leaf(scene: Scene, gate: ServerContext) -> N
         assert (refused.verified, [error.code for error in refused.errors]) == ((), [1])
 
 
+def unreachable() -> OpenSSL:
+    raise BindingError("this Python hides its OpenSSL")
+
+
 def test_without_the_binding_there_is_no_answer(scene: Scene) -> None:
     """In the fallback nobody can be judged outside a handshake, and the caller hears that."""
 
-    def unreachable() -> OpenSSL:
-        raise BindingError("this Python hides its OpenSSL")
-
     with pytest.raises(BindingError, match="hides its OpenSSL"):
         scene.gate(binding=unreachable).verify(scene.authority.der)
+
+
+def test_without_the_binding_a_change_of_the_authorities_ends_who_was_admitted(scene: Scene) -> None:
+    """Fails closed: nobody can say whether the new authorities vouch for an open connection."""
+    alice, server = make_client("alice", scene.authority), TLSConnection(scene.gate(binding=unreachable))
+    Visitor(alice).shake_hands(server)
+    assert server.peer.verified
+    server.verify_anew(scene.gate(make_authority("Other CA"), binding=unreachable))
+    assert server.peer.leaf == alice.der
+    assert server.peer.verified == ()
+    assert [error.words for error in server.peer.errors] == ["connect anew: this Python hides its OpenSSL"]
 
 
 def test_garbage_is_no_certificate(gate: ServerContext) -> None:
