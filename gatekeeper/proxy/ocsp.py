@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gatekeeper.gate.ocsp import make_request, read_response, responder_of
@@ -26,12 +27,12 @@ PATIENCE_SECONDS = 5.0
 RETRY_SECONDS = 30.0
 # An answer about one certificate is 0.5 to 3 KB; with a delegate's chain hardly more than twice that.
 MAX_RESPONSE = 64 * 1024
-# Answers kept, 0.5 KB each.
+# Answers kept, 0.5 KB each, whatever the certificates are.
 MAX_ANSWERS = 10_000
 MAX_CONNECTIONS = 16
 
 OCSPKey = tuple[bytes, bytes, str | None]
-"""The certificate, its issuer's (both DER), and the responder that was configured, if one was."""
+"""The SHA-256 of the certificate and of its issuer's, and the responder that was configured, if one was."""
 
 
 class Responders:
@@ -67,7 +68,7 @@ class Responders:
             self._waiting[key].append(then)
             return
         self._waiting[key] = [then]
-        task = self._loop.create_task(self._find_out(key))
+        task = self._loop.create_task(self._find_out(key, *_leaf_and_issuer(peer)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -78,9 +79,8 @@ class Responders:
         if self._session is not None:
             await self._session.close()
 
-    async def _find_out(self, key: OCSPKey) -> None:
-        leaf, issuer, configured = key
-        url = configured or responder_of(leaf)
+    async def _find_out(self, key: OCSPKey, leaf: bytes, issuer: bytes) -> None:
+        url = key[2] or responder_of(leaf)
         try:
             if url is None:
                 raise ValueError("the certificate names no responder")
@@ -140,7 +140,12 @@ def _without_answer(last: RevocationStatus | None, until: float) -> RevocationSt
     return RevocationStatus(Standing.UNKNOWN, until, "The OCSP responder gives no answer", stale=True)
 
 
-def _key(peer: Peer, responder: str | None) -> OCSPKey:
+def _leaf_and_issuer(peer: Peer) -> tuple[bytes, bytes]:
     if peer.leaf is None:
         raise AssertionError("nobody is asked about a visitor without a certificate")
-    return peer.leaf, (peer.verified or (peer.leaf,))[0], responder
+    return peer.leaf, (peer.verified or (peer.leaf,))[0]
+
+
+def _key(peer: Peer, responder: str | None) -> OCSPKey:
+    leaf, issuer = _leaf_and_issuer(peer)
+    return sha256(leaf).digest(), sha256(issuer).digest(), responder

@@ -17,7 +17,7 @@ from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.openssl import TICKET_KEYS, OpenSSL
 from gatekeeper.tls.server_names import ServerNames
 from gatekeeper.x509.certificate import issuer_name, parse_certificate
-from gatekeeper.x509.names import Canonical, canonical
+from gatekeeper.x509.names import Canonical, canonical, canonical_form
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 """The values of ``server.min_tls`` and ``server.max_tls``."""
@@ -155,7 +155,7 @@ class ServerContext:
             return peer
         try:
             first = (peer.leaf, *peer.sent)[:_COMPARED_ISSUERS]
-            if self._names.isdisjoint(canonical(issuer_name(one, _COMPARED_BYTES)) for one in first):
+            if self._names.isdisjoint(canonical_form(issuer_name(one, _COMPARED_BYTES)) for one in first):
                 return peer
             trusting = self._trusting_by_key(self.openssl)
             again = self.openssl.verify_by_keys(self.ssl_context, trusting, self._known, peer.leaf, peer.sent)

@@ -23,8 +23,9 @@ from gatekeeper.gate.verdict import Identity
 HEADER = "Gatekeeper-Assertion"
 ISSUER = "gatekeeper"
 JWKS_PATH = b"/.well-known/gatekeeper/jwks.json"
-# How many certificates' assertions are kept; each is about 1 KiB.
+# How many certificates' assertions are kept; each is about 1 KiB, and none is of a larger certificate than this.
 CACHED_ASSERTIONS = 4096
+CACHED_CERTIFICATE_BYTES = 8 * 1024
 
 
 def read_signing_key(pem: bytes) -> EllipticCurvePrivateKey:
@@ -62,16 +63,18 @@ class Assertions:
         self._audience = audience
         self._lifetime = lifetime
         self._jwks = [_public_jwk(key) for key in keys]
-        self._made: dict[bytes, Assertion] = {}
+        self._made: dict[str, Assertion] = {}  # by the certificate's fingerprint
 
     def assertion(self, identity: Identity, now: float) -> Assertion:
         """The assertion to send at the moment ``now``; it never outlives the certificate."""
-        der = identity.certificate.der
-        known = self._made.get(der)
+        certificate = identity.certificate
+        known = self._made.get(certificate.sha256)
         if known is None or now >= known.renew:
-            if len(self._made) >= CACHED_ASSERTIONS:
-                self._made.clear()
-            known = self._made[der] = self._sign(identity.certificate, now)
+            known = self._sign(certificate, now)
+            if len(certificate.der) <= CACHED_CERTIFICATE_BYTES:
+                if len(self._made) >= CACHED_ASSERTIONS:
+                    self._made.clear()
+                self._made[certificate.sha256] = known
         return known
 
     def jwks(self) -> bytes:

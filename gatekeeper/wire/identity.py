@@ -19,6 +19,9 @@ from gatekeeper.wire.presets import PRESETS, Header
 
 DAY = 86400.0
 CACHED_IDENTITIES = 1024
+# All certificates of a cached identity together; a larger one is written anew. In lines, certificates take twice their
+# bytes for each header that carries them.
+CACHED_IDENTITY_BYTES = 8 * 1024
 
 # RFC 9110, 5.5: visible characters, obs-text for UTF-8, and spaces. One at the end is what nginx sends too, for a name
 # that ends in one: ``CN=alice\ ``, which nobody takes for ``CN=alice`` whether or not the space is dropped.
@@ -53,7 +56,9 @@ class IdentityWriter:
 
     def lines(self, identity: Identity, now: float) -> IdentityLines:
         """The lines at the moment ``now``."""
-        request, response, until = self._lines(identity), b"", float("inf")
+        size = len(identity.certificate.der) + sum(map(len, identity.chain))
+        write = self._lines if size <= CACHED_IDENTITY_BYTES else self._write
+        request, response, until = write(identity), b"", float("inf")
         warning = self._settings.expiry_warning
         if warning is not None:
             end = identity.certificate.not_after + 1

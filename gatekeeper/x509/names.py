@@ -277,12 +277,15 @@ def _normal_value(value: str) -> str:
 Canonical = tuple[tuple[int, bytes, int, bytes], ...]
 
 
-@lru_cache(1024)
-def canonical(name: Name) -> Canonical:
+def canonical_form(name: Name) -> Canonical:
     """A value that is equal for names that match by RFC 5280, 7.1: case, runs of blanks and the string type are
     ignored, as X509_NAME_cmp(3) does.
     """
     return tuple(sorted(map(_canonical_attribute, name)))
+
+
+canonical = lru_cache(1024)(canonical_form)
+"""`canonical_form`, cached: not for names that strangers choose."""
 
 
 def _canonical_attribute(one: Attribute) -> tuple[int, bytes, int, bytes]:

@@ -96,6 +96,16 @@ def test_many_who_ask_at_once_are_one_question() -> None:
     play(script)
 
 
+def test_answers_are_kept_without_the_certificates() -> None:
+    """Ten thousand of the largest that are taken would be 160 MiB."""
+
+    async def script(scene: Scene) -> None:
+        await scene.ask()
+        assert [len(part) for key in scene.responders._answers for part in key[:2]] == [32, 32]
+
+    play(script)
+
+
 def test_an_answer_is_known_until_its_end() -> None:
     """Then it is to be asked for again."""
 

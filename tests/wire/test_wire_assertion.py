@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.wire.assertion import CACHED_ASSERTIONS, Assertions, read_signing_key
+from gatekeeper.wire.assertion import CACHED_ASSERTIONS, CACHED_CERTIFICATE_BYTES, Assertions, read_signing_key
 from tests.people import ALICE, NOW
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -93,7 +93,7 @@ def test_it_is_signed_once_and_sent_for_half_its_life(assertions: Assertions) ->
 
 def test_each_certificate_has_its_own(assertions: Assertions) -> None:
     """By the certificate itself, not by its name."""
-    other = Identity(replace(ALICE, der=b"0\x81", serial="FF"))
+    other = Identity(replace(ALICE, sha256="ff" * 32, serial="FF"))
     assertions.assertion(IDENTITY, NOW)
     assert claims(assertions, assertions.assertion(other, NOW).token)["serial"] == "FF"
     assert claims(assertions, assertions.assertion(IDENTITY, NOW).token)["serial"] == "0A1B"
@@ -110,9 +110,17 @@ def test_the_memory_is_bounded() -> None:
     """More certificates than it holds are signed for anew, and that is all."""
     assertions = Assertions([KEY], "a", 300.0)
     made = assertions.assertion(IDENTITY, NOW)
-    assertions._made |= {number.to_bytes(4, "big"): made for number in range(CACHED_ASSERTIONS - 1)}
-    assertions.assertion(Identity(replace(ALICE, der=b"one more")), NOW)
+    assertions._made |= {str(number): made for number in range(CACHED_ASSERTIONS - 1)}
+    assertions.assertion(Identity(replace(ALICE, sha256="one more")), NOW)
     assert len(assertions._made) == 1
+
+
+def test_what_is_kept_is_bounded_in_bytes(assertions: Assertions) -> None:
+    """A token holds what the certificate says: one of a large certificate is signed each time."""
+    large, small = (replace(ALICE, der=bytes(CACHED_CERTIFICATE_BYTES + more)) for more in (1, 0))
+    assert assertions.assertion(Identity(large), NOW) is not assertions.assertion(Identity(large), NOW)
+    assert assertions._made == {}
+    assert assertions.assertion(Identity(small), NOW) is assertions.assertion(Identity(small), NOW)
 
 
 def test_the_jwks_holds_the_public_key_and_nothing_else(assertions: Assertions) -> None:

@@ -12,7 +12,7 @@ from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.wire.assertion import Assertions
 from gatekeeper.wire.headers import is_reserved
-from gatekeeper.wire.identity import DAY, IdentityWriter
+from gatekeeper.wire.identity import CACHED_IDENTITY_BYTES, DAY, IdentityWriter
 from gatekeeper.wire.presets import PRESETS
 from tests.certificates import make_client
 from tests.people import ALICE, NOW
@@ -96,6 +96,14 @@ def test_the_days_that_are_left(left: float, days: int, until: float | None) -> 
     date = formatdate(ALICE.not_after, usegmt=True)
     assert lines.response == f"Gatekeeper-Certificate-Expires: {date}\r\n".encode()
     assert lines.until == (float("inf") if until is None else END - until)
+
+
+@pytest.mark.parametrize(("chain", "kept"), [(CACHED_IDENTITY_BYTES, 0), (1024, 1)])
+def test_what_is_kept_is_bounded_in_bytes(chain: int, kept: int) -> None:
+    """A thousand of the largest certificates that are taken, and lines of them, would be 50 MiB and more."""
+    one, identity = writer(), Identity(ALICE, chain=(bytes(chain),))
+    assert one.lines(identity, NOW) == one.lines(identity, NOW)
+    assert one._lines.cache_info().currsize == kept  # type: ignore[attr-defined]
 
 
 def test_another_warning_time_and_none() -> None:
