@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from jwt.algorithms import ECAlgorithm
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
@@ -92,6 +90,8 @@ class Assertions:
             **_claims(certificate),
             "cnf": {"x5t#S256": _base64url(sha256(certificate.der).digest())},
         }
+        import jwt  # 5 MiB for who has assertions
+
         token = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._jwks[0]["kid"]})
         return Assertion(token, min(issued + self._lifetime / 2, expires), expires)
 
@@ -114,6 +114,8 @@ def _claims(certificate: Certificate) -> dict[str, Any]:
 
 def _public_jwk(key: EllipticCurvePrivateKey) -> dict[str, str]:
     """The public key with its thumbprint (RFC 7638, 3) as its id, so that the same key has the same id everywhere."""
+    from jwt.algorithms import ECAlgorithm
+
     members = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     needed = {name: members[name] for name in ("crv", "kty", "x", "y")}
     thumbprint = sha256(json.dumps(needed, sort_keys=True, separators=(",", ":")).encode("ascii")).digest()
