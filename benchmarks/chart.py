@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Iterator
 from html import escape
 
+from benchmarks.contenders.gatekeeper import COMPILED
 from benchmarks.record import Record, Row
 from benchmarks.report import BASELINE, ratios
 
@@ -16,7 +17,12 @@ WIDTH, LEFT, RIGHT, TOP, LINE = 880, 290, 95, 92, 28
 TICKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 OURS = "gatekeeper"
 
-MARKS = {"haproxy": ("#0a7e8c", "#4cc3d0"), "caddy": ("#9a6700", "#e3b341"), "traefik": ("#8250df", "#c297ff")}
+MARKS = {
+    COMPILED: ("#1a7f37", "#3fb950"),
+    "haproxy": ("#0a7e8c", "#4cc3d0"),
+    "caddy": ("#9a6700", "#e3b341"),
+    "traefik": ("#8250df", "#c297ff"),
+}
 """Colours on light and on dark; the shapes differ as well."""
 OURS_COLOURS = ("#cf222e", "#ff7b72")
 
@@ -103,6 +109,8 @@ def line(row: Row, y: int) -> Iterator[str]:
 def mark(name: str, x: float, y: float) -> str:
     """The shape of a contender."""
     match name:
+        case "compiled":
+            return f'<path class="{name}" d="M{x:.1f} {y - 6.5}l6.5 6.5-6.5 6.5-6.5-6.5z"/>'
         case "haproxy":
             return f'<rect class="{name}" x="{x - 4.5:.1f}" y="{y - 4.5}" width="9" height="9"/>'
         case "caddy":

@@ -7,19 +7,19 @@ one line in an access log file for each exchange. Where a product cannot do a pa
 
 from benchmarks.contenders.caddy import Caddy
 from benchmarks.contenders.contender import Contender, Place, Setup
-from benchmarks.contenders.gatekeeper import Gatekeeper
+from benchmarks.contenders.gatekeeper import COMPILED, Gatekeeper
 from benchmarks.contenders.haproxy import HAProxy
 from benchmarks.contenders.nginx import Nginx
 from benchmarks.contenders.traefik import Traefik
 
 __all__ = ["NAMES", "Contender", "Place", "Setup", "contender"]
 
-NAMES = ("nginx", "gatekeeper", "haproxy", "caddy", "traefik")
+NAMES = ("nginx", "gatekeeper", COMPILED, "haproxy", "caddy", "traefik")
 """gatekeeper right behind nginx: on a machine whose speed changes within seconds, both have the same."""
 
 
 def contender(name: str) -> Contender:
     """The contender of that name; `KeyError` for an unknown one."""
-    if name.startswith("gatekeeper@"):
+    if name.startswith("gatekeeper@") or name == COMPILED:
         return Gatekeeper(name)
     return {c.name: c for c in (Nginx(), HAProxy(), Caddy(), Traefik(), Gatekeeper())}[name]

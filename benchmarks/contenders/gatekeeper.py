@@ -52,17 +52,25 @@ path = "/test.Echo/*"
 upstream = "grpc"
 """
 
+COMPILED = "compiled"
+
 
 class Gatekeeper(Contender):
-    """This repository, or another checkout of it: `gatekeeper@/path` compares two states in one run."""
+    """This repository, or another checkout of it: `gatekeeper@/path` compares two states in one run. `COMPILED` is the
+    compiled form of it, where `make build/compiled/.made` has built it.
+    """
 
     def __init__(self, name: str = "gatekeeper") -> None:
         self.name = name
         _, _, path = name.partition("@")
+        if name == COMPILED:
+            path = str(REPOSITORY / "build" / "compiled")
         self.source = Path(path).resolve() if path else REPOSITORY
 
     def version(self) -> str | None:  # noqa: D102
         if not (self.source / "gatekeeper" / "__main__.py").exists():
+            return None
+        if self.name == COMPILED and not list(self.source.glob("gatekeeper__mypyc.*")):
             return None
         python = interpreter()
         return f"{commit(self.source)} on Python {'.'.join(map(str, version_of(python)))}"
