@@ -17,6 +17,7 @@ from pathlib import Path
 
 # A million serials of 128 bits are 40 MB, in PEM 54.
 MAX_SIZE = 64 * 1024 * 1024
+_STATE_SIZE = 64 * 1024
 _STATE = "state"
 _LOCK = "lock"
 
@@ -55,8 +56,7 @@ class CRLFolder:
         A link is not followed: the folder is writable for workers, and root reads it at the start.
         """
         try:
-            with open(os.open(self.list_path(url), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
-                return file.read(MAX_SIZE + 1)
+            return _read(self.list_path(url), MAX_SIZE + 1)
         except OSError:
             return None
 
@@ -101,7 +101,7 @@ class CRLFolder:
 
     def _fetch(self, path: Path) -> Fetch | None:
         with suppress(OSError, ValueError, TypeError):
-            return Fetch(**json.loads(path.read_bytes()))
+            return Fetch(**json.loads(_read(path, _STATE_SIZE)))
         return None
 
 
@@ -109,6 +109,16 @@ def _name(url: str) -> str:
     """Of a URL as a file name: its host, to be recognised by, and a hash of it all."""
     host = re.sub(r"[^a-z0-9.-]", "_", url.split("/")[2].lower())[:100]
     return f"{host}-{hashlib.sha256(url.encode()).hexdigest()[:16]}"
+
+
+def _read(path: Path, most: int) -> bytes:
+    """Without following a link, and without waiting for whoever writes into a pipe."""
+    found = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        with open(found, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(found)
 
 
 def _replace(draft: Path, path: Path, content: bytes) -> None:

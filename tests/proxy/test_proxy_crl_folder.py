@@ -55,3 +55,22 @@ def test_a_damaged_state_is_none(tmp_path: Path, content: bytes) -> None:
     (state,) = (tmp_path / "state").glob("*.json")
     state.write_bytes(content)
     assert (folder.fetch(URL), folder.fetches()) == (None, [])
+
+
+@pytest.mark.parametrize("kind", ["a link", "a pipe", "a folder"])
+def test_what_a_worker_may_have_put_there_is_not_opened(tmp_path: Path, kind: str) -> None:
+    """Root reads the folder at the start: it is not led elsewhere, and does not wait."""
+    folder = CRLFolder(tmp_path)
+    with folder.locked():
+        folder.keep(Fetch(URL, 1.0, 2.0), b"a list")
+    (state,) = (tmp_path / "state").glob("*.json")
+    for path in (state, folder.list_path(URL)):
+        path.rename(tmp_path / f"{path.name}.aside")
+        if kind == "a link":
+            path.symlink_to(tmp_path / f"{path.name}.aside")
+        elif kind == "a pipe":
+            os.mkfifo(path)
+        else:
+            path.mkdir()
+    assert folder.read(URL) in (None, b"")
+    assert (folder.fetch(URL), folder.fetches()) == (None, [])
