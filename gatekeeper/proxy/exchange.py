@@ -31,7 +31,7 @@ class Exchange(Relay):
         head, visit = self.head, self.visit
         if not self._request_ended:
             self.received = 0
-            limit = visit.snapshot.settings.limits.request_body
+            limit = self._pool.request_body
             if limit is not None and head.block.length > limit:
                 self.fail(413, _TOO_LARGE)
                 return
@@ -60,7 +60,7 @@ class Exchange(Relay):
         if not self._request_ended:
             stream.pause_request(PauseReason.CONNECTING)
         stream.deadline.cancel()  # the pool has its own
-        self._pool.connect(self, self.visit.snapshot.timeouts.connect)
+        self._pool.connect(self, self._pool.timeouts.connect)
 
     # -- the request, called by the client's stream and by the pool
 
@@ -79,7 +79,7 @@ class Exchange(Relay):
             head = pool.rewriting(prefix).request(head)
         upstream.send_request(self, head, self._headers, self.request_id)
         if self.head.wire_head:
-            self.stream.deadline.set(_RESPONSE_HEADER, self.visit.snapshot.timeouts.response_header)
+            self.stream.deadline.set(_RESPONSE_HEADER, self._pool.timeouts.response_header)
         else:
             self._await_response()
 
@@ -88,7 +88,7 @@ class Exchange(Relay):
         if self._replays:
             self._send_again(self._replays[-1])
         if self._request_ended:
-            self.stream.deadline.set(_RESPONSE_HEADER, self.visit.snapshot.timeouts.response_header)
+            self.stream.deadline.set(_RESPONSE_HEADER, self._pool.timeouts.response_header)
             return
         self._touch(Timeout.REQUEST_BODY)
         self.stream.resume_request(PauseReason.CONNECTING)
@@ -102,7 +102,7 @@ class Exchange(Relay):
     def request_content(self, content: bytes) -> None:
         """More of the body, or bytes of the tunnel."""
         if self.state is TUNNEL:
-            self.stream.deadline.set(_TUNNEL, self.visit.snapshot.timeouts.tunnel_idle)
+            self.stream.deadline.set(_TUNNEL, self._pool.timeouts.tunnel_idle)
             self._upstream().send_content(content)
         elif self._take(content):
             self._touch(Timeout.REQUEST_BODY)
@@ -115,13 +115,13 @@ class Exchange(Relay):
             return
         self._request_ended = True
         if self.state is WAITING:
-            self.stream.deadline.set(_RESPONSE_HEADER, self.visit.snapshot.timeouts.response_header)
+            self.stream.deadline.set(_RESPONSE_HEADER, self._pool.timeouts.response_header)
         self._upstream().send_end(content, trailers)
 
     def _take(self, content: bytes) -> bool:
-        """Count content of the body; False if it exceeds ``limits.request_body``, which is answered here."""
+        """Count content of the body; False if it exceeds the limit, which is answered here."""
         self.received += len(content)
-        limit = self.visit.snapshot.settings.limits.request_body
+        limit = self._pool.request_body
         if limit is not None and self.received > limit:
             self.fail(413, _TOO_LARGE)
             return False
@@ -184,7 +184,7 @@ class Exchange(Relay):
         """More of the body, or bytes of the tunnel."""
         self.sent += len(content)
         if self.state is TUNNEL:
-            self.stream.deadline.set(_TUNNEL, self.visit.snapshot.timeouts.tunnel_idle)
+            self.stream.deadline.set(_TUNNEL, self._pool.timeouts.tunnel_idle)
             self._frames.feed(content)
             self.stream.send_content(content)
         else:
@@ -211,7 +211,7 @@ class Exchange(Relay):
         self._answered(head)
         self._move(TUNNEL)
         self.visit.proxy.journal.tunnel_opened()
-        self.stream.deadline.set(_TUNNEL, self.visit.snapshot.timeouts.tunnel_idle)
+        self.stream.deadline.set(_TUNNEL, self._pool.timeouts.tunnel_idle)
         self.sent = len(rest)
         self._frames = FrameTracker()
         self._frames.feed(rest)

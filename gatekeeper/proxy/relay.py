@@ -123,14 +123,14 @@ class Relay:
     # -- time limits
 
     def _touch(self, timeout: Timeout) -> None:
-        self.stream.deadline.set(timeout, self.visit.snapshot.timeouts.stream_idle)
+        self.stream.deadline.set(timeout, self._pool.timeouts.stream_idle)
 
     def expired(self, timeout: Timeout) -> None:
         """A timeout of ``[timeouts]`` has passed. While the amount of buffered data shrinks, the peer is slow and not
         idle, and gets more time.
         """
         if self._still_moving():
-            self.stream.deadline.set(timeout, self.visit.snapshot.timeouts.stream_idle)
+            self.stream.deadline.set(timeout, self._pool.timeouts.stream_idle)
         elif timeout is Timeout.RESPONSE_HEADER:
             self._failed("no answer in time")
             self.fail(504, "The app did not answer in time.")

@@ -18,6 +18,7 @@ from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, folder_error
+from gatekeeper.proxy.deadline import Timeouts
 from gatekeeper.proxy.host_trust import HostTrust
 from gatekeeper.proxy.request_limits import RequestLimits, request_limits
 from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
@@ -36,20 +37,6 @@ from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
 from gatekeeper.wire.response_edits import ResponseEdits
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """``[timeouts]`` as plain numbers, in seconds: an attribute of a pydantic model costs 25 ns."""
-
-    handshake: float
-    request_header: float
-    idle: float
-    connect: float
-    response_header: float
-    stream_idle: float
-    tunnel_idle: float
-
 
 # An RSA key of 16,384 bits is 12 KiB in PEM.
 _KEY_LIMIT = 1 << 20
@@ -123,6 +110,8 @@ class Snapshot:
         object.__setattr__(
             self, "timeouts", Timeouts(**{one.name: getattr(configured, one.name) for one in fields(Timeouts)})
         )
+        for pool in self.upstreams.values():
+            pool.limit(self.timeouts, self.settings.limits.request_body)
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by the loaded certificates and lists."""

@@ -7,7 +7,22 @@ from pydantic import Field, StrictBool, model_validator
 from gatekeeper.settings.addresses import UpstreamURL
 from gatekeeper.settings.http_types import RequestPath
 from gatekeeper.settings.table import Count, Table
-from gatekeeper.settings.types import URL, Delay, Duration, File, HostName
+from gatekeeper.settings.types import URL, Delay, Duration, File, HostName, SizeOrUnlimited
+
+
+class UpstreamTimeoutsSettings(Table):
+    """The timeouts of one app; what is not here is as in [timeouts]."""
+
+    connect: Duration | None = Field(default=None, examples=["1s"], description="As timeouts.connect, for this app.")
+    response_header: Duration | None = Field(
+        default=None, examples=["10m"], description="As timeouts.response_header, for this app."
+    )
+    stream_idle: Duration | None = Field(
+        default=None, examples=["5m"], description="As timeouts.stream_idle, for this app."
+    )
+    tunnel_idle: Duration | None = Field(
+        default=None, examples=["24h"], description="As timeouts.tunnel_idle, for this app."
+    )
 
 
 class UpstreamSettings(Table):
@@ -50,6 +65,16 @@ class UpstreamSettings(Table):
         default="visitor",
         examples=["upstream"],
         description='The Host for the app: "visitor" for the visitor\'s own, "upstream" for the URL\'s, or a name.',
+    )
+    timeouts: UpstreamTimeoutsSettings | None = Field(
+        default=None,
+        examples=[{"response_header": "10m"}],
+        description="Timeouts for this app alone, instead of those of [timeouts].",
+    )
+    request_body: SizeOrUnlimited = Field(
+        default=None,
+        examples=["10GiB"],
+        description="As limits.request_body, for this app; without it, that one counts.",
     )
     max_connections: Count = Field(
         default=0,

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gatekeeper.errors import UnreachableError
+from gatekeeper.proxy.deadline import Timeouts
 from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream, Waiter
 from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, PlaceOnConnection
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
@@ -62,6 +64,8 @@ class Pool:
         self.authority = self.host or address
         self._address = address
         self._rewritings: dict[bytes, Rewriting] = {}
+        self.timeouts: Timeouts  # set with the snapshot that uses the pool
+        self.request_body: int | None = None
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self._shared = settings.endpoints[0].is_http2
         self._loop = loop
@@ -72,6 +76,14 @@ class Pool:
         self._turns = 0
         for endpoint in self.endpoints:
             endpoint.freed = self._slot_freed
+
+    def limit(self, timeouts: Timeouts, request_body: int | None) -> None:
+        """Take over what holds for every app, where its own settings do not say otherwise."""
+        own = self.settings.timeouts
+        given = {} if own is None else {name: value for name, value in own if value is not None}
+        self.timeouts = replace(timeouts, **given)
+        has_own = "request_body" in self.settings.model_fields_set
+        self.request_body = self.settings.request_body if has_own else request_body
 
     def rewriting(self, prefix: bytes) -> Rewriting:
         """What is changed between a visitor and this app, on a route that takes ``prefix`` from the path."""
