@@ -30,7 +30,7 @@ class Request:
 
     ``path`` is without the query and begins with `gatekeeper.gate.routes.LOCAL_PREFIX`. ``address`` is the visitor's,
     as the gate sees it; ``identity`` is set for who was let in. ``routes`` are all configured routes, none if every
-    request goes the same way. ``authorities`` are those whose certificates are let in.
+    request goes the same way. ``authorities`` are those whose certificates are let in on this host.
     """
 
     method: bytes

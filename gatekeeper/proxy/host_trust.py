@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gatekeeper.errors import BindingError
+from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.paths import read_host
 from gatekeeper.gate.verdict import Peer, Policy, Verdict, VerifyError, judge
 from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, HostAuthorities, ServerContext
@@ -52,8 +53,15 @@ class HostTrust:
         Not checked: what an OCSP responder says. The handshake trusted all authorities together, and the responder is
         asked by that verdict, without which nobody gets here.
         """
-        trust = self._by_host.get(read_host(host) or "", self._default)
+        trust = self._trust_on(host)
         return judge(trust.verify(peer), now, trust.policy)
+
+    def authorities(self, host: bytes) -> tuple[Certificate, ...]:
+        """Those that count on this Host."""
+        return self._trust_on(host).tls.authorities
+
+    def _trust_on(self, host: bytes) -> _Trust:
+        return self._by_host.get(read_host(host) or "", self._default)
 
 
 def _trust(tls: ServerContext, policy: Policy) -> _Trust:

@@ -169,7 +169,7 @@ class LocalRequest:
             invitations=snapshot.invitations,
             pages=snapshot.pages,
             routes=snapshot.routes.all,
-            authorities=snapshot.tls.authorities,
+            authorities=snapshot.authorities_on(self.head.block.host),
         )
         visit.proxy.local.handle(self._request, self._answered)
 

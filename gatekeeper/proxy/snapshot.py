@@ -125,6 +125,10 @@ class Snapshot:
             return authorizer
         return Authorizer(self.hosts.verdict(host, peer, now), self.routes, self.maintenance)
 
+    def authorities_on(self, host: bytes) -> tuple[Certificate, ...]:
+        """The authorities whose certificates count on this Host."""
+        return self.tls.authorities if self.hosts is None else self.hosts.authorities(host)
+
     def derive(self, verdict: Verdict, now: float) -> ClientContext:
         """What follows from a verdict that was made at the moment ``now``."""
         authorizer = Authorizer(verdict, self.routes, self.maintenance)

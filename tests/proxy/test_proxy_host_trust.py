@@ -1,5 +1,6 @@
 """Hosts with their own authorities: on each host, the certificates of the right ones count, whatever SNI said."""
 
+import base64
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates
 
 from gatekeeper.cli.explain import explain
 from gatekeeper.errors import BindingError
@@ -221,3 +223,16 @@ def test_verifications_are_cached_for_the_same_peer(
         peer = replace(scene.snapshot.tls.verify(files.alice.der), sent=sent)
         assert not isinstance(trust.verdict(b"a", peer, time.time()), Refuse)
     assert len(asked) == 3
+
+
+def test_est_tells_the_authorities_of_the_host(
+    partner_scene: Callable[..., Scene], files: Files, partner_ca: Holder, tmp_path: Path
+) -> None:
+    """RFC 7030, 4.1: an EST client trusts what it gets there, so one host's must not be told on another."""
+    (tmp_path / "invitations").mkdir(mode=0o700)
+    scene = partner_scene(invitations={"folder": str(tmp_path / "invitations")})
+    for host, authority in ((PARTNERS, partner_ca), ("app.example.com", files.authority)):
+        visitor = scene.visitor(None)
+        visitor.send(get(host, "/.well-known/est/cacerts"))
+        body = visitor.read().partition(b"\r\n\r\n")[2]
+        assert load_der_pkcs7_certificates(base64.b64decode(body)) == [authority.certificate]
