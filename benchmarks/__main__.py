@@ -14,7 +14,7 @@ from rich.console import Console
 from benchmarks.certificates import make_certificates
 from benchmarks.chart import draw
 from benchmarks.contenders import NAMES, Contender, contender
-from benchmarks.footprint import IDLE_CONNECTIONS, footprint
+from benchmarks.footprint import IDLE_CONNECTIONS, IDLE_HTTP2_CONNECTIONS, footprint, http2_footprint
 from benchmarks.h2load import Streams
 from benchmarks.processes import BenchmarkError, raise_file_limit
 from benchmarks.record import Record, Row, load, new_record, save
@@ -114,6 +114,9 @@ def run(options: argparse.Namespace, console: Console) -> Record:
         if feet:
             connections = 500 if options.quick else IDLE_CONNECTIONS
             record.footprints = {c.name: footprint(stage, c, connections, status.update) for c in contenders}
+        if options.http2 and options.only is None:
+            connections = 500 if options.quick else IDLE_HTTP2_CONNECTIONS
+            record.footprints = {c.name: http2_footprint(stage, c, connections, status.update) for c in contenders}
         cells = run_rounds(stage, scenarios, contenders, rounds, seconds, status.update)
         record.rows = [Row(s.name, s.title, cells[s.name]) for s in scenarios]
     return record

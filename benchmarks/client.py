@@ -1,9 +1,9 @@
 """A load generator for what wrk cannot do, run as a process of its own so that its cost is not the proxy's.
 
-`python -m benchmarks.client messages|idle PORT CERTIFICATE KEY CONNECTIONS SECONDS`
+`python -m benchmarks.client messages|idle|idle-http2 PORT CERTIFICATE KEY CONNECTIONS SECONDS`
 
 - `messages`: WebSocket connections, each sending a text message and waiting for its echo, over and over.
-- `idle`: connections that make one request and then keep still.
+- `idle`: connections that make one request and then keep still; `idle-http2` the same in HTTP/2.
 
 It prints `ready` when all connections stand, waits for a line on standard input, and answers it with a line of JSON.
 """
@@ -28,6 +28,11 @@ UPGRADE = (
     b"GET /app/echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
+HTTP2_REQUEST = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"  # RFC 9113, 3.4: preface and SETTINGS
+    b"\0\0\x14\x01\x05\0\0\0\x01\x82\x87\x01\x09localhost\x04\x05/100b"  # HEADERS that end their stream (RFC 7541)
+)
+DATA, END_STREAM = 0, 1
 REQUEST = b"GET /100b HTTP/1.1\r\nHost: localhost\r\nUser-Agent: idle\r\n\r\n"
 BODY = 100
 AT_ONCE = 20
@@ -55,6 +60,9 @@ class Peer(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Part of the answer's head, or of an echo."""
         self.received += data
+        if self.request is HTTP2_REQUEST:
+            self.take_frames()
+            return
         if self.standing.done():
             self.take_echo()
             return
@@ -66,6 +74,14 @@ class Peer(asyncio.Protocol):
                 self.standing.set_result(None)
             else:
                 self.standing.set_exception(ConnectionError(f"answered {head[:60]!r}"))
+
+    def take_frames(self) -> None:
+        """It stands when a response has ended."""
+        while len(self.received) >= 9 and len(self.received) >= 9 + int.from_bytes(self.received[:3]):
+            kind, flags, size = self.received[3], self.received[4], int.from_bytes(self.received[:3])
+            self.received = self.received[9 + size :]
+            if kind == DATA and flags & END_STREAM and not self.standing.done():
+                self.standing.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The proxy closed it."""
@@ -122,7 +138,10 @@ async def run(kind: str, port: int, certificate: Path, key: Path, count: int, se
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.load_cert_chain(certificate, key)
     messages = kind == "messages"
-    peers = await connect(count, port, context, UPGRADE if messages else REQUEST, 0 if messages else BODY)
+    if kind == "idle-http2":
+        context.set_alpn_protocols(["h2"])
+    request = {"messages": UPGRADE, "idle": REQUEST, "idle-http2": HTTP2_REQUEST}[kind]
+    peers = await connect(count, port, context, request, 0 if messages else BODY)
     await told()
     if messages:
         for peer in peers:

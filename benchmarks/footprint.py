@@ -12,6 +12,7 @@ from benchmarks.processes import BenchmarkError, memory_kib
 from benchmarks.tournament import Stage
 
 IDLE_CONNECTIONS = 5000
+IDLE_HTTP2_CONNECTIONS = 1000
 STARTS = 3
 
 
@@ -25,6 +26,8 @@ class Footprint:
     """KiB (PSS) of all its processes after a few requests."""
     idle: float = 0.0
     """KiB for each idle TLS connection that has made one request; buffers in the kernel are not counted."""
+    idle_http2: float = 0.0
+    """The same in HTTP/2; 0 where it was not measured."""
     connections: int = IDLE_CONNECTIONS
     problem: str | None = None
 
@@ -47,11 +50,28 @@ def footprint(stage: Stage, contender: Contender, connections: int, say: Callabl
     return found
 
 
-def idle_kib(fresh: Gate, stage: Stage, connections: int) -> float:
+def http2_footprint(stage: Stage, contender: Contender, connections: int, say: Callable[[str], None]) -> Footprint:
+    """Idle connections alone, in both versions of HTTP, each on a fresh process."""
+    found = Footprint(connections=connections)
+    try:
+        for kind in ("idle", "idle-http2"):
+            say(f"{contender.name}: {connections:,} connections, {kind}")
+            folder = stage.folder / f"{kind}-{contender.name.partition('@')[0]}"
+            with gate(contender, Setup(http2=True), folder, stage.certificates, stage.upstream) as fresh:
+                found.start_milliseconds.append(fresh.start_milliseconds)
+                found.memory = memory_kib(fresh.pid)
+                kib = idle_kib(fresh, stage, connections, kind)
+                found.idle, found.idle_http2 = (kib, 0.0) if kind == "idle" else (found.idle, kib)
+    except BenchmarkError as error:
+        found.problem = str(error)
+    return found
+
+
+def idle_kib(fresh: Gate, stage: Stage, connections: int, kind: str = "idle") -> float:
     """Cache that the connections added, for each of them."""
     with contextlib.ExitStack() as stack:
         before = memory_kib(fresh.pid)
-        still = stack.enter_context(client("idle", fresh.place.port, stage.certificates, connections, 0))
+        still = stack.enter_context(client(kind, fresh.place.port, stage.certificates, connections, 0))
         after = memory_kib(fresh.pid)
         if lost := still.go().lost:
             raise BenchmarkError(f"{lost} of {connections} idle connections were closed")

@@ -69,14 +69,16 @@ def figures(cell: Cell, baseline: Cell | None) -> Iterator[str]:
 def footprint_table(footprints: dict[str, Footprint]) -> Table:
     """A row a contender."""
     result = Table("contender", title="One worker, freshly started")
-    for heading in ("start ms", "memory MiB", "idle connections", "KiB each"):
+    for heading in ("start ms", "memory MiB", "idle connections", "KiB each", "in HTTP/2"):
         result.add_column(heading, justify="right")
     for name, found in footprints.items():
         if found.problem:
             result.add_row(name, "[red]see below")
         else:
             kib = f"{found.idle:.1f}"
-            result.add_row(name, start_text(found), f"{found.memory / 1024:,.0f}", f"{found.connections:,}", kib)
+            http2 = f"{found.idle_http2:.1f}" if found.idle_http2 else ""
+            memory, connections = f"{found.memory / 1024:,.0f}", f"{found.connections:,}"
+            result.add_row(name, start_text(found), memory, connections, kib, http2)
     return result
 
 
