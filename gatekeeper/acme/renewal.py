@@ -4,6 +4,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Protocol
 
 from cryptography import x509
@@ -58,6 +59,16 @@ def held_certificate(folder: ACMEFolder) -> Held | None:
     return Held(pem[at:], f"{certificate.serial_number:x}", frozenset(said), Lifetime(begins, ends))
 
 
+def _as_certificates_say(name: str) -> str:
+    """An address has many spellings; compared as it is written, one could make every certificate seem a wrong one, and
+    be ordered again at each look.
+    """
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name.lower()
+
+
 class Renewal:
     """Of one folder. `step` does what is due; whoever calls it may be one of many processes that do."""
 
@@ -93,7 +104,7 @@ class Renewal:
         state, held = self._folder.state, held_certificate(self._folder)
         if now < state.retry_at:
             return False
-        if held is None or held.names != frozenset(self._names):
+        if held is None or not held.names.issuperset(map(_as_certificates_say, self._names)):
             return True
         return now >= held.lifetime.ends or (state.serial == held.serial and now >= state.renew_at)
 
