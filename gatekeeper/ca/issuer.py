@@ -366,7 +366,7 @@ class Issuer:
     def _must_not_overwrite_key(self, index: Index, name: str) -> None:
         path = self.store.path / f"{name}.key"
         if path.exists() and not any(entry.holds_key for entry in index.named(name)):
-            raise AuthorityError(f"{path} is there already and was not made here; choose another name or move it away")
+            raise AuthorityError(f"{path} already exists and was not made here; choose another name or move it away")
 
     def _is_shortened(self, entry: Entry, lifetime: timedelta, now: datetime) -> bool:
         return entry.not_after + timedelta(days=1) < now + lifetime

@@ -119,7 +119,7 @@ def enroll(args: argparse.Namespace) -> int:
     name = _name_in(said.fields())
     key_path, certificate_path = args.out / f"{name}.key", args.out / f"{name}.crt"
     if certificate_path.exists():
-        raise InvitationError(f"{certificate_path} is there already; move it away, or choose another folder by --out")
+        raise InvitationError(f"{certificate_path} already exists; move it away, or choose another folder by --out")
     key = _key(key_path, args.key)
     request = make_request(key, Subject(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])))
     answer = patiently(lambda: gate.ask("POST", gate.path, request.public_bytes(Encoding.PEM)), deadline)

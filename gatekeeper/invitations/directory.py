@@ -96,7 +96,7 @@ class Directory:
         with self.entered(name) as folder:
             # By its descriptor: what the name stands for by now may be another's.
             if os.fstat(folder._descriptor).st_uid != os.geteuid():
-                raise NotADirectoryError(errno.ENOTDIR, "was exchanged while it was made", name)
+                raise NotADirectoryError(errno.ENOTDIR, "was replaced while it was created", name)
             os.fchown(folder._descriptor, access.uid, access.gid)
             os.fchmod(folder._descriptor, 0o700 | access.group_bits)
             yield folder

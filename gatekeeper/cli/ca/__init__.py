@@ -2,8 +2,8 @@
 
 So the running proxy, which has the same command line, never loads the authority.
 
-arguments
-    the command line.
+arguments, argument_types
+    the command line; numbers of days and durations in it.
 options
     options that several commands share.
 printing, fields

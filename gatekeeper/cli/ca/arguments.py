@@ -5,8 +5,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from gatekeeper.cli.ca.argument_types import MAX, days, interval, list_days, span, validity
 from gatekeeper.cli.parser import Commands, Parser, word_of
-from gatekeeper.settings.units import parse_duration
 
 _PASSPHRASES = """\
 The folder is --dir, else $GATEKEEPER_CA, else ./ca. The passphrase of its key
@@ -76,8 +76,6 @@ REASONS = (
 
 # As easy-rsa and mkcert make an authority.
 _AUTHORITY_DAYS = 3650
-# In the place of a number of days: as long as the authority itself.
-MAX = 0
 
 _Add = Callable[[str, str], Parser]
 
@@ -112,7 +110,7 @@ def _init(add: _Add) -> None:
     )
     parser.add_argument(
         "--crl-days",
-        type=_list_days,
+        type=list_days,
         default=MAX,
         metavar="DAYS",
         help="how long a CRL is valid (max: as long as the authority)",
@@ -172,10 +170,10 @@ def _approve(add: _Add) -> None:
 def _watch(add: _Add) -> None:
     parser = add("watch", "sign the renewals of machines (enroll --renew, EST) that the policy allows")
     parser.add_argument("--once", action="store_true", help="check once and exit, for a timer")
-    parser.add_argument("--interval", type=_seconds, default="10s", metavar="TIME", help="how often to check (10s)")
+    parser.add_argument("--interval", type=interval, default="10s", metavar="TIME", help="how often to check (10s)")
     parser.add_argument(
         "--at-most-every",
-        type=_seconds,
+        type=interval,
         default="12h",
         metavar="TIME",
         help="leave what comes sooner after the certificate before it to ca approve (12h)",
@@ -237,11 +235,11 @@ def _renew(add: _Add) -> None:
     parser.add_argument("name", metavar="NAME", nargs="?")
     parser.add_argument(
         "--expiring",
-        type=_span,
+        type=span,
         metavar="30d",
         help="with --invite: every client whose certificate expires by then",
     )
-    parser.add_argument("--days", type=_days, metavar="DAYS", help="how long it is valid (as long as the one before)")
+    parser.add_argument("--days", type=days, metavar="DAYS", help="how long it is valid (as long as the one before)")
     parser.add_argument(
         "--new-key", nargs="?", const="rsa:4096", metavar="TYPE", help="with a new key instead of the same request"
     )
@@ -277,7 +275,7 @@ def _crl(add: _Add) -> None:
     parser = add("crl", "sign the revocation list again, before it expires")
     parser.add_argument(
         "--days",
-        type=_list_days,
+        type=list_days,
         metavar="DAYS",
         help="how long CRLs are valid from now on (max: as long as the authority)",
     )
@@ -299,7 +297,7 @@ def _retire(add: _Add) -> None:
 
 def _list(add: _Add) -> None:
     parser = add("list", "list the certificates that were issued")
-    parser.add_argument("--expiring", type=_span, metavar="30d", help="only certificates that expire within this time")
+    parser.add_argument("--expiring", type=span, metavar="30d", help="only certificates that expire within this time")
 
 
 def _show(add: _Add) -> None:
@@ -316,7 +314,9 @@ def _add_link(parser: Parser, *, valid: str = "24h") -> None:
         metavar="HOST",
         help="the gate's certificate is this authority's: let the device trust it, for HOST alone (repeatable)",
     )
-    parser.add_argument("--valid", type=_wait, default=valid, metavar="TIME", help=f"how long the link works ({valid})")
+    parser.add_argument(
+        "--valid", type=validity, default=valid, metavar="TIME", help=f"how long the link works ({valid})"
+    )
     parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
     _add_folder(parser)
     parser.add_argument("--qr", action="store_true", help="print the QR code even if the output is no terminal")
@@ -330,7 +330,7 @@ def _add_folder(parser: Parser) -> None:
 
 
 def _add_days(parser: Parser, default: int = 365) -> None:
-    parser.add_argument("--days", type=_days, default=default, metavar="DAYS", help=f"how long it is valid ({default})")
+    parser.add_argument("--days", type=days, default=default, metavar="DAYS", help=f"how long it is valid ({default})")
 
 
 def _add_key(parser: Parser) -> None:
@@ -359,45 +359,3 @@ def _add_password(parser: Parser) -> None:
     password = parser.add_mutually_exclusive_group()
     password.add_argument("--password-file", type=Path, metavar="FILE", help="take the .p12's password from FILE")
     password.add_argument("--ask-password", action="store_true", help="ask for the .p12's password")
-
-
-def _days(text: str) -> int:
-    # A hundred years: dates of five digits overflow in X.509 and in people's scripts.
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 36525:
-        raise argparse.ArgumentTypeError(f"a number of days, 1 to 36525, not {text!r}")
-    return int(text)
-
-
-def _list_days(text: str) -> int:
-    return MAX if text == "max" else _days(text)
-
-
-def _wait(text: str) -> float:
-    """Seconds from ``24h``, ``90m`` or ``7d``, from one minute to thirty days."""
-    try:
-        seconds = parse_duration(text)
-    except ValueError:
-        seconds = 0.0
-    if not 60 <= seconds <= 30 * 86400:
-        raise argparse.ArgumentTypeError(f"a time from 1m to 30d, such as 24h, not {text!r}")
-    return seconds
-
-
-def _seconds(text: str) -> float:
-    """Seconds of ``10s``, ``90m`` or ``12h``; a second at least."""
-    try:
-        seconds = parse_duration(text)
-    except ValueError:
-        seconds = 0.0
-    if not 1 <= seconds <= 366 * 86400:
-        raise argparse.ArgumentTypeError(f"a time from 1s to 366d, such as 10s or 12h, not {text!r}")
-    return seconds
-
-
-def _span(text: str) -> float:
-    """A time in days: ``30d``, ``2w``, ``12h``, or a number of days."""
-    number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "d")
-    days = {"h": 1 / 24, "d": 1, "w": 7}.get(unit)
-    if days is None or not number.isascii() or not number.isdigit():
-        raise argparse.ArgumentTypeError(f"a time such as 30d, 2w or 12h, not {text!r}")
-    return int(number) * days

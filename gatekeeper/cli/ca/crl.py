@@ -9,7 +9,7 @@ from cryptography import x509
 from gatekeeper.ca.index import iso
 from gatekeeper.ca.revocation import is_due
 from gatekeeper.ca.store import Store
-from gatekeeper.cli.ca.arguments import MAX
+from gatekeeper.cli.ca.argument_types import MAX
 from gatekeeper.cli.ca.options import current_time, folder_of, opened_issuer, wants_json
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError

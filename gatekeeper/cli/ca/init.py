@@ -11,7 +11,7 @@ from gatekeeper.ca.files import read_file
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted
 from gatekeeper.ca.store import KEY, adopt_store, create_store
 from gatekeeper.ca.subject import common_name
-from gatekeeper.cli.ca.arguments import MAX
+from gatekeeper.cli.ca.argument_types import MAX
 from gatekeeper.cli.ca.fields import authority_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, passphrase_file, wants_json
 from gatekeeper.cli.ca.printing import command, print_files
