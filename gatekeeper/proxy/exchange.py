@@ -74,9 +74,9 @@ class Exchange(Relay):
         self.state = WAITING
         self.upstream = upstream
         self._sent_at = now
-        head, pool, prefix = self.head, self._pool, self.forward.route.prefix
-        if prefix or pool.host:
-            head = pool.rewriting(prefix).request(head)
+        head, prefix = self.head, self.forward.route.prefix
+        if prefix or self._pool.host:
+            head = self._pool.rewriting(prefix).request(head)
         upstream.send_request(self, head, self._headers, self.request_id)
         if self.head.wire_head:
             self.stream.deadline.set(_RESPONSE_HEADER, self._pool.timeouts.response_header)
@@ -145,13 +145,10 @@ class Exchange(Relay):
         self.upstream_time = seconds if seconds > 0.0 else 0.0
         self.status = head.status
         self.sent = len(content)
-        edits, route, pool = visit.snapshot.edits, self.forward.route, self._pool
-        if route.prefix or 300 <= head.status < 400:
-            head = pool.rewriting(route.prefix).response(head)
-        if edits is not None:
-            head = edits.forwarded(route.response, head)
+        if head.status >= 300 or self.forward.route.prefix or visit.snapshot.edits is not None:
+            head = self._edited(head)
         stream.send_whole(head, content, trailers)
-        pool.release(upstream)
+        self._pool.release(upstream)
         if self._upstream_slow:
             stream.resume_request(PauseReason.UPSTREAM)
         self.state = ENDED
@@ -160,6 +157,13 @@ class Exchange(Relay):
         seconds = now - self.started
         proxy.journal.forwarded(visit.visitor, self.head, self, seconds if seconds > 0.0 else 0.0)
         stream.finished()
+
+    def _edited(self, head: ResponseHead) -> ResponseHead:
+        """The head for the client: with the configured headers, and Location mapped back to the gate's own paths."""
+        route, edits = self.forward.route, self.visit.snapshot.edits
+        if route.prefix or 300 <= head.status < 400:
+            head = self._pool.rewriting(route.prefix).response(head)
+        return head if edits is None else edits.forwarded(route.response, head)
 
     def _answered(self, head: ResponseHead) -> None:
         """Note the beginning of a response whose end is still to come."""
@@ -172,12 +176,7 @@ class Exchange(Relay):
         self._answered(head)
         self._move(STREAMING)
         self.sent = len(content)
-        edits, route, pool = self.visit.snapshot.edits, self.forward.route, self._pool
-        if route.prefix or 300 <= head.status < 400:
-            head = pool.rewriting(route.prefix).response(head)
-        if edits is not None:
-            head = edits.forwarded(route.response, head)
-        self.stream.send_head(head, content)
+        self.stream.send_head(self._edited(head), content)
         self._touch(_STREAM)
 
     def response_content(self, content: bytes) -> None:

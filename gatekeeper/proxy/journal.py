@@ -27,8 +27,6 @@ class Journal:
 
     def forwarded(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
         """A forwarded request has ended."""
-        if outcome.status == 101:
-            self.metrics.change(Cell.TUNNELS, -1)
         outcome.duration = duration
         if visitor.protocol:
             self.metrics.change(Cell.HTTP2_REQUESTS, 1)
@@ -36,8 +34,12 @@ class Journal:
         self.log.write(visitor, head, outcome)
 
     def tunnel_opened(self) -> None:
-        """An exchange became a tunnel. `forwarded` follows when it ends."""
+        """An exchange became a tunnel."""
         self.metrics.change(Cell.TUNNELS, 1)
+
+    def tunnel_closed(self) -> None:
+        """A tunnel has ended; `forwarded` follows."""
+        self.metrics.change(Cell.TUNNELS, -1)
 
     def revoked(self, reason: Reason) -> None:
         """An exchange was ended because its client would be refused now."""

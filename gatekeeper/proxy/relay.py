@@ -233,6 +233,8 @@ class Relay:
 
     def _end(self) -> None:
         """Release the upstream stream and write the log line."""
+        if self.state is TUNNEL:
+            self.visit.proxy.journal.tunnel_closed()
         self._move(ENDED)
         if self.upstream is not None:
             self.upstream.reset()
