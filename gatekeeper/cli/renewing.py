@@ -120,7 +120,7 @@ def renew(args: argparse.Namespace) -> int:
     if gate.path:
         raise UsageError("--renew takes the gate's address and nothing more, such as https://gate.example.com")
     if args.daemon:
-        _stay(gate, args)
+        stay(gate, args)
     renewal = Renewal.of(args.out, args.name)
     now = datetime.now(UTC)
     if now < renewal.due() and not args.force:
@@ -130,7 +130,7 @@ def renew(args: argparse.Namespace) -> int:
     return 0
 
 
-def _stay(gate: GateClient, args: argparse.Namespace) -> None:
+def stay(gate: GateClient, args: argparse.Namespace) -> None:
     """Run for ever. A failure is printed and tried again later, even after the certificate has expired."""
     while True:
         try:

@@ -25,7 +25,7 @@ from gatekeeper.ca.store import Store, create_store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.cli.ca.watch import Watch
 from gatekeeper.cli.enrolling import GateClient, GateResponse
-from gatekeeper.cli.renewing import LOOK_SECONDS, RETRY_SECONDS, Renewal, obtain, until_next_look
+from gatekeeper.cli.renewing import LOOK_SECONDS, RETRY_SECONDS, Renewal, obtain, stay, until_next_look
 from gatekeeper.errors import AuthorityError, InvitationError, UsageError
 from gatekeeper.invitations.folder import Invitations
 from gatekeeper.local.handler import SWEEP_SECONDS
@@ -44,8 +44,8 @@ NO_CHECK_TIME = 0x200000
 class Home:
     """The authority, the gate's files and a machine with a certificate that holds for a day."""
 
-    def __init__(self, folder: Path) -> None:
-        self.now = datetime.now(UTC).replace(microsecond=0)
+    def __init__(self, folder: Path, age: timedelta = timedelta()) -> None:
+        self.now = datetime.now(UTC).replace(microsecond=0) - age
         self.folder = folder
         self.store: Store = create_store(folder / "ca", "Home CA", PASSPHRASE, key_type=EC, now=self.now)
         self.issuer = Issuer(self.store, PASSPHRASE)
@@ -258,6 +258,65 @@ def test_a_daemon_looks_when_it_is_due_and_each_hour(home: Home) -> None:
     assert until_next_look(home.renewal, due - timedelta(minutes=30)) == 1800
     assert until_next_look(home.renewal, due - DAY) == LOOK_SECONDS
     assert until_next_look(home.renewal, due + DAY) == RETRY_SECONDS
+
+
+class IdleError(Exception):
+    """The daemon has nothing to do any more."""
+
+
+def test_a_daemon_goes_on_after_each_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The gate is away, then nobody has signed yet, then the certificate comes; then it sleeps for an hour."""
+    home = Home(tmp_path, age=timedelta(hours=17))
+    args = argparse.Namespace(out=home.machine, name=None, key=EC, timeout=3600.0, json=False)
+    slept: list[float] = []
+    before = home.holder().certificate
+    with running(home) as gate:
+        home.now += timedelta(hours=17)
+        gate.pass_time(17 * 3600)
+        gate.away = True
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if gate.away:
+                gate.away = False
+            elif home.holder().certificate == before:
+                home.watch.look(home.now)
+            else:
+                raise IdleError
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        with pytest.raises(IdleError):
+            stay(cast(GateClient, gate), args)
+    assert len(slept) == 3
+    assert slept[-1] == LOOK_SECONDS
+    said = capsys.readouterr()
+    assert said.err.count("does not answer") == 1
+    assert "with a new key" in said.out
+
+
+def test_a_daemon_survives_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so, keeps what it has, and tries again: the administrator may change their mind."""
+    home = Home(tmp_path, age=timedelta(hours=17))
+    args = argparse.Namespace(out=home.machine, name=None, key=EC, timeout=3600.0, json=False)
+    before = [path.read_bytes() for path in sorted(home.machine.iterdir())]
+    with running(home) as gate:
+        home.now += timedelta(days=1, hours=1)
+        gate.pass_time(25 * 3600)
+
+        def sleep(seconds: float) -> None:
+            assert seconds == RETRY_SECONDS
+            raise IdleError
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        with pytest.raises(IdleError):
+            stay(cast(GateClient, gate), args)
+    assert "the gate refuses (403)" in capsys.readouterr().err
+    (home.machine / "backup.key.new").unlink()
+    assert [path.read_bytes() for path in sorted(home.machine.iterdir())] == before
 
 
 def test_watch_says_once_what_it_leaves_and_signs_it_never(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
