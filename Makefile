@@ -35,8 +35,8 @@ LOWEST := tests/config tests/process tests/refusal tests/settings tests/wire tes
 # Where the compiled form is made
 COMPILED := build/compiled
 # What runs on the compiled form beside them.
-ON_BOTH_FORMS := $(addprefix tests/e2e/test_,http2_clients_are_served.py large_bodies_cost_no_memory.py real_clients_are_served.py \
-  reload_loses_no_request.py revoked_is_out_within_a_second.py streams_are_passed_on_at_once.py)
+ON_BOTH_FORMS := $(addprefix tests/e2e/test_,http2_clients_are_served.py large_bodies_cost_no_memory.py metrics_and_status_tell.py \
+  real_clients_are_served.py reload_loses_no_request.py revoked_is_out_within_a_second.py streams_are_passed_on_at_once.py)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -148,7 +148,7 @@ $(COMPILED)/.made: $(VENV)/.installed-dev $(VENV)/.installed-compiling $(shell g
 	touch $@
 
 core-compiled: $(COMPILED)/.made ## the tests of `make core` on the compiled form, and that it says what the source says
-	cd $(COMPILED) && EXPECTED_FORM=compiled PYTHONPATH=. $(abspath $(BIN))/python -m pytest \
+	cd $(COMPILED) && EXPECTED_FORM=compiled PYTHONPATH=$(abspath $(COMPILED)) $(abspath $(BIN))/python -m pytest \
 	  -n $(TEST_PROCESSES) --dist loadfile $(IN_MEMORY) $(ON_BOTH_FORMS) $(PYTEST_ARGS)
 
 sbom: $(VENV)/.installed-dist ## what the wheel in dist/ brings with it, as CycloneDX, dist/gatekeeper-VERSION.cdx.json

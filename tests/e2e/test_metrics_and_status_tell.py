@@ -1,5 +1,6 @@
 """/metrics, /status and its page on a running gate with several workers."""
 
+import os
 import re
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def test_the_page_for_people(folder: Path, visitors: Visitors) -> None:
     with App() as behind, Gate(folder, behind.url, server="workers = 2") as gate:
         told = gate.admin("/status")[1]
         assert told["ready"] is True
+        assert told["form"] == os.environ.get("EXPECTED_FORM", "interpreted")
         assert [one["state"] for one in told["workers"]] == ["serving", "serving"]
         assert {one["kind"] for one in told["certificates"]} == {"server", "client_ca"}
         assert told["upstreams"] == [{"name": "default", "up": True, "places": [behind.url]}]
