@@ -72,7 +72,7 @@ class Relay:
         self.tried: tuple[EndpointHealth, ...] = ()
         self._pool = visit.snapshot.upstreams[forward.upstream]
         self._headers = visit.headers
-        self._request_ended = bool(head.wire_head) or not head.has_body
+        self._request_ended = True if head.wire_head else not head.has_body  # bool() is a call
         self._unsent = 0
         self._upstream_slow = False
         self._replays: tuple[Replay, ...] = ()

@@ -305,25 +305,20 @@ class Pool:
 
     def retire(self) -> None:
         """A reload replaced this pool: exchanges go on, and idle connections are closed, later ones by the sweep."""
-        self._stop_checking()
-        for endpoint in self.endpoints:
-            endpoint.close_idle(float("inf"))
-
-    def _stop_checking(self) -> None:
         for check in self._checks:
             check.cancel()
+        for endpoint in self.endpoints:
+            endpoint.close_idle(float("inf"))
 
     def close(self) -> None:
         """Close idle connections, stop connecting and checking. Busy connections close after their exchanges."""
         if self._sweep is not None:
             self._sweep.cancel()
-        self._stop_checking()
         for waiting in self._waiting.values():
             waiting.timer.cancel()
         for task in list(self._connecting.values()):
             task.cancel()
-        for endpoint in self.endpoints:
-            endpoint.close_idle(float("inf"))
+        self.retire()
 
 
 def _by_aiohttp() -> "Ask":
