@@ -88,11 +88,12 @@ class Reloader:
     def _run(self) -> None:
         remind = time.monotonic() + REMIND_SECONDS
         while True:
-            asked = self._asked.wait(POLL_SECONDS)
+            self._asked.wait(POLL_SECONDS)
             self._asked.clear()
             if self._stopped:
                 return
-            if asked or (self._watching and self._watch.changed()):
+            # What `wait` says may be old: a request that came between its timeout and `clear` was lost.
+            if self._sealed or (self._watching and self._watch.changed()):
                 sealed = self._newest_sealed()
                 try:
                     self._log_exceptions(self._load, FileReader(sealed))

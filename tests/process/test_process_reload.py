@@ -105,6 +105,24 @@ def test_asked_it_loads_although_nothing_changed(watch: Watch) -> None:
     assert watch.rests()
 
 
+def test_a_request_that_comes_between_two_looks_is_not_lost(watch: Watch) -> None:
+    """In the moment when the wait for one has ended, and before the next one begins."""
+
+    class Late(threading.Event):
+        late = True
+
+        def wait(self, timeout: float | None = None) -> bool:
+            asked = super().wait(timeout)
+            if self.late:
+                self.late = False
+                watch.reloader.reload()
+            return asked
+
+    watch.reloader._asked = Late()
+    watch.reloaded()
+    assert watch.rests()
+
+
 def test_a_certificate_renewed_by_rename_is_loaded_once(watch: Watch, home: Holder) -> None:
     """Certificate, then key: one reload for both, when they have come to rest."""
     new = make_server("new.example.com", home)
