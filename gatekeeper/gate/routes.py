@@ -106,7 +106,8 @@ class Routes:
     """All routes of a configuration. ``everywhere`` is set where each request goes the same way, so none needs be
     looked at.
 
-    ``opens_anything`` tells whether anything is open to visitors who are not admitted.
+    ``ask_addresses`` tells whether any route has ``allow_from``, ``opens_anything`` whether anything is open to
+    visitors who are not admitted.
 
     ``documents`` are the paths at which the gate itself serves a document to everyone. ``local`` tells that
     everything below `LOCAL_PREFIX` is the gate's as well. ``stripped`` are the header names by which some apps let a
@@ -130,6 +131,7 @@ class Routes:
         self.stripped = _hiding(settings, local=local)
         self.everywhere = None if routes or self._documents or local else EVERYTHING
         self._everything = None if routes else EVERYTHING
+        self.ask_addresses = any(route.networks for route in routes)
         self.opens_anything = bool(self._documents or local or any(map(_opens_anything, routes)))
         self.find: Callable[[bytes, bytes, bytes], RouteMatch] = lru_cache(CACHED_REQUESTS)(self.look)
         """What `look` says, cached. For visitors who were let in; others could wash the memory out."""

@@ -74,9 +74,9 @@ class Exchange(Relay):
         self.state = WAITING
         self.upstream = upstream
         self._sent_at = now
-        head, prefix = self.head, self.forward.route.prefix
-        if prefix or self._pool.host:
-            head = self._pool.rewriting(prefix).request(head)
+        head = self.head
+        if self._pool.rewrites:
+            head = self._pool.rewriting(self.forward.route.prefix).request(head)
         upstream.send_request(self, head, self._headers, self.request_id)
         if self.head.wire_head:
             self.stream.deadline.set(_RESPONSE_HEADER, self._pool.timeouts.response_header)
@@ -145,10 +145,11 @@ class Exchange(Relay):
         self.upstream_time = seconds if seconds > 0.0 else 0.0
         self.status = head.status
         self.sent = len(content)
-        if head.status >= 300 or self.forward.route.prefix or visit.snapshot.edits is not None:
+        pool = self._pool
+        if head.status >= 300 or pool.rewrites or visit.snapshot.edits is not None:
             head = self._edited(head)
         stream.send_whole(head, content, trailers)
-        self._pool.release(upstream)
+        pool.release(upstream)
         if self._upstream_slow:
             stream.resume_request(PauseReason.UPSTREAM)
         self.state = ENDED

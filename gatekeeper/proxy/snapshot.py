@@ -110,8 +110,9 @@ class Snapshot:
         object.__setattr__(
             self, "timeouts", Timeouts(**{one.name: getattr(configured, one.name) for one in fields(Timeouts)})
         )
-        for pool in self.upstreams.values():
-            pool.limit(self.timeouts, self.settings.limits.request_body)
+        stripped = {route.upstream for route in self.routes.all if route.prefix}
+        for name, pool in self.upstreams.items():
+            pool.adopt(self.timeouts, self.settings.limits.request_body, strips=name in stripped)
 
     def judge(self, peer: Peer, now: float) -> Verdict:
         """The verdict about a peer at the moment ``now``, by the loaded certificates and lists."""

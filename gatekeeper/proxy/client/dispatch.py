@@ -22,18 +22,19 @@ def dispatch(
 
     Fails closed: only a `Forward` reaches an upstream, and only the authorizer makes one.
     """
-    if visit.snapshot.hosts is not None:
+    snapshot = visit.snapshot
+    if snapshot.hosts is not None:
         authorizer = visit.authorizer_on(head.block.host, authorizer, now)
     decision = authorizer.fixed_decision
     if decision is None:
         preflight = read_preflight(head) if head.method == b"OPTIONS" else None
         decision = authorizer.decide(head.method, head.block.host, head.target, preflight)
-    if isinstance(decision, Forward) and decision.route.networks:
-        decision = asked_from(decision, visit.address)
+        if snapshot.routes.ask_addresses:
+            decision = asked_from(decision, visit.address)
     client = ""
-    if visit.snapshot.request_limits is not None:
+    if snapshot.request_limits is not None:
         client = client_of(authorizer, decision, visit.address)
-        if _is_limited(stream, visit, visit.snapshot.request_limits, client, head, now):
+        if _is_limited(stream, visit, snapshot.request_limits, client, head, now):
             return None
     if isinstance(decision, Forward):
         if decision.identity is None:

@@ -63,6 +63,7 @@ class Pool:
         self.host = {"visitor": b"", "upstream": address}.get(settings.host, settings.host.encode("ascii"))
         self.authority = self.host or address
         self._address = address
+        self.rewrites = bool(self.host)
         self._rewritings: dict[bytes, Rewriting] = {}
         self.timeouts: Timeouts  # set with the snapshot that uses the pool
         self.request_body: int | None = None
@@ -77,8 +78,10 @@ class Pool:
         for endpoint in self.endpoints:
             endpoint.freed = self._slot_freed
 
-    def limit(self, timeouts: Timeouts, request_body: int | None) -> None:
-        """Take over what holds for every app, where its own settings do not say otherwise."""
+    def adopt(self, timeouts: Timeouts, request_body: int | None, *, strips: bool) -> None:
+        """Take over what holds for every app, where its own settings do not say otherwise; and whether a route takes
+        something from the path, once and for all: a request under way keeps the route that it came by."""
+        self.rewrites = self.rewrites or strips
         own = self.settings.timeouts
         given = {} if own is None else {name: value for name, value in own if value is not None}
         self.timeouts = replace(timeouts, **given)
