@@ -158,7 +158,9 @@ def test_what_openssl_verifies_is_signed(kind: str, openssl: Callable[..., str])
     der, expected = SIGNED[kind]
     request = read_request(der, "u.csr")
     assert check_request(request, "u.csr") == expected
-    assert "verify OK" in openssl("req", "-verify", "-noout", stdin=request.pem)
+    # OpenSSL 3.5 reads no other version than 1 (RFC 2986, 4.1); 3.0 does not look.
+    if not kind.startswith("version ") or "OpenSSL 3.0" in openssl("version"):
+        assert "verify OK" in openssl("req", "-verify", "-noout", stdin=request.pem)
 
 
 @pytest.mark.parametrize("kind", REFUSED)
