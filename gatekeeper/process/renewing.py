@@ -49,8 +49,8 @@ class Renewing:
     def _run(self) -> None:
         seconds = 0.0
         while True:
-            self._wake.wait(seconds)
-            self._wake.clear()
+            if self._wake.wait(seconds):  # else one that is set just now would be lost
+                self._wake.clear()
             if self._stopped:
                 return
             try:
