@@ -6,6 +6,7 @@ import re
 import time
 from base64 import b64decode
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -26,11 +27,12 @@ from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse, Verdict, confir
 from gatekeeper.proxy.forwarding import address_headers, visitor_headers, whole_head
 from gatekeeper.proxy.ocsp import ask_once
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
-from gatekeeper.proxy.upstream.pool import authority
+from gatekeeper.proxy.upstream.pool import authority, host_for
 from gatekeeper.tls.context import Mode
 from gatekeeper.tls.handshake_keys import unusable_in_handshakes
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.rewriting import Rewriting
 from gatekeeper.x509.certificate import parse_certificate
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
@@ -76,7 +78,12 @@ def add_command(commands: Commands) -> None:
         "-H", "--header", action="append", default=[], metavar="LINE", help='a header of the request: "Name: value"'
     )
     parser.add_argument(
-        "--from", dest="address", default="127.0.0.1", metavar="ADDRESS", help="where the client connects from"
+        "--from",
+        dest="address",
+        type=_address,
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where the client connects from: an IP address, or unix",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("method", metavar="METHOD", help="GET, POST …")
@@ -109,6 +116,13 @@ class Explanation:
     def verdict(self) -> str:
         """ "admitted" if the request reaches an upstream, or the gate has something of its own for everybody."""
         return "refused" if self.in_handshake or self.status not in (None, 200) else "admitted"
+
+
+def _address(text: str) -> str:
+    try:
+        return text if text == "unix" else str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IP address") from None
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -225,8 +239,12 @@ def _headers(snapshot: Snapshot, head: RequestHead, decision: Forward, address: 
     if decision.identity is not None:
         lines = snapshot.identity.lines(decision.identity, now)
         headers, returned = headers + lines.request, lines.response
-    app = authority(snapshot.settings.every_upstream[decision.upstream].endpoints[0])
-    headers = visitor_headers(headers, head.block, address if trusted else None, snapshot.trusts, app)
+    upstream = snapshot.settings.every_upstream[decision.upstream]
+    app = authority(upstream.endpoints[0])
+    own_host = host_for(upstream)
+    headers = visitor_headers(headers, head.block, address if trusted else None, snapshot.trusts, own_host or app)
+    if own_host or decision.route.prefix:
+        head = Rewriting(decision.route.prefix, own_host, app).request(head)
     sent = _pairs(whole_head(head, headers, "").partition(b"\r\n")[2])
     return tuple(pair for pair in sent if pair[0] != "X-Request-Id"), _pairs(returned)
 

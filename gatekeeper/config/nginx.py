@@ -215,7 +215,8 @@ class _Writer:
 
     def _routes(self) -> Iterator[str]:
         found = [one for _, inside in self._locations for one in inside if self._app(one) is not None]
-        if len(self._servers) == 1 and [one.path for one in found] == ["/*"]:
+        networks = {id(one): one.networks(self._notes.add) for one in found}
+        if len(self._servers) == 1 and [one.path for one in found] == ["/*"] and not any(networks.values()):
             return
         for server, inside in self._locations:
             hosts = server.hosts(self._notes.add if len(self._servers) > 1 else None)
@@ -227,6 +228,7 @@ class _Writer:
                 app = self._app(one)
                 if app is not None:
                     lines = [_line("hosts", hosts)] if len(self._servers) > 1 else []
+                    lines += [_line("allow_from", networks[id(one)])] if networks[id(one)] else []
                     yield "\n".join(["[[routes]]", _line("path", one.path), *lines, _line("upstream", app.name)])
 
     def _app(self, location: Location) -> App | None:

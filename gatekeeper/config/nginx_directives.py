@@ -19,7 +19,8 @@ ALWAYS = frozenset(
 # Read by `gatekeeper.config.nginx`, which itself says what it could not take over of them.
 TRANSLATED = frozenset(
     {
-        "access_log", "client_body_timeout", "client_header_timeout", "client_max_body_size", "grpc_connect_timeout",
+        "access_log", "allow", "client_body_timeout", "client_header_timeout", "client_max_body_size", "deny",
+        "grpc_connect_timeout",
         "grpc_pass", "grpc_read_timeout", "grpc_send_timeout", "grpc_set_header", "grpc_ssl_certificate",
         "grpc_ssl_certificate_key", "grpc_ssl_name", "grpc_ssl_server_name", "grpc_ssl_trusted_certificate",
         "grpc_ssl_verify", "grpc_ssl_verify_depth", "http2", "http2_max_concurrent_streams", "if",
@@ -40,7 +41,6 @@ _RULES = "write rules instead: allow and deny of a route"
 REASONS = {
     "add_header": "response.headers adds it everywhere, routes.response.headers for a route",
     "alias": 'write an app of its own, url = "static:/folder"',
-    "allow": "routes.allow_from names the networks of a route",
     "auth_basic": "the certificate takes its place",
     "auth_basic_user_file": "the certificate takes its place",
     "auth_request": "the certificate takes its place; see allow and deny of a route",
@@ -49,7 +49,6 @@ REASONS = {
     "break": _NOT_DONE,
     "brotli": _NOT_DONE,
     "client_body_buffer_size": "bodies are streamed, so there is no buffer to size",
-    "deny": "routes.allow_from names the networks of a route",
     "error_log": "messages go to stderr; log.level chooses which",
     "error_page": "the app's own errors pass unchanged; refusal.template is the page for refused visitors",
     "expires": "let the app send Cache-Control",

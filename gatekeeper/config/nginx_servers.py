@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.addresses import parse_host, parse_upstream
@@ -59,6 +60,26 @@ class Location:
     block: Directive | None
     server: Server
 
+    def networks(self, note: Note) -> list[str]:
+        """Where requests may come from, by ``allow`` and ``deny``, whose first match counts; [] for anywhere.
+
+        What cannot be said with ``allow_from`` leaves the route to this machine alone: nobody gets more than in nginx.
+        """
+        scopes = [self.block.block if self.block is not None else [], self.server.block.block, self.server.http]
+        rules = next((found for scope in scopes if (found := named(scope, "allow", "deny"))), [])
+        allowed: list[str] = []
+        for one in rules:
+            if one.name == "allow" and one.args[0] != "all":
+                allowed.append(one.args[0])
+            elif one.name == "allow":
+                return []
+            elif one.args[0] == "all" and allowed and all(map(_is_network, allowed)):
+                return allowed
+            else:
+                note(one, "cannot be said with allow_from, so the route is closed to all but this machine")
+                return ["127.0.0.1/32", "::1/128"]
+        return []
+
     def get(self, name: str) -> list[Directive]:
         """What holds here."""
         inside = named(self.block.block, name) if self.block is not None else []
@@ -111,6 +132,14 @@ def _location(one: Directive, path: str, server: Server, note: Note) -> Location
         return Location(path, _folder(root), one, server)
     note(one, "leads nowhere that gatekeeper knows; without a route, it answers 404 there or takes a wider one")
     return None
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _folder(root: Directive) -> str:

@@ -58,6 +58,7 @@ class CRLFetcher:
         self._wall = wall
         self._chance = chance
         self._patience = patience
+        self._began = wall()
         self._learned: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -122,6 +123,8 @@ class CRLFetcher:
     def _is_due(self, folder: CRLFolder, url: str, trusted: str) -> bool:
         last = folder.fetch(url)
         if last is None or last.trusted != trusted or not last.checked <= self._wall() < last.due:
+            return True
+        if last.checked < self._began:  # so that a restart brings what was revoked just now
             return True
         return not last.failures and not folder.list_path(url).exists()
 

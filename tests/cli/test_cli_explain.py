@@ -230,6 +230,7 @@ def test_an_authority_below_another_cannot_pass_for_one_that_a_rule_names(
         (("GET", "http://x/"), "'http://x/' is neither an https:// URL nor a path"),
         (("GET", "x"), "'x' is neither an https:// URL nor a path"),
         (("GET", ""), "'' is neither an https:// URL nor a path"),
+        (("--from", "nas.lan", "GET", "/x"), "'nas.lan' is no IP address"),
         (("GET", "/ä"), "holds characters that HTTP cannot carry"),
     ],
 )
@@ -298,3 +299,15 @@ def test_what_cannot_be_decoded_is_named(run: Run, authority: Holder, tmp_path: 
     code, text = run("--cert", "odd.crt", "GET", "/x")
     assert rows(text)["unreadable"].startswith("OU: matches no rule")
     assert json.loads(run("--cert", "odd.crt", "--json", "GET", "/x")[1])["certificate"]["unreadable"] == ["OU"]
+
+
+def test_the_headers_are_those_that_the_app_gets(run: Run, tmp_path: Path) -> None:
+    """Its own Host and the prefix that the route takes away, where they are configured."""
+    configuration = CONFIGURATION.replace("[admin]", 'host = "inside.example"\n[admin]')
+    configuration = configuration.replace('path = "/*"', 'path = "/photos/*"\nstrip_prefix = true')
+    (tmp_path / "gatekeeper.toml").write_text(configuration)
+    words = ("--cert", "alice.crt", "--json", "GET", "https://app.example.com/photos/a")
+    headers = dict(json.loads(run(*words)[1])["headers"])
+    assert headers["Host"] == "inside.example"
+    assert headers["X-Forwarded-Host"] == "app.example.com"
+    assert headers["X-Forwarded-Prefix"] == "/photos"

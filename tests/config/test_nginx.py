@@ -178,10 +178,7 @@ def test_http2_off_is_taken_over(tmp_path: Path, written: str, offered: bool) ->
         (f"{TLS} {CHECKED} location / {{ proxy_pass grpc://a; }}", "is no http or https address"),
         (f"{TLS} {CHECKED} location /x/ {{ proxy_pass http://a/; }}", "replaces the path in nginx"),
         (f"{TLS} {CHECKED} location / {{ fastcgi_pass a; }}", "leads nowhere that gatekeeper knows"),
-        (
-            f"{TLS} {CHECKED} location / {{ {PASSED} allow 10.0.0.0/8; }}",
-            "routes.allow_from names the networks of a route",
-        ),
+        (f"{TLS} {CHECKED} location / {{ {PASSED} deny 10.0.0.1; }}", "closed to all but this machine"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} if ($uri = /) {{ return 404; }} }}", "conditions are not taken over"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header Host x; }}", "the app gets Host as the visitor"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header X-User me; }}", "see identity.headers"),
@@ -194,6 +191,27 @@ def test_what_is_not_taken_over_is_said(tmp_path: Path, server: str, note: str) 
     assert any(note in one for one in notes), notes
     assert all(f"#   {one}\n" in (tmp_path / "gatekeeper.toml").read_text("utf-8") for one in notes)
     assert not any(route.public for route in configuration.settings.routes)
+
+
+@pytest.mark.parametrize(
+    ("rules", "networks"),
+    [
+        ("allow 192.168.0.0/16; allow fd00::/8; deny all;", ["192.168.0.0/16", "fd00::/8"]),
+        ("allow 192.168.1.7; deny all;", ["192.168.1.7/32"]),
+        ("allow 192.168.0.0/16;", []),
+        ("allow all;", []),
+        ("deny 10.0.0.1; allow 10.0.0.0/8; deny all;", ["127.0.0.1/32", "::1/128"]),
+        ("allow unix:; deny all;", ["127.0.0.1/32", "::1/128"]),
+        ("deny all;", ["127.0.0.1/32", "::1/128"]),
+    ],
+)
+def test_addresses_are_taken_over(tmp_path: Path, rules: str, networks: list[str]) -> None:
+    """Of the location, or of the server around it; what cannot be said leaves the route closed."""
+    for server in (f"location / {{ {PASSED} {rules} }}", f"{rules} location / {{ {PASSED} }}"):
+        configuration, _ = translated(tmp_path, f"server {{ {TLS} {CHECKED} {server} }}")
+        routes = configuration.settings.routes
+        assert [str(one) for route in routes for one in route.allow_from] == networks
+        (tmp_path / "gatekeeper.toml").unlink()
 
 
 def test_an_included_file_keeps_its_name_and_what_follows_keeps_its_own(tmp_path: Path) -> None:

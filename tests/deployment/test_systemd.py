@@ -106,7 +106,12 @@ def test_the_gate_works_with_the_rights_of_the_unit(open_folder: Path) -> None:
     # The checkout may lie where nobody else can look; in a mount namespace it also lies in the open folder.
     project, python = open_folder / "project", Path(sys.executable)
     project.mkdir()
-    gate += [str(project / python.relative_to(ROOT) if python.is_relative_to(ROOT) else python), "-B", "-m", "gatekeeper"]
+    gate += [
+        str(project / python.relative_to(ROOT) if python.is_relative_to(ROOT) else python),
+        "-B",
+        "-m",
+        "gatekeeper",
+    ]
     command = ["unshare", "--net", "--mount", "sh", "-c", TRIAL, "sh", str(open_folder), str(ROOT), *gate]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=60, env=os.environ | {"PYTHONPATH": str(project)}

@@ -251,6 +251,24 @@ def test_an_unchanged_list_is_not_sent_again(play: Callable[..., None]) -> None:
     play(script)
 
 
+def test_a_restart_asks_again(play: Callable[..., None]) -> None:
+    """Whoever was revoked a moment ago is on the next list; the one that was kept may have hours to go."""
+
+    async def script(scene: Scene) -> None:
+        scene.answer = body(EMPTY, ETag='"1"')
+        await scene.fetcher.fetch_due()
+        await scene.fetcher.fetch_due()
+        assert len(scene.asked) == 1
+        scene.now += 1.0
+        scene.answer = status(304)
+        again = scene.worker()
+        await again.fetch_due()
+        await again.fetch_due()
+        assert (len(scene.asked), scene.kept) == (2, EMPTY)
+
+    play(script)
+
+
 def test_a_lost_list_is_fetched_anew(play: Callable[..., None]) -> None:
     """Somebody deleted the file: at once, and without asking whether it has changed."""
 

@@ -27,7 +27,6 @@ CURVES = [
     (OLD, "prime256v1", "secp256r1"),
     (NEW, "prime256v1", "secp256r1"),
     (NEW, "secp384r1", "secp384r1"),
-    (NEW, "X25519", "x25519"),
 ]
 
 

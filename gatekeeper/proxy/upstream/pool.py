@@ -60,7 +60,7 @@ class Pool:
         self.made_of = made_of or {}
         self.endpoints = tuple(endpoints)
         address = authority(settings.endpoints[0])
-        self.host = {"visitor": b"", "upstream": address}.get(settings.host, settings.host.encode("ascii"))
+        self.host = host_for(settings)
         self.authority = self.host or address
         self._address = address
         self.rewrites = bool(self.host)
@@ -350,6 +350,12 @@ def make_pools(
         else:
             pools[name] = Pool(settings, make_endpoints(name, settings, folders, files), loop, made_of)
     return pools
+
+
+def host_for(settings: UpstreamSettings) -> bytes:
+    """The Host that the app gets, b"" for the visitor's own (``upstream.host``)."""
+    address = authority(settings.endpoints[0])
+    return {"visitor": b"", "upstream": address}.get(settings.host, settings.host.encode("ascii"))
 
 
 def authority(url: UpstreamURL) -> bytes:
