@@ -141,7 +141,8 @@ def route_line(route: Route) -> str:
         whom = "for every verified visitor"
     methods = ", ".join(sorted(method.decode() for method in route.methods)) or "every method"
     denied = f", but for {len(route.deny)} under deny" if route.deny else ""
-    return f"{route.text}: {methods}, to {route.upstream}, {whom}{denied}"
+    where = f", from {', '.join(map(str, route.networks))}" if route.networks else ""
+    return f"{route.text}: {methods}, to {route.upstream}, {whom}{where}{denied}"
 
 
 def crl_line(crl: RevocationList, now: float) -> str:

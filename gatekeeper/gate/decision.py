@@ -131,9 +131,10 @@ class Authorizer:
         return self._verdict.identity if isinstance(self._verdict, Admit) else None
 
 
-def is_open(route: Route, identity: Identity) -> bool:
-    """Whether the rules of a route let somebody through; another route may take the request before it."""
-    return route.public or isinstance(_apply(route, identity), Forward)
+def is_open(route: Route, identity: Identity, address: str) -> bool:
+    """Whether a route lets somebody through who asks from ``address``; another route may take the request before it."""
+    decision = Forward(route.upstream, identity, route) if route.public else _apply(route, identity)
+    return isinstance(asked_from(decision, address), Forward)
 
 
 def _apply(route: Route, identity: Identity) -> Forward | Denied:

@@ -149,6 +149,18 @@ class Routes:
         for names, some in hosts:
             yield from _doubts((one for one in self.all if not names.isdisjoint(one.hosts)), some)
 
+    def passages(self) -> Iterator[str]:
+        """Routes whose ``strip_prefix`` leads to paths of the same app that another route guards: a sentence for each.
+
+        A request is judged by the path that the visitor sends: what ``/admin/*`` asks of them is not asked of
+        ``/a/admin/``, which the app gets as ``/admin/``.
+        """
+        guarded = [one for one in self.all if one.path != "/*" and (one.allow or one.deny or one.networks)]
+        for route in (one for one in self.all if one.prefix):
+            past = next((one for one in guarded if one.upstream == route.upstream and one is not route), None)
+            if past is not None:
+                yield f"{route.text} strips its prefix: what {past.text} asks is not asked of the same path below it"
+
     def look(self, method: bytes, host: bytes, target: bytes) -> RouteMatch:
         """Where a request goes, by its method, Host header and target (in origin-form, or ``*``)."""
         path = target.partition(b"?")[0]

@@ -92,7 +92,7 @@ def _visible_routes(request: Request, identity: Identity) -> list[VisibleRoute]:
         VisibleRoute(
             route.path,
             tuple(sorted(method.decode() for method in route.methods)),
-            is_open(route, identity),
+            is_open(route, identity, request.address),
             route.title,
             _link(request, route, here=not route.hosts or host in route.hosts),
         )

@@ -17,6 +17,7 @@ from gatekeeper.gate.decision import (
     Maintenance,
     Preflight,
     asked_from,
+    is_open,
 )
 from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, MAINTENANCE, UNKNOWN, Routes, StaticDocument
 from gatekeeper.gate.rules import compile_rule
@@ -276,3 +277,10 @@ def test_an_address_gives_nobody_anything() -> None:
     assert isinstance(denied, Denied)
     assert asked_from(denied, "192.0.2.1") is denied
     assert asked_from(decide(NOBODY, {"allow_from": ["0.0.0.0/0"]}), "192.0.2.1") == Denied(NOBODY)
+
+
+def test_whether_a_route_is_open_from_here() -> None:
+    """For the start page: by rules and by address."""
+    (route,) = Routes([RouteSettings.model_validate({"path": "/*", "allow_from": ["192.168.0.0/16"]})]).all
+    assert is_open(route, Identity(ALICE), "192.168.0.1")
+    assert not is_open(route, Identity(ALICE), "127.0.0.1")

@@ -1,5 +1,6 @@
 """Which route takes a request."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -277,3 +278,19 @@ def test_every_method_there_is_the_gates() -> None:
     """Whatever it is."""
     for method in (b"GET", b"POST", b"DELETE", b"OPTIONS", b"BREW"):
         assert Routes([], local=True).look(method, b"x", b"/.gatekeeper/x") is LOCAL
+
+
+def test_a_stripped_path_around_a_guarded_one_is_said() -> None:
+    """At the same app alone, and not for a route without rules."""
+    stripped = {"path": "/a/*", "strip_prefix": True}
+    guarded = {"path": "/admin/*", "allow": [{"ou": "ops"}]}
+
+    def passages(*tables: Mapping[str, object]) -> list[str]:
+        return list(Routes([RouteSettings.model_validate(table) for table in tables]).passages())
+
+    assert passages(guarded, stripped) == [
+        "routes[1] /a/* strips its prefix: what routes[0] /admin/* asks is not asked of the same path below it"
+    ]
+    assert passages({**guarded, "upstream": "other"}, stripped) == []
+    assert passages({"path": "/admin/*"}, stripped) == []
+    assert passages(guarded, {"path": "/a/*"}) == []
