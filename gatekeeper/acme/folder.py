@@ -1,6 +1,5 @@
 """The folder of ``[acme]``: what workers and replicas share, and the lock under which one of them orders."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from gatekeeper.settings.file_lock import try_lock
 from gatekeeper.settings.files import ACME_CERTIFICATE
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)  # RFC 8555, 8.3: base64url
@@ -79,16 +79,8 @@ class ACMEFolder:
     def lock(self) -> Iterator[bool]:
         """Whether nobody else orders; nobody does in here. The lock ends with its process (flock(2))."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(descriptor)
+        with try_lock(self.path / "lock") as alone:
+            yield alone
 
     # -- accounts
 

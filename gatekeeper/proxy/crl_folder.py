@@ -5,7 +5,6 @@ exactly when a list does: the gate watches it, and reloads. ``crl_folder/state/H
 Whoever can write here can delete or replace lists, though not forge one: each is verified again when it is loaded.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from gatekeeper.settings.file_lock import try_lock
 
 # A million serials of 128 bits are 40 MB, in PEM 54.
 MAX_SIZE = 64 * 1024 * 1024
@@ -85,16 +86,8 @@ class CRLFolder:
     def locked(self) -> Iterator[bool]:
         """Whether this process is the one that fetches now; OSError if the folder cannot be written."""
         (self.path / _STATE).mkdir(mode=0o755, exist_ok=True)
-        file = os.open(self.path / _STATE / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(file)
+        with try_lock(self.path / _STATE / _LOCK) as alone:
+            yield alone
 
     def _state(self, name: str) -> Path:
         return self.path / _STATE / f"{name}.json"
