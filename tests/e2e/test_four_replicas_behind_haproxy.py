@@ -20,7 +20,7 @@ import pytest
 
 from tests.app import App
 from tests.e2e.authority import PASSPHRASE, ca
-from tests.e2e.namespaces import THIS_MACHINE, machines
+from tests.e2e.namespaces import network
 from tests.e2e.test_an_upgrade_loses_no_request import alive
 from tests.gate_process import PATIENCE, Gate, until
 from tests.invitations.invited import Invited, invite
@@ -89,10 +89,10 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
     shutil.copy(home / "ca.crl", crl)
     invited = invite(shared / "invitations", time.time())
     with ExitStack() as stack:
-        places = stack.enter_context(machines(REPLICAS))
-        app = stack.enter_context(App(host=THIS_MACHINE))
+        site = stack.enter_context(network(REPLICAS))
+        app = stack.enter_context(App(host=site.this_machine))
         gates = []
-        for number, place in enumerate(places):
+        for number, place in enumerate(site.machines):
             folder = tmp_path / f"replica{number}"
             folder.mkdir()
             for source, target in FILES.items():
@@ -103,7 +103,7 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
                 run=place.run,
                 listen=f'"{place.address}:0"',
                 admin=f"{place.address}:0",
-                server=f'proxy_protocol_from = ["{THIS_MACHINE}/32"]',
+                server=f'proxy_protocol_from = ["{site.this_machine}/32"]',
                 client_auth=f'crl = "{crl}"',
                 tables=f'[invitations]\nfolder = "{invited.invitations.path}"',
             )
@@ -113,7 +113,7 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         servers = "\n".join(
             f"  server {place.name} {place.address}:{gate.port} send-proxy-v2"
-            for place, gate in zip(places, gates, strict=True)
+            for place, gate in zip(site.machines, gates, strict=True)
         )
         configuration = tmp_path / "haproxy.cfg"
         configuration.write_text(HAPROXY.format(fd=listener.fileno(), servers=servers))

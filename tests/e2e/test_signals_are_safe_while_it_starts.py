@@ -74,8 +74,8 @@ def test_others_wait_until_it_serves(folder: Path, tmp_path_factory: pytest.Temp
         os.close(end)
         assert process.stderr is not None
         said = ""
-        while "reloaded" not in said:
+        # The worker logs the one and the supervisor the other, in either order.
+        while not ("reloaded" in said and "admin on http://" in said):
             line = process.stderr.readline()
             assert line, said
             said += line
-        assert "admin on http://" in said

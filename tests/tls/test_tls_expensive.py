@@ -11,13 +11,14 @@ from cryptography import x509
 from gatekeeper.gate.verdict import STRANGERS_BYTES
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
-from tests.certificates import DAY, NOW, make, make_client, named
+from tests.certificates import DAY, NOW, make, make_authority, make_client, named
 from tests.expensive import EVERY_KIND, Make, largest, of_certificates, of_names, size_of
 from tests.tls.scene import ROUNDS, VERSIONS, Scene, Visitor
 
 LARGEST = 16 * 1024
 """The default of ``client_auth.certificate_size``."""
-SECONDS = 0.010
+TIMES_ORDINARY = 17
+"""Ten milliseconds on a machine where the handshake of an ordinary certificate costs 0.6."""
 
 
 @pytest.fixture
@@ -43,13 +44,17 @@ def seconds(gate: ServerContext, visitor: Visitor) -> float:
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)
-def test_no_certificate_makes_a_handshake_take_longer_than_ten_milliseconds(gate: ServerContext, kind: Make) -> None:
-    """The best of five, because the machine does other things too. With 24 KiB and signatures of strangers verified, it
-    was 18."""
+def test_no_certificate_makes_a_handshake_take_longer_than_ten_milliseconds(
+    scene: Scene, gate: ServerContext, kind: Make
+) -> None:
+    """Counted in ordinary handshakes, as machines differ; the best of five each, because the machine does other things
+    too. It is 13 for the worst; with 24 KiB and signatures of strangers verified, it was 30."""
     holder = largest(kind, LARGEST)
     assert size_of(holder) > LARGEST / 2
-    visitor = Visitor(holder)
-    assert min(seconds(gate, visitor) for _ in range(5)) < SECONDS
+    ordinary = make_client("mallory", make_authority("Other CA"))
+    most, usual = Visitor(holder), Visitor(ordinary)
+    pairs = [(seconds(gate, most), seconds(gate, usual)) for _ in range(5)]
+    assert min(pair[0] for pair in pairs) < TIMES_ORDINARY * min(pair[1] for pair in pairs)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
