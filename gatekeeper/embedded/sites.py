@@ -5,15 +5,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.addresses import SocketPath
 from gatekeeper.settings.upstream import UpstreamSettings
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+# The limits of a request's head are the gate's, which has held it to them. What it adds about the visitor comes on top.
+_NO_LIMIT = 1 << 30
+
 
 class StaticSites:
-    """An async context in which ``static:`` folders are served; ``addresses`` says where.
+    """An async context in which ``static:`` folders are served; ``addresses`` says where. ``pages`` are the gate's own
+    of the moment, for errors.
 
     A folder that a reload removes stays open until the process ends, but no request reaches it.
     """
@@ -21,21 +26,39 @@ class StaticSites:
     def __init__(self) -> None:
         self._runners: list[web.AppRunner] = []
         self._sockets: tempfile.TemporaryDirectory[str] | None = None
-        self.addresses: dict[Path, SocketPath] = {}
+        self.addresses: dict[UpstreamSettings, SocketPath] = {}
+        self.pages = RefusalPages()
 
     async def __aenter__(self) -> "StaticSites":
         return self
 
     async def serve(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
         """Begin to serve the folders of these upstreams, as far as they are not served yet."""
-        places = (place for upstream in upstreams.values() for place in upstream.endpoints)
-        folders = {place.path for place in places if place.scheme == "static" and place.path is not None}
-        for folder in sorted(folders - set(self.addresses)):
+        found = {one for one in upstreams.values() if one.endpoints[0].scheme == "static"}
+        for upstream in found - set(self.addresses):
             if self._sockets is None:
                 self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: for no other user
             address = SocketPath(Path(self._sockets.name) / f"{len(self._runners)}.sock")
-            self._runners.append(await _start(folder, address))
-            self.addresses[folder] = address
+            self._runners.append(await self._start(upstream, address))
+            self.addresses[upstream] = address
+
+    async def _start(self, upstream: UpstreamSettings, address: SocketPath) -> "web.AppRunner":
+        from aiohttp import web  # 25 MiB that most configurations never need
+
+        from gatekeeper.embedded.static import Site, static_app
+
+        folder = upstream.endpoints[0].path or Path()
+        site = Site(folder, upstream.cache_control, upstream.fallback, lambda: self.pages)
+        runner = web.AppRunner(
+            static_app(site),
+            access_log=None,
+            max_line_size=_NO_LIMIT,
+            max_field_size=_NO_LIMIT,
+            max_headers=_NO_LIMIT,
+        )
+        await runner.setup()
+        await web.UnixSite(runner, str(address.path)).start()
+        return runner
 
     def hand_over(self, own: Callable[[Path], None]) -> None:
         """Have ``own`` make somebody else the owner of what was made on disk."""
@@ -49,14 +72,3 @@ class StaticSites:
             await runner.cleanup()
         if self._sockets is not None:
             self._sockets.cleanup()
-
-
-async def _start(folder: Path, address: SocketPath) -> "web.AppRunner":
-    from aiohttp import web  # 25 MiB that most configurations never need
-
-    from gatekeeper.embedded.static import static_app
-
-    runner = web.AppRunner(static_app(folder), access_log=None)
-    await runner.setup()
-    await web.UnixSite(runner, str(address.path)).start()
-    return runner

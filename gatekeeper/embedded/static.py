@@ -1,19 +1,68 @@
-"""Folders of files, for ``static:/srv/www``: index files, ranges, conditional requests; nothing outside the folder."""
+"""Folders of files, for ``static:/srv/www``: index files, ranges, conditional requests, compressed neighbours; nothing
+outside the folder."""
 
 import asyncio
 import math
+import mimetypes
+import os
 import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
-from yarl import URL
+
+from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.refusal.negotiation import prefers_page
+
+# By content coding (IANA's HTTP Content Coding Registry), the smallest as a rule first.
+_SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
+_CODING = re.compile(r"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:;[ \t]*[Qq]=([01](?:\.[0-9]{0,3})?))?[ \t]*")
+_ENCODED_SEPARATOR = re.compile("%2f|%5c|%00", re.IGNORECASE)
+# RFC 9110, 14.1.2. Of several ranges none is honoured, as 14.2 allows: aiohttp would answer 416.
+_ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
+
+# The types that Python knows by itself, whatever the machine's own list says, and what it learned only later. Without
+# encodings, so that app.tar.gz is a file of gzip and not a tar that travels compressed.
+_TYPES = mimetypes.MimeTypes()
+_TYPES.encodings_map.clear()
+for _suffix, _type in (
+    (".avif", "image/avif"),
+    (".br", "application/x-brotli"),
+    (".gz", "application/gzip"),
+    (".md", "text/markdown"),
+    (".webp", "image/webp"),
+    (".woff", "font/woff"),
+    (".woff2", "font/woff2"),
+    (".xz", "application/x-xz"),
+    (".zst", "application/zstd"),
+):
+    _TYPES.add_type(_type, _suffix)
 
 
-def static_app(folder: Path) -> web.Application:
-    """An app that serves the files below ``folder``: GET and HEAD, ranges, conditional requests, index.html.
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A folder and how it is served. ``fallback`` is the file in it for browsers that ask for a path without a file,
+    "" for none; ``pages`` has the gate's own pages of the moment.
+    """
+
+    folder: Path
+    cache_control: str
+    fallback: str
+    pages: Callable[[], RefusalPages]
+
+    @property
+    def caching(self) -> dict[str, str]:
+        """What caches are told about a file."""
+        return {hdrs.CACHE_CONTROL: self.cache_control} if self.cache_control else {}
+
+
+def static_app(site: Site) -> web.Application:
+    """An app that serves the files of ``site``: GET and HEAD, ranges, conditional requests, index.html.
 
     Every file has one path: "..", ".", empty segments and encoded slashes are not found, so that a rule for a path
     cannot be gone around. Names that begin with a dot are not found either, but for .well-known (RFC 8615). A
@@ -21,42 +70,107 @@ def static_app(folder: Path) -> web.Application:
     """
 
     async def serve(request: web.Request) -> web.StreamResponse:
-        return await asyncio.to_thread(_answer, folder, request)
+        response = await asyncio.to_thread(_answer, site, request)
+        await response.prepare(request)  # here, so that what aiohttp finds wrong gets a page too
+        return response
 
-    app = web.Application()
+    @web.middleware
+    async def in_own_pages(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _error_page(site.pages(), request, error)
+
+    app = web.Application(middlewares=[in_own_pages])
+    app.on_response_prepare.append(_name_no_server)
     app.router.add_get("/{path:.*}", serve)
     return app
 
 
-def _answer(folder: Path, request: web.Request) -> web.StreamResponse:
+async def _name_no_server(_: web.Request, response: web.StreamResponse) -> None:
+    """RFC 9110, 10.2.4: the versions of Python and aiohttp tell which of their faults this machine has."""
+    response.headers.popall(hdrs.SERVER, None)
+
+
+def _error_page(pages: RefusalPages, request: web.Request, error: web.HTTPException) -> web.Response:
+    page = pages.failed(
+        error.status,
+        _DETAILS.get(error.status, ""),
+        accept=request.headers.get(hdrs.ACCEPT, ""),
+        language=request.headers.get(hdrs.ACCEPT_LANGUAGE, ""),
+        request_id=request.headers.get("X-Request-Id", ""),
+    )
+    headers = CIMultiDict(page.headers)
+    for name in (hdrs.ALLOW, hdrs.CONTENT_RANGE):  # RFC 9110, 15.5.6 and 15.5.17
+        if name in error.headers:
+            headers[name] = error.headers[name]
+    return web.Response(status=page.status, headers=headers, body=page.body)
+
+
+_ERRORS: dict[int, type[web.HTTPError]] = {
+    403: web.HTTPForbidden,
+    404: web.HTTPNotFound,
+    412: web.HTTPPreconditionFailed,
+    416: web.HTTPRequestRangeNotSatisfiable,
+}
+_DETAILS = {
+    403: "The gate has no permission to read this file.",
+    404: "There is no such file.",
+    405: "Files can only be read.",
+    412: "The file has changed.",
+    416: "The file is shorter than that.",
+}
+
+
+def _answer(site: Site, request: web.Request) -> web.StreamResponse:
     raw = request.raw_path.partition("?")[0]
-    segments = _segments(raw)
+    names = _names(raw)
     try:
-        root = folder.resolve(strict=True)
-        path = root.joinpath(*segments).resolve(strict=True)
-        if path.is_dir() and path.is_relative_to(root):
-            if not raw.endswith("/"):
-                raise web.HTTPMovedPermanently(URL(_with_slash(request.raw_path), encoded=True))
-            path = (path / "index.html").resolve(strict=True)  # which may be a link too
-        elif raw.endswith("/"):
-            raise web.HTTPNotFound
-    except (OSError, ValueError, RuntimeError):  # no such file, a NUL, a name too long, a loop of links
+        root = site.folder.resolve(strict=True)
+    except (OSError, RuntimeError):
         raise web.HTTPNotFound from None
-    if not path.is_relative_to(root) or not path.is_file():
+    path = _find(root, names)
+    if path is not None and path.is_dir():
+        if not raw.endswith("/"):
+            location = _with_slash(request.raw_path)
+            return web.Response(status=301, headers={hdrs.LOCATION: location} | site.caching)
+        path = _find(path, ["index.html"], root)  # which may be a link too
+    elif raw.endswith("/"):
+        path = None
+    vary = [hdrs.ACCEPT_ENCODING]
+    if site.fallback and (path is None or not path.is_file()):
+        vary.append(hdrs.ACCEPT)
+        # A script or a picture that is missing must not get a page: browsers say so to it as an error in line 1.
+        if prefers_page(request.headers.get(hdrs.ACCEPT, "")):
+            path = _find(root, site.fallback.split("/"))
+    if path is None or not path.is_file():
         raise web.HTTPNotFound
-    return _File(path)
+    if not os.access(path, os.R_OK):
+        raise web.HTTPForbidden
+    return _file(site, path, request, vary)
 
 
-def _segments(raw: str) -> list[str]:
+def _names(raw: str) -> list[str]:
     """The names that a path is made of, decoded; HTTPNotFound where two paths could mean one file."""
     if not raw.startswith("/") or _ENCODED_SEPARATOR.search(raw):
         raise web.HTTPNotFound
-    segments = [unquote(segment) for segment in raw[1:].split("/")]
-    if segments[-1] == "":
-        segments.pop()
-    if any(not segment or (segment.startswith(".") and segment != ".well-known") for segment in segments):
+    names = [unquote(name) for name in raw[1:].split("/")]
+    if names[-1] == "":
+        names.pop()
+    if any(not name or (name.startswith(".") and name != ".well-known") for name in names):
         raise web.HTTPNotFound
-    return segments
+    return names
+
+
+def _find(folder: Path, names: list[str], root: Path | None = None) -> Path | None:
+    """Where these names lead, with every link followed; None if that is nowhere or outside ``root``."""
+    try:
+        path = folder.joinpath(*names).resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):  # no such file, a NUL, a name too long, a loop of links
+        return None
+    return path if path.is_relative_to(root or folder) else None
 
 
 def _with_slash(target: str) -> str:
@@ -65,24 +179,61 @@ def _with_slash(target: str) -> str:
     return f"./{path.rpartition('/')[2]}/{mark}{query}"
 
 
-_ENCODED_SEPARATOR = re.compile("%2f|%5c|%00", re.IGNORECASE)
-# RFC 9110, 14.1.2. Of several ranges none is honoured, as 14.2 allows: aiohttp would answer 416.
-_ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
+def _file(site: Site, path: Path, request: web.Request, vary: Sequence[str]) -> "_File":
+    headers = {
+        hdrs.CONTENT_TYPE: _TYPES.guess_type(path.name)[0] or "application/octet-stream",
+        hdrs.VARY: ", ".join(vary),
+    } | site.caching
+    for coding in _accepted_codings(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        neighbour = path.with_name(path.name + _SUFFIXES[coding])
+        if _stands_for(neighbour, path):
+            headers[hdrs.CONTENT_ENCODING] = coding
+            return _File(neighbour, headers)
+    return _File(path, headers)
+
+
+def _accepted_codings(accept_encoding: str) -> Iterator[str]:
+    """Those of `_SUFFIXES` that the client takes, the dearest first (RFC 9110, 12.5.3). Broken members are skipped, and
+    ``*`` too: who says nothing of br need not have it.
+    """
+    found = (_CODING.fullmatch(member) for member in accept_encoding.split(","))
+    weights = {one[1].lower(): float(one[2] or 1) for one in found if one}
+    taken = [coding for coding in _SUFFIXES if weights.get(coding, 0.0) > 0.0]
+    yield from sorted(taken, key=lambda coding: -weights[coding])
+
+
+def _stands_for(neighbour: Path, path: Path) -> bool:
+    """Whether a compressed file can be sent instead: no link, which could lead outside, and not of an older version."""
+    try:
+        stat = neighbour.lstat()
+        return S_ISREG(stat.st_mode) and stat.st_mtime >= path.stat().st_mtime and os.access(neighbour, os.R_OK)
+    except OSError:
+        return False
 
 
 class _File(web.FileResponse):
-    """A file response that corrects aiohttp's handling of Range and If-Range."""
+    """A file response that corrects aiohttp's handling of Range, If-Range and Accept-Encoding.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    An error, which it would send without a body, is raised. `prepare` may be called again, as aiohttp does.
+    """
+
+    def __init__(self, path: Path, headers: dict[str, str]) -> None:
+        super().__init__(path, headers=headers)
         self._file = path
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        if hdrs.RANGE in request.headers and not await asyncio.to_thread(self._wants_a_range, request):
-            headers = CIMultiDict(request.headers)
+        if self.prepared:
+            return await web.StreamResponse.prepare(self, request)
+        headers = CIMultiDict(request.headers)
+        headers.popall(hdrs.ACCEPT_ENCODING, None)  # has been heard; aiohttp takes "gzip;q=0" for gzip
+        if hdrs.RANGE in headers and not await asyncio.to_thread(self._wants_a_range, request):
             del headers[hdrs.RANGE]
-            request = request.clone(headers=headers)
-        return await super().prepare(request)
+        return await super().prepare(request.clone(headers=headers))
+
+    def set_status(self, status: int, reason: str | None = None) -> None:
+        if status in _ERRORS:
+            raise _ERRORS[status](headers=self.headers)
+        super().set_status(status, reason)
 
     def _wants_a_range(self, request: web.BaseRequest) -> bool:
         if request.method != "GET" or not _ONE_RANGE.fullmatch(request.headers[hdrs.RANGE].strip()):

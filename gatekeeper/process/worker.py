@@ -93,11 +93,7 @@ def dry_run(settings: Settings) -> Snapshot:
     """
     snapshot = build_snapshot(settings, {}, time.time())
     for name, upstream in settings.every_upstream.items():
-        make_endpoints(
-            name,
-            upstream,
-            {endpoint.path: SocketPath(endpoint.path) for endpoint in upstream.endpoints if endpoint.path},
-        )
+        make_endpoints(name, upstream, {upstream: SocketPath(Path("unused"))})
     prove_service(snapshot.tls)
     return snapshot
 
@@ -156,7 +152,7 @@ class _Worker:
         self._reloader = reloader
         await self._sites.serve(settings.every_upstream)
         snapshot = self._assemble(settings, OPEN_DIRECTLY)
-        self._pools = snapshot.upstreams
+        self._pools, self._sites.pages = snapshot.upstreams, snapshot.pages
         self._access_log = log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
         if settings.acme is not None:
             load_libraries()
@@ -303,7 +299,7 @@ class _Worker:
         """Return when the snapshot is in force: if success were reported earlier, a visitor could still meet the old
         one.
         """
-        self._pools = snapshot.upstreams
+        self._pools, self._sites.pages = snapshot.upstreams, snapshot.pages
         in_force = threading.Event()
         self._call(self._proxy.renew, snapshot)
         self._call(in_force.set)

@@ -47,6 +47,10 @@ _REQUEST_PATH = r"/(?!/)[!-\[\]-~]*"
 RequestPath = Annotated[str, matching(_REQUEST_PATH, 'a path such as "/healthz"'), schema(_REQUEST_PATH)]
 """What is asked of an upstream: a path, with a query or without."""
 
+_SITE_FILE = r"([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?"
+SiteFile = Annotated[str, matching(_SITE_FILE, 'a file in the folder, such as "index.html"'), schema(_SITE_FILE)]
+"""A file below a folder, or an empty text."""
+
 _WEB = r"https?://[A-Za-z0-9.:\[\]-]+(/[!-\[\]-~]*)?"
 WebURL = Annotated[str, matching(_WEB, 'a URL such as "http://ocsp.example.com/"'), schema(_WEB)]
 """An http or https URL, with a path or without, without a user name."""

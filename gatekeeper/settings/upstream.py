@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, StrictBool, model_validator
 
 from gatekeeper.settings.addresses import UpstreamURL
-from gatekeeper.settings.http_types import RequestPath
+from gatekeeper.settings.http_types import HeaderValue, RequestPath, SiteFile
 from gatekeeper.settings.table import Count, Table
 from gatekeeper.settings.types import URL, Delay, Duration, File, HostName, SizeOrUnlimited
 
@@ -92,6 +92,17 @@ class UpstreamSettings(Table):
     slow_start: Delay = Field(
         default=10.0, description="How long an endpoint that came back gets fewer requests than the others."
     )
+    cache_control: HeaderValue = Field(
+        default="private, no-cache",
+        examples=["max-age=3600"],
+        description="For static: upstreams, the Cache-Control of every file.",
+    )
+    fallback: SiteFile = Field(
+        default="",
+        examples=["index.html"],
+        description="For static: upstreams, the file that browsers get for a path without a file, as single-page "
+        "applications need it.",
+    )
 
     @property
     def endpoints(self) -> tuple[UpstreamURL, ...]:
@@ -103,6 +114,7 @@ class UpstreamSettings(Table):
         _one_of_url_and_urls(self)
         _one_version(self)
         _only_for_https(self)
+        _only_for_static(self)
         return self
 
 
@@ -130,3 +142,11 @@ def _only_for_https(upstream: UpstreamSettings) -> None:
     for name in ("ca", "certificate", "server_name", "unsafe_skip_verify"):
         if getattr(upstream, name):
             raise ValueError(f"has {name}, which only means something for an https:// or h2:// upstream")
+
+
+def _only_for_static(upstream: UpstreamSettings) -> None:
+    if upstream.endpoints[0].scheme == "static":
+        return
+    for name in ("cache_control", "fallback"):
+        if getattr(upstream, name) != UpstreamSettings.model_fields[name].default:
+            raise ValueError(f"has {name}, which only means something for a static: upstream")

@@ -2,64 +2,16 @@
 
 import asyncio
 import os
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.utils import formatdate
-from http.client import HTTPMessage, HTTPResponse
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from gatekeeper.embedded.sites import StaticSites
-from gatekeeper.embedded.static import static_app
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
-
-PATIENCE = 20.0
-
-
-@dataclass
-class Got:
-    status: int
-    headers: HTTPMessage
-    body: bytes
-
-
-class Site:
-    """A folder, served on a Unix socket, and a client that sends whatever bytes it is told."""
-
-    def __init__(self, folder: Path, socket_path: Path) -> None:
-        self.folder = folder
-        self._path = socket_path
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._runner = web.AppRunner(static_app(folder), access_log=None, shutdown_timeout=0.1)
-        self._run(self._runner.setup())
-        self._run(web.UnixSite(self._runner, str(socket_path)).start())
-
-    def _run(self, work: object) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._run(self._runner.cleanup())
-        self._run(self._loop.shutdown_default_executor())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(PATIENCE)
-        self._loop.close()
-
-    def ask(self, target: str, *lines: str, method: str = "GET") -> Got:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(PATIENCE)
-            connection.connect(str(self._path))
-            head = "\r\n".join((f"{method} {target} HTTP/1.1", "Host: a", "Connection: close", *lines, "", ""))
-            connection.sendall(head.encode("latin-1"))
-            response = HTTPResponse(connection, method=method)
-            response.begin()
-            return Got(response.status, response.headers, response.read())
+from tests.embedded.site import Site
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "loop").symlink_to(folder / "loop")
     (folder / "digits.txt.gz").symlink_to(base / "secret.txt")
     os.mkfifo(folder / "pipe")
-    site = Site(folder, base / "site.sock")
+    site = Site(folder)
     yield site
     site.close()
 
@@ -246,7 +198,8 @@ def test_conditional_requests(site: Site) -> None:
     ):
         got = site.ask("/digits.txt", condition)
         assert got.status == status, condition
-        assert (got.body == b"") == (status != 200)
+        assert (got.body == b"") == (status == 304)
+        assert got.headers["Cache-Control"] == ("no-store" if status == 412 else "private, no-cache")
 
 
 def test_a_folder_that_is_exchanged_is_served_as_it_is_now(tmp_path: Path) -> None:
@@ -256,7 +209,7 @@ def test_a_folder_that_is_exchanged_is_served_as_it_is_now(tmp_path: Path) -> No
         (tmp_path / name / "index.html").write_text(name)
     current = tmp_path / "current"
     current.symlink_to("one")
-    site = Site(current, tmp_path / "s.sock")
+    site = Site(current)
     try:
         assert site.ask("/").body == b"one"
         (tmp_path / "next").symlink_to("two")
@@ -271,8 +224,9 @@ def test_the_socket_is_private_and_goes_away(tmp_path: Path) -> None:
 
     async def look() -> Path:
         async with StaticSites() as sites:
-            await sites.serve({"default": UpstreamSettings(url=parse_upstream(f"static:{tmp_path}"))})
-            path = sites.addresses[tmp_path].path
+            upstream = UpstreamSettings(url=parse_upstream(f"static:{tmp_path}"))
+            await sites.serve({"default": upstream})
+            path = sites.addresses[upstream].path
             assert path.parent.stat().st_mode & 0o077 == 0
         return path
 

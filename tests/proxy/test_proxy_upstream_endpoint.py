@@ -60,7 +60,7 @@ def test_an_app_whose_certificate_is_wrong_cannot_be_reached(make_scene: Callabl
 def test_a_static_folder_is_where_it_is_served(files: Files, tmp_path: Path) -> None:
     """By a private Unix socket."""
     settings = files.settings(upstream={"url": f"static:{tmp_path}"}).every_upstream["default"]
-    (endpoint,) = make_endpoints("default", settings, {tmp_path: SocketPath(Path("/run/0.sock"))})
+    (endpoint,) = make_endpoints("default", settings, {settings: SocketPath(Path("/run/0.sock"))})
     assert str(endpoint.address) == "unix:/run/0.sock"
 
 
@@ -69,6 +69,7 @@ def test_a_static_folder_is_where_it_is_served(files: Files, tmp_path: Path) -> 
     [
         ({"url": "static:missing"}, "upstream.url"),
         ({"url": "static:ca.crt"}, "upstream.url"),
+        ({"url": "static:.", "fallback": "missing.html"}, "upstream.fallback"),
         ({"url": "https://a", "ca": "missing.crt"}, "upstream.ca"),
         ({"url": "https://a", "certificate": "missing.crt", "key": "missing.key"}, "upstream.certificate"),
         ({"url": "https://a", "certificate": "server.crt", "key": "ca.crt"}, "upstream.certificate"),

@@ -31,6 +31,8 @@ HTTPS = '[upstream]\nurl = "https://a"\n'
             UPSTREAM + "unsafe_skip_verify = true\n",
             "has unsafe_skip_verify, which only means something for an https://",
         ),
+        (UPSTREAM + 'fallback = "index.html"\n', "has fallback, which only means something for a static: upstream"),
+        (UPSTREAM + 'cache_control = "no-store"\n', "has cache_control, which only means something for a static:"),
     ],
 )
 def test_an_upstream_that_contradicts_itself(tmp_path: Path, upstream: str, sentence: str) -> None:
@@ -43,3 +45,10 @@ def test_an_upstream_that_contradicts_itself(tmp_path: Path, upstream: str, sent
 def test_https_keys_belong_to_https_upstreams(tmp_path: Path, name: str) -> None:
     """Beside an https:// URL they are taken."""
     assert loaded(tmp_path, SERVER + CLIENT_AUTH + HTTPS + f'{name} = "a"\n')
+
+
+@pytest.mark.parametrize("name", ["/index.html", "../index.html", "a/../b", ".env", "a//b", "a/", "a b"])
+def test_a_fallback_is_a_file_below_the_folder(tmp_path: Path, name: str) -> None:
+    """As it could be asked for."""
+    (found,) = mistakes(tmp_path, SERVER + CLIENT_AUTH + f'[upstream]\nurl = "static:a"\nfallback = "{name}"\n')
+    assert "upstream.fallback: should be a file in the folder" in found

@@ -2,7 +2,6 @@
 
 import ssl
 from collections.abc import Mapping
-from pathlib import Path
 
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.proxy.upstream.endpoint import Endpoint
@@ -14,9 +13,14 @@ from gatekeeper.tls.client import client_context
 
 
 def make_endpoints(
-    name: str, settings: UpstreamSettings, folders: Mapping[Path, SocketPath], files: FileReader = OPEN_DIRECTLY
+    name: str,
+    settings: UpstreamSettings,
+    folders: Mapping[UpstreamSettings, SocketPath],
+    files: FileReader = OPEN_DIRECTLY,
 ) -> list[Endpoint]:
-    """The endpoints of an upstream; ``folders`` maps static folders to sockets. ConfigurationError for bad files."""
+    """The endpoints of an upstream; ``folders`` says on which sockets static ones are. ConfigurationError for bad
+    files.
+    """
     encrypted = any(url.encrypted for url in settings.endpoints)
     tls = upstream_tls(name, settings, files) if encrypted else None
     return [_make_endpoint(name, settings, url, tls, folders) for url in settings.endpoints]
@@ -27,12 +31,12 @@ def _make_endpoint(
     settings: UpstreamSettings,
     url: UpstreamURL,
     tls: ssl.SSLContext | None,
-    folders: Mapping[Path, SocketPath],
+    folders: Mapping[UpstreamSettings, SocketPath],
 ) -> Endpoint:
     make = HTTP2Endpoint if url.is_http2 else Endpoint
     return make(
         f"{name} ({url})",
-        url.address or _folder(name, url, folders),
+        url.address or _folder(name, settings, folders),
         tls if url.encrypted else None,
         (settings.server_name or url.host) if url.encrypted else None,
         limit=settings.max_connections,
@@ -40,12 +44,15 @@ def _make_endpoint(
     )
 
 
-def _folder(name: str, url: UpstreamURL, folders: Mapping[Path, SocketPath]) -> SocketPath:
-    if url.path is None:
-        raise AssertionError(f"{url} is nowhere")
-    if not url.path.is_dir():
-        raise ConfigurationError(Mistake(f"{_table(name)}.url", f"{url.path} is not a folder"))
-    return folders[url.path]
+def _folder(name: str, settings: UpstreamSettings, folders: Mapping[UpstreamSettings, SocketPath]) -> SocketPath:
+    path = settings.endpoints[0].path
+    if path is None:
+        raise AssertionError(f"{settings.endpoints[0]} is nowhere")
+    if not path.is_dir():
+        raise ConfigurationError(Mistake(f"{_table(name)}.url", f"{path} is not a folder"))
+    if settings.fallback and not (path / settings.fallback).is_file():
+        raise ConfigurationError(Mistake(f"{_table(name)}.fallback", f"{path / settings.fallback} is not a file"))
+    return folders[settings]
 
 
 def _table(name: str) -> str:

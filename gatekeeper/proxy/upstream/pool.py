@@ -332,7 +332,7 @@ def _by_aiohttp() -> "Ask":
 
 def make_pools(
     upstreams: Mapping[str, UpstreamSettings],
-    folders: Mapping[Path, SocketPath],
+    folders: Mapping[UpstreamSettings, SocketPath],
     loop: asyncio.AbstractEventLoop,
     before: Mapping[str, Pool],
     files: FileReader = OPEN_DIRECTLY,
