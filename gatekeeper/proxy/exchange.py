@@ -47,6 +47,8 @@ class Exchange(Relay):
         """Make the headers about the client where those of the connection do not suffice: a trusted proxy forwards the
         request, or it is not an ordinary one.
         """
+        if b"upgrade" in self.head.block.options and self.head.upgrade.lower() not in self._pool.upgrades:
+            self.head = self.head.without_upgrade()
         visit, block = self.visit, self.head.block
         proxy = visit.address if visit.trusted else None
         if proxy is not None:
@@ -185,7 +187,8 @@ class Exchange(Relay):
         self.sent += len(content)
         if self.state is TUNNEL:
             self.stream.deadline.set(_TUNNEL, self._pool.timeouts.tunnel_idle)
-            self._frames.feed(content)
+            if self._frames is not None:
+                self._frames.feed(content)
             self.stream.send_content(content)
         else:
             self._touch(_STREAM)
@@ -213,8 +216,10 @@ class Exchange(Relay):
         self.visit.proxy.journal.tunnel_opened()
         self.stream.deadline.set(_TUNNEL, self._pool.timeouts.tunnel_idle)
         self.sent = len(rest)
-        self._frames = FrameTracker()
-        self._frames.feed(rest)
+        self._frames = None
+        if head.upgrade == b"websocket":
+            self._frames = FrameTracker()
+            self._frames.feed(rest)
         self.stream.switch(head, rest)
 
     def upstream_gone(self, error: Exception | None) -> None:

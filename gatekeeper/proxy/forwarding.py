@@ -66,8 +66,8 @@ def whole_head(head: RequestHead, headers: bytes, request_id: str) -> bytes:
 
     ``headers`` are the lines about the visitor, as by `visitor_headers`.
     """
-    if head.upgrade:
-        headers += b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    if protocol := head.upgrade:
+        headers += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % protocol
     return b"%b %b HTTP/1.1\r\n%b%b%bX-Request-Id: %b\r\n\r\n" % (
         head.method,
         head.target,

@@ -53,7 +53,7 @@ class Relay:
     )
     received: int  # set where a body is to come
     duration: float  # set at the end
-    _frames: FrameTracker  # set in a tunnel
+    _frames: FrameTracker | None  # set in a tunnel; None where it is no WebSocket
 
     def __init__(self, stream: ClientStream, visit: Visit, head: RequestHead, forward: Forward, started: float) -> None:
         self.stream = stream
@@ -85,8 +85,12 @@ class Relay:
     # -- called by the client's stream
 
     def client_closed(self) -> bool:
-        """The client sends no more. A complete request is still answered."""
-        return True
+        """The client sends no more. A complete request is still answered, and a tunnel goes on one way if it can; not
+        a WebSocket, which says all that it has to say before that.
+        """
+        if not self.head.upgrade:
+            return True
+        return self.state is TUNNEL and self._frames is None and self._upstream().send_eof()
 
     def client_gone(self) -> None:
         """The client is gone: cancel the request at the app by closing or resetting its stream."""
@@ -211,7 +215,7 @@ class Relay:
         A WebSocket is closed by a close frame if it is between two frames. A download is cut at once, without what is
         unsent, so that the client sees it truncated.
         """
-        if self.state is TUNNEL and self._frames.between:
+        if self._is_between_frames():
             self._close_tunnel(POLICY_VIOLATION)
         elif self.state in (STREAMING, TUNNEL):
             self._end()
@@ -222,11 +226,14 @@ class Relay:
 
     def drain(self) -> None:
         """The gate is stopping: close a WebSocket if it is between two frames, since it would not end by itself."""
-        if self.state is TUNNEL and self._frames.between:
+        if self._is_between_frames():
             self._close_tunnel(GOING_AWAY)
 
+    def _is_between_frames(self) -> bool:
+        return self.state is TUNNEL and self._frames is not None and self._frames.between
+
     def _close_tunnel(self, code: int) -> None:
-        if not self._frames.closed:
+        if self._frames is not None and not self._frames.closed:
             self.stream.send_content(close_frame(code, self.reason))
         self._end()
         self.stream.finished()

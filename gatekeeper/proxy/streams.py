@@ -156,6 +156,9 @@ class UpstreamStream(Protocol):
     def send_end(self, content: bytes, trailers: bytes) -> None:
         """The end of the request's body."""
 
+    def send_eof(self) -> bool:
+        """The client's half of a tunnel is closed; whether the app can be told so, and the other half stays open."""
+
     def pause_response(self) -> None:
         """Stop reading from the app until `resume_response`."""
 

@@ -51,6 +51,27 @@ _SITE_FILE = r"([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?"
 SiteFile = Annotated[str, matching(_SITE_FILE, 'a file in the folder, such as "index.html"'), schema(_SITE_FILE)]
 """A file below a folder, or an empty text."""
 
+# RFC 9110, 7.8: a protocol is a token, with a version or without.
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}"
+# What would carry further requests to the app, none of which the gate could judge (RFC 7540, 3.2; RFC 2817).
+_CARRIES_REQUESTS = re.compile(r"h2|h2c|h3|(?:http|tls)(?:/.*)?", re.IGNORECASE)
+
+
+def _upgrade_protocol(text: str) -> str:
+    if not re.fullmatch(f"{_WORD}(/{_WORD})?", text):
+        raise ValueError
+    if _CARRIES_REQUESTS.fullmatch(text):
+        raise ValueError("would carry further requests to the app, which gatekeeper could not judge")
+    return text
+
+
+UpgradeProtocol = Annotated[
+    str,
+    reads(_upgrade_protocol, 'a protocol such as "websocket" or "SPDY/3.1", other than HTTP'),
+    schema(f"{_WORD}(/{_WORD})?"),
+]
+"""The name of a protocol in an Upgrade header."""
+
 _WEB = r"https?://[A-Za-z0-9.:\[\]-]+(/[!-\[\]-~]*)?"
 WebURL = Annotated[str, matching(_WEB, 'a URL such as "http://ocsp.example.com/"'), schema(_WEB)]
 """An http or https URL, with a path or without, without a user name."""

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, StrictBool, model_validator
 
 from gatekeeper.settings.addresses import UpstreamURL
-from gatekeeper.settings.http_types import HeaderValue, RequestPath, SiteFile
+from gatekeeper.settings.http_types import HeaderValue, RequestPath, SiteFile, UpgradeProtocol
 from gatekeeper.settings.table import Count, Table
 from gatekeeper.settings.types import URL, Delay, Duration, File, HostName, SizeOrUnlimited
 
@@ -76,6 +76,12 @@ class UpstreamSettings(Table):
         examples=["10GiB"],
         description="As limits.request_body, for this app; without it, that one counts.",
     )
+    upgrades: tuple[UpgradeProtocol, ...] = Field(
+        default=("websocket",),
+        examples=[["websocket", "tcp", "SPDY/3.1"]],
+        description="The protocols that a visitor may switch to (RFC 9110, 7.8) if the app answers 101. What is then "
+        "sent is not judged further.",
+    )
     max_connections: Count = Field(
         default=0,
         description="The maximum number of connections to each endpoint, per worker; 0 sets no limit.",
@@ -132,6 +138,10 @@ def _one_version(upstream: UpstreamSettings) -> None:
         return
     if len({endpoint.scheme for endpoint in upstream.endpoints}) > 1:
         raise ValueError("mixes h2c:// or h2:// with other URLs; all endpoints of an app must speak the same protocol")
+    if "upgrades" in upstream.model_fields_set and upstream.upgrades:
+        raise ValueError(
+            "has upgrades, but over HTTP/2 an app cannot switch protocols; write an http:// or https:// URL"
+        )
 
 
 def _only_for_https(upstream: UpstreamSettings) -> None:

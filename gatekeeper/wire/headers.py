@@ -218,6 +218,16 @@ def tokens(value: bytes, rule: MessageRule) -> list[bytes]:
     return members
 
 
+_PROTOCOL = re.compile(TOKEN + rb"(?:/" + TOKEN + rb")?")
+
+
+def upgrade_protocol(value: bytes) -> bytes:
+    """The protocol that an Upgrade field names (RFC 9110, 7.8), as it is spelled; b"" unless it names exactly one."""
+    if value.lower() == b"websocket":
+        return b"websocket"  # as RFC 6455 spells it: apps compare in many ways
+    return value if _PROTOCOL.fullmatch(value) else b""
+
+
 def read_length(value: bytes, rule: MessageRule) -> int:
     """Content-Length as RFC 9110, 8.6 has it: digits, nothing else. 18 of them stay below 2**63."""
     if not (value.isdigit() and len(value) <= 18):

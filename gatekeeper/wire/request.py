@@ -9,7 +9,7 @@ number and size, and a reload makes a new reader. The twelve headers of a browse
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gatekeeper.errors import MessageError
@@ -17,7 +17,7 @@ from gatekeeper.wire.block import Block, read_block, read_cookie
 from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.foreign import BUILT_IN, NameSet
 from gatekeeper.wire.framing import CHUNKED, NONE, Body, ChunkedBody, LengthBody
-from gatekeeper.wire.headers import BROKEN_LINE_END, TOKEN, is_reserved, read_request_field
+from gatekeeper.wire.headers import BROKEN_LINE_END, TOKEN, is_reserved, read_request_field, upgrade_protocol
 from gatekeeper.wire.rules import MessageRule
 
 # RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is never
@@ -66,12 +66,21 @@ class RequestHead:
         return b"close" not in options and (self.minor == 1 or b"keep-alive" in options)
 
     @property
-    def upgrade(self) -> bool:
-        """Whether this is a WebSocket handshake (RFC 6455, 4.1). Every other upgrade is ignored, as it may be."""
-        block = self.block
-        if b"upgrade" not in block.options or block.fields.get(b"upgrade", b"").lower() != b"websocket":
-            return False
-        return self.minor == 1 and self.method == b"GET" and self.body() is None
+    def upgrade(self) -> bytes:
+        """The protocol that the request asks for, b"" for none: one that may be ignored is ignored."""
+        # RFC 9110, 7.8: Upgrade in HTTP/1.0 must be ignored, and so must one that Connection does not name.
+        if b"upgrade" not in self.block.options or self.minor == 0:
+            return b""
+        protocol = upgrade_protocol(self.block.get(b"upgrade"))
+        # RFC 6455, 4.1: the handshake of a WebSocket is a GET.
+        if protocol == b"websocket" and (self.method != b"GET" or self.has_body):
+            return b""
+        return protocol
+
+    def without_upgrade(self) -> "RequestHead":
+        """The same request, which asks for no other protocol."""
+        block = replace(self.block, options=self.block.options - {b"upgrade"})
+        return replace(self, block=block)
 
     @property
     def has_body(self) -> bool:

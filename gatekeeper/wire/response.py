@@ -24,7 +24,15 @@ from gatekeeper.wire.framing import (
     LengthBody,
     UntilCloseBody,
 )
-from gatekeeper.wire.headers import BROKEN_LINE_END, USUAL_OPTIONS, collect, read_length, read_response_field, tokens
+from gatekeeper.wire.headers import (
+    BROKEN_LINE_END,
+    USUAL_OPTIONS,
+    collect,
+    read_length,
+    read_response_field,
+    tokens,
+    upgrade_protocol,
+)
 from gatekeeper.wire.rules import MessageRule
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x80-\xff]*))?")
@@ -45,9 +53,9 @@ class ResponseHead:
     common case, an HTTP/1.1 client whose connection stays open. ``content_length`` is the length of the body that goes
     with it, -1 if it is unknown or the upstream's connection ends: that many bytes behind the head are the whole
     response to an ordinary request. ``reusable`` says whether the upstream's connection may be used again after this
-    response, going by its head alone. ``hpack`` is the head as an HTTP/2 field block, once one was needed.
-    ``undated`` is the head as it came, without its blank line, where it has no Date and `with_date` must be asked for
-    one before it is passed on; else b"".
+    response, going by its head alone. ``upgrade`` is the protocol that a 101 switches to, b"" for none. ``hpack`` is
+    the head as an HTTP/2 field block, once one was needed. ``undated`` is the head as it came, without its blank line,
+    where it has no Date and `with_date` must be asked for one before it is passed on; else b"".
     """
 
     status: int
@@ -56,7 +64,7 @@ class ResponseHead:
     framing: Framing
     length: int
     reusable: bool
-    upgrade: bool
+    upgrade: bytes
     content_length: int = -1
     hpack: bytes = b""
     undated: bytes = b""
@@ -119,7 +127,7 @@ def _read(head: bytes) -> ResponseHead:
         framing,
         length,
         reusable,
-        b"upgrade" in options and special.get(b"upgrade", b"").lower() == b"websocket",
+        upgrade_protocol(special.get(b"upgrade", b"")) if b"upgrade" in options else b"",
         length if has_length and reusable else -1,
         undated=b"" if status < 200 or b"date" in [field.name for field in known] else head[:-2],
     )

@@ -31,6 +31,15 @@ class HalfClosing:
             return True
         return False
 
+    def ask(self, said: bytes) -> bytes:
+        """Say this; what comes back first."""
+        self._tls.write(said)
+        self._socket.sendall(self._outgoing.read())
+        while True:
+            with suppress(ssl.SSLWantReadError):
+                return self._tls.read(65536)
+            self._incoming.write(self._socket.recv(65536))
+
     def last_words(self, said: bytes) -> bytes:
         """Say this and close_notify in one packet; what comes back before the gate closes too."""
         self._tls.write(said)

@@ -21,6 +21,8 @@ from tests.settings.reading import read
         (http_types.RequestPath, "/health?full=1", "/health?full=1"),
         (http_types.Method, "GET", "GET"),
         (http_types.WebURL, "http://ocsp.example.com:8080/path", "http://ocsp.example.com:8080/path"),
+        (http_types.UpgradeProtocol, "SPDY/3.1", "SPDY/3.1"),
+        (http_types.UpgradeProtocol, "tailscale-control-protocol", "tailscale-control-protocol"),
         (http_types.HeaderName, "X-Device", "X-Device"),
         (http_types.ResponseHeaderName, "+Vary", "+Vary"),
         (http_types.HeaderValue, "", ""),
@@ -36,6 +38,18 @@ def test_what_a_type_reads(kind: Any, value: object, got: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "sentence"),
     [
+        *(
+            (
+                http_types.UpgradeProtocol,
+                name,
+                "would carry further requests to the app, which gatekeeper could not judge",
+            )
+            for name in ("h2c", "H2C", "h2", "h3", "HTTP/2.0", "http", "TLS/1.0")
+        ),
+        *(
+            (http_types.UpgradeProtocol, name, "should be a protocol such as")
+            for name in ("", "a b", "tcp, h2c", "a/b/c", "/1", "tcp/", "tcp\n")
+        ),
         (http_types.ResponseHeaderName, "Content-Length", "is set by gatekeeper itself"),
         (http_types.ResponseHeaderName, "+transfer-encoding", "is set by gatekeeper itself"),
         (http_types.ResponseHeaderName, "Date", "is set by gatekeeper itself"),

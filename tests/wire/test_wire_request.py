@@ -99,8 +99,19 @@ WEBSOCKET = (b"Host: x", b"Connection: keep-alive, Upgrade", b"Upgrade: WebSocke
 
 def test_a_websocket_handshake_is_recognised() -> None:
     """RFC 6455, 4.1."""
-    assert read(*WEBSOCKET).upgrade
-    assert read(*WEBSOCKET, b"Content-Length: 0").upgrade
+    assert read(*WEBSOCKET).upgrade == b"websocket"
+    assert read(*WEBSOCKET, b"Content-Length: 0").upgrade == b"websocket"
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+@pytest.mark.parametrize("protocol", [b"SPDY/3.1", b"h2c"])
+def test_another_protocol_is_told_as_it_is_spelled(method: bytes, protocol: bytes) -> None:
+    """RFC 9110, 7.8: in any request. Whether it is passed on is not judged here."""
+    lines = (b"Host: x", b"Connection: upgrade", b"Upgrade: " + protocol, b"Content-Length: 1")
+    head = read(*lines, line=method + LINE[3:])
+    assert head.upgrade == protocol
+    assert head.without_upgrade().upgrade == b""
+    assert b"pgrade" not in head.block.forward
 
 
 @pytest.mark.parametrize(
@@ -108,7 +119,8 @@ def test_a_websocket_handshake_is_recognised() -> None:
     [
         (LINE, (b"Host: x", b"Upgrade: websocket")),
         (LINE, (b"Host: x", b"Connection: Upgrade")),
-        (LINE, (b"Host: x", b"Connection: Upgrade", b"Upgrade: h2c")),
+        (LINE, (b"Host: x", b"Connection: Upgrade", b"Upgrade: h2c/")),
+        (b"GET / HTTP/1.0", (b"Host: x", b"Connection: Upgrade", b"Upgrade: tcp")),
         (LINE, (b"Host: x", b"Connection: Upgrade", b"Upgrade: websocket", b"Upgrade: h2c")),
         (LINE, (*WEBSOCKET, b"Content-Length: 1")),
         (LINE, (*WEBSOCKET, b"Transfer-Encoding: chunked")),

@@ -129,11 +129,12 @@ def test_what_can_never_become_right_is_refused_at_once(held: bytes, rule: Messa
     assert caught.value.detail == rule.sentence
 
 
-def test_a_switch_to_websocket_is_recognised() -> None:
-    """And no other."""
+def test_the_protocol_of_a_switch_is_told() -> None:
+    """RFC 9110, 7.8: where Connection names Upgrade, and Upgrade one protocol."""
     start = b"HTTP/1.1 101 Switching Protocols"
-    assert read(b"Connection: upgrade", b"Upgrade: WebSocket", start=start).upgrade
-    assert not read(b"Connection: upgrade", b"Upgrade: h2c", start=start).upgrade
+    assert read(b"Connection: upgrade", b"Upgrade: WebSocket", start=start).upgrade == b"websocket"
+    assert read(b"Connection: upgrade", b"Upgrade: SPDY/3.1", start=start).upgrade == b"SPDY/3.1"
+    assert not read(b"Connection: upgrade", b"Upgrade: tcp, h2c", start=start).upgrade
 
 
 @pytest.mark.parametrize(

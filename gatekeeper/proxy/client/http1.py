@@ -58,7 +58,7 @@ class Http1:
                 link.close()
         else:
             behind = self._behind_request()
-            if behind is None or stream.head.upgrade or not handler.client_closed():
+            if behind is None or not handler.client_closed():
                 link.close()
             elif not behind:
                 stream.end_after_answer()

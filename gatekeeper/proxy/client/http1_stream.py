@@ -210,7 +210,7 @@ class Http1Stream:
     def switch(self, head: ResponseHead, rest: bytes) -> None:
         """101 (RFC 9110, 7.8): the connection is a tunnel from now on, and what has come ahead belongs to it."""
         self.tunnel, self._keep_alive, self._chunked = True, False, False
-        self._link.write(head.fields + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + rest)
+        self._link.write(head.fields + b"Connection: Upgrade\r\nUpgrade: %b\r\n\r\n" % head.upgrade + rest)
         data, self.ahead = self.ahead, b""
         if data and self.handler is not None:
             self.handler.request_content(data)

@@ -76,7 +76,7 @@ class Http2Stream:
         self.paused: set[PauseReason] = set()
         self._accept = b""  # of a WebSocket handshake
         self._tunnel = False  # it came about
-        self._has_body = head.has_body or head.upgrade
+        self._has_body = head.has_body or bool(head.upgrade)
         self._held: list[bytes] = []  # of the body, while there is nobody to give it to
         self._end: bytes | None = None  # trailers that wait behind it
         self._uncredited = 0

@@ -57,10 +57,10 @@ class UpstreamConnection:
         "_buffered",
         "_chunked",
         "_eof",
-        "_expects_upgrade",
         "_interim",
         "_method",
         "_ordinary",
+        "_protocol",
         "_request_ended",
         "_reusable",
         "_sent_body",
@@ -87,7 +87,8 @@ class UpstreamConnection:
         self._eof = False
         # The request's.
         self._method = b""
-        self._ordinary = self._chunked = self._expects_upgrade = False
+        self._ordinary = self._chunked = False
+        self._protocol = b""
         self._request_ended = True
         self._sent_body = False
         # The response's.
@@ -176,7 +177,7 @@ class UpstreamConnection:
         self._interim = 0
         if head.wire_head:
             self._ordinary = self._request_ended = True
-            self._expects_upgrade = False
+            self._protocol = b""
             if not self.transport.is_closing():
                 self.transport.write(
                     b"".join((head.wire_head, headers, b"X-Request-Id: ", request_id.encode("ascii"), _END))
@@ -185,7 +186,7 @@ class UpstreamConnection:
         block = head.block
         self._method = head.method
         self._ordinary = False
-        self._expects_upgrade = head.upgrade
+        self._protocol = head.upgrade.lower()
         self._chunked = block.framing is CHUNKED
         self._request_ended = not (self._chunked or block.length)
         self._write(whole_head(head, headers, request_id))
@@ -202,6 +203,16 @@ class UpstreamConnection:
             self._write(chunk(content) + last_chunk(trailers))
         elif content:
             self._write(content)
+
+    def send_eof(self) -> bool:
+        """In a tunnel: tell the app that nothing more comes, and go on reading. False where TLS is in the way."""
+        transport = self.transport
+        if transport.is_closing() or not transport.can_write_eof():
+            return False
+        if self._protocol:
+            self._protocol = b""
+            transport.write_eof()
+        return True
 
     @property
     def unsent(self) -> int:
@@ -280,9 +291,10 @@ class UpstreamConnection:
         if self._interim > MAX_INTERIM_RESPONSES:
             raise MessageRule.RESPONSE_INTERIM.error()
         if head.status == 101:
-            if not (self._expects_upgrade and head.upgrade):
+            # RFC 9110, 7.8: only to a protocol that was asked for, and not in the middle of the request.
+            if not self._protocol or head.upgrade.lower() != self._protocol or not self._request_ended:
                 raise MessageRule.RESPONSE_SWITCH.error()
-            self._awaiting_head = False
+            self._awaiting_head = self._chunked = False
             handler.response_switch(head, rest)
             return
         handler.response_interim(head)

@@ -113,6 +113,10 @@ class HTTP2Stream:
             self._stream.send_end(trailers)
         self.connection.send_soon()
 
+    def send_eof(self) -> bool:
+        """There are no tunnels to an app over HTTP/2."""
+        return False
+
     def _queue(self, content: bytes) -> None:
         if not content:
             return

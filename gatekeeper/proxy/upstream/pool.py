@@ -46,8 +46,9 @@ class _Waiting(NamedTuple):
 
 
 class Pool:
-    """All endpoints of one app. ``host`` is the Host that it gets, b"" for the visitor's. ``made_of`` are the files
-    that its settings name, as they were when it was made."""
+    """All endpoints of one app. ``host`` is the Host that it gets, b"" for the visitor's. ``upgrades`` are the
+    protocols that a visitor may switch to, in lower case. ``made_of`` are the files that its settings name, as they
+    were when it was made."""
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Pool:
         self.host = host_for(settings)
         self.authority = self.host or address
         self._address = address
+        self.upgrades = frozenset(protocol.lower().encode("ascii") for protocol in settings.upgrades)
         self.rewrites = bool(self.host)
         self._rewritings: dict[bytes, Rewriting] = {}
         self.timeouts: Timeouts  # set with the snapshot that uses the pool

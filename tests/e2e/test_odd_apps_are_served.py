@@ -1,0 +1,34 @@
+"""Real servers that need a key of their own: for their protocol, or for their idea of HTTP."""
+
+from pathlib import Path
+
+from tests.e2e.test_real_apps_work_unchanged import running
+from tests.e2e.test_who_closes_one_direction_is_answered import HalfClosing
+from tests.gate_process import Gate
+from tests.tools import needs
+from tests.visitors import Visitors
+
+SHELL = """
+const server = require("http").createServer((request, response) => response.end("no tunnel"));
+server.on("upgrade", (request, socket) => {
+  let heard = "";
+  socket.write("HTTP/1.1 101 UPGRADED\\r\\nConnection: Upgrade\\r\\nUpgrade: tcp\\r\\n\\r\\n$ ");
+  socket.on("data", (piece) => (heard += piece)).on("end", () => socket.end(heard.toUpperCase()));
+});
+server.listen(0, "127.0.0.1", () => console.log(`port ${server.address().port}`));
+"""
+EXEC = b"POST /exec HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
+
+
+def test_node_switches_to_a_protocol_of_its_own(folder: Path, visitors: Visitors) -> None:
+    """As ``docker exec -i`` does: the client says all it has to say, closes its half, and reads the answer to it."""
+    needs("node")
+    (folder / "shell.js").write_text(SHELL)
+    with (
+        running("node", "shell.js", folder=folder, says=r"port (\d+)") as found,
+        Gate(folder, f"http://127.0.0.1:{found[1]}", app='upgrades = ["tcp"]') as gate,
+    ):
+        docker = HalfClosing(visitors.context("alice"), gate.port)
+        assert docker.ask(EXEC).startswith(b"HTTP/1.1 101 UPGRADED\r\n")
+        assert docker.last_words(b"echo hello\n").endswith(b"ECHO HELLO\n")
+        assert gate.logged(1)[0]["status"] == 101
