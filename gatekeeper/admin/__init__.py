@@ -2,6 +2,10 @@
 
 server
     the HTTP listener: ``/healthz``, ``/readyz``, ``/metrics``, ``/status``.
+durations
+    as people read them.
+exposition
+    Prometheus' text format.
 status
     the answers: any worker answers for all of them.
 """

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 import jinja2
 
 from gatekeeper.admin.connection import AdminAnswer, AdminConnection, plain
+from gatekeeper.admin.durations import brief, span
 from gatekeeper.admin.status import Check, is_ready
 from gatekeeper.wire.request import RequestHead
 
@@ -197,6 +198,7 @@ def _template() -> jinja2.Template:
     environment.filters["span"] = span
     environment.filters["pluralized"] = pluralized
     environment.filters["bars"] = bars
+    environment.filters["brief"] = brief
     return environment.from_string(_source())
 
 
@@ -228,14 +230,3 @@ def bars(counts: Sequence[int], height: int = 64) -> list[tuple[int, int, int, s
         hours = (len(counts) - 1 - index) / 2
         drawn.append((10 * index + 1, height - tall, tall, f"{pluralized(count, 'refusal')}, {hours:g} h ago"))
     return drawn
-
-
-def span(seconds: float) -> str:
-    """A duration in its two largest units: ``3 d 4 h``."""
-    parts: list[str] = []
-    left = int(seconds)
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import accumulate
 from typing import Any
 
 from gatekeeper import __version__, form
 from gatekeeper.acme.report import report
+from gatekeeper.admin.exposition import family, head, histogram, label, single
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
 from gatekeeper.proxy.crl_sources import wanted_urls
@@ -22,6 +22,7 @@ from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, RowState, Totals
 from gatekeeper.telemetry.refusal_history import BUCKET_SECONDS
+from gatekeeper.telemetry.upstream_times import BOUNDS, WINDOW_SECONDS
 
 # An app that takes longer to accept a connection is as good as gone.
 REACH_SECONDS = 2.0
@@ -131,6 +132,7 @@ class Status:
                     "name": name,
                     "up": upstreams.get(name, False),
                     "places": [str(one) for one in pool.settings.endpoints],
+                    "latency": self._latency(name),
                 }
                 for name, pool in snapshot.upstreams.items()
             ],
@@ -149,6 +151,13 @@ class Status:
             "rate_limited": totals.rate_limited,
             "access_log_lost": totals.lost_lines,
         }
+
+    def _latency(self, name: str) -> dict[str, Any] | None:
+        found = self._ledger.latency(name, time.monotonic())
+        if found is None:
+            return None
+        seconds = {"median": round(found.median, 6), "p95": round(found.p95, 6)}
+        return {"seconds": WINDOW_SECONDS, "responses": found.responses, **seconds}
 
     def _workers(self, now: float) -> Iterator[dict[str, Any]]:
         for row in self._ledger.workers:
@@ -178,58 +187,65 @@ class Status:
 
     def _lines(self, totals: Totals, upstreams: Mapping[str, bool]) -> Iterator[str]:
         requests = sorted(totals.requests.items())
-        yield from _family("gatekeeper_requests_total", "counter", "Answers by status code.", "code", requests)
+        yield from family("gatekeeper_requests_total", "counter", "Answers by status code.", "code", requests)
         name, text = "gatekeeper_requests_by_protocol_total", "Answers by version of HTTP."
-        yield from _family(name, "counter", text, "protocol", _by_protocol(totals).items())
-        yield from _family(
+        yield from family(name, "counter", text, "protocol", _by_protocol(totals).items())
+        yield from family(
             "gatekeeper_refusals_total", "counter", "Refusals by reason.", "reason", totals.refusals.items()
         )
         yield from _durations(totals)
-        yield from _family(
+        yield from family(
             "gatekeeper_handshakes_total", "counter", "TLS handshakes by result.", "result", totals.handshakes.items()
         )
         name, text = "gatekeeper_tls_groups_total", "Completed handshakes by the group of their key exchange."
-        yield from _family(name, "counter", text, "group", totals.groups.items())
+        yield from family(name, "counter", text, "group", totals.groups.items())
         if self._proxy.snapshot.invitations is not None:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
-            yield from _family(name, "counter", text, "event", totals.invitations.items())
+            yield from family(name, "counter", text, "event", totals.invitations.items())
         if (orders := report(self._proxy.snapshot.settings)) is not None:
             results = [("issued", orders.state.issued), ("failed", orders.state.failed)]
             text = "Certificates that were ordered, and attempts that failed, by all who share acme.folder."
-            yield from _family("gatekeeper_acme_orders_total", "counter", text, "result", results)
-        yield from _single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
+            yield from family("gatekeeper_acme_orders_total", "counter", text, "result", results)
+        yield from single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
         name, text = "gatekeeper_connections_by_protocol", "Open connections by version of HTTP."
         open_ones = {"HTTP/1": totals.connections - totals.http2_connections, "HTTP/2": totals.http2_connections}
-        yield from _family(name, "gauge", text, "protocol", open_ones.items())
-        yield from _single("gatekeeper_tunnels", "gauge", "Open WebSockets and other tunnels.", totals.tunnels)
+        yield from family(name, "gauge", text, "protocol", open_ones.items())
+        yield from single("gatekeeper_tunnels", "gauge", "Open WebSockets and other tunnels.", totals.tunnels)
         up = [(name, int(is_up)) for name, is_up in upstreams.items()]
-        yield from _family("gatekeeper_upstream_up", "gauge", "Whether the app takes connections.", "upstream", up)
+        yield from family("gatekeeper_upstream_up", "gauge", "Whether the app takes connections.", "upstream", up)
+        yield from self._upstream_times()
         ends: dict[str, float] = {}
         for kind, certificate in _certificates_by_kind(self._proxy.snapshot):
             ends[kind] = min(ends.get(kind, certificate.not_after), certificate.not_after)
         name, text = "gatekeeper_certificate_not_after_seconds", "When the first certificate of a kind ends, Unix time."
-        yield from _family(name, "gauge", text, "kind", ends.items())
+        yield from family(name, "gauge", text, "kind", ends.items())
         revocations = self._proxy.snapshot.policy.revocations
         if revocations is not None and revocations.lists:
             first = min(max(one.next_update for one in lists) for lists in revocations.lists.values())
             text = "When the first CRL must be replaced, Unix time."
-            yield from _single("gatekeeper_crl_next_update_seconds", "gauge", text, first)
+            yield from single("gatekeeper_crl_next_update_seconds", "gauge", text, first)
         if self._proxy.snapshot.settings.client_auth.crl_folder is not None:
             name, text = "gatekeeper_crl_fetches_total", "Fetches of CRLs by result."
-            yield from _family(name, "counter", text, "result", totals.crl_fetches.items())
+            yield from family(name, "counter", text, "result", totals.crl_fetches.items())
         text = "Whether the state in force is the one on disk."
-        yield from _single("gatekeeper_last_reload_success", "gauge", text, int(not self._ledger.reload_failed))
+        yield from single("gatekeeper_last_reload_success", "gauge", text, int(not self._ledger.reload_failed))
         text = "Workers that ended by themselves and were replaced."
-        yield from _single("gatekeeper_worker_restarts_total", "counter", text, totals.restarts)
+        yield from single("gatekeeper_worker_restarts_total", "counter", text, totals.restarts)
         text = "Clients with a certificate that ends soon, seen by each worker since its start."
-        yield from _single("gatekeeper_expiring_clients", "gauge", text, totals.expiring_clients)
+        yield from single("gatekeeper_expiring_clients", "gauge", text, totals.expiring_clients)
         text = "Requests that were answered 429, because of limits.rate or limits.concurrent."
-        yield from _single("gatekeeper_rate_limited_total", "counter", text, totals.rate_limited)
+        yield from single("gatekeeper_rate_limited_total", "counter", text, totals.rate_limited)
         text = "Lines that the access log's target did not take."
-        yield from _single("gatekeeper_access_log_lost_lines_total", "counter", text, totals.lost_lines)
-        yield from _family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])
+        yield from single("gatekeeper_access_log_lost_lines_total", "counter", text, totals.lost_lines)
+        yield from family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])
         text = "When the gate started, Unix time."
-        yield from _single("gatekeeper_start_time_seconds", "gauge", text, self._ledger.started)
+        yield from single("gatekeeper_start_time_seconds", "gauge", text, self._ledger.started)
+
+    def _upstream_times(self) -> Iterator[str]:
+        name = "gatekeeper_upstream_time_seconds"
+        yield from head(name, "histogram", "From a request that was sent to the app to the head of its response.")
+        for upstream in self._proxy.snapshot.upstreams:
+            yield from histogram(name, BOUNDS, *self._ledger.upstream_times(upstream), label("upstream", upstream))
 
 
 def protocols(settings: Settings) -> list[str]:
@@ -307,34 +323,8 @@ def _certificates_by_kind(snapshot: Snapshot) -> Iterator[tuple[str, Certificate
 
 def _durations(totals: Totals) -> Iterator[str]:
     name = "gatekeeper_request_duration_seconds"
-    yield from _head(name, "histogram", "From the head of a request to the end of its answer.")
-    bounds = [*(f"{bound:g}" for bound in DURATION_BUCKETS), "+Inf"]
-    so_far = list(accumulate(totals.durations))
-    for bound, count in zip(bounds, so_far, strict=True):
-        yield f'{name}_bucket{{le="{bound}"}} {count}'
-    yield f"{name}_sum {totals.duration_sum:.6f}"
-    yield f"{name}_count {so_far[-1]}"
-
-
-def _head(name: str, kind: str, text: str) -> Iterator[str]:
-    yield f"# HELP {name} {text}"
-    yield f"# TYPE {name} {kind}"
-
-
-def _single(name: str, kind: str, text: str, value: float) -> Iterator[str]:
-    yield from _head(name, kind, text)
-    yield f"{name} {_number(value)}"
-
-
-def _family(name: str, kind: str, text: str, label: str, values: Any) -> Iterator[str]:
-    yield from _head(name, kind, text)
-    for key, value in values:
-        escaped = str(key).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-        yield f'{name}{{{label}="{escaped}"}} {_number(value)}'
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+    yield from head(name, "histogram", "From the head of a request to the end of its answer.")
+    yield from histogram(name, DURATION_BUCKETS, totals.durations, totals.duration_sum)
 
 
 def _check(ok: bool, detail: str) -> Check:

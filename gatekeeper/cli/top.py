@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from gatekeeper.admin.durations import brief
 from gatekeeper.cli.admin import admin_address, read_status
 from gatekeeper.cli.configuration import add_config_option, load_configuration
 from gatekeeper.cli.parser import Commands
@@ -68,8 +69,8 @@ def _parts(status: dict[str, Any], rate: float | None) -> Iterator[RenderableTyp
     checks = {name: check for name, check in status["checks"].items() if not check["ok"]}
     for name, check in checks.items():
         yield Text(f"! {name}: {check['detail']}", "bold red" if check["decides"] else "yellow")
-    apps = ((app["name"], _up(app["up"]), ", ".join(app["places"])) for app in status["upstreams"])
-    yield _table(("app", "state", "where"), apps)
+    apps = ((app["name"], _up(app["up"]), *_latency(app), ", ".join(app["places"])) for app in status["upstreams"])
+    yield _table(("app", "state", "median", "95 %", "endpoints"), apps)
     yield _table(
         ("certificate", "days left", "subject"),
         ((one["kind"], _days(one["days_left"]), one["subject"]) for one in status["certificates"]),
@@ -86,6 +87,12 @@ def _parts(status: dict[str, Any], rate: float | None) -> Iterator[RenderableTyp
 
 def _up(up: object) -> Text:
     return Text("up", "green") if up else Text("down", "bold red")
+
+
+def _latency(app: dict[str, Any]) -> tuple[str, str]:
+    """How long the responses of the last minutes took to begin. A gate that is older than this command does not say."""
+    latency = app.get("latency")
+    return (brief(latency["median"]), brief(latency["p95"])) if latency else ("–", "–")
 
 
 def _days(days: int) -> Text:

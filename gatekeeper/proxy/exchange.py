@@ -144,10 +144,11 @@ class Exchange(Relay):
         now = proxy.wall()
         # Sums must not go backwards because the clock on the wall was set back. max() costs 0.1 µs more.
         seconds = now - self._sent_at
-        self.upstream_time = seconds if seconds > 0.0 else 0.0
+        self.upstream_time = upstream_time = seconds if seconds > 0.0 else 0.0
         self.status = head.status
         self.sent = len(content)
         pool = self._pool
+        pool.times.append(upstream_time)
         if head.status >= 300 or pool.rewrites or visit.snapshot.edits is not None:
             head = self._edited(head)
         stream.send_whole(head, content, trailers)
@@ -172,6 +173,7 @@ class Exchange(Relay):
         """Note the beginning of a response whose end is still to come."""
         self._upstream().endpoint.health.answered()
         self.upstream_time = self.visit.proxy.journal.since(self._sent_at)
+        self._pool.times.append(self.upstream_time)
         self.status = head.status
 
     def response_head(self, head: ResponseHead, content: bytes) -> None:

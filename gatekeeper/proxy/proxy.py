@@ -98,8 +98,7 @@ class Proxy:
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
         self._connections_from = connections_from or metrics.address_counts.count
         self._drained = asyncio.Event()
-        for pool in snapshot.upstreams.values():
-            pool.start()
+        self._start_pools(snapshot)
         self.local.open()
 
     def renew(self, snapshot: Snapshot) -> None:
@@ -118,7 +117,12 @@ class Proxy:
         for pool in old.upstreams.values():
             if id(pool) not in kept:
                 pool.retire()
-        for pool in new.upstreams.values():
+        self._start_pools(new)
+
+    def _start_pools(self, snapshot: Snapshot) -> None:
+        times = self.metrics.upstream_times.assign(snapshot.upstreams)
+        for name, pool in snapshot.upstreams.items():
+            pool.times = times[name]
             pool.start()
 
     def _judge_all_anew(self, left: Iterator[Connection]) -> None:

@@ -4,6 +4,8 @@ access_log, log_lines
     one line per exchange, written without blocking the event loop; what such a line says.
 metrics
     counters in memory that all workers share, and their Prometheus text.
+upstream_times
+    how long each app takes to begin its responses, since the start and in the last minutes.
 address_counts
     connections by client address, over all workers.
 """

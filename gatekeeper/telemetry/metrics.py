@@ -8,15 +8,16 @@ one.
 import mmap
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from gatekeeper.gate.verdict import Reason
-from gatekeeper.telemetry import refusal_history, request_rates
+from gatekeeper.telemetry import refusal_history, request_rates, upstream_times
 from gatekeeper.telemetry.address_counts import CELLS, AddressCounts, count_in_all
 from gatekeeper.telemetry.refusal_history import RefusalHistory
 from gatekeeper.telemetry.request_rates import RequestRates
+from gatekeeper.telemetry.upstream_times import Latency, UpstreamTimes, latency
 
 # Seconds; the buckets that Prometheus' own client libraries begin with. One more counts what is longer.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -51,7 +52,8 @@ _CRL_FETCHED = _INVITED + 12
 _GROUPED = _INVITED + 16
 _HISTORY = _GROUPED + 16
 _ADDRESS_COUNTS = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
-_ROW = _ADDRESS_COUNTS + CELLS
+_UPSTREAM_TIMES = _ADDRESS_COUNTS + CELLS
+_ROW = _UPSTREAM_TIMES + (upstream_times.CELLS + 511) // 512 * 512
 # More are not counted: a number that large says enough.
 MAX_EXPIRING_CLIENTS = 10_000
 
@@ -92,16 +94,25 @@ class RowState(IntEnum):
 class Metrics:
     """The row of one worker; without ``memory`` it is private. ``address_counts`` are its connections by address."""
 
-    __slots__ = ("_counts", "_reals", "address_counts", "duration_sum", "expiring_clients", "refusal_history")
+    __slots__ = (
+        "_counts",
+        "_reals",
+        "address_counts",
+        "duration_sum",
+        "expiring_clients",
+        "refusal_history",
+        "upstream_times",
+    )
 
     def __init__(self, memory: memoryview | None = None) -> None:
         row = memory if memory is not None else memoryview(bytearray(_ROW * 8))
         self._counts = row.cast("B").cast("Q")
         self._reals = row.cast("B").cast("d")
-        self.address_counts = AddressCounts(self._counts[_ADDRESS_COUNTS:])
+        self.address_counts = AddressCounts(self._counts[_ADDRESS_COUNTS:_UPSTREAM_TIMES])
         self.refusal_history = RefusalHistory(self._counts[_HISTORY : _HISTORY + refusal_history.CELLS])
-        # Published by `beat`: adding to shared memory would double the cost of `answered`.
-        self.duration_sum = self._reals[Cell.DURATION_SUM]
+        self.upstream_times = UpstreamTimes(self._counts[_UPSTREAM_TIMES : _UPSTREAM_TIMES + upstream_times.CELLS])
+        # Since the last `beat`: adding to shared memory each time would double the cost of `answered`.
+        self.duration_sum = 0.0
         self.expiring_clients: set[str] = set()
 
     def expiring(self, sha256: str) -> None:
@@ -154,7 +165,9 @@ class Metrics:
         memory.
         """
         self._reals[Cell.BEAT] = now
-        self._reals[Cell.DURATION_SUM] = self.duration_sum
+        self._reals[Cell.DURATION_SUM] += self.duration_sum
+        self.duration_sum = 0.0
+        self.upstream_times.publish(now)
 
     def begin(self, pid: int, now: float, wall: float) -> None:
         """Take over the row for a new worker: gauges start at 0, counters continue."""
@@ -304,7 +317,16 @@ class Ledger:
 
     def refusal_history(self, now: float) -> list[int]:
         """The refusals of all workers in each half hour of the last day, the oldest first."""
-        return [sum(counts) for counts in zip(*(row.refusal_history.counts(now) for row in self.rows), strict=True)]
+        return _add(row.refusal_history.counts(now) for row in self.rows)
+
+    def upstream_times(self, name: str) -> tuple[list[int], float]:
+        """The responses of an app by bucket of `upstream_times.BOUNDS`, and the sum of their times in seconds."""
+        found = [row.upstream_times.total(name) for row in self.rows]
+        return _add(counts for counts, _ in found), sum(seconds for _, seconds in found)
+
+    def latency(self, name: str, now: float) -> Latency | None:
+        """How long an app took to respond in the last `upstream_times.WINDOW_SECONDS`; ``now`` is monotonic."""
+        return latency(_add(row.upstream_times.recent(name, now) for row in self.rows))
 
     def totals(self) -> Totals:
         """The sum of all rows."""
@@ -347,3 +369,8 @@ class Ledger:
             expiring_clients=self._sum(Cell.EXPIRING_CLIENTS),
             restarts=self._own.count(Cell.RESTARTS),
         )
+
+
+def _add(rows: Iterable[Sequence[int]]) -> list[int]:
+    """The sum of each column."""
+    return [sum(column) for column in zip(*rows, strict=True)]

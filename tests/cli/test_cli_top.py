@@ -25,10 +25,10 @@ STATUS: dict[str, Any] = {
 }
 
 
-def shown(rate: float | None) -> str:
+def shown(rate: float | None, status: dict[str, Any] = STATUS) -> str:
     console = Console(width=100, no_color=True)
     with console.capture() as capture:
-        console.print(view(STATUS, rate))
+        console.print(view(status, rate))
     return capture.get()
 
 
@@ -44,6 +44,14 @@ def test_everything_is_there() -> None:
         "serving",
     ):
         assert part in text
+
+
+def test_the_latency_of_an_app_is_there() -> None:
+    """What half and 95 % of its responses took to begin, if there were any."""
+    latency = {"seconds": 300, "responses": 7, "median": 0.0021, "p95": 1.5}
+    busy = STATUS | {"upstreams": [STATUS["upstreams"][0] | {"latency": latency}]}
+    assert "2.1 ms  1.5 s" in shown(None, busy)
+    assert "–       –" in shown(None)
 
 
 def test_a_reason_that_never_occurred_takes_no_line() -> None:

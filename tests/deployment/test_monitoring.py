@@ -24,6 +24,7 @@ METRICS = {
     "gatekeeper_requests_by_protocol_total": {"protocol"},
     "gatekeeper_refusals_total": {"reason"},
     "gatekeeper_request_duration_seconds_bucket": {"le"},
+    "gatekeeper_upstream_time_seconds_bucket": {"upstream", "le"},
     "gatekeeper_handshakes_total": {"result"},
     "gatekeeper_acme_orders_total": {"result"},
     "gatekeeper_connections": set(),

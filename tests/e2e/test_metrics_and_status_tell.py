@@ -8,7 +8,7 @@ from tests.app import App
 from tests.gate_process import Gate, until
 from tests.visitors import REFUSED, Visitors
 
-SAMPLE = re.compile(r'(gatekeeper_[a-z_]+)(\{[a-z]+="[^"\\\n]*"\})? (-?[0-9.e+-]+)')
+SAMPLE = re.compile(r'(gatekeeper_[a-z_]+)(\{[a-z]+="[^"\\\n]*"(,le="[^"]+")?\})? (-?[0-9.e+-]+)')
 
 
 def test_what_happened_is_counted_once(folder: Path, visitors: Visitors) -> None:
@@ -19,6 +19,8 @@ def test_what_happened_is_counted_once(folder: Path, visitors: Visitors) -> None
         for name in REFUSED:
             assert gate.request(visitors.context(name))[0] == 403
         until(lambda: 'gatekeeper_requests_total{code="403"} 8\n' in gate.admin_text("/metrics"))
+        counted = 'gatekeeper_upstream_time_seconds_count{upstream="default"} 6\n'
+        until(lambda: counted in gate.admin_text("/metrics"))  # each worker adds its own within a second
         lines = gate.admin_text("/metrics").splitlines()
         samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         assert all(SAMPLE.fullmatch(line) for line in lines if not line.startswith("#"))
@@ -27,6 +29,8 @@ def test_what_happened_is_counted_once(folder: Path, visitors: Visitors) -> None
         assert samples['gatekeeper_refusals_total{reason="revoked"}'] == "0"
         assert samples['gatekeeper_request_duration_seconds_bucket{le="+Inf"}'] == "14"
         assert samples["gatekeeper_request_duration_seconds_count"] == "14"
+        assert samples['gatekeeper_upstream_time_seconds_count{upstream="default"}'] == "6"
+        assert gate.admin("/status")[1]["upstreams"][0]["latency"]["responses"] == 6
         assert samples['gatekeeper_handshakes_total{result="ok"}'] == "14"
         assert float(samples['gatekeeper_certificate_not_after_seconds{kind="server"}']) > 1.7e9
         assert samples["gatekeeper_last_reload_success"] == "1"
@@ -43,7 +47,7 @@ def test_the_page_for_people(folder: Path, visitors: Visitors) -> None:
         assert told["form"] == os.environ.get("EXPECTED_FORM", "interpreted")
         assert [one["state"] for one in told["workers"]] == ["serving", "serving"]
         assert {one["kind"] for one in told["certificates"]} == {"server", "client_ca"}
-        assert told["upstreams"] == [{"name": "default", "up": True, "places": [behind.url]}]
+        assert told["upstreams"] == [{"name": "default", "up": True, "places": [behind.url], "latency": None}]
         page = gate.admin_text("/status", accept="text/html")
         assert "The gate is ready" in page
         assert "CN=Home CA" in page

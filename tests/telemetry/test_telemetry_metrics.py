@@ -95,6 +95,20 @@ def test_another_process_counts_in_the_same_memory() -> None:
     assert ledger.totals().requests == {200: 1}
 
 
+def test_the_sum_of_durations_never_decreases() -> None:
+    """A replacement is forked from the supervisor, and does not have its predecessor's objects."""
+    ledger = Ledger(1)
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            ledger.rows[0].answered(200, 0.5)
+            ledger.rows[0].beat(1.0)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        ledger.rows[0].begin(pid, 1.0, 1.0)
+    assert ledger.totals().duration_sum == 1.0
+
+
 def test_the_ledger_knows_the_state_of_the_gate() -> None:
     """Stopping, a reload that failed, restarts."""
     ledger = Ledger(1)

@@ -69,6 +69,7 @@ class Pool:
         self._rewritings: dict[bytes, Rewriting] = {}
         self.timeouts: Timeouts  # set with the snapshot that uses the pool
         self.request_body: int | None = None
+        self.times: list[float] = []  # of responses, in seconds; `UpstreamTimes` reads and empties it
         self._only = self.endpoints[0] if len(self.endpoints) == 1 else None
         self._shared = settings.endpoints[0].is_http2
         self._loop = loop
