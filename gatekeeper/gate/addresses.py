@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 
 def within(address: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    """Whether an address is in one of these networks; what is no address, such as "unix", is in none."""
+    """Whether an address is in one of these networks. What is not an IP address, such as "unix", is in none."""
     if not networks:
         return False
     try:

@@ -30,9 +30,9 @@ class Certificate:
     alternatives; ``ips`` are text, ``policies`` and ``purposes`` (extended key usage) dotted OIDs, ``upns`` the user
     principal names of Windows.
 
-    What cannot be decoded by the rules of its type is in none of these; ``undecoded`` then names it. ``controls`` tells
-    that a name contains control characters. ``points`` are the general names of the places where its revocation list is
-    published.
+    A value that cannot be decoded by the rules of its type is left out, and ``undecoded`` names it. ``controls``:
+    whether a name contains control characters. ``points`` are the general names of the places where its revocation list
+    is published.
     """
 
     der: bytes
@@ -65,14 +65,14 @@ class Certificate:
 
     @property
     def common_name(self) -> str:
-        """The common name that counts; "" where there is none that can be decoded."""
+        """The common name that counts; "" if there is none, or it cannot be decoded."""
         return self.common_names[0] if self.common_names else ""
 
 
 def read_certificate(der: bytes) -> Certificate:
     """Read one certificate in DER or BER as leniently as OpenSSL; ValueError if its frame is broken.
 
-    Nothing is verified: neither signature nor dates nor purpose. An extension that cannot be read says nothing.
+    Nothing is verified: neither signature nor dates nor purpose. An extension that cannot be parsed counts as absent.
     """
     try:
         return _read(der)
@@ -104,7 +104,7 @@ def _read(der: bytes) -> Certificate:
         sha1=hashlib.sha1(der, usedforsecurity=False).hexdigest(),
         sha256=hashlib.sha256(der).hexdigest(),
         spki_sha256=hashlib.sha256(parsed.spki).hexdigest(),
-        controls=any(map(has_controls, _said(subject, alternatives))),
+        controls=any(map(has_controls, _all_texts(subject, alternatives))),
         dn=rfc4514(subject),
         subject_serials=texts(subject, names.SERIAL_NUMBER),
         uids=texts(subject, names.UID),
@@ -118,7 +118,7 @@ def _read(der: bytes) -> Certificate:
 
 
 class _Extensions:
-    """The extensions of one certificate, and which of those that were asked for could not be decoded."""
+    """The extensions of one certificate. ``undecoded`` names those that were read and could not be decoded."""
 
     def __init__(self, found: Extensions) -> None:
         self._found = found
@@ -154,15 +154,15 @@ class _Extensions:
 def serial_hex(serial: int) -> str:
     """Upper-case hex with an even number of digits, as OpenSSL's i2a_ASN1_INTEGER writes it.
 
-    That breaks the line after 35 octets, which no header can hold; here it is one line.
+    OpenSSL breaks the line after 35 octets, which no header can hold; this is always one line.
     """
     digits = f"{abs(serial):X}"
     return "-" * (serial < 0) + "0" * (len(digits) % 2) + digits
 
 
 def _common_name(name: Name) -> tuple[str, ...]:
-    """The one that counts where there are several, as Windows makes them (``CN=Alice,CN=Users,DC=…``): the most
-    specific, the last in the encoding and the first in the text of RFC 2253. () where that cannot be decoded.
+    """The common name that counts: of several, as Windows writes them (``CN=Alice,CN=Users,DC=…``), the most specific.
+    That is the last one in the encoding, and the first in the text of RFC 2253. () if it cannot be decoded.
     """
     for one in reversed(name):
         if one.oid == names.CN:
@@ -171,8 +171,8 @@ def _common_name(name: Name) -> tuple[str, ...]:
     return ()
 
 
-def _said(subject: Name, alternatives: AlternativeNames) -> Iterator[str]:
-    """Every text in the subject and the alternative names, those inside of directory names too."""
+def _all_texts(subject: Name, alternatives: AlternativeNames) -> Iterator[str]:
+    """Every text in the subject and the alternative names, including those inside directory names."""
     for name in (subject, *alternatives.directory_names):
         yield from map(printed, name)
     yield from alternatives.emails

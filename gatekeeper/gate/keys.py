@@ -1,4 +1,4 @@
-"""Which public keys are strong enough to certify, and whether a requester holds the key."""
+"""Which public keys are strong enough to be certified, and whether a requester holds the key."""
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -16,9 +16,9 @@ try:
 except ImportError:  # an older cryptography
     _ML_DSA_KEYS = ()
 
-# NIST SP 800-57 part 1, 5.6.2: below 2048 bits RSA protects nothing any more.
+# NIST SP 800-57 part 1, 5.6.2: RSA keys below 2048 bits are not acceptable any more.
 MINIMUM_RSA_BITS = 2048
-# More costs seconds a handshake and protects nobody better; some clients refuse it.
+# Larger keys cost seconds in a handshake and protect nobody better; some clients reject them.
 MAXIMUM_RSA_BITS = 8192
 
 _RSASSA_PSS = "1.2.840.113549.1.1.10"
@@ -27,7 +27,7 @@ _STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512, hashes.SHA3_256, 
 
 
 def key_weakness(key: object) -> str | None:
-    """Why a public key must not be certified, as half a sentence; None where it may be."""
+    """Why a public key must not be certified, as half a sentence; None if it may be."""
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MINIMUM_RSA_BITS:
             return f"its RSA key has {key.key_size} bits, {MINIMUM_RSA_BITS} is the least"
@@ -47,7 +47,7 @@ def key_weakness(key: object) -> str | None:
 
 
 def public_key_of(request: RawRequest) -> CertificatePublicKeyTypes | None:
-    """The key in a request; None where it is of a kind that cannot be checked."""
+    """The key in a request; None if it is of a kind that cannot be checked."""
     try:
         return load_der_public_key(request.spki)  # type: ignore[return-value]
     except (UnsupportedAlgorithm, ValueError, TypeError):
@@ -56,7 +56,7 @@ def public_key_of(request: RawRequest) -> CertificatePublicKeyTypes | None:
 
 def request_weakness(request: RawRequest) -> str | None:
     """Why a request (PKCS #10) must not be signed, as half a sentence: its key, its hash, or a signature that is not
-    by its key; None where it may be. Names are not looked at.
+    by its key; None if it may be signed. Not checked: the names in it.
     """
     try:
         algorithm, digest = algorithm_name(request.algorithm), digest_of(request.algorithm)
@@ -66,7 +66,7 @@ def request_weakness(request: RawRequest) -> str | None:
     if digest is not None and not isinstance(digest, _STRONG_HASHES):
         return f"it is signed with {digest.name.upper()}, which can be forged"
     if restricted:
-        # RFC 4055, 1.2: a key for RSASSA-PSS alone; as an ordinary one it would not be its holder's any more.
+        # RFC 4055, 1.2: the key is for RSASSA-PSS only. The certificate would say that it may be used for anything.
         return "its key is restricted to RSA-PSS, which would be lost"
     key = public_key_of(request)
     if key is None or (digest is None and algorithm not in SIGNING_NO_HASH):

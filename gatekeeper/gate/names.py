@@ -1,4 +1,4 @@
-"""Which texts may stand as a name, and names of `cryptography` as text."""
+"""Which texts are acceptable as names, and names of `cryptography` as text."""
 
 import unicodedata
 
@@ -9,21 +9,21 @@ from gatekeeper.x509.der import element
 
 # Control characters, line and paragraph separators, halves of surrogate pairs.
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# They turn the direction of writing, so that a name looks like another (Unicode Standard Annex 9).
+# They change the direction of writing, so that one name looks like another (Unicode Standard Annex 9).
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# Nothing to be seen: format characters such as the zero-width space, and spaces.
+# Format characters, such as the zero-width space, and spaces.
 _INVISIBLE = frozenset({"Cf", "Zs"})
 
 
 def has_controls(text: str) -> bool:
-    """Whether the text holds a NUL, a line end or another character that no name has, and that some reader obeys."""
+    """Whether the text contains a NUL, a line end or another character that no name needs, and some readers act on."""
     if text.isascii():
         return not text.isprintable()
     return any(unicodedata.category(char) in _CONTROLS or char in _BIDIRECTIONAL for char in text)
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to be seen."""
+    """Whether the text shows nothing."""
     return all(unicodedata.category(char) in _INVISIBLE for char in text)
 
 

@@ -1,4 +1,4 @@
-"""OCSP (RFC 6960): builds requests about a certificate, and verifies responses. No socket, no clock."""
+"""OCSP (RFC 6960): builds requests about a certificate, and verifies responses. No sockets, no clock."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,11 +19,11 @@ CLOCK_SKEW = 300.0
 """Seconds that the responder's clock may be ahead."""
 
 WITHOUT_NEXT_UPDATE = 60.0
-"""Seconds for which an answer counts that does not say when the next one comes: news may come at any time (RFC 6960,
-4.2.2.1), but not each request can wait for them."""
+"""Seconds for which a response without nextUpdate counts. Newer information may be there at any time (RFC 6960,
+4.2.2.1), but not every request can wait for it."""
 
 MOST_DELEGATES = 8
-"""Certificates of an answer that are looked at: one delegate is usual, and each costs a signature."""
+"""How many certificates of a response are examined: one delegate is usual, and each costs a signature check."""
 
 _OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 
@@ -36,15 +36,15 @@ def responder_of(leaf: bytes) -> str | None:
 
 
 def make_request(leaf: bytes, issuer: bytes) -> bytes:
-    """The question about ``leaf``, which ``issuer`` signed; all DER."""
+    """The request about ``leaf``, which ``issuer`` signed; all DER."""
     return ocsp.make_request(parse_certificate(leaf), parse_certificate(issuer))
 
 
 def read_response(content: bytes, leaf: bytes, issuer: bytes, now: float) -> RevocationStatus:
-    """What a responder says about ``leaf``; ValueError with a sentence if its answer cannot be relied on.
+    """The status that a responder reports for ``leaf``; ValueError with a sentence if the response is not acceptable.
 
-    RFC 6960, 3.2: it is about this certificate, signed by the issuer or by a delegate that the issuer itself certified
-    for it (4.2.2.2), and speaks for this moment. Not checked: whether the delegate was revoked.
+    RFC 6960, 3.2: it must be about this certificate, signed by the issuer or by a delegate that the issuer itself
+    certified for it (4.2.2.2), and current. Not checked: whether the delegate was revoked.
     """
     certificate, authority = parse_certificate(leaf), parse_certificate(issuer)
     response = ocsp.parse_response(content)
@@ -70,7 +70,7 @@ def _check_signature(response: ocsp.Response, authority: RawCertificate, now: fl
     digest = broken_digest(response.algorithm)
     if digest is not None:
         raise ValueError(f"it is signed with {digest}, which is broken")
-    # The name of the signer in the answer (RFC 6960, 4.2.2.3) only helps to find the key; the signature proves it.
+    # The signer's name in the response (RFC 6960, 4.2.2.3) only helps to find the key; the signature proves it.
     for signer in (authority, *_delegates(response, authority, now)):
         if has_signed(signer.spki, response.algorithm, response.signed, response.signature):
             return
@@ -78,7 +78,7 @@ def _check_signature(response: ocsp.Response, authority: RawCertificate, now: fl
 
 
 def _delegates(response: ocsp.Response, authority: RawCertificate, now: float) -> Iterator[RawCertificate]:
-    """RFC 6960, 4.2.2.2: signed by the very authority that the answer is about, for OCSP signing, and valid."""
+    """RFC 6960, 4.2.2.2: certificates for OCSP signing, valid, and signed by the authority that was asked about."""
     for der in response.certificates[:MOST_DELEGATES]:
         with suppress(ValueError):
             certificate = parse_certificate(der)

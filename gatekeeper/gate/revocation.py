@@ -1,8 +1,8 @@
-"""Is a certificate revoked? CRLs (RFC 5280, 5), as sets of serials, and answers that expire.
+"""Is a certificate revoked? CRLs (RFC 5280, 5), as sets of serials, and statuses that expire.
 
-An answer is never a bool: if unknown, it is `Standing.UNKNOWN`, and the configuration decides. A list that
-speaks of some certificates only (its issuing distribution point says which) makes no other one good, but whoever is on
-any list of an issuer is revoked. A delta adds to the lists of its issuer, and takes back from those that it builds on.
+A status is never a bool: it may be `Standing.UNKNOWN`, and the configuration decides what follows. A list that covers
+only some certificates (its issuing distribution point says which) makes no other certificate good, but a certificate on
+any list of its issuer is revoked. A delta adds to the lists of its issuer, and removes entries from its base.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,9 +37,8 @@ from gatekeeper.x509.extensions import CRL_SIGN, bits, read
 from gatekeeper.x509.names import canonical, rfc2253
 from gatekeeper.x509.signatures import broken_digest, has_signed
 
-# Days before an end on which it is said again.
+# How many days before an end the warning about it is repeated.
 _STAGES = (30, 7, 1)
-"""Seconds before nextUpdate from which on an operator is warned."""
 
 
 class Standing(Enum):
@@ -54,8 +53,8 @@ class Standing(Enum):
 class RevocationStatus:
     """A certificate's revocation status, valid while the time (seconds since the epoch) is before ``until``.
 
-    ``detail`` is a sentence for the visitor where it is unknown; ``stale`` tells that a list has the answer "not
-    named", but is past its nextUpdate or before its thisUpdate.
+    ``detail`` is a sentence for the visitor if it is unknown; ``stale``: a list that covers the certificate does not
+    name it, but is past its nextUpdate or before its thisUpdate.
     """
 
     standing: Standing
@@ -66,7 +65,7 @@ class RevocationStatus:
 
 Issuer = tuple[str, str]
 """Who signs lists and certificates: the name (RFC 2253) and the SHA-256 of the public key. A renewed authority with the
-same key is the same issuer, another key under the same name is not."""
+same key is the same issuer; another key under the same name is not."""
 
 
 def issuer_of(authority: Certificate) -> Issuer:
@@ -78,10 +77,10 @@ def issuer_of(authority: Certificate) -> Issuer:
 class RevocationList:
     """One CRL whose signature was checked. Times are seconds since the epoch.
 
-    ``scope`` is of which certificates it speaks. ``number`` is its CRLNumber; a delta has a ``base``, the number of the
-    oldest list that it may be added to, and ``removed`` are the serials that it takes from that.
+    ``scope`` says which certificates it covers. ``number`` is its CRLNumber. A delta has a ``base``, the number of the
+    oldest list that it may be added to; ``removed`` are the serials that it removes from that.
 
-    A set of numbers: a million serials of 128 bits take 80 MB, and looking one up takes 0.05 µs.
+    ``serials`` is a set of numbers: a million serials of 128 bits take 80 MB, and a lookup takes 0.05 µs.
     """
 
     issuer: Issuer
@@ -94,17 +93,17 @@ class RevocationList:
     removed: frozenset[int] = frozenset()
 
     def fresh(self, now: float) -> bool:
-        """Whether it speaks for this moment."""
+        """Whether it is current."""
         return self.this_update <= now < self.next_update
 
-    def speaks_of(self, certificate: Certificate) -> bool:
-        """RFC 5280, 6.3.3 (b) (2): whether a certificate that it does not name is thereby not revoked."""
+    def covers(self, certificate: Certificate) -> bool:
+        """RFC 5280, 6.3.3 (b) (2): whether it would name the certificate if that were revoked."""
         scope = self.scope
         kind = scope.authorities if certificate.is_authority else scope.users
         return kind and self.base is None and (scope.points is None or not scope.points.isdisjoint(certificate.points))
 
     def adds_to(self, one: "RevocationList") -> bool:
-        """RFC 5280, 5.2.4: whether this is a delta that may be put together with a complete list."""
+        """RFC 5280, 5.2.4: whether this is a delta that may be combined with a complete list."""
         if self.base is None or one.base is not None or self.number is None or one.number is None:
             return False
         return self.base <= one.number < self.number and self.scope == one.scope
@@ -112,13 +111,13 @@ class RevocationList:
 
 @dataclass(frozen=True, slots=True)
 class Revocations:
-    """Every list that was loaded, by its issuer."""
+    """All lists that were loaded, by issuer."""
 
     lists: Mapping[Issuer, tuple[RevocationList, ...]]
 
     @classmethod
     def of(cls, lists: Iterable[RevocationList]) -> "Revocations":
-        """Several lists of one issuer count together: who is on any of them is revoked."""
+        """Group lists by issuer. A certificate on any list of its issuer is revoked."""
         found: dict[Issuer, tuple[RevocationList, ...]] = {}
         for one in lists:
             found[one.issuer] = (*found.get(one.issuer, ()), one)
@@ -126,11 +125,11 @@ class Revocations:
 
     @property
     def every(self) -> list[RevocationList]:
-        """The lists, in the order in which they were loaded, issuer by issuer."""
+        """All lists, grouped by issuer, in the order in which they were loaded."""
         return [one for lists in self.lists.values() for one in lists]
 
-    def answer(self, certificate: Certificate, issuer: Certificate, now: float) -> RevocationStatus:
-        """The standing of a certificate that ``issuer`` signed. Revoked stays revoked, on a stale list too."""
+    def status(self, certificate: Certificate, issuer: Certificate, now: float) -> RevocationStatus:
+        """The status of a certificate that ``issuer`` signed. A revoked one stays revoked when the list is stale."""
         lists = self.lists.get(issuer_of(issuer), ())
         if not lists:
             return RevocationStatus(
@@ -139,21 +138,21 @@ class Revocations:
         serial, end = int(certificate.serial, 16), inf
         for one in lists:
             if serial in one.serials:
-                until = _taken_back(serial, one, lists, now)
+                until = _removed_until(serial, one, lists, now)
                 if until is None:
                     return RevocationStatus(Standing.REVOKED)
                 end = min(end, until)
-        return _unnamed([one for one in lists if one.speaks_of(certificate)], now, end)
+        return _status_of_unlisted([one for one in lists if one.covers(certificate)], now, end)
 
 
-def _taken_back(serial: int, one: RevocationList, lists: Iterable[RevocationList], now: float) -> float | None:
-    """Until when a delta says that a serial on this list is revoked no longer, None if none does (RFC 5280, 5.3.1)."""
+def _removed_until(serial: int, one: RevocationList, lists: Iterable[RevocationList], now: float) -> float | None:
+    """Until when a delta removes a serial from this list; None if no delta does (removeFromCRL, RFC 5280, 5.3.1)."""
     found = [each.next_update for each in lists if serial in each.removed and each.fresh(now) and each.adds_to(one)]
     return max(found, default=None)
 
 
-def _unnamed(lists: list[RevocationList], now: float, end: float) -> RevocationStatus:
-    """What it means that none of the lists that speak of a certificate names it."""
+def _status_of_unlisted(lists: list[RevocationList], now: float, end: float) -> RevocationStatus:
+    """The status of a certificate that none of the ``lists`` names, which are those that cover it."""
     if not lists:
         return RevocationStatus(
             Standing.UNKNOWN, detail="No revocation list speaks of such certificates of its authority"
@@ -162,10 +161,10 @@ def _unnamed(lists: list[RevocationList], now: float, end: float) -> RevocationS
     if not fresh:
         early = all(now < one.this_update for one in lists)
         why = "is not valid yet; check the gate's clock" if early else "has not been renewed in time"
-        return RevocationStatus(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=_covers(lists))
-    if not _covers(fresh):
+        return RevocationStatus(Standing.UNKNOWN, detail=f"The revocation list {why}", stale=_cover_all_reasons(lists))
+    if not _cover_all_reasons(fresh):
         return RevocationStatus(
-            Standing.UNKNOWN, detail="The revocation lists are for some reasons only", stale=_covers(lists)
+            Standing.UNKNOWN, detail="The revocation lists are for some reasons only", stale=_cover_all_reasons(lists)
         )
     whole = [one.next_update for one in fresh if one.scope.reasons == ALL_REASONS]
     return RevocationStatus(
@@ -173,16 +172,16 @@ def _unnamed(lists: list[RevocationList], now: float, end: float) -> RevocationS
     )
 
 
-def _covers(lists: list[RevocationList]) -> bool:
-    """Whether the lists together are for every reason to revoke (RFC 5280, 6.3.3, the end)."""
+def _cover_all_reasons(lists: list[RevocationList]) -> bool:
+    """Whether the lists together cover every reason for a revocation (RFC 5280, 6.3.3, the end)."""
     return frozenset().union(*(one.scope.reasons for one in lists)) >= ALL_REASONS
 
 
 def replay(new: Iterable[RevocationList], old: Iterable[RevocationList]) -> str:
-    """Why fetched lists must not take the place of those before them, as a sentence; "" where they may.
+    """Why fetched lists must not replace the previous ones, as a sentence; "" if they may.
 
-    Whoever stands between could otherwise send a list from before a revocation, which is as well signed (RFC 5280,
-    5.2.3: the number rises with each list; 5.1.2.4: so does thisUpdate).
+    An attacker on the network could otherwise send a list from before a revocation, which has a valid signature too
+    (RFC 5280, 5.2.3: the number increases with each list; 5.1.2.4: so does thisUpdate).
     """
     new = tuple(new)
     for one in old:
@@ -206,9 +205,9 @@ def _is_older(new: RevocationList, old: RevocationList) -> bool:
 def alarms(
     revocations: Revocations, authorities: Iterable[Certificate], now: float, *, stale_counts: bool = False
 ) -> Iterator[str]:
-    """What an operator must look at: lists that end soon or have ended, and authorities without one; sentences.
+    """Sentences about lists that end soon or have ended, and about authorities without a list.
 
-    Each names the consequence and the remedy. ``stale_counts`` is the policy's: an old list then locks nobody out.
+    Each names the consequence and the remedy. ``stale_counts`` is the policy's: then an old list locks nobody out.
     """
     nobody = "nobody with a certificate from it is let in"
     then = "a revocation made after that is not known here" if stale_counts else nobody
@@ -224,10 +223,10 @@ def alarms(
 
 
 def urgency(begins: float, ends: float, now: float) -> str:
-    """How near an end is, in words that change when it is time to say so again; "" as long as there is time.
+    """How near an end is, in words that change whenever the warning has to be repeated; "" while there is time.
 
-    Said 30, 7 and 1 days before, or from the last quarter on of what is shorter (a timer should have renewed that by
-    then), and anew in each hour after. Times are seconds since the epoch.
+    The warning comes 30, 7 and 1 days before the end, but only in the last quarter of a shorter life (a timer should
+    have renewed it by then), and every hour after the end. Times are seconds since the epoch.
     """
     day = f"{datetime.fromtimestamp(ends, UTC):%Y-%m-%d %H:%M} UTC"
     if now >= ends:
@@ -250,10 +249,10 @@ _UNDERSTOOD = frozenset((CRL_NUMBER, DELTA_CRL_INDICATOR, ISSUING_DISTRIBUTION_P
 
 
 def read_lists(content: bytes, authorities: Iterable[Certificate]) -> list[RevocationList]:
-    """The lists in a file, PEM (one or several) or DER; ValueError with what is wrong if one cannot be relied on.
+    """The lists in a file, PEM (one or several) or DER; ValueError with the reason if one is not acceptable.
 
-    Each must be signed by one of the ``authorities``, with a hash that is not broken, and say when the next one comes.
-    A list past its nextUpdate is read like any other.
+    Each must be signed by one of the ``authorities``, with a hash that is not broken, and have a nextUpdate. Not
+    checked: whether that has passed.
     """
     authorities = tuple(authorities)
     if b"-----BEGIN" not in content:
@@ -286,7 +285,7 @@ def _read(der: bytes, authorities: tuple[Certificate, ...]) -> RevocationList:
             raise ValueError("is a delta CRL without the number of its base or its own")
     if crl.next_update is None:
         raise ValueError(f"the CRL of {name} does not say when the next one comes (nextUpdate)")
-    # removeFromCRL means something in a delta only; in a complete list the entry says nothing, as OpenSSL reads it.
+    # removeFromCRL has a meaning in deltas only; OpenSSL ignores such an entry in a complete list too.
     removed = crl.removed if base is not None else frozenset()
     return RevocationList(
         issuer_of(signer), crl.this_update, crl.next_update, crl.revoked, scope, number, base, removed
@@ -312,7 +311,7 @@ def _scope(crl: RawList) -> Scope:
 def _signer(crl: RawList, name: str, authorities: tuple[Certificate, ...]) -> Certificate:
     """RFC 5280, 6.3.3 (f), (g): the authority whose key verifies the list, and that may sign lists.
 
-    Names are compared as RFC 5280, 7.1, wants it.
+    Names are compared by the rules of RFC 5280, 7.1.
     """
     issuer = canonical(crl.issuer)
     parsed = [(one, parse_certificate(one.der)) for one in authorities]

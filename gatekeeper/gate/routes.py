@@ -1,7 +1,7 @@
 """Routes: which requests go where, and who may send them.
 
-Compiled once, so that a thousand routes cost a request no more than a few: exact paths and prefixes are looked up in
-dictionaries, and what was found for a method, host and target is cached.
+They are compiled once, so that a thousand routes cost a request no more than a few: exact paths and prefixes are looked
+up in dictionaries, and the result for a method, host and target is cached.
 """
 
 from bisect import bisect_right
@@ -17,16 +17,16 @@ from gatekeeper.gate.rules import Rule, compile_rule
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.settings.access import RouteSettings
 
-# What was found is kept for so many different requests. An entry is about as large as its target: 0.2 MiB in all with
-# those of browsers, 8 MiB if somebody who was let in fills it on purpose.
+# How many results are cached. An entry is about as large as its target: 0.2 MiB in all with those of browsers, 8 MiB if
+# an admitted visitor fills the cache on purpose.
 CACHED_REQUESTS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Route:
-    """One ``[[routes]]`` table. ``text`` says which it is, for people; ``methods`` is empty where all are taken, and
-    ``hosts`` where every one is. ``response`` are names and values of ``routes.response.headers``,
-    ``networks`` those of ``routes.allow_from``; ``prefix`` is what ``routes.strip_prefix`` takes from the path.
+    """One ``[[routes]]`` table. ``text`` names it in messages. An empty ``methods`` matches every method, an empty
+    ``hosts`` every host. ``response`` are names and values of ``routes.response.headers``, ``networks`` those of
+    ``routes.allow_from``; ``prefix`` is what ``routes.strip_prefix`` removes from the path.
     """
 
     text: str
@@ -44,25 +44,25 @@ class Route:
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def takes(self, method: bytes) -> bool:
-        """Whether the route is for this method."""
+        """Whether the route matches this method."""
         return not self.methods or method in self.methods
 
     def takes_preflight(self, origin: bytes) -> bool:
-        """Whether a CORS preflight from this origin may pass without a certificate; no set is every origin."""
+        """Whether a CORS preflight from this origin may pass without a certificate; if ``origins`` is None, any may."""
         return self.origins is None or origin in self.origins
 
     def denies(self, identity: Identity) -> Rule | None:
-        """The first rule under ``deny`` that fits."""
+        """The first rule under ``deny`` that matches."""
         return next((rule for rule in self.deny if rule.fits(identity)), None)
 
     def allows(self, identity: Identity) -> Rule | None:
-        """The first rule under ``allow`` that fits; None also where there is none at all, which allows everybody."""
+        """The first rule under ``allow`` that matches; also None if there are no rules, which allows everybody."""
         return next((rule for rule in self.allow if rule.vouches_for(identity)), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StaticDocument:
-    """A document that the gate itself serves to everyone, at this path."""
+    """A document that the gate itself serves to everybody, at this path."""
 
     path: bytes
 
@@ -77,7 +77,7 @@ class NoRoute:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocalRoute:
-    """A local request, below the gate's own path. Nothing below it ever reaches an upstream.
+    """A request for one of the gate's own pages. Nothing below their path ever reaches an upstream.
 
     ``everybody`` is false if only admitted visitors may use it.
     """
@@ -98,20 +98,19 @@ UNKNOWN = NoRoute(404, "There is nothing here.")
 AMBIGUOUS = NoRoute(400, "The path or the method is ambiguous.")
 MAINTENANCE = NoRoute(503, "The site is closed for maintenance.")
 NO_HOST = NoRoute(400, "The Host header contains no name or address.")
-# Where no routes are written.
+# The only route of a configuration without [[routes]].
 EVERYTHING = Route("every request", "default")
 
 
 class Routes:
-    """All routes of a configuration. ``everywhere`` is set where each request goes the same way, so none needs be
-    looked at.
+    """All routes of a configuration. ``everywhere`` is the route of every request, if they all have the same.
 
-    ``ask_addresses`` tells whether any route has ``allow_from``, ``opens_anything`` whether anything is open to
-    visitors who are not admitted.
+    ``ask_addresses``: whether any route has ``allow_from``. ``opens_anything``: whether anything is open to visitors
+    who are not admitted. ``stripped`` are the headers by which a client could make some apps see another path or method
+    than the routes did. ``all`` are the routes in the order of the file.
 
-    ``documents`` are the paths at which the gate itself serves a document to everyone. ``local`` tells that
-    everything below `LOCAL_PREFIX` is the gate's as well. ``stripped`` are the header names by which some apps let a
-    client say that it asks for something else than it does. ``all`` are the routes in the order of the file.
+    ``documents`` are the paths at which the gate itself serves a document to everybody. ``local``: whether the gate
+    also serves everything below `LOCAL_PREFIX`.
     """
 
     def __init__(
@@ -133,27 +132,30 @@ class Routes:
         self._everything = None if routes else EVERYTHING
         self.ask_addresses = any(route.networks for route in routes)
         self.opens_anything = bool(self._documents or local or any(map(_opens_anything, routes)))
-        self.find: Callable[[bytes, bytes, bytes], RouteMatch] = lru_cache(CACHED_REQUESTS)(self.look)
-        """What `look` says, cached. For visitors who were let in; others could wash the memory out."""
+        self.cached_match: Callable[[bytes, bytes, bytes], RouteMatch] = lru_cache(CACHED_REQUESTS)(self.match)
+        """`match`, cached. For admitted visitors only, since strangers could push everybody else's results out."""
 
-    def doubts(
+    def rule_warnings(
         self, authorities: Sequence[Certificate], hosts: Sequence[tuple[Set[str], Sequence[Certificate]]] = ()
     ) -> Iterator[str]:
-        """What is doubtful about the rules under ``allow`` where these are trusted: a sentence for each. ``hosts`` are
-        those with authorities of their own.
+        """A sentence for each doubtful rule under ``allow``, given the trusted ``authorities``. ``hosts`` are the host
+        names with authorities of their own.
 
-        Names and serials are unique only within an issuer: where several are trusted, each can make such a certificate.
+        Names and serials are unique only within an issuer. Of several trusted issuers, any one can issue a certificate
+        with a given name.
         """
         own = {name for names, _ in hosts for name in names}
-        yield from _doubts((one for one in self.all if not one.hosts or not own.issuperset(one.hosts)), authorities)
+        yield from _rule_warnings(
+            (one for one in self.all if not one.hosts or not own.issuperset(one.hosts)), authorities
+        )
         for names, some in hosts:
-            yield from _doubts((one for one in self.all if not names.isdisjoint(one.hosts)), some)
+            yield from _rule_warnings((one for one in self.all if not names.isdisjoint(one.hosts)), some)
 
-    def passages(self) -> Iterator[str]:
-        """Routes whose ``strip_prefix`` leads to paths of the same app that another route guards: a sentence for each.
+    def prefix_warnings(self) -> Iterator[str]:
+        """A sentence for each route whose ``strip_prefix`` leads to paths of the same app that another route guards.
 
-        A request is judged by the path that the visitor sends: what ``/admin/*`` asks of them is not asked of
-        ``/a/admin/``, which the app gets as ``/admin/``.
+        A request is judged by the path that the visitor sends: the rules for ``/admin/*`` are not applied to
+        ``/a/admin/``, which the app receives as ``/admin/``.
         """
         guarded = [one for one in self.all if one.path != "/*" and (one.allow or one.deny or one.networks)]
         for route in (one for one in self.all if one.prefix):
@@ -161,8 +163,8 @@ class Routes:
             if past is not None:
                 yield f"{route.text} strips its prefix: what {past.text} asks is not asked of the same path below it"
 
-    def look(self, method: bytes, host: bytes, target: bytes) -> RouteMatch:
-        """Where a request goes, by its method, Host header and target (in origin-form, or ``*``)."""
+    def match(self, method: bytes, host: bytes, target: bytes) -> RouteMatch:
+        """The route for a request with this method, Host header and target (in origin-form, or ``*``)."""
         path = target.partition(b"?")[0]
         document = self._documents.get(path)
         if document is not None and method in (b"GET", b"HEAD"):
@@ -188,17 +190,17 @@ def _opens_anything(route: Route) -> bool:
     return route.public or route.origins is None or bool(route.origins)
 
 
-def _doubts(routes: Iterable[Route], authorities: Sequence[Certificate]) -> Iterator[str]:
+def _rule_warnings(routes: Iterable[Route], authorities: Sequence[Certificate]) -> Iterator[str]:
     keys = {(name, one.spki_sha256) for one in authorities for name in one.common_names}
     known = Counter(name for name, _ in keys)
     for route in routes if len(authorities) > 1 else ():
         for rule in route.allow:
-            doubt = None if rule.pinned else _doubt(rule.issuer, known)
-            if doubt is not None:
-                yield f"{route.text}, {rule.text} {doubt}"
+            warning = None if rule.pinned else _issuer_warning(rule.issuer, known)
+            if warning is not None:
+                yield f"{route.text}, {rule.text} {warning}"
 
 
-def _doubt(issuer: str | None, known: Mapping[str, int]) -> str | None:
+def _issuer_warning(issuer: str | None, known: Mapping[str, int]) -> str | None:
     if issuer is None:
         return "names no issuer, so any of the trusted authorities can make a certificate that fits"
     match known.get(issuer, 0):
@@ -217,7 +219,7 @@ _OTHER_METHOD = frozenset({b"x-http-method", b"x-http-method-override", b"x-meth
 
 
 def _hiding(settings: Sequence[RouteSettings], *, local: bool) -> frozenset[bytes]:
-    """The headers by which a rule for a path or a method could be talked around, where there is such a rule."""
+    """The headers by which a client could evade a rule for a path or a method, if there is such a rule."""
     paths = _OTHER_PATH if local or any(one.path != "/*" for one in settings) else frozenset[bytes]()
     return paths | (_OTHER_METHOD if any(one.methods for one in settings) else frozenset[bytes]())
 
@@ -226,7 +228,7 @@ Entries = list[tuple[int, Route]]
 
 
 class _Table:
-    """The routes of one host. ``paths`` are all of theirs in lower case, sorted, but for ``/*``."""
+    """The routes of one host. ``paths`` are their paths in lower case, sorted, except ``/*``."""
 
     def __init__(self) -> None:
         self._exact: dict[bytes, Entries] = defaultdict(list)
@@ -237,10 +239,10 @@ class _Table:
         self.paths: list[bytes] = []
 
     def add(self, path: bytes, index: int, route: Route) -> None:
-        """Add a route. Those of smaller index must be there before.
+        """Add a route. Routes with a smaller index must have been added before.
 
-        A slash at the end makes no difference, except on public routes, which are taken by the letter: what
-        they open must not be more than what is written.
+        A slash at the end makes no difference, except for public routes, which match literally: they must not open more
+        than what is written.
         """
         stem = path.removesuffix(b"*")
         bare = stem.rstrip(b"/")
@@ -255,20 +257,20 @@ class _Table:
             self._exact[one].append((index, route))
             self._exact_lower[one.lower()].append((index, route))
         if path != b"/*":
-            # The NUL keeps an exact path behind every beginning of it, the whole of it included.
+            # The NUL sorts an exact path after every prefix of it, itself included.
             self.paths.append(bare.lower() + (b"/" if stem != path else b"/\0"))
 
     def finish(self) -> None:
-        """No more routes."""
+        """Call after the last route was added."""
         self.paths.sort()
 
     def may_lead_below(self, beginning: bytes) -> bool:
-        """Whether the rest of a path that begins so decides which route takes it."""
+        """Whether it depends on the rest of a path with this beginning which route matches it."""
         at = bisect_right(self.paths, beginning)
         return at < len(self.paths) and self.paths[at].startswith(beginning)
 
     def candidates(self, path: bytes, *, lower: bool) -> Iterator[Entries]:
-        """The routes for a path, as lists in the order of the file. ``*`` is no path, and only ``/*`` takes it."""
+        """The routes for a path, as lists in the order of the file. ``*`` is not a path; only ``/*`` matches it."""
         exact, below = (self._exact_lower, self._below_lower) if lower else (self._exact, self._below)
         if path == b"*":
             path = b"/"
@@ -284,7 +286,7 @@ class _Table:
 
 
 def _local_route(path: bytes) -> RouteMatch | None:
-    """What the gate itself says to a path that is below `LOCAL_PREFIX` in any reading; None if it is in none."""
+    """The match for a path that is below `LOCAL_PREFIX` in some reading; None if it is not in any."""
     if path.startswith(EST):
         return _est_route(path)
     length = sure_length(path)
@@ -302,9 +304,9 @@ def _local_route(path: bytes) -> RouteMatch | None:
 
 
 def _est_route(path: bytes) -> RouteMatch:
-    """By the letter: no other spelling reaches anything of the gate's, and an app there gets nothing either.
+    """Paths of EST match literally. Other spellings reach neither the gate's own resources nor an app.
 
-    RFC 7030, 4.1.1: anyone may ask for the authorities' certificates, and needs no certificate for it.
+    RFC 7030, 4.1.1: anyone may ask for the authorities' certificates, without a certificate.
     """
     if path == EST_AUTHORITIES:
         return LOCAL
@@ -312,7 +314,7 @@ def _est_route(path: bytes) -> RouteMatch:
 
 
 def _is_sure(tables: list[_Table], path: bytes) -> bool:
-    """Whether every reading of the path leads to the same route."""
+    """Whether every reading of the path matches the same route."""
     length = sure_length(path)
     if length == len(path):
         return True
@@ -331,7 +333,7 @@ def _first(tables: list[_Table], method: bytes, path: bytes, *, lower: bool) -> 
 
 
 def compile_route(settings: RouteSettings, text: str) -> Route:
-    """A route without its place among the others. Whoever may GET may HEAD (RFC 9110, 9.3.2)."""
+    """Compile one route. A route for GET also matches HEAD (RFC 9110, 9.3.2)."""
     methods = {method.encode("ascii") for method in settings.methods}
     preflight = settings.cors_preflight
     return Route(

@@ -1,12 +1,11 @@
 """Rules: what a certificate must contain.
 
-Attributes are compared whole and as they were parsed; nothing is searched for in a distinguished name's text. Where a
-certificate repeats an attribute, one that fits suffices. Letters count as they are, but for host names and the domain
-of an e-mail address, whose case means nothing (RFC 5280, 7.2 and 7.5).
+Attributes are compared whole, as they were parsed; a rule never searches the text of a distinguished name. If a
+certificate repeats an attribute, one match is enough. Comparison is case-sensitive, except for host names and the
+domain of an e-mail address (RFC 5280, 7.2 and 7.5).
 
-``*`` has a meaning in three places and no other: ``*@example.com`` is any address (or user principal name)
-there, ``*.example.com`` is any host name with one label more,
-``spiffe://example.com/*`` is any URI that goes on behind the slash.
+``*`` has a meaning in three places only: ``*@example.com`` matches any address (or user principal name) there,
+``*.example.com`` any host name with one more label, ``spiffe://example.com/*`` any URI that continues after the slash.
 """
 
 from collections.abc import Callable, Collection
@@ -23,8 +22,8 @@ Fits = Callable[[Certificate], bool]
 class Rule:
     """A table of ``allow`` or ``deny``: every key in it must match. ``text`` is the table as TOML would write it.
 
-    ``issuer`` is the authority that it names, ``issuer_sha256`` its fingerprint; None if none. ``pinned`` tells that it
-    names one certificate, key or authority's certificate.
+    ``issuer`` is the common name that the issuer must have, ``issuer_sha256`` the fingerprint of its certificate; None
+    if the rule does not say. ``pinned``: whether the rule names one certificate, key or authority's certificate.
     """
 
     text: str
@@ -34,15 +33,13 @@ class Rule:
     issuer_sha256: str | None = None
 
     def fits(self, identity: Identity) -> bool:
-        """Whether the certificate says all of it. Whether the issuer that it names is the one that was meant is not
-        asked here.
-        """
+        """Whether the certificate matches. Not checked: whether another authority may have taken the issuer's name."""
         by = self.issuer_sha256 is None or self.issuer_sha256 == identity.issuer_sha256
         return by and all(condition(identity.certificate) for condition in self.conditions)
 
     def vouches_for(self, identity: Identity) -> bool:
-        """Whether it fits, and an issuer that it names is the one that was meant: whoever has an authority that is
-        trusted can put another below it, and call that as they like.
+        """Whether the certificate matches, and nobody else could have signed under the name of the rule's issuer:
+        whoever holds the key of a trusted authority can create another one below it, with any name.
         """
         return self.fits(identity) and (self.issuer is None or identity.issuer_is_known)
 
@@ -51,7 +48,7 @@ def compile_rule(settings: RuleSettings, where: str) -> Rule:
     """The rule of one table; ``where`` says which it is, for people: ``allow[0]``."""
     written = {name: value for name in _KEYS if (value := getattr(settings, name)) is not None}
     if not written:
-        raise ValueError("a rule without a condition would fit everybody")
+        raise ValueError("a rule without a condition would match everybody")
     pairs = ", ".join(f'{name} = "{value}"' for name, value in written.items())
     return Rule(
         text=f"{where}: {pairs}",
@@ -62,15 +59,15 @@ def compile_rule(settings: RuleSettings, where: str) -> Rule:
     )
 
 
-def _address(wanted: str, said: Callable[[Certificate], tuple[str, ...]]) -> Fits:
+def _address(wanted: str, values: Callable[[Certificate], tuple[str, ...]]) -> Fits:
     local, domain = _mailbox(wanted)
     if local == "*":
-        return lambda certificate: any(mine and at == domain for mine, at in map(_mailbox, said(certificate)))
-    return lambda certificate: (local, domain) in map(_mailbox, said(certificate))
+        return lambda certificate: any(mine and at == domain for mine, at in map(_mailbox, values(certificate)))
+    return lambda certificate: (local, domain) in map(_mailbox, values(certificate))
 
 
 def _mailbox(address: str) -> tuple[str, str]:
-    """Local part and domain. With a second ``@``, readers disagree on where the domain begins: then there is none."""
+    """Local part and domain. With a second ``@``, programs disagree on where the domain begins: then there is none."""
     local, _, domain = address.partition("@")
     return (local, _lower(domain)) if "@" not in domain else (address, "")
 
@@ -86,7 +83,7 @@ def _dns(wanted: str) -> Fits:
 
 
 def _lower(name: str) -> str:
-    """In lower case if it is ASCII; beyond, letters turn into others (the Kelvin sign K into k)."""
+    """In lower case if it is ASCII; beyond ASCII, letters would turn into others (the Kelvin sign K into k)."""
     return name.lower() if name.isascii() else name
 
 
@@ -98,30 +95,30 @@ def _uri(wanted: str) -> Fits:
 
 
 def _among(values: Callable[[Certificate], Collection[str]]) -> Callable[[str], Fits]:
-    """What is wanted is one of ``values``."""
+    """A condition that the wanted value is one of ``values``."""
 
-    def wanting(wanted: str) -> Fits:
+    def condition(wanted: str) -> Fits:
         return lambda certificate: wanted in values(certificate)
 
-    return wanting
+    return condition
 
 
 def _equal(value: Callable[[Certificate], str]) -> Callable[[str], Fits]:
-    """What is wanted is ``value``."""
+    """A condition that the wanted value is ``value``."""
 
-    def wanting(wanted: str) -> Fits:
+    def condition(wanted: str) -> Fits:
         return lambda certificate: wanted == value(certificate)
 
-    return wanting
+    return condition
 
 
 def _mailbox_in(values: Callable[[Certificate], tuple[str, ...]]) -> Callable[[str], Fits]:
-    """What is wanted is a mailbox among ``values``."""
+    """A condition that the wanted mailbox is one of ``values``."""
 
-    def wanting(wanted: str) -> Fits:
+    def condition(wanted: str) -> Fits:
         return _address(wanted, values)
 
-    return wanting
+    return condition
 
 
 _CONDITIONS: dict[str, Callable[[str], Fits]] = {

@@ -1,4 +1,4 @@
-"""Routes of hosts whose visitors are never asked for a certificate (``server.certificates`` with ``ask = false``)."""
+"""Routes of hosts that never ask visitors for a certificate (``server.certificates`` with ``ask = false``)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -8,10 +8,10 @@ from gatekeeper.settings.access import RouteSettings
 def closed_routes(
     routes: Sequence[RouteSettings], asks: Callable[[str], bool], unasked: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
-    """Which routes of such hosts are not public, so that nobody could ever use them: the key of each, and a sentence.
+    """Routes of such hosts that are not public, so that nobody could ever use them: the key of each, and a sentence.
 
-    ``asks`` tells whether visitors of a host are asked, ``unasked`` are the names of certificates for which they are
-    not. Of a wildcard, only the hosts that routes name are looked at.
+    ``asks`` tells whether a host asks its visitors, ``unasked`` are the names in the certificates with ``ask = false``.
+    For a wildcard, only the hosts that routes name are checked.
     """
     names = list(unasked)
     if not names:

@@ -32,7 +32,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VerifyError:
-    """One error that OpenSSL found: its X509_V_ERR number, the depth (0 is the visitor's own), OpenSSL's text."""
+    """One error that OpenSSL found: its X509_V_ERR number, the depth (0 is the visitor's certificate), its text."""
 
     code: int
     depth: int
@@ -41,13 +41,12 @@ class VerifyError:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What TLS learned of the other side, once per connection.
+    """What TLS learned about the other side of a connection.
 
-    ``leaf`` is the DER certificate it sent and proved to hold the key of, None if it sent none. ``sent`` are the
-    further certificates that came along, ``verified`` is the path OpenSSL built from the leaf to a trusted CA,
-    both as DER and both without the leaf. ``errors`` is everything OpenSSL found wrong on the way; an empty one
-    together with a leaf means that OpenSSL vouches for chain, purpose and, for the moment of the handshake,
-    dates.
+    ``leaf`` is the certificate that it sent and holds the key of, None if it sent none. ``sent`` are the other
+    certificates that it sent, ``verified`` is the path that OpenSSL built from the leaf to a trusted CA; all of them
+    are DER, both without the leaf. ``errors`` are all errors that OpenSSL found. If there are none, and there is a
+    leaf, then OpenSSL vouches for chain and purpose, and for the dates at the moment of the handshake.
     """
 
     leaf: bytes | None = None
@@ -59,7 +58,7 @@ class Peer:
     def path(self, read: Callable[[bytes], Certificate]) -> list[Certificate]:
         """``leaf`` and ``verified``, each read once; ValueError if one of them cannot be.
 
-        They are kept here, so that a stranger's certificate is in memory for as long as the connection, and no longer.
+        They are kept here, so that a stranger's certificate is in memory only as long as the connection.
         """
         if not self._path and self.leaf is not None:
             self._path.extend([read(self.leaf), *map(read, self.verified)])
@@ -67,14 +66,14 @@ class Peer:
 
 
 NO_PEER = Peer()
-"""Nothing is known of the other side, or it has no certificate."""
+"""Of a connection whose peer sent no certificate, or is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An admitted visitor: its certificate, and the chain it sent along (DER, leaf excluded).
+    """An admitted visitor: its certificate, and the chain that it sent with it (DER, without the leaf).
 
-    ``issuer_is_known`` tells that nobody else could have signed under the issuer's name: it is one of the trusted
+    ``issuer_is_known``: nobody else could have signed under the issuer's name, because the issuer is one of the trusted
     authorities itself, or there is only one. ``issuer_sha256`` is the fingerprint of the issuer's certificate.
     """
 
@@ -86,7 +85,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Admit as ``identity`` while the time (seconds since the epoch) is before ``until``; then judge again."""
+    """Admit as ``identity`` until ``until`` (seconds since the epoch); then judge again."""
 
     identity: Identity
     until: float
@@ -94,11 +93,11 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Refuse. ``detail`` is a sentence for the visitor, ``certificate`` what was presented, None if it could not be
-    parsed or is a stranger's and larger than `STRANGERS_BYTES`.
+    """Refuse. ``detail`` is a sentence for the visitor. ``certificate`` is the one that was presented; None if it could
+    not be parsed, or is a stranger's and larger than `STRANGERS_BYTES`.
 
-    ``pending`` tells that an OCSP responder is to be asked, and that the verdict may then be another. ``stale``: a
-    revocation list has ended, which only the administrator can mend.
+    ``pending``: an OCSP responder has to be asked, and the verdict may change with its response. ``stale``: a
+    revocation list has ended, which only the administrator can fix.
     """
 
     reason: Reason
@@ -111,14 +110,14 @@ class Refuse:
 Verdict = Admit | Refuse
 
 STRANGERS_BYTES = 2048
-"""The largest certificate that is read though no trusted authority vouches for it: whoever made it chose its contents.
-What is read takes up to twenty times the bytes for as long as the connection, and 24 KiB take up to 38 ms to read. A
-client certificate with an RSA key of 4,096 bits, signed with another, is 1.7 KiB."""
+"""The largest certificate that is parsed without a trusted authority vouching for it: its maker chose its contents.
+Once parsed, it takes up to twenty times its size in memory, as long as the connection lasts, and parsing 24 KiB
+takes up to 38 ms. A client certificate with an RSA key of 4,096 bits, signed with another, is 1.7 KiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class OCSPPolicy:
-    """Which responder to ask (None: the one the certificate names), and whether a missing response counts as good."""
+    """Which responder to ask (None: the one that the certificate names), and whether no response counts as good."""
 
     responder: str | None = None
     failure_counts: bool = False
@@ -128,9 +127,9 @@ class OCSPPolicy:
 class Policy:
     """The part of ``[client_auth]`` that judging needs.
 
-    ``revocations`` are the CRLs, None where none is configured. ``stale_counts`` (``crl_stale = "allow"``) takes the
-    word of a list past its nextUpdate; it never lets in who is on a list, or has no list at all. ``ocsp`` is how to
-    ask about each visitor, None where nobody is asked. ``authorities`` are those of ``client_auth.ca``.
+    ``revocations`` are the CRLs, None if none is configured. ``stale_counts`` (``crl_stale = "allow"``): a list counts
+    after its nextUpdate too; this never admits a certificate that is on a list, or whose issuer has no list. ``ocsp``
+    says how to ask about each visitor, None if OCSP is not used. ``authorities`` are those of ``client_auth.ca``.
     """
 
     require_common_name: bool = True
@@ -144,17 +143,21 @@ class Policy:
         self._known.update((one.der, one) for one in self.authorities)
 
     def read(self, der: bytes) -> Certificate:
-        """A certificate of a path: an authority's was read when it was loaded. ValueError as by `read_certificate`."""
+        """Parse a certificate of a path; authorities' certificates are parsed already. ValueError as by
+        `read_certificate`.
+        """
         return self._known.get(der) or read_certificate(der)
 
     def knows(self, issuer: Certificate) -> bool:
-        """Whether the name of an issuer on a verified path cannot be another's. An authority may have been renewed."""
+        """Whether nobody else can have the name of this issuer on a verified path. It is compared by name and key,
+        because an authority's certificate may have been renewed.
+        """
         return len(self.authorities) == 1 or any(
             (one.subject, one.spki_sha256) == (issuer.subject, issuer.spki_sha256) for one in self.authorities
         )
 
     def locked_out(self, now: float) -> list[str]:
-        """The authorities (RFC 2253) whose visitors are all refused at this moment, because their CRL is stale."""
+        """The authorities (RFC 2253) whose visitors are all refused at this moment because their CRL is stale."""
         if self.revocations is None or self.stale_counts:
             return []
         return [
@@ -167,54 +170,54 @@ class Policy:
 def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     """Decide about a peer at the moment ``now`` (seconds since the epoch).
 
-    Checks, in this order: a certificate came; it can be parsed; OpenSSL found nothing wrong with chain and purpose; the
-    dates of every certificate on the path; the revocation of its own; the name. Not checked here: whether the visitor
-    may have *this* request, which is the routes' business.
+    Checks, in this order: a certificate was sent; it can be parsed; OpenSSL found no error in chain and purpose; the
+    dates of every certificate on the path; the revocation status of the leaf; the name. Not checked here: whether the
+    visitor may make a particular request, which the routes decide.
     """
     if peer.leaf is None:
         return Refuse(Reason.NO_CERTIFICATE, "No client certificate was sent.")
     if peer.errors and len(peer.leaf) > STRANGERS_BYTES:
-        return _openssl_says(peer, None)
+        return _openssl_refusal(peer, None)
     try:
         path = peer.path(policy.read)
     except ValueError as error:
         return Refuse(Reason.INVALID_CERTIFICATE, f"{str(error)[:1].upper()}{str(error)[1:]}.")
     certificate = path[0]
-    refusal = _openssl_says(peer, certificate) if peer.errors else _dates_say(path, now)
+    refusal = _openssl_refusal(peer, certificate) if peer.errors else _date_refusal(path, now)
     if refusal is not None:
         return refusal
-    answer = _list_says(path, now, policy)
-    refusal = _ended_list_says(answer, certificate) or _name_says(certificate, policy)
+    status = _listed_status(path, now, policy)
+    refusal = _list_refusal(status, certificate) or _name_refusal(certificate, policy)
     if refusal is not None:
         return refusal
     issuer = path[min(1, len(path) - 1)]
     identity = Identity(certificate, peer.sent, policy.knows(issuer), issuer.sha256)
-    return Admit(identity, until=min(answer.until, *(one.not_after + 1 for one in path)))
+    return Admit(identity, until=min(status.until, *(one.not_after + 1 for one in path)))
 
 
-def confirm(verdict: Verdict, answer: RevocationStatus | None, policy: OCSPPolicy) -> Verdict:
-    """The verdict with an OCSP responder's answer, None if it has not been asked yet.
+def confirm(verdict: Verdict, status: RevocationStatus | None, policy: OCSPPolicy) -> Verdict:
+    """Combine a verdict with an OCSP responder's status, None if it has not been asked yet.
 
-    Only who is let in by everything else is asked about. "Unknown" as an answer lets nobody in, whatever the policy
-    says about no answer: the authority does not know its own certificate.
+    Only an admitted visitor is asked about. The status "unknown" is refused, whatever the policy says about a missing
+    response: the authority does not know its own certificate.
     """
     if isinstance(verdict, Refuse):
         return verdict
     certificate = verdict.identity.certificate
-    if answer is None:
+    if status is None:
         detail = "The OCSP responder has not said yet whether the certificate was revoked."
         return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate, pending=True)
-    if answer.stale and policy.failure_counts:
-        answer = RevocationStatus(Standing.GOOD, answer.until)
-    refusal = _revocation_says(answer, certificate)
-    return refusal or Admit(verdict.identity, until=min(verdict.until, answer.until))
+    if status.stale and policy.failure_counts:
+        status = RevocationStatus(Standing.GOOD, status.until)
+    refusal = _revocation_refusal(status, certificate)
+    return refusal or Admit(verdict.identity, until=min(verdict.until, status.until))
 
 
-# X509_V_ERR_… numbers (openssl/x509_vfy.h). A signature that does not fit (7) is what a foreign CA of the same name
-# looks like where the certificate has no authority key identifier.
+# X509_V_ERR_… numbers (openssl/x509_vfy.h). A wrong signature (7) is how OpenSSL reports a foreign CA of the same name
+# if the certificate has no authority key identifier.
 _UNTRUSTED = frozenset({2, 7, 18, 19, 20, 21, 27})
 _NOT_YET_VALID, _EXPIRED, _INVALID_PURPOSE = 9, 10, 26
-# Where OpenSSL found several things, the first of these is told: who cannot be trusted is not told about dates.
+# If OpenSSL found several errors, the first of these is reported: an untrusted visitor is not told about dates.
 _PRECEDENCE = (
     Reason.UNTRUSTED_ISSUER,
     Reason.INVALID_CERTIFICATE,
@@ -224,8 +227,8 @@ _PRECEDENCE = (
 )
 
 
-def _openssl_says(peer: Peer, certificate: Certificate | None) -> Refuse:
-    """Where OpenSSL found something wrong."""
+def _openssl_refusal(peer: Peer, certificate: Certificate | None) -> Refuse:
+    """The refusal for the errors that OpenSSL found."""
     found = [(_reason_of(error), error) for error in peer.errors]
     reason, error = min(found, key=lambda one: _PRECEDENCE.index(one[0]))
     return Refuse(reason, f"{_sentence(reason, error.depth)} ({error.words}).", certificate)
@@ -258,8 +261,8 @@ _OWN = "The certificate"
 _AUTHORITYS = "The certificate of the authority that signed it"
 
 
-def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
-    """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, so until one second later; asked at each request."""
+def _date_refusal(path: list[Certificate], now: float) -> Refuse | None:
+    """RFC 5280, 4.1.2.5: valid from notBefore through notAfter, so until one second later."""
     whose = _OWN
     for certificate in path:
         if now < certificate.not_before:
@@ -270,8 +273,8 @@ def _dates_say(path: list[Certificate], now: float) -> Refuse | None:
     return None
 
 
-def _list_says(path: list[Certificate], now: float, policy: Policy) -> RevocationStatus:
-    """RFC 5280, 6.3, for the visitor's own certificate. Where the path is only that, it may have signed itself."""
+def _listed_status(path: list[Certificate], now: float, policy: Policy) -> RevocationStatus:
+    """RFC 5280, 6.3, for the visitor's certificate. If that is all of the path, it may have signed itself."""
     if policy.revocations is None:
         return RevocationStatus(Standing.GOOD)
     certificate, issuer = path[0], path[min(1, len(path) - 1)]
@@ -279,40 +282,40 @@ def _list_says(path: list[Certificate], now: float, policy: Policy) -> Revocatio
         return RevocationStatus(Standing.UNKNOWN, detail="The authority that issued it is not known")
     if _is_below_a_revoked_one(path, now, policy.revocations):
         return RevocationStatus(Standing.REVOKED)
-    answer = policy.revocations.answer(certificate, issuer, now)
-    return RevocationStatus(Standing.GOOD) if answer.stale and policy.stale_counts else answer
+    status = policy.revocations.status(certificate, issuer, now)
+    return RevocationStatus(Standing.GOOD) if status.stale and policy.stale_counts else status
 
 
 def _is_below_a_revoked_one(path: list[Certificate], now: float, revocations: Revocations) -> bool:
-    """RFC 5280, 6.1.3 (a) (3), of the authorities between: one on a list that is loaded. No list of theirs is required,
-    because ``client_auth.ca`` may hold an authority without the one above it."""
-    return any(revocations.answer(one, above, now).standing is Standing.REVOKED for one, above in pairwise(path[1:]))
+    """RFC 5280, 6.1.3 (a) (3), for the intermediate authorities: whether one is on a list that is loaded. They need not
+    have a list, because ``client_auth.ca`` may contain an authority without the one above it."""
+    return any(revocations.status(one, above, now).standing is Standing.REVOKED for one, above in pairwise(path[1:]))
 
 
-def _ended_list_says(answer: RevocationStatus, certificate: Certificate) -> Refuse | None:
-    """The refusal by a list: one that has ended does not come back by itself, unlike a responder."""
-    refusal = _revocation_says(answer, certificate)
-    return replace(refusal, stale=True) if refusal is not None and answer.stale else refusal
+def _list_refusal(status: RevocationStatus, certificate: Certificate) -> Refuse | None:
+    """The refusal because of a list. Unlike a responder, a list that has ended does not recover by itself."""
+    refusal = _revocation_refusal(status, certificate)
+    return replace(refusal, stale=True) if refusal is not None and status.stale else refusal
 
 
-def _revocation_says(answer: RevocationStatus, certificate: Certificate) -> Refuse | None:
-    match answer.standing:
+def _revocation_refusal(status: RevocationStatus, certificate: Certificate) -> Refuse | None:
+    match status.standing:
         case Standing.GOOD:
             return None
         case Standing.REVOKED:
             return Refuse(Reason.REVOKED, "The authority that issued the certificate has revoked it.", certificate)
         case Standing.UNKNOWN:
-            detail = f"It cannot be determined whether the certificate was revoked. {answer.detail}."
+            detail = f"It cannot be determined whether the certificate was revoked. {status.detail}."
             return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate)
         case _:
-            assert_never(answer.standing)
+            assert_never(status.standing)
 
 
-def _name_says(certificate: Certificate, policy: Policy) -> Refuse | None:
-    """A name must be the same to everybody who reads it: in C, in a log, in a header, on a screen."""
+def _name_refusal(certificate: Certificate, policy: Policy) -> Refuse | None:
+    """A name must read the same everywhere: in C, in a log, in a header, on a screen."""
     if certificate.controls:
         return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names contain control characters.", certificate)
-    # A common name that cannot be decoded is not blank: it matches no rule, and is sent as nginx sends it.
+    # A common name that cannot be decoded does not count as blank: it matches no rule, and is forwarded as by nginx.
     if policy.require_common_name and "CN" not in certificate.undecoded and is_blank(certificate.common_name):
         return Refuse(Reason.BLANK_NAME, "The certificate has no common name (CN), or a blank one.", certificate)
     return None

@@ -191,7 +191,7 @@ class Snapshot:
             found.append(f"nobody can be invited: {why}")
         trusted = [(set(one.names), one.tls.authorities) for one in self.tls.hosts]
         elsewhere = self.tls.elsewhere or self.tls
-        return [*found, *self.routes.doubts(elsewhere.authorities, trusted), *self.routes.passages()]
+        return [*found, *self.routes.rule_warnings(elsewhere.authorities, trusted), *self.routes.prefix_warnings()]
 
 
 def build_snapshot(

@@ -44,7 +44,7 @@ def standing(store: Store, name: str, now: datetime) -> Standing:
     signer = read_certificate(store.signer(certificate).public_bytes(Encoding.DER))
     assert signer in authorities
     leaf = read_certificate(certificate.public_bytes(Encoding.DER))
-    return lists.answer(leaf, signer, now.timestamp()).standing
+    return lists.status(leaf, signer, now.timestamp()).standing
 
 
 def test_both_authorities_are_trusted_and_each_vouches_for_the_other(rolled: Issuer) -> None:

@@ -225,9 +225,9 @@ def test_strangers_do_not_fill_the_memory() -> None:
     """What they ask for is looked up each time."""
     routes = Routes([RouteSettings()])
     Authorizer(NOBODY, routes).decide(b"GET", b"x", b"/1")
-    assert routes.find.cache_info().currsize == 0  # type: ignore[attr-defined]
+    assert routes.cached_match.cache_info().currsize == 0  # type: ignore[attr-defined]
     Authorizer(admitted(), routes).decide(b"GET", b"x", b"/1")
-    assert routes.find.cache_info().currsize == 1  # type: ignore[attr-defined]
+    assert routes.cached_match.cache_info().currsize == 1  # type: ignore[attr-defined]
 
 
 def test_nobody_else_makes_a_forward() -> None:

@@ -62,7 +62,7 @@ def read(*crls: x509.CertificateRevocationList, authorities: Sequence[Holder] = 
 
 
 def standing(revocations: Revocations, holder: Holder, issuer: Holder = HOME, now: float = SECONDS) -> Standing:
-    return revocations.answer(read_certificate(holder.der), read_certificate(issuer.der), now).standing
+    return revocations.status(read_certificate(holder.der), read_certificate(issuer.der), now).standing
 
 
 def verdict(holder: Holder, policy: Policy, *path: Holder, now: float = SECONDS) -> Any:
@@ -79,7 +79,7 @@ def test_who_is_on_the_list_is_revoked_and_nobody_else(
     """PEM and DER alike; the answer "good" holds until the next list is due."""
     revocations = Revocations.of(read_lists(form(make_crl(BOB)), AUTHORITIES))
     assert standing(revocations, BOB) is Standing.REVOKED
-    alice = revocations.answer(read_certificate(ALICE.der), read_certificate(HOME.der), SECONDS)
+    alice = revocations.status(read_certificate(ALICE.der), read_certificate(HOME.der), SECONDS)
     assert alice == RevocationStatus(Standing.GOOD, until=(NOW + DAY).timestamp())
 
 
@@ -98,7 +98,7 @@ def test_a_pem_file_may_hold_several_lists() -> None:
 def test_without_a_list_of_its_issuer_a_certificate_is_unknown() -> None:
     """A serial number means nothing under another issuer, even if that one has a list."""
     revocations = read(make_crl(BOB))
-    answer = revocations.answer(read_certificate(BOB.der), read_certificate(INNER.der), SECONDS)
+    answer = revocations.status(read_certificate(BOB.der), read_certificate(INNER.der), SECONDS)
     assert answer.standing is Standing.UNKNOWN
     assert not answer.stale
 
@@ -142,7 +142,7 @@ def test_a_list_speaks_from_its_this_update_until_its_next_update(now: datetime.
 def test_the_visitor_hears_whether_a_list_is_too_old_or_too_new(now: datetime.datetime, words: str) -> None:
     """The operator mends one by a new list, the other by setting a clock."""
     home, alice = read_certificate(HOME.der), read_certificate(ALICE.der)
-    answer = read(make_crl(BOB)).answer(alice, home, now.timestamp())
+    answer = read(make_crl(BOB)).status(alice, home, now.timestamp())
     assert words in answer.detail
 
 
