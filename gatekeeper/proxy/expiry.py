@@ -7,15 +7,15 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 
-# The clock on the wall may be set while the timer runs by another one, so it is looked at this often at least.
+# The timer runs on the monotonic clock, and the wall clock may be set meanwhile: look at it this often (seconds).
 LONGEST_WAIT = 60.0
 
 
 class Expiry(Generic[Key]):
     """Calls ``ended(key)`` at the time that was noted for the key, or soon after.
 
-    Keys are grouped by time: many verdicts expire with the same CRL, and noting one more of those costs two look-ups.
-    A verdict is noted when it is made, not at each request.
+    Keys are grouped by time: many verdicts expire with the same CRL, and one more of those costs two lookups. A verdict
+    is noted when it is made, not at each request.
     """
 
     def __init__(self, loop: AbstractEventLoop, wall: Callable[[], float], ended: Callable[[Key], None]) -> None:

@@ -1,4 +1,4 @@
-"""Writes the access log and the counters, from plain values. It knows no connection and no exchange."""
+"""Writes the access log and updates the counters, from plain values. It knows neither connections nor exchanges."""
 
 import logging
 from collections.abc import Callable
@@ -71,19 +71,19 @@ class Journal:
     # -- TLS
 
     def handshake_done(self, group: str) -> None:
-        """A TLS handshake was completed, with a good certificate or not; ``group`` is that of the key exchange."""
+        """A TLS handshake was completed, with a good certificate or not. ``group`` is that of the key exchange."""
         self.metrics.handshake_ended("ok")
         self.metrics.key_exchanged(group)
 
     def handshake_failed(self, client: str, why: str, server_name: str | None, level: int = logging.INFO) -> None:
         """A TLS handshake failed, or an established connection broke TLS's rules."""
         self.metrics.handshake_ended("failed")
-        # The name is the visitor's own invention, so it must not end the line.
+        # The client may send any bytes as the name, so it is escaped: it must not end the line.
         _log.log(level, "tls failed: %s: %s%s", client, why, f" (for {server_name[:255]!a})" if server_name else "")
 
     def handshake_refused(self, client: str, refusal: Refuse) -> None:
-        """A handshake was ended for its certificate. The client has not proved that it holds the key, so the log does
-        not say who it was, only what it showed.
+        """A handshake was ended because of the certificate. The client has not proved that it holds the key, so the log
+        says "shown", not who it was.
         """
         self.metrics.handshake_ended("refused")
         self.metrics.refused(refusal.reason, self._wall())

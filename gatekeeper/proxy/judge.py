@@ -1,4 +1,4 @@
-"""Makes verdicts by the snapshot and OCSP responses, and caches those that only time can change."""
+"""Makes verdicts from the snapshot and OCSP responses, and caches those that only time can change."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from gatekeeper.proxy.snapshot import ClientContext, Snapshot
 class Judge:
     """One per process. It outlives reloads, and keeps its OCSP responses.
 
-    ``on_unknown`` is called with each certificate that is good, except that no list says anything about it.
+    ``on_unknown`` is called with each certificate whose only fault is that no revocation list covers it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float]) -> None:
@@ -35,7 +35,7 @@ class Judge:
         """The verdict about a peer, and what follows from it.
 
         Cached for admitted peers, because it is the same for each of their connections: 1 µs instead of 10. Not cached
-        where an OCSP response may change it.
+        if an OCSP response may change it.
         """
         if peer.leaf is None:
             return snapshot.nobody

@@ -1,4 +1,4 @@
-"""Queries OCSP responders in the background (RFC 6960): once at a time for each certificate, and not again while a
+"""Queries OCSP responders in the background (RFC 6960): one query at a time for each certificate, and none while a
 response is valid.
 """
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("gatekeeper")
 
-# How long a visitor's first request may wait, connecting and all.
+# How long a visitor's first request may wait for the whole query, including the connection.
 PATIENCE_SECONDS = 5.0
-# After no answer, the responder is asked again at the next request after this time.
+# After a query without a response, the first request after this time asks again.
 RETRY_SECONDS = 30.0
-# An answer about one certificate is 0.5 to 3 KB; with a delegate's chain hardly more than twice that.
+# A response about one certificate is 0.5 to 3 KB; with a delegate's chain hardly more than twice that.
 MAX_RESPONSE = 64 * 1024
-# Answers kept, 0.5 KB each, whatever the certificates are.
+# How many responses are kept, at 0.5 KB each whatever the certificates are.
 MAX_ANSWERS = 10_000
 MAX_CONNECTIONS = 16
 
@@ -53,9 +53,9 @@ class Responders:
         self._session: aiohttp.ClientSession | None = None
 
     def answer(self, peer: Peer, responder: str | None, now: float) -> RevocationStatus | None:
-        """What is known about a peer whose chain is good; None if its responder must be asked first.
+        """The status of a peer whose chain is good; None if its responder must be asked first.
 
-        ``stale`` is set if the responder did not answer.
+        Its ``stale`` is set if the responder did not respond.
         """
         key = _key(peer, responder)
         answer = self._answers.get(key)
@@ -86,7 +86,7 @@ class Responders:
                 raise ValueError("the certificate names no responder")
             content = await asyncio.wait_for(self._post(url, make_request(leaf, issuer)), self._patience)
             answer = read_response(content, leaf, issuer, self._wall())
-        except Exception as error:  # whatever it is, visitors wait for an end of it
+        except Exception as error:  # whatever it is: visitors are waiting, and must get an answer
             why = "nothing came in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
             _log.warning("ocsp: no usable response from %s: %s", url or "nobody", why)
             answer = _without_answer(self._answers.get(key), self._wall() + RETRY_SECONDS)
@@ -95,7 +95,7 @@ class Responders:
         while len(self._answers) > MAX_ANSWERS:
             self._answers.popitem(last=False)
         for then in self._waiting.pop(key):
-            self._loop.call_soon(then)  # each by itself: one that fails must not keep the others waiting
+            self._loop.call_soon(then)  # not called here: one that raises must not keep the others waiting
 
     async def _post(self, url: str, request: bytes) -> bytes:
         """RFC 6960, A.1. ValueError if the answer is no OCSP response."""
@@ -123,7 +123,7 @@ def load_client() -> None:
 
 
 async def ask_once(peer: Peer, responder: str | None) -> RevocationStatus | None:
-    """What the responder says about a peer whose chain is good, for whoever keeps no answers."""
+    """The status that the responder reports for a peer whose chain is good. Nothing is cached."""
     responders, answered = Responders(asyncio.get_running_loop()), asyncio.Event()
     try:
         responders.ask(peer, responder, answered.set)
@@ -134,7 +134,7 @@ async def ask_once(peer: Peer, responder: str | None) -> RevocationStatus | None
 
 
 def _without_answer(last: RevocationStatus | None, until: float) -> RevocationStatus:
-    """Revoked stays revoked, as on a stale list: whoever can silence the responder must not get back in by that."""
+    """Revoked stays revoked, as on a stale list: a revoked visitor must not get in by blocking the responder."""
     if last is not None and last.standing is Standing.REVOKED:
         return replace(last, until=until)
     return RevocationStatus(Standing.UNKNOWN, until, "The OCSP responder gives no answer", stale=True)

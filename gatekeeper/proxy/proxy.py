@@ -63,8 +63,8 @@ class Proxy:
     """The running proxy. ``snapshot`` is replaced by a reload; ``wall`` is the wall clock.
 
     ``last_reload`` is None before the first reload. ``connections_in_all`` and ``connections_from`` (an address) count
-    the connections of all processes, and ``request_rates`` their requests. ``unacknowledged`` tells how many bytes of a
-    transport the peer's kernel has not acknowledged, None if that is unknown.
+    the connections of all processes, and ``request_rates`` their requests. ``unacknowledged`` returns how many bytes of
+    a transport the peer's kernel has not acknowledged, None if that is unknown.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Proxy:
         try:
             self._replace_pools(old, snapshot)
             self.local.open()
-        finally:  # whatever fails above, nobody stays who is no longer let in
+        finally:  # whatever fails above, a visitor who would be refused now must not stay
             self._judge_all_anew(iter(list(self.connections)))
 
     def _replace_pools(self, old: Snapshot, new: Snapshot) -> None:
@@ -204,7 +204,7 @@ class Proxy:
         return max(self.metrics.address_counts.own(address), self._connections_from(address)) >= most
 
     async def drain(self, seconds: float) -> None:
-        """Close idle connections, wait for the exchanges under way, and cut what is left after ``seconds``."""
+        """Close idle connections, wait for requests under way, and close what is left after ``seconds``."""
         self.draining = True
         for connection in list(self.connections):
             connection.drain()
@@ -221,7 +221,7 @@ class Proxy:
 
 
 def _judge_anew(connection: Connection) -> None:
-    """Fails closed: a connection that cannot be judged is closed, and the others are judged all the same."""
+    """Fails closed: a connection that cannot be judged is closed, and the others are still judged."""
     try:
         connection.judge_anew()
     except Exception:

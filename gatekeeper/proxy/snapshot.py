@@ -41,11 +41,11 @@ from gatekeeper.wire.response_edits import ResponseEdits
 # An RSA key of 16,384 bits is 12 KiB in PEM.
 _KEY_LIMIT = 1 << 20
 
-# Visitors who were let in, at some 5 KiB each.
+# How many admitted visitors are cached, at some 5 KiB each.
 CACHED_CONTEXTS = 1024
 
-# All certificates of a cached visitor together. What is larger costs its own connection 0.1 to 2 ms, and nobody memory:
-# strings and header lines take some ten times the certificate, so this bounds the cache at about 80 MiB.
+# The size of a cached visitor's certificates together. A larger one costs each of its connections 0.1 to 2 ms instead.
+# Strings and header lines take some ten times the certificate, so this bounds the cache at about 80 MiB.
 CACHED_CERTIFICATES = 8 * 1024
 
 
@@ -53,9 +53,9 @@ CACHED_CERTIFICATES = 8 * 1024
 class ClientContext:
     """A verdict, and what follows from it for each connection of the peer.
 
-    ``lines`` are the request headers with the identity, ``warning`` is the response header that the certificate expires
-    soon. It is valid from ``since`` until before ``until``; ``ends`` is when the verdict itself expires (seconds since
-    the epoch). A refused peer has no such time, and is judged at each request.
+    ``lines`` are the request headers with the identity, ``warning`` is the response header which says that the
+    certificate expires soon. Valid from ``since`` until ``until``; the verdict itself expires at ``ends`` (seconds
+    since the epoch). A refused peer has no such times, and is judged for each request.
     """
 
     authorizer: Authorizer
@@ -69,11 +69,11 @@ class ClientContext:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that decides about a request: settings, TLS, authorities, revocation, routes, parser, upstreams.
+    """Everything that decides about a request: settings, TLS, authorities, revocation, routes, parser, upstreams.
 
-    ``documents`` are what the gate itself gives to everybody: path to JSON. ``invitations`` are what it gives to whom
-    they are for, None where there are none. ``maintenance`` is set while the apps are closed. ``edits`` are what the
-    operator changes in responses, ``request_limits`` what a client may ask in a time, None for nothing.
+    ``documents`` are served to everybody: JSON by path. ``invitations`` is None if they are not configured,
+    ``maintenance`` if the site is open, ``edits`` if the operator changes nothing in responses, ``request_limits`` if
+    the number of requests is not limited.
     """
 
     settings: Settings
@@ -93,9 +93,9 @@ class Snapshot:
     blocks: BlockReader = field(init=False, repr=False)
     """``reader`` for requests that come in HTTP/2."""
     hosts: HostTrust | None = field(init=False, repr=False)
-    """Set where hosts have their own authorities: then the verdict of `judge` is for none of them alone."""
+    """Set if hosts have their own authorities; then the verdict of `judge` is not enough for any of them."""
     nobody: ClientContext = field(init=False)
-    """Of a peer without a certificate: it depends on nothing else."""
+    """For a peer without a certificate: it depends on nothing else."""
     _contexts: dict[bytes | None, tuple[Peer, ClientContext]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )
@@ -119,8 +119,8 @@ class Snapshot:
         return judge(peer, now, self.policy)
 
     def authorizer_on(self, host: bytes, peer: Peer, authorizer: Authorizer, now: float) -> Authorizer:
-        """What the visitor may do on this Host, by the authorities that count there. ``authorizer`` is by all together:
-        who is refused by that is refused everywhere.
+        """Decides about requests for this Host, by the authorities that count there. ``authorizer`` counts all of them
+        together: a visitor whom it refuses is refused everywhere.
         """
         if self.hosts is None or not authorizer.admitted:
             return authorizer
@@ -149,7 +149,7 @@ class Snapshot:
         return client_context if client_context.since <= now < client_context.until and judged == peer else None
 
     def cache(self, peer: Peer, client_context: ClientContext) -> None:
-        """Keep the verdict about an admitted peer for its further connections. Each snapshot has a cache of its own."""
+        """Keep the verdict about an admitted peer for its other connections. Each snapshot has its own cache."""
         if sum(map(len, (peer.leaf or b"", *peer.sent, *peer.verified))) > CACHED_CERTIFICATES:
             return
         if len(self._contexts) >= CACHED_CONTEXTS:
@@ -162,18 +162,18 @@ class Snapshot:
         return self.settings.client_auth.on_refusal == "handshake"
 
     def trusts(self, address: str) -> bool:
-        """Whether a proxy there is one whose X-Forwarded-* is believed (``server.trusted_proxies``).
+        """Whether the X-Forwarded-* of a proxy at this address are believed (``server.trusted_proxies``).
 
-        What is no address, such as "unix", is trusted by nobody.
+        What is not an IP address, such as "unix", is never trusted.
         """
         return within(address, self.settings.server.trusted_proxies)
 
     def expects_proxy_header(self, address: str) -> bool:
-        """Whether this is a load balancer that must say whom it speaks for (``server.proxy_protocol_from``)."""
+        """Whether a load balancer at this address must send a PROXY header (``server.proxy_protocol_from``)."""
         return within(address, self.settings.server.proxy_protocol_from)
 
     def warnings(self, now: float) -> list[str]:
-        """What works, but an operator should look at: one sentence each. ``now`` is seconds since the epoch."""
+        """Sentences about what works, but needs the operator's attention. ``now`` is seconds since the epoch."""
         found = []
         if self.tls.mode is Mode.ALERTS_ONLY and self.tls.reason:
             found.append(f"bad certificates get a TLS alert instead of the refusal page, because {self.tls.reason}")
@@ -197,7 +197,7 @@ class Snapshot:
 def build_snapshot(
     settings: Settings, upstreams: Mapping[str, Pool], now: float, files: FileReader = OPEN_DIRECTLY
 ) -> Snapshot:
-    """Load every file that the settings name; ConfigurationError with all that is wrong."""
+    """Load every file that the settings name; ConfigurationError with all mistakes."""
     server, client_auth = settings.server, settings.client_auth
     default, *certificates = _server_files(settings)
     tls = build_context(
@@ -252,7 +252,7 @@ def _challenges(acme: ACMESettings | None) -> Challenges | None:
 def make_snapshot(
     settings: Settings, tls: ServerContext, upstreams: Mapping[str, Pool], files: FileReader = OPEN_DIRECTLY
 ) -> Snapshot:
-    """The snapshot around TLS that is loaded already; ConfigurationError if another file cannot be used."""
+    """The snapshot, with TLS that is loaded already; ConfigurationError if another file cannot be used."""
     client_auth, limits, refusal = settings.client_auth, settings.limits, settings.refusal
     assertions = _assertions(settings.identity.jwt, files)
     identity = IdentityWriter(settings.identity, tls.certificate, assertions)
@@ -299,7 +299,7 @@ def _edits(settings: Settings) -> ResponseEdits | None:
 
 
 def _maintenance(settings: MaintenanceSettings | None, files: FileReader) -> Maintenance | None:
-    """Set if the file exists, whatever it holds and whoever may read it."""
+    """Set if the file exists, whatever its contents and permissions."""
     if settings is None or not os.path.lexists(files.locate(settings.file)):
         return None
     return Maintenance(
@@ -308,7 +308,9 @@ def _maintenance(settings: MaintenanceSettings | None, files: FileReader) -> Mai
 
 
 def _invitations(settings: InvitationsSettings | None) -> Invitations | None:
-    """Whether the user of the gate may write there is said by `Snapshot.warnings`: it may still be root now."""
+    """Not checked: whether the gate's user may write there, since this process may still be root. `Snapshot.warnings`
+    checks it.
+    """
     if settings is None:
         return None
     if why := folder_error(settings.folder):

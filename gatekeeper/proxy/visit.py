@@ -1,6 +1,6 @@
 """The state of one client connection: who the visitor is, what it may do, and until when.
 
-Each client connection has one `Visit`, whatever its HTTP version. It keeps the last verdict, and what the app and the
+Each client connection has one `Visit`, whatever its HTTP version. It holds the last verdict, and what the app and the
 log are told about the visitor.
 """
 
@@ -27,13 +27,13 @@ _log = logging.getLogger("gatekeeper")
 
 
 class Visit:
-    """``address`` is the visitor's, ``client`` the same with its port, for the log.
+    """``address`` is the visitor's address, ``client`` the same with its port, for the log.
 
-    ``snapshot`` is the one by which the visitor was judged last, ``until`` when that verdict must be made anew,
-    ``ends`` when it ends (seconds since the epoch; 0 for who is not let in). ``headers`` are the lines about the
-    visitor for the app, ``warning`` is one for the visitor. ``trusted`` tells whether what it says of others is
-    believed (``server.trusted_proxies``). ``requests`` counts. ``protocol`` is what the log calls the version of HTTP,
-    "" where each request says its own.
+    ``snapshot`` is the one by which the visitor was judged last. The verdict is made anew at ``until``, and expires at
+    ``ends`` (seconds since the epoch; 0 for a refused visitor). ``headers`` are the lines about the visitor for the
+    app, ``warning`` is a response header for the visitor. ``trusted``: whether its X-Forwarded-* are believed
+    (``server.trusted_proxies``). ``requests`` is their number so far. ``protocol`` is the HTTP version for the log, ""
+    if each request names its own.
     """
 
     __slots__ = (
@@ -78,8 +78,8 @@ class Visit:
         self._id_prefix = ""
 
     def authorizer(self, now: float) -> Authorizer:
-        """What the visitor may do, now. The last verdict is used again while it holds and nothing was reloaded; not
-        where the clock was set back, to when a certificate may not have been valid yet.
+        """Decides about the visitor's requests now. The last verdict is reused until it expires or the configuration is
+        reloaded; not if the clock was set back, since the certificate may not have been valid yet at that time.
         """
         if self._judged <= now < self.until and self.snapshot is self.proxy.snapshot and self._authorizer is not None:
             return self._authorizer
@@ -111,14 +111,14 @@ class Visit:
             self.tls.give_ticket()
 
     def end(self) -> None:
-        """The connection is closed: its verdict need not expire any more."""
+        """The connection is closed: forget when its verdict expires."""
         if self._connection is not None:
             self.proxy.expiry.forget(self._connection, self.ends)
             self._connection = None
 
     def ask(self, then: Callable[[], None]) -> None:
-        """Ask the OCSP responder about the visitor, whose verdict is pending, and call ``then`` soon. If that fails,
-        the connection ends: who could not be judged does not stay.
+        """Ask the OCSP responder about the visitor, whose verdict is pending, and call ``then`` afterwards. If that
+        raises, the connection is closed, since the visitor could not be judged.
         """
         self.proxy.judge.ask(self.snapshot, self.tls.peer, partial(self._asked, then))
 
@@ -131,24 +131,24 @@ class Visit:
                 self._connection.abort()
 
     def authorizer_on(self, host: bytes, authorizer: Authorizer, now: float) -> Authorizer:
-        """What the visitor may do on this Host, where hosts have their own authorities."""
+        """Decides about the visitor's requests for this Host, if hosts have their own authorities."""
         return self.snapshot.authorizer_on(host, self.tls.peer, authorizer, now)
 
     def go_unnamed(self) -> None:
         """The request is forwarded without an identity: the log must not name a certificate that is not good."""
         self.visitor = Visitor(self.client, protocol=self.protocol, group=self.tls.group)
         if self.ends:
-            # The certificate is good on other hosts (`HostTrust`), and its name is told there alone.
+            # The certificate is good for other hosts (`HostTrust`); only their apps are told its name.
             self.headers = address_headers(self.address, trusted=self.trusted)
             self.warning = b""
             self.until = 0.0
 
     def withdrawn(self, head: RequestHead, forward: Forward, now: float) -> Refuse | NoRoute | None:
-        """Why a request that was forwarded would not be forwarded any more, None if it would.
+        """Why a request that was forwarded would not be forwarded any more; None if it would.
 
-        Who was let in by name on a public route is still told to the app by that name, so that must hold too. A route
-        that is gone, or has become the gate's own, is `NoRoute`. Not so for maintenance, which lets what has begun end,
-        nor where the route leads to another upstream now: what the old one was asked it may answer.
+        The app was told the visitor's name on a public route too, so the certificate must still be good there. A route
+        that was removed, or is one of the gate's own pages now, gives `NoRoute`. Requests under way may finish when
+        maintenance begins, and when the route leads to another upstream now.
         """
         authorizer = self.authorizer_on(head.block.host, self.authorizer(now), now)
         if forward.identity is None:
@@ -178,11 +178,11 @@ class Visit:
         self.visitor = Visitor(self.client, self.visitor.certificate, protocol, self.tls.group)
 
     def is_grpc(self, head: RequestHead) -> bool:
-        """Whether the request is a call of gRPC, which there is in HTTP/2 alone."""
+        """Whether the request is a gRPC call, which exist in HTTP/2 only."""
         return bool(self.protocol) and is_grpc(head.block.get(b"content-type"))
 
     def refusal_page(self, head: RequestHead, refusal: Refuse, request_id: str, now: float) -> Answer:
-        """The 403 for this visitor, in the form and language that the request asks for."""
+        """The 403 for this visitor, in the format and language that the request prefers."""
         block = head.block
         return self.snapshot.pages.refused(
             refusal,
@@ -196,7 +196,7 @@ class Visit:
         )
 
     def own_headers(self, headers: Headers) -> Headers:
-        """The headers of a response of the gate itself, with what the operator adds to every response."""
+        """The headers of a response of the gate's own, with those that the operator adds to every response."""
         edits = self.snapshot.edits
         return headers if edits is None else edits.own(headers)
 
@@ -222,7 +222,7 @@ class Visit:
     def _error_page(
         self, head: RequestHead, status: int, detail: str, request_id: str, retry_after: int | None
     ) -> Answer:
-        """An error of the gate's own, in the form and language that the request asks for."""
+        """An error of the gate's own, in the format and language that the request prefers."""
         maintenance = self.snapshot.settings.maintenance if detail == MAINTENANCE.detail else None
         if status == 503:
             retry_after = 1 if maintenance is None else int(maintenance.retry_after)

@@ -1,8 +1,8 @@
 """Accepts connections from the listening sockets, within the limits and the process's file descriptors.
 
-The servers of asyncio and uvloop are not used, because they differ where it matters: without file descriptors asyncio's
-pauses for a second and logs a traceback, libuv's accepts and closes whatever waits; neither knows a limit, and neither
-can empty the kernel's queue before it closes.
+The servers of asyncio and uvloop are not used, because they behave differently: when file descriptors run out,
+asyncio's pauses for a second and logs a traceback, libuv's accepts and closes whatever waits. Neither has a limit, and
+neither can empty the kernel's queue before it closes.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from gatekeeper.proxy.proxy import Proxy
 
 _log = logging.getLogger("gatekeeper")
 
-# What is taken at once from one socket: one where other processes want their share, else enough to not go through the
-# loop for each.
+# How many connections are accepted at once from one socket, so that not each one needs a turn of the loop. Where other
+# processes share the socket, it is one.
 BATCH = 16
-# While there is no room, look again this often (seconds): other processes share the limit, and say nothing.
+# While there is no room, look again this often (seconds): other processes share the limit, and do not notify this one.
 PAUSE_SECONDS = 0.05
-# Say at most once in so many seconds why accepting pauses: at a limit it does so at each connection.
+# Log the reason for a pause at most once in so many seconds: at a limit, each connection causes a pause.
 SILENT_SECONDS = 60.0
-# From the first SYN that is dropped to the close: connections that are half made by then become whole.
+# From the first dropped SYN to the close, so that TCP handshakes under way can be completed (seconds).
 CLOSING_SECONDS = 0.2
 # Descriptors for everything but connections: log, listeners, the loop, libraries, files being read.
 SPARE_DESCRIPTORS = 64
@@ -66,7 +66,7 @@ class Acceptor:
         self._most = _descriptors() // 2
 
     def open(self) -> None:
-        """Begin to accept, or go on."""
+        """Accept connections, also after `pause`."""
         self._retry = None
         for listener in self._listeners:
             self._loop.add_reader(listener.fileno(), self._readable, listener)
@@ -129,7 +129,7 @@ class Acceptor:
             return False
         except OSError as error:
             if error.errno not in _NO_ROOM:
-                return True  # it was closed while it waited (accept(2)); the next one is not to blame
+                return True  # this one was closed while it waited (accept(2)); others may be waiting
             self._wait_for_room((error.strerror or str(error)).lower())
             return False
         self._take(connection, peername)
@@ -179,7 +179,7 @@ def _drop_newcomers(listener: socket.socket) -> None:
     """Have the kernel drop every SYN to this socket (Linux, SO_ATTACH_FILTER in socket(7)).
 
     The client repeats it after a second (RFC 6298, 2.1), and then finds the port closed or another process listening.
-    Connections in the middle of the TCP handshake are completed.
+    TCP handshakes under way are completed.
     """
     # Classic BPF; the packet begins with the TCP header, whose flags are byte 13 (RFC 9293, 3.1). SYN is 2.
     program = b"".join(

@@ -6,16 +6,16 @@ from gatekeeper.proxy.streams import ClientStream
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.request import RequestHead
 
-# More hosts than that are none of a browser's.
+# No browser sends requests for so many hosts on one connection.
 MAX_HOSTS = 100
 
 
 class MisdirectedHosts:
-    """The hosts for which the client of one connection was answered with 421.
+    """The hosts for which the client of one connection has received 421.
 
-    Browsers share a connection between hosts of one address, and then never ask the user for a certificate, nor for
-    another one where that host has its own authorities. They repeat a request that got 421 on a new connection. Each
-    host gets it once: 421 on the new connection as well would make them repeat the request for ever.
+    Browsers share a connection between hosts with the same address. They then do not ask the user for a certificate, or
+    for another one if that host has its own authorities. After 421 they repeat the request on a new connection. Each
+    host gets 421 once: if the new connection got it as well, they would repeat the request for ever.
     """
 
     __slots__ = ("_hosts", "_visit")
@@ -25,7 +25,7 @@ class MisdirectedHosts:
         self._hosts: set[bytes] = set()
 
     def refusal(self, head: RequestHead, authorizer: Authorizer) -> Refuse | None:
-        """The refusal that a connection for the request's own host may avoid; None if there is none, or it was told."""
+        """The refusal that a connection for the request's own host may avoid; None if none, or 421 was sent."""
         host, name = head.block.host.partition(b":")[0].lower(), self._visit.tls.server_name
         if name is None or host in self._hosts or host == name.lower().encode("ascii", "replace"):
             return None

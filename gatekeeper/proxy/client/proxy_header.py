@@ -16,14 +16,14 @@ _log = logging.getLogger("gatekeeper")
 
 
 NewConnection = Callable[[Proxy, str, str], ClientConnection | RedirectConnection]
-"""Makes the protocol for a connection, of the proxy, the client for the log, and its address."""
+"""Creates the protocol for a connection from the proxy, the client's address with port for the log, and its address."""
 
 
 class ProxyHeaderReader(asyncio.Protocol):
-    """Reads the header that the balancer must send, then gives the transport to the visitor's protocol.
+    """Reads the header that the balancer must send, then hands the transport to the visitor's protocol.
 
-    A missing, malformed or late header closes the connection without an answer: there is no visitor to answer.
-    ``balancer`` is its address, for the log; ``speak`` makes the visitor's protocol.
+    A missing, malformed or late header closes the connection without a response, since no visitor is known.
+    ``balancer`` is its address, for the log; ``speak`` creates the visitor's protocol.
     """
 
     transport: asyncio.Transport

@@ -1,7 +1,7 @@
-"""Plain HTTP (``server.redirect``): sends everybody to https, answers http-01 challenges, and reaches no app.
+"""Plain HTTP (``server.redirect``): redirects everybody to https, answers http-01 challenges, and reaches no app.
 
-The Location is made of the request's own Host, and only if a certificate of the gate carries that name: a cache in
-between cannot be made to send others elsewhere.
+The Location contains the request's Host, and only if that name is in one of the gate's certificates, so that nobody can
+make a cache redirect others elsewhere.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ _CHALLENGE_HEADERS = (("Content-Type", "application/octet-stream"), ("Cache-Cont
 
 
 class RedirectConnection(asyncio.Protocol):
-    """One client that speaks HTTP: one request, one answer. ``client`` and ``address`` are who connected, ``port`` is
-    where this gate speaks https, for who names a port.
+    """One client that speaks plain HTTP: one request, one response. ``client`` is its address with port, for the log;
+    ``port`` is the gate's for https, which the Location names if the request's Host names a port.
     """
 
     transport: asyncio.Transport
@@ -73,10 +73,10 @@ class RedirectConnection(asyncio.Protocol):
     # -- called by the proxy
 
     def judge_anew(self) -> None:
-        """Nobody is let in here, so there is nothing to take back."""
+        """Nothing to do: nobody is admitted here."""
 
     def drain(self) -> None:
-        """The gate stops: what is not a request yet never will be one here."""
+        """The gate is stopping: close unless the response is on its way."""
         if not self._answered:
             self.transport.close()
 
@@ -94,13 +94,13 @@ class RedirectConnection(asyncio.Protocol):
         if url is None or not self._proxy.snapshot.tls.names.carries(head.block.host):
             self._fail(head, 400, "No certificate of this gate carries the name in the Host header.")
             return
-        # RFC 9110, 15.4.9: 308 keeps the method. 301 for the methods that every client repeats, old ones too.
+        # RFC 9110, 15.4.9: 308 keeps the method. Old clients know only 301, which is as good for GET and HEAD.
         status = 301 if head.method in (b"GET", b"HEAD") else 308
         headers = (("Content-Type", "text/plain; charset=utf-8"), ("Location", url))
         self._send(head, Answer(status, headers, f"{url}\n".encode("ascii")), _new_request_id())
 
     def _challenge(self, head: RequestHead) -> bytes:
-        """The answer to an http-01 challenge (RFC 8555, 8.3), b"" if this is none."""
+        """The response to an http-01 challenge (RFC 8555, 8.3); b"" if there is no such challenge."""
         acme = self._proxy.snapshot.settings.acme
         if acme is None or head.method not in (b"GET", b"HEAD"):
             return b""
@@ -118,7 +118,9 @@ class RedirectConnection(asyncio.Protocol):
         self._send(head, page, request_id, detail)
 
     def _send(self, head: RequestHead, answer: Answer, request_id: str, detail: str = "") -> None:
-        """The last words on this connection. What the client still sends is thrown away, so that it sees the answer."""
+        """Send the response, and end the connection. What the client still sends is read and discarded, so that the
+        kernel does not reset the connection before the client has the response.
+        """
         proxy, now = self._proxy, self._proxy.wall()
         self._answered, self._received = True, b""
         self.transport.write(
