@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 ROOT = Path(__file__).parent.parent
-PATIENCE = 20.0  # seconds; whatever takes longer has failed
+PATIENCE = 60.0  # seconds; whatever takes longer has failed, on a slow and busy machine too
 
 _LISTENING = re.compile(r"gatekeeper: listening on (?:https://(.+):(\d+)|https://unix:.*)")
 _ADMIN = re.compile(r"gatekeeper: admin on http://(.+):(\d+)")
@@ -211,7 +211,9 @@ class Gate:
         path = path or self.log
 
         def lines() -> list[str]:
-            return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            """Whole ones: write(2) may be seen half done."""
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            return text[: text.rfind("\n") + 1].splitlines()
 
         until(lambda: len(lines()) >= count)
         assert len(lines()) == count, lines()
@@ -238,12 +240,12 @@ class Gate:
         return code
 
     def stop(self) -> None:
-        """End it, at once if need be."""
-        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        """End it: what is under way has two seconds, then it is cut off by a second signal."""
+        for number, seconds in ((signal.SIGTERM, 2.0), (signal.SIGTERM, PATIENCE), (signal.SIGKILL, PATIENCE)):
             if self.process.poll() is None:
                 self.process.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
-                    self.process.wait(2)
+                    self.process.wait(seconds)
         self._join()
 
     def _join(self) -> None:

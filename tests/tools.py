@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,3 +24,14 @@ def needs(*names: str) -> None:
         pytest.fail(f"missing under CI: {', '.join(missing)}")
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+def namespace(*options: str) -> list[str]:
+    """The words before a command that runs in new namespaces (unshare(1)); skips, visibly, where the kernel does not
+    allow them, which no package can change."""
+    needs("unshare")
+    command = ["unshare", *options, *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    tried = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no namespaces on this machine: {tried.stderr.strip()}")
+    return command

@@ -84,7 +84,7 @@ class Visitors:
 
     def curl(self, name: str, version: ssl.TLSVersion | None = None) -> list[str]:
         """The same as options of curl, which would ask for HTTP/2 by itself."""
-        options = ["--http1.1", "--silent", "--show-error", "--max-time", "20", "--cacert", str(self.folder / "ca.crt")]
+        options = ["--http1.1", "--silent", "--show-error", "--max-time", "60", "--cacert", str(self.folder / "ca.crt")]
         if version is not None:
             number = {ssl.TLSVersion.TLSv1_2: "1.2", ssl.TLSVersion.TLSv1_3: "1.3"}[version]
             options += [f"--tlsv{number}", "--tls-max", number]

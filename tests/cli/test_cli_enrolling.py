@@ -1,7 +1,6 @@
 """gatekeeper enroll against a gate that lies: nothing is believed but what the key and the certificates prove."""
 
 import json
-import socket
 import ssl
 import stat
 import threading
@@ -20,6 +19,7 @@ from gatekeeper.ca.certificates import issue_server, sign_client, sign_server
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.subject import Subject
 from gatekeeper.cli import main
+from tests.ports import free_port
 
 TOKEN = "A" * 43
 Reply = tuple[int, dict[str, str], bytes]
@@ -232,9 +232,7 @@ def test_at_the_first_try_nothing_is_tried_again(gate: Gate, enroll: Callable[..
     """A slip in the link is told at once, in the words of the system."""
     gate.replies["GET", ""] = lambda _: (503, {}, b"")
     assert enroll(code=1) == "gatekeeper: the gate does not answer: status 503\n"
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    nobody = f"https://127.0.0.1:{port}/.gatekeeper/invite/{TOKEN}"
+    nobody = f"https://127.0.0.1:{free_port()}/.gatekeeper/invite/{TOKEN}"
     assert enroll(code=1, link=nobody) == "gatekeeper: the gate does not answer: Connection refused\n"
 
 

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.gate_process import PATIENCE
+
 PASSPHRASE = "open sesame"
 _COMMAND = (sys.executable, "-m", "gatekeeper", "ca")
 _ROOT = Path(__file__).parents[2]
@@ -30,7 +32,7 @@ def ca(folder: Path, *words: object, code: int = 0, passphrase: str | None = PAS
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         start_new_session=True,  # no controlling terminal, so nothing can be asked
     )
     assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}{done.stderr}"
@@ -55,7 +57,7 @@ def ca_on_terminal(folder: Path, *words: object, answers: tuple[str, ...] = (), 
         command = [*_COMMAND, *map(str, words)]
         os.execve(command[0], command, _environment(TERM="xterm", COLUMNS="80", **environment))
     screen, waiting = b"", list(answers)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 1)[0]:
             continue

@@ -1,7 +1,6 @@
 """The systems whose headers the presets imitate, as processes; and the certificates that all of them are shown."""
 
 import os
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -184,14 +183,6 @@ def status(cast: Cast, port: int, visitor: str) -> int:
         return response.status
     finally:
         connection.close()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago: none of these programs can say which one it took."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def asked(cast: Cast, app: App, port: int, visitor: str) -> Asked:

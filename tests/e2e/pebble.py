@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -15,8 +14,8 @@ from typing import Any
 from cryptography import x509
 
 from tests.certificates import make_authority, make_server
-from tests.e2e.test_sockets_come_from_systemd import free_port
-from tests.gate_process import until
+from tests.gate_process import PATIENCE, until
+from tests.ports import free_port
 from tests.tools import needs
 
 EAB_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -43,7 +42,7 @@ class Pebble:
 
     def get(self, path: str, port: int) -> bytes:
         context = ssl.create_default_context(cafile=str(self.ca))
-        with closing(HTTPSConnection("localhost", port, context=context, timeout=10)) as connection:
+        with closing(HTTPSConnection("localhost", port, context=context, timeout=PATIENCE)) as connection:
             connection.request("GET", path)
             return connection.getresponse().read()
 
@@ -81,7 +80,7 @@ def pebble(
         "externalAccountMACKeys": {"kid-1": EAB_KEY},
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": configuration}))
-    names, management = free_udp_port(), free_port()
+    names, management = free_port(), free_port()
     environ = dict(os.environ, PEBBLE_VA_NOSLEEP="1", PEBBLE_WFE_NONCEREJECT=str(reject_nonces), PEBBLE_AUTHZREUSE="0")
     dns = ["pebble-challtestsrv", "-defaultIPv6", "", "-defaultIPv4", "127.0.0.1", "-dns01", f"127.0.0.1:{names}"]
     silent = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-management", f"127.0.0.1:{management}"]
@@ -99,10 +98,3 @@ def pebble(
             for process in processes:
                 process.kill()
                 process.wait()
-
-
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -16,7 +16,7 @@ import pytest
 from tests.app import App
 from tests.e2e.authority import ca, ca_json
 from tests.e2e.clients import app
-from tests.gate_process import Gate
+from tests.gate_process import PATIENCE, Gate
 
 EC = ("--key", "ec:p256")
 
@@ -129,7 +129,7 @@ def test_a_computer_is_enrolled(place: Place) -> None:
     assert "a different key" in place.ca("approve", "backup", "--fingerprint", "0" * 64, code=1)
     assert "--fingerprint" in place.ca("approve", "backup", code=2)
     assert spki in place.ca("approve", "backup", "--fingerprint", spki, "--ou", "machines")
-    out, error = second.communicate(timeout=60)
+    out, error = second.communicate(timeout=PATIENCE)
     assert (second.returncode, error) == (0, "")
     assert json.loads(out)["state"] == "enrolled"
     assert key.read_bytes() == before
@@ -156,11 +156,11 @@ def test_one_link_enrolls_one_computer(place: Place) -> None:
     asked(first)
     (place.folder / "computer" / "backup.key").unlink()
     second = place.enroll(link)
-    error = second.communicate(timeout=60)[1]
+    error = second.communicate(timeout=PATIENCE)[1]
     assert second.returncode == 1
     assert "someone else has the link" in error
     place.ca("invite", "--cancel", "backup", "--url", place.gate.address)
-    error = first.communicate(timeout=60)[1]
+    error = first.communicate(timeout=PATIENCE)[1]
     assert first.returncode == 1
     assert "was cancelled" in error
     assert "nothing waits" in place.ca("approve", "backup", "--yes", code=1)
@@ -184,7 +184,7 @@ def test_one_of_twenty_computers_with_one_link_is_enrolled(place: Place) -> None
         (winner,) = (name for name, line in lines.items() if line)
         spki = str(json.loads(lines[winner])["spki"])
         place.ca("approve", "backup", "--fingerprint", spki)
-        out, error = computers[winner].communicate(timeout=60)
+        out, error = computers[winner].communicate(timeout=PATIENCE)
         assert (computers[winner].returncode, error) == (0, "")
         assert json.loads(out)["spki"] == spki
         for name, process in computers.items():

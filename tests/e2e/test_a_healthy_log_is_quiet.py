@@ -5,7 +5,7 @@ from http.client import HTTPSConnection
 from pathlib import Path
 
 from tests.app import App
-from tests.gate_process import Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.visitors import Visitors
 
 CONNECTIONS, REQUESTS = 100, 10
@@ -18,7 +18,7 @@ def test_a_thousand_visits(folder: Path, visitors: Visitors) -> None:
         at_start = len(gate.err)
         for _ in range(CONNECTIONS):
             socket.create_connection(("127.0.0.1", gate.port)).close()
-            connection = HTTPSConnection("localhost", gate.port, context=alice, timeout=20)
+            connection = HTTPSConnection("localhost", gate.port, context=alice, timeout=PATIENCE)
             for _ in range(REQUESTS):
                 connection.request("GET", "/")
                 response = connection.getresponse()

@@ -17,7 +17,7 @@ from cryptography import x509
 from tests.app import App
 from tests.e2e.authority import PASSPHRASE, ca
 from tests.e2e.clients import app
-from tests.gate_process import Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.tools import needs
 
 EC = ("--key", "ec:p256")
@@ -38,7 +38,7 @@ class Place:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             env=environment(),
         )
         assert done.returncode == code, done.stderr
@@ -163,9 +163,9 @@ def test_strongswan_renews_by_est(place: Place) -> None:
             told = subprocess.run(
                 [
                     *("pki", "--est", "--url", place.gate.address, "--in", "csr.der", "--cacert", "ca/ca.crt"),
-                    *("--cert", "old.der", "--key", "machine/backup.key", "--interval", "1", "--maxpolltime", "20"),
+                    *("--cert", "old.der", "--key", "machine/backup.key", "--interval", "1", "--maxpolltime", "50"),
                 ],
-                cwd=place.folder, capture_output=True, timeout=60,
+                cwd=place.folder, capture_output=True, timeout=PATIENCE,
             )  # fmt: skip
         assert told.returncode == 0, told.stderr
         (place.folder / "old.der").write_bytes(told.stdout)

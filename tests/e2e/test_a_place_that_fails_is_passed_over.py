@@ -41,7 +41,7 @@ def test_an_app_can_take_itself_out_of_service(folder: Path, visitors: Visitors)
         asked.append(request.path)
         return web.Response()
 
-    checks = 'health_path = "/healthz"\nhealth_interval = "50ms"'
+    checks = 'health_path = "/healthz"\nhealth_interval = "1s"'
     with App(answer) as app, Gate(folder, app.url, app=checks) as gate:
         until(lambda: not gate.admin("/readyz?verbose")[1]["checks"]["upstream"]["ok"])
         status, headers, _ = gate.request(alice)

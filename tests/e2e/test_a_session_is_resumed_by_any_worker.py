@@ -56,6 +56,6 @@ def test_no_ticket_survives_a_change_of_the_authorities(gate: Gate, visitors: Vi
     session, _ = known(visit(gate, alice))
     bundle = gate.folder / "ca.crt"
     bundle.write_bytes(bundle.read_bytes() + make_authority("Other CA").certificate_pem)
-    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.err) >= 2)
+    gate.wait_for(lambda _: sum("INFO: reloaded " in line for line in gate.err) >= 2)
     _, resumed = known(visit(gate, alice, session))
     assert not resumed

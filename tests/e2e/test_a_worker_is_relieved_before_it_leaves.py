@@ -8,11 +8,14 @@ from tests.app import App
 from tests.gate_process import Gate
 from tests.visitors import Visitors
 
+# The kept connection, in the middle of a head, must outlast the start of another worker.
+PATIENT = '[timeouts]\nrequest_header = "60s"\n'
+
 
 def test_a_worker_is_relieved(folder: Path, visitors: Visitors) -> None:
     """Not for a moment does nobody accept, and what it has begun it finishes."""
     alice = visitors.context("alice")
-    with App() as behind, Gate(folder, behind.url) as gate:
+    with App() as behind, Gate(folder, behind.url, tables=PATIENT) as gate:
         (worker,) = gate.workers()
         with gate.connect(alice) as kept:
             kept.sendall(b"GET /kept HTTP/1.1\r\n")

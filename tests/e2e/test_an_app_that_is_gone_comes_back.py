@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.gate_process import Gate, until
+from tests.ports import free_port
 from tests.visitors import Visitors
 
 
@@ -16,8 +17,7 @@ def test_gone_and_back(folder: Path, visitors: Visitors, *, decides: bool) -> No
     tables = '[readiness]\nchecks = ["upstream"]' if decides else ""
     while_gone = 503 if decides else 200
     alice = visitors.context("alice")
-    with socket.create_server(("127.0.0.1", 0)) as place:
-        port = place.getsockname()[1]
+    port = free_port()
     with Gate(folder, f"http://127.0.0.1:{port}", tables=tables) as gate:
 
         def up() -> bool:

@@ -15,17 +15,12 @@ import pytest
 
 from tests.app import App
 from tests.e2e.clients import Client, app
-from tests.gate_process import ROOT, Gate, until
+from tests.gate_process import PATIENCE, ROOT, Gate, until
+from tests.ports import free_port
 from tests.visitors import Visitors
 
 # UPGRADES=100 for the figure that docs/operations.md gives.
 UPGRADES = int(os.environ.get("UPGRADES", "3"))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -50,7 +45,7 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.timeout(60 + 10 * UPGRADES)
+@pytest.mark.timeout(120 + 60 * UPGRADES)
 def test_under_load(folder: Path, visitors: Visitors) -> None:
     """Clients that keep their connection until the gate closes it, and clients that come new for each request."""
     with App(app) as behind, running(folder, behind.url, server="workers = 2") as gate:
@@ -68,7 +63,7 @@ async def play(gate: Gate, alice: ssl.SSLContext) -> int:
             await asyncio.to_thread(upgrade, gate)
     finally:
         over.set()
-    return sum(await asyncio.wait_for(asyncio.gather(*clients), 15))
+    return sum(await asyncio.wait_for(asyncio.gather(*clients), PATIENCE))
 
 
 def upgrade(gate: Gate) -> None:
@@ -122,7 +117,7 @@ def test_a_successor_that_fails_changes_nothing(folder: Path, visitors: Visitors
         assert gate.admin("/status")[1]["upgrades_failed"] == 1
         configuration.write_text(right)
         upgrade(gate)
-        assert gate.process.wait(20) == 0
+        assert gate.process.wait(PATIENCE) == 0
         assert gate.request(visitors.context("alice"))[0] == 200
 
 
@@ -159,7 +154,7 @@ def test_systemd_is_told_the_new_main_process(folder: Path) -> None:
     """MAINPID from the old main process, before it ends (sd_notify(3)), and no STOPPING."""
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as manager:
         manager.bind(str(folder / "notify"))
-        manager.settimeout(20)
+        manager.settimeout(PATIENCE)
         environ = {"NOTIFY_SOCKET": str(folder / "notify")}
         with App() as behind, Gate(folder, behind.url, environ=environ) as gate:
             assert manager.recv(4096) == b"READY=1"
@@ -167,7 +162,7 @@ def test_systemd_is_told_the_new_main_process(folder: Path) -> None:
             told = [manager.recv(4096), manager.recv(4096)]
             new = gate.admin("/status")[1]["supervisor"]
             assert f"MAINPID={new}\nREADY=1".encode() in told
-            assert gate.process.wait(20) == 0
+            assert gate.process.wait(PATIENCE) == 0
             os.kill(new, signal.SIGTERM)
             until(lambda: not alive(new))
             assert manager.recv(4096) == b"STOPPING=1"

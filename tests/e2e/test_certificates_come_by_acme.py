@@ -18,8 +18,8 @@ from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.acme.tls_alpn import challenge_certificate
 from tests.app import App
 from tests.e2e.pebble import EAB_KEY, Pebble, pebble
-from tests.e2e.test_sockets_come_from_systemd import free_port
 from tests.gate_process import Gate, configure, until
+from tests.ports import free_port
 from tests.tools import needs
 from tests.visitors import Visitors
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.app import App
 from tests.gate_process import PATIENCE, ROOT, configure, until
+from tests.ports import accepts
 from tests.visitors import Visitors
 
 
@@ -19,7 +20,7 @@ def test_it_serves(folder: Path, visitors: Visitors, app: App, closed: str) -> N
     configuration = configure(folder, app.url, listen=f'"unix:{socket}"', log="stdout", admin="off")
     serve = f'exec "{sys.executable}" -m gatekeeper serve -c "{configuration}" {closed}'
     with subprocess.Popen(["sh", "-c", serve], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        until(lambda: socket.exists())
+        until(lambda: accepts(socket))
         curl = ["curl", *visitors.curl("alice"), "--unix-socket", socket, "https://localhost/"]
         answered = subprocess.run(curl, capture_output=True, timeout=PATIENCE, check=True)  # type: ignore[arg-type]
         assert answered.stdout == b"GET /: 0 bytes\n"

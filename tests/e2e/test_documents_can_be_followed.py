@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from tests.documents import PAGES, ROOT, Block, blocks
 from tests.gate_process import PATIENCE, until
+from tests.ports import free_port
 from tests.tools import needs
 
 FOLLOWED = [page for page in PAGES if any(block.mark for block in blocks(page))]
@@ -35,18 +35,12 @@ def test_documents_can_be_followed(page: Path, tmp_path: Path) -> None:
             reader.follow(block)
 
 
-def free_ports(count: int) -> list[str]:
-    with ExitStack() as stack:
-        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [str(one.getsockname()[1]) for one in taken]
-
-
 class Reader:
     """Somebody who has nothing but gatekeeper on the path, and notes the last password that was shown."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._stack = stack
-        self._instead = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        self._instead = {port: str(free_port()) for port in PORTS}
         programs, self._folder = folder / "bin", folder / "empty"
         programs.mkdir()
         self._folder.mkdir()
@@ -75,7 +69,7 @@ class Reader:
     def _run(self, text: str) -> str:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text], cwd=self._folder, env=self._environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, f"{text}\n{done.stdout}"
         if shown := re.search(r"^Password of .*: (\S+)$", done.stdout, re.MULTILINE):

@@ -10,8 +10,9 @@ from cryptography import x509
 
 from tests.app import App
 from tests.certificates import Holder, as_v1, make, make_authority, make_server, named
-from tests.e2e.originals import Cast, free_port, gate, original, status
+from tests.e2e.originals import Cast, gate, original, status
 from tests.e2e.test_identity_is_what_nginx_sends import CONFIGURATION, NAMES
+from tests.ports import free_port
 from tests.tools import needs
 
 FIRST, SECOND, FOREIGN = (make_authority("Home CA") for _ in range(3))

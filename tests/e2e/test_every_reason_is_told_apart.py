@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.gate_process import Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.tools import needs
 from tests.visitors import REFUSED, Visitors
 
@@ -64,7 +64,7 @@ def test_curl_is_told(gate: Gate, recorder: App, visitors: Visitors, name: str, 
     needs("curl")
     before = len(recorder.asked)
     command = ["curl", *visitors.curl(name, version), "-i", "-H", "Accept: text/html,*/*;q=0.8", gate.address]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     head, _, page = done.stdout.partition("\n\n")
     assert head.startswith("HTTP/1.1 403 Forbidden")
@@ -85,7 +85,9 @@ def test_who_has_a_good_certificate_is_let_in(
     bundle = ["-K", "-", "--cert-type", "P12", "--cert", visitors.folder / "alice.p12"]
     typed = f'pass="{visitors.password}"\n'.encode()
     for options in (visitors.curl("alice", version), [*visitors.curl("nobody", version), *bundle]):
-        done = subprocess.run(["curl", *options, f"{gate.address}/hello"], input=typed, capture_output=True, timeout=30)
+        done = subprocess.run(
+            ["curl", *options, f"{gate.address}/hello"], input=typed, capture_output=True, timeout=PATIENCE
+        )
         assert (done.returncode, done.stdout) == (0, b"GET /hello: 0 bytes\n"), done.stderr
 
 

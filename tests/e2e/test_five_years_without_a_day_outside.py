@@ -174,9 +174,11 @@ class House:
             yield day, now
 
     def _reload(self) -> None:
-        reloads = self._reloads()
-        self.gate.signal(signal.SIGHUP)
-        until(lambda: self._reloads() > reloads)
+        """Twice: the first line may tell of a reload that began by itself before the last file was written."""
+        for _ in range(2):
+            reloads = self._reloads()
+            self.gate.signal(signal.SIGHUP)
+            until(lambda reloads=reloads: self._reloads() > reloads)  # type: ignore[misc]
 
     def _reloads(self) -> int:
         return sum("reloaded" in line for line in self.gate.err)
@@ -215,7 +217,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     shutil.rmtree(tmp_path / "ca")
 
 
-@pytest.mark.timeout(300)  # a minute on two cores that others use, too
+@pytest.mark.timeout(900)  # a minute on two cores that others use, too
 def test_nobody_is_outside_on_any_day_of_five_years(house: House) -> None:
     """Issue, forget, renew, lose a phone, revoke, roll over, retire, renew the server: the days are counted."""
     outside, inside = [], []

@@ -78,7 +78,7 @@ def test_a_reload_keeps_the_workers(gate: Gate, visitors: Visitors, folder: Path
             configuration.write_text(configuration.read_text() + '\n[refusal]\ncontact = "the new one"\n')
         else:
             gate.signal(signal.SIGHUP)
-        until(lambda: reloads(gate.err) == len(before))
+        until(lambda: reloads(gate.err) >= len(before))
         assert answer(kept) == 200
     assert gate.workers() == before
     if how == "a file":
@@ -109,7 +109,7 @@ def test_keys_renewed_and_named_anew_for_root_alone_are_served(gate: Gate, folde
     configuration.write_text(
         configuration.read_text().replace("server.key", "other.key").replace("server.crt", "other.crt")
     )
-    until(lambda: reloads(gate.err) == len(before))
+    until(lambda: reloads(gate.err) >= len(before))
     assert gate.workers() == before
     for pid in before:
         assert not [one for one in Path(f"/proc/{pid}/fd").iterdir() if "memfd:gatekeeper " in os.readlink(one)]

@@ -62,7 +62,7 @@ def credentials(visitors: Visitors, name: str) -> grpc.ChannelCredentials:
 
 def test_health_is_asked_by_the_gate(app: GrpcApp, visitors: Visitors, tmp_path: Path) -> None:
     """An app that does not serve gets no calls; it is asked again and gets them again."""
-    checked = f'health_path = "{GRPC_HEALTH}"\nhealth_interval = "50ms"'
+    checked = f'health_path = "{GRPC_HEALTH}"\nhealth_interval = "1s"'
     with (
         Gate(visitors.furnish(tmp_path), f"h2c://{app.address}", app=checked) as gate,
         grpc.secure_channel(f"localhost:{gate.port}", credentials(visitors, "alice")) as channel,
@@ -158,10 +158,14 @@ def test_cancel_reaches_the_app(app: GrpcApp, channel: grpc.Channel) -> None:
 def test_the_deadline_is_the_apps_too(app: GrpcApp, channel: grpc.Channel) -> None:
     """grpc-timeout passes on; the call ends at it, at both ends."""
     app.cancelled.clear()
-    call = channel.unary_stream(f"/{SERVICE}/Hang")(b"", timeout=0.5)
-    assert failure(lambda: list(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    app.left = None
+    for deadline in (0.5, 2.0, 10.0):  # a call may reach the app too late on a busy machine
+        call = channel.unary_stream(f"/{SERVICE}/Hang")(b"", timeout=deadline)
+        assert failure(lambda: list(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED  # noqa: B023  called at once
+        if app.left is not None:
+            break
     assert app.left is not None
-    assert 0 < app.left <= 0.5
+    assert 0 < app.left <= deadline
     assert app.cancelled.wait(PATIENCE)
 
 

@@ -96,7 +96,9 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
     needs("go")
     folder = tmp_path_factory.mktemp("go")
     command = ("go", "build", "-o", str(folder / "ask"), str(PROGRAMS / "ask.go"))
-    subprocess.run(command, check=True, env=os.environ | {"GOCACHE": str(folder), "GO111MODULE": "off"}, timeout=60)
+    subprocess.run(
+        command, check=True, env=os.environ | {"GOCACHE": str(folder), "GO111MODULE": "off"}, timeout=4 * PATIENCE
+    )
     return folder / "ask"
 
 

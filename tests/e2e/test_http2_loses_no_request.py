@@ -12,7 +12,7 @@ import pytest
 
 from tests.app import App
 from tests.e2e.clients import app
-from tests.gate_process import Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.http2_client import Http2Client, LostError, RepeatableError, keep_asking
 from tests.visitors import Visitors
 
@@ -83,9 +83,12 @@ def test_a_worker_that_is_killed(folder: Path, visitors: Visitors) -> None:
     async def play(gate: Gate) -> None:
         clients = [await Http2Client.connect(gate.port, visitors.context("alice")) for _ in range(16)]
         assert [await client.get() for client in clients] == [200] * len(clients)
-        victim = gate.workers()[0]
-        os.kill(victim, signal.SIGKILL)
-        await asyncio.to_thread(until, lambda: len(gate.workers()) == 2 and victim not in gate.workers())
+        victim = (await asyncio.to_thread(gate.admin, "/status"))[1]["workers"][0]
+        os.kill(victim["pid"], signal.SIGKILL)
+        await asyncio.to_thread(until, lambda: len(gate.workers()) == 2 and victim["pid"] not in gate.workers())
+        while sum(client.closed.done() for client in clients) < victim["connections"]:
+            left = [client.closed for client in clients if not client.closed.done()]
+            await asyncio.wait(left, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         for client in clients:
             if not client.closed.done():
                 assert await client.get() == 200

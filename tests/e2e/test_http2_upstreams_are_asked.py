@@ -1,16 +1,14 @@
 """HTTP/2 to an app that is nghttpd, the server of nghttp2: with prior knowledge and over TLS."""
 
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.originals import free_port
-from tests.gate_process import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate, until
+from tests.ports import accepts, free_port
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -28,23 +26,10 @@ def nghttpd(folder: Path, *options: str, tls: tuple[Path, Path] | None = None) -
         [*command, str(port), *files], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         try:
-            reach(port)
+            until(lambda: accepts(("127.0.0.1", port)))
             yield port
         finally:
             server.kill()
-
-
-def reach(port: int) -> None:
-    """Return when somebody listens there, which it does not say itself."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), PATIENCE).close()
-        except ConnectionRefusedError:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        else:
-            return
 
 
 def curl(gate: Gate, visitors: Visitors, version: str, *options: str) -> str:

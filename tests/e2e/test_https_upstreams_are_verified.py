@@ -1,14 +1,13 @@
 """An https upstream, played by nginx: the gate shows its certificate, and believes only the right one."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.gate_process import PATIENCE, Gate, until
+from tests.ports import accepts, free_port
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -27,22 +26,15 @@ http {{
 """
 
 
-def accepts(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE):
-        return True
-    return False
-
-
 @pytest.fixture
 def nginx(folder: Path) -> Iterator[int]:
     """Its port."""
     needs("nginx")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port))
     process = subprocess.Popen(["nginx", "-p", folder, "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
     try:
-        until(lambda: accepts(port))
+        until(lambda: accepts(("127.0.0.1", port)))
         yield port
     finally:
         process.terminate()
@@ -52,7 +44,7 @@ def nginx(folder: Path) -> Iterator[int]:
 def test_both_sides_know_each_other(folder: Path, visitors: Visitors, nginx: int) -> None:
     """ca, certificate and key; checked by health_path too, which would shut the place otherwise."""
     mine = f'certificate = "{visitors.certificate("alice")}"\nkey = "{visitors.key("alice")}"'
-    checks = 'health_path = "/"\nhealth_interval = "100ms"'
+    checks = 'health_path = "/"\nhealth_interval = "5s"'
     app = f'ca = "ca.crt"\n{mine}\n{checks}'
     with Gate(folder, f"https://localhost:{nginx}", app=app) as gate:
         for _ in range(3):

@@ -11,7 +11,8 @@ from gatekeeper.x509 import pem
 from tests.app import App
 from tests.certificates import Holder, new_key
 from tests.der import attribute, certificate, name
-from tests.e2e.originals import VISITORS, Cast, asked, free_port, gate, original
+from tests.e2e.originals import VISITORS, Cast, asked, gate, original
+from tests.ports import free_port
 from tests.tools import needs
 
 CONFIGURATION = """\

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.e2e.originals import VISITORS_OF_GO, Cast, asked, free_port, gate, original
+from tests.e2e.originals import VISITORS_OF_GO, Cast, asked, gate, original
+from tests.ports import free_port
 from tests.tools import needs
 
 STATIC = """\

@@ -11,7 +11,7 @@ import pytest
 
 from tests.app import App
 from tests.e2e.test_every_reason_is_told_apart import without_uvloop
-from tests.gate_process import Gate, until
+from tests.gate_process import PATIENCE, Gate, until
 from tests.visitors import Visitors
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -29,7 +29,7 @@ def test_connections_in_all(folder: Path, visitors: Visitors, workers: int) -> N
     tables = "[limits]\nconnections = 8"
     with App() as behind, Gate(folder, behind.url, server=f"workers = {workers}", tables=tables) as gate:
         held = [gate.connect(alice) for _ in range(8)]
-        waiting = socket.create_connection(("127.0.0.1", gate.port), timeout=20)
+        waiting = socket.create_connection(("127.0.0.1", gate.port), timeout=PATIENCE)
         waiting.settimeout(0.3)
         client = alice.wrap_socket(waiting, server_hostname="localhost", do_handshake_on_connect=False)
         with pytest.raises(TimeoutError):
@@ -37,7 +37,7 @@ def test_connections_in_all(folder: Path, visitors: Visitors, workers: int) -> N
         assert connections(gate) == 8
         assert gate.wait_for(lambda line: "accepting pauses: as many are open as limits.connections allows" in line)
         held.pop().close()
-        client.settimeout(20)
+        client.settimeout(PATIENCE)
         client.do_handshake()
         client.sendall(GET)
         assert client.recv(12) == b"HTTP/1.1 200"
@@ -55,7 +55,7 @@ def test_fewer_descriptors_than_connections(folder: Path, visitors: Visitors) ->
         os.kill(worker, signal.SIGKILL)
         until(lambda: gate.workers() not in ([], [worker]))
         held = [gate.connect(alice) for _ in range(10)]
-        waiting = socket.create_connection(("127.0.0.1", gate.port), timeout=20)
+        waiting = socket.create_connection(("127.0.0.1", gate.port), timeout=PATIENCE)
         assert gate.wait_for(lambda line: "file descriptors for 10 connections and no more (LimitNOFILE" in line)
         held.pop().close()
         client = alice.wrap_socket(waiting, server_hostname="localhost")
@@ -75,7 +75,7 @@ def test_connections_from_one_address(folder: Path, visitors: Visitors, workers:
         with pytest.raises((OSError, ssl.SSLError)):
             gate.connect(alice)
         assert gate.wait_for(lambda line: "too many connections from this address" in line)
-        with socket.create_connection(("127.0.0.1", gate.port), 20, ("127.0.0.2", 0)) as other:
+        with socket.create_connection(("127.0.0.1", gate.port), PATIENCE, ("127.0.0.2", 0)) as other:
             client = alice.wrap_socket(other, server_hostname="localhost")
             client.sendall(GET)
             assert client.recv(12) == b"HTTP/1.1 200"
@@ -98,7 +98,7 @@ def test_file_descriptors_that_run_out(folder: Path, visitors: Visitors, loop: s
         before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
         most = len(os.listdir(f"/proc/{worker}/fd")) + 5
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (most, before[1]))
-        plain = [socket.create_connection(("127.0.0.1", gate.port), timeout=20) for _ in range(12)]
+        plain = [socket.create_connection(("127.0.0.1", gate.port), timeout=PATIENCE) for _ in range(12)]
         gate.wait_for(lambda line: "accepting pauses: too many open files" in line)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
         for one in plain:

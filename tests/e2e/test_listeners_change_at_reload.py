@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.app import App
-from tests.e2e.test_sockets_come_from_systemd import free_port
 from tests.gate_process import Gate, configure, until
+from tests.ports import accepts, free_port
 from tests.visitors import Visitors
 
 
@@ -24,14 +24,9 @@ def test_a_listener_is_added_and_taken_away(folder: Path, visitors: Visitors) ->
             assert gate.request(alice)[0] == 200
         configure(folder, behind.url, listen=f'"127.0.0.1:{second}"')
         gate.signal(signal.SIGHUP)
-        until(lambda: refuses(first))
+        until(lambda: not accepts(("127.0.0.1", first)))
         assert gate.request(alice)[0] == 200
         assert gate.admin("/status")[1]["worker_restarts"] == 0
-
-
-def refuses(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_an_address_that_cannot_be_had_changes_nothing(folder: Path, visitors: Visitors) -> None:

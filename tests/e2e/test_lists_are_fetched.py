@@ -65,9 +65,9 @@ def test_a_list_is_fetched_once_and_in_force_in_every_worker(tmp_path: Path, lis
         with Gate(tmp_path, app.url, server=WORKERS, client_auth=auth) as gate:
             assert status(cast, gate.port, "alice") == 403
             gate.wait_for(lambda line: "cannot be fetched" in line or None)
+            until(lambda: 'gatekeeper_crl_fetches_total{result="failed"} 1' in gate.admin_text("/metrics"))
             (fetch,) = gate.admin("/status")[1]["crl_fetches"]
             assert (fetch["url"], fetch["ok"], fetch["failures"]) == (url, False, 1)
-            assert 'gatekeeper_crl_fetches_total{result="failed"} 1' in gate.admin_text("/metrics")
             assert any("cannot be fetched" in warning for warning in gate.admin("/status")[1]["warnings"])
         lists.content = der(make_crl(BOB, issuer=HOME))
         for state in (tmp_path / "crl/state").glob("*.json"):
@@ -77,7 +77,7 @@ def test_a_list_is_fetched_once_and_in_force_in_every_worker(tmp_path: Path, lis
             until(lambda: all(status(cast, gate.port, "alice") == 200 for _ in range(8)))
             assert {status(cast, gate.port, "bob") for _ in range(8)} == {403}
             assert lists.asked == before + 1
-            assert gate.admin("/status")[1]["refusals"]["revoked"] == 8
+            until(lambda: gate.admin("/status")[1]["refusals"]["revoked"] == 8)
         lists.content = None
         with Gate(tmp_path, app.url, server=WORKERS, client_auth=auth) as gate:
             assert status(cast, gate.port, "alice") == 200

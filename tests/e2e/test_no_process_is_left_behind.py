@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.app import App
 from tests.gate_process import PATIENCE, ROOT, Gate, configure, until
-from tests.tools import needs
+from tests.tools import namespace
 from tests.visitors import Visitors
 
 
@@ -63,12 +63,10 @@ sys.exit(main(["serve", "-c", sys.argv[1]]))
 
 def test_process_1_of_a_container_takes_care_of_strangers(folder: Path, visitors: Visitors) -> None:
     """Whoever loses its parent becomes a child of process 1, which must wait for it."""
-    needs("unshare")
-    namespace = ["unshare", "--pid", "--fork", "--kill-child", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     release = folder / "release"
     os.mkfifo(release)
     process = subprocess.Popen(
-        [*namespace, sys.executable, "-c", AS_INIT, configure(folder), release],
+        [*namespace("--pid", "--fork", "--kill-child"), sys.executable, "-c", AS_INIT, configure(folder), release],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,

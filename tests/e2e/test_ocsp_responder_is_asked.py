@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.app import App
 from tests.certificates import make_authority, make_client, make_server
-from tests.gate_process import ROOT, Gate
+from tests.gate_process import PATIENCE, ROOT, Gate
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -48,7 +48,7 @@ class Responder:
             cwd=self.folder,
             check=True,
             capture_output=True,
-            timeout=20,
+            timeout=PATIENCE,
         )
 
 

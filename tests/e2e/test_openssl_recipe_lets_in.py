@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 
 from tests.app import App
-from tests.gate_process import Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.tools import needs
 
 PASSPHRASE = "correct horse"
@@ -15,7 +15,9 @@ PASSPHRASE = "correct horse"
 
 def openssl(folder: Path, *arguments: str, says: str = "") -> None:
     """One command as the recipe writes it; ``says`` is what a person would type."""
-    done = subprocess.run(["openssl", *arguments], cwd=folder, input=says, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["openssl", *arguments], cwd=folder, input=says, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -49,7 +51,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def curl(gate: Gate, folder: Path, *options: str) -> str:
     command = ["curl", "--silent", "--show-error", "--cacert", "server-ca.crt", *options, f"{gate.address}/hello"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -6,9 +6,8 @@ import subprocess
 from pathlib import Path
 
 from tests.app import App
-from tests.e2e.test_listeners_change_at_reload import refuses
-from tests.e2e.test_sockets_come_from_systemd import free_port
 from tests.gate_process import Gate, configure, until
+from tests.ports import accepts, free_port
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -41,7 +40,7 @@ def test_it_comes_and_goes_with_a_reload(folder: Path) -> None:
         configure(folder, behind.url, server=f'redirect = "127.0.0.1:{port}"')
         gate.signal(signal.SIGHUP)
         gate.wait_for(REDIRECTING.fullmatch)
-        assert not refuses(port)
+        assert accepts(("127.0.0.1", port))
         configure(folder, behind.url)
         gate.signal(signal.SIGHUP)
-        until(lambda: refuses(port))
+        until(lambda: not accepts(("127.0.0.1", port)))

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ from websockets.sync.client import connect
 
 from tests.app import App
 from tests.gate_process import PATIENCE, Gate, until
+from tests.ports import accepts, free_port
 from tests.tools import needs
 from tests.visitors import Visitors
 
@@ -151,7 +151,7 @@ def test_nginx(folder: Path, visitors: Visitors) -> None:
     process = subprocess.Popen(["nginx", "-p", folder, "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
     try:
         with Gate(folder, f"unix:{folder / 'nginx.sock'}") as gate:
-            until((folder / "nginx.sock").exists)
+            until(lambda: accepts(folder / "nginx.sock"))
             status, headers, body = gate.request(alice, target="/file.txt")
             assert (status, body) == (200, b"hello " * 1000)
             again = gate.request(alice, target="/file.txt", headers={"If-None-Match": headers["etag"]})
@@ -213,10 +213,8 @@ def test_a_websocket_without_a_good_certificate(folder: Path, visitors: Visitors
 
 def test_an_app_that_is_not_there(folder: Path, visitors: Visitors) -> None:
     """502 in the forms of the refusal, and the gate goes on."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
     alice = visitors.context("alice")
-    with Gate(folder, f"http://127.0.0.1:{port}") as gate:
+    with Gate(folder, f"http://127.0.0.1:{free_port()}") as gate:
         status, headers, _ = gate.request(alice)
         assert (status, headers["content-type"]) == (502, "application/problem+json")
         status, headers, _ = gate.request(alice, headers={"Accept": "text/html"})

@@ -58,7 +58,7 @@ def gate(app: App, visitors: Visitors, tmp_path_factory: pytest.TempPathFactory)
 def curl(gate: Gate, visitors: Visitors, *options: str, name: str = "alice", target: str = "/") -> str:
     needs("curl")
     command = ["curl", *visitors.curl(name), *options, f"{gate.address}{target}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -68,7 +68,7 @@ def test_curl(gate: Gate, visitors: Visitors, app: App, tmp_path: Path) -> None:
     two = curl(gate, visitors, "-w", "%{num_connects} ", f"{gate.address}/1", target="/2")
     assert two == "GET /1: 0 bytes\n1 GET /2: 0 bytes\n0 "
     (tmp_path / "file").write_bytes(b"x" * 2_000_000)
-    upload = ("-T", str(tmp_path / "file"), "-H", "Expect: 100-continue", "--expect100-timeout", "15")
+    upload = ("-T", str(tmp_path / "file"), "-H", "Expect: 100-continue", "--expect100-timeout", "50")
     assert curl(gate, visitors, *upload, target="/up") == "PUT /up: 2000000 bytes\n"
     assert curl(gate, visitors, *upload, "-H", "Transfer-Encoding: chunked", target="/up") == "PUT /up: 2000000 bytes\n"
     assert curl(gate, visitors, "--http1.0") == "GET /: 0 bytes\n"
@@ -81,7 +81,7 @@ def test_curl(gate: Gate, visitors: Visitors, app: App, tmp_path: Path) -> None:
 def test_curl_that_is_refused_uploads_nothing(gate: Gate, visitors: Visitors, app: App, tmp_path: Path) -> None:
     """The 403 comes instead of the 100, so the body stays where it is."""
     (tmp_path / "file").write_bytes(b"x" * 2_000_000)
-    upload = ("-T", str(tmp_path / "file"), "-H", "Expect: 100-continue", "--expect100-timeout", "15")
+    upload = ("-T", str(tmp_path / "file"), "-H", "Expect: 100-continue", "--expect100-timeout", "50")
     answer = curl(
         gate, visitors, *upload, "-o", str(tmp_path / "answer"), "-w", "%{http_code} %{size_upload}", name="nobody"
     )
@@ -111,7 +111,7 @@ def test_node(gate: Gate, visitors: Visitors, tmp_path: Path) -> None:
 
     def ask(*name: str) -> list[dict[str, object]]:
         command = ["node", str(tmp_path / "client.js"), str(gate.port), str(visitors.folder), *name]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stderr
         answers: list[dict[str, object]] = json.loads(done.stdout)
         return answers

@@ -22,8 +22,6 @@ from tests.visitors import Visitors
 
 WRONG_CONFIGURATION, FAILED = 2, 1
 
-pytestmark = pytest.mark.timeout(30)
-
 Serve = Callable[..., tuple[int, str]]
 Break = Callable[[Path, Visitors], object]
 

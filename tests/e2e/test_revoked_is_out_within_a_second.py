@@ -12,13 +12,10 @@ import pytest
 from tests.app import App
 from tests.e2e.authority import PASSPHRASE, ca
 from tests.e2e.clients import UPGRADE, Client, app, closed
-from tests.gate_process import Gate
+from tests.gate_process import PATIENCE, Gate
 
 FILM = b"GET /film HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OTHERS = 200
-# A second is what an idle machine needs, for the files are looked at every `POLL_SECONDS`. One that runs other tests,
-# too, may need longer.
-LIMIT_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -73,9 +70,9 @@ async def play(home: Path, gate: Gate) -> None:
     await asyncio.gather(*(one.moves() for one in (*others, chat, film, *revoked)))
     assert not any(task.done() for task in tasks)
     await asyncio.to_thread(ca, home, "revoke", "mallory")
-    await asyncio.wait(tasks[-3:], timeout=LIMIT_SECONDS)
+    await asyncio.wait(tasks[-3:], timeout=PATIENCE)
     for one in revoked:
-        assert one.out, f"{one.name} was still in after {LIMIT_SECONDS} s"
+        assert one.out, f"{one.name} was still in after {PATIENCE} s"
     assert revoked[0].statuses[403] == 1
     assert revoked[1].last.endswith(closed("revoked"))
     # The first answer may have been on its way; the second was decided after the revocation.
@@ -101,7 +98,7 @@ async def play_the_end(home: Path, gate: Gate) -> None:
     await asyncio.gather(film.moves(), theirs.moves())
     gate.signal(signal.SIGTERM)
     await asyncio.to_thread(ca, home, "revoke", "mallory")
-    await asyncio.wait(tasks[1:], timeout=LIMIT_SECONDS)
+    await asyncio.wait(tasks[1:], timeout=PATIENCE)
     assert theirs.out
     assert not tasks[0].done(), "somebody else noticed"
     tasks[0].cancel()
@@ -114,9 +111,10 @@ def test_a_new_connection_of_the_revoked_is_refused(home: Path, gate: Gate) -> N
     """And the log says who it was and why."""
     workers = len(gate.workers())
     ca(home, "revoke", "mallory")
-    gate.wait_for(lambda _: sum("reloaded" in line for line in gate.err) >= workers)
+    gate.wait_for(lambda _: sum("INFO: reloaded " in line for line in gate.err) >= workers)
     status, headers, _ = gate.request(holder(home, "mallory"))
     assert (status, headers["gatekeeper-reason"]) == (403, "revoked")
     assert gate.request(holder(home, "alice"))[0] == 200
-    refused = gate.logged(2)[0]
+    # Two workers write into one log, each when it comes to it.
+    refused, _ = sorted(gate.logged(2), key=lambda line: line["status"], reverse=True)
     assert (refused["status"], refused["reason"]) == (403, "revoked")

@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.gate_process import PATIENCE, ROOT, configure, until
-from tests.tools import needs
+from tests.tools import namespace
 
 SERVE = [sys.executable, "-m", "gatekeeper", "serve", "-c"]
 
@@ -32,10 +33,11 @@ def loading(folder: Path, *before: str) -> Iterator[tuple["subprocess.Popen[str]
         process.communicate(timeout=PATIENCE)
 
 
-def stopped(process: "subprocess.Popen[str]", number: int) -> bool:
+def stopped(process: "subprocess.Popen[str]", send: Callable[[], None]) -> bool:
     """Python obeys a signal between two system calls. One that comes just before a call that waits forever, as for this
     pipe, which no file does, is obeyed with the next one only."""
-    process.send_signal(number)
+    with suppress(ProcessLookupError):
+        send()
     with suppress(subprocess.TimeoutExpired):
         process.wait(1)
     return process.returncode is not None
@@ -45,7 +47,7 @@ def stopped(process: "subprocess.Popen[str]", number: int) -> bool:
 def test_it_stops_at_once(folder: Path, number: signal.Signals) -> None:
     """Without a word: somebody has changed their mind."""
     with loading(folder) as (process, _):
-        until(lambda: stopped(process, number))
+        until(lambda: stopped(process, partial(process.send_signal, number)))
         assert process.returncode == 0
         assert process.stderr is not None
         assert process.stderr.read() == ""
@@ -54,12 +56,10 @@ def test_it_stops_at_once(folder: Path, number: signal.Signals) -> None:
 def test_process_1_stops_too(folder: Path) -> None:
     """The kernel drops a signal to process 1 that it has no handler for (pid_namespaces(7)): `docker stop` would wait
     in vain."""
-    needs("unshare")
-    user = [] if os.geteuid() == 0 else ["--map-root-user"]
-    with loading(folder, "unshare", "--pid", "--fork", "--kill-child", *user) as (process, _):
+    with loading(folder, *namespace("--pid", "--fork", "--kill-child")) as (process, _):
         (init,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        os.kill(int(init), signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        until(lambda: stopped(process, partial(os.kill, int(init), signal.SIGTERM)))
+        assert process.returncode == 0
 
 
 def test_others_wait_until_it_serves(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -12,14 +12,9 @@ from pathlib import Path
 
 from tests.app import App
 from tests.gate_process import PATIENCE, ROOT, configure
+from tests.ports import accepts, free_port
 from tests.tools import needs
 from tests.visitors import Visitors
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager
@@ -66,8 +61,7 @@ def test_the_first_visitor_starts_the_gate(folder: Path, visitors: Visitors) -> 
             with socket.create_connection(("127.0.0.1", admin), PATIENCE) as operator:
                 operator.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert operator.recv(12) == b"HTTP/1.1 200"
-            with socket.socket() as nobody:
-                assert nobody.connect_ex(("127.0.0.1", unused)) != 0
+            assert not accepts(("127.0.0.1", unused))
     said = [line for line in lines if "listening on" in line or "admin on" in line]
     assert said == [
         f"gatekeeper: listening on https://127.0.0.1:{https}\n",

@@ -36,7 +36,7 @@ async def play(gate: Gate, alice: ssl.SSLContext) -> int:
         await asyncio.wait_for(asyncio.gather(*(each.acquire() for each in answers)), PATIENCE)
     gate.signal(signal.SIGTERM)
     stopping.set()
-    return sum(await asyncio.wait_for(asyncio.gather(*kept, *new), 15))
+    return sum(await asyncio.wait_for(asyncio.gather(*kept, *new), PATIENCE))
 
 
 async def keep(gate: Gate, alice: ssl.SSLContext, answers: asyncio.Semaphore) -> int:
@@ -81,14 +81,23 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
 
 
 def test_readiness_goes_first(folder: Path, visitors: Visitors) -> None:
-    """For timeouts.drain_delay the gate serves on as before, so that load balancers can notice."""
-    with App() as behind, Gate(folder, behind.url, tables='[timeouts]\ndrain_delay = "1s"') as gate:
+    """For timeouts.drain_delay the gate serves on as before, so that load balancers can notice; a second signal ends
+    the wait."""
+    with App() as behind, Gate(folder, behind.url, tables='[timeouts]\ndrain_delay = "5m"') as gate:
         assert gate.admin("/readyz")[0] == 200
         gate.signal(signal.SIGTERM)
         while gate.admin("/readyz")[0] == 200:
             pass
         assert gate.admin("/readyz")[1]["checks"]["draining"]["ok"] is False
         assert gate.request(visitors.context("alice"))[0] == 200
+        gate.signal(signal.SIGTERM)
+        assert gate.wait() == 0
+
+
+def test_the_delay_has_an_end(folder: Path) -> None:
+    """timeouts.drain_delay."""
+    with App() as behind, Gate(folder, behind.url, tables='[timeouts]\ndrain_delay = "200ms"') as gate:
+        gate.signal(signal.SIGTERM)
         assert gate.wait() == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from tests.app import App
-from tests.gate_process import Gate
+from tests.gate_process import PATIENCE, Gate
 from tests.visitors import Visitors
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -61,7 +61,7 @@ def test_what_is_under_way_ends_first(gate: Gate, slow: SlowApp, visitors: Visit
     alice = visitors.context("alice")
     with gate.connect(alice) as busy, gate.connect(alice) as idle:
         busy.sendall(GET)
-        assert slow.asked.wait(20)
+        assert slow.asked.wait(PATIENCE)
         assert gate.admin("/readyz")[0] == 200
         gate.signal(signal.SIGTERM)
         assert idle.recv(1) == b""
@@ -86,7 +86,7 @@ def test_a_second_signal_stops_at_once(gate: Gate, slow: SlowApp, visitors: Visi
     alice = visitors.context("alice")
     with gate.connect(alice) as busy, gate.connect(alice) as idle:
         busy.sendall(GET)
-        assert slow.asked.wait(20)
+        assert slow.asked.wait(PATIENCE)
         gate.signal(signal.SIGTERM)
         assert idle.recv(1) == b""
         gate.signal(signal.SIGTERM)
@@ -101,7 +101,7 @@ def test_draining_has_an_end(slow: SlowApp, folder: Path, visitors: Visitors) ->
     with App(slow.answer) as app, Gate(folder, app.url, tables='[timeouts]\ndrain = "200ms"') as gate:
         with gate.connect(visitors.context("alice")) as busy:
             busy.sendall(GET)
-            assert slow.asked.wait(20)
+            assert slow.asked.wait(PATIENCE)
             gate.signal(signal.SIGTERM)
             assert gate.wait() == 0
         app.run(let(slow))

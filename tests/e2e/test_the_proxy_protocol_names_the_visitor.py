@@ -23,6 +23,7 @@ defaults
   timeout connect 5s
   timeout client 20s
   timeout server 20s
+  timeout check 20s
 listen gate
   bind fd@{fd}
   server gate 127.0.0.1:{port} {option}

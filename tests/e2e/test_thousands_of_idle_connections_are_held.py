@@ -4,6 +4,8 @@ import os
 import resource
 from pathlib import Path
 
+import pytest
+
 from tests.app import App
 from tests.gate_process import Gate, until
 from tests.visitors import Visitors
@@ -15,13 +17,14 @@ WORKERS = 2  # each holds half, so that a hard limit of 20,000 files is enough
 MOST_BYTES = 100 * 1024
 
 
+@pytest.mark.timeout(900)
 def test_idle_connections(folder: Path, visitors: Visitors) -> None:
     """After their handshake they say nothing."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, COUNT + 500), hard))
     alice = visitors.context("alice")
     try:
-        limits = f"[limits]\nconnections = {COUNT + WORKERS}"
+        limits = f'[limits]\nconnections = {COUNT + WORKERS}\n[timeouts]\nidle = "1h"'
         with App() as behind, Gate(folder, behind.url, server=f"workers = {WORKERS}", tables=limits) as gate:
             gate.request(alice)
             before = gate.memory()

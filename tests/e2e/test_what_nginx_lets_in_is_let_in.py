@@ -16,10 +16,11 @@ from gatekeeper.errors import BindingError
 from tests.app import App, Asked
 from tests.certificates import NOW, Holder, make_authority, make_client, make_server, new_key
 from tests.der import certificate, oid, seq, spki, tlv
-from tests.e2e.originals import Cast, free_port, gate, original, status
+from tests.e2e.originals import Cast, gate, original, status
 from tests.e2e.test_identity_is_what_nginx_sends import CONFIGURATION, NAMES
 from tests.more_oddities import more_oddities
 from tests.oddities import NOT_EVEN_SENT, oddities
+from tests.ports import free_port
 from tests.tools import needs
 
 HOME, KEY = make_authority("Home CA"), new_key()

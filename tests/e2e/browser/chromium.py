@@ -97,6 +97,7 @@ class Chromium:
         self._sent = 0
         self._session = ""
         self.reported: list[str] = []
+        self._downloads: list[str] = []
         try:
             until(lambda: active.exists() and active.read_text().count("\n") == 1)
             port, path = active.read_text().split()
@@ -170,7 +171,12 @@ class Chromium:
 
     def keep_downloads(self, folder: Path) -> None:
         """Put what is downloaded there, without asking."""
-        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        self._call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder), eventsEnabled=True)
+
+    def wait_for_download(self) -> None:
+        """Return when one is complete: a file of its name is there before, and empty."""
+        while "completed" not in self._downloads:
+            self._receive()
 
     def picture(self, file: Path) -> None:
         """The whole page, to its end, as a PNG."""
@@ -186,14 +192,21 @@ class Chromium:
         self._sent += 1
         session = {"sessionId": self._session} if self._session else {}
         self._devtools.send(json.dumps({"id": self._sent, "method": method, "params": parameters, **session}))
-        while True:
-            message = json.loads(self._devtools.recv(PATIENCE))
-            if message.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown", "Page.javascriptDialogOpening"):
+        while (message := self._receive()).get("id") != self._sent:
+            pass
+        assert "error" not in message, (method, message["error"])
+        result: dict[str, Any] = message["result"]
+        return result
+
+    def _receive(self) -> dict[str, Any]:
+        """The next message; what it reports is kept."""
+        message: dict[str, Any] = json.loads(self._devtools.recv(PATIENCE))
+        match message.get("method"):
+            case "Log.entryAdded" | "Runtime.exceptionThrown" | "Page.javascriptDialogOpening":
                 self.reported.append(json.dumps(message["params"]))
-            if message.get("id") == self._sent:
-                assert "error" not in message, (method, message["error"])
-                result: dict[str, Any] = message["result"]
-                return result
+            case "Browser.downloadProgress":
+                self._downloads.append(message["params"]["state"])
+        return message
 
     def _end(self) -> None:
         with suppress(ProcessLookupError):

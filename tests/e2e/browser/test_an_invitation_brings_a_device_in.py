@@ -73,9 +73,8 @@ def test_an_invitation_brings_a_device_in(
         assert not logged(gate, agent, '"referer"')
         assert browser.go(link) == 200
         browser.run(f"{BUTTON}.click()")
-        file = tmp_path / f"{device}{suffix}"
-        until(file.exists)
-        bundle = file
+        browser.wait_for_download()
+        bundle = file = tmp_path / f"{device}{suffix}"
         if suffix == ".mobileconfig":
             bundle = tmp_path / "inside.p12"
             bundle.write_bytes(plistlib.loads(file.read_bytes())["PayloadContent"][0]["PayloadContent"])

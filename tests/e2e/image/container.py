@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.gate_process import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[3]
 
 # A mount namespace with the image's files read-only, a process namespace in which the command is process 1, and the
@@ -54,9 +56,9 @@ class Image:
         return variables | {"PATH": f"{variables['PATH']}:/usr/sbin:/sbin"}
 
     def run(self, *command: str, mounts: Mapping[Path | str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """Run to the end, at most a minute."""
+        """Run to the end."""
         with self.running(*command, mounts=mounts) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     @contextmanager

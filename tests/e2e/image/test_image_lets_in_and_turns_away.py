@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ import pytest
 
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client, make_server
 from tests.e2e.image.container import Image, end, process_1
+from tests.gate_process import PATIENCE
+from tests.ports import free_port
 from tests.tools import needs
 
 pytestmark = [pytest.mark.xdist_group("image"), pytest.mark.timeout(600)]
@@ -61,12 +62,6 @@ def app() -> Iterator[int]:
     server.server_close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture
 def authority() -> Holder:
     """Whose clients are let in."""
@@ -106,7 +101,7 @@ def address(gate: subprocess.Popen[str]) -> str:
 def ask(url: str, folder: Path, visitor: Holder | None = None) -> tuple[int, str]:
     """Status, and the app's answer or the reason of the refusal, as curl sees them."""
     needs("curl")
-    command = ["curl", "--silent", "--insecure", "--max-time", "20", "--output", f"{folder}/body"]
+    command = ["curl", "--silent", "--insecure", "--max-time", str(PATIENCE), "--output", f"{folder}/body"]
     if visitor:
         certificate, key = visitor.write(folder, "visitor")
         command += ["--cert", certificate, "--key", key]  # type: ignore[list-item]
@@ -143,7 +138,7 @@ def test_sigterm_stops_the_gate_in_good_order(image: Any, gate: Any) -> None:
     """As process 1, which the kernel spares every signal that it does not ask for."""
     address(gate)
     os.kill(process_1(gate), getattr(signal, image.config["StopSignal"]))
-    assert gate.wait(timeout=30) == 0
+    assert gate.wait(timeout=PATIENCE) == 0
 
 
 def test_without_a_configuration_the_gate_does_not_start(image: Any) -> None:
