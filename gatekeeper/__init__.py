@@ -44,8 +44,8 @@ __version__ = "0.2.0"
 
 
 def form() -> str:
-    """What runs: "compiled" if the modules that requests pass are the ones that mypyc built, else "interpreted"."""
+    """What runs: "compiled" if the modules that requests pass are the ones that mypyc built, else "pure" (Python)."""
     from importlib.util import find_spec  # only for who asks: `gatekeeper healthcheck` has no time for it
 
     spec = find_spec("gatekeeper.wire.cache")
-    return "interpreted" if spec is None or str(spec.origin).endswith(".py") else "compiled"
+    return "pure" if spec is None or str(spec.origin).endswith(".py") else "compiled"

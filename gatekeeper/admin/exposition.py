@@ -21,9 +21,17 @@ def single(name: str, kind: str, text: str, value: float) -> Iterator[str]:
 
 def family(name: str, kind: str, text: str, by: str, values: Iterable[tuple[object, float]]) -> Iterator[str]:
     """A metric with one label, and its values."""
+    return labelled(name, kind, text, (by,), (((key,), value) for key, value in values))
+
+
+def labelled(
+    name: str, kind: str, text: str, by: Sequence[str], values: Iterable[tuple[Sequence[object], float]]
+) -> Iterator[str]:
+    """A metric with several labels, and its values; each has as many keys as there are labels."""
     yield from head(name, kind, text)
-    for key, value in values:
-        yield f"{name}{{{label(by, key)}}} {_number(value)}"
+    for keys, value in values:
+        labels = ",".join(label(one, key) for one, key in zip(by, keys, strict=True))
+        yield f"{name}{{{labels}}} {_number(value)}"
 
 
 def histogram(

@@ -12,7 +12,7 @@ from typing import Any
 
 from gatekeeper import __version__, form
 from gatekeeper.acme.report import report
-from gatekeeper.admin.exposition import family, head, histogram, label, single
+from gatekeeper.admin.exposition import family, head, histogram, label, labelled, single
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
 from gatekeeper.proxy.crl_sources import wanted_urls
@@ -186,10 +186,8 @@ class Status:
         return "".join(f"{line}\n" for line in self._lines(self._ledger.totals(), upstreams))
 
     def _lines(self, totals: Totals, upstreams: Mapping[str, bool]) -> Iterator[str]:
-        requests = sorted(totals.requests.items())
-        yield from family("gatekeeper_requests_total", "counter", "Answers by status code.", "code", requests)
-        name, text = "gatekeeper_requests_by_protocol_total", "Answers by version of HTTP."
-        yield from family(name, "counter", text, "protocol", _by_protocol(totals).items())
+        name, text = "gatekeeper_requests_total", "Answers by status code and version of HTTP."
+        yield from labelled(name, "counter", text, ("code", "protocol"), _requests(totals))
         yield from family(
             "gatekeeper_refusals_total", "counter", "Refusals by reason.", "reason", totals.refusals.items()
         )
@@ -210,15 +208,17 @@ class Status:
         name, text = "gatekeeper_connections_by_protocol", "Open connections by version of HTTP."
         open_ones = {"HTTP/1": totals.connections - totals.http2_connections, "HTTP/2": totals.http2_connections}
         yield from family(name, "gauge", text, "protocol", open_ones.items())
+        yield from single("gatekeeper_http2_streams", "gauge", "Requests under way by HTTP/2.", totals.http2_streams)
         yield from single("gatekeeper_tunnels", "gauge", "Open WebSockets and other tunnels.", totals.tunnels)
         up = [(name, int(is_up)) for name, is_up in upstreams.items()]
         yield from family("gatekeeper_upstream_up", "gauge", "Whether the app takes connections.", "upstream", up)
         yield from self._upstream_times()
-        ends: dict[str, float] = {}
+        ends: dict[tuple[str, str], float] = {}
         for kind, certificate in _certificates_by_kind(self._proxy.snapshot):
-            ends[kind] = min(ends.get(kind, certificate.not_after), certificate.not_after)
-        name, text = "gatekeeper_certificate_not_after_seconds", "When the first certificate of a kind ends, Unix time."
-        yield from family(name, "gauge", text, "kind", ends.items())
+            named = kind, name_of(certificate)
+            ends[named] = min(ends.get(named, certificate.not_after), certificate.not_after)
+        name, text = "gatekeeper_certificate_not_after_seconds", "When a certificate in use ends, Unix time."
+        yield from labelled(name, "gauge", text, ("kind", "name"), ends.items())
         revocations = self._proxy.snapshot.policy.revocations
         if revocations is not None and revocations.lists:
             first = min(max(one.next_update for one in lists) for lists in revocations.lists.values())
@@ -237,7 +237,8 @@ class Status:
         yield from single("gatekeeper_rate_limited_total", "counter", text, totals.rate_limited)
         text = "Lines that the access log's target did not take."
         yield from single("gatekeeper_access_log_lost_lines_total", "counter", text, totals.lost_lines)
-        yield from family("gatekeeper_build_info", "gauge", "The running version.", "version", [(__version__, 1)])
+        name, text = "gatekeeper_build_info", "The running version, and whether it is compiled."
+        yield from labelled(name, "gauge", text, ("version", "form"), [((__version__, form()), 1)])
         text = "When the gate started, Unix time."
         yield from single("gatekeeper_start_time_seconds", "gauge", text, self._ledger.started)
 
@@ -254,7 +255,22 @@ def protocols(settings: Settings) -> list[str]:
 
 
 def _by_protocol(totals: Totals) -> dict[str, int]:
-    return {"HTTP/1": sum(totals.requests.values()) - totals.http2_requests, "HTTP/2": totals.http2_requests}
+    http2 = sum(totals.http2_requests.values())
+    return {"HTTP/1": sum(totals.requests.values()) - http2, "HTTP/2": http2}
+
+
+def _requests(totals: Totals) -> Iterator[tuple[tuple[int, str], int]]:
+    for code, count in sorted(totals.requests.items()):
+        http2 = min(totals.http2_requests.get(code, 0), count)
+        if count > http2:
+            yield (code, "HTTP/1"), count - http2
+        if http2:
+            yield (code, "HTTP/2"), http2
+
+
+def name_of(certificate: Certificate) -> str:
+    """What people call a certificate: its common name, else its first host name, else its whole subject."""
+    return certificate.common_name or next(iter(certificate.dns_names), certificate.subject)
 
 
 def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:

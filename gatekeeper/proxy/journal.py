@@ -29,7 +29,7 @@ class Journal:
         """A forwarded request has ended."""
         outcome.duration = duration
         if visitor.protocol:
-            self.metrics.change(Cell.HTTP2_REQUESTS, 1)
+            self.metrics.answered_http2(outcome.status)
         self.metrics.answered(outcome.status, duration)
         self.log.write(visitor, head, outcome)
 
@@ -64,7 +64,7 @@ class Journal:
 
     def _count(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
         if visitor.protocol:
-            self.metrics.change(Cell.HTTP2_REQUESTS, 1)
+            self.metrics.answered_http2(outcome.status)
         self.metrics.answered(outcome.status, duration)
         self.log.write(visitor, head, outcome)
 

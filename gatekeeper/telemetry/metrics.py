@@ -50,7 +50,8 @@ _HANDSHAKE = _REFUSALS + 32
 _INVITED = _HANDSHAKE + 8
 _CRL_FETCHED = _INVITED + 12
 _GROUPED = _INVITED + 16
-_HISTORY = _GROUPED + 16
+_HTTP2 = _GROUPED + 16
+_HISTORY = _HTTP2 + _STATUSES
 _ADDRESS_COUNTS = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
 _UPSTREAM_TIMES = _ADDRESS_COUNTS + CELLS
 _ROW = _UPSTREAM_TIMES + (upstream_times.CELLS + 511) // 512 * 512
@@ -73,13 +74,13 @@ class Cell(IntEnum):
     RESTARTS = _NAMED + 9
     EXPIRING_CLIENTS = _NAMED + 10
     UPGRADES_FAILED = _NAMED + 11
-    HTTP2_REQUESTS = _NAMED + 12
+    HTTP2_STREAMS = _NAMED + 12
     HTTP2_CONNECTIONS = _NAMED + 13
     RATE_LIMITED = _NAMED + 14
 
 
 # What is open at the moment: none of it is when the worker is gone.
-_OPEN = (Cell.CONNECTIONS, Cell.TUNNELS, Cell.HTTP2_CONNECTIONS)
+_OPEN = (Cell.CONNECTIONS, Cell.TUNNELS, Cell.HTTP2_CONNECTIONS, Cell.HTTP2_STREAMS)
 
 
 class RowState(IntEnum):
@@ -126,6 +127,10 @@ class Metrics:
         slot = bisect_left(DURATION_BUCKETS, duration) if duration > _SHORTEST else 0
         self._counts[status * _SLOTS + slot] += 1
         self.duration_sum += duration
+
+    def answered_http2(self, status: int) -> None:
+        """Count a response by HTTP/2, which `answered` counts too."""
+        self._counts[_HTTP2 + status] += 1
 
     def refused(self, reason: Reason, now: float) -> None:
         """Count a refusal at ``now``, seconds since the epoch."""
@@ -229,15 +234,22 @@ class Metrics:
             if any(slots):
                 yield status, slots
 
+    def http2_answers(self) -> Iterator[tuple[int, int]]:
+        """Each status that was sent by HTTP/2, and how often."""
+        return ((status, count) for status in range(100, _STATUSES) if (count := self._counts[_HTTP2 + status]))
+
     def _named(self, start: int, names: tuple[str, ...]) -> Iterator[tuple[str, int]]:
         return ((name, self._counts[start + index]) for index, name in enumerate(names))
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The sum of all rows. ``durations`` are counts per bucket, not cumulative."""
+    """The sum of all rows. ``durations`` are counts per bucket, not cumulative; ``requests`` are counts by status, of
+    which ``http2_requests`` came by HTTP/2.
+    """
 
     requests: Mapping[int, int]
+    http2_requests: Mapping[int, int]
     durations: tuple[int, ...]
     duration_sum: float
     refusals: Mapping[str, int]
@@ -245,9 +257,9 @@ class Totals:
     groups: Mapping[str, int]
     invitations: Mapping[str, int]
     crl_fetches: Mapping[str, int]
-    http2_requests: int
     connections: int
     http2_connections: int
+    http2_streams: int
     tunnels: int
     lost_lines: int
     rate_limited: int
@@ -331,6 +343,7 @@ class Ledger:
     def totals(self) -> Totals:
         """The sum of all rows."""
         requests: dict[int, int] = {}
+        http2_requests: Counter[int] = Counter()
         durations = [0] * _SLOTS
         refusals, handshakes = dict.fromkeys(_REASONS, 0), dict.fromkeys(_HANDSHAKES, 0)
         invitations = dict.fromkeys(_INVITATIONS, 0)
@@ -342,6 +355,7 @@ class Ledger:
             for status, slots in row.answers():
                 requests[status] = requests.get(status, 0) + sum(slots)
                 durations = [one + more for one, more in zip(durations, slots, strict=True)]
+            http2_requests.update(dict(row.http2_answers()))
             for reason, count in row.refusals.items():
                 refusals[reason] += count
             for result, count in row.handshakes.items():
@@ -360,9 +374,10 @@ class Ledger:
             groups=groups,
             invitations=invitations,
             crl_fetches=crl_fetches,
-            http2_requests=self._sum(Cell.HTTP2_REQUESTS),
+            http2_requests=http2_requests,
             connections=self.connections,
             http2_connections=self._sum(Cell.HTTP2_CONNECTIONS),
+            http2_streams=self._sum(Cell.HTTP2_STREAMS),
             tunnels=self._sum(Cell.TUNNELS),
             lost_lines=self._sum(Cell.LOST_LINES),
             rate_limited=self._sum(Cell.RATE_LIMITED),

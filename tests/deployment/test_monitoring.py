@@ -20,17 +20,17 @@ TARGETS = [
 ]
 # The metrics and their labels. `up` is Prometheus' own.
 METRICS = {
-    "gatekeeper_requests_total": {"code"},
-    "gatekeeper_requests_by_protocol_total": {"protocol"},
+    "gatekeeper_requests_total": {"code", "protocol"},
     "gatekeeper_refusals_total": {"reason"},
     "gatekeeper_request_duration_seconds_bucket": {"le"},
     "gatekeeper_upstream_time_seconds_bucket": {"upstream", "le"},
     "gatekeeper_handshakes_total": {"result"},
     "gatekeeper_acme_orders_total": {"result"},
     "gatekeeper_connections": set(),
+    "gatekeeper_http2_streams": set(),
     "gatekeeper_tunnels": set(),
     "gatekeeper_upstream_up": {"upstream"},
-    "gatekeeper_certificate_not_after_seconds": {"kind"},
+    "gatekeeper_certificate_not_after_seconds": {"kind", "name"},
     "gatekeeper_crl_next_update_seconds": set(),
     "gatekeeper_crl_fetches_total": {"result"},
     "gatekeeper_last_reload_success": set(),

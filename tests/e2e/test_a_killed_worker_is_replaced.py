@@ -11,7 +11,7 @@ from tests.e2e.clients import Client, app
 from tests.gate_process import PATIENCE, Gate, until
 from tests.visitors import Visitors
 
-ANSWERED = 'gatekeeper_requests_total{code="200"}'
+ANSWERED = 'gatekeeper_requests_total{code="200",protocol="HTTP/1"}'
 
 
 def metric(gate: Gate, name: str) -> float:

@@ -4,11 +4,12 @@ import os
 import re
 from pathlib import Path
 
+from gatekeeper import __version__
 from tests.app import App
 from tests.gate_process import Gate, until
 from tests.visitors import REFUSED, Visitors
 
-SAMPLE = re.compile(r'(gatekeeper_[a-z_]+)(\{[a-z]+="[^"\\\n]*"(,le="[^"]+")?\})? (-?[0-9.e+-]+)')
+SAMPLE = re.compile(r'(gatekeeper_[a-z0-9_]+)(\{[a-z]+="[^"\\\n]*"(,[a-z]+="[^"\\\n]+")?\})? (-?[0-9.e+-]+)')
 
 
 def test_what_happened_is_counted_once(folder: Path, visitors: Visitors) -> None:
@@ -25,8 +26,11 @@ def test_what_happened_is_counted_once(folder: Path, visitors: Visitors) -> None
         lines = gate.admin_text("/metrics").splitlines()
         samples = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         assert all(SAMPLE.fullmatch(line) for line in lines if not line.startswith("#"))
-        assert samples['gatekeeper_requests_total{code="200"}'] == "6"
-        assert samples['gatekeeper_requests_total{code="403"}'] == "8"
+        assert samples['gatekeeper_requests_total{code="200",protocol="HTTP/1"}'] == "6"
+        assert samples['gatekeeper_requests_total{code="403",protocol="HTTP/1"}'] == "8"
+        assert samples["gatekeeper_http2_streams"] == "0"
+        form = os.environ.get("EXPECTED_FORM", "pure")
+        assert samples[f'gatekeeper_build_info{{version="{__version__}",form="{form}"}}'] == "1"
         assert samples['gatekeeper_refusals_total{reason="untrusted_issuer"}'] == "2"
         assert samples['gatekeeper_refusals_total{reason="revoked"}'] == "0"
         assert samples['gatekeeper_request_duration_seconds_bucket{le="+Inf"}'] == "14"
@@ -34,7 +38,9 @@ def test_what_happened_is_counted_once(folder: Path, visitors: Visitors) -> None
         assert samples['gatekeeper_upstream_time_seconds_count{upstream="default"}'] == "6"
         assert gate.admin("/status")[1]["upstreams"][0]["latency"]["responses"] == 6
         assert samples['gatekeeper_handshakes_total{result="ok"}'] == "14"
-        assert float(samples['gatekeeper_certificate_not_after_seconds{kind="server"}']) > 1.7e9
+        for kind, name in (("server", "localhost"), ("client_ca", "Home CA")):
+            sample = f'gatekeeper_certificate_not_after_seconds{{kind="{kind}",name="{name}"}}'
+            assert float(samples[sample]) > 1.7e9
         assert samples["gatekeeper_last_reload_success"] == "1"
         assert {line.split()[2] for line in lines if line.startswith("# TYPE")} == {
             re.sub(r"_(bucket|sum|count)$", "", name.partition("{")[0]) for name in samples
@@ -46,7 +52,7 @@ def test_the_page_for_people(folder: Path, visitors: Visitors) -> None:
     with App() as behind, Gate(folder, behind.url, server="workers = 2") as gate:
         told = gate.admin("/status")[1]
         assert told["ready"] is True
-        assert told["form"] == os.environ.get("EXPECTED_FORM", "interpreted")
+        assert told["form"] == os.environ.get("EXPECTED_FORM", "pure")
         assert [one["state"] for one in told["workers"]] == ["serving", "serving"]
         assert {one["kind"] for one in told["certificates"]} == {"server", "client_ca"}
         assert told["upstreams"] == [{"name": "default", "up": True, "places": [behind.url], "latency": None}]

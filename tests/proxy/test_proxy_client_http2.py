@@ -448,13 +448,17 @@ def test_requests_and_connections_are_counted_by_version(stage: Any, files: File
     browser = Browser(scene, files.alice)
     assert scene.proxy.metrics.count(Cell.HTTP2_CONNECTIONS) == 1
     browser.ask("/")
+    assert scene.proxy.metrics.count(Cell.HTTP2_STREAMS) == 1
     scene.app.last.send(OK)
+    assert scene.proxy.metrics.count(Cell.HTTP2_STREAMS) == 0
     alice = scene.alice()
     alice.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     scene.serve(alice)
-    assert scene.proxy.metrics.count(Cell.HTTP2_REQUESTS) == 1
+    assert dict(scene.proxy.metrics.http2_answers()) == {200: 1}
+    browser.ask("/")
     browser.visitor.leave()
     assert scene.proxy.metrics.count(Cell.HTTP2_CONNECTIONS) == 0
+    assert scene.proxy.metrics.count(Cell.HTTP2_STREAMS) == 0
 
 
 def test_answers_of_one_turn_of_the_loop_go_out_together(stage: Any, files: Files) -> None:

@@ -1,6 +1,6 @@
 """`python -m tests.proxy.transcripts FORM`: the corpus, played to the gate, and every byte of what it said, as JSON.
 
-FORM is "compiled" or "interpreted", and must be what this process imports.
+FORM is "compiled" or "pure", and must be what this process imports.
 """
 
 import json

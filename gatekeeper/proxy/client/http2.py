@@ -115,10 +115,8 @@ class Http2:
         self._proxy.metrics.change(Cell.HTTP2_CONNECTIONS, -1)
         if self._quiet is not None:
             self._quiet.end()
-        streams, self._streams = self._streams, {}
         self._pending = []
-        for stream in streams.values():
-            stream.lost()
+        self._lose_streams()
 
     def pause_writing(self) -> None:
         """The transport's buffer is full: further data waits in its stream, or unread in the kernel."""
@@ -172,11 +170,16 @@ class Http2:
         now = self._proxy.wall()
         authorizer = visit.authorizer(now)
         self.connection.cache = authorizer.admitted
-        own = self._streams[stream.id] = Http2Stream(self, stream, head)
+        own = self._open(stream, head)
         if not authorizer.admitted and authorizer.pending:
             self._ask(own)
         else:
             self._dispatch(own, authorizer, now)
+
+    def _open(self, stream: Stream, head: RequestHead) -> Http2Stream:
+        own = self._streams[stream.id] = Http2Stream(self, stream, head)
+        self._proxy.metrics.change(Cell.HTTP2_STREAMS, 1)
+        return own
 
     def _dispatch(self, stream: Http2Stream, authorizer: Authorizer, now: float) -> None:
         visit, own = self.visit, self.visit.snapshot.hosts is not None
@@ -222,7 +225,7 @@ class Http2:
         visit.requests += 1
         now = self._proxy.wall()
         visit.authorizer(now)
-        own = self._streams[stream.id] = Http2Stream(self, stream, request.head)
+        own = self._open(stream, request.head)
         request_id = visit.next_request_id()
         sent = visit.send_error(own, request.head, error.status, error.detail, request_id, close=False)
         self._proxy.journal.answered(visit.visitor, request.head, error.status, sent, request_id, now, error.detail)
@@ -234,12 +237,16 @@ class Http2:
 
     def failed(self, error: HTTP2Error) -> None:
         """The client broke a rule of the whole connection (RFC 9113, 5.4.1): it is told which, and that is all."""
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            stream.lost()
+        self._lose_streams()
         last = self.connection.data_to_send()
         self._slow = True
         self.link.linger(last)
+
+    def _lose_streams(self) -> None:
+        streams, self._streams = self._streams, {}
+        self._proxy.metrics.change(Cell.HTTP2_STREAMS, -len(streams))
+        for stream in streams.values():
+            stream.lost()
 
     # -- called by the streams
 
@@ -274,8 +281,10 @@ class Http2:
 
     def ended(self, stream: Http2Stream) -> None:
         """A request is finished."""
-        if self._streams.pop(stream.id, None) is not None and not self._streams:
-            self._await_request()
+        if self._streams.pop(stream.id, None) is not None:
+            self._proxy.metrics.change(Cell.HTTP2_STREAMS, -1)
+            if not self._streams:
+                self._await_request()
 
     def refused(self) -> None:
         """A request got its last answer. The connection ends when it is quiet, so that the client can come with another
