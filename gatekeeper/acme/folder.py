@@ -1,4 +1,8 @@
-"""The folder of ``[acme]``: what workers and replicas share, and the lock under which one of them orders."""
+"""The folder of ``[acme]``: what workers and replicas share, and the lock under which one of them orders.
+
+Accounts, challenges and the lock are there once. A certificate and the state of its orders are there for each lineage
+(`gatekeeper.settings.acme.CertificateOrder`).
+"""
 
 import hashlib
 import json
@@ -11,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gatekeeper.settings.file_lock import try_lock
-from gatekeeper.settings.files import ACME_CERTIFICATE
+from gatekeeper.settings.files import acme_certificate
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)  # RFC 8555, 8.3: base64url
 _LARGEST = 1 << 20
@@ -47,18 +51,25 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class ACMEFolder:
-    """Reads and writes the folder. OSError where that fails; what is damaged counts as missing."""
+    """Reads and writes the folder, as far as it is about the certificate of one ``lineage``. OSError where that fails;
+    what is damaged counts as missing.
+    """
 
     path: Path
+    lineage: str = ""
 
     @property
     def certificate(self) -> Path:
         """The certificate with its chain, and its key before both: one file, so that both change at once."""
-        return self.path / ACME_CERTIFICATE
+        return acme_certificate(self.path, self.lineage)
 
     def read_certificate(self) -> bytes:
         """What is in that file; b"" if there is none."""
         return _read(self.certificate)
+
+    def read_certificates(self) -> list[bytes]:
+        """Those of all lineages, of such that are no longer ordered too."""
+        return [_read(path) for path in sorted(self.path.glob("certificate*.pem"))]
 
     def write_certificate(self, pem: bytes) -> None:
         """Replace it at once."""
@@ -68,12 +79,16 @@ class ACMEFolder:
     def state(self) -> State:
         """What is remembered of orders."""
         known = {one.name: type(one.default) for one in fields(State)}
-        found = _read_json(self.path / "state.json")
+        found = _read_json(self._state)
         return State(**{name: found[name] for name, kind in known.items() if isinstance(found.get(name), kind)})
 
     def write_state(self, state: State) -> None:
         """Remember it."""
-        _write(self.path / "state.json", json.dumps(asdict(state), indent=2).encode())
+        _write(self._state, json.dumps(asdict(state), indent=2).encode())
+
+    @property
+    def _state(self) -> Path:
+        return self.path / (f"state-{self.lineage}.json" if self.lineage else "state.json")
 
     @contextmanager
     def lock(self) -> Iterator[bool]:

@@ -42,10 +42,33 @@ class Held:
     names: frozenset[str]
     lifetime: Lifetime
 
+    def is_for(self, names: Sequence[str]) -> bool:
+        """Whether it is for all of these."""
+        return self.names.issuperset(map(_as_certificates_say, names))
+
+
+def certificate_to_show(folder: ACMEFolder, names: Sequence[str]) -> bytes:
+    """What the folder has in its file, b"" if that is nothing. Where it is not for all of the names, as after a change
+    of the configuration, the last one of another lineage that is takes its place until the next order.
+    """
+    own = folder.read_certificate()
+    held = _held(own)
+    if held is not None and held.is_for(names):
+        return own
+    others = [
+        (other.lifetime.ends, pem)
+        for pem in folder.read_certificates()
+        if (other := _held(pem)) and other.is_for(names)
+    ]
+    return max(others)[1] if others else own
+
 
 def held_certificate(folder: ACMEFolder) -> Held | None:
     """The first certificate in the folder's file, None if there is none that can be read."""
-    pem = folder.read_certificate()
+    return _held(folder.read_certificate())
+
+
+def _held(pem: bytes) -> Held | None:
     at = pem.find(b"-----BEGIN CERTIFICATE-----")
     if at < 0:
         return None
@@ -70,7 +93,7 @@ def _as_certificates_say(name: str) -> str:
 
 
 class Renewal:
-    """Of one folder. `step` does what is due; whoever calls it may be one of many processes that do."""
+    """Of one lineage in a folder. `step` does what is due; whoever calls it may be one of many processes that do."""
 
     def __init__(
         self,
@@ -86,8 +109,8 @@ class Renewal:
         self._orders = orders
         self._chance = chance
 
-    def step(self, now: float) -> float:
-        """Do what is due at ``now`` (seconds since the epoch); returns in how many seconds to look again.
+    def step(self, now: float) -> None:
+        """Do what is due at ``now`` (seconds since the epoch); to be called every ``LOOK_SECONDS``.
 
         OSError if the folder cannot be used. A directory that fails, fails this attempt only.
         """
@@ -98,13 +121,12 @@ class Renewal:
                         self._ask(now)
                     if self._is_due(now):
                         self._order(now)
-        return LOOK_SECONDS
 
     def _is_due(self, now: float) -> bool:
         state, held = self._folder.state, held_certificate(self._folder)
         if now < state.retry_at:
             return False
-        if held is None or not held.names.issuperset(map(_as_certificates_say, self._names)):
+        if held is None or not held.is_for(self._names):
             return True
         return now >= held.lifetime.ends or (state.serial == held.serial and now >= state.renew_at)
 

@@ -6,25 +6,29 @@ from dataclasses import dataclass
 from gatekeeper.acme.folder import ACMEFolder, State
 from gatekeeper.acme.renewal import held_certificate
 from gatekeeper.errors import ACMEError
+from gatekeeper.settings.acme import ACMESettings, CertificateOrder
 from gatekeeper.settings.tables import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Of one folder. Times are seconds since the epoch, 0 for none; ``ends`` is when the certificate does."""
+    """Of one certificate. Times are seconds since the epoch, 0 for none; ``ends`` is when the certificate does."""
 
     names: tuple[str, ...]
     state: State
     ends: float
 
 
-def report(settings: Settings) -> Report | None:
-    """What the folder holds at the moment; None without ``[acme]``."""
-    if settings.acme is None:
-        return None
-    folder = ACMEFolder(settings.acme.folder)
+def reports(settings: Settings) -> list[Report]:
+    """What the folder holds at the moment, for each certificate that is ordered; empty without ``[acme]``."""
+    acme = settings.acme
+    return [_report(acme, order) for order in settings.orders] if acme is not None else []
+
+
+def _report(acme: ACMESettings, order: CertificateOrder) -> Report:
+    folder = ACMEFolder(acme.folder, order.lineage)
     held = held_certificate(folder)
-    return Report(settings.acme_names, folder.state, held.lifetime.ends if held is not None else 0.0)
+    return Report(order.names, folder.state, held.lifetime.ends if held is not None else 0.0)
 
 
 def doubts(settings: Settings) -> Iterator[str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gatekeeper import __version__, form
-from gatekeeper.acme.report import report
+from gatekeeper.acme.report import Report, reports
 from gatekeeper.admin.exposition import family, head, histogram, label, labelled, single
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
@@ -126,7 +126,7 @@ class Status:
             "certificates": list(certificate_fields(snapshot, now)),
             "crls": list(crl_fields(snapshot, now)),
             "crl_fetches": list(crl_fetch_fields(snapshot)),
-            "acme": _acme(snapshot),
+            "acme": list(_acme(snapshot)),
             "upstreams": [
                 {
                     "name": name,
@@ -200,10 +200,7 @@ class Status:
         if self._proxy.snapshot.invitations is not None:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
             yield from family(name, "counter", text, "event", totals.invitations.items())
-        if (orders := report(self._proxy.snapshot.settings)) is not None:
-            results = [("issued", orders.state.issued), ("failed", orders.state.failed)]
-            text = "Certificates that were ordered, and attempts that failed, by all who share acme.folder."
-            yield from family("gatekeeper_acme_orders_total", "counter", text, "result", results)
+        yield from _orders(reports(self._proxy.snapshot.settings))
         yield from single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
         name, text = "gatekeeper_connections_by_protocol", "Open connections by version of HTTP."
         open_ones = {"HTTP/1": totals.connections - totals.http2_connections, "HTTP/2": totals.http2_connections}
@@ -284,20 +281,18 @@ def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any
         }
 
 
-def _acme(snapshot: Snapshot) -> dict[str, Any] | None:
-    found = report(snapshot.settings)
-    if found is None:
-        return None
-    state = found.state
-    return {
-        "names": list(found.names),
-        "not_after": _iso(found.ends) if found.ends else None,
-        "directory": state.directory or None,
-        "renew_at": _iso(state.renew_at) if state.renew_at else None,
-        "failures": state.failures,
-        "retry_at": _iso(state.retry_at) if state.failures else None,
-        "error": state.error or None,
-    }
+def _acme(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
+    for one in reports(snapshot.settings):
+        state = one.state
+        yield {
+            "names": list(one.names),
+            "not_after": _iso(one.ends) if one.ends else None,
+            "directory": state.directory or None,
+            "renew_at": _iso(state.renew_at) if state.renew_at else None,
+            "failures": state.failures,
+            "retry_at": _iso(state.retry_at) if state.failures else None,
+            "error": state.error or None,
+        }
 
 
 def crl_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:
@@ -335,6 +330,20 @@ def _certificates_by_kind(snapshot: Snapshot) -> Iterator[tuple[str, Certificate
         yield "server", one.certificate
     for authority in snapshot.tls.authorities:
         yield "client_ca", authority
+
+
+def _orders(found: list[Report]) -> Iterator[str]:
+    counts = [
+        ((one.names[0], result), count)
+        for one in found
+        for result, count in (("issued", one.state.issued), ("failed", one.state.failed))
+    ]
+    if counts:
+        name, text = (
+            "gatekeeper_acme_orders_total",
+            "Orders of each certificate by result, of all who share acme.folder.",
+        )
+        yield from labelled(name, "counter", text, ("certificate", "result"), counts)
 
 
 def _durations(totals: Totals) -> Iterator[str]:

@@ -118,7 +118,8 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
         names = f" for {', '.join(named.names)}{'' if named.ask else ', asks no visitor for one'}"
         table.add_row("certificate", f"{certificate_line(named.certificate, now)}{names * bool(named.names)}")
     if settings.acme is not None:
-        table.add_row("ordered", f"{', '.join(settings.acme_names)} by {settings.acme.challenge}")
+        for order in settings.orders:
+            table.add_row("ordered", f"{', '.join(order.names)} by {settings.acme.challenge}")
     for authority in snapshot.tls.authorities:
         table.add_row("trusted CA", certificate_line(authority, now))
     for one in snapshot.policy.revocations.every if snapshot.policy.revocations else ():

@@ -56,11 +56,17 @@ def _tls_versions(server: ServerSettings) -> Problems:
 
 
 def _acme(server: ServerSettings, acme: ACMESettings | None, routes: tuple[RouteSettings, ...]) -> Problems:
+    elsewhere = {name for one in server.certificates for name in one.domains}
     if acme is None:
+        for index, one in enumerate(server.certificates):
+            if one.domains:
+                yield ("server", "certificates", index, "domains"), "needs [acme], which orders the certificate"
         return
     if acme.challenge == "http-01" and not server.redirect:
         yield ("acme", "challenge"), 'needs port 80 for http-01: write redirect = "0.0.0.0:80" in [server]'
-    if not acme.domains and not any(route.hosts for route in routes):
+    if acme.domains or (elsewhere and server.certificate is not None):
+        return
+    if elsewhere.issuperset(host for route in routes for host in route.hosts):
         yield ("acme", "domains"), "is missing, and no route has hosts that could be taken instead"
 
 

@@ -1,4 +1,4 @@
-"""Orders and renews the gate's certificate (``[acme]``) beside the traffic, on a thread of each worker.
+"""Orders and renews the gate's certificates (``[acme]``) beside the traffic, on a thread of each worker.
 
 All workers do so, and all replicas: the lock in the folder lets one of them order, and the others find its certificate
 when they look at the file (`gatekeeper.process.reload`).
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.acme.renewal import LOOK_SECONDS, Renewal
+from gatekeeper.settings.acme import ACMESettings, CertificateOrder
 from gatekeeper.settings.tables import Settings
 
 _log = logging.getLogger("gatekeeper")
@@ -24,13 +25,13 @@ def load_libraries() -> None:
 
 
 class Renewing:
-    """Runs `Renewal.step` by the settings in force, from `start` to `stop`."""
+    """Runs `Renewal.step` for each order of the settings in force, from `start` to `stop`."""
 
     def __init__(self, settings: Callable[[], Settings]) -> None:
         self._settings = settings
         self._stopped = False
         self._wake = threading.Event()
-        self._told = ""
+        self._told: dict[str, str] = {}
         self._thread = threading.Thread(target=self._run, name="acme", daemon=True)
 
     def start(self) -> None:
@@ -53,27 +54,28 @@ class Renewing:
                 self._wake.clear()
             if self._stopped:
                 return
+            self._step(self._settings())
+            seconds = LOOK_SECONDS
+
+    def _step(self, settings: Settings) -> None:
+        for order in settings.orders:
             try:
-                seconds = self._step()
-            except Exception as error:  # nothing may end the thread, or the certificate would end some day
-                seconds = LOOK_SECONDS
-                self._tell(error)
+                if settings.acme is not None and not self._stopped:
+                    _renew(settings.acme, order)
+            except Exception as error:  # nothing may end the thread, or the certificates would end some day
+                self._tell(order, error)
+            else:
+                self._told.pop(order.lineage, None)
 
-    def _step(self) -> float:
-        settings = self._settings()
-        acme = settings.acme
-        if acme is None:
-            return LOOK_SECONDS
-        from gatekeeper.acme.orders import DirectoryOrders
-
-        folder = ACMEFolder(acme.folder)
-        orders = DirectoryOrders(acme, folder)
-        seconds = Renewal(folder, settings.acme_names, acme.directory, orders).step(time.time())
-        self._told = ""
-        return seconds
-
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, order: CertificateOrder, error: Exception) -> None:
         """Once for as long as it lasts."""
-        if str(error) != self._told:
-            self._told = str(error)
+        if str(error) != self._told.get(order.lineage):
+            self._told[order.lineage] = str(error)
             _log.error("acme: %s", error, exc_info=None if isinstance(error, OSError) else error)
+
+
+def _renew(acme: ACMESettings, order: CertificateOrder) -> None:
+    from gatekeeper.acme.orders import DirectoryOrders
+
+    folder = ACMEFolder(acme.folder, order.lineage)
+    Renewal(folder, order.names, acme.directory, DirectoryOrders(acme, folder)).step(time.time())

@@ -8,6 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gatekeeper.acme.folder import ACMEFolder
+from gatekeeper.acme.renewal import certificate_to_show
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.addresses import within
 from gatekeeper.gate.certificate import Certificate
@@ -25,7 +26,7 @@ from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
-from gatekeeper.settings.acme import ACMESettings
+from gatekeeper.settings.acme import ACMESettings, CertificateOrder
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 from gatekeeper.settings.identity import JWTSettings
 from gatekeeper.settings.tables import Settings
@@ -230,19 +231,25 @@ def build_snapshot(
 
 def _server_files(settings: Settings) -> list[ServerFiles]:
     """The server certificates, the default first."""
-    server, acme = settings.server, settings.acme
+    server, orders = settings.server, {one.lineage: one for one in settings.orders}
     found = []
     if server.certificate is not None and server.key is not None:
         found.append(ServerFiles("server", server.certificate, server.key, server.key_passphrase_file))
-    if acme is not None:
-        folder = ACMEFolder(acme.folder)
-        ordered = Ordered(settings.acme_names, folder.read_certificate())
-        found.append(ServerFiles("acme", folder.certificate, folder.certificate, ordered=ordered))
-    found += [
-        ServerFiles(f"server.certificates[{index}]", one.certificate, one.key, one.key_passphrase_file, one.ask)
-        for index, one in enumerate(server.certificates)
-    ]
+    if settings.acme is not None and "" in orders:
+        found.append(_ordered_files("acme", settings.acme, orders[""]))
+    for index, one in enumerate(server.certificates):
+        where = f"server.certificates[{index}]"
+        if one.files is not None:
+            found.append(ServerFiles(where, *one.files, one.key_passphrase_file, one.ask))
+        elif settings.acme is not None:
+            found.append(_ordered_files(where, settings.acme, orders[one.domains[0]], ask=one.ask))
     return found
+
+
+def _ordered_files(where: str, acme: ACMESettings, order: CertificateOrder, *, ask: bool = True) -> ServerFiles:
+    folder = ACMEFolder(acme.folder, order.lineage)
+    ordered = Ordered(order.names, certificate_to_show(folder, order.names))
+    return ServerFiles(where, folder.certificate, folder.certificate, ask=ask, ordered=ordered)
 
 
 def _challenges(acme: ACMESettings | None) -> Challenges | None:

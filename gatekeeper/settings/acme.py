@@ -1,5 +1,6 @@
 """The table about certificates that the gate orders itself, by ACME (RFC 8555)."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
@@ -12,6 +13,16 @@ from gatekeeper.settings.validation import OneOrMany
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateOrder:
+    """A certificate that ``[acme]`` orders: its names, and what tells its files from those of others in the folder.
+    That is "" for the certificate of ``acme.domains``, else the first name.
+    """
+
+    names: tuple[str, ...]
+    lineage: str = ""
+
+
 class EABSettings(Table):
     """The account that the directory's operator knows already (External Account Binding, RFC 8555, 7.3.4)."""
 
@@ -22,12 +33,13 @@ class EABSettings(Table):
 
 
 class ACMESettings(Table):
-    """Orders and renews the HTTPS certificate by ACME (Let's Encrypt and others); off unless this table is present."""
+    """Orders and renews HTTPS certificates by ACME (Let's Encrypt and others); off unless this table is present."""
 
     domains: Annotated[tuple[HostName, ...], OneOrMany] = Field(
         default=(),
         examples=[["gate.example.com"]],
-        description="The names and IP addresses of the certificate; without it, all hosts of the routes.",
+        description="The names and IP addresses of the certificate; without it, all hosts of the routes that are not "
+        "in server.certificates.domains.",
     )
     email: Text | None = Field(
         default=None, examples=["you@example.com"], description="Where the directory's operator may write to."
@@ -41,7 +53,7 @@ class ACMESettings(Table):
     )
     folder: Folder = Field(
         examples=["/var/lib/gatekeeper/acme"],
-        description="Where account keys, the certificate and pending challenges are kept; replicas may share it.",
+        description="Where account keys, certificates and pending challenges are kept; replicas may share it.",
     )
     challenge: Literal["http-01", "tls-alpn-01"] = Field(
         default="http-01",

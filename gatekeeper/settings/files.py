@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from gatekeeper.settings.tables import Settings
     from gatekeeper.settings.upstream import UpstreamSettings
 
-ACME_CERTIFICATE = "certificate.pem"
-"""The file in ``acme.folder`` that holds the ordered certificate and its key."""
-
 FileStamp = tuple[int, ...] | None
 """A file as stat(2) sees it, links followed: device, inode, size, times of content and entry. None if there is none."""
 
@@ -93,7 +90,7 @@ def files_of(settings: "Settings") -> Iterator[Path]:
     for host in auth.hosts:
         yield from host.ca
     for one in server.certificates:
-        yield from (one.certificate, one.key)
+        yield from one.files or ()
     if jwt is not None:
         yield from jwt.key
     passphrases = [server.key_passphrase_file, *(one.key_passphrase_file for one in server.certificates)]
@@ -111,7 +108,16 @@ def written_files(settings: "Settings") -> Iterator[Path]:
     a link to a file that they may not read.
     """
     if settings.acme is not None:
-        yield settings.acme.folder / ACME_CERTIFICATE
+        for order in settings.orders:
+            yield acme_certificate(settings.acme.folder, order.lineage)
+
+
+def acme_certificate(folder: Path, lineage: str) -> Path:
+    """The file in ``acme.folder`` that holds an ordered certificate and its key, see `settings.acme.CertificateOrder`.
+
+    All are in the folder itself, so that no link to another folder can stand in between.
+    """
+    return folder / (f"certificate-{lineage}.pem" if lineage else "certificate.pem")
 
 
 def upstream_files(upstream: "UpstreamSettings") -> Iterator[Path]:

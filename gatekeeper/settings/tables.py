@@ -23,7 +23,7 @@ from gatekeeper.settings.access import (
     ResponseSettings,
     RouteSettings,
 )
-from gatekeeper.settings.acme import ACMESettings
+from gatekeeper.settings.acme import ACMESettings, CertificateOrder
 from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.settings.server import (
     AdminSettings,
@@ -59,10 +59,17 @@ class Settings(Table):
     limits: LimitsSettings = Field(default_factory=LimitsSettings)
 
     @property
-    def acme_names(self) -> tuple[str, ...]:
-        """The names of the certificate that ``[acme]`` orders: its own, or the hosts of all routes."""
-        own = self.acme.domains if self.acme is not None else ()
-        return own or tuple(dict.fromkeys(host for route in self.routes for host in route.hosts))
+    def orders(self) -> tuple[CertificateOrder, ...]:
+        """The certificates that ``[acme]`` orders. The first is for its own names, or for those hosts of all routes for
+        which there is no other order; it is left out where there are none.
+        """
+        if self.acme is None:
+            return ()
+        further = [CertificateOrder(one.domains, one.domains[0]) for one in self.server.certificates if one.domains]
+        elsewhere = {name for one in further for name in one.names}
+        hosts = dict.fromkeys(host for route in self.routes for host in route.hosts if host not in elsewhere)
+        names = self.acme.domains or tuple(hosts)
+        return (CertificateOrder(names), *further) if names else tuple(further)
 
     @property
     def every_upstream(self) -> Mapping[str, UpstreamSettings]:

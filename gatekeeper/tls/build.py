@@ -142,17 +142,22 @@ def _load_certificates(
         if own is not context:
             for authority in authorities:
                 own.load_verify_locations(cadata=authority.der)
-        named = NamedCertificate(f"{one.where}.certificate", own, chain[0], one.ask)
+        named = _named(one, own, chain[0])
         if own is not context and not named.names:
+            where = "is for" if one.ordered else f"{one.certificate} carries"
             files.mistakes.append(
-                Mistake(
-                    named.key, f"{one.certificate} carries no host name (subjectAltName), so no visitor would get it"
-                )
+                Mistake(named.key, f"{where} no host name (subjectAltName), so no visitor would get it")
             )
         found.append(named)
     for later, earlier, name in shared_names(found):
         files.mistakes.append(Mistake(later.key, f"carries {name}, as {earlier.key} does; one of the two has to go"))
     return tuple(found)
+
+
+def _named(files: ServerFiles, context: ssl.SSLContext, certificate: Certificate) -> NamedCertificate:
+    if files.ordered is None:
+        return NamedCertificate(f"{files.where}.certificate", context, certificate, files.ask)
+    return NamedCertificate(f"{files.where}.domains", context, certificate, files.ask, files.ordered.host_names)
 
 
 def _prepare_names(

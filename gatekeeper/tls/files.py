@@ -7,6 +7,7 @@ what is here finds the words for it.
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,19 @@ class Ordered:
 
     names: tuple[str, ...]
     content: bytes
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Its names without the addresses: no client asks for an address by SNI (RFC 6066, 3)."""
+        return tuple(name for name in self.names if not _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +150,7 @@ class Files:
         return chain
 
     def _ordered(self, context: ssl.SSLContext, files: ServerFiles, ordered: Ordered) -> list[Certificate]:
-        content, key = ordered.content, f"{files.where}.folder"
+        content, key = ordered.content, "acme.folder"
         if not content:
             content = placeholder(list(ordered.names))
             self.warnings.append(

@@ -15,6 +15,8 @@ from gatekeeper.gate.paths import read_host
 @dataclass(frozen=True, slots=True, eq=False)
 class NamedCertificate:
     """A server certificate for the names that it carries. ``ask`` is whether the handshake asks for the visitor's.
+    ``ordered`` are the names that the configuration has for it, if the gate orders it: what the last order was for may
+    be something else, and must not take a name from another certificate.
 
     ``key`` is the configuration's key of its file, for messages; ``context`` has its chain, its key, and the
     authorities of all others.
@@ -24,13 +26,15 @@ class NamedCertificate:
     context: ssl.SSLContext
     certificate: Certificate
     ask: bool = True
+    ordered: tuple[str, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The DNS names of its subjectAltName in lower case, wildcards among them. The common name counts for no
         client (RFC 9110, 4.3.4).
         """
-        return tuple(dict.fromkeys(name.lower().removesuffix(".") for name in self.certificate.dns_names))
+        names = self.certificate.dns_names if self.ordered is None else self.ordered
+        return tuple(dict.fromkeys(name.lower().removesuffix(".") for name in names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,23 @@ def test_what_is_written_is_read(folder: ACMEFolder) -> None:
     assert again.read_certificate() == b"pem"
 
 
+def test_each_lineage_has_its_certificate_and_state(folder: ACMEFolder) -> None:
+    """What else there is, they share: accounts, challenges, and the lock under which one of them is ordered."""
+    other = ACMEFolder(folder.path, "www.example.com")
+    folder.write_certificate(b"pem")
+    folder.write_state(State(issued=1))
+    assert (other.read_certificate(), other.state) == (b"", State())
+    other.write_certificate(b"other")
+    other.write_state(State(issued=2))
+    assert (folder.read_certificate(), folder.state.issued) == (b"pem", 1)
+    assert (other.read_certificate(), other.state.issued) == (b"other", 2)
+    folder.write_account("https://ca.example/", Account("key", "url"))
+    folder.put_token("abc", "x")
+    assert (other.account("https://ca.example/"), other.token("abc")) == (Account("key", "url"), b"x")
+    with folder.lock(), other.lock() as alone:
+        assert not alone
+
+
 def test_nobody_else_may_read_it(folder: ACMEFolder) -> None:
     """Keys are in it."""
     folder.write_certificate(b"pem")

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 
 from gatekeeper.acme.folder import ACMEFolder
-from gatekeeper.acme.renewal import LOOK_SECONDS, Held, Renewal, held_certificate
+from gatekeeper.acme.renewal import Held, Renewal, certificate_to_show, held_certificate
 from gatekeeper.acme.schedule import DAY, FIRST_RETRY_SECONDS
 from gatekeeper.acme.tls_alpn import general_name
 from gatekeeper.errors import ACMEError
@@ -60,12 +60,15 @@ def certificate(names: Iterable[str], begins: float, days: float) -> bytes:
 class Clock:
     """What time it is, and who looks at the folder as it passes."""
 
-    def __init__(self, folder: Path, *directories: str, workers: int = 1) -> None:
+    def __init__(
+        self, folder: Path, *directories: str, workers: int = 1, lineage: str = "", names: Sequence[str] = NAMES
+    ) -> None:
         self.now = START
-        self.folder = ACMEFolder(folder)
+        self.folder = ACMEFolder(folder, lineage)
         self.orders = Directories(lambda: self.now)
         self.renewals = [
-            Renewal(ACMEFolder(folder), NAMES, directories or (MAIN,), self.orders, lambda: 0.5) for _ in range(workers)
+            Renewal(ACMEFolder(folder, lineage), names, directories or (MAIN,), self.orders, lambda: 0.5)
+            for _ in range(workers)
         ]
         self.serials: list[str] = []
 
@@ -75,7 +78,7 @@ class Clock:
     def step(self) -> None:
         """Everybody looks once."""
         for renewal in self.renewals:
-            assert renewal.step(self.now) <= LOOK_SECONDS
+            renewal.step(self.now)
         held = self.held()
         if held is not None and held.serial not in self.serials[-1:]:
             self.serials.append(held.serial)
@@ -112,6 +115,30 @@ def test_three_renewals_without_a_second_without_a_certificate(clock: Clock) -> 
         assert len(clock.serials) == before + 1
     assert clock.folder.state.issued == 4
     assert clock.folder.state.failures == 0
+
+
+def test_two_certificates_are_renewed_three_times_apart(tmp_path: Path) -> None:
+    """Of one folder, with the directory away for a week at each renewal; one is for 90 days, the other for 45. Neither
+    is missing for a moment, and neither takes the place of the other.
+    """
+    here, there = Clock(tmp_path), Clock(tmp_path, lineage="www.example.com", names=("www.example.com",))
+    there.orders.days = 45.0
+    without = 0.0
+    for _ in range(2 * 220):  # half days
+        away = here.now >= here.folder.state.renew_at > here.now - 7 * DAY
+        for clock in (here, there):
+            clock.orders.broken = {MAIN: "it is away"} if away else {}
+            without += clock.pass_days(0.5, every=DAY / 2)
+    assert without == 0
+    assert (here.folder.state.issued, there.folder.state.issued) == (len(here.serials), len(there.serials))
+    assert (len(here.serials), len(there.serials)) == (4, 7)
+    for clock, names in ((here, NAMES), (there, ("www.example.com",))):
+        held = clock.held()
+        assert held is not None
+        assert held.names == set(names)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("certificate.pem", "state.json", "certificate-www.example.com.pem", "state-www.example.com.json", "lock")
+    }
 
 
 def test_short_lived_certificates_are_renewed_at_half_of_their_life(clock: Clock) -> None:
@@ -218,6 +245,24 @@ def test_renewal_information_is_not_asked_for_at_each_look(clock: Clock) -> None
     clock.orders.information = (None, clock.now)
     clock.step()
     assert clock.folder.state.ask_at == clock.now + 60.0
+
+
+def test_the_certificate_of_before_is_shown_until_the_next_order(tmp_path: Path) -> None:
+    """Names move to another entry of the configuration, which has no certificate yet or one for other names: the last
+    one that was ordered for all of them is shown there. Where none was, what there is is shown.
+    """
+    root, www = ACMEFolder(tmp_path), ACMEFolder(tmp_path, "www")
+    own, short, long = (
+        certificate(names, START, days) for names, days in ((["www"], 9), (["WWW", "m"], 8), (["www", "m"], 9))
+    )
+    assert certificate_to_show(www, ["www", "m"]) == b""
+    root.write_certificate(long)
+    ACMEFolder(tmp_path, "gone").write_certificate(short)
+    assert certificate_to_show(www, ["www", "M"]) == long
+    www.write_certificate(own)
+    assert certificate_to_show(www, ["www", "m"]) == long
+    assert certificate_to_show(www, ["www"]) == own
+    assert certificate_to_show(www, ["www", "x"]) == own
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\0"])

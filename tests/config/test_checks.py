@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.config.checks import contradictions
+from gatekeeper.settings.acme import CertificateOrder
 from gatekeeper.settings.tables import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 
@@ -179,7 +180,7 @@ def test_the_gate_may_order_its_certificate(tmp_path: Path) -> None:
     """Then no file is named; without [acme], or with one half of a pair, both are missing as ever."""
     whole = '[server]\nredirect = "0.0.0.0:80"\n' + CLIENT_AUTH + UPSTREAM + ACME + 'domains = ["gate.example.com"]\n'
     settings = loaded(tmp_path, whole).settings
-    assert (settings.server.certificate, settings.acme_names) == (None, ("gate.example.com",))
+    assert (settings.server.certificate, settings.orders) == (None, (CertificateOrder(("gate.example.com",)),))
     half = whole.replace("[server]\n", '[server]\nkey = "a.key"\n')
     assert mistakes(tmp_path, half) == [
         'line 1: server.certificate: is missing; write for example: certificate = "fullchain.pem"'
@@ -190,10 +191,46 @@ def test_the_names_of_an_order_are_those_of_the_routes_where_it_has_none(tmp_pat
     """Each once; where there are none either, nothing could be ordered."""
     start = '[server]\nredirect = "0.0.0.0:80"\n' + CLIENT_AUTH + UPSTREAM + ACME
     routes = '[[routes]]\nhosts = ["b", "a"]\npath = "/x"\n[[routes]]\nhosts = "a"\n'
-    assert loaded(tmp_path, start + routes).settings.acme_names == ("b", "a")
+    assert loaded(tmp_path, start + routes).settings.orders == (CertificateOrder(("b", "a")),)
     assert mistakes(tmp_path, start) == [
         "line 7: acme.domains: is missing, and no route has hosts that could be taken instead"
     ]
+
+
+FURTHER = '[[server.certificates]]\ndomains = ["www", "m"]\nask = false\n'
+"""Written below [server]: a certificate of its own, ordered too."""
+
+
+def test_further_certificates_are_ordered_too(tmp_path: Path) -> None:
+    """Each by the first of its names; the hosts of routes that are left make the first certificate."""
+    start = '[server]\nredirect = "0.0.0.0:80"\n' + FURTHER + CLIENT_AUTH + UPSTREAM + ACME
+    routes = '[[routes]]\nhosts = ["a", "www"]\npath = "/x"\n[[routes]]\nhosts = "m"\npublic = true\n'
+    further = CertificateOrder(("www", "m"), "www")
+    assert loaded(tmp_path, start + routes).settings.orders == (CertificateOrder(("a",)), further)
+    assert mistakes(tmp_path, start + routes.replace('"a", ', "")) == [
+        "line 10: acme.domains: is missing, and no route has hosts that could be taken instead"
+    ]
+    own = start.replace("[server]\n", '[server]\ncertificate = "a.crt"\nkey = "a.key"\n')
+    assert loaded(tmp_path, own).settings.orders == (further,)
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ('domains = "a"', "[0].domains: needs [acme], which orders the certificate"),
+        ("ask = false", "[0]: should have certificate and key, or domains for [acme] to order"),
+        ('certificate = "a.crt"', "[0]: should have certificate and key, or domains for [acme] to order"),
+        (
+            'domains = "a"\nkey = "a.key"',
+            "[0]: has domains, so [acme] orders it; leave out certificate, key and key_passphrase_file",
+        ),
+    ],
+)
+def test_a_further_certificate_has_one_source(tmp_path: Path, entry: str, sentence: str) -> None:
+    """Two files, or an order."""
+    text = SERVER + f"[[server.certificates]]\n{entry}\n" + CLIENT_AUTH + UPSTREAM
+    (mistake,) = mistakes(tmp_path, text)
+    assert mistake.endswith(f"server.certificates{sentence}")
 
 
 def test_http_01_needs_the_port_that_it_is_asked_on(tmp_path: Path) -> None:

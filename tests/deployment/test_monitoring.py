@@ -25,7 +25,7 @@ METRICS = {
     "gatekeeper_request_duration_seconds_bucket": {"le"},
     "gatekeeper_upstream_time_seconds_bucket": {"upstream", "le"},
     "gatekeeper_handshakes_total": {"result"},
-    "gatekeeper_acme_orders_total": {"result"},
+    "gatekeeper_acme_orders_total": {"certificate", "result"},
     "gatekeeper_connections": set(),
     "gatekeeper_http2_streams": set(),
     "gatekeeper_tunnels": set(),

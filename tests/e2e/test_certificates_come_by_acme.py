@@ -6,6 +6,8 @@ import shutil
 import signal
 import ssl
 import subprocess
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -62,8 +64,8 @@ def shown(gate: Gate, name: str = "gate.example.com") -> x509.Certificate:
         return x509.load_der_x509_certificate(connection.getpeercert(True) or b"")
 
 
-def is_of_pebble(gate: Gate) -> bool:
-    return shown(gate).issuer.rfc4514_string().startswith("CN=Pebble")
+def is_of_pebble(gate: Gate, name: str = "gate.example.com") -> bool:
+    return shown(gate, name).issuer.rfc4514_string().startswith("CN=Pebble")
 
 
 @pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
@@ -78,8 +80,10 @@ def test_an_ordered_certificate_is_shown(folder: Path, visitors: Visitors, chall
             alice = visitors.context("alice")
             alice.load_verify_locations(cadata=server.root().public_bytes(Encoding.PEM).decode())
             assert gate.request(alice)[0] == 200
-            assert 'gatekeeper_acme_orders_total{result="issued"} 1\n' in gate.admin_text("/metrics")
-            assert gate.admin("/status")[1]["acme"]["directory"] == server.directory
+            name = "gatekeeper_acme_orders_total"
+            issued = name + '{certificate="gate.example.com",result="issued"} 1\n'
+            assert issued in gate.admin_text("/metrics")
+            assert [one["directory"] for one in gate.admin("/status")[1]["acme"]] == [server.directory]
 
 
 def test_the_gate_serves_while_its_directory_is_away(folder: Path, visitors: Visitors) -> None:
@@ -91,7 +95,7 @@ def test_the_gate_serves_while_its_directory_is_away(folder: Path, visitors: Vis
         gate.wait_for(lambda line: "acme: no certificate from" in line)
         until(lambda: ACMEFolder(folder / "acme").state.failed)
         assert names(shown(gate)) == ["gate.example.com"]
-        assert gate.admin("/status")[1]["acme"]["failures"] == 1
+        assert [one["failures"] for one in gate.admin("/status")[1]["acme"]] == [1]
         assert ACMEFolder(folder / "acme").state.failed == 1
         with pebble(folder, port=port, http_port=server.http_port):
             (folder / "acme" / "state.json").unlink()  # five minutes pass; a worker that has just begun may look now
@@ -162,3 +166,46 @@ def test_workers_that_gave_up_root_order(folder: Path) -> None:
             gate.wait_for(lambda line: "acme: a new certificate for gate.example.com" in line)
             until(lambda: all(is_of_pebble(gate) for _ in range(8)))
         assert {one.stat().st_uid for one in Path(theirs).iterdir() if one.name != server.ca.name} == {nobody.pw_uid}
+
+
+def is_about(words: str, line: str) -> bool:
+    return words in line
+
+
+def are_of_pebble(gate: Gate, name: str) -> bool:
+    """By each of the workers, as far as eight handshakes tell."""
+    return all(is_of_pebble(gate, name) for _ in range(8))
+
+
+def test_several_certificates_are_ordered_and_renewed_apart(folder: Path) -> None:
+    """Two, by two workers: each for its own names, one order each, in one folder, with one account. When one is to be
+    renewed, the other stays.
+    """
+    entry = 'workers = 2\ncertificates = [{ domains = ["www.example.com", "m.example.com"] }]'
+    with pebble(folder) as server, App() as behind:
+        parts = acme(server, "gate.example.com", challenge="tls-alpn-01") | {"server": entry}
+        with Gate(folder, behind.url, **parts) as gate:
+            home, www = (ACMEFolder(folder / "acme", lineage) for lineage in ("", "www.example.com"))
+            for name, expected in (
+                ("gate.example.com", ["gate.example.com"]),
+                ("www.example.com", ["m.example.com", "www.example.com"]),
+            ):
+                gate.wait_for(partial(is_about, f"acme: a new certificate for {name}"))
+                for one in expected:
+                    until(partial(are_of_pebble, gate, one))
+                    assert sorted(names(shown(gate, one))) == expected
+            before = shown(gate), shown(gate, "www.example.com")
+            www.write_state(replace(www.state, renew_at=1.0))
+            gate.signal(signal.SIGHUP)  # looks at once
+            until(lambda: www.state.issued == 2)
+            until(lambda: all(shown(gate, "www.example.com") != before[1] for _ in range(8)))
+            assert shown(gate) == before[0]
+            assert (home.state.issued, home.state.failed, www.state.failed) == (1, 0, 0)
+            assert len(list((folder / "acme" / "accounts").iterdir())) == 1
+            text = gate.admin_text("/metrics")
+            for name, count in (("gate.example.com", 1), ("www.example.com", 2)):
+                assert f'gatekeeper_acme_orders_total{{certificate="{name}",result="issued"}} {count}\n' in text
+            assert [one["names"][0] for one in gate.admin("/status")[1]["acme"]] == [
+                "gate.example.com",
+                "www.example.com",
+            ]

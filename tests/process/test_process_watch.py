@@ -18,7 +18,10 @@ EVERY_FILE: dict[str, Any] = {
         "certificate": "certificate",
         "key": "key",
         "key_passphrase_file": "key_passphrase_file",
-        "certificates": [{"certificate": "sni-crt", "key": "sni-key", "key_passphrase_file": "sni-pass"}],
+        "certificates": [
+            {"certificate": "sni-crt", "key": "sni-key", "key_passphrase_file": "sni-pass"},
+            {"domains": ["www.example.com", "m.example.com"]},
+        ],
     },
     "client_auth": {"ca": ["ca"], "crl": ["crl", "crl2"], "hosts": [{"hosts": "a", "ca": "host-ca"}]},
     "upstream": {"url": "http://127.0.0.1:1"},
@@ -37,6 +40,7 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
     assert watched == {"certificate", "key", "key_passphrase_file", "ca", "crl", "crl2"} | {
         *(
             "certificate.pem",
+            "certificate-www.example.com.pem",
             "host-ca",
             "sni-crt",
             "sni-key",
@@ -55,7 +59,7 @@ def test_every_file_of_the_configuration_is_watched(tmp_path: Path) -> None:
 def test_what_workers_write_is_not_read_by_root_for_them(tmp_path: Path) -> None:
     """It is watched, but no sealed copy is made: it could be a link."""
     settings = Settings.model_validate(EVERY_FILE, context=Loading(tmp_path))
-    assert {path.name for path in written_files(settings)} == {"certificate.pem"}
+    assert {path.name for path in written_files(settings)} == {"certificate.pem", "certificate-www.example.com.pem"}
 
 
 def test_every_key_that_names_a_file_is_in_the_table() -> None:

@@ -282,3 +282,38 @@ def test_a_placeholder_stands_in_until_there_is_a_certificate(scene: Scene, tmp_
         with pytest.raises(ConfigurationError) as caught:
             build_context(**arguments, ordered=Ordered(names, wrong))
         assert [mistake.key for mistake in caught.value.mistakes] == ["acme.folder"]
+
+
+def ordered(folder: Path, index: int, holder: Holder | None, *names: str, ask: bool = True) -> ServerFiles:
+    """A certificate that the gate orders for these names, and what it has of it so far."""
+    content = holder.key_pem() + holder.certificate_pem if holder is not None else b""
+    path = folder / f"certificate-{index}.pem"
+    return ServerFiles(f"server.certificates[{index}]", path, path, ask=ask, ordered=Ordered(names, content))
+
+
+def test_the_names_of_an_ordered_certificate_are_those_of_its_order(scene: Scene) -> None:
+    """Before it has come, and where the one that is there was ordered for others: a name that has moved is not carried
+    twice, and visitors who are never asked are not asked meanwhile.
+    """
+    old = server("a.example.org", "b.example.org")
+    first = ordered(scene.folder, 0, old, "a.example.org")
+    second = ordered(scene.folder, 1, None, "B.example.org", "192.0.2.1", ask=False)
+    context = scene.gate(certificates=[first, second])
+    assert [one.names for one in context.names.all[1:]] == [("a.example.org",), ("b.example.org",)]
+    assert shown(context, "a.example.org") == old.certificate
+    assert shown(context, "b.example.org").subject == named("gatekeeper")
+    assert [context.names.asks(name) for name in ("a.example.org", "b.example.org")] == [True, False]
+
+
+def test_orders_that_nobody_could_get_are_mistakes(scene: Scene) -> None:
+    """A name in two of them, and one without any: no client asks for an address by name (RFC 6066, 3)."""
+    orders = [("a.example.org",), ("b.example.org", "a.example.org"), ("192.0.2.1", "2001:db8::1")]
+    with pytest.raises(ConfigurationError) as caught:
+        scene.gate(certificates=[ordered(scene.folder, at, None, *names) for at, names in enumerate(orders)])
+    assert [(one.key, one.message) for one in caught.value.mistakes] == [
+        ("server.certificates[2].domains", "is for no host name (subjectAltName), so no visitor would get it"),
+        (
+            "server.certificates[1].domains",
+            "carries a.example.org, as server.certificates[0].domains does; one of the two has to go",
+        ),
+    ]

@@ -60,7 +60,8 @@ class Destination:
             return checked_url(self._args.url)
         if self._settings is not None:
             file = self._settings.server.certificate
-            name = _host_of(file) if file is not None else next(iter(self._settings.acme_names), None)
+            ordered = (name for order in self._settings.orders for name in order.names)
+            name = _host_of(file) if file is not None else next(ordered, None)
             ports = {address.port for address in self._settings.server.listen if isinstance(address, Address)}
             if name is not None and len(ports) == 1 and 0 not in ports:
                 (port,) = ports
