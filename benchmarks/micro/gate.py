@@ -8,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import hpack
+
 from benchmarks.certificates import make_certificates
 from gatekeeper.config.load import load
 from gatekeeper.process.worker import new_event_loop
@@ -20,7 +22,6 @@ from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.telemetry.access_log import AccessLog
 from gatekeeper.telemetry.log_lines import FORMATS
 from gatekeeper.telemetry.metrics import Metrics
-from gatekeeper.wire.http2.encode import encode_field
 from gatekeeper.wire.http2.frames import (
     DEFAULT_WINDOW,
     END_STREAM,
@@ -46,12 +47,22 @@ RESPONSE = (
 )
 
 
-def http2_request(stream_id: int) -> bytes:
-    """The same request in HTTP/2, with references to the static table only."""
-    lines = (BROWSER % 0).split(b"\r\n")[2:-2]
-    fields = [(b":method", b"GET"), (b":authority", b"localhost:8443"), (b":scheme", b"https"), (b":path", b"/bench")]
-    fields += [(name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines)]
-    return headers_frames(stream_id, b"".join(encode_field(*field) for field in fields), END_STREAM)
+class Http2Requests:
+    """The same request in HTTP/2, as browsers encode it: what was sent before is referred to, but for the path."""
+
+    def __init__(self) -> None:
+        self._encoder = hpack.Encoder()
+        self._stream_id = -1
+        lines = (BROWSER % 0).split(b"\r\n")[2:-2]
+        self._fields = [(name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines)]
+
+    def next(self, path: bytes = b"/bench") -> bytes:
+        """The frame of the next one."""
+        self._stream_id += 2
+        pseudo = ((b":method", b"GET"), (b":authority", b"localhost:8443"), (b":scheme", b"https"))
+        path_field = hpack.NeverIndexedHeaderTuple(b":path", path)
+        block = self._encoder.encode([*pseudo, path_field, *self._fields])
+        return headers_frames(self._stream_id, block, END_STREAM)
 
 
 WEBSOCKET = (
@@ -154,9 +165,9 @@ class Gate:
         self.proxy = Proxy(snapshot, loop=self.loop, log=log, metrics=Metrics(), wall=count(time.time(), TICK).__next__)
         self.app = Transport()
         endpoint = pools["default"].endpoints[0]
-        self.upstream = UpstreamConnection(endpoint)
-        self.upstream.connection_made(self.app)
-        endpoint.release(self.upstream, 0.0)
+        self._endpoint = endpoint
+        self.upstreams: list[UpstreamConnection] = []
+        self.upstream = self.connect_to_app()
         self.visitors_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
         self.visitors_tls.load_cert_chain(folder / "client.crt", folder / "client.key")
         self.strangers_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
@@ -167,6 +178,19 @@ class Gate:
         visitor = self.shake_hands()
         visitor.begin_http2()
         return visitor
+
+    def connect_to_app(self) -> UpstreamConnection:
+        """One more idle connection to the app."""
+        connection = UpstreamConnection(self._endpoint)
+        connection.connection_made(self.app)
+        self._endpoint.release(connection, 0.0)
+        self.upstreams.append(connection)
+        return connection
+
+    def turn(self) -> None:
+        """One turn of the event loop, for what was put off until its end."""
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
 
     def connect(self) -> "Visitor":
         """A client, before its handshake."""
@@ -223,6 +247,16 @@ class Visitor:
         self.connection.data_received(records)
         gate.app.got.clear()
         gate.upstream.data_received(RESPONSE)
+        self.transport.got.clear()
+
+    def exchange_all(self, records: bytes) -> None:
+        """A request for each connection to the app, and the responses, which come in one turn of the event loop."""
+        gate = self._gate
+        self.connection.data_received(records)
+        gate.app.got.clear()
+        for upstream in gate.upstreams:
+            upstream.data_received(RESPONSE)
+        gate.turn()
         self.transport.got.clear()
 
     def send(self, records: bytes) -> None:

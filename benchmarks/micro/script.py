@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.micro.gate import BROWSER, WEBSOCKET_MESSAGE, Gate, http2_request
+from benchmarks.micro.gate import BROWSER, WEBSOCKET_MESSAGE, Gate, Http2Requests
 from gatekeeper.process.worker import GARBAGE
 
+STREAMS = 32
 WARM_UP = 50
 """Until memories are filled and the interpreter has specialised its code (PEP 659)."""
 
@@ -29,14 +30,18 @@ def cookie(gate: Gate, times: int) -> Callable[[slice], None]:
 
 def stream(gate: Gate, times: int) -> Callable[[slice], None]:
     """Requests on one connection in HTTP/2, with the same head again and again."""
-    visitor = gate.shake_hands_for_http2()
-    records = [visitor.encrypt(http2_request(number)) for number in range(1, 2 * times, 2)]
+    visitor, requests = gate.shake_hands_for_http2(), Http2Requests()
+    return _play(visitor.exchange, [visitor.encrypt(requests.next()) for _ in range(times)])
 
-    def play(some: slice) -> None:
-        for record in records[some]:
-            visitor.exchange(record)
 
-    return play
+def streams(gate: Gate, times: int) -> Callable[[slice], None]:
+    """The same, with so many under way at a time."""
+    return _together(gate, [b"/bench"] * (STREAMS * times))
+
+
+def paths(gate: Gate, times: int) -> Callable[[slice], None]:
+    """The same, with a new path in each head."""
+    return _together(gate, [b"/bench/%d" % n for n in range(STREAMS * times)])
 
 
 def connection(gate: Gate, times: int) -> Callable[[slice], None]:
@@ -67,27 +72,34 @@ def message(gate: Gate, times: int) -> Callable[[slice], None]:
     """WebSocket messages: 32 bytes to the app, 32 bytes back."""
     visitor = gate.shake_hands()
     visitor.open_websocket()
-    records = [visitor.encrypt(WEBSOCKET_MESSAGE) for _ in range(times)]
-
-    def play(some: slice) -> None:
-        for record in records[some]:
-            visitor.echo(record)
-
-    return play
+    return _play(visitor.echo, [visitor.encrypt(WEBSOCKET_MESSAGE) for _ in range(times)])
 
 
 def _exchanges(gate: Gate, requests: list[bytes]) -> Callable[[slice], None]:
     visitor = gate.shake_hands()
-    records = [visitor.encrypt(request) for request in requests]
+    return _play(visitor.exchange, [visitor.encrypt(request) for request in requests])
 
+
+def _together(gate: Gate, paths: list[bytes]) -> Callable[[slice], None]:
+    visitor, requests = gate.shake_hands_for_http2(), Http2Requests()
+    while len(gate.upstreams) < STREAMS:
+        gate.connect_to_app()
+    frames = [requests.next(path) for path in paths]
+    some = [b"".join(frames[at : at + STREAMS]) for at in range(0, len(frames), STREAMS)]
+    return _play(visitor.exchange_all, [visitor.encrypt(data) for data in some])
+
+
+def _play(step: Callable[[bytes], None], records: list[bytes]) -> Callable[[slice], None]:
     def play(some: slice) -> None:
         for record in records[some]:
-            visitor.exchange(record)
+            step(record)
 
     return play
 
 
-SCRIPTS = {script.__name__: script for script in (exchange, cookie, stream, connection, refusal, message)}
+SCRIPTS = {
+    script.__name__: script for script in (exchange, cookie, stream, streams, paths, connection, refusal, message)
+}
 
 
 def main(folder: str, name: str, times: int) -> None:

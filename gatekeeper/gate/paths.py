@@ -27,6 +27,7 @@ _MARK = re.compile(
 )
 # What Windows drops from the end of a name, once what follows it is cut off.
 _TRAILING = re.compile(rb"(?<!\.)(?<!%20)(?:\.|%20)+\Z")
+_PERCENT = 0x25
 _BEYOND_ASCII = re.compile(rb"(?:%[89A-Fa-f][0-9A-Fa-f])+")
 # %uXXXX is Microsoft's; overlong UTF-8 (RFC 3629, 3) hides "/" and "." from code that searches for bytes.
 _MICROSOFT = re.compile(rb"%[Uu]([0-9A-Fa-f]{4})")
@@ -76,6 +77,8 @@ def folded(path: bytes) -> bytes:
 
     Only meaningful for the beginning that `sure_length` returns.
     """
+    if _PERCENT not in path:
+        return path.lower()
     return _BEYOND_ASCII.sub(lambda match: _plainest(unquote_to_bytes(match[0])), path).lower()
 
 

@@ -132,7 +132,9 @@ class Routes:
         self._everything = None if routes else EVERYTHING
         self.ask_addresses = any(route.networks for route in routes)
         self.opens_anything = bool(self._documents or local or any(map(_opens_anything, routes)))
-        self.cached_match: Callable[[bytes, bytes, bytes], RouteMatch] = lru_cache(CACHED_REQUESTS)(self.match)
+        self._cased = any(table.cased for table in (self._any_host, *self._hosts.values()))
+        self._cached_path_match = lru_cache(CACHED_REQUESTS)(self._match_path)
+        self.cached_match: Callable[[bytes, bytes, bytes], RouteMatch] = lru_cache(CACHED_REQUESTS)(self._cached_match)
         """`match`, cached. For admitted visitors only, since strangers could push everybody else's results out."""
 
     def rule_warnings(
@@ -165,7 +167,13 @@ class Routes:
 
     def match(self, method: bytes, host: bytes, target: bytes) -> RouteMatch:
         """The route for a request with this method, Host header and target (in origin-form, or ``*``)."""
-        path = target.partition(b"?")[0]
+        return self._match_path(method, host, target.partition(b"?")[0])
+
+    def _cached_match(self, method: bytes, host: bytes, target: bytes) -> RouteMatch:
+        """The query differs more often than the path, and does not matter."""
+        return self._cached_path_match(method, host, target.partition(b"?")[0])
+
+    def _match_path(self, method: bytes, host: bytes, path: bytes) -> RouteMatch:
         document = self._documents.get(path)
         if document is not None and method in (b"GET", b"HEAD"):
             return document
@@ -173,7 +181,7 @@ class Routes:
             return own
         if self._everything is not None:
             return self._everything
-        name = read_host(host)
+        name = read_host(host) if self._hosts else None
         if name is None and self._hosts:
             return NO_HOST
         tables = [self._any_host] if name is None or name not in self._hosts else [self._any_host, self._hosts[name]]
@@ -181,7 +189,9 @@ class Routes:
             return AMBIGUOUS
         found = _first(tables, method, path, lower=False)
         # Some apps ignore the case of paths, some (Django, Express) that of methods.
-        if found is not _first(tables, method.upper(), folded(path), lower=True):
+        other_path, other_method = folded(path), method.upper()
+        alike = not self._cased and other_path == path and other_method == method
+        if not alike and found is not _first(tables, other_method, other_path, lower=True):
             return AMBIGUOUS
         return found or UNKNOWN
 
@@ -228,7 +238,9 @@ Entries = list[tuple[int, Route]]
 
 
 class _Table:
-    """The routes of one host. ``paths`` are their paths in lower case, sorted, except ``/*``."""
+    """The routes of one host. ``paths`` are their paths in lower case, sorted, except ``/*``. ``cased`` tells whether
+    any of them has an upper-case letter.
+    """
 
     def __init__(self) -> None:
         self._exact: dict[bytes, Entries] = defaultdict(list)
@@ -237,6 +249,7 @@ class _Table:
         self._below_lower: dict[bytes, Entries] = defaultdict(list)
         self._depth = 1
         self.paths: list[bytes] = []
+        self.cased = False
 
     def add(self, path: bytes, index: int, route: Route) -> None:
         """Add a route. Routes with a smaller index must have been added before.
@@ -244,6 +257,7 @@ class _Table:
         A slash at the end makes no difference, except for public routes, which match literally: they must not open more
         than what is written.
         """
+        self.cased = self.cased or path != path.lower()
         stem = path.removesuffix(b"*")
         bare = stem.rstrip(b"/")
         if stem != path:
@@ -269,20 +283,22 @@ class _Table:
         at = bisect_right(self.paths, beginning)
         return at < len(self.paths) and self.paths[at].startswith(beginning)
 
-    def candidates(self, path: bytes, *, lower: bool) -> Iterator[Entries]:
+    def candidates(self, path: bytes, *, lower: bool) -> list[Entries]:
         """The routes for a path, as lists in the order of the file. ``*`` is not a path; only ``/*`` matches it."""
         exact, below = (self._exact_lower, self._below_lower) if lower else (self._exact, self._below)
+        found = []
         if path == b"*":
             path = b"/"
         elif path in exact:
-            yield exact[path]
+            found.append(exact[path])
         at = path.find(b"/") + 1
         for _ in range(self._depth):
             if path[:at] in below:
-                yield below[path[:at]]
+                found.append(below[path[:at]])
             at = path.find(b"/", at) + 1
             if not at:
                 break
+        return found
 
 
 def _local_route(path: bytes) -> RouteMatch | None:
@@ -323,13 +339,16 @@ def _is_sure(tables: list[_Table], path: bytes) -> bool:
 
 
 def _first(tables: list[_Table], method: bytes, path: bytes, *, lower: bool) -> Route | None:
-    best: tuple[int, Route | None] = (1 << 62, None)
+    best, found = 1 << 62, None
     for table in tables:
         for entries in table.candidates(path, lower=lower):
-            entry = next((entry for entry in entries if entry[1].takes(method)), None)
-            if entry is not None and entry[0] < best[0]:
-                best = entry
-    return best[1]
+            for index, route in entries:
+                if index >= best:
+                    break
+                if route.takes(method):
+                    best, found = index, route
+                    break
+    return found
 
 
 def compile_route(settings: RouteSettings, text: str) -> Route:

@@ -23,6 +23,7 @@ from gatekeeper.wire.rules import MessageRule
 # RFC 9112, 3: one space between the parts. The target is visible ASCII (h11 and RFC 3986 agree); a fragment is never
 # sent.
 _REQUEST_LINE = re.compile(rb"(?!CONNECT |TRACE )(" + TOKEN + rb") ([!\"$-~]+) HTTP/1\.([01])")
+_PATH = re.compile(rb"/[!\"$-~]*")
 _METHOD_LINE = re.compile(rb"(?:CONNECT|TRACE) [!\"$-~]+ HTTP/1\.[01]")
 _VERSION_LINE = re.compile(TOKEN + rb" [!\"$-~]+ HTTP/[0-9]\.[0-9]")
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
@@ -177,6 +178,19 @@ class RequestReader:
         cookie = self._cookies[line]
         return RequestHead(rest.method, rest.target, rest.minor, block, rest.wire_head + cookie, cookie, rest.closes)
 
+    def with_target(self, head: RequestHead, target: bytes) -> RequestHead | None:
+        """The head of an HTTP/1.1 request in origin-form, with another target in that form: all else was judged. None
+        where it must be read as a whole by `read`, which refuses what is to be refused. Limits of the head are not
+        looked at.
+        """
+        method = head.method
+        if len(method) + len(target) + _VERSION_BYTES > self.limits.line or _PATH.fullmatch(target) is None:
+            return None
+        wire_head = head.wire_head
+        if wire_head:
+            wire_head = b"%b %b%b" % (method, target, wire_head[len(method) + 1 + len(head.target) :])
+        return RequestHead(method, target, head.minor, head.block, wire_head, head.cookie, head.closes)
+
     def incomplete(self, held: bytes, already: int = 0) -> None:
         """Look at the beginning of a head: MessageError at once if nothing that may follow can make it right.
 
@@ -204,6 +218,7 @@ class RequestReader:
 
 
 _SLASH = 0x2F
+_VERSION_BYTES = len(b"  HTTP/1.1")
 _COOKIE = b"\r\nCookie: "  # as browsers spell it
 
 

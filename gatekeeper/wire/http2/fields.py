@@ -59,6 +59,29 @@ class HeaderField:
         return f"HeaderField({self.name!r}, {self.value!r})"
 
 
+class KnownFields(dict[tuple[bytes, bytes], HeaderField]):
+    """The fields of admitted visitors by name and value, judged once; one that is full is emptied.
+
+    Each is one object, so that lists of them are known by what they hold. No cookies and no pseudo-header fields, of
+    which too many are new: those are fields that may be told apart though they say the same.
+    """
+
+    __slots__ = ()
+
+    def __missing__(self, key: tuple[bytes, bytes]) -> HeaderField:
+        field = HeaderField(*key)
+        if field.kind not in _NEVER_KNOWN and field.size <= KNOWN_FIELD_BYTES:
+            if len(self) >= KNOWN_FIELDS:
+                self.clear()
+            self[key] = field
+        return field
+
+
+# 2 MiB at most, and some 0.2 MiB with browsers.
+KNOWN_FIELDS, KNOWN_FIELD_BYTES = 2048, 512
+_NEVER_KNOWN = frozenset({PSEUDO, MALFORMED, COOKIE})
+
+
 def malformed(sentence: str) -> MessageError:
     """What to raise where a rule of HTTP/2 is broken (RFC 9113, 8.1.1); ``sentence`` is shown to who sent it."""
     return MessageError(400, sentence)

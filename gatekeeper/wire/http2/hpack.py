@@ -9,7 +9,7 @@ of a browser has 21 bytes with a table and 337 without.
 from typing import Final
 
 from gatekeeper.errors import HTTP2Error
-from gatekeeper.wire.http2.fields import PSEUDO, HeaderField
+from gatekeeper.wire.http2.fields import HeaderField, KnownFields
 from gatekeeper.wire.http2.frames import DEFAULT_TABLE, ErrorCode
 from gatekeeper.wire.http2.huffman import decode as decode_huffman
 
@@ -91,41 +91,37 @@ def read_string(block: bytes, at: int) -> tuple[bytes, int]:
     return (decode_huffman(block[at:end]) if first & 0x80 else block[at:end]), end
 
 
-class BlockReading:
-    """The reading of one block: in two steps, so that whoever knows what follows the pseudo-header fields need not
-    read it.
+def find_path(block: bytes) -> tuple[int, int]:
+    """Where the string of a path begins and ends that goes into no table (RFC 7541, 6.2.2 and 6.2.3), and that only
+    fields of the tables precede: there browsers have what is new in a request. 0, 0 if it is not there.
     """
+    at = len(block) - len(block.lstrip(_INDEXED))
+    if block[at : at + 1] not in _PATH_LITERALS or at + 1 >= len(block):
+        return 0, 0
+    size = block[at + 1] & 0x7F
+    end = at + 2 + size
+    return (at + 1, end) if size < 0x7F and end <= len(block) else (0, 0)
 
-    __slots__ = ("_fields", "_table", "at", "block", "limit", "size")
 
-    def __init__(self, table: Table, block: bytes) -> None:
-        self._table = table
-        self._fields = table.fields
+_INDEXED: Final = bytes(range(0x81, 0xFF))
+_PATH_LITERALS: Final = (b"\x04", b"\x14")
+
+
+class _BlockReading:
+    """The reading of one block."""
+
+    __slots__ = ("_known", "block", "fields", "limit", "size")
+
+    def __init__(self, table: Table, block: bytes, known: KnownFields | None) -> None:
+        self.fields = table.fields
         self.size = table.size
         self.limit = table.limit
         self.block = block
-        self.at = 0
+        self._known = known
 
-    @property
-    def changed(self) -> bool:
-        """Whether what was read led to another table."""
-        return self._fields is not self._table.fields or self.limit != self._table.limit
-
-    def table(self) -> Table:
-        """The table after what was read."""
-        return Table(self._fields, self.size, self.limit) if self.changed else self._table
-
-    def read(self, *, only_pseudo: bool = False) -> list[HeaderField]:
-        """The next fields up to the end of the block, or to the first that is no pseudo-header field; HTTP2Error with
-        COMPRESSION_ERROR if the block is broken.
-        """
-        try:
-            return self._read(only_pseudo)
-        except IndexError:
-            raise error("an index or a representation ends behind its table or block") from None
-
-    def _read(self, only_pseudo: bool) -> list[HeaderField]:
-        block, at, static, dynamic = self.block, self.at, STATIC_FIELDS, self._fields
+    def read(self) -> list[HeaderField]:
+        """All fields."""
+        block, at, static, dynamic, known = self.block, 0, STATIC_FIELDS, self.fields, self._known
         end = len(block)
         found: list[HeaderField] = []
         while at < end:
@@ -139,14 +135,11 @@ class BlockReading:
                 elif not index:
                     raise error("index 0")
                 field = static[index] if index < FIRST_DYNAMIC else dynamic[index - FIRST_DYNAMIC]
-                if only_pseudo and field.kind != PSEUDO:
-                    at = start
-                    break
             elif first & 0xE0 == 0x20:  # 6.3: a new size of the table
-                if found or self.at:  # RFC 7541, 4.2
+                if found:  # RFC 7541, 4.2
                     raise error("the table is resized behind a field")
                 at = self._resize(start)
-                dynamic = self._fields
+                dynamic = self.fields
                 continue
             else:  # 6.2: literal, inserted or not, perhaps never to be indexed by anybody
                 index, at = read_integer(block, at, 0x3F if first & 0x40 else 0x0F)
@@ -157,14 +150,10 @@ class BlockReading:
                 else:
                     name = dynamic[index - FIRST_DYNAMIC].name
                 value, at = read_string(block, at)
-                field = HeaderField(name, value)
-                if only_pseudo and field.kind != PSEUDO:
-                    at = start
-                    break
+                field = HeaderField(name, value) if known is None else known[name, value]
                 if first & 0x40:
                     dynamic = self._insert(field)
             found.append(field)
-        self.at = at
         return found
 
     def _resize(self, at: int) -> int:
@@ -179,21 +168,29 @@ class BlockReading:
         """RFC 7541, 4.4: room is made first; a field that is larger than the table only empties it."""
         self._evict(self.limit - field.size)
         if field.size <= self.limit:
-            self._fields = (field, *self._fields)
+            self.fields = (field, *self.fields)
             self.size += field.size
-        return self._fields
+        return self.fields
 
     def _evict(self, size: int) -> None:
-        fields, left = self._fields, len(self._fields)
+        fields, left = self.fields, len(self.fields)
         while self.size > size and left:
             left -= 1
             self.size -= fields[left].size
         if left < len(fields):
-            self._fields = fields[:left]
+            self.fields = fields[:left]
 
 
-def decode(table: Table, block: bytes) -> tuple[list[HeaderField], Table]:
-    """The fields of a complete block, and the table after it; HTTP2Error with COMPRESSION_ERROR if it is broken."""
-    reading = BlockReading(table, block)
-    fields = reading.read()
-    return fields, reading.table()
+def decode(table: Table, block: bytes, known: KnownFields | None = None) -> tuple[list[HeaderField], Table]:
+    """The fields of a complete block, and the table after it; HTTP2Error with COMPRESSION_ERROR if it is broken.
+
+    Literals are looked up among the ``known`` fields where there are such.
+    """
+    reading = _BlockReading(table, block, known)
+    try:
+        fields = reading.read()
+    except IndexError:
+        raise error("an index or a representation ends behind its table or block") from None
+    if reading.fields is table.fields and reading.limit == table.limit:
+        return fields, table
+    return fields, Table(reading.fields, reading.size, reading.limit)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.http2 import huffman
 from gatekeeper.wire.http2.encode import NO_TABLE, encode_field, encode_integer
+from gatekeeper.wire.http2.fields import KnownFields
 from gatekeeper.wire.http2.frames import ErrorCode
-from gatekeeper.wire.http2.hpack import EMPTY, STATIC_FIELDS, BlockReading, Table, decode, read_integer
+from gatekeeper.wire.http2.hpack import EMPTY, STATIC_FIELDS, Table, decode, find_path, read_integer
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -153,14 +154,42 @@ def test_an_entry_larger_than_the_table_empties_it() -> None:
     assert (len(found), dynamic(table), table.size) == (1, [], 0)
 
 
-def test_the_pseudo_header_fields_can_be_read_apart() -> None:
-    """The first other field is left where it is, and not inserted twice."""
-    block = bytes.fromhex("828784") + b"\x40\x01a\x01b" + b"\xbe"
-    reading = BlockReading(EMPTY, block)
-    assert [field.name for field in reading.read(only_pseudo=True)] == [b":method", b":scheme", b":path"]
-    assert (reading.at, reading.changed) == (3, False)
-    assert [field.name for field in reading.read()] == [b"a", b"a"]
-    assert dynamic(reading.table()) == [(b"a", b"b")]
+PATHS = {
+    "without indexing": ("82 87 04 01 61 be", (3, 5)),
+    "never indexed": ("14 02 61 62", (1, 4)),
+    "Huffman": ("82 04 83 60 75 99", (2, 6)),
+    "by index": ("82 87 84", (0, 0)),
+    "into the table": ("82 44 01 61", (0, 0)),
+    "by a name of its own": ("82 00 05 3a 70 61 74 68 01 61", (0, 0)),
+    "another field": ("82 0f 01 01 61", (0, 0)),
+    "behind a literal": ("01 01 61 04 01 61", (0, 0)),
+    "behind a size": ("20 82 04 01 61", (0, 0)),
+    "behind an index of two bytes": ("ff 00 04 01 61", (0, 0)),
+    "a long one": ("04 7f 00" + "61" * 127, (0, 0)),
+    "a longer one than there is": ("82 04 02 61", (0, 0)),
+    "no length": ("82 04", (0, 0)),
+    "nothing": ("", (0, 0)),
+}
+
+
+@pytest.mark.parametrize(("block", "found"), PATHS.values(), ids=PATHS)
+def test_a_path_is_found_where_it_goes_into_no_table(block: str, found: tuple[int, int]) -> None:
+    """RFC 7541, 6.2.2 and 6.2.3; only where nothing but whole references precede it."""
+    assert find_path(bytes.fromhex(block)) == found
+
+
+def test_known_fields_are_one_object() -> None:
+    """Wherever they come from; but not those of which each is new."""
+    known = KnownFields()
+    first, table = decode(EMPTY, b"\x40\x01a\x01b", known)
+    second, _ = decode(EMPTY, b"\x00\x01a\x01b", known)
+    third, _ = decode(table, b"\xbe", known)
+    assert first[0] is second[0] is third[0]
+    for literal in (b"\x00\x06cookie\x01a", b"\x04\x02/a", b"\x00\x01A\x01b", b"\x00\x01a\x7f\x81\x03" + b"b" * 512):
+        one, two = (decode(EMPTY, literal, known)[0][0] for _ in range(2))
+        assert one is not two
+        assert (one.name, one.value, one.kind) == (two.name, two.value, two.kind)
+    assert list(known) == [(b"a", b"b")]
 
 
 NAMES = st.sampled_from([b":path", b"cookie", b"accept", b"x-a", b"x-" + b"n" * 200, b"content-length"])

@@ -154,7 +154,7 @@ def test_a_table_lives_on_after_a_rejected_request() -> None:
     assert isinstance(second, RequestHead)
 
 
-def test_cached_rests_keep_authority_and_end_apart() -> None:
+def test_cached_sections_keep_authority_and_end_apart() -> None:
     """The same bytes mean something else with another authority, or where a body follows."""
     reader = BlockReader(RequestReader(HeadLimits()))
 
@@ -173,12 +173,27 @@ def test_cached_rests_keep_authority_and_end_apart() -> None:
     assert again is first
 
 
+def test_cached_sections_keep_tunnels_apart() -> None:
+    """RFC 8441, 5: the same fields mean something else where a protocol is named."""
+    reader = BlockReader(RequestReader(HeadLimits()))
+    tunnel = block((b":method", b"CONNECT"), (b":protocol", b"websocket"), *GET[1:], (b"sec-websocket-key", b"x"))
+    request = block(*POST, (b"sec-websocket-key", b"x"))
+    for data, upgrade in ((tunnel, True), (request, False), (tunnel, True)):
+        reader._blocks.clear()
+        head, _ = reader.read(EMPTY, data, ended=False, cache=True)
+        assert isinstance(head, RequestHead)
+        assert bool(head.upgrade) == upgrade
+        assert (b"sec-websocket-key" in head.block.forward) != upgrade
+
+
 def test_strangers_leave_nothing_behind() -> None:
     """Only admitted visitors may fill the caches."""
     reader = BlockReader(RequestReader(HeadLimits()))
     reader.read(EMPTY, block(*GET, (b"x", b"y")), ended=True, cache=False)
     assert not reader._blocks
-    assert not reader._rests
+    assert not reader._sections
+    assert not reader._around
+    assert not reader._fields
 
 
 STRIPPED = frozenset({b"x-device"})
@@ -282,4 +297,4 @@ def test_a_new_cookie_is_read_apart_and_not_kept() -> None:
         assert head.cookie == b"Cookie: id=%d\r\n" % number
         assert head.wire_head.endswith(b"\r\nX-Forwarded-Host: %b\r\nCookie: id=%d\r\n" % (host, number))
     assert len(reader._blocks) == 0
-    assert len(reader._others) == 2
+    assert len(reader._sections) == 2
