@@ -53,6 +53,10 @@ def _collide(first: ListenAddress, second: ListenAddress) -> bool:
 def _tls_versions(server: ServerSettings) -> Problems:
     if server.min_tls > server.max_tls:
         yield ("server", "max_tls"), f"is older than server.min_tls ({server.min_tls}), so nobody could connect"
+    if server.ciphers and server.min_tls == "1.3":
+        yield ("server", "ciphers"), "has no effect while server.min_tls is 1.3; see server.ciphersuites"
+    if server.ciphersuites and server.max_tls == "1.2":
+        yield ("server", "ciphersuites"), "has no effect while server.max_tls is 1.2; see server.ciphers"
 
 
 def _acme(server: ServerSettings, acme: ACMESettings | None, routes: tuple[RouteSettings, ...]) -> Problems:

@@ -15,6 +15,7 @@ import crossplane
 
 from gatekeeper.config.nginx_directives import ALWAYS, REASONS, TRANSLATED, UNKNOWN
 from gatekeeper.config.nginx_servers import App, Location, Server, apps, locations
+from gatekeeper.config.nginx_tls import tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, size, values
 from gatekeeper.errors import UsageError
 
@@ -136,11 +137,7 @@ class _Writer:
             lines.append(_line("redirect", sorted({*self._listens(self._redirects)}) or ["0.0.0.0:80"]))
         for key, name in _CERTIFICATE_KEYS:
             lines += [_line(key, found.args[0])] if (found := first(server.get(name))) else []
-        protocols = values(server.get("ssl_protocols"))
-        if protocols == ["TLSv1.3"]:
-            lines.append(_line("min_tls", "1.3"))
-        elif protocols and "TLSv1.3" not in protocols:
-            lines.append(_line("max_tls", "1.2"))
+        lines += [_line(key, value) for key, value in tls_keys(server, self._notes.add)]
         if values(server.get("http2")) == ["off"]:
             lines.append("http2 = false")
         if workers := first(named(self._main, "worker_processes")):

@@ -9,8 +9,8 @@ ALWAYS = frozenset(
         "proxy_buffer_size", "proxy_buffering", "proxy_buffers", "proxy_busy_buffers_size", "proxy_http_version",
         "proxy_pass_request_body", "proxy_pass_request_headers", "proxy_redirect", "proxy_request_buffering",
         "proxy_socket_keepalive", "reset_timedout_connection", "sendfile", "server", "server_names_hash_bucket_size",
-        "server_names_hash_max_size", "server_tokens", "ssl", "ssl_ciphers", "ssl_conf_command", "ssl_dhparam",
-        "ssl_ecdh_curve", "ssl_prefer_server_ciphers", "ssl_session_cache", "ssl_session_timeout", "tcp_nodelay",
+        "server_names_hash_max_size", "server_tokens", "ssl", "ssl_dhparam",
+        "ssl_prefer_server_ciphers", "ssl_session_cache", "ssl_session_timeout", "tcp_nodelay",
         "tcp_nopush", "types", "types_hash_bucket_size", "types_hash_max_size", "upstream", "use", "worker_connections",
         "worker_rlimit_nofile", "zone",
     }
@@ -28,7 +28,9 @@ TRANSLATED = frozenset(
         "proxy_connect_timeout", "proxy_pass", "proxy_read_timeout", "proxy_send_timeout", "proxy_set_header",
         "proxy_ssl_certificate", "proxy_ssl_certificate_key", "proxy_ssl_name", "proxy_ssl_server_name",
         "proxy_ssl_trusted_certificate", "proxy_ssl_verify", "proxy_ssl_verify_depth", "root", "server_name",
-        "set_real_ip_from", "ssl_certificate", "ssl_certificate_key", "ssl_client_certificate", "ssl_crl", "ssl_ocsp",
+        "set_real_ip_from", "ssl_certificate", "ssl_certificate_key",
+        "ssl_ciphers", "ssl_client_certificate", "ssl_conf_command", "ssl_crl",
+        "ssl_ecdh_curve", "ssl_ocsp",
         "ssl_password_file", "ssl_protocols", "ssl_session_tickets", "ssl_trusted_certificate", "ssl_verify_client",
         "ssl_verify_depth", "user", "worker_processes",
     }

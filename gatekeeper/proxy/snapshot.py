@@ -33,6 +33,7 @@ from gatekeeper.settings.tables import Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Challenges, Mode, ServerContext
 from gatekeeper.tls.files import AuthorityFiles, Ordered, ServerFiles
+from gatekeeper.tls.suites import Suites
 from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
 from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
@@ -220,6 +221,7 @@ def build_snapshot(
         certificate_size=client_auth.certificate_size,
         depth=client_auth.depth,
         http2=server.http2,
+        suites=Suites.read(server.ciphers, server.ciphersuites, server.groups),
         now=now,
         reader=files,
     )

@@ -19,6 +19,7 @@ from gatekeeper.settings.types import (
     RateOrOff,
     Size,
     SizeOrUnlimited,
+    SuiteNames,
     Text,
     Workers,
 )
@@ -61,6 +62,23 @@ class ServerSettings(Table):
         default="1.3",
         description='The newest TLS version; "1.2" for smart cards that sign only as PKCS #1 v1.5 does, which TLS 1.3 '
         "does not take.",
+    )
+    ciphers: Annotated[tuple[SuiteNames, ...], OneOrMany] = Field(
+        default=(),
+        examples=["ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"],
+        description="The cipher suites of TLS 1.2, as openssl-ciphers(1) has them; without it, those with forward "
+        "secrecy and AEAD.",
+    )
+    ciphersuites: Annotated[tuple[SuiteNames, ...], OneOrMany] = Field(
+        default=(),
+        examples=["TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"],
+        description="The cipher suites of TLS 1.3, by OpenSSL's names; without it, OpenSSL's own list.",
+    )
+    groups: Annotated[tuple[SuiteNames, ...], OneOrMany] = Field(
+        default=(),
+        examples=["?X25519MLKEM768:X25519:P-256"],
+        description="The groups of the key exchange, by OpenSSL's names, those that it need not know behind a question "
+        "mark; without it, OpenSSL's own list.",
     )
     http2: StrictBool = Field(default=True, description="Whether visitors may speak HTTP/2; else HTTP/1.1 alone.")
     workers: Workers = Field(default=1, description='How many worker processes; "auto" is one for each core.')

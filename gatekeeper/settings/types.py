@@ -175,3 +175,11 @@ UpstreamName = Annotated[
     str, matching(_UPSTREAM_NAME, "a name of letters, digits, hyphens and underscores"), schema(_UPSTREAM_NAME)
 ]
 """What routes, logs and metrics call an upstream."""
+
+_SUITE_NAMES = "[A-Za-z0-9_@=.+!?:,; -]+"
+SuiteNames = Annotated[
+    str,
+    matching(_SUITE_NAMES, "names as OpenSSL has them, separated by colons"),
+    schema(_SUITE_NAMES),
+]
+"""Cipher suites or groups; whether OpenSSL knows them is seen when it is told."""

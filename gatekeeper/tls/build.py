@@ -20,6 +20,7 @@ from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, Ordered, Se
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames, shared_names
+from gatekeeper.tls.suites import DEFAULT_SUITES, Suites, choose_suites
 from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.names import canonical, encode_name
 
@@ -41,6 +42,7 @@ def build_context(
     certificate_size: int = 16 * 1024,
     depth: int = 5,
     http2: bool = False,
+    suites: Suites = DEFAULT_SUITES,
     now: float,
     binding: Callable[[], OpenSSL] = load_and_prove,
     reader: FileReader = OPEN_DIRECTLY,
@@ -71,6 +73,8 @@ def build_context(
     openssl, reason = _bind(binding, context, names, limits)
     if openssl is None:
         warnings += _namesakes(everyone)
+    # OpenSSL takes the suites of the context that the servername callback has chosen, the groups of the first.
+    warnings += choose_suites(suites, [one.context for one in named], openssl, reason)
     resumes = session_resumption and _resume(context, openssl, everyone, warnings)
     server_names = ServerNames(named)
     advertised = {
@@ -96,6 +100,7 @@ def build_context(
             for one, some in zip(hosts, of_hosts, strict=True)
         ),
         elsewhere=_verifier(openssl, reason, authorities, limits) if hosts else None,
+        suites=suites if openssl is None else suites.known(openssl),
     )
 
 

@@ -16,6 +16,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.openssl import TICKET_KEYS, OpenSSL
 from gatekeeper.tls.server_names import ServerNames
+from gatekeeper.tls.suites import DEFAULT_SUITES, SECURITY_LEVEL, Suites
 from gatekeeper.x509.certificate import issuer_name, parse_certificate
 from gatekeeper.x509.names import Canonical, canonical, canonical_form
 
@@ -23,10 +24,9 @@ VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 """The values of ``server.min_tls`` and ``server.max_tls``."""
 
 # Mozilla's "intermediate" suites for TLS 1.2: forward secrecy and AEAD only. The suites of TLS 1.3 are all allowed.
-# Level 2 (SSL_CTX_set_security_level(3)) is 112 bits: RSA from 2048 on, no SHA-1. Python's own default can be less.
 _SUITES = ":".join(
     (
-        "@SECLEVEL=2",
+        f"@SECLEVEL={SECURITY_LEVEL}",
         "ECDHE-ECDSA-AES128-GCM-SHA256",
         "ECDHE-RSA-AES128-GCM-SHA256",
         "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -95,7 +95,7 @@ class ServerContext:
     sentences about what will work but should be looked at.
 
     Where ``hosts`` have their own authorities, ``authorities`` are all together, so that any of their certificates
-    passes the handshake, and ``elsewhere`` verifies for all other hosts.
+    passes the handshake, and ``elsewhere`` verifies for all other hosts. ``suites`` are those that are configured.
     """
 
     ssl_context: ssl.SSLContext
@@ -107,6 +107,7 @@ class ServerContext:
     warnings: tuple[str, ...] = ()
     hosts: tuple[HostAuthorities, ...] = ()
     elsewhere: "ServerContext | None" = None
+    suites: Suites = DEFAULT_SUITES
     _known: frozenset[bytes] = field(init=False, compare=False, repr=False)
     _names: frozenset[Canonical] = field(init=False, compare=False, repr=False)
     _by_key: list[ssl.SSLContext] = field(init=False, default_factory=list, compare=False, repr=False)

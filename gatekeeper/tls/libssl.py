@@ -26,6 +26,7 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("SSL_get_verify_result", c_long, (c_void_p,)),
     ("SSL_CTX_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("SSL_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
+    ("SSL_CTX_set_ciphersuites", c_int, (c_void_p, c_char_p)),
     ("SSL_CTX_set_verify_depth", None, (c_void_p, c_int)),
     ("SSL_CTX_set_verify", None, (c_void_p, c_int, VerifyCallback)),
     ("SSL_CTX_set_cert_verify_callback", None, (c_void_p, CertificateCallback, c_void_p)),
@@ -128,7 +129,8 @@ class LibSSL:
 
     def context_pointer(self, context: ssl.SSLContext) -> int:
         """The ``SSL_CTX *``, asked of OpenSSL through a connection whose own address has been proved."""
-        connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+        server_side = context.protocol is not ssl.PROTOCOL_TLS_CLIENT
+        connection = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=server_side)
         check_layout(connection)
         pointer: int | None = self.call["SSL_get_SSL_CTX"](self.connection_pointer(connection))
         if not pointer:

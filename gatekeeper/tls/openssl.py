@@ -29,6 +29,7 @@ _CTRL_SET_SESS_CACHE_MODE = 44
 _SESS_CACHE_OFF = 0x00
 _CTRL_SET_MAX_CERT_LIST = 51
 _CTRL_SET_TICKET_KEYS = 59
+_CTRL_SET_GROUPS_LIST = 92
 _OP_NO_TICKET = ssl.OP_NO_TICKET
 _TLS13 = ssl.TLSVersion.TLSv1_3
 # SSL_CB_ACCEPT_EXIT: the state machine has run; SSL_CB_READ_ALERT, SSL_CB_WRITE_ALERT.
@@ -93,6 +94,28 @@ class OpenSSL(Verifier):
         handshake: it verifies our own certificate, which costs 60 to 130 µs, and sends visitors the root as well.
         """
         self._call["SSL_CTX_ctrl"](self._libssl.context_pointer(context), _CTRL_MODE, _MODE_NO_AUTO_CHAIN, None)
+
+    def choose_ciphersuites(self, context: ssl.SSLContext, names: str) -> None:
+        """Take these suites of TLS 1.3 and no others (SSL_CTX_set_ciphersuites(3)), separated by colons.
+
+        BindingError if OpenSSL does not take the list; since 3.0 it passes over names that it does not know.
+        """
+        pointer = self._libssl.context_pointer(context)
+        taken = self._call["SSL_CTX_set_ciphersuites"](pointer, names.encode("ascii"))
+        self._call["ERR_clear_error"]()
+        if not taken:
+            raise BindingError("OpenSSL does not take the suites of TLS 1.3")
+
+    def choose_groups(self, context: ssl.SSLContext, names: str) -> None:
+        """Take these groups for the key exchange and no others (SSL_CTX_set1_groups_list(3)), separated by colons.
+
+        BindingError if OpenSSL does not know one of them.
+        """
+        pointer = self._libssl.context_pointer(context)
+        taken = self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_GROUPS_LIST, 0, names.encode("ascii"))
+        self._call["ERR_clear_error"]()
+        if not taken:
+            raise BindingError("OpenSSL does not take the groups")
 
     def advertise(self, context: ssl.SSLContext, authorities: Iterable[bytes]) -> None:
         """Name the ``authorities`` (DER certificates) in the CertificateRequest (RFC 8446, 4.2.4; RFC 5246, 7.4.4)."""

@@ -7,7 +7,7 @@ serve them has judged a good, a foreign and no certificate over each TLS version
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -63,6 +63,8 @@ def prove_service(context: ServerContext) -> None:
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
     client.set_ciphers("ALL:@SECLEVEL=0")
+    if context.openssl is not None:  # what is configured need not be among what OpenSSL's clients offer by themselves
+        replace(context.suites, ciphers=()).choose(client, context.openssl)
     server = TLSConnection(context)
     try:
         _shake_hands(server, client)

@@ -73,6 +73,14 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
             SERVER + 'min_tls = "1.3"\nmax_tls = "1.2"\n' + CLIENT_AUTH + UPSTREAM,
             "line 5: server.max_tls: is older than server.min_tls (1.3), so nobody could connect",
         ),
+        (
+            SERVER + 'min_tls = "1.3"\nciphers = "HIGH"\n' + CLIENT_AUTH + UPSTREAM,
+            "line 5: server.ciphers: has no effect while server.min_tls is 1.3; see server.ciphersuites",
+        ),
+        (
+            SERVER + 'max_tls = "1.2"\nciphersuites = "TLS_AES_128_GCM_SHA256"\n' + CLIENT_AUTH + UPSTREAM,
+            "line 5: server.ciphersuites: has no effect while server.max_tls is 1.2; see server.ciphers",
+        ),
         (SERVER + 'group = "g"\n' + CLIENT_AUTH + UPSTREAM, "line 4: server.group: has no effect without server.user"),
         (
             SERVER + CLIENT_AUTH + 'crl_stale = "allow"\n' + UPSTREAM,

@@ -46,3 +46,20 @@ def test_a_protected_route_of_a_host_that_is_never_asked_is_a_mistake(files: Fil
     routes[0]["path"] = "/*"
     snapshot = build_snapshot(files.settings(server=server, routes=routes), {}, 0.0)
     assert [named.ask for named in snapshot.tls.names.all] == [True, False]
+
+
+def test_suites_and_groups_are_those_of_the_configuration(files: Files) -> None:
+    """Lists, or a string with colons, as OpenSSL has them."""
+    server = {
+        "ciphers": ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"],
+        "ciphersuites": "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
+        "groups": "X25519:P-256",
+    }
+    tls = build_snapshot(files.settings(server=server), {}, 0.0).tls
+    assert {one["name"] for one in tls.ssl_context.get_ciphers()} == {
+        "ECDHE-ECDSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "TLS_AES_128_GCM_SHA256",
+        "TLS_AES_256_GCM_SHA384",
+    }
+    assert tls.suites.groups == ("X25519", "P-256")

@@ -1,0 +1,47 @@
+"""What a server of nginx says about TLS: versions, suites, groups."""
+
+from collections.abc import Iterator
+
+from gatekeeper.config.nginx_servers import Note, Server
+from gatekeeper.config.nginx_values import first, values
+from gatekeeper.settings.cipher_names import is_cipher, words
+
+# What nginx takes where nothing is written, and others write all the same. The gate's own list is narrower.
+_OF_NGINX = "HIGH:!aNULL:!MD5"
+_COMMANDS = {"ciphersuites": "ciphersuites", "groups": "groups", "curves": "groups"}
+
+
+def tls_keys(server: Server, note: Note) -> Iterator[tuple[str, str]]:
+    """Keys of ``[server]`` and their values."""
+    protocols = values(server.get("ssl_protocols"))
+    if protocols == ["TLSv1.3"]:
+        yield "min_tls", "1.3"
+    elif protocols and "TLSv1.3" not in protocols:
+        yield "max_tls", "1.2"
+    if protocols != ["TLSv1.3"] and (ciphers := _ciphers(server, note)):
+        yield "ciphers", ciphers
+    curves = first(server.get("ssl_ecdh_curve"))
+    found = {"groups": curves.args[0]} if curves is not None and curves.args[0] != "auto" else {}
+    for one in server.get("ssl_conf_command"):
+        key = _COMMANDS.get(one.args[0].lower())
+        if key is None:
+            note(one, "gatekeeper has no counterpart")
+        elif key == "groups" or not protocols or "TLSv1.3" in protocols:
+            found[key] = one.args[-1]
+    yield from found.items()
+
+
+def _ciphers(server: Server, note: Note) -> str:
+    """The list without what OpenSSL, and so nginx, would pass over."""
+    one = first(server.get("ssl_ciphers"))
+    if one is None or one.args[0] == _OF_NGINX:
+        return ""
+    kept = []
+    for word in words(one.args[0]):
+        if word.startswith("@SECLEVEL"):
+            note(one, f"{word}: the security level stays 2, for visitors' certificates too")
+        elif not is_cipher(word):
+            note(one, f"{word}: this OpenSSL has no such suite")
+        else:
+            kept.append(word)
+    return ":".join(kept)
