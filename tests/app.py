@@ -10,7 +10,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
-PATIENCE = 60.0
+from tests.gate_process import PATIENCE
+
 LONGEST_FIELD = 128 * 1024  # a certificate with a large subject, in PEM, with every line end escaped
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -7,6 +7,7 @@ import pytest
 
 from gatekeeper.admin.connection import AdminAnswer, AdminConnection
 from gatekeeper.wire.request import RequestHead
+from tests.gate_process import PATIENCE
 
 
 async def _say_target(head: RequestHead) -> AdminAnswer:
@@ -24,7 +25,7 @@ def play(sent: bytes, answerer: object = _say_target) -> bytes:
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            connection = AdminConnection(answerer, loop, 10.0, lambda _: ended.set())  # type: ignore[arg-type]
+            connection = AdminConnection(answerer, loop, PATIENCE, lambda _: ended.set())  # type: ignore[arg-type]
             await loop.connect_accepted_socket(lambda: connection, theirs)
             reader, writer = await asyncio.open_connection(sock=ours)
             writer.write(sent)
@@ -33,7 +34,7 @@ def play(sent: bytes, answerer: object = _say_target) -> bytes:
             await ended.wait()
             return got
 
-    return asyncio.run(asyncio.wait_for(talk(), 20))
+    return asyncio.run(asyncio.wait_for(talk(), PATIENCE))
 
 
 def test_the_answer_is_whole_and_the_last_one() -> None:

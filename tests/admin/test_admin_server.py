@@ -12,6 +12,7 @@ from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, bars, page, plurali
 from gatekeeper.admin.status import Check
 from gatekeeper.process.listeners import open_listener
 from gatekeeper.settings.addresses import parse_listen
+from tests.gate_process import PATIENCE
 
 REPORT: dict[str, Any] = {
     "version": "1.2.3",
@@ -229,7 +230,7 @@ def play(seconds: float, connections: int) -> tuple[bytes, bytes]:
         await admin.stop()
         return answers
 
-    return asyncio.run(asyncio.wait_for(talk(), 20))
+    return asyncio.run(asyncio.wait_for(talk(), PATIENCE))
 
 
 @pytest.mark.parametrize(("seconds", "connections"), [(0.1, 1), (1000.0, MOST_CONNECTIONS)])

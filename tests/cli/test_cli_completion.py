@@ -8,6 +8,7 @@ import pytest
 
 from gatekeeper.cli import main
 from gatekeeper.cli.completion import SHELLS
+from tests.gate_process import PATIENCE
 from tests.tools import needs
 
 ASK = {
@@ -50,8 +51,9 @@ def test_shells_complete(
     (tmp_path / "home").mkdir()
     main(["completion", shell])
     ask = ASK[shell].format(script=capsys.readouterr().out, typed=typed, length=len(typed), index=typed.count(" "))
+    environ = os.environ | {"HOME": "home"}
     done = subprocess.run(
-        [shell, "-c", ask], capture_output=True, text=True, timeout=20, cwd=tmp_path, env=os.environ | {"HOME": "home"}
+        [shell, "-c", ask], capture_output=True, text=True, timeout=PATIENCE, cwd=tmp_path, env=environ
     )
     shown = [line.partition("\t")[0].strip("/") for line in done.stdout.splitlines()]
     assert sorted(shown) == offered, done.stderr

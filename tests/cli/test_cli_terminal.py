@@ -12,6 +12,7 @@ from rich.table import Table
 from gatekeeper import __version__, form
 from gatekeeper.cli import main
 from gatekeeper.cli.terminal import print_json, show, working
+from tests.gate_process import PATIENCE
 
 GATEKEEPER = (sys.executable, "-m", "gatekeeper")
 ASCII = {"PYTHONIOENCODING": "ascii:strict"}
@@ -50,10 +51,10 @@ def test_no_letter_ends_a_command(tmp_path: Path) -> None:
     """A terminal whose encoding lacks a letter gets its escape, not a traceback."""
     (tmp_path / "gatekeeper.toml").write_text('["Zoë"]\n', encoding="utf-8")
     command = [*GATEKEEPER, "check", "--json", "-c", "gatekeeper.toml"]
-    told = subprocess.run(command, cwd=tmp_path, env=ASCII, capture_output=True, text=True, timeout=20)
+    told = subprocess.run(command, cwd=tmp_path, env=ASCII, capture_output=True, text=True, timeout=PATIENCE)
     assert (told.returncode, told.stderr) == (2, "")
     assert '"Zoë"' in [one["key"] for one in json.loads(told.stdout)["mistakes"]]
-    named = subprocess.run([*GATEKEEPER, "init", "Zoë"], cwd=tmp_path, env=ASCII, capture_output=True, timeout=20)
+    named = subprocess.run([*GATEKEEPER, "init", "Zoë"], cwd=tmp_path, env=ASCII, capture_output=True, timeout=PATIENCE)
     assert (named.returncode, named.stderr) == (0, b"")
     assert b"Wrote Zo\\xeb/gatekeeper.toml" in named.stdout
 
@@ -62,7 +63,7 @@ def test_a_full_disk_is_a_sentence() -> None:
     """What was to be printed is lost, and that is said in one line."""
     with open("/dev/full", "w") as full:
         command = [*GATEKEEPER, "completion", "bash"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE)
     assert (done.returncode, done.stderr) == (1, "gatekeeper: no space left on device\n")
 
 
@@ -74,7 +75,7 @@ def test_who_stops_reading_hears_no_complaint() -> None:
         process.stdout.close()
         assert process.stderr is not None
         assert process.stderr.read() == b""
-        assert process.wait(20) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def test_version_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

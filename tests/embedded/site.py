@@ -11,8 +11,7 @@ from typing import Any
 from gatekeeper.embedded.sites import StaticSites
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
-
-PATIENCE = 20.0
+from tests.gate_process import PATIENCE
 
 
 @dataclass

@@ -18,8 +18,8 @@ from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import Settings
 from tests.certificates import Holder, make_authority, make_server
+from tests.gate_process import PATIENCE
 
-PATIENCE = 10.0
 QUIET = 1.0  # five looks
 
 CONFIGURATION = """\

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from gatekeeper.process.stderr_log import LineFormatter, StderrHandler, _log_thread, _log_unraisable, is_journal
+from tests.gate_process import PATIENCE
 
 
 def test_the_journal_is_known_by_device_and_inode(tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def broken():
 for _ in range(5):
     thread = threading.Thread(target=broken)
     thread.start()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 """
 _LOOP = """
@@ -146,7 +147,7 @@ def test_what_python_itself_would_print_waits_for_nobody(action: str) -> None:
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=unread)
     with process:
         try:
-            output, _ = process.communicate(timeout=20)
+            output, _ = process.communicate(timeout=PATIENCE)
             assert output == b"over\n"
         finally:
             process.kill()

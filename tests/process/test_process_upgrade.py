@@ -8,6 +8,7 @@ import pytest
 
 from gatekeeper.errors import StartError
 from gatekeeper.process.upgrade import Successor, own_command
+from tests.gate_process import PATIENCE
 
 TAKES_OVER = """
 import json, os, socket
@@ -27,10 +28,10 @@ def outcome(selector: selectors.BaseSelector, program: str) -> tuple[bool | None
     successor = Successor([], [sys.executable, "-c", program], {"WATCHDOG_PID": "1"})
     assert successor.pid > 0
     selector.register(successor.channel, selectors.EVENT_READ)
-    assert selector.select(20)
+    assert selector.select(PATIENCE)
     taken = successor.has_taken_over()
     selector.unregister(successor.channel)
-    return taken, successor.give_up(20.0)
+    return taken, successor.give_up(PATIENCE)
 
 
 def test_the_word_of_a_successor_is_heard(selector: selectors.BaseSelector) -> None:

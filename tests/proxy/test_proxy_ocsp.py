@@ -15,6 +15,7 @@ from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.proxy.ocsp import MAX_RESPONSE, RETRY_SECONDS, Responders
 from tests.certificates import NOW, make_authority, make_client
+from tests.gate_process import PATIENCE
 
 HOME = make_authority("Home CA")
 ALICE = make_client("alice", HOME)
@@ -73,7 +74,7 @@ class Scene:
         told = [asyncio.Event() for _ in range(count)]
         for event in told:
             self.responders.ask(PEER, self.url, event.set)
-        await asyncio.wait_for(asyncio.gather(*(event.wait() for event in told)), 10)
+        await asyncio.wait_for(asyncio.gather(*(event.wait() for event in told)), PATIENCE)
 
 
 def play(script: Callable[[Scene], Awaitable[None]], answering: Any = None, patience: float = 60.0) -> Scene:
@@ -210,7 +211,7 @@ def test_a_certificate_without_a_responder_is_unknown() -> None:
     async def script(scene: Scene) -> None:
         told = asyncio.Event()
         scene.responders.ask(PEER, None, told.set)
-        await asyncio.wait_for(told.wait(), 10)
+        await asyncio.wait_for(told.wait(), PATIENCE)
         answer = scene.responders.answer(PEER, None, NOW.timestamp())
         assert answer is not None
         assert answer.stale

@@ -1,7 +1,6 @@
 """Health checks against real servers."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,13 +14,15 @@ from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
 from tests.certificates import make_authority, make_client, make_server
+from tests.gate_process import PATIENCE
+from tests.ports import free_port
 from tests.proxy.test_proxy_upstream_http1 import place_at
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def checked(
-    endpoint: Callable[[int], Endpoint], site: Handler, *, path: str = "/healthz", seconds: float = 10
+    endpoint: Callable[[int], Endpoint], site: Handler, *, path: str = "/healthz", seconds: float = PATIENCE
 ) -> str:
     """What a check of a small server on any port finds."""
     server = web.Server(site)  # type: ignore[arg-type]
@@ -82,10 +83,9 @@ def test_an_answer_that_does_not_come_in_time_is_none() -> None:
 
 
 def test_nobody_there() -> None:
-    """A port that was just free."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert "/healthz: " in asyncio.run(ask(plain(port), "/healthz", 5.0))
+    """Connection refused."""
+    port = free_port()
+    assert "/healthz: " in asyncio.run(ask(plain(port), "/healthz", PATIENCE))
 
 
 def test_a_unix_socket(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_unix_socket(tmp_path: Path) -> None:
         server = web.Server(site)
         path = str(tmp_path / "app.sock")
         async with await asyncio.get_running_loop().create_unix_server(server, path):
-            found = await ask(place_at(f"unix:{path}"), "/", 5.0)
+            found = await ask(place_at(f"unix:{path}"), "/", PATIENCE)
             await server.shutdown(0.1)
         return found
 
@@ -125,7 +125,7 @@ def test_https_is_verified_as_for_visitors(tmp_path: Path) -> None:
             url = parse_upstream(f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
             settings = UpstreamSettings(url=url, ca=tmp_path / "ca.crt", certificate=certificate, key=key, **table)  # type: ignore[arg-type]
             (endpoint,) = make_endpoints("default", settings, {})
-            found = await ask(endpoint, "/", 5.0)
+            found = await ask(endpoint, "/", PATIENCE)
             await server.shutdown(0.1)
         return found
 

@@ -19,9 +19,9 @@ from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client, make_server
+from tests.gate_process import PATIENCE
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "as in a worker": uvloop_or_asyncio}
-PATIENCE = 10.0
 
 
 @pytest.fixture(params=list(LOOPS))

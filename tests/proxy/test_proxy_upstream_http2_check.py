@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,9 @@ from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
 from gatekeeper.wire.rules import MessageRule
 from tests.certificates import make_authority, make_server
+from tests.gate_process import PATIENCE
 from tests.grpc_app import GrpcApp
+from tests.ports import free_port
 from tests.proxy.test_proxy_upstream_http1 import place_at
 
 Reply = Callable[[h2.connection.H2Connection, int], None]
@@ -63,7 +64,7 @@ def check(
     reply: Reply,
     path: str = "/healthz",
     *,
-    seconds: float = 10.0,
+    seconds: float = PATIENCE,
     tls: ssl.SSLContext | None = None,
     made: Callable[[Server], None] = lambda _: None,
     **table: Any,
@@ -141,10 +142,9 @@ def test_an_app_that_closes() -> None:
 
 
 def test_nobody_there() -> None:
-    """A port that was just free."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert "/healthz: " in asyncio.run(ask_http2(place_at(f"h2c://127.0.0.1:{port}"), "/healthz", 5.0))
+    """Connection refused."""
+    port = free_port()
+    assert "/healthz: " in asyncio.run(ask_http2(place_at(f"h2c://127.0.0.1:{port}"), "/healthz", PATIENCE))
 
 
 def test_tls_is_verified_as_for_visitors(tmp_path: Path) -> None:
@@ -164,9 +164,9 @@ def test_the_health_service_of_grpc() -> None:
     """SERVING is good, NOT_SERVING is not."""
     with GrpcApp() as app:
         place = place_at(f"h2c://{app.address}")
-        assert asyncio.run(ask_http2(place, GRPC_HEALTH, 5.0)) == ""
+        assert asyncio.run(ask_http2(place, GRPC_HEALTH, PATIENCE)) == ""
         app.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
-        assert asyncio.run(ask_http2(place, GRPC_HEALTH, 5.0)) == f"{GRPC_HEALTH} does not say SERVING"
+        assert asyncio.run(ask_http2(place, GRPC_HEALTH, PATIENCE)) == f"{GRPC_HEALTH} does not say SERVING"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
 from tests.certificates import make_authority, make_client
+from tests.gate_process import PATIENCE
 from tests.tls.scene import Scene
 from tests.tools import needs
 
@@ -40,9 +41,13 @@ def test_s_client_is_told_the_authorities_and_let_in_without_a_ticket(scene: Sce
     files = make_client("mallory", make_authority("Foreign CA")).write(scene.folder, "mallory")
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{door.port}", version, "-ign_eof"]
     ran = subprocess.run(
-        [*command, "-cert", files[0], "-key", files[1]], input="hello\n", capture_output=True, text=True, timeout=20
+        [*command, "-cert", files[0], "-key", files[1]],
+        input="hello\n",
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
-    door.join(20)
+    door.join(PATIENCE)
     told = ran.stdout.replace(" = ", "=")  # as printed up to OpenSSL 3.1
     assert "Acceptable client certificate CA names\nCN=First CA\nCN=Second CA\n" in told
     assert "\nHELLO\n" in ran.stdout
