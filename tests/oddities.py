@@ -1,4 +1,4 @@
-"""Certificates that OpenSSL takes and strict readers do not, as bytes; and some that OpenSSL does not take either."""
+"""Certificates as some programs write them, which OpenSSL takes and strict readers do not; some, not even OpenSSL."""
 
 import datetime
 from collections.abc import Mapping

@@ -9,10 +9,10 @@ from gatekeeper.errors import ConfigurationError
 from gatekeeper.x509 import pem
 from tests.certificates import Holder, make_authority, make_server, new_key
 from tests.der import ALICE, BASIC, CN, TRUE, USAGE, attribute, bits, certificate, extension, name, number, seq, tlv
-from tests.more_oddities import EXTENSIONS, SUBJECTS, dates
 from tests.oddities import SUBJECTS as FIRST_SUBJECTS
 from tests.tls.scene import Scene
 from tests.tools import needs
+from tests.variations import EXTENSIONS, SUBJECTS, dates
 
 KEY, OTHER = new_key(), new_key()
 BOB = name(attribute(CN, b"bob"))

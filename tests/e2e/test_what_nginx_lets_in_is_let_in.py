@@ -18,14 +18,14 @@ from tests.certificates import NOW, Holder, make_authority, make_client, make_se
 from tests.der import certificate, oid, seq, spki, tlv
 from tests.e2e.originals import Cast, gate, original, status
 from tests.e2e.test_identity_is_what_nginx_sends import CONFIGURATION, NAMES
-from tests.more_oddities import more_oddities
 from tests.oddities import NOT_EVEN_SENT, oddities
 from tests.ports import free_port
 from tests.tools import needs
+from tests.variations import variations
 
 HOME, KEY = make_authority("Home CA"), new_key()
 ODD = oddities(HOME, KEY)
-MORE = more_oddities(HOME, KEY)
+VARIED = variations(HOME, KEY)
 # docs/certificates.md, "Stricter than nginx": no common name, control characters in a name.
 STRICTER = {"subject: NUL in T61String", "subject: no attributes at all", "subject: only empty parts"}
 # nginx breaks the line of a serial number there, and then the app refuses the request.
@@ -102,17 +102,17 @@ def test_an_odd_certificate(stage: Stage, kind: str) -> None:
     judged_alike(stage, stage.write(kind, ODD[kind]))
 
 
-@pytest.mark.parametrize("kind", MORE)
-def test_more_odd_certificates(stage: Stage, kind: str) -> None:
+@pytest.mark.parametrize("kind", VARIED)
+def test_a_varied_certificate(stage: Stage, kind: str) -> None:
     """The same; what a client with OpenSSL cannot send is refused when another one sends it."""
-    visitor, unsent = stage.write(kind, MORE[kind]), ""
+    visitor, unsent = stage.write(kind, VARIED[kind]), ""
     try:
         stage.cast.context(visitor)
     except ssl.SSLError as error:
         unsent = str(error.reason)
     if unsent:
         # A key that is no key: what the certificate says of it is not looked at before somebody signs with it.
-        assert unsent in ("KEY_VALUES_MISMATCH", "X509_LIB") or not verified(MORE[kind])
+        assert unsent in ("KEY_VALUES_MISMATCH", "X509_LIB") or not verified(VARIED[kind])
         return
     if kind in STRICTER | NGINX_FAILS:
         assert (stage.ask(stage.theirs, visitor)[0], stage.ask(stage.ours, visitor)[0]) == (

@@ -1,4 +1,4 @@
-"""More certificates in forms that few programs write: string types, times, extensions, general names, frames."""
+"""Certificates varied one part at a time: string types, times, extensions, general names, fields, right and wrong."""
 
 from collections.abc import Callable, Mapping
 
@@ -354,7 +354,7 @@ def _last_bits(content: bytes) -> int:
     raise AssertionError("no signature at the end")
 
 
-def more_oddities(issuer: Holder, key: Key) -> dict[str, bytes]:
+def variations(issuer: Holder, key: Key) -> dict[str, bytes]:
     """All of them, by name, as certificates by ``issuer`` for ``key``."""
 
     def each(prefix: str, cases: Mapping[str, object], make: Callable[..., bytes]) -> dict[str, bytes]:
