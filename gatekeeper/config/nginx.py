@@ -204,6 +204,7 @@ class _Writer:
             lines = ["[upstream]" if app.name == "default" else f"[upstreams.{app.name}]"]
             lines += [_line("url", app.urls[0]) if len(app.urls) == 1 else _line("urls", app.urls)]
             lines += [_line(key, value) for key, value in app.tls.items()]
+            lines += ["request_buffering = true"] if app.buffers else []
             yield "\n".join(lines)
         if not self._apps:
             yield "[upstream]\n# nginx passes nothing on that gatekeeper could.\n" + _line(

@@ -88,12 +88,13 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An upstream: its name, where it is, and the keys for TLS to it."""
+    """An upstream: its name, where it is, the keys for TLS to it, and whether it gets whole requests."""
 
     name: str
     target: str
     urls: tuple[str, ...]
     tls: dict[str, str] = field(default_factory=dict)
+    buffers: bool = False
 
 
 def locations(server: Server, note: Note) -> Iterator[Location]:
@@ -242,7 +243,9 @@ def _app(name: str, location: Location, groups: dict[str, Directive], note: Note
         note(where, f"the upstream {host} has no servers")
         return None
     tls = _tls(location, note) if any(url.startswith(("https:", "h2:")) for url in urls) else {}
-    return App(name, location.target, tuple(urls), tls)
+    # On by default in nginx. Most apps need it not, so only who wrote it gets it.
+    buffers = values(location.get("proxy_request_buffering")) == ["on"]
+    return App(name, location.target, tuple(urls), tls, buffers)
 
 
 def _members(group: Directive, note: Note) -> Iterator[Directive]:

@@ -1,6 +1,7 @@
 """One forwarded request and its response, from the first byte to the line in the access log."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 from gatekeeper.errors import StreamResetError
 from gatekeeper.proxy.deadline import Timeout
@@ -25,16 +26,14 @@ class Exchange(Relay):
     """An HTTP request and its response: gets a connection to the app, retries, and becomes a tunnel after a 101."""
 
     __slots__ = ()
+    keeps_body: ClassVar[bool] = False
+    """Whether the whole body can be sent again."""
 
     def begin(self) -> None:
         """Get an upstream connection and send the request on it."""
         head, visit = self.head, self.visit
-        if not self._request_ended:
-            self.received = 0
-            limit = self._pool.request_body
-            if limit is not None and head.block.length > limit:
-                self.fail(413, _TOO_LARGE)
-                return
+        if not self._request_ended and self._is_too_large(head.block.length):
+            return
         if not head.wire_head or visit.trusted:
             self._describe_visitor()
         upstream = self._pool.acquire()
@@ -42,6 +41,15 @@ class Exchange(Relay):
             self._connect()
         else:
             self._send(upstream, self.started)
+
+    def _is_too_large(self, length: int) -> bool:
+        """Whether the announced length of the body exceeds the limit, which is answered here."""
+        self.received = 0
+        limit = self._pool.request_body
+        if limit is None or length <= limit:
+            return False
+        self.fail(413, _TOO_LARGE)
+        return True
 
     def _describe_visitor(self) -> None:
         """Make the headers about the client where those of the connection do not suffice: a trusted proxy forwards the
@@ -252,7 +260,7 @@ class Exchange(Relay):
             return True
         if not upstream.used_before:
             self._failed("closed without an answer", upstream)
-        if self.head.method not in IDEMPOTENT or self.head.has_body:
+        if self.head.method not in IDEMPOTENT or (self.head.has_body and not self.keeps_body):
             return False
         return upstream.used_before or self._pool.has_another(self.tried)
 

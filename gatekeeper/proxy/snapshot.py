@@ -189,6 +189,11 @@ class Snapshot:
         if self.policy.revocations is not None:
             found += fetch_warnings(self.settings.client_auth, self.tls.authorities)
             found += alarms(self.policy.revocations, self.tls.authorities, now, stale_counts=self.policy.stale_counts)
+        found += [
+            f"uploads to {name} may fill $TMPDIR but for its last twentieth: request_buffering has no request_body"
+            for name, pool in self.upstreams.items()
+            if pool.settings.request_buffering and pool.request_body is None
+        ]
         if self.invitations is not None and (why := folder_error(self.invitations.path)):
             found.append(f"nobody can be invited: {why}")
         trusted = [(set(one.names), one.tls.authorities) for one in self.tls.hosts]

@@ -8,6 +8,7 @@ class PauseReason(Enum):
 
     UPSTREAM = auto()  # the upstream takes the body more slowly than the client sends it
     CONNECTING = auto()  # there is no upstream to give the body to yet
+    DISK = auto()  # a piece of the body is being written to a temporary file
     ASKING = auto()  # an OCSP responder is asked about the client's certificate
     AHEAD = auto()  # the client is too far ahead, or does not read its answers
 

@@ -76,6 +76,11 @@ class UpstreamSettings(Table):
         examples=["10GiB"],
         description="As limits.request_body, for this app; without it, that one counts.",
     )
+    request_buffering: StrictBool = Field(
+        default=False,
+        description="Whether the app gets a request only when its whole body is there, and with Content-Length; the "
+        "body waits in memory, then in a temporary file.",
+    )
     upgrades: tuple[UpgradeProtocol, ...] = Field(
         default=("websocket",),
         examples=[["websocket", "tcp", "SPDY/3.1"]],

@@ -46,6 +46,15 @@ def test_the_recipe_is_taken_over_whole(tmp_path: Path) -> None:
     assert (settings.timeouts.response_header, settings.timeouts.tunnel_idle) == (300.0, 300.0)
 
 
+@pytest.mark.parametrize(("written", "buffers"), [("", False), ("off", False), ("on", True)])
+def test_buffering_of_requests_is_taken_over_where_it_is_written(tmp_path: Path, written: str, buffers: bool) -> None:
+    """nginx does it by default, but an app that needs it is the exception."""
+    line = f"proxy_request_buffering {written};" if written else ""
+    configuration, notes = translated(tmp_path, f"server {{ {TLS} {CHECKED} location / {{ {PASSED} {line} }} }}")
+    assert configuration.settings.every_upstream["default"].request_buffering is buffers
+    assert notes == []
+
+
 @pytest.mark.parametrize(
     ("protocols", "versions"),
     [("TLSv1.3", ("1.3", "1.3")), ("TLSv1.2 TLSv1.3", ("1.2", "1.3")), ("TLSv1.1 TLSv1.2", ("1.2", "1.2"))],

@@ -1,8 +1,10 @@
 """Real servers that need a key of their own: for their protocol, or for their idea of HTTP."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.e2e.test_real_apps_work_unchanged import running
+from tests.e2e.test_real_apps_work_unchanged import gunicorn, running
 from tests.e2e.test_who_closes_one_direction_is_answered import HalfClosing
 from tests.gate_process import Gate
 from tests.tools import needs
@@ -32,3 +34,20 @@ def test_node_switches_to_a_protocol_of_its_own(folder: Path, visitors: Visitors
         assert docker.ask(EXEC).startswith(b"HTTP/1.1 101 UPGRADED\r\n")
         assert docker.last_words(b"echo hello\n").endswith(b"ECHO HELLO\n")
         assert gate.logged(1)[0]["status"] == 101
+
+
+def test_gunicorn_gets_a_length_for_chunks(folder: Path, visitors: Visitors) -> None:
+    """Its threads leave CONTENT_LENGTH out for a chunked body, and so WSGI apps take that for an empty one."""
+    alice = visitors.context("alice")
+    content = os.urandom(1_000_003)
+    with gunicorn(folder) as url:
+        with Gate(folder, url) as gate:
+            assert gate.request(alice, "PUT", "/c", pieces(content))[2] == b"CN=alice /c "
+        limited = 'request_buffering = true\nrequest_body = "2MiB"'
+        with Gate(folder, url, app=limited) as gate:
+            assert gate.request(alice, "PUT", "/c", pieces(content))[2] == b"CN=alice /c " + content
+
+
+def pieces(content: bytes) -> Iterator[bytes]:
+    """What http.client sends in chunks."""
+    yield from (content[start : start + 100_000] for start in range(0, len(content), 100_000))

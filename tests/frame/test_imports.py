@@ -36,7 +36,7 @@ LAYERS = (
 # The proxy from the ground up. A module of proxy/ may import only from the floors above its own in this list, so that
 # a callee knows its caller by a Protocol in streams and by nothing else.
 FLOORS = (
-    {"crl_folder", "deadline", "forwarding", "states", "websocket", "upstream.health"},
+    {"crl_folder", "deadline", "forwarding", "request_buffer", "states", "websocket", "upstream.health"},
     {"crl_sources", "streams"},
     {"expiry", "host_trust", "ocsp", "request_limits", "revocations", "upstream.http1", "upstream.http2"},
     {"upstream.endpoint", "upstream.http2_stream"},
@@ -50,6 +50,7 @@ FLOORS = (
     {"visit"},
     {"relay", "local_request"},
     {"exchange"},
+    {"buffered_exchange"},
     {"client.dispatch", "client.http1_stream", "client.misdirected"},
     {"client.http1", "client.http2_stream"},
     {"client.http2"},

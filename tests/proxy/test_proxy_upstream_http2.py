@@ -35,7 +35,8 @@ class HTTP2App:
         return events
 
     def send(self) -> None:
-        self.wire.send(self.h2.data_to_send())
+        if data := self.h2.data_to_send():
+            self.wire.send(data)
 
     def requests(self) -> dict[int, dict[bytes, bytes]]:
         """Every request so far: its fields by stream."""

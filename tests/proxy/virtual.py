@@ -4,6 +4,7 @@ import asyncio
 import socket
 from asyncio import base_events
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 Connector = Callable[..., Awaitable[tuple[asyncio.BaseTransport, asyncio.BaseProtocol]]]
@@ -21,6 +22,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._now = 0.0
         self._selector = self
         self._uncaught: list[dict[str, Any]] = []
+        self._held: list[Callable[[], None]] | None = None
         self.connector: Connector | None = None
         self.names: dict[str, list[str]] = {}
         """What the resolver knows, and what of it refuses connections or does not react at all."""
@@ -81,10 +83,28 @@ class VirtualLoop(base_events.BaseEventLoop):
         return await self.connector(factory, path, **more)
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
-        """At once: whatever another thread would do is done before anybody looks."""
+        """At once: whatever another thread would do is done before anybody looks; but see `hold_threads`."""
         future = self.create_future()
-        future.set_result(func(*args))
+        try:
+            tell = partial(future.set_result, func(*args))
+        except OSError as error:
+            tell = partial(future.set_exception, error)
+        if self._held is None:
+            tell()
+        else:
+            self._held.append(tell)
         return future
+
+    def hold_threads(self) -> None:
+        """What is given to a thread from now on is done, but nobody is told before `release_threads`."""
+        self._held = []
+
+    def release_threads(self) -> None:
+        """The threads tell what they did, and are quick again."""
+        held, self._held = self._held or [], None
+        for tell in held:
+            tell()
+        self.settle()
 
     # -- what BaseEventLoop asks of a loop
 

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import httptools
 
 from gatekeeper.errors import MessageError
-from gatekeeper.wire.block import Block, read_block, read_cookie
+from gatekeeper.wire.block import Block, read_block, read_cookie, with_length
 from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.foreign import BUILT_IN
+from gatekeeper.wire.framing import LENGTH
 from gatekeeper.wire.headers import read_request_field
 
 
@@ -29,6 +30,17 @@ def test_fields_named_in_connection_do_not_pass() -> None:
     """RFC 9110, 7.6.1, in any case; Host and framing are written anew."""
     read = block(b"Host: x", b"Connection: close, x-hop", b"X-Hop: 1", b"X-HOP: 2", b"X-Hope: 3")
     assert read.forward == b"Host: x\r\nX-Hope: 3\r\n"
+
+
+def test_a_body_that_is_there_has_a_length() -> None:
+    """Instead of chunks; nothing is expected any more, and everything else stays as it is."""
+    lines = (b"Host: x", b"EXPECT: 100-continue", b"X-Expect: 1", b"Transfer-Encoding: chunked")
+    whole = with_length(block(*lines), 7)
+    assert whole.forward == b"Host: x\r\nX-Expect: 1\r\nContent-Length: 7\r\n"
+    assert (whole.framing, whole.length, whole.expects_continue) == (LENGTH, 7, False)
+    whole = with_length(block(b"Expect: 100-continue", b"Content-Length: 07"), 7)
+    assert whole.forward == b"Content-Length: 7\r\n"
+    assert (whole.framing, whole.length, whole.expects_continue) == (LENGTH, 7, False)
 
 
 def test_llhttp_takes_the_same_cookies() -> None:

@@ -3,6 +3,7 @@
 from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
 from gatekeeper.gate.routes import LocalRoute, StaticDocument
 from gatekeeper.gate.verdict import Refuse
+from gatekeeper.proxy.buffered_exchange import exchange_for
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.local_request import LocalRequest
 from gatekeeper.proxy.request_limits import RequestLimits, client_of
@@ -39,7 +40,11 @@ def dispatch(
     if isinstance(decision, Forward):
         if decision.identity is None:
             visit.go_unnamed()
-        exchange = Exchange(stream, visit, head, decision, now)
+        exchange = (
+            Exchange(stream, visit, head, decision, now)
+            if head.wire_head
+            else exchange_for(stream, visit, head, decision, now)
+        )
         if client:
             visit.proxy.requests.begin(exchange, client)
         return exchange

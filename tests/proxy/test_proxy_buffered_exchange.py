@@ -1,0 +1,417 @@
+"""Requests whose whole body the gate has before it asks the app (``upstream.request_buffering``)."""
+
+import errno
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import h2.events
+import pytest
+
+from gatekeeper.proxy.request_buffer import PIECE_BYTES
+from tests.proxy.browser import Browser
+from tests.proxy.scene import OK, Files, Scene, get, request
+from tests.proxy.test_proxy_renew import renew, revoking
+from tests.proxy.test_proxy_upstream_http2 import started
+
+BUFFERING = {"url": "http://127.0.0.1:8000", "request_buffering": True}
+CHUNKED = "Transfer-Encoding: chunked"
+LARGE = 3 * PIECE_BYTES + 5
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    return make_scene(upstream=BUFFERING)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def open_files(folder: Path) -> int:
+    """How many files of this folder the process has open; they have no name there (proc(5))."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(descriptor.readlink())
+    return sum(path.parent == folder for path in found)
+
+
+def chunk(size: int) -> bytes:
+    return b"%x\r\n%b\r\n" % (size, b"x" * size)
+
+
+# -- the body
+
+
+def test_chunks_become_a_length(scene: Scene) -> None:
+    """The app is asked once everything is there, and gets what it can read; trailers have no place in that."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", CHUNKED, "Expires: 0", body=b"2\r\nab\r\n"))
+    alice.send(b"3\r\ncde\r\n")
+    assert scene.app.connections == []
+    alice.send(b"0\r\nX-Sum: 1\r\n\r\n")
+    head, _, body = scene.app.last.read().partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: 5\r\n" in head
+    assert b"chunked" not in head
+    assert b"\r\nExpires: 0\r\n" in head
+    assert body == b"abcde"
+    assert scene.serve(alice) == OK
+    alice.send(get("/next"))
+    assert scene.app.last.read().startswith(b"GET /next ")
+
+
+def test_a_body_of_known_length_waits_too(scene: Scene) -> None:
+    """An app with few workers is not kept busy by a slow client."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", "Content-Length: 4", body=b"ab"))
+    assert scene.app.connections == []
+    alice.send(b"cd")
+    asked = scene.app.last.read()
+    assert asked.count(b"Content-Length: 4\r\n") == 1
+    assert asked.endswith(b"\r\n\r\nabcd")
+
+
+def test_an_empty_body_has_length_0(scene: Scene) -> None:
+    """Chunks without content."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", CHUNKED, body=b"0\r\n\r\n"))
+    assert b"\r\nContent-Length: 0\r\n" in scene.app.last.read()
+    assert scene.serve(alice) == OK
+
+
+def test_without_a_body_nothing_waits(scene: Scene) -> None:
+    """GET, and a POST of length 0."""
+    for asked in (get("/"), request("POST", "/", "Content-Length: 0")):
+        alice = scene.alice()
+        alice.send(asked)
+        assert scene.serve(alice) == OK
+
+
+def test_a_large_body_goes_through_a_file(scene: Scene, folder: Path) -> None:
+    """As fast as the app takes it, and complete."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", CHUNKED))
+    for _ in range(3):
+        alice.send(chunk(PIECE_BYTES))
+    alice.send(chunk(5))
+    scene.app.hangs = True
+    alice.send(b"0\r\n\r\n")
+    scene.app.recover()
+    app = scene.app.last
+    head, _, body = app.read().partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: %d\r\n" % LARGE in head
+    assert body == b"x" * LARGE
+    assert open_files(folder) == 1
+    assert scene.serve(alice) == OK
+    assert open_files(folder) == 0
+
+
+def test_an_app_that_takes_nothing_gets_one_piece(scene: Scene) -> None:
+    """The rest stays in the file, until the app goes on."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice)
+    app = scene.app.last
+    app.read()
+    app.transport.peer_stalls()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * LARGE))
+    assert app.transport.get_write_buffer_size() < 2 * PIECE_BYTES
+    app.transport.peer_takes()
+    assert app.read().endswith(b"x" * LARGE)
+    assert scene.serve(alice) == OK
+
+
+def test_expect_is_answered_by_the_gate(scene: Scene) -> None:
+    """RFC 9110, 10.1.1: the app is asked too late to say anything about it, and is not told of it."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", "Expect: 100-continue", "Content-Length: 2"))
+    assert alice.read() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    alice.send(b"ok")
+    assert b"xpect" not in scene.app.last.read()
+    assert scene.serve(alice, b"HTTP/1.1 100 Continue\r\n\r\n" + OK) == OK
+
+
+# -- limits
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 5", CHUNKED])
+def test_a_body_above_the_limit_is_refused(make_scene: Callable[..., Scene], framing: str) -> None:
+    """Before a byte of it is asked for, or as soon as there is too much of it; the app never hears of it."""
+    scene = make_scene(upstream=BUFFERING | {"request_body": "4B"})
+    alice = scene.alice()
+    alice.send(request("PUT", "/", framing, "Expect: 100-continue"))
+    alice.send(b"" if framing != CHUNKED else b"3\r\nabc\r\n2\r\nde\r\n")
+    assert b"HTTP/1.1 413 " in alice.read()
+    assert scene.app.connections == []
+    assert scene.statuses == [413]
+
+
+def test_a_body_that_stops_is_given_up(scene: Scene, folder: Path) -> None:
+    """timeouts.stream_idle, as without a buffer."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * PIECE_BYTES))
+    assert open_files(folder) == 1
+    scene.loop.advance(59)
+    alice.send(b"x")
+    scene.loop.advance(59)
+    assert alice.read() == b""
+    scene.loop.advance(1)
+    assert alice.read().startswith(b"HTTP/1.1 408 ")
+    assert open_files(folder) == 0
+    assert scene.app.connections == []
+
+
+def test_an_app_has_its_time_for_the_answer(scene: Scene) -> None:
+    """timeouts.response_header counts from the end of the body on."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", "Content-Length: 4", body=b"ab"))
+    scene.loop.advance(50)
+    alice.send(b"cd")
+    scene.loop.advance(59)
+    assert alice.read() == b""
+    scene.loop.advance(1)
+    assert alice.read().startswith(b"HTTP/1.1 504 ")
+
+
+@pytest.mark.parametrize(("code", "status"), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 500)])
+def test_a_full_disk_is_a_clean_error(
+    scene: Scene,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    code: int,
+    status: int,
+) -> None:
+    """RFC 4918, 11.5; the log says why, and the next request is served."""
+
+    def fail(*_: object) -> None:
+        raise OSError(code, "the disk said so")
+
+    monkeypatch.setattr("os.write", fail)
+    alice = scene.alice()
+    with caplog.at_level(logging.ERROR, "gatekeeper"):
+        alice.send(request("PUT", "/", f"Content-Length: {PIECE_BYTES}", body=b"x" * PIECE_BYTES))
+    assert alice.read().startswith(b"HTTP/1.1 %d " % status)
+    assert caplog.messages == ["upstream default: the request body could not be stored: the disk said so"]
+    assert scene.log.records[0]["detail"] == "the request body could not be stored: the disk said so"
+    assert open_files(folder) == 0
+    alice.send(get("/"))
+    assert scene.serve(alice) == OK
+
+
+# -- who goes
+
+
+@pytest.mark.parametrize("way", ["leave", "reset", "say_goodbye"])
+@pytest.mark.parametrize("size", [1, PIECE_BYTES])
+def test_a_client_that_is_gone_takes_its_file_along(scene: Scene, folder: Path, way: str, size: int) -> None:
+    """The app never hears of it."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * size))
+    assert open_files(folder) == size // PIECE_BYTES
+    getattr(alice, way)()
+    scene.loop.settle()
+    assert open_files(folder) == 0
+    assert scene.app.connections == []
+    assert scene.statuses == [499]
+
+
+def test_a_revoked_certificate_ends_an_upload(scene: Scene, folder: Path) -> None:
+    """With the page, because no response has begun."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * PIECE_BYTES))
+    renew(scene, revoking(scene, scene.files.alice))
+    assert alice.read().startswith(b"HTTP/1.1 403 ")
+    assert open_files(folder) == 0
+    assert scene.app.connections == []
+
+
+def test_an_answer_may_come_before_the_app_has_read_everything(scene: Scene, folder: Path) -> None:
+    """The rest is not sent, and the app's connection, which lacks it, is not used again."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice)
+    first = scene.app.last
+    first.transport.peer_stalls()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * LARGE))
+    forbidden = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+    assert scene.serve(alice, forbidden).startswith(b"HTTP/1.1 403 ")
+    assert open_files(folder) == 0
+    assert first.is_gone
+    alice.send(get("/"))
+    assert scene.serve(alice) == OK
+
+
+def test_a_download_does_not_keep_the_upload(scene: Scene, folder: Path) -> None:
+    """The file goes as soon as the answer begins: nothing can be sent again then."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * LARGE))
+    assert open_files(folder) == 1
+    scene.app.last.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    assert open_files(folder) == 0
+    scene.app.last.send(b" done.")
+    assert alice.read().endswith(b"half done.")
+
+
+# -- while a thread is at work
+
+
+def test_a_client_waits_for_the_disk(scene: Scene) -> None:
+    """What it sends meanwhile stays with the kernel, so memory does not grow."""
+    alice = scene.alice()
+    scene.loop.hold_threads()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * (PIECE_BYTES + 1)))
+    assert alice.transport.peer_is_held
+    scene.loop.release_threads()
+    assert not alice.transport.peer_is_held
+    alice.send(b"x" * (LARGE - PIECE_BYTES - 1))
+    assert scene.app.last.read().endswith(b"x" * LARGE)
+    assert scene.serve(alice) == OK
+
+
+def test_a_file_is_closed_behind_the_write_that_is_under_way(scene: Scene, folder: Path) -> None:
+    """Otherwise the thread would write into whatever has the file's number by then."""
+    alice = scene.alice()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * PIECE_BYTES))
+    scene.loop.hold_threads()
+    alice.send(b"x" * PIECE_BYTES)
+    alice.reset()
+    assert scene.statuses == [499]
+    assert open_files(folder) == 1
+    scene.loop.release_threads()
+    assert open_files(folder) == 0
+    assert scene.app.connections == []
+
+
+def test_too_large_a_body_is_refused_while_the_disk_is_busy(make_scene: Callable[..., Scene], folder: Path) -> None:
+    """The answer does not wait, the file does."""
+    scene = make_scene(upstream=BUFFERING | {"request_body": f"{PIECE_BYTES}B"})
+    alice = scene.alice()
+    scene.loop.hold_threads()
+    alice.send(request("PUT", "/", CHUNKED, body=chunk(PIECE_BYTES + 1)))
+    assert alice.read().startswith(b"HTTP/1.1 413 ")
+    scene.loop.release_threads()
+    assert scene.statuses == [413]
+    assert open_files(folder) == 0
+
+
+def test_what_was_read_for_a_lost_connection_is_not_sent_on_the_next(scene: Scene) -> None:
+    """The second attempt begins at the beginning."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice)
+    first = scene.app.last
+    first.read()
+    first.transport.peer_stalls()
+    body = b"".join(number.to_bytes(4, "big") for number in range(LARGE // 4))
+    alice.send(request("PUT", "/", f"Content-Length: {len(body)}", body=body))
+    scene.loop.hold_threads()
+    first.transport.peer_takes()
+    first.close()
+    second = scene.app.last
+    assert second is not first
+    scene.loop.release_threads()
+    assert second.read().partition(b"\r\n\r\n")[2] == body
+    assert scene.serve(alice) == OK
+
+
+# -- once more
+
+
+@pytest.mark.parametrize("size", [2, LARGE])
+def test_an_idempotent_request_is_sent_again_with_its_body(scene: Scene, size: int) -> None:
+    """RFC 9110, 9.2.2: a kept connection was closed when it was used again."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice)
+    alice.send(request("PUT", "/", f"Content-Length: {size}", body=b"x" * size))
+    first = scene.app.last
+    assert first.read().endswith(b"x" * size)
+    first.close()
+    assert scene.app.last is not first
+    assert scene.app.last.read().partition(b"\r\n\r\n")[2] == b"x" * size
+    assert scene.serve(alice) == OK
+
+
+def test_a_post_is_never_sent_again(scene: Scene) -> None:
+    """It is there to be sent, but nobody knows whether the app has carried it out."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice)
+    alice.send(request("POST", "/", "Content-Length: 2", body=b"ab"))
+    scene.app.last.close()
+    assert alice.read().startswith(b"HTTP/1.1 502 ")
+    assert len(scene.app.connections) == 1
+
+
+# -- beside other features
+
+
+def test_a_request_with_a_body_may_still_become_a_tunnel(make_scene: Callable[..., Scene]) -> None:
+    """``docker exec`` at an app that has both keys."""
+    scene = make_scene(upstream=BUFFERING | {"upgrades": ["tcp"]})
+    alice = scene.alice()
+    alice.send(request("POST", "/", "Connection: Upgrade", "Upgrade: tcp", "Content-Length: 2", body=b"{}"))
+    answer = scene.serve(alice, b"HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\nhi")
+    assert answer.endswith(b"hi")
+    scene.app.last.read()
+    alice.send(b"ls\n")
+    assert scene.app.last.read() == b"ls\n"
+
+
+@pytest.mark.parametrize("size", [5, LARGE])
+def test_visitors_of_http2_are_buffered_too(stage: Any, files: Files, size: int) -> None:
+    """Their bodies have no length of their own; the app gets one."""
+    scene = stage(upstream=BUFFERING)
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/", method="PUT", end=False)
+    sent = 0
+    while sent < size:
+        piece = min(16384, size - sent)
+        browser.send(stream, b"x" * piece)
+        sent += piece
+    assert scene.app.connections == []
+    browser.send(stream, b"", end=True)
+    head, _, body = scene.app.last.read().partition(b"\r\n\r\n")
+    assert b"\r\nContent-Length: %d\r\n" % size in head
+    assert body == b"x" * size
+    scene.app.last.send(OK)
+    browser.read()
+    assert browser.answers[stream].ended
+
+
+def test_an_app_that_speaks_http2_is_told_the_length(make_scene: Callable[..., Scene]) -> None:
+    """RFC 9113, 8.1.1; it gets the body as its window allows, and the trailers."""
+    scene = make_scene(upstream=BUFFERING | {"url": "h2c://127.0.0.1:8000"})
+    alice = scene.alice()
+    alice.send(request("PUT", "/", CHUNKED, body=chunk(PIECE_BYTES) + chunk(7) + b"0\r\nX-Sum: 1\r\n\r\n"))
+    app = started(scene)
+    size = PIECE_BYTES + 7
+    assert app.requests()[1][b"content-length"] == b"%d" % size
+    taken = 0
+    while taken < len(app.body(1)):
+        app.h2.acknowledge_received_data(len(app.body(1)) - taken, 1)
+        taken = len(app.body(1))
+        app.send()
+    assert app.body(1) == b"x" * size
+    assert dict(app.saw(h2.events.TrailersReceived, 1).headers) == {b"x-sum": b"1"}
+    app.answer(1)
+    assert alice.read().endswith(b"ok\r\n0\r\n\r\n")
+
+
+def test_check_says_what_has_no_bound(make_scene: Callable[..., Scene]) -> None:
+    """Each upload may take so much of the disk as there is."""
+    warning = "uploads to default may fill $TMPDIR but for its last twentieth: request_buffering has no request_body"
+    assert warning in make_scene(upstream=BUFFERING).snapshot.warnings(0.0)
+    for bounded in (
+        {"upstream": BUFFERING | {"request_body": "4B"}},
+        {"upstream": BUFFERING, "limits": {"request_body": "4B"}},
+        {},
+    ):
+        assert warning not in make_scene(**bounded).snapshot.warnings(0.0)
