@@ -29,7 +29,7 @@ IN_MEMORY := tests/config tests/gate tests/process tests/proxy tests/refusal tes
 # Of these, what depends on the versions of other packages: settings (pydantic), pages (jinja2), parser (httptools), loop
 # (uvloop), certificates (cryptography), assertions (pyjwt), OCSP and health checks (aiohttp).
 LOWEST := tests/config tests/process tests/refusal tests/settings tests/wire tests/gate/test_gate_ocsp.py \
-  tests/gate/test_gate_revocation.py tests/tls/test_tls_build.py tests/tls/test_tls_connection.py \
+  $(wildcard tests/gate/test_gate_revocation*.py) $(addprefix tests/tls/test_tls_,build.py connection.py floods.py) \
   $(wildcard tests/proxy/test_proxy_client_*.py tests/proxy/test_proxy_upstream_*.py) tests/proxy/test_proxy_ocsp.py
 
 # Where the compiled form is made

@@ -10,7 +10,7 @@ import pytest
 from tests.app import App
 from tests.certificates import make_authority, make_client, make_server
 from tests.e2e.originals import Cast, status
-from tests.gate.test_gate_revocation import der, make_crl
+from tests.gate.lists import der, make_crl
 from tests.gate_process import Gate, until
 
 HOME = make_authority("Home CA")

@@ -2,132 +2,28 @@
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 from aiohttp import web
-from cryptography import x509
 
-from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.proxy.crl_fetcher import (
     LONGEST_RETRY_SECONDS,
     LONGEST_SECONDS,
-    MAX_LEARNED,
     RETRY_SECONDS,
     SHORTEST_SECONDS,
-    CRLFetcher,
 )
-from gatekeeper.proxy.crl_folder import MAX_SIZE, CRLFolder
-from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
-from gatekeeper.proxy.snapshot import Snapshot
-from gatekeeper.settings.access import ClientAuthSettings
-from tests.certificates import DAY, NOW, Holder, make, make_authority, named
-from tests.gate.test_gate_revocation import BOB, HOME, der, make_crl
-
-OTHER = make_authority("Other CA")
-START = NOW.timestamp()
-HOUR = datetime.timedelta(hours=1)
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def body(content: bytes, **headers: str) -> Answer:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(body=content, headers={name.replace("_", "-"): value for name, value in headers.items()})
-
-    return answer
-
-
-def status(code: int, **headers: str) -> Answer:
-    async def answer(_: web.Request) -> web.StreamResponse:
-        return web.Response(status=code, headers=headers)
-
-    return answer
-
-
-EMPTY, WITH_BOB = der(make_crl()), der(make_crl(BOB))
-
-
-def numbered(number: int, *revoked: Holder, begins: datetime.datetime = NOW - HOUR) -> bytes:
-    return der(make_crl(*revoked, begins=begins, extensions=[(x509.CRLNumber(number), False)]))
-
-
-class Scene:
-    """A server with lists, the folder of a gate, and its clock."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = CRLFolder(folder)
-        self.answer: Answer = body(EMPTY)
-        self.asked: list[web.Request] = []
-        self.now = START
-        self.counted: list[str] = []
-        self.patience = 60.0
-        self.trusted: tuple[Holder, ...] = (HOME,)
-        self.sources: tuple[Any, ...] | None = None
-        self.hosts: tuple[str, ...] = ()
-
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
-        return await self.answer(request)
-
-    async def play(self, script: Callable[["Scene"], Awaitable[None]]) -> None:
-        runner = web.ServerRunner(web.Server(self._serve))  # type: ignore[arg-type]
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.place = f"127.0.0.1:{runner.addresses[0][1]}"
-        self.url = f"http://{self.place}/ca.crl"
-        self.fetcher = self.worker()
-        try:
-            await script(self)
-        finally:
-            await self.fetcher.close()
-            await runner.cleanup()
-
-    @property
-    def auth(self) -> ClientAuthSettings:
-        sources = (self.url,) if self.sources is None else self.sources
-        return ClientAuthSettings(ca=(Path("ca"),), crl=sources, crl_folder=self.folder.path, crl_hosts=self.hosts)
-
-    @property
-    def authorities(self) -> tuple[Certificate, ...]:
-        return tuple(read_certificate(one.der) for one in self.trusted)
-
-    def worker(self) -> CRLFetcher:
-        def snapshot() -> Snapshot:
-            found = SimpleNamespace(
-                settings=SimpleNamespace(client_auth=self.auth), tls=SimpleNamespace(authorities=self.authorities)
-            )
-            return cast(Snapshot, found)
-
-        return CRLFetcher(
-            snapshot, self.counted.append, wall=lambda: self.now, chance=lambda: 0.0, patience=self.patience
-        )
-
-    @property
-    def kept(self) -> bytes | None:
-        return self.folder.read(self.url)
-
-    @property
-    def said(self) -> str:
-        return " ".join(fetch_warnings(self.auth, self.authorities))
-
-    def revoked(self) -> set[int]:
-        loaded = load_revocations(self.auth, self.authorities)
-        assert loaded is not None
-        return {serial for one in loaded.every for serial in one.serials}
+from gatekeeper.proxy.crl_folder import MAX_SIZE
+from gatekeeper.proxy.revocations import load_revocations
+from tests.certificates import DAY, NOW, make_authority
+from tests.gate.lists import BOB, der, make_crl
+from tests.proxy.fetching import EMPTY, HOUR, OTHER, WITH_BOB, Answer, Scene, body, named_at, numbered, player, status
 
 
 @pytest.fixture
 def play(tmp_path: Path) -> Callable[..., None]:
-    def run(script: Callable[[Scene], Awaitable[None]], **more: Any) -> None:
-        scene = Scene(tmp_path)
-        for name, value in more.items():
-            setattr(scene, name, value)
-        asyncio.run(scene.play(script))
-
-    return run
+    return player(tmp_path)
 
 
 def test_a_list_is_fetched_and_in_force(play: Callable[..., None]) -> None:
@@ -378,96 +274,6 @@ def test_other_authorities_need_another_list(play: Callable[..., None]) -> None:
         scene.answer = body(der(make_crl(BOB, issuer=OTHER)))
         await scene.fetcher.fetch_due()
         assert scene.revoked() == {BOB.certificate.serial_number}
-
-    play(script)
-
-
-def named_at(url: str, issuer: Holder = HOME) -> Certificate:
-    points = x509.CRLDistributionPoints(
-        [x509.DistributionPoint([x509.UniformResourceIdentifier(url)], None, None, None)]
-    )
-    return read_certificate(make(named("alice"), issuer, extensions=[(points, False)]).der)
-
-
-def test_lists_are_fetched_from_where_certificates_say(play: Callable[..., None]) -> None:
-    """ "cdp": learned from a visitor of whom no list says anything, and remembered by the next run."""
-
-    async def script(scene: Scene) -> None:
-        scene.sources, scene.hosts = ("cdp",), (scene.place,)
-        await scene.fetcher.fetch_due()
-        assert scene.asked == []
-        scene.fetcher.learn(named_at(scene.url))
-        scene.answer = body(WITH_BOB)
-        await scene.fetcher.fetch_due()
-        assert scene.revoked() == {BOB.certificate.serial_number}
-        scene.now += LONGEST_SECONDS
-        await scene.worker().fetch_due()
-        assert len(scene.asked) == 2
-
-    play(script)
-
-
-def test_lists_are_fetched_from_where_an_authority_says(play: Callable[..., None]) -> None:
-    """The list that may name an intermediate authority; known without any visitor."""
-
-    async def script(scene: Scene) -> None:
-        scene.sources, scene.hosts = ("cdp",), (scene.place,)
-        points = x509.CRLDistributionPoints(
-            [x509.DistributionPoint([x509.UniformResourceIdentifier(scene.url)], None, None, None)]
-        )
-        constraints = x509.BasicConstraints(ca=True, path_length=None)
-        scene.trusted = (HOME, make(named("Inner CA"), HOME, extensions=[(constraints, True), (points, False)]))
-        await scene.fetcher.fetch_due()
-        assert scene.kept == EMPTY
-
-    play(script)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://169.254.169.254/latest",
-        "http://{place}.example.com/ca.crl",
-        "http://127.0.0.1:1/ca.crl",
-        "http://pki.example.com@169.254.169.254/ca.crl",
-        "https://{place}/ca.crl",
-        "file:///etc/passwd",
-        "ldap://{place}/cn=ca",
-    ],
-)
-def test_only_listed_hosts_are_asked(play: Callable[..., None], url: str) -> None:
-    """A certificate must not lead the gate to whatever answers inside of its network."""
-
-    async def script(scene: Scene) -> None:
-        scene.sources, scene.hosts = ("cdp",), (scene.place, "pki.example.com")
-        scene.fetcher.learn(named_at(url.format(place=scene.place)))
-        await scene.fetcher.fetch_due()
-        assert (scene.asked, scene.counted, scene.folder.fetches()) == ([], [], [])
-
-    play(script)
-
-
-def test_nothing_is_learned_without_cdp(play: Callable[..., None]) -> None:
-    """A URL that is configured is all that was asked for."""
-
-    async def script(scene: Scene) -> None:
-        scene.hosts = (scene.place,)
-        scene.fetcher.learn(named_at(f"http://{scene.place}/other.crl"))
-        await scene.fetcher.fetch_due()
-        assert [request.path for request in scene.asked] == ["/ca.crl"]
-
-    play(script)
-
-
-def test_certificates_name_so_many_places_and_no_more(play: Callable[..., None]) -> None:
-    """Each is a fetch and a file."""
-
-    async def script(scene: Scene) -> None:
-        scene.sources, scene.hosts = ("cdp",), (scene.place,)
-        for number in range(MAX_LEARNED + 3):
-            scene.fetcher.learn(named_at(f"http://{scene.place}/{number}.crl"))
-        await scene.fetcher.fetch_due()
-        assert len(scene.asked) == MAX_LEARNED
 
     play(script)
 

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from gatekeeper.errors import BindingError
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
@@ -120,3 +121,16 @@ def records(ciphertext: bytes) -> list[tuple[int, int]]:
 def resumed(server: TLSConnection) -> bool:
     """Whether the visitor came with a ticket that was taken; its certificate is verified all the same."""
     return bool(server._ssl.session_reused)
+
+
+def met(gate: ServerContext, version: ssl.TLSVersion = VERSIONS[1], **more: object) -> tuple[Visitor, TLSConnection]:
+    """A visitor, and the gate's side of its connection after the handshake."""
+    visitor, server = Visitor(version=version, **more), TLSConnection(gate)  # type: ignore[arg-type]
+    visitor.shake_hands(server)
+    assert server.established
+    return visitor, server
+
+
+def unreachable() -> OpenSSL:
+    """A Python whose OpenSSL cannot be reached, as the ``binding`` of a gate."""
+    raise BindingError("this Python hides its OpenSSL")
