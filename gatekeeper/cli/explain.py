@@ -115,7 +115,7 @@ class Explanation:
     @property
     def verdict(self) -> str:
         """ "admitted" if the request reaches an upstream, or the gate has something of its own for everybody."""
-        return "refused" if self.in_handshake or self.status not in (None, 200) else "admitted"
+        return "refused" if self.in_handshake or self.status not in (None, 200, 301, 308) else "admitted"
 
 
 def _address(text: str) -> str:
@@ -199,6 +199,10 @@ def _told(
     if not isinstance(decision, Forward):
         check = "maintenance" if decision is MAINTENANCE else "routes"
         return Explanation(request, certificate, decision.status, detail=decision.detail, check=check)
+    if decision.route.lacks_slash:
+        status = 301 if head.method in (b"GET", b"HEAD") else 308
+        detail = "The gate redirects to the path with a slash at its end."
+        return Explanation(request, certificate, status, detail=detail, route=_route(decision.route))
     sent, returned = _headers(snapshot, head, decision, address, now)
     return Explanation(
         request,

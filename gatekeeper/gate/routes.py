@@ -7,7 +7,7 @@ up in dictionaries, and the result for a method, host and target is cached.
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
@@ -42,6 +42,7 @@ class Route:
     response: tuple[tuple[str, str], ...] = ()
     prefix: bytes = b""
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    lacks_slash: bool = False
 
     def takes(self, method: bytes) -> bool:
         """Whether the route matches this method."""
@@ -260,16 +261,20 @@ class _Table:
         self.cased = self.cased or path != path.lower()
         stem = path.removesuffix(b"*")
         bare = stem.rstrip(b"/")
+        spelled = route
         if stem != path:
-            spellings = set() if route.public else {bare} - {b""}
+            # A public route that strips its prefix opens no more by this spelling: the app sees nothing of it.
+            spellings = set() if route.public and not route.prefix else {bare} - {b""}
+            if route.prefix:
+                spelled = replace(route, lacks_slash=True)
             self._below[stem].append((index, route))
             self._below_lower[stem.lower()].append((index, route))
             self._depth = max(self._depth, stem.count(b"/"))
         else:
             spellings = {path} if route.public else {bare or b"/", bare + b"/"}
         for one in spellings:
-            self._exact[one].append((index, route))
-            self._exact_lower[one.lower()].append((index, route))
+            self._exact[one].append((index, spelled))
+            self._exact_lower[one.lower()].append((index, spelled))
         if path != b"/*":
             # The NUL sorts an exact path after every prefix of it, itself included.
             self.paths.append(bare.lower() + (b"/" if stem != path else b"/\0"))

@@ -311,3 +311,13 @@ def test_the_headers_are_those_that_the_app_gets(run: Run, tmp_path: Path) -> No
     assert headers["Host"] == "inside.example"
     assert headers["X-Forwarded-Host"] == "app.example.com"
     assert headers["X-Forwarded-Prefix"] == "/photos"
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 301), ("POST", 308)])
+def test_the_prefix_alone_is_redirected(run: Run, tmp_path: Path, method: str, status: int) -> None:
+    """No app gets it, and nobody is refused."""
+    configuration = CONFIGURATION.replace('path = "/*"', 'path = "/photos/*"\nstrip_prefix = true')
+    (tmp_path / "gatekeeper.toml").write_text(configuration)
+    code, text = run("--cert", "alice.crt", "--json", method, "/photos")
+    told = json.loads(text)
+    assert (code, told["verdict"], told["status"], told["upstream"]) == (0, "admitted", status, None)

@@ -1,13 +1,14 @@
 """``upstream.host`` and ``routes.strip_prefix`` on the wire; rules, log and withdrawal see what the visitor asked."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.proxy.scene import Scene, get, request, undated
 
 Make = Callable[..., Scene]
-PHOTOS = [{"path": "/photos/*", "strip_prefix": True}, {"path": "/*"}]
+PHOTOS: list[dict[str, Any]] = [{"path": "/photos/*", "strip_prefix": True}, {"path": "/*"}]
 FOUND = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -88,3 +89,54 @@ def test_a_redirect_elsewhere_is_not_touched(scene: Scene) -> None:
     alice.send(get("/"))
     sent = FOUND % b"HTTPS://Elsewhere.example/"
     assert undated(scene.serve(alice, sent)) == sent
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "location"),
+    [
+        ("GET", "/photos", b"301 Moved Permanently", b"./photos/"),
+        ("HEAD", "/photos?a=/b?c", b"301 Moved Permanently", b"./photos/?a=/b?c"),
+        ("POST", "/photos", b"308 Permanent Redirect", b"./photos/"),
+    ],
+)
+def test_the_prefix_alone_is_redirected(
+    make_scene: Make, method: str, target: str, status: bytes, location: bytes
+) -> None:
+    """As nginx does for a location with a slash at its end; no app is asked, and the connection stays."""
+    scene = make_scene(routes=PHOTOS)
+    alice = scene.alice()
+    alice.send(request(method, target, "Content-Length: 0"))
+    got = undated(alice.read())
+    assert got == (
+        b"HTTP/1.1 %b\r\nLocation: %b\r\nCache-Control: no-store\r\nContent-Length: 0\r\n\r\n" % (status, location)
+    )
+    assert scene.log.records[-1]["status"] == int(status[:3])
+    alice.send(get("/photos/"))
+    assert first_line(scene.app.last.read()) == b"GET / HTTP/1.1"
+
+
+def test_only_who_may_use_the_route_is_redirected(make_scene: Make) -> None:
+    """Everyone else is told nothing of it."""
+    scene = make_scene(routes=[PHOTOS[0] | {"allow": [{"ou": "ops"}]}, PHOTOS[1]])
+    for visitor in (scene.alice(), scene.visitor()):
+        visitor.send(get("/photos"))
+        assert visitor.read().startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_public_prefix_alone_is_redirected(make_scene: Make) -> None:
+    """Though public paths are compared by the letter: nothing but the redirect is opened."""
+    scene = make_scene(routes=[PHOTOS[0] | {"public": True}, PHOTOS[1]])
+    stranger = scene.visitor()
+    stranger.send(get("/photos"))
+    assert b"\r\nLocation: ./photos/\r\n" in stranger.read()
+    for target in ("/Photos", "/photosynthesis", "/"):
+        stranger = scene.visitor()
+        stranger.send(get(target))
+        assert b" 403 Forbidden\r\n" in stranger.read()
+
+
+def test_a_route_that_keeps_its_path_redirects_nobody(make_scene: Make) -> None:
+    """The app gets the path as it came, and may answer it."""
+    scene = make_scene(routes=[{"path": "/photos/*"}])
+    scene.alice().send(get("/photos"))
+    assert first_line(scene.app.last.read()) == b"GET /photos HTTP/1.1"

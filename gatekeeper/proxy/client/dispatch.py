@@ -1,7 +1,7 @@
 """Dispatches a request by its head: the only place that gets a decision and carries it out."""
 
 from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
-from gatekeeper.gate.routes import LocalRoute, StaticDocument
+from gatekeeper.gate.routes import LocalRoute, NoRoute, StaticDocument
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.buffered_exchange import exchange_for
 from gatekeeper.proxy.exchange import Exchange
@@ -40,6 +40,9 @@ def dispatch(
     if isinstance(decision, Forward):
         if decision.identity is None:
             visit.go_unnamed()
+        if decision.route.lacks_slash:
+            _add_slash(stream, visit, head, now)
+            return None
         exchange = (
             Exchange(stream, visit, head, decision, now)
             if head.wire_head
@@ -53,16 +56,7 @@ def dispatch(
     if isinstance(decision, Denied):
         _refuse(stream, visit, head, decision.refusal, now)
         return None
-    request_id = visit.next_request_id()
-    if isinstance(decision, StaticDocument):
-        status, detail, body = 200, "", visit.snapshot.documents[decision.path]
-        stream.send_own(status, _DOCUMENT_HEADERS, body, close=False)
-        sent = len(body)
-    else:
-        status, detail = decision.status, decision.detail
-        sent = visit.send_error(stream, head, status, detail, request_id, close=False)
-    visit.proxy.journal.answered(visit.visitor, head, status, sent, request_id, now, detail)
-    stream.finished()
+    _answer(stream, visit, head, decision, now)
     return None
 
 
@@ -88,3 +82,33 @@ def _is_limited(
     proxy.journal.answered(visit.visitor, head, 429, sent, request_id, now, detail)
     stream.finished()
     return True
+
+
+def _answer(
+    stream: ClientStream, visit: Visit, head: RequestHead, decision: StaticDocument | NoRoute, now: float
+) -> None:
+    """What is the gate's own, or nowhere."""
+    request_id = visit.next_request_id()
+    if isinstance(decision, StaticDocument):
+        status, detail, body = 200, "", visit.snapshot.documents[decision.path]
+        stream.send_own(status, _DOCUMENT_HEADERS, body, close=False)
+        sent = len(body)
+    else:
+        status, detail = decision.status, decision.detail
+        sent = visit.send_error(stream, head, status, detail, request_id, close=False)
+    visit.proxy.journal.answered(visit.visitor, head, status, sent, request_id, now, detail)
+    stream.finished()
+
+
+def _add_slash(stream: ClientStream, visit: Visit, head: RequestHead, now: float) -> None:
+    """Redirect to the same path with a slash behind it: relative links in a page would lead out of the route.
+
+    Relative to where the visitor is, which may be below a prefix that a proxy took off. RFC 9110, 15.4.9: 308 keeps the
+    method.
+    """
+    status = 301 if head.method in (b"GET", b"HEAD") else 308
+    path, mark, query = head.target.decode("ascii").partition("?")
+    location = f"./{path.rpartition('/')[2]}/{mark}{query}"
+    stream.send_own(status, (("Location", location), ("Cache-Control", "no-store")), b"", close=False)
+    visit.proxy.journal.answered(visit.visitor, head, status, 0, visit.next_request_id(), now, "")
+    stream.finished()
