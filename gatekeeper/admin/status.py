@@ -4,10 +4,12 @@ Any worker can answer: the ledger holds the counters of all workers, and all hav
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from gatekeeper import __version__, form
@@ -49,9 +51,10 @@ def is_ready(checks: Mapping[str, Check]) -> bool:
 
 
 class Status:
-    """Builds each answer from the current snapshot and the ledger."""
+    """Builds each answer from the current snapshot and the ledger. ``configuration`` is the file that was loaded."""
 
-    def __init__(self, proxy: Proxy, ledger: Ledger) -> None:
+    def __init__(self, proxy: Proxy, ledger: Ledger, configuration: Path) -> None:
+        self._configuration = os.path.abspath(configuration)
         self._proxy = proxy
         self._ledger = ledger
         self._reached: dict[str, tuple[float, bool]] = {}
@@ -114,6 +117,7 @@ class Status:
         return {
             "version": __version__,
             "form": form(),
+            "configuration": self._configuration,
             "ready": is_ready(checks),
             "checks": {name: asdict(check) for name, check in checks.items()},
             "uptime_seconds": round(now - self._ledger.started, 3),

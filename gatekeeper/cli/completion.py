@@ -19,8 +19,8 @@ def add_command(commands: Commands) -> None:
         'example: gatekeeper completion zsh > "${fpath[1]}/_gatekeeper"\n'
         "example: gatekeeper completion fish > ~/.config/fish/completions/gatekeeper.fish",
     )
-    parser.add_argument("shell", choices=SHELLS, type=word_of(SHELLS))
-    parser.set_defaults(run=_print)
+    parser.add_argument("shell", nargs="?", choices=SHELLS, type=word_of(SHELLS))
+    parser.set_defaults(run=lambda options: (_print if options.shell else parser.show_help)(options))
 
 
 def _print(options: argparse.Namespace) -> int:

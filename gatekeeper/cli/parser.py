@@ -48,8 +48,8 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def add_commands(self) -> "Commands":
-        """Let subcommands follow. Without one, `run` prints the help and returns the exit code of a usage error."""
-        self.set_defaults(run=self._print_help)
+        """Let subcommands follow. Without one, `show_help` runs."""
+        self.set_defaults(run=self.show_help)
         return Commands(self)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
@@ -105,7 +105,8 @@ class Parser(argparse.ArgumentParser):
                     raise UsageError(f"options come after the command: {command.prog} {name} {_value(option)}".rstrip())
         self.refuse(names[0])
 
-    def _print_help(self, _options: argparse.Namespace) -> int:
+    def show_help(self, _options: argparse.Namespace) -> int:
+        """Print the help, because a word is missing; returns the exit code of a usage error."""
         self.print_help(sys.stderr)
         return WRONG_USAGE
 

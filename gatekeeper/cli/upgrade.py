@@ -4,11 +4,16 @@ import argparse
 import os
 import signal
 import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from gatekeeper.cli.admin import admin_address, read_status
 from gatekeeper.cli.configuration import add_config_option, load_configuration
 from gatekeeper.cli.parser import Commands
-from gatekeeper.errors import GatekeeperError
+from gatekeeper.errors import GatekeeperError, UsageError
+from gatekeeper.settings.addresses import ListenAddress
 
 # Longer than the gate itself waits for its successor.
 PATIENCE_SECONDS = 130.0
@@ -29,8 +34,10 @@ def add_command(commands: Commands) -> None:
 
 
 def _upgrade(options: argparse.Namespace) -> int:
-    where = admin_address(load_configuration(options))
+    configuration = load_configuration(options)
+    where = admin_address(configuration)
     before = read_status(where)
+    must_be_of(configuration.source.path, before, where)
     pid = before["supervisor"]
     try:
         os.kill(pid, signal.SIGUSR2)
@@ -47,3 +54,18 @@ def _upgrade(options: argparse.Namespace) -> int:
         if now["upgrades_failed"] > before["upgrades_failed"]:
             raise GatekeeperError(f"the upgrade failed, and process {pid} goes on; its log says why")
     raise GatekeeperError(f"process {pid} has not been replaced within {PATIENCE_SECONDS:g} s")
+
+
+def must_be_of(path: Path, status: Mapping[str, Any], where: ListenAddress) -> None:
+    """UsageError if the gate that gave this status runs with another configuration than the one at ``path``.
+
+    Two gates may have the same admin port, one after the other or in two network namespaces. A gate that is older than
+    this check does not say with which it runs, and is taken for the right one.
+    """
+    running = status.get("configuration")
+    if running is None or running == os.path.abspath(path):
+        return
+    with suppress(OSError):  # one of the names may be a link
+        if os.path.samefile(running, path):
+            return
+    raise UsageError(f"the gate at {where} runs with {running}, not with {path}; to upgrade that one: -c {running}")

@@ -176,7 +176,7 @@ class _Worker:
             speak = partial(RedirectConnection, port=port_of(context.visitors))
             self._acceptors.append(Acceptor(proxy, context.redirect, shared=context.shared, speak=speak))
         self._admin = Admin(
-            Status(proxy, ledger),
+            Status(proxy, ledger, self._path),
             lambda: proxy.snapshot.documents,
             hosts=lambda: _admin_hosts(proxy.snapshot.settings.admin),
         )

@@ -313,9 +313,14 @@ def _edits(settings: Settings) -> ResponseEdits | None:
 
 
 def _maintenance(settings: MaintenanceSettings | None, files: FileReader) -> Maintenance | None:
-    """Set if the file exists, whatever its contents and permissions."""
-    if settings is None or not os.path.lexists(files.locate(settings.file)):
+    """Set if the file exists, whatever its contents and permissions.
+
+    ConfigurationError for a folder: it would exist for good, and `gatekeeper maintenance off` could not remove it.
+    """
+    if settings is None or not os.path.lexists(where := files.locate(settings.file)):
         return None
+    if os.path.isdir(where):
+        raise ConfigurationError(Mistake("maintenance.file", f"{settings.file} is a folder; name a file in it"))
     return Maintenance(
         tuple(compile_rule(rule, f"maintenance.allow[{index}]") for index, rule in enumerate(settings.allow))
     )

@@ -19,6 +19,7 @@ REPORT: dict[str, Any] = {
     "form": "compiled",
     "ready": False,
     "checks": {"upstream": {"ok": False, "detail": "no connection to default", "decides": True}},
+    "configuration": "/etc/gatekeeper/gatekeeper.toml",
     "uptime_seconds": 90061.0,
     "tls": {"mode": "every_certificate", "reason": ""},
     "supervisor": 41,

@@ -1,5 +1,6 @@
 """gatekeeper.admin.status: what one worker says of all of them."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,5 +29,5 @@ def test_one_worker_that_could_not_reload_is_enough(own: Reload | None, others_f
     for pid, row in enumerate(ledger.rows, 1):
         row.begin(pid, 0.0, 0.0)
     ledger.rows[1].set(Cell.RELOAD_FAILED, others_failed)
-    found = Status(SimpleNamespace(last_reload=own), ledger)._last_reload()  # type: ignore[arg-type]
+    found = Status(SimpleNamespace(last_reload=own), ledger, Path("x"))._last_reload()  # type: ignore[arg-type]
     assert (found and (found["ok"], found["message"])) == told

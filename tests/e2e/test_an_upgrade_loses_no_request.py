@@ -138,6 +138,19 @@ def test_the_command_waits_for_the_successor(folder: Path, visitors: Visitors) -
         assert gate.request(visitors.context("alice"))[0] == 200
 
 
+def test_the_command_leaves_a_gate_of_another_file_alone(folder: Path) -> None:
+    """Two files may name the same admin port; only that one counts with which the gate runs."""
+    admin = f"127.0.0.1:{free_port()}"
+    with App() as behind, running(folder, behind.url, admin=admin) as gate:
+        before = gate.admin("/status")[1]["supervisor"]
+        (folder / "other.toml").write_text((folder / "gatekeeper.toml").read_text())
+        command = [sys.executable, "-m", "gatekeeper", "upgrade", "-c", str(folder / "other.toml")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"runs with {folder / 'gatekeeper.toml'}, not with {folder / 'other.toml'}" in done.stderr
+        assert gate.admin("/status")[1]["supervisor"] == before
+
+
 def test_stopping_ends_a_successor_that_is_not_ready(folder: Path, visitors: Visitors) -> None:
     """SIGTERM means the gate as a whole: nobody is left who takes over afterwards."""
     with App() as behind, Gate(folder, behind.url) as gate:

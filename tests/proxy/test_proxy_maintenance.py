@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from gatekeeper.errors import ConfigurationError
+from gatekeeper.proxy.snapshot import build_snapshot
 from tests.certificates import make_client
 from tests.proxy.scene import OK, Files, Scene, get, request
 
@@ -76,7 +78,8 @@ def test_without_the_file_everything_is_as_always(make_scene: Make, tmp_path: Pa
 
 def test_without_routes_it_is_closed_as_well(make_scene: Make, tmp_path: Path) -> None:
     """The decision that is fixed for a connection knows of it."""
-    scene = make_scene(maintenance={"file": str(tmp_path)})
+    (tmp_path / "maintenance").touch()
+    scene = make_scene(maintenance={"file": str(tmp_path / "maintenance")})
     alice = scene.alice()
     alice.send(get())
     assert alice.read().startswith(b"HTTP/1.1 503 ")
@@ -85,7 +88,13 @@ def test_without_routes_it_is_closed_as_well(make_scene: Make, tmp_path: Path) -
 
 def test_it_is_told_where_warnings_are(files: Files, tmp_path: Path) -> None:
     """In the log, in /status and by check: nobody should wonder why the site is closed."""
-    from gatekeeper.proxy.snapshot import build_snapshot
+    file = tmp_path / "maintenance"
+    file.touch()
+    snapshot = build_snapshot(files.settings(maintenance={"file": str(file)}), {}, 0.0)
+    assert f"maintenance is on, because {file} exists: visitors get 503" in snapshot.warnings(0.0)
 
-    snapshot = build_snapshot(files.settings(maintenance={"file": str(tmp_path)}), {}, 0.0)
-    assert f"maintenance is on, because {tmp_path} exists: visitors get 503" in snapshot.warnings(0.0)
+
+def test_a_folder_is_no_file(files: Files, tmp_path: Path) -> None:
+    """It is there for good, and so the site would be closed for good."""
+    with pytest.raises(ConfigurationError, match=r"maintenance\.file: .* is a folder; name a file in it"):
+        build_snapshot(files.settings(maintenance={"file": str(tmp_path)}), {}, 0.0)
