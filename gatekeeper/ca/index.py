@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -41,6 +42,10 @@ class Status(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     RETIRED = "retired"  # the authority that signed it was retired
+
+
+# As many names as a sentence can carry.
+_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,3 +293,18 @@ def _time(value: object) -> datetime:
     if moment.tzinfo is None or moment.year < 1950:
         raise ValueError(f"{value!r} is no time since 1950 with its zone")
     return moment
+
+
+def consequence(left: Sequence[Entry]) -> str:
+    """What it would mean to retire the authority that signed these certificates, of which there is at least one."""
+    clients = [entry.name for entry in left if entry.kind is CertificateKind.CLIENT]
+    servers = [entry.name for entry in left if entry.kind is CertificateKind.SERVER]
+    parts = [
+        *([f"{len(clients)} would be locked out: {_names(clients)}"] if clients else ()),
+        *([f"the new ca.crt would not verify {len(servers)} of the servers: {_names(servers)}"] if servers else ()),
+    ]
+    return "; ".join(parts)
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:_FEW]) + (" …" if len(names) > _FEW else "")

@@ -22,7 +22,7 @@ from gatekeeper.ca.authority import (
     renewed_authority,
 )
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content
-from gatekeeper.ca.index import CertificateKind, Entry, Index, Status
+from gatekeeper.ca.index import CertificateKind, Entry, Index, Status, consequence
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, key_pem, make_key
 from gatekeeper.ca.names import check_host, check_name, left_out
 from gatekeeper.ca.requests import (
@@ -38,9 +38,6 @@ from gatekeeper.ca.store import CERTIFICATE, KEY, NEW_BY_OLD, OLD_BY_NEW, OLD_CE
 from gatekeeper.ca.subject import Subject, make_server_subject, make_subject, subject_of
 from gatekeeper.ca.transaction import BundleOptions, Transaction, open_transaction, time_left
 from gatekeeper.errors import AuthorityError
-
-# As many names as a sentence can carry.
-_FEW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,18 +263,17 @@ class Issuer:
 
     def retire(self, *, force: bool = False, now: datetime) -> tuple[Entry, ...]:
         """Retire the old authority: gates trust it no longer, and its key is destroyed. Returns the clients locked out
-        by that.
+        by that, and the servers whose certificates are no longer trusted.
 
-        AuthorityError if any client would be locked out, unless ``force``.
+        AuthorityError if there are any, unless ``force``.
         """
         with self._transaction(now) as transaction:
             if self._retiring is None:
                 raise AuthorityError("there is no old authority to retire; gatekeeper ca rollover makes a new one")
             left = transaction.index.on_retiring(now)
             if left and not force:
-                names = ", ".join(entry.name for entry in left[:_FEW]) + (" …" if len(left) > _FEW else "")
                 raise AuthorityError(
-                    f"{len(left)} would be locked out: {names}; give each a new certificate first "
+                    f"{consequence(left)}; give each a new certificate first "
                     "(gatekeeper ca renew NAME), or retire all the same: --force"
                 )
             retired = (*transaction.index.retired, transaction.index.retiring)

@@ -281,7 +281,7 @@ def create_store(
     """Create an authority in an empty folder: key, certificate, first CRL, index."""
     check_common_name(name)
     check_new_passphrase(passphrase)
-    _must_be_free(path)
+    must_be_free(path)
     make_folder(path)
     authority = make_authority(name, key_type=key_type, lifetime=lifetime, now=now)
     return _first_files(path, authority, passphrase, Index(crl_lifetime=crl_lifetime), now, before)
@@ -305,7 +305,7 @@ def adopt_store(
     by file or serial number.
     """
     check_passphrase(passphrase)
-    _must_be_free(path, adopted=True)
+    must_be_free(path, adopted=True)
     found = read_certificate_pem(read_file(certificate), str(certificate))
     signer = load_key(read_file(key), passphrase, str(key))
     must_be_able_to_sign(found, str(certificate))
@@ -315,6 +315,16 @@ def adopt_store(
     make_folder(path)
     authority = Authority(found, _matching(signer, found, str(key)))
     return _first_files(path, authority, passphrase, index, now, before)
+
+
+def must_be_free(path: Path, *, adopted: bool = False) -> None:
+    """AuthorityError if there is an authority in this folder already, whose key could not be recovered; its files may
+    be there if they are to be ``adopted``.
+    """
+    for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE, CRL):
+        if (path / name).exists():
+            hint = "" if adopted else ", or take it over: gatekeeper ca init --adopt ca.crt ca.key"
+            raise AuthorityError(f"there is an authority in {path} already ({name}); choose another folder{hint}")
 
 
 def check_passphrase(passphrase: bytes) -> None:
@@ -335,7 +345,7 @@ def _first_files(
 ) -> Store:
     store = Store(path, before)
     with store.folder.locked():
-        _must_be_free(path, adopted=True)
+        must_be_free(path, adopted=True)
         index = store.with_unindexed(index, authority.certificate)
         if (there := store.folder.read(CRL)) is not None:
             index = index.with_crl(read_crl(there, str(path / CRL), authority.certificate))
@@ -350,18 +360,6 @@ def _first_files(
             }
         )
     return store
-
-
-def _must_be_free(path: Path, *, adopted: bool = False) -> None:
-    """Refuse to create an authority over another one, whose key could not be recovered."""
-    for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE, CRL):
-        if (path / name).exists():
-            raise AuthorityError(
-                f"there is an authority in {path} already ({name}); choose another folder, or take it over: "
-                "gatekeeper ca init --adopt ca.crt ca.key"
-                if not adopted
-                else f"there is an authority in {path} already ({name}); choose another folder"
-            )
 
 
 def _matching(key: PrivateKey, certificate: x509.Certificate, source: str) -> PrivateKey:

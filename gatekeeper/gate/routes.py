@@ -213,14 +213,18 @@ def _rule_warnings(routes: Iterable[Route], authorities: Sequence[Certificate]) 
 
 def _issuer_warning(issuer: str | None, known: Mapping[str, int]) -> str | None:
     if issuer is None:
-        return "names no issuer, so any of the trusted authorities can make a certificate that fits"
+        remedy = "issuer" if len(known) > 1 else "issuer_sha256, as all have the same name"
+        return f"names no issuer, so any of the trusted authorities can make a certificate that fits; write {remedy}"
     match known.get(issuer, 0):
         case 0:
             return "names an issuer that is not in client_auth.ca, so nobody fits"
         case 1:
             return None
         case several:
-            return f"names an issuer of which client_auth.ca holds {several}, and each can make a certificate that fits"
+            return (
+                f"names an issuer of which client_auth.ca holds {several}, and each can make a certificate that fits; "
+                "write a rule with issuer_sha256 for each that is meant"
+            )
 
 
 # Symfony, Zend and IIS take the path from the first two (CVE-2018-14773), Express, Rails, Laravel, ASP.NET and Spring

@@ -1,6 +1,7 @@
 """gatekeeper.ca.issuer, roll_over and retire: two authorities of one name, and a gate that reads their files."""
 
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.admission import admission, make_trust
 from gatekeeper.ca.authority import identifier_hex, is_signed_by
+from gatekeeper.ca.index import CertificateKind, consequence
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import NEW_BY_OLD, OLD_BY_NEW, OLD_KEY, Store
@@ -90,6 +92,18 @@ def test_nobody_is_retired_by_mistake(rolled: Issuer) -> None:
     assert standing(rolled.store, "alice", LATER) is Standing.GOOD
     assert not (rolled.store.path / OLD_KEY).exists()
     assert len(x509.load_pem_x509_certificates((rolled.store.path / "ca.crt").read_bytes())) == 1
+
+
+def test_a_server_is_not_locked_out(rolled: Issuer) -> None:
+    """It visits nobody: those who trust the new authority alone would not accept it."""
+    rolled.renew("alice", keep_old=True, now=LATER - DAY)
+    old = rolled.store.index()
+    gate = replace(old.named("alice")[0], name="gate", kind=CertificateKind.SERVER, serial=77)
+    assert consequence([gate]) == "the new ca.crt would not verify 1 of the servers: gate"
+    alice = old.named("alice")[0]
+    assert consequence([alice, gate]) == (
+        "1 would be locked out: alice; the new ca.crt would not verify 1 of the servers: gate"
+    )
 
 
 def test_the_folder_can_be_opened_again_at_every_stage(rolled: Issuer) -> None:

@@ -163,23 +163,34 @@ def test_init_says_what_has_to_be_done_when(ca: Command) -> None:
     assert "gatekeeper ca --dir short crl --if-due" in said
 
 
+@pytest.mark.parametrize("words", [("--cn", "CA"), ("--adopt", "ca/ca.crt", "ca/ca.key")])
+def test_init_asks_no_passphrase_in_vain(ca: Command, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    """That there is an authority already is said first; so is a name that cannot be one."""
+    ca("init", "--cn", "CA", *EC)
+    monkeypatch.delenv("GATEKEEPER_CA_PASSPHRASE")
+    assert "there is an authority in ca already" in ca("init", *words, code=1)
+    assert "a blank name is refused" in ca("init", "--dir", "new", "--cn", " ", code=1)
+
+
 def test_a_rollover_from_the_first_command_to_the_last(ca: Command, ca_json: Callable[..., Any]) -> None:
     """Who is on the old authority is told; it can be retired when nobody is, or by force."""
     ca("init", "--cn", "CA", *EC)
     ca("issue", "alice", *EC)
     ca("issue", "bob", *EC)
-    assert ca_json("rollover", *EC)["on_old"] == ["alice", "bob"]
+    ca("server", "gate", "--dns", "gate.example.com", *EC)
+    assert ca_json("rollover", *EC)["on_old"] == ["alice", "bob", "gate"]
     assert "a rollover is under way" in ca("rollover", *EC, code=1)
     assert "The gate admits it." in ca("show", "alice")
     ca("renew", "alice")
     assert "The gate admits it." in ca("show", "alice")
     listed = ca("list")
     assert "bob (old authority)" in listed
-    assert "1 still on the old authority" in listed
-    assert "1 would be locked out: bob" in ca("retire", code=1)
-    assert ca_json("retire", "--force") == {"retired": True, "locked_out": ["bob"]}
+    assert "2 still on the old authority" in listed
+    refused = "1 would be locked out: bob; the new ca.crt would not verify 1 of the servers: gate"
+    assert refused in ca("retire", code=1)
+    assert ca_json("retire", "--force") == {"retired": True, "locked_out": ["bob"], "servers": ["gate"]}
     assert {(one["name"], one["status"]) for one in ca_json("list")} == {
-        ("alice", "revoked"), ("alice", "valid"), ("bob", "retired"),
+        ("alice", "revoked"), ("alice", "valid"), ("bob", "retired"), ("gate", "retired"),
     }  # fmt: skip
     ca("issue", "bob", *EC)
 

@@ -218,6 +218,17 @@ def test_rules_that_two_authorities_could_fit(rule: dict[str, str], doubt: str) 
     assert list(some.rule_warnings([HOME])) == []
 
 
+def test_rules_for_authorities_of_one_name() -> None:
+    """As after `gatekeeper ca rollover`: to name the issuer would not help, and two pinned rules do."""
+    trusted = [HOME, replace(HOME, spki_sha256="new")]
+    (sentence,) = routes({"allow": [{"ou": "ops"}]}).rule_warnings(trusted)
+    assert sentence.endswith("; write issuer_sha256, as all have the same name")
+    (sentence,) = routes({"allow": [{"ou": "ops", "issuer": "Home CA"}]}).rule_warnings(trusted)
+    assert sentence.endswith("; write a rule with issuer_sha256 for each that is meant")
+    pinned = [{"ou": "ops", "issuer_sha256": letter * 64} for letter in "ab"]
+    assert list(routes({"allow": pinned}).rule_warnings(trusted)) == []
+
+
 def test_documents_are_found_before_routes() -> None:
     """The gate's own, for GET and HEAD of exactly this path; other methods go where they would have gone."""
     for own in (routes(documents=(b"/keys",)), routes({"path": "/*"}, documents=(b"/keys",))):

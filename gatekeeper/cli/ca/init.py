@@ -9,7 +9,8 @@ from cryptography import x509
 
 from gatekeeper.ca.files import read_file
 from gatekeeper.ca.keys import check_key_type, key_is_encrypted
-from gatekeeper.ca.store import KEY, adopt_store, create_store
+from gatekeeper.ca.requests import check_common_name
+from gatekeeper.ca.store import KEY, adopt_store, create_store, must_be_free
 from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.argument_types import MAX
 from gatekeeper.cli.ca.fields import authority_fields
@@ -25,6 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     folder, now = folder_of(args), current_time()
     crl_lifetime = timedelta(days=args.crl_days) if args.crl_days != MAX else None
+    # Before a passphrase is thought up and typed.
+    must_be_free(folder, adopted=bool(args.adopt))
     if args.adopt:
         certificate, key = args.adopt
         of_key = existing_passphrase if key_is_encrypted(read_file(key)) else new_passphrase
@@ -34,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--crl belongs to --adopt; a new authority has revoked nothing")
     else:
         check_key_type(args.key)
+        check_common_name(args.cn)
         passphrase = new_passphrase(passphrase_file(args), str(folder / KEY))
         with making_a_key(args.key):
             store = create_store(

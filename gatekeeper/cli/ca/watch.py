@@ -49,12 +49,13 @@ class Watch:
         self._policy = policy
         self._args = args
         self._told: set[tuple[str, str]] = set()
+        self._now: datetime  # of the look that goes on
 
     def look(self, now: datetime) -> None:
         """Sign the renewals that are allowed now. If the folder or the authority is unavailable, that is reported, and
         tried again.
         """
-        told, self._told = self._told, set()
+        told, self._told, self._now = self._told, set(), now
         try:
             for stored in self._folder.all():
                 if stored.invitation.kind is InvitationKind.RENEWAL and stored.state.stage is Stage.ASKED:
@@ -87,26 +88,32 @@ class Watch:
             hand_out(self._folder, waiting.stored, issuer, issued, now)
         entry = issued.entry
         if wants_json(self._args):
-            _say_json(state="signed", name=entry.name, serial=entry.serial_hex, not_after=iso(entry.not_after))
-        else:
-            print(
-                f"{entry.name} is renewed until {entry.not_after:%Y-%m-%d %H:%M} UTC ({entry.serial_hex})", flush=True
+            _say_json(
+                time=iso(now), state="signed", name=entry.name, serial=entry.serial_hex, not_after=iso(entry.not_after)
             )
+        else:
+            until = f"{entry.not_after:%Y-%m-%d %H:%M} UTC"
+            print(f"{_time(now)}: {entry.name} is renewed until {until} ({entry.serial_hex})", flush=True)
 
     def _leave(self, identifier: str, why: str, told: set[tuple[str, str]]) -> None:
         self._told.add((identifier, why))
         if (identifier, why) in told:
             return
         if wants_json(self._args):
-            _say_json(state="left", id=identifier or None, why=why)
+            _say_json(time=iso(self._now), state="left", id=identifier or None, why=why)
             return
-        print(f"gatekeeper: {why}", file=sys.stderr)
+        print(f"{_time(self._now)}: gatekeeper: {why}", file=sys.stderr)
         if identifier:
             print(
                 f"  to sign it all the same: {next_command(self._args, 'approve', identifier)}",
                 file=sys.stderr,
                 flush=True,
             )
+
+
+def _time(now: datetime) -> str:
+    """When something happened: the command runs for months."""
+    return f"{now:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _say_json(**fields: str | None) -> None:
