@@ -12,45 +12,27 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gatekeeper.ca.issuer import Issuer
-from gatekeeper.ca.revocation import RevocationReason, is_due
-from gatekeeper.ca.store import Store, create_store
+from gatekeeper.ca.index import Entry
 from gatekeeper.ca.transaction import BundleOptions
 from tests.app import App
 from tests.e2e.clients import app
+from tests.family import DAY, EC, YEARS, Device, Family
 from tests.gate_process import Gate, until
 from tests.tools import needs
 
-EC, PASSPHRASE = "ec:p256", b"four random words here"
-DAY = timedelta(days=1)
+PASSPHRASE = b"four random words here"
 BEGIN = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
-YEARS, LOST_ON = 5, 700
-# The authority's life, so that its end comes within the five years.
-LIFETIME = 4 * 365 * DAY
-# A renewal lies on the table for a few days before somebody installs it.
-INSTALLED_AFTER = 5
 # Everybody goes to the gate on each day of the weeks in which something changes, and on every tenth of the others.
 EVERY, WEEK = 10, 8
 # X509_V_FLAG_NO_CHECK_TIME: the devices' clock is this machine's, so the test compares the dates itself.
 NO_CHECK_TIME = 0x200000
-
-
-@dataclass
-class Device:
-    """A phone or a laptop: what it shows, whom it trusts, and the renewal that waits to be installed."""
-
-    name: str
-    context: ssl.SSLContext
-    waiting: ssl.SSLContext | None = None
-    since: int = 0
-    lost: bool = False
 
 
 class Clock:
@@ -77,35 +59,19 @@ class Clock:
         os.utime(self._file, (now.timestamp(), now.timestamp()))
 
 
-class Family:
-    """The authority's owner, who does once a month what `ca init` says."""
+class Guests(Family[ssl.SSLContext]):
+    """A family whose devices visit the gate, which has a certificate of the same authority."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store: Store = create_store(
-            folder / "ca", "Home CA", PASSPHRASE, key_type=EC, lifetime=LIFETIME, now=BEGIN
-        )
-        self.issuer = Issuer(self.store, PASSPHRASE)
+        super().__init__(folder / "ca", PASSPHRASE, BEGIN, bundle=BundleOptions("a password"))
         self.issuer.issue_server("nas", ("localhost",), key_type=EC, now=BEGIN)
-        self.devices: list[Device] = []
-        for name in ("anna", "ben", "tablet"):
-            self._give(name, BEGIN)
-        self.done: list[str] = []
         self._changed = 0
 
-    def live(self, day: int, now: datetime) -> bool:
-        """What happens on one day; whether the gate has to read its files anew."""
+    def changes(self, day: int, now: datetime) -> bool:
+        """Live a day; whether the gate has to read its files anew."""
         before = len(self.done)
-        if is_due(self.store.crl(), now):
-            self.issuer.rewrite_crl(now=now)
-            self.done.append("crl")
-        if day == LOST_ON:
-            self._lose("ben", now)
-        if day % 30 == 0:
-            self._look(day, now)
-        for device in self.devices:
-            if device.waiting is not None and day >= device.since + INSTALLED_AFTER:
-                device.context, device.waiting = device.waiting, None
+        self.live(day, now)
         if len(self.done) > before:
             self._changed = day
         return self._changed == day
@@ -114,44 +80,14 @@ class Family:
         """Whether something changed within the week, or waits to be installed."""
         return day < self._changed + WEEK or any(device.waiting for device in self.devices)
 
-    def _look(self, day: int, now: datetime) -> None:
-        """`ca list`, and what it asks for."""
-        if self.store.certificate().not_valid_after_utc - now < 365 * DAY:
-            self.issuer.roll_over(key_type=EC, lifetime=LIFETIME, now=now)
-            self.done.append("rollover")
-        index = self.store.index()
-        for entry in {*index.expiring(31 * DAY, now), *index.on_retiring(now)}:
-            if entry.name == "nas":
-                self.issuer.renew("nas", keep_old=True, now=now)
-                self.done.append("server")
-                continue
-            self.issuer.renew(entry.name, bundle=BundleOptions("a password"), keep_old=True, now=now)
-            device = next(one for one in self.devices if one.name == entry.name and not one.lost)
-            device.waiting, device.since = self._context(entry.name), day
-        if self.store.retiring() is not None and all(one.waiting is None for one in self.devices):
-            self.issuer.retire(now=now)
-            self.done.append("retire")
-
-    def _lose(self, name: str, now: datetime) -> None:
-        serials = tuple(entry.serial for entry in self.store.index().in_force(name, now))
-        self.issuer.revoke(serials, RevocationReason.KEY_COMPROMISE, now=now)
-        for device in self.devices:
-            device.lost = device.lost or device.name == name
-        self._give(name, now)
-        self.done.append("revoke")
-
-    def _give(self, name: str, now: datetime) -> None:
-        self.issuer.issue(name, bundle=BundleOptions("a password"), key_type=EC, now=now)
-        self.devices.append(Device(name, self._context(name)))
-
-    def _context(self, name: str) -> ssl.SSLContext:
+    def shown(self, entry: Entry) -> ssl.SSLContext:
         """A device with the newest bundle of this name: key, certificate, and the authority to verify the gate by."""
-        certificate = self.folder / "ca" / f"{name}.crt"
+        certificate = self.folder / "ca" / f"{entry.name}.crt"
         signer = self.store.signer(x509.load_pem_x509_certificate(certificate.read_bytes()))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(cadata=signer.public_bytes(Encoding.PEM).decode())
         context.verify_flags |= ssl.VerifyFlags(NO_CHECK_TIME)
-        context.load_cert_chain(certificate, self.folder / "ca" / f"{name}.key", PASSPHRASE.decode())
+        context.load_cert_chain(certificate, self.folder / "ca" / f"{entry.name}.key", PASSPHRASE.decode())
         return context
 
 
@@ -159,7 +95,7 @@ class Family:
 class House:
     """The family, its gate and the gate's clock."""
 
-    family: Family
+    family: Guests
     gate: Gate
     clock: Clock
 
@@ -168,8 +104,7 @@ class House:
         for day in range(1, YEARS * 365 + 1):
             now = BEGIN + day * DAY
             self.clock.set(now)
-            changed = self.family.live(day, now)
-            if changed:
+            if self.family.changes(day, now):
                 self._reload()
             yield day, now
 
@@ -183,10 +118,10 @@ class House:
     def _reloads(self) -> int:
         return sum("reloaded" in line for line in self.gate.err)
 
-    def visit(self, device: Device, now: datetime) -> str:
+    def visit(self, device: Device[ssl.SSLContext], now: datetime) -> str:
         """A handshake and a request: "" for who is in, else why not."""
         try:
-            with self.gate.connect(device.context) as connection:
+            with self.gate.connect(device.shown) as connection:
                 end = ssl.cert_time_to_seconds(connection.getpeercert()["notAfter"])  # type: ignore[arg-type]
                 if end < now.timestamp():
                     return "the gate's own certificate has expired"
@@ -203,7 +138,7 @@ class House:
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     needs("faketime")
-    family, clock = Family(tmp_path), Clock(tmp_path)
+    family, clock = Guests(tmp_path), Clock(tmp_path)
     clock.set(BEGIN)
     for name in ("ca.crt", "ca.crl"):
         (tmp_path / name).symlink_to(f"ca/{name}")
