@@ -234,7 +234,7 @@ def play(seconds: float, connections: int) -> tuple[bytes, bytes]:
     return asyncio.run(asyncio.wait_for(talk(), PATIENCE))
 
 
-@pytest.mark.parametrize(("seconds", "connections"), [(0.1, 1), (1000.0, MOST_CONNECTIONS)])
+@pytest.mark.parametrize(("seconds", "connections"), [(2.0, 1), (1000.0, MOST_CONNECTIONS)])
 def test_nobody_can_occupy_it(seconds: float, connections: int) -> None:
     """A request that is never finished is given a time, and one of too many is the first to go."""
     first, newcomer = play(seconds, connections)

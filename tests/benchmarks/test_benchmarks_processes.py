@@ -17,6 +17,7 @@ from benchmarks.processes import (
     smaps_value,
     wait_until,
 )
+from tests.gate_process import PATIENCE
 
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 
@@ -65,7 +66,7 @@ def test_the_whole_tree_ends_with_the_block(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         fail_while_running()
     assert len(tree) == 2
-    wait_until(lambda: not any(is_alive(member) for member in tree), os.getpid(), command.output, 5)
+    wait_until(lambda: not any(is_alive(member) for member in tree), os.getpid(), command.output, PATIENCE)
     assert not any(is_alive(member) for member in tree)
 
 

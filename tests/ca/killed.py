@@ -130,7 +130,7 @@ def killed_at_each_step(operation: str, base: Path, tmp_path: Path) -> list[tupl
     where = tmp_path / "copies"
     where.mkdir()
     command = [sys.executable, "-m", "tests.ca.killed", operation, str(base), str(where)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return [(Path(copy), step) for copy, step in map(json.loads, done.stdout.splitlines())]
 

@@ -1,4 +1,4 @@
-"""Issues many certificates: ``python -m tests.ca.many FOLDER NAME NUMBER``."""
+"""Issues many certificates, once it is told to: ``python -m tests.ca.many FOLDER NAME NUMBER``."""
 
 import sys
 from pathlib import Path
@@ -10,5 +10,7 @@ from tests.ca.conftest import NOW, PASSPHRASE
 if __name__ == "__main__":
     folder, name, number = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     issuer = Issuer(Store(folder), PASSPHRASE)
+    print("ready", flush=True)
+    sys.stdin.readline()
     for n in range(number):
         issuer.issue_server(f"{name} {n}", ("localhost",), key_type="ec:p256", now=NOW)

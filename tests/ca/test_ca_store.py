@@ -25,6 +25,7 @@ from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
 from tests.ca.conftest import NOW, PASSPHRASE, write_v1_authority
 from tests.ca.killed import killed_at_each_step
+from tests.gate_process import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 DAY = timedelta(days=1)
@@ -368,10 +369,21 @@ def test_a_journal_is_carried_out_by_a_reader(store: Store) -> None:
 def test_two_processes_issue_at_the_same_time(store: Store) -> None:
     """Two processes issue 100 certificates each into one folder: none is lost, no serial is there twice."""
     command = [sys.executable, "-m", "tests.ca.many", str(store.path)]
-    both = [subprocess.Popen([*command, name, "100"], cwd=ROOT, stderr=subprocess.PIPE) for name in ("left", "right")]
+    pipe = subprocess.PIPE
+    both = [
+        subprocess.Popen([*command, name, "100"], cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        for name in ("left", "right")
+    ]
     for process in both:
-        _, error = process.communicate(timeout=100)
-        assert process.returncode == 0, error.decode()
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in both:  # Python takes seconds to start on a busy machine; they are to begin together
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in both:
+        _, error = process.communicate(timeout=4 * PATIENCE)
+        assert process.returncode == 0, error
     index = store.index()
     assert len(index.entries) == len({entry.serial for entry in index.entries}) == 200
     assert {entry.name for entry in index.entries} == {f"{side} {n}" for side in ("left", "right") for n in range(100)}

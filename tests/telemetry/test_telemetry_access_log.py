@@ -76,7 +76,7 @@ def test_off_writes_nothing_and_starts_nothing(loop: VirtualLoop) -> None:
     assert not log.wanted
     write(log, "/1")
     log.close()
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # one of an earlier test may have ended meanwhile
 
 
 def test_reopening_follows_a_renamed_file(loop: VirtualLoop, tmp_path: Path) -> None:
