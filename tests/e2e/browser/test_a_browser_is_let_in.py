@@ -10,8 +10,6 @@ from tests.e2e.browser.chromium import Chromium, Home
 from tests.e2e.browser.conftest import EC
 from tests.gate_process import Gate
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ECHO = """new Promise((done, fail) => {
     window.socket = new WebSocket(`wss://${location.host}/ws`);
     socket.onopen = () => socket.send('hello');

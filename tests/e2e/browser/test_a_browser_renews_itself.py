@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.app import App
 from tests.e2e.authority import ca_json
 from tests.e2e.browser.chromium import Chromium, Home
 from tests.e2e.browser.conftest import EC, small_app
 from tests.e2e.browser.test_refusals_look_right import SCREENS
 from tests.gate_process import Gate, until
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 BUTTON = "document.querySelector('button')"
 

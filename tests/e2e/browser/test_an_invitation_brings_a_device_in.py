@@ -17,8 +17,6 @@ from tests.e2e.browser.conftest import EC
 from tests.gate_process import Gate, until
 from tests.local.test_local_page import ANDROID, CHROMEOS, FIREFOX, IPHONE, LINUX, MAC, WINDOWS
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 PHONE, WIDE = (375, 740), (1280, 800)
 DEVICES = {
     "iphone": (IPHONE, "", PHONE, ".mobileconfig"),

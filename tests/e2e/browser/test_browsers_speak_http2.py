@@ -12,8 +12,6 @@ from tests.e2e.browser.firefox import Firefox
 from tests.gate_process import Gate, until
 from tests.tools import needs
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 PROTOCOL = "performance.getEntriesByType('navigation')[0].nextHopProtocol"
 # What a page of an app does: many resources at once, and a WebSocket beside them.
 FETCHED = """Promise.all([...Array(40).keys()].map(number => fetch(`/${number}`).then(one => one.text()))).then(() =>

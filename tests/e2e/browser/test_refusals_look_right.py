@@ -19,8 +19,6 @@ from tests.e2e.browser.chromium import Chromium, Home
 from tests.local.test_local_page import ANDROID, invitation, shown
 from tests.refusal.presented import CERTIFICATE, CHROME, DAY, EXPIRED, HOSTILE, NOW, refuse
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 SCREENS = {"wide-light": (1280, 800, "light"), "wide-dark": (1280, 800, "dark"),
            "phone-light": (375, 740, "light"), "phone-dark": (375, 740, "dark")}  # fmt: skip
 STRANGER = replace(

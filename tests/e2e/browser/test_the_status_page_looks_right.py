@@ -2,13 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.browser.chromium import Chromium, Home
 from tests.e2e.browser.test_refusals_look_right import SCREENS
 from tests.gate_process import Gate
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_the_status_page_looks_right(home: Home, gate: Gate, pictures: Path) -> None:

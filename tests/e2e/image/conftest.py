@@ -62,7 +62,7 @@ def wheel_settings(folder: Path) -> list[str]:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     """The real Dockerfile on a Debian base, without the base's shells.
 
-    It takes one to two minutes, so its tests are one xdist group: it is built once a run.
+    It takes one to two minutes, so all of its tests run in one process (tests/conftest.py): it is built once a run.
     """
     needs("buildah", "debootstrap", "unshare", "mount", "chroot")
     if os.geteuid() != 0:
