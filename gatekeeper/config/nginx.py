@@ -13,10 +13,11 @@ from pathlib import Path
 
 import crossplane
 
-from gatekeeper.config.nginx_directives import ALWAYS, REASONS, TRANSLATED, UNKNOWN
+from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason
+from gatekeeper.config.nginx_limits import request_body, timeouts
 from gatekeeper.config.nginx_servers import App, Location, Server, apps, locations
 from gatekeeper.config.nginx_tls import tls_keys
-from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, size, values
+from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values
 from gatekeeper.errors import UsageError
 
 _CERTIFICATE_KEYS = (
@@ -50,9 +51,12 @@ def translate(path: Path) -> Translation:
             notes.add(block, "a server without TLS is not taken over; the gate speaks HTTPS only")
     if not servers:
         raise UsageError(f"{path} has no server with ssl_certificate")
+    known = {id(one) for server in redirects for one in _walk(server.block.block)}
     for one in _walk(main):
-        if one.name not in ALWAYS and one.name not in TRANSLATED:
-            notes.add(one, REASONS.get(one.name, UNKNOWN))
+        if one.name == "map" and one.args[:1] == ("$http_upgrade",):  # for WebSockets, which pass anyway
+            continue
+        if one.name not in ALWAYS and one.name not in TRANSLATED and id(one) not in known:
+            notes.add(one, reason(one.name))
     return _Writer(main, http, servers, redirects, notes).write()
 
 
@@ -65,8 +69,20 @@ def _redirects(server: Server) -> bool:
 def _parse(path: Path) -> list[Directive]:
     payload = crossplane.parse(str(path), catch_errors=False, check_ctx=False, check_args=False, comments=False)
     for error in payload["errors"]:
-        raise UsageError(f"{error['file']}: {error['error']}")
-    return Directive.read_all(payload["config"], 0)
+        raise UsageError(_sentence(error["file"], error["error"]))
+    try:
+        return Directive.read_all(payload["config"], 0)
+    except RecursionError:
+        raise UsageError(f"{path} includes itself, or holds too many blocks inside each other") from None
+
+
+def _sentence(file: str, error: str) -> str:
+    """What crossplane says, without the number of an error of the system."""
+    match = re.fullmatch(r"\[Errno [0-9]+\] (.*?)(?:: '(.*)')?", error)
+    if match is None:
+        return f"{file}: {error}"
+    place = file if match[2] in (None, file) else f"{file}: {match[2]}"
+    return f"{place}: {match[1].lower()}"
 
 
 def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
@@ -75,9 +91,6 @@ def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
         yield one
         if one.name not in ("types", "map", "geo", "upstream", "split_clients", "if", "limit_except", "stream"):
             yield from _walk(one.block)
-
-
-_IDLE = ("proxy_read_timeout", "proxy_send_timeout", "grpc_read_timeout", "grpc_send_timeout", "client_body_timeout")
 
 
 @dataclass(slots=True)
@@ -111,7 +124,14 @@ class _Writer:
         self._servers = servers
         self._notes = notes
         self._locations = [(server, list(locations(server, notes.add))) for server in servers]
-        self._apps = apps([one for _, found in self._locations for one in found], http, notes.add)
+        every = [one for _, found in self._locations for one in found]
+        self._apps = apps(every, http, notes.add)
+        of_apps = [[one for one in every if one.place == app.place] for app in self._apps]
+        self._timeouts = [timeouts(some, notes.add) for some in of_apps]
+        # One table for all, if that gives each app what it has in nginx.
+        apart = [times for app, times in zip(self._apps, self._timeouts, strict=True) if "static:" not in app.place[0]]
+        self._shared_timeouts = apart[0] if apart and all(times == apart[0] for times in apart) else {}
+        self._sizes = [request_body(some, notes.add) for some in of_apps]
 
     def write(self) -> Translation:
         """Everything, as text that loads."""
@@ -136,7 +156,7 @@ class _Writer:
         if self._redirects:
             lines.append(_line("redirect", sorted({*self._listens(self._redirects)}) or ["0.0.0.0:80"]))
         for key, name in _CERTIFICATE_KEYS:
-            lines += [_line(key, found.args[0])] if (found := first(server.get(name))) else []
+            lines += [_line(key, self._file(found.args[0]))] if (found := first(server.get(name))) else []
         lines += [_line(key, value) for key, value in tls_keys(server, self._notes.add)]
         if values(server.get("http2")) == ["off"]:
             lines.append("http2 = false")
@@ -155,7 +175,9 @@ class _Writer:
             if certificate not in known:
                 known.add(certificate)
                 lines = [
-                    _line(key, found.args[0]) for key, name in _CERTIFICATE_KEYS if (found := first(server.get(name)))
+                    _line(key, self._file(found.args[0]))
+                    for key, name in _CERTIFICATE_KEYS
+                    if (found := first(server.get(name)))
                 ]
                 yield "\n".join(["[[server.certificates]]", *lines])
 
@@ -185,26 +207,40 @@ class _Writer:
             verify = values(server.get("ssl_verify_client"))
             if verify in ([], ["off"]):
                 self._notes.add(server.block, "asks for no certificate in nginx; here every visitor needs one")
+            elif verify == ["optional_no_ca"]:
+                self._notes.add(server.block, "takes certificates of any authority in nginx; here only those of ca")
             elif found is not None and values(server.get("ssl_client_certificate")) != values(
                 found.get("ssl_client_certificate")
             ):
                 self._notes.add(server.block, "trusts other authorities: see [[client_auth.hosts]]")
         if found is None:
             return "\n".join(lines)
-        lines.append(_line("ca", values(found.get("ssl_client_certificate"))[0]))
+        lines.append(_line("ca", self._file(values(found.get("ssl_client_certificate"))[0])))
         for one in found.get("ssl_trusted_certificate"):
             self._notes.add(one, "trusted without being named to clients: add it to client_auth.ca if it is meant")
-        lines += [_line("crl", one.args[0]) for one in found.get("ssl_crl")]
+        lines += [_line("crl", self._file(one.args[0])) for one in found.get("ssl_crl")]
+        if (depth := values(found.get("ssl_verify_depth"))) and depth[0].isdigit():
+            lines.append(f"depth = {min(int(depth[0]), 100)}")
+        if values(found.get("ssl_session_tickets")) == ["on"]:
+            lines.append("session_resumption = true")
         if values(found.get("ssl_ocsp")) in (["on"], ["leaf"]):
             lines.append(_line("ocsp", "leaf"))
         return "\n".join(lines)
 
     def _upstreams(self) -> Iterator[str]:
-        for app in self._apps:
+        for app, times, body in zip(self._apps, self._timeouts, self._sizes, strict=True):
+            urls = [f"static:{self._file(url[7:])}" if url.startswith("static:") else url for url in app.urls]
             lines = ["[upstream]" if app.name == "default" else f"[upstreams.{app.name}]"]
-            lines += [_line("url", app.urls[0]) if len(app.urls) == 1 else _line("urls", app.urls)]
-            lines += [_line(key, value) for key, value in app.tls.items()]
+            lines += [_line("url", urls[0]) if len(urls) == 1 else _line("urls", urls)]
+            lines += [_line("fallback", app.place[1])] if app.place[1] else []
+            lines += [
+                _line(key, value if key == "server_name" else self._file(value)) for key, value in app.tls.items()
+            ]
             lines += ["request_buffering = true"] if app.buffers else []
+            lines += [_line("host", app.host)] if app.host else []
+            if times and not self._shared_timeouts:
+                lines.append(f"timeouts = {{ {', '.join(_line(key, value) for key, value in times.items())} }}")
+            lines += [_line("request_body", body)] if body != self._sizes[0] else []
             yield "\n".join(lines)
         if not self._apps:
             yield "[upstream]\n# nginx passes nothing on that gatekeeper could.\n" + _line(
@@ -227,33 +263,40 @@ class _Writer:
                 if app is not None:
                     lines = [_line("hosts", hosts)] if len(self._servers) > 1 else []
                     lines += [_line("allow_from", networks[id(one)])] if networks[id(one)] else []
+                    lines += ["strip_prefix = true"] if one.strips else []
                     yield "\n".join(["[[routes]]", _line("path", one.path), *lines, _line("upstream", app.name)])
 
     def _app(self, location: Location) -> App | None:
-        return next((app for app in self._apps if location.target == app.target), None)
+        return next((app for app in self._apps if location.place == app.place), None)
+
+    def _file(self, name: str) -> str:
+        """Relative names start at the folder of nginx.conf (ngx_conf_full_name() and its conf_prefix)."""
+        return str(self._notes.path.absolute().parent / name)
 
     def _rest(self) -> Iterator[str]:
-        scopes = [self._http, *(one.block.block for one in self._servers)]
-        scopes += [one.block.block for _, inside in self._locations for one in inside if one.block is not None]
-        every = [directive for scope in scopes for directive in scope]
-        timeouts = {
+        every = [*self._http, *(directive for one in self._servers for directive in one.block.block)]
+        times = {
             "request_header": longest(named(every, "client_header_timeout"), duration),
             "idle": longest(named(every, "keepalive_timeout"), duration),
-            "connect": longest(named(every, "proxy_connect_timeout", "grpc_connect_timeout"), duration),
-            "response_header": longest(named(every, "proxy_read_timeout", "grpc_read_timeout"), duration),
-            "stream_idle": longest(named(every, *_IDLE), duration),
-            "tunnel_idle": longest(named(every, "proxy_read_timeout"), duration),
         }
-        lines = [_line(key, value) for key, value in timeouts.items() if value]
+        times |= self._shared_timeouts
+        lines = [_line(key, value) for key, value in times.items() if value]
         yield "\n".join(["[timeouts]", *lines]) if lines else ""
         yield self._limits(every)
+        yield self._log(every)
+
+    def _log(self, every: list[Directive]) -> str:
         log = first(named(every, "access_log"))
-        yield "[log]\n" + _line("access", log.args[0]) if log and re.fullmatch(r"off|/[^$]*", log.args[0]) else ""
+        if log is None:
+            return ""
+        target = {"/dev/stdout": "stdout", "/dev/stderr": "stderr"}.get(log.args[0], log.args[0])
+        if re.fullmatch(r"off|std(out|err)|/[^$]*", target):
+            return "[log]\n" + _line("access", target)
+        self._notes.add(log, "log.access takes an absolute path, stdout, stderr or off")
+        return ""
 
     def _limits(self, every: list[Directive]) -> str:
-        lines = []
-        sizes = longest(named(every, "client_max_body_size"), size)
-        lines.append(_line("request_body", sizes or "1MiB"))  # what nginx takes where nothing is written
+        lines = [_line("request_body", self._sizes[0] if self._sizes else "1MiB")]
         events = [one for block in named(self._main, "events") for one in block.block]
         if connections := first(named(events, "worker_connections")):
             lines.append(f"connections = {int(connections.args[0])}" if connections.args[0].isdigit() else "")

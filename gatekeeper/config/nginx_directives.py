@@ -3,23 +3,32 @@
 # What the gate does anyway, or what its process model leaves nothing to say about.
 ALWAYS = frozenset(
     {
-        "accept_mutex", "charset", "daemon", "default_type", "events", "grpc_buffer_size", "grpc_socket_keepalive",
-        "http", "if_modified_since", "include", "index", "keepalive",
-        "keepalive_requests", "least_conn", "lingering_close", "location", "multi_accept", "pid", "postpone_output",
-        "proxy_buffer_size", "proxy_buffering", "proxy_buffers", "proxy_busy_buffers_size", "proxy_http_version",
-        "proxy_pass_request_body", "proxy_pass_request_headers", "proxy_redirect",
-        "proxy_socket_keepalive", "reset_timedout_connection", "sendfile", "server", "server_names_hash_bucket_size",
-        "server_names_hash_max_size", "server_tokens", "ssl", "ssl_dhparam",
-        "ssl_prefer_server_ciphers", "ssl_session_cache", "ssl_session_timeout", "tcp_nodelay",
-        "tcp_nopush", "types", "types_hash_bucket_size", "types_hash_max_size", "upstream", "use", "worker_connections",
-        "worker_rlimit_nofile", "zone",
+        "absolute_redirect", "accept_mutex", "aio", "aio_write", "brotli_static", "charset",
+        "chunked_transfer_encoding", "connection_pool_size", "daemon", "default_type", "directio",
+        "directio_alignment", "etag", "events", "grpc_buffer_size", "grpc_socket_keepalive", "gzip_static",
+        "gzip_vary", "http", "if_modified_since", "include", "index", "keepalive", "keepalive_disable",
+        "keepalive_requests", "keepalive_time", "least_conn", "lingering_close", "lingering_time",
+        "lingering_timeout", "location", "lock_file", "log_not_found", "log_subrequest", "master_process",
+        "multi_accept", "output_buffers", "pcre_jit", "pid", "port_in_redirect", "postpone_output",
+        "proxy_buffer_size", "proxy_buffering", "proxy_buffers", "proxy_busy_buffers_size",
+        "proxy_headers_hash_bucket_size", "proxy_headers_hash_max_size", "proxy_http_version",
+        "proxy_max_temp_file_size", "proxy_pass_header", "proxy_pass_request_body", "proxy_pass_request_headers",
+        "proxy_redirect", "proxy_socket_keepalive", "proxy_ssl_session_reuse", "proxy_temp_file_write_size",
+        "proxy_temp_path", "read_ahead", "request_pool_size", "reset_timedout_connection", "send_lowat", "sendfile",
+        "sendfile_max_chunk", "server", "server_name_in_redirect", "server_names_hash_bucket_size",
+        "server_names_hash_max_size", "server_tokens", "ssl", "ssl_buffer_size", "ssl_dhparam",
+        "ssl_prefer_server_ciphers", "ssl_session_cache", "ssl_session_timeout", "tcp_nodelay", "tcp_nopush",
+        "thread_pool", "timer_resolution", "types", "types_hash_bucket_size", "types_hash_max_size", "upstream", "use",
+        "variables_hash_bucket_size", "variables_hash_max_size", "worker_aio_requests", "worker_connections",
+        "worker_cpu_affinity", "worker_priority", "worker_rlimit_core", "worker_rlimit_nofile", "working_directory",
+        "zone",
     }
 )  # fmt: skip
 
 # Read by `gatekeeper.config.nginx`, which itself says what it could not take over of them.
 TRANSLATED = frozenset(
     {
-        "access_log", "allow", "client_body_timeout", "client_header_timeout", "client_max_body_size", "deny",
+        "access_log", "alias", "allow", "client_body_timeout", "client_header_timeout", "client_max_body_size", "deny",
         "grpc_connect_timeout",
         "grpc_pass", "grpc_read_timeout", "grpc_send_timeout", "grpc_set_header", "grpc_ssl_certificate",
         "grpc_ssl_certificate_key", "grpc_ssl_name", "grpc_ssl_server_name", "grpc_ssl_trusted_certificate",
@@ -33,7 +42,7 @@ TRANSLATED = frozenset(
         "ssl_ciphers", "ssl_client_certificate", "ssl_conf_command", "ssl_crl",
         "ssl_ecdh_curve", "ssl_ocsp",
         "ssl_password_file", "ssl_protocols", "ssl_session_tickets", "ssl_trusted_certificate", "ssl_verify_client",
-        "ssl_verify_depth", "user", "worker_processes",
+        "ssl_verify_depth", "try_files", "user", "worker_processes",
     }
 )  # fmt: skip
 
@@ -43,7 +52,6 @@ _RULES = "write rules instead: allow and deny of a route"
 # Directives without a counterpart, and what to do about each.
 REASONS = {
     "add_header": "response.headers adds it everywhere, routes.response.headers for a route",
-    "alias": 'write an app of its own, url = "static:/folder"',
     "auth_basic": "the certificate takes its place",
     "auth_basic_user_file": "the certificate takes its place",
     "auth_request": "the certificate takes its place; see allow and deny of a route",
@@ -52,10 +60,12 @@ REASONS = {
     "break": _NOT_DONE,
     "brotli": _NOT_DONE,
     "client_body_buffer_size": "bodies are streamed; with request_buffering, 256 KiB of each stay in memory",
+    "client_header_buffer_size": "see limits.request_header",
     "client_body_temp_path": "with request_buffering, bodies are written to $TMPDIR",
+    "disable_symlinks": "static: follows links as long as they stay in the folder",
     "error_log": "messages go to stderr; log.level chooses which",
     "error_page": "the app's own errors pass unchanged; refusal.template is the page for refused visitors",
-    "expires": "let the app send Cache-Control",
+    "expires": "cache_control of a static: upstream; else let the app send Cache-Control",
     "fastcgi_pass": "gatekeeper speaks HTTP to apps; keep nginx behind the gate, or give the app an HTTP port",
     "fastcgi_param": "gatekeeper speaks HTTP to apps",
     "gzip": _NOT_DONE,
@@ -73,9 +83,12 @@ REASONS = {
     "log_format": 'log.format is "json", "combined" or "text"',
     "lua_package_path": _NOT_DONE,
     "map": _RULES,
+    "merge_slashes": "paths are compared and passed on as they came; // makes a path ambiguous where routes differ",
     "mirror": _NOT_DONE,
     "proxy_cache": _NOT_DONE,
     "proxy_cache_path": _NOT_DONE,
+    "proxy_cookie_domain": "let the app write its cookies",
+    "proxy_cookie_flags": "let the app write its cookies",
     "proxy_cookie_path": "let the app write its cookies",
     "proxy_hide_header": "response.headers removes it with an empty value",
     "proxy_ignore_headers": "no header of an app has a meaning for the gate",
@@ -84,9 +97,11 @@ REASONS = {
     "real_ip_header": "X-Forwarded-For of server.trusted_proxies is read",
     "real_ip_recursive": "always so",
     "resolver": "names are resolved by the system",
+    "resolver_timeout": "names are resolved by the system",
     "return": "let the app redirect or answer",
-    "rewrite": "let the app see the path as it came",
+    "rewrite": "strip_prefix of a route takes a prefix off; else let the app see the path as it came",
     "satisfy": _RULES,
+    "send_timeout": "see timeouts.stream_idle",
     "scgi_pass": "gatekeeper speaks HTTP to apps",
     "set": _RULES,
     "split_clients": _NOT_DONE,
@@ -98,8 +113,30 @@ REASONS = {
     "stream": "gatekeeper passes on HTTP only",
     "stub_status": "see /metrics of the admin listener",
     "sub_filter": _NOT_DONE,
-    "try_files": 'url = "static:/folder" serves files; an app has to answer the rest',
     "underscores_in_headers": "headers with an underscore never pass: apps take them for those of the gate",
+    "worker_shutdown_timeout": "see timeouts.drain",
     "uwsgi_pass": "gatekeeper speaks HTTP to apps; give uWSGI an http-socket",
 }
-UNKNOWN = "gatekeeper has no counterpart"
+# Directives that belong to one above, by how they begin.
+_FAMILIES = {
+    "brotli_": _NOT_DONE,
+    "fastcgi_": REASONS["fastcgi_param"],
+    "gzip_": _NOT_DONE,
+    "limit_conn_": REASONS["limit_conn"],
+    "limit_rate_": _NOT_DONE,
+    "limit_req_": REASONS["limit_req"],
+    "open_file_cache": "nothing is cached",
+    "proxy_cache_": _NOT_DONE,
+    "proxy_next_upstream_": REASONS["proxy_next_upstream"],
+    "proxy_no_cache": _NOT_DONE,
+    "proxy_store": _NOT_DONE,
+    "scgi_": REASONS["scgi_pass"],
+    "uwsgi_": REASONS["uwsgi_pass"],
+}
+_UNKNOWN = "gatekeeper has no counterpart"
+
+
+def reason(name: str) -> str:
+    """What to do about a directive that is not taken over."""
+    family = next((why for beginning, why in _FAMILIES.items() if name.startswith(beginning)), _UNKNOWN)
+    return REASONS.get(name, family)

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.addresses import parse_host, parse_upstream
-from gatekeeper.settings.http_types import ROUTE_PATH
+from gatekeeper.settings.http_types import ROUTE_PATH, SITE_FILE
 
 Note = Callable[[Directive, str], None]
 
@@ -15,7 +15,10 @@ Note = Callable[[Directive, str], None]
 _CHECK = re.compile(r"\$ssl_client_verify (?:!=|!~\*?) \"?\^?(?:SUCCESS|OK)\$?\"?")
 # Said by the gate anyway, or of no use behind it.
 _HEADERS_SET = {"connection", "host", "upgrade", "x-request-id", "x-real-ip", "x-scheme", "x-url-scheme"}
-_ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "alias")
+_HOSTS = {"$host": "", "$http_host": "", "$server_name": "", "$proxy_host": "upstream"}
+_ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
+# What a static: upstream tries by itself.
+_TRIED = {"$uri", "$uri/", "$uri/index.html"}
 # Behind "proxy_" or "grpc_".
 _TLS_KEYS = {
     "ssl_trusted_certificate": "ca",
@@ -53,12 +56,22 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A path as routes have it, and where it leads: a URL of ``proxy_pass`` or ``grpc_pass``, or a folder."""
+    """A path as routes have it, and where it leads: a URL of ``proxy_pass`` or ``grpc_pass``, or a folder.
+
+    ``strips`` is whether the path is taken off, ``fallback`` the file for paths without one.
+    """
 
     path: str
     target: str
     block: Directive | None
     server: Server
+    strips: bool = False
+    fallback: str = ""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What tells apps apart."""
+        return self.target, self.fallback
 
     def networks(self, note: Note) -> list[str]:
         """Where requests may come from, by ``allow`` and ``deny``, whose first match counts; [] for anywhere.
@@ -88,13 +101,14 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An upstream: its name, where it is, the keys for TLS to it, and whether it gets whole requests."""
+    """An upstream: its name, where it is, the keys for TLS to it, whether it gets whole requests, and its Host."""
 
     name: str
-    target: str
+    place: tuple[str, str]
     urls: tuple[str, ...]
     tls: dict[str, str] = field(default_factory=dict)
     buffers: bool = False
+    host: str = ""
 
 
 def locations(server: Server, note: Note) -> Iterator[Location]:
@@ -115,7 +129,8 @@ def locations(server: Server, note: Note) -> Iterator[Location]:
             yield location
     root = first(server.get("root"))
     if root is not None and not everything:
-        yield Location("/*", _folder(root), None, server)
+        location = Location("/*", _folder(root, note), None, server)
+        yield replace(location, fallback=_fallback(location, "", note))
 
 
 def _location(one: Directive, path: str, server: Server, note: Note) -> Location | None:
@@ -124,15 +139,49 @@ def _location(one: Directive, path: str, server: Server, note: Note) -> Location
     for header in named(one.block, "proxy_set_header", "grpc_set_header"):
         _header(header, note)
     passed = first(named(one.block, "proxy_pass", "grpc_pass"))
+    alias = first(named(one.block, "alias"))
     root = first(named(one.block, "root") or server.get("root"))
+    location = Location(path, "", one, server)
     if passed is not None:
-        location = Location(path, "", one, server)
-        target = _target(passed, one, values(location.get("proxy_http_version")) == ["2"], note)
-        return replace(location, target=target) if target else None
-    if root is not None and not named(one.block, *_ANSWERS_OTHERWISE):
-        return Location(path, _folder(root), one, server)
+        target = _target(passed, location, note)
+        return replace(location, target=target, strips=_strips(passed, location)) if target else None
+    if alias is not None and path.endswith("*") and alias.args[0].endswith("/") == one.args[-1].endswith("/"):
+        location = replace(location, target=_folder(alias, note), strips=path != "/*")
+        return replace(location, fallback=_fallback(location, one.args[-1].rstrip("/"), note))
+    if alias is not None:
+        note(alias, "is no folder for all below the location; write an app of its own, static:/folder")
+    elif root is not None and not named(one.block, *_ANSWERS_OTHERWISE):
+        location = replace(location, target=_folder(root, note))
+        return replace(location, fallback=_fallback(location, "", note))
     note(one, "leads nowhere that gatekeeper knows; without a route, it answers 404 there or takes a wider one")
     return None
+
+
+def _strips(passed: Directive, location: Location) -> bool:
+    """Whether nginx takes off what ``strip_prefix`` does: the location up to its last slash."""
+    return (
+        passed.name == "proxy_pass"
+        and re.fullmatch(r"https?://(unix:[^:]+:|[^/]+)/", passed.args[0]) is not None
+        and location.path not in ("/*", "/")
+        and location.path.endswith("/*")
+        and location.block is not None
+        and location.block.args[-1].endswith("/")
+    )
+
+
+def _fallback(location: Location, prefix: str, note: Note) -> str:
+    """The file of ``try_files`` for paths without one, below the folder; ``prefix`` is not in the folder's paths."""
+    found = first(location.get("try_files"))
+    if found is None:
+        return ""
+    *tried, last = found.args
+    if _TRIED.issuperset(tried) and last == "=404":
+        return ""
+    file = last.removeprefix(f"{prefix}/")
+    if _TRIED.issuperset(tried) and last.startswith(f"{prefix}/") and re.fullmatch(SITE_FILE, file, re.ASCII):
+        return file
+    note(found, "files are looked for by their own path; fallback names one for browsers, and an app answers the rest")
+    return ""
 
 
 def _is_network(text: str) -> bool:
@@ -143,7 +192,9 @@ def _is_network(text: str) -> bool:
     return True
 
 
-def _folder(root: Directive) -> str:
+def _folder(root: Directive, note: Note) -> str:
+    if not root.args[0].startswith("/"):
+        note(root, "nginx looks below its prefix, which nginx -V tells; here it is the folder of its configuration")
     return f"static:{root.args[0]}"
 
 
@@ -162,7 +213,7 @@ def _path(one: Directive, note: Note) -> str | None:
     return path
 
 
-def _target(passed: Directive, location: Directive, speaks_http2: bool, note: Note) -> str:
+def _target(passed: Directive, location: Location, note: Note) -> str:
     url, is_grpc = passed.args[0], passed.name == "grpc_pass"
     if "$" in url:
         note(passed, "variables cannot be in an address")
@@ -174,14 +225,14 @@ def _target(passed: Directive, location: Directive, speaks_http2: bool, note: No
         note(passed, f"is no {'grpc or grpcs' if is_grpc else 'http or https'} address")
         return ""
     scheme, host, uri = match.groups()
-    if is_grpc or speaks_http2:
+    if is_grpc or values(location.get("proxy_http_version")) == ["2"]:
         scheme = _HTTP2[scheme]
         if host.startswith("unix:"):
             note(passed, "apps at a Unix socket are spoken to in HTTP/1.1; give it a port")
             return ""
-    if uri is not None and uri != location.args[-1]:
-        wanted = "strip_prefix of the route replaces it" if uri == "/" else "the app gets it as it came"
-        note(passed, f"replaces the path in nginx; {wanted}, with {location.args[-1]}")
+    path = location.block.args[-1] if location.block is not None else "/"
+    if uri is not None and uri != path and not _strips(passed, location):
+        note(passed, f"replaces the path in nginx; the app gets it as it came, with {path}")
     return f"{scheme}://{host.removesuffix(':')}"
 
 
@@ -197,7 +248,7 @@ def _conditions(directives: Iterable[Directive], note: Note) -> None:
 
 def _header(one: Directive, note: Note) -> None:
     name, value = one.args[0].lower(), one.args[-1]
-    if name == "host" and value not in ("$host", "$http_host", "$server_name"):
+    if name == "host" and "$" in value and value not in _HOSTS:
         note(one, "the app gets Host as the visitor sent it; see upstream.host")
     elif name in _HEADERS_SET or name.startswith(("x-forwarded-", "x-ssl-client-")):
         return
@@ -205,16 +256,28 @@ def _header(one: Directive, note: Note) -> None:
         note(one, "see identity.headers and identity.custom for what the app can be told")
 
 
+def _host(location: Location) -> str:
+    """``upstream.host``, "" for the visitor's own, where a ``proxy_set_header Host`` says so or nothing else."""
+    headers = [*location.get("proxy_set_header"), *location.get("grpc_set_header")]
+    value = next((one.args[-1] for one in headers if one.args[0].lower() == "host"), "$host")
+    if "$" in value:
+        return _HOSTS.get(value, "")
+    try:
+        return parse_host(value)
+    except ValueError:
+        return ""
+
+
 def apps(found: Iterable[Location], http: Sequence[Directive], note: Note) -> list[App]:
     """The apps that the locations lead to, the first as "default"; ``note`` is told of what could not be one."""
     groups = {one.args[0]: one for one in named(http, "upstream") if one.args}
-    known: dict[str, App | None] = {}
+    known: dict[tuple[str, str], App | None] = {}
     for location in found:
-        if location.target in known:
+        if location.place in known:
             continue
         first_one = not any(known.values())
         name = "default" if first_one else _name(location.target, groups, known.values())
-        known[location.target] = _app(name, location, groups, note)
+        known[location.place] = _app(name, location, groups, note)
     return [app for app in known.values() if app is not None]
 
 
@@ -245,18 +308,21 @@ def _app(name: str, location: Location, groups: dict[str, Directive], note: Note
     tls = _tls(location, note) if any(url.startswith(("https:", "h2:")) for url in urls) else {}
     # On by default in nginx. Most apps need it not, so only who wrote it gets it.
     buffers = values(location.get("proxy_request_buffering")) == ["on"]
-    return App(name, location.target, tuple(urls), tls, buffers)
+    return App(name, location.place, tuple(urls), tls, buffers, _host(location))
 
 
 def _members(group: Directive, note: Note) -> Iterator[Directive]:
-    for one in group.block:
-        if one.name == "server" and one.args and "down" not in one.args:
-            for option in one.args[1:]:
-                if option.partition("=")[0] in ("weight", "backup"):
-                    note(one, f"{option}: requests go to the endpoint with the fewest requests")
-            yield one
-        elif one.name in ("ip_hash", "hash", "random", "sticky"):
-            note(one, "requests go to the endpoint with the fewest requests")
+    servers = [one for one in named(group.block, "server") if "down" not in one.args]
+    for one in servers:
+        if "backup" in one.args and not all("backup" in other.args for other in servers):
+            note(one, "is left out: there are no endpoints in reserve, and it would get requests all the time")
+            continue
+        for option in one.args[1:]:
+            if option.startswith("weight="):
+                note(one, f"{option}: requests go to the endpoint with the fewest requests")
+        yield one
+    for one in named(group.block, "ip_hash", "hash", "random", "sticky"):
+        note(one, "requests go to the endpoint with the fewest requests")
 
 
 def _url(scheme: str, host: str) -> str:

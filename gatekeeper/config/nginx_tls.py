@@ -25,7 +25,7 @@ def tls_keys(server: Server, note: Note) -> Iterator[tuple[str, str]]:
     for one in server.get("ssl_conf_command"):
         key = _COMMANDS.get(one.args[0].lower())
         if key is None:
-            note(one, "gatekeeper has no counterpart")
+            note(one, "only Ciphersuites, Groups and Curves are taken over")
         elif key == "groups" or not protocols or "TLSv1.3" in protocols:
             found[key] = one.args[-1]
     yield from found.items()

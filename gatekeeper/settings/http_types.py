@@ -47,8 +47,8 @@ _REQUEST_PATH = r"/(?!/)[!-\[\]-~]*"
 RequestPath = Annotated[str, matching(_REQUEST_PATH, 'a path such as "/healthz"'), schema(_REQUEST_PATH)]
 """What is asked of an upstream: a path, with a query or without."""
 
-_SITE_FILE = r"([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?"
-SiteFile = Annotated[str, matching(_SITE_FILE, 'a file in the folder, such as "index.html"'), schema(_SITE_FILE)]
+SITE_FILE = r"([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?"
+SiteFile = Annotated[str, matching(SITE_FILE, 'a file in the folder, such as "index.html"'), schema(SITE_FILE)]
 """A file below a folder, or an empty text."""
 
 # RFC 9110, 7.8: a protocol is a token, with a version or without.
