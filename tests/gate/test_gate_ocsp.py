@@ -165,7 +165,7 @@ def test_a_signature_with_sha1_does_not_count(delegate: bool) -> None:
 def test_a_changed_answer_does_not_count() -> None:
     """One digit of the time, with which an old answer could be made to look new."""
     content, end = respond(REVOKED), f"{NOW + HOUR:%Y%m%d%H%M%SZ}".encode()
-    forged = content.replace(end, b"2099" + end[4:])
+    forged = content.replace(end, b"2096" + end[4:])  # a leap year, for 29 February
     assert forged != content
     with pytest.raises(ValueError, match="neither by"):
         read(forged)
