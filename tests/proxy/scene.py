@@ -49,6 +49,15 @@ def request(method: str, target: str, *lines: str, body: bytes = b"") -> bytes:
     return head.encode("latin-1") + body
 
 
+# A WebSocket is asked for, and begins (RFC 6455, 4).
+UPGRADE = get(
+    "/ws", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: a2V5"
+)
+SWITCHED = (
+    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
+)
+
+
 @dataclass(frozen=True)
 class Files:
     """What the gate's settings name, and who visits it."""

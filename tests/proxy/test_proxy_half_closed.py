@@ -5,9 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from gatekeeper.proxy.client.connection import LINGER_SECONDS
-from tests.proxy.scene import OK, Scene, Visitor, get, request
+from tests.proxy.scene import OK, SWITCHED, UPGRADE, Scene, Visitor, get, request
 from tests.proxy.test_proxy_exchange import CUT
-from tests.proxy.test_proxy_relay import SWITCHED, UPGRADE
 
 POST = request("POST", "/", "Content-Length: 4", body=b"body")
 

@@ -18,8 +18,7 @@ from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from tests.certificates import NOW, Holder, make_authority, make_client
-from tests.proxy.scene import OK, Files, Scene, Visitor, client_context, get
-from tests.proxy.test_proxy_renew import SWITCHED, UPGRADE
+from tests.proxy.scene import OK, SWITCHED, UPGRADE, Files, Scene, Visitor, client_context, get
 
 TLS13 = ssl.TLSVersion.TLSv1_3
 PATIENT = {"idle": "999h", "tunnel_idle": "999h"}

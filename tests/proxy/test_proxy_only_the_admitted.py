@@ -10,10 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.certificates import DAY, NOW, SERVER, Holder, make_authority, make_client
-from tests.proxy.scene import OK, Files, Scene, get, request
+from tests.proxy.scene import OK, SWITCHED, Files, Scene, get, request
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 
 # Each example makes a gate of its own out of the session's files.
 thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

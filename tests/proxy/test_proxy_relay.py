@@ -9,14 +9,7 @@ from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.states import TRANSITIONS, State
 from gatekeeper.wire.response import read_response
-from tests.proxy.scene import MIB, OK, Scene, get, request
-
-UPGRADE = get(
-    "/ws", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: a2V5"
-)
-SWITCHED = (
-    b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n"
-)
+from tests.proxy.scene import MIB, OK, SWITCHED, UPGRADE, Scene, get, request
 
 # -- the tunnel
 

@@ -18,10 +18,8 @@ from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool
 from tests.certificates import NOW, Holder, make_authority, make_client
-from tests.proxy.scene import OK, Files, Scene, Visitor, get, request
+from tests.proxy.scene import OK, SWITCHED, UPGRADE, Files, Scene, Visitor, get, request
 
-UPGRADE = get("/chat", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
-SWITCHED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 CLOSED = b"\x88\x09\x03\xf0revoked"
 BEGUN = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonce upon a time"
 
@@ -168,7 +166,7 @@ def test_who_was_refused_may_be_let_in_by_a_reload(scene: Scene) -> None:
 
 # -- routes
 
-PUBLIC = {"path": "/chat", "public": True}
+PUBLIC = {"path": "/ws", "public": True}
 
 
 def routed(scene: Scene, *routes: dict[str, Any]) -> Snapshot:
@@ -210,7 +208,7 @@ ELSEWHERE = {"path": "/elsewhere"}
 
 def test_a_tunnel_whose_route_is_gone_is_closed(scene: Scene) -> None:
     """A fresh request gets 404, so nothing goes on that was begun by the route."""
-    renew(scene, routed(scene, {"path": "/chat"}))
+    renew(scene, routed(scene, {"path": "/ws"}))
     alice = scene.alice()
     tunnel(scene, alice)
     renew(scene, routed(scene, ELSEWHERE))
@@ -243,7 +241,7 @@ def test_a_tunnel_whose_path_is_the_gates_own_now_is_closed(scene: Scene) -> Non
     alice = scene.alice()
     tunnel(scene, alice)
     settings = scene.files.settings()
-    renew(scene, replace(scene.proxy.snapshot, routes=Routes(settings.routes, {b"/chat": b"{}"})))
+    renew(scene, replace(scene.proxy.snapshot, routes=Routes(settings.routes, {b"/ws": b"{}"})))
     assert alice.read() == b"\x88\x02\x03\xf0"
 
 
@@ -252,7 +250,7 @@ def test_a_tunnel_whose_route_leads_to_another_app_goes_on(make_scene: Callable[
     scene = make_scene(upstreams={"new": {"url": "http://127.0.0.1:9000"}})
     alice = scene.alice()
     tunnel(scene, alice)
-    renew(scene, routed(scene, {"path": "/chat", "upstream": "new"}))
+    renew(scene, routed(scene, {"path": "/ws", "upstream": "new"}))
     assert not alice.was_sent_away
 
 

@@ -8,7 +8,7 @@ from tests.proxy.scene import OK, Scene, Visitor, get, request
 from tests.proxy.test_proxy_renew import renew, revoking
 
 EXEC = request("POST", "/exec/1/start", "Connection: Upgrade", "Upgrade: tcp", "Content-Length: 2", body=b"{}")
-SWITCHED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: text/plain\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: text/plain\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def switch(scene: Scene) -> Visitor:
     alice = scene.alice()
     alice.send(EXEC)
     scene.app.last.read()
-    assert scene.serve(alice, SWITCHED).startswith(b"HTTP/1.1 101 ")
+    assert scene.serve(alice, UPGRADED).startswith(b"HTTP/1.1 101 ")
     return alice
 
 
@@ -33,7 +33,7 @@ def test_a_protocol_of_the_list_opens_a_tunnel(docker: Scene) -> None:
     asked = docker.app.last.read()
     assert b"\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n" in asked
     assert asked.endswith(b"\r\n\r\n{}")
-    answer = docker.serve(alice, SWITCHED + b"\x81\x05hello")
+    answer = docker.serve(alice, UPGRADED + b"\x81\x05hello")
     assert answer.startswith(b"HTTP/1.1 101 UPGRADED\r\n")
     assert b"\r\nContent-Type: text/plain\r\n" in answer
     assert answer.endswith(b"\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n\x81\x05hello")
@@ -49,7 +49,7 @@ def test_a_tunnel_behind_chunks_has_none(docker: Scene) -> None:
     lines = ("Connection: Upgrade", "Upgrade: tcp", "Transfer-Encoding: chunked")
     alice.send(request("POST", "/exec", *lines, body=b"2\r\n{}\r\n0\r\n\r\n"))
     docker.app.last.read()
-    docker.app.last.send(SWITCHED)
+    docker.app.last.send(UPGRADED)
     alice.send(b"ls\n")
     assert docker.app.last.read() == b"ls\n"
 
@@ -115,7 +115,7 @@ def test_an_app_does_not_switch_in_the_middle_of_a_request(docker: Scene) -> Non
     """RFC 9110, 7.8: the rest of the body would be taken for the first bytes of the new protocol."""
     alice = docker.alice()
     alice.send(EXEC[:-1])
-    answer = docker.serve(alice, SWITCHED)
+    answer = docker.serve(alice, UPGRADED)
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert docker.app.last.is_gone
 
