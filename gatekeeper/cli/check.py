@@ -14,7 +14,7 @@ from gatekeeper.admin.status import certificate_fields, crl_fields, protocols
 from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
 from gatekeeper.cli.parser import WRONG_USAGE, Commands
 from gatekeeper.cli.terminal import print_json, show, working
-from gatekeeper.errors import ConfigurationError
+from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
@@ -22,6 +22,7 @@ from gatekeeper.process.privileges import account_of
 from gatekeeper.process.worker import dry_run
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.settings.tables import Settings
+from gatekeeper.telemetry.access_log import fault_of
 
 
 def add_command(commands: Commands) -> None:
@@ -61,7 +62,20 @@ def _load(options: argparse.Namespace) -> tuple[Path, Settings, Snapshot]:
         configuration = load_configuration(options)
         with naming_lines(configuration):
             account_of(configuration.settings.server)
-            return configuration.source.path, configuration.settings, dry_run(configuration.settings)
+            return configuration.source.path, configuration.settings, _dry_run(configuration.settings)
+
+
+def _dry_run(settings: Settings) -> Snapshot:
+    """As `dry_run`, and the log too, which `serve` opens once it runs: ConfigurationError with all that is wrong."""
+    fault = fault_of(settings.log.access)
+    log = [Mistake("log.access", f"{settings.log.access} cannot be written: {fault}")] if fault else []
+    try:
+        snapshot = dry_run(settings)
+    except ConfigurationError as error:
+        raise ConfigurationError(*error.mistakes, *log) from error
+    if log:
+        raise ConfigurationError(*log)
+    return snapshot
 
 
 def _mistakes(error: ConfigurationError) -> dict[str, Any]:

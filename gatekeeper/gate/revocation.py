@@ -203,11 +203,17 @@ def _is_older(new: RevocationList, old: RevocationList) -> bool:
 
 
 def alarms(
-    revocations: Revocations, authorities: Iterable[Certificate], now: float, *, stale_counts: bool = False
+    revocations: Revocations,
+    authorities: Iterable[Certificate],
+    now: float,
+    *,
+    stale_counts: bool = False,
+    learns: bool = False,
 ) -> Iterator[str]:
     """Sentences about lists that end soon or have ended, and about authorities without a list.
 
     Each names the consequence and the remedy. ``stale_counts`` is the policy's: then an old list locks nobody out.
+    ``learns`` is whether visitors' certificates tell from where to fetch one.
     """
     nobody = "nobody with a certificate from it is let in"
     then = "a revocation made after that is not known here" if stale_counts else nobody
@@ -219,7 +225,13 @@ def alarms(
             yield f"the CRL of {one.issuer[0]} {when}, and from then on {then}; {remedy}"
     for authority in authorities:
         if all(one.base is not None for one in revocations.lists.get(issuer_of(authority), ())):
-            yield f"there is no CRL of {authority.subject}, so {nobody}"
+            if learns:
+                yield (
+                    f"there is no CRL of {authority.subject} yet: it is fetched once a certificate from it says from "
+                    f"where, and until then {nobody}"
+                )
+            else:
+                yield f"there is no CRL of {authority.subject}, so {nobody}"
 
 
 def urgency(begins: float, ends: float, now: float) -> str:

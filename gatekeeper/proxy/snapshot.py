@@ -188,7 +188,13 @@ class Snapshot:
             found.append(f"maintenance is on, because {self.settings.maintenance.file} exists: visitors get 503")
         if self.policy.revocations is not None:
             found += fetch_warnings(self.settings.client_auth, self.tls.authorities)
-            found += alarms(self.policy.revocations, self.tls.authorities, now, stale_counts=self.policy.stale_counts)
+            found += alarms(
+                self.policy.revocations,
+                self.tls.authorities,
+                now,
+                stale_counts=self.policy.stale_counts,
+                learns=self.settings.client_auth.uses_distribution_points,
+            )
         found += [
             f"uploads to {name} may fill $TMPDIR but for its last twentieth: request_buffering has no request_body"
             for name, pool in self.upstreams.items()

@@ -157,6 +157,21 @@ class AccessLog:
         self._file = fresh
 
 
+def fault_of(target: str | Path) -> str:
+    """Why the log cannot be written there, as far as that can be seen without creating the file; "" if it can."""
+    if not isinstance(target, Path):
+        return ""
+    try:
+        os.close(os.open(target, _flags(target)))
+    except FileNotFoundError as error:
+        if os.path.lexists(target) or not target.parent.is_dir():
+            return (error.strerror or str(error)).lower()
+        return "" if os.access(target.parent, os.W_OK | os.X_OK) else "its folder cannot be written"
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return ""
+
+
 def _open_at_start(target: str | Path) -> tuple[int, bool]:
     try:
         return _open(target)
@@ -168,15 +183,20 @@ def _open(target: str | Path) -> tuple[int, bool]:
     """The open file, and whether it was created just now."""
     if not isinstance(target, Path):
         return (sys.stdout if target == "stdout" else sys.stderr).fileno(), False
+    flags = _flags(target)
+    try:
+        return os.open(target, flags | os.O_CREAT | os.O_EXCL, 0o640), True
+    except FileExistsError:
+        return os.open(target, flags), False
+
+
+def _flags(target: Path) -> int:
     # To open a FIFO for writing alone would wait for a reader; its buffer holds what comes before (fifo(7)).
     flags = (os.O_RDWR if target.is_fifo() else os.O_WRONLY) | os.O_APPEND | os.O_CLOEXEC
     if os.geteuid() == 0:
         # The gate's user may write into the folder of the log: a link there must not lead root to another file.
         flags |= os.O_NOFOLLOW
-    try:
-        return os.open(target, flags | os.O_CREAT | os.O_EXCL, 0o640), True
-    except FileExistsError:
-        return os.open(target, flags), False
+    return flags
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -46,6 +46,20 @@ def test_what_serve_would_refuse_is_refused(folder: Path, parts: dict[str, str],
     assert all(": line " in said for said in done.stderr.splitlines())
 
 
+def test_a_log_that_serve_could_not_write_is_refused(folder: Path) -> None:
+    """Beside the other mistakes, with its line; where it could be written, no file is made."""
+    path = configure(folder, client_auth='crl = ["missing.crl"]')
+    (folder / "access.log").mkdir()
+    wrong = check(path)
+    assert wrong.returncode == 2
+    assert f"log.access: {folder / 'access.log'} cannot be written: is a directory" in wrong.stderr
+    assert "client_auth.crl" in wrong.stderr
+    assert all(": line " in said for said in wrong.stderr.splitlines())
+    (folder / "access.log").rmdir()
+    assert check(configure(folder)).returncode == 0
+    assert not (folder / "access.log").exists()
+
+
 def test_scripts_get_json(folder: Path) -> None:
     """The same facts under the names of /status; mistakes too, with key and line, and standard error stays empty."""
     done = check(configure(folder, tables='[[routes]]\npath = "/hook"\nallow = [{ ou = "ops" }]'), "--json")

@@ -206,3 +206,12 @@ def test_an_authority_without_a_list_is_an_alarm() -> None:
     trusted = [*AUTHORITIES, read_certificate(INNER.der)]
     found = list(alarms(read(make_crl(ends=NOW + 40 * DAY)), trusted, SECONDS))
     assert found == ["there is no CRL of CN=Inner CA, so nobody with a certificate from it is let in"]
+
+
+def test_a_list_that_certificates_name_is_still_to_come() -> None:
+    """With "cdp" the first visitor of an authority has its list fetched: nothing is missing in the configuration."""
+    (found,) = alarms(read(make_crl(ends=NOW + 40 * DAY)), [read_certificate(INNER.der)], SECONDS, learns=True)
+    assert found == (
+        "there is no CRL of CN=Inner CA yet: it is fetched once a certificate from it says from where, and until then "
+        "nobody with a certificate from it is let in"
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.errors import StartError
-from gatekeeper.telemetry.access_log import FLUSH_LINES, FLUSH_SECONDS, MAX_BATCHES, AccessLog
+from gatekeeper.telemetry.access_log import FLUSH_LINES, FLUSH_SECONDS, MAX_BATCHES, AccessLog, fault_of
 from gatekeeper.telemetry.log_lines import LocalOutcome, Visitor
 from gatekeeper.wire.request import HeadLimits, RequestHead, RequestReader
 from tests.gate_process import PATIENCE, until
@@ -112,6 +112,35 @@ def test_a_target_that_cannot_be_opened(loop: VirtualLoop, tmp_path: Path) -> No
     """Said at the start."""
     with pytest.raises(StartError, match=r"cannot write the access log .*/missing/access\.log: no such file"):
         AccessLog(tmp_path / "missing" / "access.log", a_line, loop)
+
+
+def test_a_target_that_could_be_opened_is_no_fault_and_is_not_made(tmp_path: Path) -> None:
+    """For `check`, which leaves nothing behind; what is there already stays as it is."""
+    there = tmp_path / "access.log"
+    assert fault_of(there) == ""
+    assert not there.exists()
+    there.write_text("line\n")
+    assert fault_of(there) == ""
+    assert there.read_text() == "line\n"
+    assert [fault_of(word) for word in ("stdout", "stderr", "off")] == ["", "", ""]
+
+
+def test_why_a_target_could_not_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the start would say it. root, as whom tests may run, may write everywhere, so its permission is made up."""
+    assert fault_of(tmp_path / "missing" / "access.log") == "no such file or directory"
+    assert fault_of(tmp_path) == "is a directory"
+    (tmp_path / "file").write_text("")
+    assert fault_of(tmp_path / "file" / "access.log") == "not a directory"
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "access.log")
+    assert fault_of(tmp_path / "link") in ("no such file or directory", "too many levels of symbolic links")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert fault_of(tmp_path / "access.log") == "its folder cannot be written"
+
+
+def test_a_check_waits_for_no_reader_of_a_pipe(tmp_path: Path) -> None:
+    """It would stand still (fifo(7))."""
+    os.mkfifo(tmp_path / "pipe")
+    assert fault_of(tmp_path / "pipe") == ""
 
 
 @pytest.fixture
