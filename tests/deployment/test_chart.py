@@ -41,13 +41,23 @@ EVERYTHING: dict[str, Any] = {
     },
     "clientAuth": {
         "ca": {"kind": "ConfigMap", "name": "people", "key": "ca.pem"},
-        "crl": {"enabled": True, "kind": "ConfigMap", "name": "people", "key": "crl.pem"},
+        "crl": {
+            "enabled": True,
+            "kind": "ConfigMap",
+            "name": "people",
+            "key": "crl.pem",
+            "urls": ["http://pki.example.com/crl?a=1&b=2"],
+            "distributionPoints": True,
+            "hosts": ["pki.example.com"],
+        },
         "crlStale": "allow",
     },
     "readiness": {"checks": ["upstream", "crl"]},
     "proxyProtocolFrom": ["10.0.0.0/8", "fd00::/8"],
     "workers": "auto",
-    "timeouts": {"drainDelay": 20, "drain": 100},
+    "server": {"min_tls": "1.3", "http2": False, "trusted_proxies": ["10.0.0.0/8"]},
+    "maintenance": {"active": True, "extra": 'allow = [{ ou = "ops" }]'},
+    "timeouts": {"drainDelay": 20, "drain": 100, "extra": {"response_header": "5m"}},
     "extraConfiguration": '[[routes]]\npath = "/admin/*"\nallow = [{ ou = "ops" }]\n',
     "invitations": {"enabled": True, "storageClass": "nfs"},
     "autoscaling": {"enabled": True},
@@ -61,12 +71,20 @@ EVERYTHING: dict[str, Any] = {
     "tolerations": [{"key": "edge", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
     "extraEnv": [{"name": "TZ", "value": "UTC"}],
+    "extraVolumes": [{"name": "scratch", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],
 }
 MATRIX: dict[str, Values] = {
     "the least that must be said": BASE,
     "everything at once": EVERYTHING,
     "a sidecar": {"mode": "sidecar", "sidecar": {"container": APP}, "certificate": {"secretName": "https"}},
     "no CRL": BASE | {"clientAuth": {"crl": {"enabled": False, "kind": "Secret", "name": "x", "key": "x"}}},
+    "CRLs by HTTP alone": BASE
+    | {
+        "clientAuth": {
+            "crl": {"enabled": False, "kind": "Secret", "name": "x", "key": "x", "urls": ["http://pki.example.com/a"]}
+        }
+    },
     "invitations on a volume that exists": BASE | {"invitations": {"enabled": True, "existingClaim": "shared"}},
     "inside of the cluster": BASE | {"service": {"type": "ClusterIP"}, "podDisruptionBudget": {"enabled": False}},
     "no annotations": BASE | {"metrics": {"annotations": False}},
@@ -157,10 +175,41 @@ def test_the_service_monitor_finds_the_admin_service() -> None:
     assert [port["name"] for port in service["spec"]["ports"]] == [monitor["endpoints"][0]["port"]]
 
 
+def test_lists_are_fetched_from_where_the_values_say() -> None:
+    """The file, then the URLs, then what certificates name; kept where the pod may write."""
+    auth = tomllib.loads(configuration(EVERYTHING))["client_auth"]
+    assert auth["crl"] == ["client-ca.crl", "http://pki.example.com/crl?a=1&b=2", "cdp"]
+    assert auth["crl_hosts"] == ["pki.example.com"]
+    for values in (EVERYTHING, MATRIX["CRLs by HTTP alone"]):
+        mounts = {one["mountPath"]: one["name"] for one in pod(values)["containers"][0]["volumeMounts"]}
+        name = mounts[tomllib.loads(configuration(values))["client_auth"]["crl_folder"]]
+        assert {"name": name, "emptyDir": {"sizeLimit": "256Mi"}} in pod(values)["volumes"]
+    assert "crl_folder" not in configuration(BASE)
+    assert tomllib.loads(configuration(MATRIX["CRLs by HTTP alone"]))["client_auth"]["crl"] == [
+        "http://pki.example.com/a"
+    ]
+
+
+def test_maintenance_is_a_file_that_the_chart_brings() -> None:
+    """It comes to the folder that the gate watches, under the name that the configuration has."""
+    for values, active in ((BASE, False), (EVERYTHING, True)):
+        data = one(render(values), "ConfigMap")["data"]
+        assert ("maintenance" in data) is active
+        assert tomllib.loads(data["gatekeeper.toml"])["maintenance"]["file"] == "maintenance"
+        (volume,) = (volume for volume in pod(values)["volumes"] if volume["name"] == "gatekeeper")
+        assert {"configMap": {"name": "edge-gatekeeper"}} in volume["projected"]["sources"]
+
+
+def test_further_keys_reach_the_configuration() -> None:
+    """As TOML of their own type."""
+    server = tomllib.loads(configuration(EVERYTHING))["server"]
+    assert (server["min_tls"], server["http2"], server["trusted_proxies"]) == ("1.3", False, ["10.0.0.0/8"])
+
+
 def test_kubernetes_waits_until_the_gate_has_drained() -> None:
     """The kill comes after drain_delay and drain, whatever they are set to."""
     timeouts = tomllib.loads(configuration(EVERYTHING))["timeouts"]
-    assert timeouts == {"drain_delay": "20s", "drain": "100s"}
+    assert timeouts == {"drain_delay": "20s", "drain": "100s", "response_header": "5m"}
     assert pod(EVERYTHING)["terminationGracePeriodSeconds"] > 120
 
 
@@ -201,6 +250,10 @@ def test_the_image_is_this_version_unless_a_digest_pins_another() -> None:
         (BASE | {"imagee": {}}, "imagee"),
         (BASE | {"readiness": {"checks": ["app"]}}, "checks"),
         (BASE | {"certificate": {"certManager": {"enabled": True}}}, "certManager"),
+        (BASE | {"server": {"listen": "0.0.0.0:443"}}, "server"),
+        (BASE | {"timeouts": {"extra": {"drain": "1h"}}}, "extra"),
+        (BASE | {"clientAuth": {"crl": {"distributionPoints": True}}}, "hosts"),
+        (BASE | {"clientAuth": {"crl": {"hosts": ["x.example"]}}}, "hosts"),
     ],
 )
 def test_wrong_values_are_rejected_with_a_sentence(values: Values, said: str) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from gatekeeper.cli import make_parser
+from gatekeeper.config.load import load
 from tests.tools import needs
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "compose"
-FILES = ["compose.yaml", "compose.haproxy.yaml"]
+GATES = ["compose.yaml", "compose.haproxy.yaml"]
+FILES = [*GATES, "compose.machine.yaml", "compose.authority.yaml"]
 
 
 def read(file: str) -> dict:  # type: ignore[type-arg]
@@ -21,7 +24,7 @@ def read(file: str) -> dict:  # type: ignore[type-arg]
 
 
 def test_the_files_fit_the_compose_specification() -> None:
-    """The schema that Compose itself uses takes both."""
+    """The schema that Compose itself uses takes each."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run([*command, *(FOLDER / f for f in FILES)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -29,16 +32,18 @@ def test_the_files_fit_the_compose_specification() -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_what_the_files_name_is_there(file: Any) -> None:
-    """Build contexts and mounted folders exist where the file says."""
+    """Build contexts and mounted folders exist where the file says, or a command in its head makes them."""
+    text = (FOLDER / file).read_text()
     for service in read(file)["services"].values():
         if "build" in service:
             assert (FOLDER / service["build"] / "Dockerfile").is_file()
         for volume in service.get("volumes", []):
             outside = volume.split(":")[0]
-            assert outside in read(file).get("volumes", {}) or (FOLDER / outside).exists()
+            made = f" --dir {Path(outside).name} init" in text
+            assert made or outside in read(file).get("volumes", {}) or (FOLDER / outside).exists()
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", GATES)
 def test_the_app_has_no_port_and_only_an_inner_network(file: Any) -> None:
     """There is no way to the app but through the gate."""
     compose = read(file)
@@ -56,7 +61,7 @@ def test_every_service_is_locked_down(file: Any) -> None:
         assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", GATES)
 def test_the_gate_is_reached_where_it_listens(file: Any) -> None:
     """The configuration is mounted as a folder at the image's place, and port 443 leads to the listener's port."""
     compose = read(file)
@@ -65,9 +70,41 @@ def test_the_gate_is_reached_where_it_listens(file: Any) -> None:
     assert (inside, mode) == ("/etc/gatekeeper", "ro")
     settings = tomllib.loads((FOLDER / outside / "gatekeeper.toml").read_text())
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert [port for port in published if not port.startswith("127.0.0.1:")] == ["443:8443"]
+    assert next(port for port in published if not port.startswith("127.0.0.1:")) == "443:8443"
     assert settings["server"]["listen"] == "0.0.0.0:8443"
     assert settings["upstream"]["url"] == "http://app:8000"
+
+
+@pytest.mark.parametrize("file", GATES)
+def test_the_gate_renews_its_own_certificate(file: Any) -> None:
+    """ACME for the name in .env: its folder is mounted to be written, and the directory can ask at a published port."""
+    compose = read(file)
+    gate = compose["services"]["gatekeeper"]
+    folder = gate["volumes"][0].split(":")[0]
+    settings = load(FOLDER / folder / "gatekeeper.toml", environ={"GATE": "gate.example.com"}).settings
+    assert gate["environment"]["GATE"].startswith("${GATE:?")
+    assert settings.acme.domains == ("gate.example.com",)
+    assert f"./acme:{settings.acme.folder}" in gate["volumes"]
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    if settings.acme.challenge == "http-01":
+        assert f"80:{settings.server.redirect[0].port}" in published
+    else:
+        assert "443:8443" in published
+    assert any(not (compose["networks"][network] or {}).get("internal") for network in gate["networks"])
+
+
+@pytest.mark.parametrize(("file", "runs"), [("compose.machine.yaml", "enroll"), ("compose.authority.yaml", "ca")])
+def test_certificates_of_machines_are_renewed(file: Any, runs: str) -> None:
+    """The commands are ones that gatekeeper takes, and each folder that they name is mounted."""
+    (service,) = read(file)["services"].values()
+    words = [word.partition("${")[0] + "gate.example.com" if "${" in word else word for word in service["command"]]
+    options = make_parser().parse(words)
+    assert words[0] == runs
+    mounted = {volume.split(":")[1] for volume in service["volumes"]}
+    mounted |= {f"/run/secrets/{name}" for name in service.get("secrets", [])}
+    assert {word for word in words if word.startswith("/")} == mounted
+    if runs == "enroll":
+        assert (options.renew, options.daemon, options.link) == (True, True, "https://gate.example.com")
 
 
 def test_prometheus_reaches_the_admin_port() -> None:

@@ -58,3 +58,14 @@ http://127.0.0.1:{{ .Values.sidecar.port }}
     items:
       - {key: {{ .file.key | quote }}, path: {{ .path }}}
 {{- end -}}
+
+{{/* The entries of client_auth.crl, as JSON. */}}
+{{- define "gatekeeper.crl" -}}
+{{- $crl := .Values.clientAuth.crl -}}
+{{- toJson (concat (ternary (list "client-ca.crl") list $crl.enabled) $crl.urls (ternary (list "cdp") list $crl.distributionPoints)) -}}
+{{- end }}
+
+{{/* Not empty if lists are fetched by HTTP. */}}
+{{- define "gatekeeper.fetchesCRL" -}}
+{{- if or .Values.clientAuth.crl.urls .Values.clientAuth.crl.distributionPoints }}true{{ end -}}
+{{- end }}
