@@ -87,6 +87,11 @@ class UpstreamSettings(Table):
         description="The protocols that a visitor may switch to (RFC 9110, 7.8) if the app answers 101. What is then "
         "sent is not judged further.",
     )
+    lenient: StrictBool = Field(
+        default=False,
+        description="Whether to repair the responses of devices that take HTTP lightly, instead of answering 502: bare "
+        "LF, control characters, a length beside chunks. Visitors get well-formed ones.",
+    )
     max_connections: Count = Field(
         default=0,
         description="The maximum number of connections to each endpoint, per worker; 0 sets no limit.",
@@ -143,6 +148,8 @@ def _one_version(upstream: UpstreamSettings) -> None:
         return
     if len({endpoint.scheme for endpoint in upstream.endpoints}) > 1:
         raise ValueError("mixes h2c:// or h2:// with other URLs; all endpoints of an app must speak the same protocol")
+    if upstream.lenient:
+        raise ValueError("has lenient, which only means something for HTTP/1.1; write an http:// or https:// URL")
     if "upgrades" in upstream.model_fields_set and upstream.upgrades:
         raise ValueError(
             "has upgrades, but over HTTP/2 an app cannot switch protocols; write an http:// or https:// URL"

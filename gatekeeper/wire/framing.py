@@ -103,12 +103,24 @@ class ChunkedBody:
     """A chunked body (RFC 9112, 7.1), read strictly: hexadecimal digits, CRLF, no white space, extensions dropped.
 
     ``stripped`` names trailer fields that do not pass, beside those of `passes_as_trailer`. ``padded`` allows white
-    space behind a size: some apps write it, no client does.
+    space behind a size: some apps write it, no client does. ``lenient`` allows a bare LF to end a line, and drops the
+    trailers: nothing may follow such a body on its connection.
     """
 
-    __slots__ = ("_extension_bytes", "_held", "_left", "_part", "_size_line", "_stripped", "_trailer_bytes", "trailers")
+    __slots__ = (
+        "_extension_bytes",
+        "_held",
+        "_left",
+        "_lenient",
+        "_part",
+        "_size_line",
+        "_stripped",
+        "_trailer_bytes",
+        "trailers",
+    )
 
-    def __init__(self, stripped: NameSet = BUILT_IN, *, padded: bool = False) -> None:
+    def __init__(self, stripped: NameSet = BUILT_IN, *, padded: bool = False, lenient: bool = False) -> None:
+        self._lenient = lenient
         self._stripped = stripped
         self._size_line = _PADDED_SIZE if padded else _CHUNK_SIZE
         self._part = _Part.SIZE
@@ -137,12 +149,20 @@ class ChunkedBody:
                 self._hold(data[at:])
                 return b"".join(content), None
             # RFC 9112, 7.1: every line of a chunked body ends in CRLF. Servers differ about a bare LF (smuggling).
-            if end == at or data[end - 1] != _CR:
+            if end > at and data[end - 1] == _CR:
+                done = self._line(data[at : end - 1])
+            elif self._lenient:
+                done = self._line(data[at:end])
+            else:
                 raise MessageRule.CHUNK_END.error()
-            done = self._line(data[at : end - 1])
             at = end + 1
             if done:
                 return b"".join(content), data[at:]
+
+    @property
+    def lacks_only_its_end(self) -> bool:
+        """Whether the last chunk has come, and no part of a line behind it."""
+        return self._part is _Part.TRAILERS and not self._held.strip(b"\r")
 
     def _hold(self, line: bytes) -> None:
         """Keep the beginning of a line; refuse at once what no further byte can mend."""
@@ -186,6 +206,8 @@ class ChunkedBody:
         # RFC 9110, 5.4: a set of fields larger than the server wishes to process gets a 4xx; RFC 6585, 5: 431.
         if self._trailer_bytes > MAX_TRAILER_BYTES:
             raise MessageRule.TRAILERS_TOO_LARGE.error()
+        if self._lenient:
+            return False
         name, value = split_field(line)
         if passes_as_trailer(name.lower(), self._stripped):
             self.trailers += b"%b: %b\r\n" % (name, value)

@@ -69,13 +69,13 @@ class ResponseHead:
     hpack: bytes = b""
     undated: bytes = b""
 
-    def body(self, method: bytes) -> Body | None:
+    def body(self, method: bytes, *, lenient: bool = False) -> Body | None:
         """A reader for the body that follows a request of this method, None if none does (RFC 9112, 6.3)."""
         if method == b"HEAD" or self.status in (204, 304) or self.status < 200:
             return None
         if self.framing is LENGTH:
             return LengthBody(self.length) if self.length else None
-        return ChunkedBody((), padded=True) if self.framing is CHUNKED else UntilCloseBody()
+        return ChunkedBody((), padded=True, lenient=lenient) if self.framing is CHUNKED else UntilCloseBody()
 
 
 def with_date(head: ResponseHead, now: float) -> ResponseHead:

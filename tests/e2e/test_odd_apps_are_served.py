@@ -1,6 +1,7 @@
 """Real servers that need a key of their own: for their protocol, or for their idea of HTTP."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,11 @@ server.on("upgrade", (request, socket) => {
   socket.on("data", (piece) => (heard += piece)).on("end", () => socket.end(heard.toUpperCase()));
 });
 server.listen(0, "127.0.0.1", () => console.log(`port ${server.address().port}`));
+"""
+CGI = """
+from http import server
+server.CGIHTTPRequestHandler.have_fork = False  # a forked script runs as nobody, who may read nothing here
+server.test(server.CGIHTTPRequestHandler, server.ThreadingHTTPServer, port=0, bind="127.0.0.1")
 """
 EXEC = b"POST /exec HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
 
@@ -46,6 +52,20 @@ def test_gunicorn_gets_a_length_for_chunks(folder: Path, visitors: Visitors) -> 
         limited = 'request_buffering = true\nrequest_body = "2MiB"'
         with Gate(folder, url, app=limited) as gate:
             assert gate.request(alice, "PUT", "/c", pieces(content))[2] == b"CN=alice /c " + content
+
+
+def test_scripts_of_http_server_are_repaired(folder: Path, visitors: Visitors) -> None:
+    """It writes its own header lines with CRLF, and then whatever the script prints: lines that end in LF."""
+    (folder / "cgi-bin").mkdir()
+    (folder / "cgi-bin" / "hello.py").write_text("print('Content-Type: text/plain\\n\\nhello')")
+    alice = visitors.context("alice")
+    with running(sys.executable, "-c", CGI, folder=folder, says=r"port (\d+)") as found:
+        url = f"http://127.0.0.1:{found[1]}"
+        with Gate(folder, url) as gate:
+            assert gate.request(alice, target="/cgi-bin/hello.py")[0] == 502
+        with Gate(folder, url, app="lenient = true") as gate:
+            status, headers, body = gate.request(alice, target="/cgi-bin/hello.py")
+    assert (status, headers["content-type"], body) == (200, "text/plain", b"hello\n")
 
 
 def pieces(content: bytes) -> Iterator[bytes]:

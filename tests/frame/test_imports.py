@@ -40,7 +40,7 @@ FLOORS = (
     {"crl_sources", "streams"},
     {"expiry", "host_trust", "ocsp", "request_limits", "revocations", "upstream.http1", "upstream.http2"},
     {"upstream.endpoint", "upstream.http2_stream"},
-    {"upstream.http2_endpoint"},
+    {"upstream.http2_endpoint", "upstream.lenient"},
     {"upstream.endpoints"},
     {"upstream.check", "upstream.http2_check"},
     {"upstream.pool"},

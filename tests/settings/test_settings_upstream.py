@@ -18,6 +18,7 @@ HTTPS = '[upstream]\nurl = "https://a"\n'
         ('[upstream]\nurls = ["static:a", "http://b"]\n', "lists static: among several urls"),
         ('[upstream]\nurls = ["h2c://a", "http://b"]\n', "mixes h2c:// or h2:// with other URLs"),
         ('[upstream]\nurls = ["h2c://a", "h2://b"]\n', "mixes h2c:// or h2:// with other URLs"),
+        ('[upstream]\nurl = "h2c://a"\nlenient = true\n', "has lenient, which only means something for HTTP/1.1"),
         ('[upstream]\nurl = "h2c://a"\nupgrades = ["tcp"]\n', "has upgrades, but over HTTP/2 an app cannot switch"),
         ('[upstream]\nurl = "h2c://a"\nca = "a"\n', "has ca, which only means something for"),
         (HTTPS + 'certificate = "a"\n', "needs certificate and key together"),

@@ -147,3 +147,36 @@ def test_a_length_never_takes_more_or_less(pieces: list[bytes], length: int) -> 
     content, behind = feed_each(LengthBody(length), pieces)
     assert content + (behind or b"") == b"".join(pieces)
     assert len(content) == length if behind is not None else len(content) < length
+
+
+def test_a_lenient_reader_takes_a_bare_lf() -> None:
+    """At the end of any line, however the body is cut; trailers are dropped, whatever they are."""
+    sent = b"2\nok\r\n3 \r\nyes\n0\nno field\nX: y\n\nrest"
+    for size in (1, 2, 5, len(sent)):
+        body, content, rest = ChunkedBody(padded=True, lenient=True), b"", None
+        for start in range(0, len(sent), size):
+            piece, rest = body.feed(sent[start : start + size])
+            content += piece
+            if rest is not None:
+                break
+        assert content == b"okyes"
+        assert rest == sent[len(sent) - 4 :][: len(rest or b"")]
+        assert body.trailers == b""
+
+
+@pytest.mark.parametrize("sent", [b"2\nok!\n", b"x\n", b"-1\n", b"0x2\n", b"\n2\nok", b"2\nok2\n"])
+def test_a_lenient_reader_takes_no_other_size(sent: bytes) -> None:
+    """What is no size, and content that does not end where its size says."""
+    with pytest.raises(MessageError):
+        ChunkedBody(padded=True, lenient=True).feed(sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "lacks_only_its_end"),
+    [(b"", False), (b"2\r\nok\r\n", False), (b"0", False), (b"0\r\n", True), (b"0\r\n\r", True), (b"0\r\nX", False)],
+)
+def test_whether_only_the_end_of_a_body_is_missing(sent: bytes, lacks_only_its_end: bool) -> None:
+    """Behind the last chunk, and not within a trailer."""
+    body = ChunkedBody()
+    body.feed(sent)
+    assert body.lacks_only_its_end is lacks_only_its_end

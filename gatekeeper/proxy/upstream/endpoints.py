@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.proxy.upstream.endpoint import Endpoint
 from gatekeeper.proxy.upstream.http2_endpoint import HTTP2Endpoint
+from gatekeeper.proxy.upstream.lenient import LenientEndpoint
 from gatekeeper.settings.addresses import SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.upstream import UpstreamSettings
@@ -33,7 +34,8 @@ def _make_endpoint(
     tls: ssl.SSLContext | None,
     folders: Mapping[UpstreamSettings, SocketPath],
 ) -> Endpoint:
-    make = HTTP2Endpoint if url.is_http2 else Endpoint
+    http1 = LenientEndpoint if settings.lenient else Endpoint
+    make = HTTP2Endpoint if url.is_http2 else http1
     return make(
         f"{name} ({url})",
         url.address or _folder(name, settings, folders),

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from time import time
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast
 
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.forwarding import whole_head
@@ -76,6 +76,7 @@ class UpstreamConnection:
     # HTTP/1.1 has no word for "not begun".
     replay = None
     fault = ""
+    lenient: ClassVar[bool] = False
 
     def __init__(self, endpoint: Owner) -> None:
         self.endpoint = endpoint
@@ -253,7 +254,7 @@ class UpstreamConnection:
         self._begin_body(handler, head, data[end:])
 
     def _begin_body(self, handler: ResponseHandler, head: ResponseHead, data: bytes) -> None:
-        body = head.body(b"GET" if self._ordinary else self._method)
+        body = head.body(b"GET" if self._ordinary else self._method, lenient=self.lenient)
         if body is None:
             self._reusable = head.reusable and not data
             handler.response_whole(head, b"", b"")
