@@ -29,7 +29,8 @@ def installed() -> set[str]:
     """The commands that the script brings, and those that pip brings with the development tools."""
     listed = re.search(r'readonly PACKAGES="([^"]+)"', SCRIPT.read_text())[1]
     tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
-    by_pip = {match[1] for tool in tools if (match := re.match(r"([a-z]+)(?:-cli)?-(?:bin|server)\b", tool))}
+    named = [tool for tool in tools if isinstance(tool, str)]  # a table includes another group (PEP 735)
+    by_pip = {match[1] for tool in named if (match := re.match(r"([a-z]+)(?:-cli)?-(?:bin|server)\b", tool))}
     return {pair.split("=")[0] for pair in listed.split()} | by_pip
 
 
