@@ -95,16 +95,17 @@ def find_path(block: bytes) -> tuple[int, int]:
     """Where the string of a path begins and ends that goes into no table (RFC 7541, 6.2.2 and 6.2.3), and that only
     fields of the tables precede: there browsers have what is new in a request. 0, 0 if it is not there.
     """
-    at = len(block) - len(block.lstrip(_INDEXED))
-    if block[at : at + 1] not in _PATH_LITERALS or at + 1 >= len(block):
+    length = len(block)
+    at = length - len(block.lstrip(_INDEXED)) + 1
+    if at >= length or block[at - 1] not in _PATH_LITERALS:
         return 0, 0
-    size = block[at + 1] & 0x7F
-    end = at + 2 + size
-    return (at + 1, end) if size < 0x7F and end <= len(block) else (0, 0)
+    size = block[at]
+    end = at + 1 + (size & 0x7F)
+    return (at, end) if size & 0x7F != 0x7F and end <= length else (0, 0)
 
 
 _INDEXED: Final = bytes(range(0x81, 0xFF))
-_PATH_LITERALS: Final = (b"\x04", b"\x14")
+_PATH_LITERALS: Final = (0x04, 0x14)
 
 
 class _BlockReading:
