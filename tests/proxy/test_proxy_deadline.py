@@ -1,10 +1,11 @@
-"""One timer for a connection, moved without being armed anew."""
+"""One timer for a connection, moved without being armed anew, and one for all streams of a connection."""
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from gatekeeper.proxy.deadline import Deadline, Timeout
+from gatekeeper.proxy.deadline import Deadline, StreamDeadline, StreamDeadlines, Timeout
 from tests.proxy.virtual import VirtualLoop
 
 
@@ -84,3 +85,104 @@ def test_it_can_be_set_while_it_expires(loop: VirtualLoop) -> None:
     deadline.set(Timeout.STREAM, 5)
     loop.advance(60)
     assert times == [5.0, 10.0, 15.0]
+
+
+class Streams:
+    """Three deadlines that share a timer, and which of them have expired when."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.shared = StreamDeadlines(loop)
+        self.expired: list[tuple[int, Timeout, float]] = []
+        self.loop = loop
+        self.all = [StreamDeadline(self.shared, self._note(number)) for number in range(3)]
+
+    def _note(self, number: int) -> Callable[[Timeout], None]:
+        return lambda wait: self.expired.append((number, wait, self.loop.time()))
+
+
+@pytest.fixture
+def streams(loop: VirtualLoop) -> Streams:
+    return Streams(loop)
+
+
+def test_each_stream_expires_at_its_own_time(loop: VirtualLoop, streams: Streams) -> None:
+    """Once, whichever was set first."""
+    streams.all[0].set(Timeout.STREAM, 60)
+    streams.all[1].set(Timeout.RESPONSE_HEADER, 5)
+    streams.all[2].set(Timeout.STREAM, 10)
+    loop.advance(100)
+    assert streams.expired == [
+        (1, Timeout.RESPONSE_HEADER, 5.0),
+        (2, Timeout.STREAM, 10.0),
+        (0, Timeout.STREAM, 60.0),
+    ]
+
+
+def test_a_stream_that_is_moved_or_over_does_not_expire(loop: VirtualLoop, streams: Streams) -> None:
+    """The timer that was armed for it looks at the others, and is armed again for them."""
+    for deadline in streams.all:
+        deadline.set(Timeout.STREAM, 5)
+    streams.all[0].set(Timeout.TUNNEL, 20)
+    streams.all[1].cancel()
+    streams.all[2].end()
+    streams.all[2].set(Timeout.STREAM, 5)
+    loop.advance(19)
+    assert streams.expired == []
+    loop.advance(1)
+    assert streams.expired == [(0, Timeout.TUNNEL, 20.0)]
+
+
+def test_a_stream_that_another_ends_does_not_expire(loop: VirtualLoop) -> None:
+    """Where both are due at the same moment: its request is over, and nobody is there for it."""
+    shared = StreamDeadlines(loop)
+    expired = []
+
+    def first(wait: Timeout) -> None:
+        expired.append(1)
+        two.end()
+
+    one = StreamDeadline(shared, first)
+    two = StreamDeadline(shared, lambda wait: expired.append(2))
+    one.set(Timeout.STREAM, 5)
+    two.set(Timeout.STREAM, 5)
+    loop.advance(10)
+    assert expired == [1]
+
+
+def test_a_stream_that_still_moves_is_set_again_while_it_expires(loop: VirtualLoop) -> None:
+    """And goes on from then."""
+    shared = StreamDeadlines(loop)
+    times: list[float] = []
+
+    def again(wait: Timeout) -> None:
+        times.append(loop.time())
+        one.set(wait, 3)
+
+    one = StreamDeadline(shared, again)
+    one.set(Timeout.STREAM, 5)
+    loop.advance(12)
+    assert times == [5.0, 8.0, 11.0]
+
+
+def test_streams_of_a_closed_connection_wait_for_nothing(loop: VirtualLoop, streams: Streams) -> None:
+    """Its timer is cancelled."""
+    streams.all[0].set(Timeout.STREAM, 5)
+    streams.shared.end()
+    loop.advance(10)
+    assert streams.expired == []
+
+
+def test_a_stream_that_is_over_is_freed_at_once(loop: VirtualLoop) -> None:
+    """Neither the timer, which is still armed, nor the garbage collector is waited for."""
+
+    class Owner:
+        def expired(self, wait: Timeout) -> None:
+            raise AssertionError
+
+    owner, shared = Owner(), StreamDeadlines(loop)
+    gone = weakref.ref(owner)
+    deadline = StreamDeadline(shared, owner.expired)
+    deadline.set(Timeout.STREAM, 5)
+    deadline.end()
+    del owner
+    assert gone() is None

@@ -8,7 +8,7 @@ from gatekeeper.errors import HTTP2Error
 from gatekeeper.gate.decision import Authorizer, Denied
 from gatekeeper.proxy.client.http2_stream import Http2Stream
 from gatekeeper.proxy.client.misdirected import MisdirectedHosts
-from gatekeeper.proxy.deadline import Deadline, Timeout
+from gatekeeper.proxy.deadline import Deadline, StreamDeadlines, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Link
@@ -27,6 +27,7 @@ QUIET_SECONDS = 0.1
 MAX_REFUSALS = 100
 # RFC 9113, 6.8: at least a round trip between the two GOAWAYs of a server that stops.
 DRAIN_SECONDS = 1.0
+_IDLE = Timeout.IDLE
 
 
 class Http2:
@@ -46,6 +47,7 @@ class Http2:
         "_streams",
         "_unsent",
         "connection",
+        "deadlines",
         "link",
         "visit",
     )
@@ -67,6 +69,7 @@ class Http2:
         )
         self.connection.max_streams = streams
         self._streams: dict[int, Http2Stream] = {}
+        self.deadlines = StreamDeadlines(self._proxy.loop)
         self._pending: list[Http2Stream] = []  # until the OCSP responder has said something about their client
         self._misdirected = MisdirectedHosts(visit)
         self._receiving = self._flushing = self._scheduled = self._slow = False
@@ -89,7 +92,9 @@ class Http2:
         self._receiving = True
         self.connection.receive(data, self._proxy.loop.time())
         self._receiving = False
-        self.flush()
+        connection = self.connection
+        if connection.out or connection.ready or connection.sent_goaway >= 0:
+            self.flush()
 
     def close_notify_received(self) -> None:
         """The client sends no more (RFC 8446, 6.1): answer complete requests, as far as its windows allow."""
@@ -117,6 +122,7 @@ class Http2:
             self._quiet.end()
         self._pending = []
         self._lose_streams()
+        self.deadlines.end()
 
     def pause_writing(self) -> None:
         """The transport's buffer is full: further data waits in its stream, or unread in the kernel."""
@@ -258,7 +264,7 @@ class Http2:
         connection = self.connection
         while data := connection.data_to_send():
             self.link.write(data)
-            if self._slow:
+            if self._slow or not connection.ready:
                 break
         self._flushing = False
         if connection.sent_goaway >= 0 and not self._streams and not connection.streams and not self._slow:
@@ -283,8 +289,8 @@ class Http2:
         """A request is finished."""
         if self._streams.pop(stream.id, None) is not None:
             self._proxy.metrics.change(Cell.HTTP2_STREAMS, -1)
-            if not self._streams:
-                self._await_request()
+            if not self._streams:  # as `_await_request`
+                self.link.deadline.set(_IDLE, self.visit.snapshot.timeouts.idle)
 
     def refused(self) -> None:
         """A request got its last answer. The connection ends when it is quiet, so that the client can come with another
@@ -301,4 +307,4 @@ class Http2:
         self._go_away()
 
     def _await_request(self) -> None:
-        self.link.deadline.set(Timeout.IDLE, self.visit.snapshot.timeouts.idle)
+        self.link.deadline.set(_IDLE, self.visit.snapshot.timeouts.idle)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from gatekeeper.gate.decision import Authorizer
 from gatekeeper.proxy.client.dispatch import dispatch
-from gatekeeper.proxy.deadline import Deadline, Timeout
+from gatekeeper.proxy.deadline import Deadline, StreamDeadline, StreamDeadlines, Timeout
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Headers, Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
@@ -26,6 +26,7 @@ class Owner(Protocol):
     """The codec of the connection."""
 
     visit: Visit
+    deadlines: StreamDeadlines
 
     @property
     def link(self) -> Link:
@@ -68,21 +69,22 @@ class Http2Stream:
     def __init__(self, owner: Owner, stream: Stream, head: RequestHead) -> None:
         self._owner = owner
         self._stream = stream
-        self._visit = visit = owner.visit
+        self._visit = owner.visit
         self.id = stream.id
-        self.deadline = Deadline(visit.proxy.loop, self._expired)
+        self.deadline: Deadline = StreamDeadline(owner.deadlines, self._expired)
         self.handler: RequestHandler | None = None
         self.head = head
         self.paused: set[PauseReason] = set()
         self._accept = b""  # of a WebSocket handshake
         self._tunnel = False  # it came about
-        self._has_body = head.has_body or bool(head.upgrade)
+        upgrade = not head.wire_head and head.upgrade
+        self._has_body = bool(upgrade) or (not head.wire_head and head.has_body)
         self._held: list[bytes] = []  # of the body, while there is nobody to give it to
         self._end: bytes | None = None  # trailers that wait behind it
         self._uncredited = 0
         self._unsent = 0
         stream.handler = self
-        if head.upgrade:
+        if upgrade:
             # RFC 8441, 5: HTTP/2 has no Sec-WebSocket-Key, but the app's HTTP/1.1 handshake needs one.
             key = new_key()
             self._accept = accept_of(key)
@@ -276,7 +278,8 @@ class Http2Stream:
         stream = self._stream
         if self._tunnel:
             stream.send_end()
-        self._held = []
+        if self._held:
+            self._held = []
         stream.finished()
         self._owner.ended(self)
         if not stream.unsent:

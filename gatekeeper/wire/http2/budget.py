@@ -25,7 +25,8 @@ class Budget:
 
     def earn(self, frames: int = 1) -> None:
         """Take note of DATA frames with content."""
-        self.left = min(BURST, self.left + EARNED * frames)
+        left = self.left + EARNED * frames
+        self.left = left if left < BURST else BURST  # min() costs 0.1 µs more
 
     def spend(self, now: float, cost: float = 1.0) -> bool:
         """Take note of an odd frame; False if there were too many. ``now`` is in seconds, of any steady clock."""

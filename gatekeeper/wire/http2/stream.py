@@ -162,7 +162,7 @@ class Stream:
         self.queued = False  # among the connection's ready streams
         self.ending = False  # END_STREAM waits behind what is unsent
         self.ended = False  # END_STREAM was sent
-        self._queue: deque[memoryview] = deque()
+        self._queue: deque[memoryview] | None = None  # most responses are sent in one piece
         self._trailers = b""
         # Both.
         self.is_reset = False
@@ -197,7 +197,7 @@ class Stream:
             frame_header(size, DATA, END_STREAM, self.id),
             content,
         )
-        self._end()
+        self.ending = self.ended = True
 
     def send_head(self, head: ResponseHead, lines: bytes = b"", *, end: bool = False) -> None:
         """The head of a response; ``end`` if neither body nor trailers follow. An interim head goes the same way."""
@@ -224,6 +224,8 @@ class Stream:
         """Body bytes; they wait in ``unsent`` for windows and for their turn."""
         if not content or self.is_reset or self.ending:
             return
+        if self._queue is None:
+            self._queue = deque()
         self._queue.append(memoryview(content))
         self.unsent += len(content)
         self.slow = self.slow or self.unsent > SEND_HIGH
@@ -276,12 +278,14 @@ class Stream:
 
     def write_frame(self, room: int) -> int:
         """Send the next DATA frame, of at most ``room`` bytes; what it took of the windows."""
-        piece = self._queue[0]
+        queue = self._queue
+        assert queue  # noqa: S101 - only streams with unsent content are ready
+        piece = queue[0]
         size = min(len(piece), room, self.send_window, MAX_FRAME)
         if size == len(piece):
-            self._queue.popleft()
+            queue.popleft()
         else:
-            piece, self._queue[0] = piece[:size], piece[size:]
+            piece, queue[0] = piece[:size], piece[size:]
         self.unsent -= size
         self.sent += size
         self.send_window -= size
@@ -302,7 +306,7 @@ class Stream:
     def drop(self) -> None:
         """The stream is reset, by whomever: nothing that waits goes out."""
         self.is_reset = True
-        self._queue.clear()
+        self._queue = None
         self.unsent = 0
         self.connection.settle(self)
 
@@ -320,4 +324,5 @@ class Stream:
 
     def _end(self) -> None:
         self.ending = self.ended = True
-        self.connection.settle(self)
+        if self.is_finished:
+            self.connection.settle(self)
