@@ -3,7 +3,6 @@ outside the folder."""
 
 import asyncio
 import math
-import mimetypes
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from aiohttp import hdrs, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
+from gatekeeper.embedded.media_types import media_type
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.negotiation import prefers_page
 
@@ -25,23 +25,6 @@ _CODING = re.compile(r"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:;[ \t]*[Qq]=(
 _ENCODED_SEPARATOR = re.compile("%2f|%5c|%00", re.IGNORECASE)
 # RFC 9110, 14.1.2. Of several ranges none is honoured, as 14.2 allows: aiohttp would answer 416.
 _ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
-
-# The types that Python knows by itself, whatever the machine's own list says, and what it learned only later. Without
-# encodings, so that app.tar.gz is a file of gzip and not a tar that travels compressed.
-_TYPES = mimetypes.MimeTypes()
-_TYPES.encodings_map.clear()
-for _suffix, _type in (
-    (".avif", "image/avif"),
-    (".br", "application/x-brotli"),
-    (".gz", "application/gzip"),
-    (".md", "text/markdown"),
-    (".webp", "image/webp"),
-    (".woff", "font/woff"),
-    (".woff2", "font/woff2"),
-    (".xz", "application/x-xz"),
-    (".zst", "application/zstd"),
-):
-    _TYPES.add_type(_type, _suffix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +164,7 @@ def _with_slash(target: str) -> str:
 
 def _file(site: Site, path: Path, request: web.Request, vary: Sequence[str]) -> "_File":
     headers = {
-        hdrs.CONTENT_TYPE: _TYPES.guess_type(path.name)[0] or "application/octet-stream",
+        hdrs.CONTENT_TYPE: media_type(path.name),
         hdrs.VARY: ", ".join(vary),
     } | site.caching
     for coding in _accepted_codings(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
