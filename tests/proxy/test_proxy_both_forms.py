@@ -39,6 +39,13 @@ def test_the_form_that_was_asked_for_runs() -> None:
     assert built == expected
 
 
+def test_the_compiled_form_is_small() -> None:
+    """The image with it takes at most 90 MB over its base (`test_the_image_is_small`)."""
+    libraries = [*ROOT.glob(f"*{SUFFIX}"), *(ROOT / "gatekeeper").rglob(f"*{SUFFIX}")]
+    assert bool(libraries) is (gatekeeper.form() == "compiled")
+    assert sum(path.stat().st_size for path in libraries) < 10e6
+
+
 @pytest.mark.timeout(300)
 def test_both_forms_say_the_same(tmp_path: Path) -> None:
     """Every message of the corpus: what the client, the app and the log get."""

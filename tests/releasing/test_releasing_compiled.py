@@ -1,12 +1,14 @@
 """releasing/compiled.py: which modules are compiled, and what mypyc would make of them that the source does not say."""
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import gatekeeper
 from releasing.compiled import sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,3 +71,10 @@ def test_no_arguments_are_handed_up_as_they_came(path: str) -> None:
         and any(isinstance(one, ast.Starred) for one in node.args)
     ]
     assert starred == []
+
+
+def test_the_image_knows_the_words_for_both_forms() -> None:
+    """Its build ends with a look at `gatekeeper --version`, and would fail for a word that is never printed."""
+    words = re.findall(r"'\((\w+)\)'", (ROOT / "Dockerfile").read_text())
+    assert words == ["compiled", "pure"]
+    assert gatekeeper.form() in words

@@ -15,7 +15,8 @@ from tests.e2e.image.container import ROOT, Image
 from tests.tools import needs
 
 # Debian 12 as the base, because debootstrap makes it anywhere; its Python is 3.11, the oldest that is promised.
-BASE_PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
+# With binutils, as every image that can compile has it: the libraries are stripped.
+BASE_PACKAGES = "python3,python3-pip,python3-venv,ca-certificates,binutils"
 
 
 def run(*command: str) -> str:

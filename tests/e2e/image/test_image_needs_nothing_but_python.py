@@ -43,6 +43,19 @@ def test_every_module_comes_compiled(image: Any) -> None:
     assert uncompiled == []
 
 
+def test_the_image_is_small(image: Any) -> None:
+    """At most 90 MB over its base: 80 here, and 10 for the compiled form (`test_the_compiled_form_is_small`)."""
+    found = [path for path in (image.files / "opt/gatekeeper").rglob("*") if not path.is_symlink() and path.is_file()]
+    assert sum(path.stat().st_size for path in found) < 80e6
+
+
+def test_no_library_carries_debugging_symbols(image: Any) -> None:
+    """They would be a quarter of all bytes; strip(1) removes the section .symtab, whose name the file then lacks."""
+    libraries = [*(image.files / "opt/gatekeeper").rglob("*.so")]
+    assert len(libraries) > 10
+    assert [library.name for library in libraries if b"\0.symtab\0" in library.read_bytes()] == []
+
+
 def test_no_package_installer_is_left(image: Any) -> None:
     """pip made the environment from outside and is not in it."""
     gate = image.files / "opt/gatekeeper"
