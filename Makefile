@@ -48,7 +48,7 @@ help: ## this list
 demo: $(VENV)/.installed ## a CA, certificates, a small app and the gate in front of it, ready to try
 	$(BIN)/gatekeeper demo $(DEMO_ARGS)
 
-test: $(VENV)/.installed-dev ## the whole test suite
+test: $(VENV)/.installed-dev $(VENV)/.installed-apps ## the whole test suite
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(PYTEST_ARGS)
 
 core: $(VENV)/.installed-dev ## the tests that need no other program, on the Python of $(PYTHON)

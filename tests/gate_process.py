@@ -84,16 +84,17 @@ class Gate:
     def __init__(
         self,
         folder: Path,
-        upstream: str,
+        upstream: str = "",
         *,
+        file: str = "",
         environ: Mapping[str, str] | None = None,
         run: Sequence[str] = (),
         **parts: str,
     ) -> None:
-        """``run`` goes before the command line."""
+        """``run`` goes before the command line. ``file`` is a configuration to run as it is; else one is written."""
         self.folder = folder
         self.log = folder / "access.log"
-        configuration = configure(folder, upstream, **parts)
+        configuration = file or configure(folder, upstream, **parts)
         self.process = subprocess.Popen(
             [*run, sys.executable, "-m", "gatekeeper", "serve", "-c", configuration],
             stdout=subprocess.PIPE,

@@ -19,7 +19,18 @@ def program(name: str) -> str | None:
 
 def needs(*names: str) -> None:
     """Skip the test, visibly, where one of these commands is missing; under CI a missing one is a failure."""
-    missing = [name for name in names if program(name) is None]
+    _refuse([name for name in names if program(name) is None])
+
+
+def needs_file(name: str, *folders: str) -> Path:
+    """Where a file that is no command is, such as a library: in the first of these folders (patterns) that has it. If
+    none has, as `needs`."""
+    found = [path for folder in folders for path in sorted(Path("/").glob(f"{folder.removeprefix('/')}/{name}"))]
+    _refuse([name] * (not found))
+    return found[0]
+
+
+def _refuse(missing: list[str]) -> None:
     if missing and os.environ.get("CI"):
         pytest.fail(f"missing under CI: {', '.join(missing)}")
     if missing:
