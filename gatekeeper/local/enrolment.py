@@ -18,7 +18,7 @@ from gatekeeper.refusal.shown import rfc3339
 _log = logging.getLogger("gatekeeper")
 
 CERTIFICATE = b"certificate"
-# A person has to look at the request; who asks more often than this learns nothing sooner.
+# A person has to approve the request, so polling more often would not help.
 RETRY_SECONDS = 5
 
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
@@ -27,7 +27,7 @@ CHAIN_HEADERS = (("Content-Type", "application/pem-certificate-chain"), *_JSON[1
 
 
 def answer(request: Request, stored: StoredInvitation, below: bytes) -> Reply:
-    """Whoever knows the token asks about an invitation that is not over; ``below`` is what stands behind the token."""
+    """Answer a client that knows the token. ``below`` is the path after the token; the invitation is not over."""
     looking = request.method in (b"GET", b"HEAD")
     if below == CERTIFICATE and looking:
         return _certificate(request, stored)
@@ -40,7 +40,7 @@ def answer(request: Request, stored: StoredInvitation, below: bytes) -> Reply:
 
 
 def describe(request: Request, stored: StoredInvitation) -> Reply:
-    """What an invitation is, for programs."""
+    """The invitation as JSON, for programs."""
     return Reply(200, _JSON, _fields(stored), InvitationEvent.SHOWN)
 
 
@@ -83,7 +83,7 @@ def _certificate(request: Request, stored: StoredInvitation) -> Reply:
 
 
 def waits(stored: StoredInvitation, event: InvitationEvent | None = None) -> Reply:
-    """202: the request is there, and nobody has signed it yet."""
+    """202: the request was received and is not signed yet."""
     return Reply(202, (*_JSON, ("Retry-After", str(RETRY_SECONDS))), _fields(stored), event)
 
 

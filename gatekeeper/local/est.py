@@ -1,7 +1,7 @@
 """Enrollment over Secure Transport (RFC 7030): what devices renew their certificates by, and the authorities they get.
 
-``POST /.well-known/est/simplereenroll`` is `renewal` in other words. A device gets its first certificate otherwise,
-so ``simpleenroll``, ``csrattrs`` and the rest do not exist (404, as 4.5.2 wants for ``csrattrs``).
+``POST /.well-known/est/simplereenroll`` does the same as `renewal`. First certificates are not issued by EST, so
+``simpleenroll``, ``csrattrs`` and the rest are not supported: 404, as 4.5.2 requires for ``csrattrs``.
 """
 
 import base64
@@ -18,7 +18,7 @@ from gatekeeper.local.renewal import issued_chain, malformed, submit
 from gatekeeper.local.request import Reply, Request, failure
 
 _COMMON = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
-# RFC 8951, 3.1: the bodies are base64 whatever the header says; clients of RFC 7030 want to read it.
+# RFC 8951, 3.1: bodies are base64 with or without this header; clients written to RFC 7030 require it.
 _BASE64 = (("Content-Transfer-Encoding", "base64"), *_COMMON)
 _TYPE = "application/pkcs7-mime"
 # RFC 7030, 4.2.3.
@@ -26,7 +26,7 @@ _CERTS_ONLY = "application/pkcs7-mime; smime-type=certs-only"
 
 
 def authorities(request: Request) -> Reply:
-    """``cacerts`` (4.1): all authorities whose certificates are let in; during a rollover both. For anybody."""
+    """``cacerts`` (4.1), for anybody: all authorities whose clients are admitted, during a rollover both."""
     if request.method not in (b"GET", b"HEAD"):
         return failure(request, 405, "The authorities can only be fetched.", extra=(("Allow", "GET, HEAD"),))
     trusted = [x509.load_der_x509_certificate(one.der) for one in request.authorities]
@@ -34,7 +34,7 @@ def authorities(request: Request) -> Reply:
 
 
 def renew(request: Request, identity: Identity) -> Reply:
-    """``simplereenroll`` (4.2.2): the certificate alone, 202 until it is signed, or why not."""
+    """``simplereenroll`` (4.2.2): the certificate without its chain, 202 until it is signed, or an error."""
     if request.method != b"POST":
         return failure(request, 405, "A renewal is requested by POST.", extra=(("Allow", "POST"),))
     try:

@@ -17,11 +17,11 @@ from gatekeeper.local.token_rate_limit import TokenRateLimit
 
 _log = logging.getLogger("gatekeeper")
 
-# How often it is looked whether something is to be destroyed.
+# How often expired invitations are looked for and deleted.
 SWEEP_SECONDS = 30.0
-# A file server that hangs must not take every thread of the process.
+# If the folder is on a file server that hangs, no more threads than these hang with it.
 _THREADS = 4
-# What only an admitted visitor may ask for, by the path.
+# What only admitted visitors may request, by path.
 _ADMITTED: Mapping[bytes, Callable[[Request, Identity], Reply]] = {
     ME: me.answer,
     RENEW: renewal.answer,
@@ -46,12 +46,12 @@ class LocalHandler:
         self._timer: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Begin to tidy up, if there is a folder; what a killed process left is destroyed first."""
+        """Begin to delete expired invitations, at once those that a killed process left. No-op without a folder."""
         if self._timer is None and self._invitations() is not None:
             self._sweep()
 
     def close(self) -> None:
-        """Answer nobody any more."""
+        """Stop answering: requests that wait for a thread are dropped."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -68,7 +68,7 @@ class LocalHandler:
         future.add_done_callback(partial(self._answered, request, then))
 
     def settle(self, invitations: Invitations, stored: StoredInvitation, *, whole: bool) -> None:
-        """A download is at its end."""
+        """Record the end of a download; ``whole`` if the client received all of it."""
         self._loop.run_in_executor(self._threads, _settle, invitations, stored, whole, self._wall())
 
     def _answered(self, request: Request, then: Callable[[Reply], None], future: "asyncio.Future[Reply]") -> None:
@@ -88,7 +88,7 @@ class LocalHandler:
 
 
 def _answer(request: Request) -> Reply:
-    """Fails closed: whatever goes wrong, nothing is handed out."""
+    """The reply to a request. Fails closed: after any exception, nothing is handed out."""
     try:
         if request.path.startswith(INVITE):
             return invite.answer(request, request.path.removeprefix(INVITE).removesuffix(b"/"))

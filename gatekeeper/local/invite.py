@@ -1,7 +1,7 @@
-"""An invitation: its page, which anybody and any program may open, and the download, which happens once.
+"""An invitation: its page, which anybody may open any number of times, and the download, which happens once.
 
-Opening the page uses nothing up. The download is a POST, which link previews, prefetching and crawlers do not send;
-those that do are rejected if their headers identify them.
+Opening the page does not use the invitation up. The download is a POST, which link previews, prefetching and crawlers
+do not send; those that do are rejected if their headers identify them.
 """
 
 import re
@@ -17,23 +17,30 @@ from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.refusal.negotiation import prefers_page
 
 _TYPES = {".p12": "application/x-pkcs12", ".mobileconfig": "application/x-apple-aspen-config"}
-# What fetches links on its own: previews of messengers, search engines. Each says so in its User-Agent; a phone made by
-# Cubot says so of itself, and is none.
+# Programs that fetch links on their own, such as messengers for a preview and search engines: they name themselves in
+# User-Agent. Phones made by Cubot are not such a program.
 _PROGRAMS = re.compile(
     r"(?<!cu)bot\b|crawl|spider|preview|facebookexternalhit|whatsapp|skypeuri|embedly|slurp|iframely|mastodon|vkshare",
     re.IGNORECASE,
 )
-# How browsers say that nobody has asked yet: Fetch (Sec-Purpose), older Chrome and Safari, older Firefox.
+# Headers by which browsers mark prefetching, which no person asked for: Fetch (Sec-Purpose), older Chrome and Safari,
+# older Firefox.
 _AHEAD = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
 
-# The certificate of the server's authority, below the link of an invitation that has one. It may be fetched as often as
-# one likes, as long as the invitation lives.
+# The path below the link at which an invitation offers the certificate of the server's authority, if it has one. It can
+# be fetched any number of times until the invitation is over.
 _AUTHORITY = b"authority"
 _ANCHOR_HEADERS = (
     ("Content-Type", "application/x-x509-ca-cert"),
     ("Content-Disposition", f'attachment; filename="{ANCHOR}"'),
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
+)
+PRIVATE = (
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
 )
 _OVER = {
     Stage.USED: (410, "The invitation has already been used.", "invitation_used"),
@@ -83,7 +90,7 @@ def answer(request: Request, token: bytes) -> Reply:
 
 
 def _wants_json(request: Request) -> bool:
-    """Whether it is a program that says so; who says nothing gets the page."""
+    """Whether the client is a program that prefers JSON; without an Accept header it gets the page."""
     accept = request.header(b"accept")
     return "json" in accept and not prefers_page(accept)
 
@@ -94,7 +101,7 @@ def _busy(request: Request) -> Reply:
 
 
 def download(request: Request, stored: StoredInvitation, mark: str) -> Reply:
-    """One of the files, once. Whether the visitor may have it, and means to, was asked before."""
+    """Hand out one of the files, once. Not checked: whether the visitor may download, and whether a person asked."""
     profile = _profile(request.body)
     name = stored.invitation.files.get(profile or "")
     if profile is None or name is None:
@@ -107,12 +114,13 @@ def download(request: Request, stored: StoredInvitation, mark: str) -> Reply:
 
 
 def _unintended(request: Request) -> str:
-    """Why this POST is none that a person made on the page, "" if it may be."""
+    """Why this POST cannot come from a person on the invitation's page, "" if it can."""
     if any(map(request.header, _AHEAD)) or _PROGRAMS.search(request.header(b"user-agent")):
         return "Link previews and prefetching do not get the certificate."
     if request.header(b"sec-fetch-site") not in ("", "same-origin", "none"):
         return "The download must be started on the page of the invitation."
-    # A page with the policy no-referrer sends "null" itself (Fetch, 3.1); who knows the token needs no other site.
+    # With the policy no-referrer, the page itself sends "null" (Fetch, 3.1). Another site may, too, but it would
+    # have to know the token, and then it could download by itself.
     origin = request.header(b"origin")
     if origin not in ("", "null") and origin.lower() != f"https://{request.host.lower()}":
         return "The download must be started on the page of the invitation."
@@ -120,7 +128,7 @@ def _unintended(request: Request) -> str:
 
 
 def _profile(body: bytes) -> Profile | None:
-    """Which of the files is asked for; the modern one where nothing is said."""
+    """The profile that the form names, the modern one for an empty body; None if there is no such profile."""
     try:
         if not body:
             return Profile.MODERN
@@ -134,18 +142,10 @@ def _headers(name: str, profile: Profile) -> tuple[tuple[str, str], ...]:
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
     return (
         ("Content-Type", _TYPES[suffix]),
-        # RFC 6266, 4.3: the plain name for whoever does not know the other.
+        # RFC 6266, 4.3: ``filename`` is for clients that do not know ``filename*``.
         (
             "Content-Disposition",
             f"attachment; filename=\"{plain}{suffix}\"; filename*=UTF-8''{quote(name, safe='')}{suffix}",
         ),
         *PRIVATE,
     )
-
-
-PRIVATE = (
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
-)

@@ -12,7 +12,7 @@ from gatekeeper.refusal.negotiation import choose_language, recognize_platform
 from gatekeeper.refusal.page import style_source, stylesheet
 from gatekeeper.refusal.shown import LONGEST_NAME, header_safe, visible
 
-# The quoted words of Sec-CH-UA-Platform (WICG, User-Agent Client Hints). Who sends none is known by the User-Agent.
+# The quoted words of Sec-CH-UA-Platform (WICG, User-Agent Client Hints). For browsers without it, User-Agent decides.
 _HINTS = {
     "Android": "android",
     "Chrome OS": "linux",
@@ -41,14 +41,14 @@ form.others button {
 
 
 def catalogue_for(request: Request) -> Catalogue:
-    """The language that is asked for, or English."""
+    """The texts in the first of the visitor's languages that there are, else in English."""
     return catalogues()[choose_language(request.header(b"accept-language"), catalogues(), DEFAULT_LANGUAGE)]
 
 
 def platform_of(request: Request) -> str:
-    """The kind of device, "" if it is unknown. It decides what is shown first, and nothing else.
+    """The kind of device, "" if it is unknown. It only decides what the page shows first.
 
-    Firefox keeps certificates of its own on computers, and sends no hint.
+    On computers Firefox is a kind of its own, since it has its own certificate store; it sends no hint.
     """
     hint = _HINTS.get(request.header(b"sec-ch-ua-platform").strip('"'))
     return hint or recognize_platform(request.header(b"user-agent"))
@@ -62,7 +62,7 @@ def sheet(
     event: InvitationEvent | None = None,
     **variables: Any,
 ) -> Reply:
-    """A page, made of a template that extends base.html. It loads nothing, and its forms lead here."""
+    """A page made of a template that extends base.html. It may load nothing, and send forms to this gate alone."""
     request_id = header_safe(request.request_id)
     body = (
         _templates()

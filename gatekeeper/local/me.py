@@ -23,9 +23,9 @@ from gatekeeper.refusal.negotiation import prefers_page
 from gatekeeper.refusal.shown import rfc3339, show
 
 _DAY = 86400
-# A certificate that ends within this time is marked; a month, as `gatekeeper ca renew --expiring 30d` goes by.
+# A certificate that expires within this time is highlighted; a month, as in `gatekeeper ca renew --expiring 30d`.
 SOON_DAYS = 30
-# Same-origin, so that browsers say where the form is (Fetch, 3.1): with no-referrer, Origin would be "null".
+# same-origin, because with no-referrer browsers would send "null" as the Origin of the form (Fetch, 3.1).
 _PRIVATE = (("Vary", "Accept, Accept-Language"), ("Referrer-Policy", "same-origin"))
 
 
@@ -57,7 +57,7 @@ def answer(request: Request, identity: Identity) -> Reply:
 
 
 def _renewal(request: Request, identity: Identity) -> StoredInvitation | None:
-    """The newest that this visitor may take now, for exactly the certificate that is shown."""
+    """The newest renewal of exactly this certificate that the visitor may download now."""
     waiting = [
         found
         for found in request.invitations.all()
@@ -77,7 +77,7 @@ def _fetch(request: Request, renewal: StoredInvitation | None) -> Reply:
 
 
 def _is_meant(request: Request) -> bool:
-    """Whether it is no form of another site: a browser shows the certificate for those, too (CSRF).
+    """Whether the form was not sent by another site, for which a browser uses the certificate too (CSRF).
 
     Sec-Fetch-Site cannot be forged by a page; browsers without it send Origin with every POST. Programs send neither.
     """
@@ -102,7 +102,7 @@ def _visible_routes(request: Request, identity: Identity) -> list[VisibleRoute]:
 
 
 def _link(request: Request, route: Route, *, here: bool) -> str:
-    """Where the app of a route begins; a route of other hosts is reached by the first of them, on the same port."""
+    """The link to the app of a route; for a route of other hosts, to the first of them on the same port."""
     if not route.takes(b"GET"):
         return ""
     path = quote(route.path.removesuffix("*"), safe="/%:@!$&'()*+,;=~-._")

@@ -8,7 +8,7 @@ from gatekeeper.local.request import InvitationEvent, Reply, Request
 from gatekeeper.refusal.catalogue import Catalogue, Platform
 from gatekeeper.refusal.shown import LONGEST_NAME, minutes, visible
 
-# What each opens. Whatever is not here opens the modern form.
+# The profile that each kind of device can import; all others import the modern one.
 PROFILES = {"ios": Profile.APPLE, "android": Profile.COMPAT, "mac": Profile.COMPAT}
 _PRIVATE = (("Referrer-Policy", "no-referrer"), ("X-Robots-Tag", "noindex"))
 
@@ -22,7 +22,7 @@ class _Other:
 
 
 def page(request: Request, invitation: Invitation, *, anchor: bool = False) -> Reply:
-    """The page; it uses nothing up, and loads nothing. ``anchor``: the server's authority lies ready, too."""
+    """The page. With ``anchor`` it also offers the certificate of the server's authority."""
     catalogue, platform = catalogue_for(request), platform_of(request)
     there = [Profile(name) for name in invitation.files] if invitation.kind is InvitationKind.BUNDLE else []
     wanted = PROFILES.get(platform, Profile.MODERN)
@@ -45,7 +45,7 @@ def page(request: Request, invitation: Invitation, *, anchor: bool = False) -> R
 
 
 def _platforms(catalogue: Catalogue, first: str) -> list[Platform]:
-    """The steps on each kind of device, the visitor's first."""
+    """The steps for each kind of device, the visitor's own first."""
     own = {"ios": catalogue.invitation.ios, "android": catalogue.invitation.android}
     every = [replace(one, steps=own.get(one.key, one.steps)) for one in catalogue.platforms]
     return sorted(every, key=lambda one: one.key != first)

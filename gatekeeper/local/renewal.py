@@ -19,15 +19,15 @@ from gatekeeper.x509 import pem
 
 _log = logging.getLogger("gatekeeper")
 
-# A request waits for so long to be signed, and a certificate to be fetched.
+# How long a renewal waits to be signed and fetched.
 WAITING_SECONDS = 14 * 86400
-# A client that lost its new key before it had the certificate asks with another one. More than a few is no accident,
-# and each takes room in the folder.
+# A client that lost its new key before it received the certificate sends a request for another key. More than a few of
+# them are an attack or a fault, and each takes space on the disk.
 MOST_WAITING = 3
 
 
 def answer(request: Request, identity: Identity) -> Reply:
-    """The certificate (PEM, then the authority's), 202, or why not."""
+    """The certificate (PEM, then the authority's), 202 until it is signed, or an error."""
     if request.method != b"POST":
         return failure(request, 405, "A renewal is requested by POST.", extra=(("Allow", "POST"),))
     try:
@@ -42,12 +42,12 @@ def answer(request: Request, identity: Identity) -> Reply:
 
 
 def malformed(request: Request, error: ValueError) -> Reply:
-    """400, with what is wrong with the body in a sentence."""
+    """400: a sentence says what is wrong with the body."""
     return failure(request, 400, f"{str(error)[:1].upper()}{str(error)[1:]}.", event=InvitationEvent.REFUSED)
 
 
 def submit(request: Request, identity: Identity, signed: SignedRenewal) -> StoredInvitation | Reply:
-    """Store a request, or find it again: the renewal as it is now, or the reply that says why there is none."""
+    """Store a request, or find the one stored before: the renewal in its current state, or an error reply."""
     if objection := _objection(request, identity, signed):
         return failure(request, 403, objection, event=InvitationEvent.REFUSED)
     spki, shown = spki_sha256(signed.request), identity.certificate.sha256
@@ -74,8 +74,9 @@ def submit(request: Request, identity: Identity, signed: SignedRenewal) -> Store
 
 
 def _objection(request: Request, identity: Identity, signed: SignedRenewal) -> str:
-    """Why nothing is stored, "" if it is. Browsers show a certificate to every site's requests (CSRF), and none renews
-    like this.
+    """Why the request is rejected, "" if it is accepted.
+
+    A request by a browser is rejected, because any site could have sent it with the visitor's certificate (CSRF).
     """
     if request.header(b"origin") or request.header(b"sec-fetch-site"):
         return "A renewal is requested by a program, not by a web page."
@@ -105,5 +106,5 @@ def _store(request: Request, identity: Identity, signed: SignedRenewal, invitati
 
 
 def issued_chain(request: Request, stored: StoredInvitation) -> bytes | None:
-    """The certificate, then the authority's (PEM); None as long as it is not signed."""
+    """The certificate, then the authority's (PEM); None until it is signed."""
     return request.invitations.read(stored, CHAIN) if stored.state.stage is Stage.SIGNED else None

@@ -16,12 +16,12 @@ class InvitationEvent(StrEnum):
     """What happened to an invitation; the metrics count each kind."""
 
     SHOWN = "shown"  # somebody looked at the page
-    DOWNLOADED = "downloaded"  # whole, and destroyed here
-    REQUESTED = "requested"  # a certificate request came, and waits
-    INTERRUPTED = "interrupted"  # the download broke off
-    REFUSED = "refused"  # used, ended, cancelled or under way, or asked for by a program that only looks
+    DOWNLOADED = "downloaded"  # complete, and deleted here
+    REQUESTED = "requested"  # a certificate request was stored
+    INTERRUPTED = "interrupted"  # the download was interrupted
+    REFUSED = "refused"  # used, expired, cancelled or being downloaded; or requested by a link preview
     UNKNOWN = "unknown"  # no invitation has this token
-    LIMITED = "limited"  # too many were unknown
+    LIMITED = "limited"  # the address has sent too many unknown tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Request:
     """A complete local request, with everything that its answer depends on.
 
     ``path`` is without the query and begins with `gatekeeper.gate.routes.LOCAL_PREFIX`. ``address`` is the visitor's,
-    as the gate sees it; ``identity`` is set for who was let in. ``routes`` are all configured routes, none if every
-    request goes the same way. ``authorities`` are those whose certificates are let in on this host.
+    as the gate sees it; ``identity`` is set for admitted visitors. ``routes`` are all configured routes, empty if
+    there are none. ``authorities`` are those whose clients are admitted on this host.
     """
 
     method: bytes
@@ -47,12 +47,12 @@ class Request:
     authorities: Sequence[Certificate] = ()
 
     def header(self, name: bytes) -> str:
-        """A header field that the gate notes (`gatekeeper.wire.headers`), "" if it did not come."""
+        """The value of a header that the parser keeps (`gatekeeper.wire.headers`), "" if it is missing."""
         return self.block.get(name).decode("latin-1")
 
     @property
     def host(self) -> str:
-        """The gate's own name, as the visitor calls it."""
+        """The value of the Host header."""
         return self.block.host.decode("latin-1")
 
 
@@ -60,7 +60,8 @@ class Request:
 class Reply:
     """The answer, without framing, ``Connection`` and ``Date``.
 
-    ``handing_out`` is the invitation whose file is the body: the sender watches whether it arrives, and settles it.
+    ``handing_out`` is the invitation whose file is the body: the sender watches whether it arrives and
+    then calls `LocalHandler.settle`.
     ``note`` is for the access log.
     """
 
@@ -82,7 +83,7 @@ def failure(
     event: InvitationEvent | None = None,
     extra: tuple[tuple[str, str], ...] = (),
 ) -> Reply:
-    """An answer in the two forms of all that the gate says of itself: a page for people, JSON for programs."""
+    """An error in one of two forms: a page for people, JSON for programs."""
     answer = request.pages.failed(
         status,
         detail,

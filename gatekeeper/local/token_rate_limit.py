@@ -3,10 +3,10 @@
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
 
-# A link that was typed or cut short is wrong once or twice; a guess is right once in 2**256.
+# People mistype or truncate a link once or twice; a guess is right once in 2**256.
 MOST_GUESSES = 10
 WINDOW_SECONDS = 600
-# Addresses cached; whoever has more of them than this forgets one guess for another, and is as far from 2**256.
+# Addresses remembered. An attacker with more addresses than this is not limited, and is as far from 2**256 guesses.
 MOST_ADDRESSES = 4096
 
 
@@ -17,13 +17,13 @@ class TokenRateLimit:
         self._counted: OrderedDict[str, tuple[float, int]] = OrderedDict()  # since when, how many
 
     def wait(self, address: str, now: float) -> int:
-        """How many whole seconds nobody there may try again; 0 for who may."""
+        """How many whole seconds the address must wait before it may try again; 0 if it may try now."""
         since, count = self._counted.get(_network(address), (now, 0))
         left = since + WINDOW_SECONDS - now
         return int(left) + 1 if count >= MOST_GUESSES and left > 0 else 0
 
     def wrong(self, address: str, now: float) -> None:
-        """Somebody there came with a token that nothing has."""
+        """Count an unknown token from this address."""
         network = _network(address)
         since, count = self._counted.pop(network, (now, 0))
         if now >= since + WINDOW_SECONDS:
@@ -34,7 +34,7 @@ class TokenRateLimit:
 
 
 def _network(address: str) -> str:
-    """One customer is one IPv4 address, but a whole /64 of IPv6 (RFC 6177)."""
+    """What counts as one address: an IPv4 address, or a /64 of IPv6, which one customer has at least (RFC 6177)."""
     try:
         ip = ip_address(address)
     except ValueError:
