@@ -2,13 +2,16 @@
 outside the folder."""
 
 import asyncio
+import errno
 import math
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
+from typing import BinaryIO
 from urllib.parse import unquote
 
 from aiohttp import hdrs, web
@@ -25,6 +28,9 @@ _CODING = re.compile(r"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:;[ \t]*[Qq]=(
 _ENCODED_SEPARATOR = re.compile("%2f|%5c|%00", re.IGNORECASE)
 # RFC 9110, 14.1.2. Of several ranges none is honoured, as 14.2 allows: aiohttp would answer 416.
 _ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
+
+# Where an open file has a name that leads to it, whatever becomes of the one that it was opened by (proc_pid_fd(5)).
+_DESCRIPTORS = found if (found := Path("/proc/self/fd")).is_dir() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +136,7 @@ def _answer(site: Site, request: web.Request) -> web.StreamResponse:
             path = _find(root, site.fallback.split("/"))
     if path is None or not path.is_file():
         raise web.HTTPNotFound
-    if not os.access(path, os.R_OK):
-        raise web.HTTPForbidden
-    return _file(site, path, request, vary)
+    return _file(site, root, path, request, vary)
 
 
 def _names(raw: str) -> list[str]:
@@ -162,17 +166,37 @@ def _with_slash(target: str) -> str:
     return f"./{path.rpartition('/')[2]}/{mark}{query}"
 
 
-def _file(site: Site, path: Path, request: web.Request, vary: Sequence[str]) -> "_File":
-    headers = {
-        hdrs.CONTENT_TYPE: media_type(path.name),
-        hdrs.VARY: ", ".join(vary),
-    } | site.caching
+def _file(site: Site, root: Path, path: Path, request: web.Request, vary: Sequence[str]) -> "_File":
+    headers = {hdrs.CONTENT_TYPE: media_type(path.name), hdrs.VARY: ", ".join(vary)} | site.caching
     for coding in _accepted_codings(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
         neighbour = path.with_name(path.name + _SUFFIXES[coding])
         if _stands_for(neighbour, path):
-            headers[hdrs.CONTENT_ENCODING] = coding
-            return _File(neighbour, headers)
-    return _File(path, headers)
+            with suppress(OSError):
+                return _File(_open(root, neighbour), headers | {hdrs.CONTENT_ENCODING: coding})
+    try:
+        return _File(_open(root, path), headers)
+    except PermissionError:
+        raise web.HTTPForbidden from None
+    except OSError:
+        raise web.HTTPNotFound from None
+
+
+def _open(root: Path, path: Path) -> BinaryIO:
+    """Open a file that was found below ``root``. Who can write there may have exchanged it, or a folder above it, for a
+    link meanwhile: FileNotFoundError, or the OSError of open(2).
+    """
+    file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  the response closes it
+    if _DESCRIPTORS is not None:
+        where = Path(os.readlink(_DESCRIPTORS / str(file.fileno())))
+        if not where.is_relative_to(root):
+            file.close()
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    return file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Without waiting for a writer, should a FIFO be there by now (fifo(7))."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _accepted_codings(accept_encoding: str) -> Iterator[str]:
@@ -189,7 +213,7 @@ def _stands_for(neighbour: Path, path: Path) -> bool:
     """Whether a compressed file can be sent instead: no link, which could lead outside, and not of an older version."""
     try:
         stat = neighbour.lstat()
-        return S_ISREG(stat.st_mode) and stat.st_mtime >= path.stat().st_mtime and os.access(neighbour, os.R_OK)
+        return S_ISREG(stat.st_mode) and stat.st_mtime >= path.stat().st_mtime
     except OSError:
         return False
 
@@ -200,9 +224,11 @@ class _File(web.FileResponse):
     An error, which it would send without a body, is raised. `prepare` may be called again, as aiohttp does.
     """
 
-    def __init__(self, path: Path, headers: dict[str, str]) -> None:
-        super().__init__(path, headers=headers)
-        self._file = path
+    def __init__(self, file: BinaryIO, headers: dict[str, str]) -> None:
+        """``file`` is closed with the response. Where a descriptor has a name, aiohttp opens that one and no other."""
+        self._opened = file
+        self._file = Path(file.name) if _DESCRIPTORS is None else _DESCRIPTORS / str(file.fileno())
+        super().__init__(self._file, headers=headers)
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         if self.prepared:
@@ -211,7 +237,8 @@ class _File(web.FileResponse):
         headers.popall(hdrs.ACCEPT_ENCODING, None)  # has been heard; aiohttp takes "gzip;q=0" for gzip
         if hdrs.RANGE in headers and not await asyncio.to_thread(self._wants_a_range, request):
             del headers[hdrs.RANGE]
-        return await super().prepare(request.clone(headers=headers))
+        with self._opened:
+            return await super().prepare(request.clone(headers=headers))
 
     def set_status(self, status: int, reason: str | None = None) -> None:
         if status in _ERRORS:

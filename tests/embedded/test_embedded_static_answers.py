@@ -92,10 +92,63 @@ def test_a_condition_goes_before_a_range(site: Site) -> None:
 
 def test_a_file_that_cannot_be_read_is_said(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """403: whoever runs the site has to give the gate the permission. root, as whom tests may run, has every one."""
-    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    def refused(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", refused)
     got = site.ask("/index.html")
     assert got.status == 403
     assert b"no permission" in got.body
+
+
+@pytest.mark.parametrize(("target", "exchanged"), [("/sub/file.js", "sub/file.js"), ("/sub/file.js", "sub")])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_link_that_is_swapped_in_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, exchanged: str, coding: str
+) -> None:
+    """Between the look at a file and its opening, somebody who can write to the folder exchanges it, or its folder."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("open files have no names here")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "www" / "sub").mkdir(parents=True)
+    for folder, content in (("outside", "secret"), ("www/sub", "public")):
+        for name in ("file.js", "file.js.gz"):
+            (tmp_path / folder / name).write_text(content)
+    (tmp_path / "outside" / "sub").symlink_to(tmp_path / "outside")
+    opened = os.open
+
+    def exchange(path: str, flags: int) -> int:
+        if not (tmp_path / "before").exists():
+            suffix = ".gz" if coding == "gzip" and exchanged.endswith(".js") else ""
+            name = tmp_path / "www" / f"{exchanged}{suffix}"
+            name.rename(tmp_path / "before")
+            name.symlink_to(tmp_path / "outside" / Path(f"{exchanged}{suffix}").name)
+        return opened(path, flags)
+
+    site = Site(tmp_path / "www")
+    monkeypatch.setattr(os, "open", exchange)
+    try:
+        got = site.ask(target, f"Accept-Encoding: {coding}")
+    finally:
+        monkeypatch.undo()
+        site.close()
+    assert (tmp_path / "before").exists()
+    assert b"secret" not in got.body
+    assert got.status == (200 if coding == "gzip" and exchanged.endswith(".js") else 404)
+
+
+def test_files_are_closed_again(tmp_path: Path) -> None:
+    """Whole, in part, unsent, and in errors."""
+    (tmp_path / "index.html").write_text("home")
+    site = Site(tmp_path)
+    for lines in ((), ("Range: bytes=0-1",), ("Range: bytes=9-",), ("If-None-Match: *",), ('If-Match: "a"',)):
+        for method in ("GET", "HEAD"):
+            site.ask("/index.html", *lines, method=method)
+    site.close()
+    folder = Path("/proc/self/fd")
+    held = {os.path.realpath(one) for one in folder.iterdir()} if folder.is_dir() else set()
+    assert str(tmp_path.resolve() / "index.html") not in held
 
 
 def test_pages_follow_a_reload(site: Site) -> None:
