@@ -59,7 +59,7 @@ REASONS = {
     "autoindex": "folders are not listed",
     "break": _NOT_DONE,
     "brotli": _NOT_DONE,
-    "client_body_buffer_size": "bodies are streamed; with request_buffering, 256 KiB of each stay in memory",
+    "client_body_buffer_size": "bodies are streamed; with request_buffering, 64 KiB of each stay in memory",
     "client_header_buffer_size": "see limits.request_header",
     "client_body_temp_path": "with request_buffering, bodies are written to $TMPDIR",
     "disable_symlinks": "static: follows links as long as they stay in the folder",

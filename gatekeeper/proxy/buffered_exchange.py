@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -140,6 +141,13 @@ class BufferedExchange(Exchange):
         """The app has taken what was buffered."""
         self._upstream_slow = False
         self._pump()
+
+    def expired(self, timeout: Timeout) -> None:
+        """As ever, except that the client is not blamed for a disk that hangs."""
+        if timeout is Timeout.REQUEST_BODY and self._is_busy:
+            self._disk_failed(TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
+        else:
+            super().expired(timeout)
 
     # -- the threads
 

@@ -16,7 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 # What is written at a time, and stays in memory at most, apart from what comes while it is written.
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 64 * 1024
 # The last twentieth of the file system is left to others: log files, for example, or the apps themselves.
 RESERVED_SHARE = 20
 # A disk that hangs keeps so many threads. They are not the loop's own, which look up names.

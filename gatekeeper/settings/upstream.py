@@ -168,6 +168,9 @@ def _only_for_https(upstream: UpstreamSettings) -> None:
 
 def _only_for_static(upstream: UpstreamSettings) -> None:
     if upstream.endpoints[0].scheme == "static":
+        for name in ("request_buffering", "upgrades", "lenient"):
+            if name in upstream.model_fields_set and getattr(upstream, name):
+                raise ValueError(f"has {name}, which means nothing for a static: upstream")
         return
     for name in ("cache_control", "fallback"):
         if getattr(upstream, name) != UpstreamSettings.model_fields[name].default:

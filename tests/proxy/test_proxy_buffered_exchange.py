@@ -11,6 +11,7 @@ import h2.events
 import pytest
 
 from gatekeeper.proxy.request_buffer import PIECE_BYTES
+from gatekeeper.proxy.upstream.http1 import WRITE_HIGH_WATER
 from tests.proxy.browser import Browser
 from tests.proxy.scene import OK, Files, Scene, get, request
 from tests.proxy.test_proxy_renew import renew, revoking
@@ -18,7 +19,7 @@ from tests.proxy.test_proxy_upstream_http2 import started
 
 BUFFERING = {"url": "http://127.0.0.1:8000", "request_buffering": True}
 CHUNKED = "Transfer-Encoding: chunked"
-LARGE = 3 * PIECE_BYTES + 5
+LARGE = 5 * PIECE_BYTES + 5
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_large_body_goes_through_a_file(scene: Scene, folder: Path) -> None:
     """As fast as the app takes it, and complete."""
     alice = scene.alice()
     alice.send(request("PUT", "/", CHUNKED))
-    for _ in range(3):
+    for _ in range(5):
         alice.send(chunk(PIECE_BYTES))
     alice.send(chunk(5))
     scene.app.hangs = True
@@ -112,7 +113,7 @@ def test_a_large_body_goes_through_a_file(scene: Scene, folder: Path) -> None:
     assert open_files(folder) == 0
 
 
-def test_an_app_that_takes_nothing_gets_one_piece(scene: Scene) -> None:
+def test_an_app_that_takes_nothing_gets_no_more_than_waits_for_it_otherwise(scene: Scene) -> None:
     """The rest stays in the file, until the app goes on."""
     alice = scene.alice()
     alice.send(get("/"))
@@ -121,7 +122,7 @@ def test_an_app_that_takes_nothing_gets_one_piece(scene: Scene) -> None:
     app.read()
     app.transport.peer_stalls()
     alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * LARGE))
-    assert app.transport.get_write_buffer_size() < 2 * PIECE_BYTES
+    assert app.transport.get_write_buffer_size() < WRITE_HIGH_WATER + PIECE_BYTES < LARGE
     app.transport.peer_takes()
     assert app.read().endswith(b"x" * LARGE)
     assert scene.serve(alice) == OK
@@ -301,6 +302,19 @@ def test_too_large_a_body_is_refused_while_the_disk_is_busy(make_scene: Callable
     assert open_files(folder) == 0
 
 
+def test_a_disk_that_hangs_is_no_fault_of_the_client(scene: Scene, folder: Path) -> None:
+    """500 after timeouts.stream_idle, and not 408; the file goes when the thread comes back."""
+    alice = scene.alice()
+    scene.loop.hold_threads()
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * PIECE_BYTES))
+    scene.loop.advance(60)
+    assert alice.read().startswith(b"HTTP/1.1 500 ")
+    assert scene.log.records[0]["detail"] == "the request body could not be stored: Connection timed out"
+    assert open_files(folder) == 1
+    scene.loop.release_threads()
+    assert open_files(folder) == 0
+
+
 def test_what_was_read_for_a_lost_connection_is_not_sent_on_the_next(scene: Scene) -> None:
     """The second attempt begins at the beginning."""
     alice = scene.alice()
@@ -370,7 +384,9 @@ def test_visitors_of_http2_are_buffered_too(stage: Any, files: Files, size: int)
     """Their bodies have no length of their own; the app gets one."""
     scene = stage(upstream=BUFFERING)
     browser = Browser(scene, files.alice)
-    stream = browser.ask("/", method="PUT", end=False)
+    stream = browser.ask("/", ("expect", "100-continue"), method="PUT", end=False)
+    browser.read()
+    assert browser.answers[stream].interim == ["100"]
     sent = 0
     while sent < size:
         piece = min(16384, size - sent)
