@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.config.load import Configuration, load
+from gatekeeper.config.configuration import Configuration
+from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError
 
 SERVER = '[server]\ncertificate = "fullchain.pem"\nkey = "privkey.pem"\n'

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gatekeeper.acme.folder import ACMEFolder, State
 from gatekeeper.acme.renewal import held_certificate
 from gatekeeper.errors import ACMEError
-from gatekeeper.settings.acme import ACMESettings, CertificateOrder
-from gatekeeper.settings.tables import Settings
+from gatekeeper.settings.certificate_order import CertificateOrder
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.acme import ACMESettings
+    from gatekeeper.settings.tables import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +23,19 @@ class Report:
     ends: float
 
 
-def reports(settings: Settings) -> list[Report]:
+def reports(settings: "Settings") -> list[Report]:
     """What the folder holds at the moment, for each certificate that is ordered; empty without ``[acme]``."""
     acme = settings.acme
     return [_report(acme, order) for order in settings.orders] if acme is not None else []
 
 
-def _report(acme: ACMESettings, order: CertificateOrder) -> Report:
+def _report(acme: "ACMESettings", order: CertificateOrder) -> Report:
     folder = ACMEFolder(acme.folder, order.lineage)
     held = held_certificate(folder)
     return Report(order.names, folder.state, held.lifetime.ends if held is not None else 0.0)
 
 
-def doubts(settings: Settings) -> Iterator[str]:
+def doubts(settings: "Settings") -> Iterator[str]:
     """What the next order would fail of, as far as the directories say that themselves; asks each over the network."""
     acme = settings.acme
     if acme is None:

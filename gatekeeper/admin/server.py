@@ -9,17 +9,17 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
-from importlib import resources
 from ipaddress import ip_address
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs
-
-import jinja2
 
 from gatekeeper.admin.connection import AdminAnswer, AdminConnection, plain
 from gatekeeper.admin.durations import brief, span
 from gatekeeper.admin.status import Check, is_ready
 from gatekeeper.wire.request import RequestHead
+
+if TYPE_CHECKING:
+    import jinja2  # loaded for the first page
 
 SHUTDOWN_SECONDS = 0.5
 # An answer ends its connection. One that takes longer than this, or is older than so many others, is not meant to be
@@ -187,11 +187,15 @@ def page(report: dict[str, Any]) -> str:
 
 @cache
 def _source() -> str:
+    from importlib import resources
+
     return resources.files("gatekeeper.admin").joinpath("status.html").read_text(encoding="utf-8")
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template() -> "jinja2.Template":
+    import jinja2
+
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

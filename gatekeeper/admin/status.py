@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper import __version__, form
 from gatekeeper.acme.report import Report, reports
@@ -21,10 +21,12 @@ from gatekeeper.proxy.crl_sources import wanted_urls
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.upstream.pool import Pool
-from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, RowState, Totals
 from gatekeeper.telemetry.refusal_history import BUCKET_SECONDS
 from gatekeeper.telemetry.upstream_times import BOUNDS, WINDOW_SECONDS
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.tables import Settings
 
 # An app that takes longer to accept a connection is as good as gone.
 REACH_SECONDS = 2.0
@@ -250,7 +252,7 @@ class Status:
             yield from histogram(name, BOUNDS, *self._ledger.upstream_times(upstream), label("upstream", upstream))
 
 
-def protocols(settings: Settings) -> list[str]:
+def protocols(settings: "Settings") -> list[str]:
     """The versions of HTTP that visitors are offered, the preferred one first."""
     return ["HTTP/2", "HTTP/1.1"] if settings.server.http2 else ["HTTP/1.1"]
 

@@ -15,7 +15,7 @@ from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 from gatekeeper.settings.addresses import DEFAULT_ADMIN, ListenAddress, SocketPath, parse_listen
 
 if TYPE_CHECKING:
-    from gatekeeper.config.load import Configuration
+    from gatekeeper.config.configuration import Configuration
 
 TIMEOUT_SECONDS = 5.0
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound

@@ -11,7 +11,7 @@ from gatekeeper.config.document import find
 from gatekeeper.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from gatekeeper.config.load import Configuration
+    from gatekeeper.config.configuration import Configuration
 
 
 def add_config_option(parser: argparse.ArgumentParser) -> None:

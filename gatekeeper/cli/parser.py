@@ -1,7 +1,6 @@
 """The command-line parser: an error is one plain line, with a suggestion where one is likely."""
 
 import argparse
-import difflib
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -158,6 +157,8 @@ def _value(option: argparse.Action) -> str:
 
 
 def _suggestion(word: str, known: Iterable[str]) -> str:
+    import difflib
+
     names = list(known)
     close = [name for name in names if name.startswith(word)] or difflib.get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(names)}"

@@ -3,19 +3,19 @@
 import argparse
 import logging
 import os
-import sysconfig
+import sys
 import time
 from collections.abc import Sequence
 
-from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.cli.configuration import add_config_option, naming_lines
 from gatekeeper.cli.parser import Commands
+from gatekeeper.config.document import find
 from gatekeeper.errors import GatekeeperError
+from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.handover import listeners_from_systemd, predecessor
 from gatekeeper.process.listeners import Listener, close_listeners, open_listeners, shown_listener
 from gatekeeper.process.privileges import account_of
 from gatekeeper.process.stderr_log import log_always, log_to_stderr
-from gatekeeper.process.supervisor import Supervisor
-from gatekeeper.process.worker import dry_run
 
 
 def add_command(commands: Commands) -> None:
@@ -42,10 +42,16 @@ def check_interpreter(*, free_threaded: bool) -> None:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    check_interpreter(free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")))
+    check_interpreter(free_threaded="t" in sys.abiflags)
     before = predecessor(os.environ)
     present = before.listeners if before is not None else listeners_from_systemd(os.environ)
-    configuration = load_configuration(options)
+    file = ConfigurationFile(find(options.config, os.environ))
+    file.begin()
+    # Imported while the child process validates.
+    from gatekeeper.process.supervisor import Supervisor
+    from gatekeeper.process.worker import dry_run
+
+    configuration = file.read()
     settings = configuration.settings
     log_to_stderr(settings.log.level)
     listeners = open_listeners(settings, present)
@@ -60,7 +66,7 @@ def _serve(options: argparse.Namespace) -> int:
             if before is not None:
                 before.take_over()
 
-        Supervisor(configuration, listeners, account, ready).run()
+        Supervisor(file, listeners, account, ready).run()
     finally:
         close_listeners(listeners)
     return 0

@@ -6,7 +6,6 @@ does the key fit) is not checked here but where they are opened, which reports b
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,29 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from gatekeeper.config.checks import contradictions
+from gatekeeper.config.configuration import Configuration
 from gatekeeper.config.document import Problem, read_document
 from gatekeeper.config.messages import message_for, missing_key
-from gatekeeper.config.source import KeyPath, Source, dotted
+from gatekeeper.config.source import KeyPath, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.validation import Loading
-
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """Settings, and the file they came from, so that a mistake found later still gets its line number."""
-
-    settings: Settings
-    source: Source
-
-    def refusal(self, *mistakes: Mistake) -> ConfigurationError:
-        """The error to raise for mistakes that only show later; make them by ``source.mistake``."""
-        return ConfigurationError(*mistakes, source=str(self.source.path))
-
-    def located(self, error: ConfigurationError) -> ConfigurationError:
-        """The same mistakes, each with the line of its key in the file."""
-        return self.refusal(*(self.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes))
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, files: FileReader = OPEN_DIRECTLY) -> Configuration:

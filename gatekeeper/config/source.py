@@ -50,6 +50,7 @@ class Source:
 
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
+        self.text = text
         self._text = text.replace("\r\n", "\n")
 
     def mistake(self, key: str, message: str) -> Mistake:

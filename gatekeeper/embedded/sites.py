@@ -1,16 +1,18 @@
 """The ``static:`` folders of a configuration, each served on a Unix socket of its own."""
 
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.addresses import SocketPath
-from gatekeeper.settings.upstream import UpstreamSettings
 
 if TYPE_CHECKING:
+    import tempfile
+
     from aiohttp import web
+
+    from gatekeeper.settings.upstream import UpstreamSettings
 
 # The limits of a request's head are the gate's, which has held it to them. What it adds about the visitor comes on top.
 _NO_LIMIT = 1 << 30
@@ -32,17 +34,19 @@ class StaticSites:
     async def __aenter__(self) -> "StaticSites":
         return self
 
-    async def serve(self, upstreams: Mapping[str, UpstreamSettings]) -> None:
+    async def serve(self, upstreams: "Mapping[str, UpstreamSettings]") -> None:
         """Begin to serve the folders of these upstreams, as far as they are not served yet."""
         found = {one for one in upstreams.values() if one.endpoints[0].scheme == "static"}
         for upstream in found - set(self.addresses):
             if self._sockets is None:
+                import tempfile
+
                 self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: for no other user
             address = SocketPath(Path(self._sockets.name) / f"{len(self._runners)}.sock")
             self._runners.append(await self._start(upstream, address))
             self.addresses[upstream] = address
 
-    async def _start(self, upstream: UpstreamSettings, address: SocketPath) -> "web.AppRunner":
+    async def _start(self, upstream: "UpstreamSettings", address: SocketPath) -> "web.AppRunner":
         from aiohttp import web  # 25 MiB that most configurations never need
 
         from gatekeeper.embedded.static import Site, static_app

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.paths import folded, read_host, sure_length
 from gatekeeper.gate.rules import Rule, compile_rule
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.access import RouteSettings
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.access import RouteSettings
 
 # How many results are cached. An entry is about as large as its target: 0.2 MiB in all with those of browsers, 8 MiB if
 # an admitted visitor fills the cache on purpose.
@@ -115,7 +118,7 @@ class Routes:
     """
 
     def __init__(
-        self, settings: Sequence[RouteSettings], documents: Iterable[bytes] = (), *, local: bool = False
+        self, settings: "Sequence[RouteSettings]", documents: Iterable[bytes] = (), *, local: bool = False
     ) -> None:
         self._local = local
         self._documents: Mapping[bytes, StaticDocument] = {path: StaticDocument(path) for path in documents}
@@ -233,7 +236,7 @@ _OTHER_PATH = frozenset({b"x-original-url", b"x-rewrite-url"})
 _OTHER_METHOD = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 
 
-def _hiding(settings: Sequence[RouteSettings], *, local: bool) -> frozenset[bytes]:
+def _hiding(settings: "Sequence[RouteSettings]", *, local: bool) -> frozenset[bytes]:
     """The headers by which a client could evade a rule for a path or a method, if there is such a rule."""
     paths = _OTHER_PATH if local or any(one.path != "/*" for one in settings) else frozenset[bytes]()
     return paths | (_OTHER_METHOD if any(one.methods for one in settings) else frozenset[bytes]())
@@ -360,7 +363,7 @@ def _first(tables: list[_Table], method: bytes, path: bytes, *, lower: bool) -> 
     return found
 
 
-def compile_route(settings: RouteSettings, text: str) -> Route:
+def compile_route(settings: "RouteSettings", text: str) -> Route:
     """Compile one route. A route for GET also matches HEAD (RFC 9110, 9.3.2)."""
     methods = {method.encode("ascii") for method in settings.methods}
     preflight = settings.cors_preflight

@@ -10,10 +10,13 @@ domain of an e-mail address (RFC 5280, 7.2 and 7.5).
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.access import RuleSettings
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.access import RuleSettings
 
 Fits = Callable[[Certificate], bool]
 
@@ -44,7 +47,7 @@ class Rule:
         return self.fits(identity) and (self.issuer is None or identity.issuer_is_known)
 
 
-def compile_rule(settings: RuleSettings, where: str) -> Rule:
+def compile_rule(settings: "RuleSettings", where: str) -> Rule:
     """The rule of one table; ``where`` says which it is, for people: ``allow[0]``."""
     written = {name: value for name in _KEYS if (value := getattr(settings, name)) is not None}
     if not written:

@@ -1,12 +1,14 @@
 """Routes of hosts that never ask visitors for a certificate (``server.certificates`` with ``ask = false``)."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from gatekeeper.settings.access import RouteSettings
+if TYPE_CHECKING:
+    from gatekeeper.settings.access import RouteSettings
 
 
 def closed_routes(
-    routes: Sequence[RouteSettings], asks: Callable[[str], bool], unasked: Iterable[str]
+    routes: "Sequence[RouteSettings]", asks: Callable[[str], bool], unasked: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
     """Routes of such hosts that are not public, so that nobody could ever use them: the key of each, and a sentence.
 
@@ -34,7 +36,7 @@ def closed_routes(
                 )
 
 
-def _reached(routes: Sequence[RouteSettings], host: str) -> Iterator[int]:
+def _reached(routes: "Sequence[RouteSettings]", host: str) -> Iterator[int]:
     """The routes that can take a request for the host."""
     for index, route in enumerate(routes):
         if route.hosts and host not in route.hosts:

@@ -6,7 +6,6 @@ name would lead wherever a compromised gate has put a link (CWE-59).
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -112,6 +111,8 @@ class Directory:
 
     def remove(self, name: str) -> None:
         """Remove a directory and everything in it, as far as possible; symbolic links are not followed."""
+        import shutil
+
         shutil.rmtree(_single(name), ignore_errors=True, dir_fd=self._descriptor)
 
     def empty(self) -> None:

@@ -8,7 +8,6 @@ import base64
 import binascii
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.renewal import SignedRenewal
@@ -61,4 +60,9 @@ def _certs_only(certificates: list[x509.Certificate]) -> bytes:
 
     RFC 4648, 3.1: no line ends unless a specification asks for them; strongSwan 5.9.8 reads none.
     """
+    from cryptography.hazmat.primitives.serialization import (  # brings Python's e-mail parser: a megabyte
+        Encoding,
+        pkcs7,
+    )
+
     return base64.b64encode(pkcs7.serialize_certificates(certificates, Encoding.DER))

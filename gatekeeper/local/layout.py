@@ -1,16 +1,15 @@
 """What the gate's own pages share: head, style, policy, language, and the visitor's kind of device."""
 
 from functools import cache
-from typing import Any
-
-import jinja2
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper.local.request import InvitationEvent, Reply, Request
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Catalogue, catalogues
 from gatekeeper.refusal.negotiation import choose_language, recognize_platform
-from gatekeeper.refusal.page import style_source, stylesheet
 from gatekeeper.refusal.shown import LONGEST_NAME, header_safe, visible
+
+if TYPE_CHECKING:
+    import jinja2  # loaded for the first page
 
 # The quoted words of Sec-CH-UA-Platform (WICG, User-Agent Client Hints). For browsers without it, User-Agent decides.
 _HINTS = {
@@ -63,6 +62,10 @@ def sheet(
     **variables: Any,
 ) -> Reply:
     """A page made of a template that extends base.html. It may load nothing, and send forms to this gate alone."""
+    from markupsafe import Markup
+
+    from gatekeeper.refusal.page import style_source
+
     request_id = header_safe(request.request_id)
     body = (
         _templates()
@@ -93,11 +96,15 @@ def sheet(
 
 @cache
 def _style() -> str:
+    from gatekeeper.refusal.page import stylesheet
+
     return stylesheet() + _BUTTONS
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def _templates() -> "jinja2.Environment":
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.PackageLoader("gatekeeper.local", "."),
         autoescape=True,

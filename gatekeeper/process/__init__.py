@@ -8,6 +8,8 @@ worker
     one worker process: event loop, proxy, its share of the listening sockets.
 worker_process
     a worker as the supervisor has it: process id, messages, how it ended.
+configuration
+    the settings that a child process validated, as the others have them.
 reload, watch
     reloads when a file changes or on SIGHUP; detects that a file has changed.
 sealed_files

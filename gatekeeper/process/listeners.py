@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import StartError
 from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
-from gatekeeper.settings.tables import Settings
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.tables import Settings
 
 # The kernel cuts it to net.core.somaxconn.
 BACKLOG = 4096
@@ -39,7 +41,7 @@ def sockets_of(listeners: Iterable[Listener], role: Role) -> tuple[socket.socket
     return tuple(one.socket for one in listeners if one.role is role)
 
 
-def open_listeners(settings: Settings, present: Sequence[Listener] = ()) -> tuple[Listener, ...]:
+def open_listeners(settings: "Settings", present: Sequence[Listener] = ()) -> tuple[Listener, ...]:
     """The sockets for these settings: those of ``present`` that fit, and new ones for the other addresses.
 
     Sockets that systemd opened for a role take the place of all its addresses. All or nothing: where one cannot be had,
@@ -70,7 +72,7 @@ def close_listeners(listeners: Iterable[Listener]) -> None:
         one.socket.close()
 
 
-def _wanted(settings: Settings) -> Mapping[Role, Sequence[ListenAddress]]:
+def _wanted(settings: "Settings") -> Mapping[Role, Sequence[ListenAddress]]:
     admin = settings.admin.listen
     server = settings.server
     return {

@@ -6,9 +6,12 @@ import os
 import pwd
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gatekeeper.errors import ConfigurationError, Mistake, StartError
-from gatekeeper.settings.server import ServerSettings
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.server import ServerSettings
 
 _log = logging.getLogger("gatekeeper")
 
@@ -30,7 +33,7 @@ class Account:
         os.fchown(file, self.uid, self.gid)
 
 
-def account_of(server: ServerSettings) -> Account | None:
+def account_of(server: "ServerSettings") -> Account | None:
     """The account of ``server.user`` and ``server.group`` if this process is root, None otherwise.
 
     ConfigurationError if there is no such account.

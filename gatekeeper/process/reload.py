@@ -13,16 +13,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gatekeeper.config.load import Configuration, load
+from gatekeeper.config.configuration import Configuration
 from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.sealed_files import SealedFiles, close
 from gatekeeper.process.watch import Watch
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.settings.files import FileReader, files_of
-from gatekeeper.settings.tables import Settings
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.tables import Settings
 
 _log = logging.getLogger("gatekeeper")
 
@@ -42,15 +45,16 @@ class Reloader:
 
     def __init__(
         self,
-        path: Path,
-        settings: Settings,
+        configuration: ConfigurationFile,
+        settings: "Settings",
         *,
-        build: Callable[[Settings, FileReader], Snapshot],
+        build: "Callable[[Settings, FileReader], Snapshot]",
         renew: Callable[[Snapshot], None],
         report: Callable[[Reload], None],
         watch: Watch | None = None,
     ) -> None:
-        self._path = path
+        self._configuration = configuration
+        self._path = path = configuration.path
         self._settings = settings
         self._snapshot: Snapshot | None = None
         self._build = build
@@ -120,7 +124,7 @@ class Reloader:
     def _load(self, files: FileReader) -> None:
         self._watch.loading()
         try:
-            configuration = load(self._path, files=files)
+            configuration = self._configuration.read_here(files)
             settings = configuration.settings
             self._watch.loading(self._path, *files_of(settings), *files_of(self._settings))
             snapshot = self._build_from(configuration, files)
@@ -144,7 +148,7 @@ class Reloader:
         for line in message.splitlines():
             _log.error("not reloaded, the old state stays in force: %s", line)
 
-    def _succeeded(self, settings: Settings, snapshot: Snapshot) -> None:
+    def _succeeded(self, settings: "Settings", snapshot: Snapshot) -> None:
         before, self._settings, self._snapshot = self._settings, settings, snapshot
         self._watch.loading(self._path, *files_of(settings))
         self._renew(snapshot)
@@ -169,17 +173,17 @@ _OF_WORKERS = {"server": ("listen", "redirect", "workers"), "admin": ("listen",)
 _AT_START = {"server": ("user", "group")}
 
 
-def needing_new_workers(old: Settings, new: Settings) -> bool:
+def needing_new_workers(old: "Settings", new: "Settings") -> bool:
     """Whether a key was changed that takes effect when workers are replaced."""
     return any(_changed(_OF_WORKERS, old, new))
 
 
-def needing_a_restart(old: Settings, new: Settings) -> Iterator[str]:
+def needing_a_restart(old: "Settings", new: "Settings") -> Iterator[str]:
     """The keys that were changed but take effect only at the next start or upgrade."""
     return _changed(_AT_START, old, new)
 
 
-def _changed(keys: Mapping[str, Iterable[str]], old: Settings, new: Settings) -> Iterator[str]:
+def _changed(keys: Mapping[str, Iterable[str]], old: "Settings", new: "Settings") -> Iterator[str]:
     for table, names in keys.items():
         for key in names:
             if getattr(getattr(old, table), key) != getattr(getattr(new, table), key):

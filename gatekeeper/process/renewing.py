@@ -8,11 +8,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.acme.renewal import LOOK_SECONDS, Renewal
-from gatekeeper.settings.acme import ACMESettings, CertificateOrder
-from gatekeeper.settings.tables import Settings
+from gatekeeper.settings.certificate_order import CertificateOrder
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.acme import ACMESettings
+    from gatekeeper.settings.tables import Settings
 
 _log = logging.getLogger("gatekeeper")
 
@@ -27,7 +31,7 @@ def load_libraries() -> None:
 class Renewing:
     """Runs `Renewal.step` for each order of the settings in force, from `start` to `stop`."""
 
-    def __init__(self, settings: Callable[[], Settings]) -> None:
+    def __init__(self, settings: "Callable[[], Settings]") -> None:
         self._settings = settings
         self._stopped = False
         self._wake = threading.Event()
@@ -57,7 +61,7 @@ class Renewing:
             self._step(self._settings())
             seconds = LOOK_SECONDS
 
-    def _step(self, settings: Settings) -> None:
+    def _step(self, settings: "Settings") -> None:
         for order in settings.orders:
             try:
                 if settings.acme is not None and not self._stopped:
@@ -74,7 +78,7 @@ class Renewing:
             _log.error("acme: %s", error, exc_info=None if isinstance(error, OSError) else error)
 
 
-def _renew(acme: ACMESettings, order: CertificateOrder) -> None:
+def _renew(acme: "ACMESettings", order: CertificateOrder) -> None:
     from gatekeeper.acme.orders import DirectoryOrders
 
     folder = ACMEFolder(acme.folder, order.lineage)

@@ -46,6 +46,15 @@ class SignalQueue:
         """Block the signals until `release`: a child that was just forked must not run the parent's handlers."""
         signal.pthread_sigmask(signal.SIG_BLOCK, self.numbers)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A context in which they are blocked, for what forks a child that ends by itself."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
+
     def release(self) -> None:
         """Unblock the signals; those that arrived meanwhile are delivered."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self.numbers)

@@ -24,11 +24,11 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from gatekeeper.config.load import Configuration, load
 from gatekeeper.errors import GatekeeperError, StartError
 from gatekeeper.process.children import cores, kill, reap_orphans
+from gatekeeper.process.configuration import VALIDATED, ConfigurationFile
 from gatekeeper.process.listeners import (
     Listener,
     Role,
@@ -40,7 +40,7 @@ from gatekeeper.process.listeners import (
 from gatekeeper.process.privileges import Account
 from gatekeeper.process.reload import POLL_SECONDS, needing_new_workers
 from gatekeeper.process.sd_notify import SystemdNotifier
-from gatekeeper.process.sealed_files import SealedFiles, close, seal, send
+from gatekeeper.process.sealed_files import SealedFiles, close, seal, seal_content, send
 from gatekeeper.process.signal_queue import SignalQueue
 from gatekeeper.process.upgrade import Upgrade
 from gatekeeper.process.watch import Watch
@@ -48,8 +48,10 @@ from gatekeeper.process.worker import WorkerContext
 from gatekeeper.process.worker_process import WorkerProcess, work
 from gatekeeper.process.workers import TICK_SECONDS, Command, Event, Exit, Kill, Send, Start, WorkerSet
 from gatekeeper.settings.files import files_of, written_files
-from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.tables import Settings
 
 _log = logging.getLogger("gatekeeper")
 
@@ -67,13 +69,14 @@ class Supervisor:
 
     def __init__(
         self,
-        configuration: Configuration,
+        configuration: ConfigurationFile,
         listeners: Sequence[Listener],
         account: Account | None,
         ready: Callable[[], None],
     ) -> None:
-        self._path = configuration.source.path
-        self._settings = configuration.settings
+        self._configuration = configuration
+        self._path = configuration.path
+        self._settings = configuration.read().settings
         # What listeners and workers were made for.
         self._made_for = self._settings
         self._listeners = tuple(listeners)
@@ -197,11 +200,13 @@ class Supervisor:
         """Copies of all files in the configuration, for workers that may not be able to read them."""
         if self._watch is None:
             return {}
-        with suppress(GatekeeperError):  # what is wrong is said by the workers
-            self._settings = load(self._path).settings
+        with suppress(GatekeeperError), self._signals.held():  # what is wrong is said by the workers
+            self._settings = self._configuration.read().settings
         files = (self._path, *files_of(self._settings))
         self._watch.loading(*files)
-        return seal(set(files).difference(written_files(self._settings)))
+        with self._signals.held():
+            validated = seal_content(self._configuration.packed())
+        return {VALIDATED: validated, **seal(set(files).difference(written_files(self._settings)))}
 
     def _announce(self, event: Event) -> None:
         match event:
@@ -258,6 +263,7 @@ class Supervisor:
             self._upgrade.close_in_child()
             admin = sockets_of(self._listeners, Role.ADMIN)
             return WorkerContext(
+                configuration=self._configuration,
                 visitors=sockets_of(self._listeners, Role.VISITORS),
                 redirect=sockets_of(self._listeners, Role.REDIRECT),
                 admin=admin[0] if admin else None,
@@ -268,7 +274,7 @@ class Supervisor:
                 shared=self._count > 1,
             )
 
-        work(self._path, line, prepare)
+        work(line, prepare)
 
     # -- what workers say
 
@@ -298,7 +304,8 @@ class Supervisor:
     def _reconfigure(self) -> None:
         """Open and close listeners and replace the workers, if the new configuration requires it."""
         try:
-            settings = load(self._path).settings
+            with self._signals.held():
+                settings = self._configuration.read().settings
         except GatekeeperError:  # it was changed again meanwhile, and the next reload says what is wrong
             return
         before, self._settings = self._made_for, settings
@@ -350,6 +357,6 @@ class Supervisor:
         self._worker_set.ended(child.pid, child.exited(code), time.monotonic())
 
 
-def _count(settings: Settings) -> int:
+def _count(settings: "Settings") -> int:
     workers = settings.server.workers
     return cores() if workers == "auto" else workers

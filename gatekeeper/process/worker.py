@@ -18,12 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gatekeeper.admin.server import Admin
 from gatekeeper.admin.status import Status
-from gatekeeper.config.load import load
 from gatekeeper.embedded.sites import StaticSites
 from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.listeners import port_of
 from gatekeeper.process.malloc import keep_large_buffers
 from gatekeeper.process.privileges import Account, become
@@ -42,12 +43,14 @@ from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool, make_pools
 from gatekeeper.settings.addresses import Address, SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.settings.server import AdminSettings
-from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.access_log import AccessLog
 from gatekeeper.telemetry.log_lines import FORMATS
 from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, RowState
 from gatekeeper.tls.proof import prove_service
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.server import AdminSettings
+    from gatekeeper.settings.tables import Settings
 
 try:
     import uvloop
@@ -70,11 +73,13 @@ IN_FORCE_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """What a worker gets: its sockets, the ledger and its own row, and its channel to the supervisor.
+    """What a worker gets: the configuration as last validated, its sockets, the ledger and its own row, and its channel
+    to the supervisor.
 
     ``account`` is the user to become; ``shared`` says whether other workers accept on the same sockets.
     """
 
+    configuration: ConfigurationFile
     visitors: Sequence[socket.socket]
     redirect: Sequence[socket.socket]
     admin: socket.socket | None
@@ -85,7 +90,7 @@ class WorkerContext:
     shared: bool
 
 
-def dry_run(settings: Settings) -> Snapshot:
+def dry_run(settings: "Settings") -> Snapshot:
     """Load everything that a worker would, before any is started.
 
     ConfigurationError with every mistake; StartError if no visitor could connect. The snapshot is for inspection only:
@@ -98,32 +103,44 @@ def dry_run(settings: Settings) -> Snapshot:
     return snapshot
 
 
-def run_worker(path: Path, context: WorkerContext) -> None:
+def run_worker(context: WorkerContext) -> None:
     """Serve until told to stop. GatekeeperError if it cannot begin.
 
     The files are read here and not inherited: the replacement of a worker must not bring back an older state, in which
     a certificate was not revoked yet.
     """
     keep_large_buffers()
-    watch = Watch((path,))
-    configuration = load(path)
+    watch = Watch((context.configuration.path,))
+    configuration = context.configuration.read()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
-            runner.run(_Worker(path, configuration.settings, context, watch).run())
+            runner.run(_Worker(configuration.settings, context, watch).run())
         except ConfigurationError as error:
             raise configuration.located(error) from None
 
 
-def _admin_hosts(admin: AdminSettings) -> tuple[str, ...]:
+def _admin_hosts(admin: "AdminSettings") -> tuple[str, ...]:
     """The names in the Host header that the admin listener accepts: those configured, and the one in its address."""
     own = (admin.listen.host.lower(),) if isinstance(admin.listen, Address) else ()
     return (*admin.hosts, *own)
 
 
+def _load_what_is_loaded_on_demand() -> None:
+    """To be called before a worker gives up root: Python's folder may be root's alone."""
+    import importlib.resources  # noqa: F401
+    import shutil  # noqa: F401
+    import tempfile  # noqa: F401
+
+    from cryptography.hazmat.primitives.serialization import pkcs7  # noqa: F401
+
+    from gatekeeper.refusal.page import builtin_page
+
+    builtin_page()
+
+
 class _Worker:
-    def __init__(self, path: Path, settings: Settings, context: WorkerContext, watch: Watch) -> None:
+    def __init__(self, settings: "Settings", context: WorkerContext, watch: Watch) -> None:
         self._watch = watch
-        self._path = path
         self._settings = settings
         self._context = context
         self._metrics = context.metrics
@@ -147,7 +164,12 @@ class _Worker:
     async def _begin(self) -> None:
         settings, context, loop = self._settings, self._context, self._loop
         reloader = Reloader(
-            self._path, settings, watch=self._watch, build=self._build, renew=self._renew, report=self._report
+            context.configuration,
+            settings,
+            watch=self._watch,
+            build=self._build,
+            renew=self._renew,
+            report=self._report,
         )
         self._reloader = reloader
         await self._sites.serve(settings.every_upstream)
@@ -157,6 +179,7 @@ class _Worker:
         if settings.acme is not None:
             load_libraries()
         if context.account is not None:
+            _load_what_is_loaded_on_demand()
             self._sites.hand_over(context.account.own)
             log.hand_over(context.account.own_file)
             become(context.account)
@@ -176,7 +199,7 @@ class _Worker:
             speak = partial(RedirectConnection, port=port_of(context.visitors))
             self._acceptors.append(Acceptor(proxy, context.redirect, shared=context.shared, speak=speak))
         self._admin = Admin(
-            Status(proxy, ledger, self._path),
+            Status(proxy, ledger, context.configuration.path),
             lambda: proxy.snapshot.documents,
             hosts=lambda: _admin_hosts(proxy.snapshot.settings.admin),
         )
@@ -284,14 +307,14 @@ class _Worker:
 
     # -- reload: `_build`, `_renew` and `_report` are called by the reloader, on its thread
 
-    def _assemble(self, settings: Settings, files: FileReader) -> Snapshot:
+    def _assemble(self, settings: "Settings", files: FileReader) -> Snapshot:
         pools = make_pools(settings.every_upstream, self._sites.addresses, self._loop, self._pools, files)
         snapshot = build_snapshot(settings, pools, time.time(), files)
         if snapshot.policy.ocsp is not None:
             load_client()
         return snapshot
 
-    def _build(self, settings: Settings, files: FileReader) -> Snapshot:
+    def _build(self, settings: "Settings", files: FileReader) -> Snapshot:
         asyncio.run_coroutine_threadsafe(self._sites.serve(settings.every_upstream), self._loop).result()
         return self._assemble(settings, files)
 

@@ -6,7 +6,6 @@ import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from gatekeeper.errors import ConfigurationError, GatekeeperError
@@ -61,11 +60,11 @@ def _parsed(line: bytes) -> dict[str, object] | None:
     return message if isinstance(message, dict) else None
 
 
-def work(path: Path, channel: socket.socket, prepare: Callable[[], WorkerContext]) -> NoReturn:
+def work(channel: socket.socket, prepare: Callable[[], WorkerContext]) -> NoReturn:
     """Run a worker in this process, which was forked for it, and exit. Reports on ``channel`` why it cannot begin."""
     code = _FAILED
     try:
-        run_worker(path, prepare())
+        run_worker(prepare())
         code = 0
     except GatekeeperError as error:
         code = _WRONG_CONFIGURATION if isinstance(error, ConfigurationError) else _FAILED

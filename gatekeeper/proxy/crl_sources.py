@@ -1,19 +1,24 @@
 """From where revocation lists are fetched: URLs that are configured, and those that certificates name."""
 
 from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
-from gatekeeper.settings.access import ClientAuthSettings
-from gatekeeper.settings.crl_types import HTTP_URL
+from gatekeeper.settings.addresses import HTTP_URL
 from gatekeeper.x509.der import element
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.access import ClientAuthSettings
 
 _URI = 0x86  # uniformResourceIdentifier of GeneralName (RFC 5280, 4.2.1.6)
 # Longer than any that an authority writes.
 _LONGEST = 2048
 
 
-def wanted_urls(auth: ClientAuthSettings, authorities: Iterable[Certificate], learned: Iterable[str] = ()) -> list[str]:
+def wanted_urls(
+    auth: "ClientAuthSettings", authorities: Iterable[Certificate], learned: Iterable[str] = ()
+) -> list[str]:
     """Every URL from which a list is to be fetched, in order, each once.
 
     ``learned`` are those that visitors' certificates named; those of earlier runs are in the folder.

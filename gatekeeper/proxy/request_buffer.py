@@ -12,7 +12,6 @@ import errno
 import os
 from concurrent.futures import Executor
 from functools import cache
-from tempfile import TemporaryFile
 from typing import IO
 
 # What is written at a time, and stays in memory at most, apart from what comes while it is written.
@@ -80,6 +79,8 @@ class RequestBuffer:
         ENOSPC where only the reserve would be left.
         """
         if self._file is None:
+            from tempfile import TemporaryFile  # brings archives, which hardly any gate needs
+
             self._file = TemporaryFile(prefix="gatekeeper-", buffering=0)  # noqa: SIM115 - until `close`
         descriptor = self._file.fileno()
         if _would_fill(descriptor, len(data)):

@@ -8,10 +8,13 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.decision import Authorizer, Decision, Forward
-from gatekeeper.settings.server import LimitsSettings
 from gatekeeper.telemetry.request_rates import RequestRates
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.server import LimitsSettings
 
 AT_ONCE_SECONDS = 1
 """When to come back (Retry-After) where too many requests are under way: nobody knows when one of them ends."""
@@ -26,7 +29,7 @@ class RequestLimits:
     concurrent: int
 
 
-def request_limits(settings: LimitsSettings) -> RequestLimits | None:
+def request_limits(settings: "LimitsSettings") -> RequestLimits | None:
     """None if there are none, so that a request costs nothing more."""
     if settings.rate is None and not settings.concurrent:
         return None

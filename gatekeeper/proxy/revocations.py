@@ -2,21 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, read_lists
 from gatekeeper.proxy.crl_folder import CRLFolder
 from gatekeeper.proxy.crl_sources import wanted_urls
-from gatekeeper.settings.access import ClientAuthSettings
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.access import ClientAuthSettings
 
 # A million serials of 128 bits are 40 MB, in PEM 54.
 _FILE_LIMIT = 256 * 1024 * 1024
 
 
 def load_revocations(
-    auth: ClientAuthSettings, authorities: Sequence[Certificate], files: FileReader = OPEN_DIRECTLY
+    auth: "ClientAuthSettings", authorities: Sequence[Certificate], files: FileReader = OPEN_DIRECTLY
 ) -> Revocations | None:
     """The lists that ``client_auth.crl`` names, None if it names none.
 
@@ -41,14 +44,14 @@ def load_revocations(
     return Revocations.of([*lists, *_fetched(auth, authorities)])
 
 
-def _fetched(auth: ClientAuthSettings, authorities: Sequence[Certificate]) -> Iterator[RevocationList]:
+def _fetched(auth: "ClientAuthSettings", authorities: Sequence[Certificate]) -> Iterator[RevocationList]:
     for _, found in fetched_lists(auth, authorities):
         if not isinstance(found, str):
             yield from found
 
 
 def fetched_lists(
-    auth: ClientAuthSettings, authorities: Sequence[Certificate]
+    auth: "ClientAuthSettings", authorities: Sequence[Certificate]
 ) -> Iterator[tuple[str, list[RevocationList] | str]]:
     """The lists from each URL, or why there are none, as half a sentence."""
     if auth.crl_folder is None:
@@ -65,7 +68,7 @@ def fetched_lists(
             yield url, f"is not used: {error}"
 
 
-def fetch_warnings(auth: ClientAuthSettings, authorities: Sequence[Certificate]) -> Iterator[str]:
+def fetch_warnings(auth: "ClientAuthSettings", authorities: Sequence[Certificate]) -> Iterator[str]:
     """What an operator must know of lists that are fetched: a sentence each."""
     if auth.crl_folder is None:
         return

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -25,11 +26,7 @@ from gatekeeper.proxy.request_limits import RequestLimits, request_limits
 from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
-from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
-from gatekeeper.settings.acme import ACMESettings, CertificateOrder
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
-from gatekeeper.settings.identity import JWTSettings
-from gatekeeper.settings.tables import Settings
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Challenges, Mode, ServerContext
 from gatekeeper.tls.files import AuthorityFiles, Ordered, ServerFiles
@@ -39,6 +36,13 @@ from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
 from gatekeeper.wire.response_edits import ResponseEdits
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
+    from gatekeeper.settings.acme import ACMESettings
+    from gatekeeper.settings.certificate_order import CertificateOrder
+    from gatekeeper.settings.identity import JWTSettings
+    from gatekeeper.settings.tables import Settings
 
 # An RSA key of 16,384 bits is 12 KiB in PEM.
 _KEY_LIMIT = 1 << 20
@@ -78,7 +82,7 @@ class Snapshot:
     the number of requests is not limited.
     """
 
-    settings: Settings
+    settings: "Settings"
     tls: ServerContext
     policy: Policy
     routes: Routes
@@ -208,7 +212,7 @@ class Snapshot:
 
 
 def build_snapshot(
-    settings: Settings, upstreams: Mapping[str, Pool], now: float, files: FileReader = OPEN_DIRECTLY
+    settings: "Settings", upstreams: Mapping[str, Pool], now: float, files: FileReader = OPEN_DIRECTLY
 ) -> Snapshot:
     """Load every file that the settings name; ConfigurationError with all mistakes."""
     server, client_auth = settings.server, settings.client_auth
@@ -242,7 +246,7 @@ def build_snapshot(
     return make_snapshot(settings, tls, upstreams, files)
 
 
-def _server_files(settings: Settings) -> list[ServerFiles]:
+def _server_files(settings: "Settings") -> list[ServerFiles]:
     """The server certificates, the default first."""
     server, orders = settings.server, {one.lineage: one for one in settings.orders}
     found = []
@@ -259,18 +263,18 @@ def _server_files(settings: Settings) -> list[ServerFiles]:
     return found
 
 
-def _ordered_files(where: str, acme: ACMESettings, order: CertificateOrder, *, ask: bool = True) -> ServerFiles:
+def _ordered_files(where: str, acme: "ACMESettings", order: "CertificateOrder", *, ask: bool = True) -> ServerFiles:
     folder = ACMEFolder(acme.folder, order.lineage)
     ordered = Ordered(order.names, certificate_to_show(folder, order.names))
     return ServerFiles(where, folder.certificate, folder.certificate, ask=ask, ordered=ordered)
 
 
-def _challenges(acme: ACMESettings | None) -> Challenges | None:
+def _challenges(acme: "ACMESettings | None") -> Challenges | None:
     return ACMEFolder(acme.folder).challenge_certificate if acme and acme.challenge == "tls-alpn-01" else None
 
 
 def make_snapshot(
-    settings: Settings, tls: ServerContext, upstreams: Mapping[str, Pool], files: FileReader = OPEN_DIRECTLY
+    settings: "Settings", tls: ServerContext, upstreams: Mapping[str, Pool], files: FileReader = OPEN_DIRECTLY
 ) -> Snapshot:
     """The snapshot, with TLS that is loaded already; ConfigurationError if another file cannot be used."""
     client_auth, limits, refusal = settings.client_auth, settings.limits, settings.refusal
@@ -311,14 +315,14 @@ def make_snapshot(
     )
 
 
-def _edits(settings: Settings) -> ResponseEdits | None:
+def _edits(settings: "Settings") -> ResponseEdits | None:
     response = settings.response
     if not response.headers and response.hsts is None and not any(one.response.headers for one in settings.routes):
         return None
     return ResponseEdits(tuple(response.headers.items()), response.hsts)
 
 
-def _maintenance(settings: MaintenanceSettings | None, files: FileReader) -> Maintenance | None:
+def _maintenance(settings: "MaintenanceSettings | None", files: FileReader) -> Maintenance | None:
     """Set if the file exists, whatever its contents and permissions.
 
     ConfigurationError for a folder: it would exist for good, and `gatekeeper maintenance off` could not remove it.
@@ -332,7 +336,7 @@ def _maintenance(settings: MaintenanceSettings | None, files: FileReader) -> Mai
     )
 
 
-def _invitations(settings: InvitationsSettings | None) -> Invitations | None:
+def _invitations(settings: "InvitationsSettings | None") -> Invitations | None:
     """Not checked: whether the gate's user may write there, since this process may still be root. `Snapshot.warnings`
     checks it.
     """
@@ -343,14 +347,14 @@ def _invitations(settings: InvitationsSettings | None) -> Invitations | None:
     return Invitations(settings.folder)
 
 
-def _ocsp_policy(settings: ClientAuthSettings) -> OCSPPolicy | None:
+def _ocsp_policy(settings: "ClientAuthSettings") -> OCSPPolicy | None:
     if settings.ocsp == "off":
         return None
     responder = settings.ocsp_responder
     return OCSPPolicy(str(responder) if responder else None, settings.ocsp_on_failure == "allow")
 
 
-def _assertions(settings: JWTSettings | None, files: FileReader) -> Assertions | None:
+def _assertions(settings: "JWTSettings | None", files: FileReader) -> Assertions | None:
     if settings is None:
         return None
     return Assertions([_signing_key(path, files) for path in settings.key], settings.audience, settings.lifetime)

@@ -3,17 +3,28 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.refusal import grpc, problem
 from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
 from gatekeeper.refusal.negotiation import choose_language, prefers_page, recognize_platform
-from gatekeeper.refusal.page import Page, Variables, blame, builtin_page, contact_link, own_page
-from gatekeeper.refusal.shown import LONGEST_NAME, LONGEST_PARAGRAPH, header_safe, minutes, show, visible
+from gatekeeper.refusal.shown import (
+    LONGEST_NAME,
+    LONGEST_PARAGRAPH,
+    contact_link,
+    header_safe,
+    minutes,
+    show,
+    visible,
+)
 from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
+
+if TYPE_CHECKING:
+    # Brings jinja2, which is loaded for the first page.
+    from gatekeeper.refusal.page import Page, Variables
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +81,11 @@ class RefusalPages:
         self._minimal = detail == "minimal"
         self._contact = contact.strip()
         self._contact_link = contact_link(self._contact)
-        self._page = own_page(template, files) if template else builtin_page()
+        self._own_page: Page | None = None
+        if template:
+            from gatekeeper.refusal.page import own_page
+
+            self._own_page = own_page(template, files)
 
     @property
     def contact(self) -> str:
@@ -159,38 +174,38 @@ class RefusalPages:
         variables["link"] = link if len(link) <= LONGEST_PARAGRAPH else ""
         return self._answer(variables, retry)
 
-    def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> Variables:
+    def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> "Variables":
         catalogue = catalogues()[choose_language(language, catalogues(), DEFAULT_LANGUAGE)]
         text = catalogue.topics[topic]
-        return Variables(
-            status=status,
-            reason="",
-            language=catalogue.tag,
-            what=text.what,
-            todo=text.todo,
-            mark=text.mark,
-            layout=layout(topic),
-            words=catalogue.words,
-            platforms=catalogue.platforms,
-            platform="",
-            certificate=None,
-            detail="" if self._minimal else visible(detail, LONGEST_PARAGRAPH),
-            contact=self._contact,
-            contact_link=self._mail_about(f"{status} {topic}, {short_number(request_id)}"),
-            request_id=request_id,
-            request_number=short_number(request_id),
-            host="",
-            link="",
-            checked="",
-            invited=self._invites,
-        )
+        return {
+            "status": status,
+            "reason": "",
+            "language": catalogue.tag,
+            "what": text.what,
+            "todo": text.todo,
+            "mark": text.mark,
+            "layout": layout(topic),
+            "words": catalogue.words,
+            "platforms": catalogue.platforms,
+            "platform": "",
+            "certificate": None,
+            "detail": "" if self._minimal else visible(detail, LONGEST_PARAGRAPH),
+            "contact": self._contact,
+            "contact_link": self._mail_about(f"{status} {topic}, {short_number(request_id)}"),
+            "request_id": request_id,
+            "request_number": short_number(request_id),
+            "host": "",
+            "link": "",
+            "checked": "",
+            "invited": self._invites,
+        }
 
     def _mail_about(self, subject: str) -> str:
         """The link to the contact; a mail gets a subject, so that whoever reads it can find the line in the log."""
         mail = self._contact_link.startswith("mailto:")
         return f"{self._contact_link}?subject={quote(subject, safe='')}" if mail else self._contact_link
 
-    def _answer(self, variables: Variables, extra: tuple[tuple[str, str], ...]) -> Answer:
+    def _answer(self, variables: "Variables", extra: tuple[tuple[str, str], ...]) -> Answer:
         page, body = self._render(variables)
         headers = (
             ("Content-Type", _PAGE_TYPE),
@@ -202,12 +217,15 @@ class RefusalPages:
         )
         return Answer(variables["status"], headers, body)
 
-    def _render(self, variables: Variables) -> tuple[Page, bytes]:
+    def _render(self, variables: "Variables") -> "tuple[Page, bytes]":
         """The operator's page, or the built-in one and a line in the log where theirs fails on this visitor."""
-        try:
-            return self._page, self._page.render(variables).encode("utf-8", "replace")
-        except Exception as error:  # a template is a program and may raise anything
-            _log.error("refusal.template failed, the built-in page is sent instead: %s", blame(error))
+        from gatekeeper.refusal.page import blame, builtin_page
+
+        if self._own_page is not None:
+            try:
+                return self._own_page, self._own_page.render(variables).encode("utf-8", "replace")
+            except Exception as error:  # a template is a program and may raise anything
+                _log.error("refusal.template failed, the built-in page is sent instead: %s", blame(error))
         page = builtin_page()
         return page, page.render(variables).encode("utf-8", "replace")
 

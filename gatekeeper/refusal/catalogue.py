@@ -3,7 +3,6 @@
 import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
@@ -125,6 +124,8 @@ class Catalogue:
 @cache
 def catalogues() -> MappingProxyType[str, Catalogue]:
     """Every language there is, by primary subtag. The files are part of the package: a mistake in one is a bug."""
+    from importlib import resources
+
     files = resources.files("gatekeeper.refusal").joinpath("locales").iterdir()
     return MappingProxyType(
         {

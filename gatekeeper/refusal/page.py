@@ -5,7 +5,6 @@ Loading either renders every topic once as a trial.
 
 import base64
 import hashlib
-import re
 import traceback
 from collections.abc import Iterator
 from functools import cache
@@ -13,7 +12,6 @@ from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
 from typing import TypedDict
-from urllib.parse import quote, urlsplit
 
 import jinja2
 
@@ -26,7 +24,6 @@ from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileE
 _KEY = "refusal.template"
 # A page with its pictures inside.
 _TEMPLATE_LIMIT = 16 << 20
-_MAIL_ADDRESS = re.compile(r"[^\s@<>\"?&#%]+@[^\s@<>\"?&#%]+")
 
 
 class Variables(TypedDict):
@@ -151,17 +148,6 @@ def own_page(path: Path, files: FileReader = OPEN_DIRECTLY) -> Page:
 
 def _mistake(message: str) -> ConfigurationError:
     return ConfigurationError(Mistake(_KEY, message))
-
-
-def contact_link(contact: str) -> str:
-    """Where a click on the contact leads: to a mail, to an http(s) page, or "" for a text that is neither."""
-    if _MAIL_ADDRESS.fullmatch(contact):
-        return f"mailto:{quote(contact, safe='@+')}"
-    try:
-        parts = urlsplit(contact)
-    except ValueError:
-        return ""
-    return contact if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
 def _samples() -> Iterator[Variables]:

@@ -6,6 +6,7 @@ Escaping for HTML and JSON is not done here; the template and the JSON encoder d
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote, urlsplit
 
 from gatekeeper.gate.certificate import Certificate
 
@@ -25,6 +26,7 @@ _PURPOSES = {
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
 }
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MAIL_ADDRESS = re.compile(r"[^\s@<>\"?&#%]+@[^\s@<>\"?&#%]+")
 _NOT_A_TOKEN = re.compile(r"[^!-~]")
 
 
@@ -90,3 +92,14 @@ def show(certificate: Certificate) -> ShownCertificate:
         issuer_dn=visible(certificate.issuer, LONGEST_PARAGRAPH),
         purpose=visible(", ".join(_PURPOSES.get(one, one) for one in certificate.purposes), LONGEST_NAME),
     )
+
+
+def contact_link(contact: str) -> str:
+    """Where a click on the contact leads: to a mail, to an http(s) page, or "" for a text that is neither."""
+    if _MAIL_ADDRESS.fullmatch(contact):
+        return f"mailto:{quote(contact, safe='@+')}"
+    try:
+        parts = urlsplit(contact)
+    except ValueError:
+        return ""
+    return contact if parts.scheme in ("http", "https") and parts.hostname else ""

@@ -1,6 +1,5 @@
 """The table about certificates that the gate orders itself, by ACME (RFC 8555)."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
@@ -11,16 +10,6 @@ from gatekeeper.settings.types import File, Folder, HostName, Text
 from gatekeeper.settings.validation import OneOrMany
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateOrder:
-    """A certificate that ``[acme]`` orders: its names, and what tells its files from those of others in the folder.
-    That is "" for the certificate of ``acme.domains``, else the first name.
-    """
-
-    names: tuple[str, ...]
-    lineage: str = ""
 
 
 class EABSettings(Table):

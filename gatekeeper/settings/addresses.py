@@ -14,6 +14,10 @@ _NAME = re.compile(
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 # Of the admin listener
 DEFAULT_ADMIN = "127.0.0.1:9000"
+HTTP_URL = re.compile(r"http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-\[\]-~]*)?", re.ASCII)
+"""Of a revocation list. Host and port are its groups. Nothing that programs read in two ways: no user, no escapes
+before the path.
+"""
 Scheme = Literal["http", "https", "h2c", "h2", "unix", "static"]
 _DEFAULT_PORTS: dict[Scheme, int] = {"http": 80, "https": 443, "h2c": 80, "h2": 443}
 

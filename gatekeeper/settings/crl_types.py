@@ -4,14 +4,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from gatekeeper.settings.addresses import parse_host
+from gatekeeper.settings.addresses import HTTP_URL, parse_host
 from gatekeeper.settings.validation import reads, schema, writes
 
 CDP: Literal["cdp"] = "cdp"
 """Lists are fetched from where certificates say that they are (CRL distribution points, RFC 5280, 4.2.1.13)."""
-
-HTTP_URL = re.compile(r"http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-\[\]-~]*)?", re.ASCII)
-"""Host and port are its groups. Nothing that programs read in two ways: no user, no escapes before the path."""
 
 
 def _source(text: str) -> Path | str:

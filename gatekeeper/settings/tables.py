@@ -23,7 +23,8 @@ from gatekeeper.settings.access import (
     ResponseSettings,
     RouteSettings,
 )
-from gatekeeper.settings.acme import ACMESettings, CertificateOrder
+from gatekeeper.settings.acme import ACMESettings
+from gatekeeper.settings.certificate_order import CertificateOrder
 from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.settings.server import (
     AdminSettings,

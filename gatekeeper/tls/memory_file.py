@@ -1,7 +1,6 @@
 """Certificates and keys that were made here, for libraries that read files only."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +14,8 @@ def as_file(content: bytes) -> Iterator[str]:
             file.flush()
             yield f"/proc/self/fd/{file.fileno()}"
     else:
+        import tempfile
+
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)
             file.flush()

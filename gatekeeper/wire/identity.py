@@ -8,14 +8,17 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.wire.assertion import HEADER, Assertions
 from gatekeeper.wire.custom import fill
 from gatekeeper.wire.foreign import StrippedNames
 from gatekeeper.wire.presets import PRESETS, Header
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.identity import IdentitySettings
 
 DAY = 86400.0
 CACHED_IDENTITIES = 1024
@@ -43,7 +46,7 @@ class IdentityLines:
 class IdentityWriter:
     """Writes what ``[identity]`` asks for. ``server`` is the gate's own certificate, which Envoy's header names."""
 
-    def __init__(self, settings: IdentitySettings, server: Certificate, assertions: Assertions | None = None) -> None:
+    def __init__(self, settings: "IdentitySettings", server: Certificate, assertions: Assertions | None = None) -> None:
         self._settings = settings
         self._server = server
         self._assertions = assertions

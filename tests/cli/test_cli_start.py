@@ -35,6 +35,22 @@ def test_what_is_asked_often_loads_little(words: tuple[str, ...]) -> None:
     assert loaded(*words) & HEAVY == set()
 
 
+# The standard library's part varies with the version of Python; 488 on CPython 3.11.
+MOST_MODULES = 540
+
+
+def test_serve_loads_what_requests_need() -> None:
+    """What it loads decides how long a start takes, and how much memory each process has."""
+    program = (
+        "import sys\nimport gatekeeper.cli.serve, gatekeeper.process.supervisor, gatekeeper.process.worker\n"
+        "print(len(sys.modules), *{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    count, *packages = done.stdout.split()
+    assert set(packages) & (HEAVY - {"asyncio", "cryptography", "email", "http", "ssl"}) == set()
+    assert int(count) < MOST_MODULES
+
+
 def test_the_list_of_commands_is_that_of_the_commands() -> None:
     """The short parser says of each what its own module says."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.config.checks import contradictions
-from gatekeeper.settings.acme import CertificateOrder
+from gatekeeper.settings.certificate_order import CertificateOrder
 from gatekeeper.settings.tables import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes
 

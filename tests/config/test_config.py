@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gatekeeper.config.configuration import Configuration
 from gatekeeper.config.document import SYSTEM_WIDE, find
-from gatekeeper.config.load import Configuration, load
+from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings.tables import Settings
 from tests.configurations import CLIENT_AUTH, MINIMAL, SERVER, UPSTREAM, loaded, mistakes

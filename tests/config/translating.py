@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from gatekeeper.config.load import Configuration, load
+from gatekeeper.config.configuration import Configuration
+from gatekeeper.config.load import load
 from gatekeeper.config.nginx import translate
 
 TLS = "listen 443 ssl; ssl_certificate a.pem; ssl_certificate_key a.key; ssl_client_certificate ca.crt;"

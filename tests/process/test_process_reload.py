@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gatekeeper.config.load import load
+from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.reload import Reloader, needing_a_restart, needing_new_workers
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
@@ -45,7 +46,7 @@ class Watch:
         self.reloads: Queue[Reload] = Queue()
         settings = load(self.path).settings
         self.reloader = Reloader(
-            self.path, settings, build=self._build, renew=self.snapshots.put, report=self.reloads.put
+            ConfigurationFile(self.path), settings, build=self._build, renew=self.snapshots.put, report=self.reloads.put
         )
         self.reloader.start(self._build(settings))
 

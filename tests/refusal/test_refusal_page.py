@@ -11,8 +11,8 @@ import pytest
 
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.refusal.catalogue import catalogues
-from gatekeeper.refusal.page import Page, builtin_page, contact_link, own_page, sample
-from gatekeeper.refusal.shown import ShownCertificate, visible
+from gatekeeper.refusal.page import Page, builtin_page, own_page, sample
+from gatekeeper.refusal.shown import ShownCertificate, contact_link, visible
 from tests.refusal.presented import HOSTILE
 
 SOURCE = resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8")

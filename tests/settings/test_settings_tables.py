@@ -1,6 +1,5 @@
 """The settings themselves."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +80,6 @@ def test_every_default_passes_its_own_check() -> None:
             if default not in (None, (), {}):
                 adapter = TypeAdapter[Any](field.rebuild_annotation())
                 assert adapter.validate_python(adapter.dump_python(default, mode="json")) == default
-
-
-def test_settings_survive_the_way_into_another_process(tmp_path: Path) -> None:
-    """Workers get them from the supervisor."""
-    settings = loaded(tmp_path, MINIMAL + '[log]\naccess = "a.log"\n').settings
-    assert pickle.loads(pickle.dumps(settings)) == settings
 
 
 def test_settings_in_code_need_no_toml() -> None:

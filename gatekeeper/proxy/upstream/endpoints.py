@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.proxy.upstream.endpoint import Endpoint
@@ -9,14 +10,16 @@ from gatekeeper.proxy.upstream.http2_endpoint import HTTP2Endpoint
 from gatekeeper.proxy.upstream.lenient import LenientEndpoint
 from gatekeeper.settings.addresses import SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.settings.upstream import UpstreamSettings
 from gatekeeper.tls.client import client_context
+
+if TYPE_CHECKING:
+    from gatekeeper.settings.upstream import UpstreamSettings
 
 
 def make_endpoints(
     name: str,
-    settings: UpstreamSettings,
-    folders: Mapping[UpstreamSettings, SocketPath],
+    settings: "UpstreamSettings",
+    folders: "Mapping[UpstreamSettings, SocketPath]",
     files: FileReader = OPEN_DIRECTLY,
 ) -> list[Endpoint]:
     """The endpoints of an upstream; ``folders`` says on which sockets static ones are. ConfigurationError for bad
@@ -29,10 +32,10 @@ def make_endpoints(
 
 def _make_endpoint(
     name: str,
-    settings: UpstreamSettings,
+    settings: "UpstreamSettings",
     url: UpstreamURL,
     tls: ssl.SSLContext | None,
-    folders: Mapping[UpstreamSettings, SocketPath],
+    folders: "Mapping[UpstreamSettings, SocketPath]",
 ) -> Endpoint:
     http1 = LenientEndpoint if settings.lenient else Endpoint
     make = HTTP2Endpoint if url.is_http2 else http1
@@ -46,7 +49,7 @@ def _make_endpoint(
     )
 
 
-def _folder(name: str, settings: UpstreamSettings, folders: Mapping[UpstreamSettings, SocketPath]) -> SocketPath:
+def _folder(name: str, settings: "UpstreamSettings", folders: "Mapping[UpstreamSettings, SocketPath]") -> SocketPath:
     path = settings.endpoints[0].path
     if path is None:
         raise AssertionError(f"{settings.endpoints[0]} is nowhere")
@@ -61,7 +64,7 @@ def _table(name: str) -> str:
     return "upstream" if name == "default" else f"upstreams.{name}"
 
 
-def upstream_tls(name: str, settings: UpstreamSettings, files: FileReader = OPEN_DIRECTLY) -> ssl.SSLContext:
+def upstream_tls(name: str, settings: "UpstreamSettings", files: FileReader = OPEN_DIRECTLY) -> ssl.SSLContext:
     """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
     table = _table(name)
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,11 +15,12 @@ from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.http2_check import ask_http2
 from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
-from gatekeeper.settings.upstream import UpstreamSettings
 from gatekeeper.wire.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from gatekeeper.settings.upstream import UpstreamSettings
 
     # What is wrong with the answer of an endpoint to a path, asked within so many seconds; "" if nothing is.
     Ask = Callable[[Endpoint, str, float], Awaitable[str]]
@@ -52,7 +53,7 @@ class Pool:
 
     def __init__(
         self,
-        settings: UpstreamSettings,
+        settings: "UpstreamSettings",
         endpoints: Iterable[Endpoint],
         loop: asyncio.AbstractEventLoop,
         made_of: Mapping[Path, FileStamp] | None = None,
@@ -86,8 +87,8 @@ class Pool:
         something from the path, once and for all: a request under way keeps the route that it came by."""
         self.rewrites = self.rewrites or strips
         own = self.settings.timeouts
-        given = {} if own is None else {name: value for name, value in own if value is not None}
-        self.timeouts = replace(timeouts, **given)
+        given = {one.name: getattr(own, one.name, None) for one in fields(timeouts)}
+        self.timeouts = replace(timeouts, **{name: value for name, value in given.items() if value is not None})
         has_own = "request_body" in self.settings.model_fields_set
         self.request_body = self.settings.request_body if has_own else request_body
 
@@ -334,8 +335,8 @@ def _by_aiohttp() -> "Ask":
 
 
 def make_pools(
-    upstreams: Mapping[str, UpstreamSettings],
-    folders: Mapping[UpstreamSettings, SocketPath],
+    upstreams: "Mapping[str, UpstreamSettings]",
+    folders: "Mapping[UpstreamSettings, SocketPath]",
     loop: asyncio.AbstractEventLoop,
     before: Mapping[str, Pool],
     files: FileReader = OPEN_DIRECTLY,
@@ -355,7 +356,7 @@ def make_pools(
     return pools
 
 
-def host_for(settings: UpstreamSettings) -> bytes:
+def host_for(settings: "UpstreamSettings") -> bytes:
     """The Host that the app gets, b"" for the visitor's own (``upstream.host``)."""
     address = authority(settings.endpoints[0])
     return {"visitor": b"", "upstream": address}.get(settings.host, settings.host.encode("ascii"))

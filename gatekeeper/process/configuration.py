@@ -1,0 +1,133 @@
+"""The configuration as the gate's processes have it: validated, without the library that validates.
+
+pydantic and the tables that it reads take 12 MiB and a tenth of a second. A child process loads them, passes the
+settings on as plain values (`gatekeeper.settings.plain`) and ends; meanwhile its parent can import something else.
+"""
+
+import os
+import pickle
+from pathlib import Path
+
+from gatekeeper.config.configuration import Configuration
+from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.sealed_files import seal_content
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+
+VALIDATED = Path("validated")
+"""Among sealed files, what `ConfigurationFile.packed` gives. Configured paths are absolute: none has this name."""
+
+# Larger than the settings of any file that `config.document` takes.
+_MOST = 256 << 20
+
+
+class ConfigurationFile:
+    """The configuration file of a running gate; it is validated again only if its text is another one.
+
+    Not validated again if only the environment has changed, which a running process has no way to learn.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._newest: Configuration | None = None
+        self._child: tuple[int, int] | None = None
+
+    def begin(self) -> None:
+        """Start to validate the file in a child process; `read` waits for it."""
+        text = self._text(OPEN_DIRECTLY)
+        if text is not None:
+            self._child = _validate_apart(self.path, text)
+
+    def read(self) -> Configuration:
+        """The configuration; ConfigurationError as from `config.load`. Forks, so no other thread may run."""
+        if self._child is None:
+            if self._newest is not None and self._is_current(OPEN_DIRECTLY):
+                return self._newest
+            self.begin()
+        child, self._child, self._newest = self._child, None, None
+        self._newest = (child and _result(child)) or _validate(self.path, OPEN_DIRECTLY)
+        return self._newest
+
+    def read_here(self, files: FileReader) -> Configuration:
+        """The same in a process with several threads, from copies of files where there are any.
+
+        What the supervisor has validated comes with the copies. Otherwise a new text is validated in this process,
+        which then keeps the library for the rest of its life.
+        """
+        if VALIDATED in files.descriptors:
+            self._newest = _unpack(files.read(VALIDATED, _MOST))
+        elif not self._is_current(files) or self._newest is None:
+            self._newest = _validate(self.path, files)
+        return self._newest
+
+    def packed(self) -> bytes:
+        """What `read` returns or raises, for another process."""
+        try:
+            return pickle.dumps(self.read())
+        except ConfigurationError as error:
+            return pickle.dumps(error)
+
+    def _is_current(self, files: FileReader) -> bool:
+        """Whether the file still has the text that was validated."""
+        return self._newest is not None and self._text(files) == self._newest.source.text.encode()
+
+    def _text(self, files: FileReader) -> bytes | None:
+        """None if it cannot be read, which `config.load` says in its own words."""
+        try:
+            return files.read(self.path, _MOST)
+        except UnreadableFileError:
+            return None
+
+
+def _validate(path: Path, files: FileReader) -> Configuration:
+    """Load in this process. The tables are turned into plain values all the same, so that old and new compare."""
+    from gatekeeper.config.load import load
+
+    return _unpack(pickle.dumps(load(path, files=files)))
+
+
+def _validate_apart(path: Path, text: bytes) -> tuple[int, int]:
+    """A child process that validates a text, and the descriptor on which it writes the result.
+
+    It opens no file: one that hangs would keep it alive after its parent.
+    """
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(ours)
+            with open(theirs, "wb") as result:
+                result.write(_outcome(path, FileReader({path: seal_content(text)})))
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    return child, ours
+
+
+def _outcome(path: Path, files: FileReader) -> bytes:
+    from gatekeeper.config.load import load
+
+    try:
+        return pickle.dumps(load(path, files=files))
+    except ConfigurationError as error:
+        return pickle.dumps(error)
+
+
+def _result(child: tuple[int, int]) -> Configuration | None:
+    """What the child wrote; None if it ended before it could."""
+    pid, channel = child
+    with open(channel, "rb") as written:
+        packed = written.read()
+    os.waitpid(pid, 0)
+    try:
+        return _unpack(packed)
+    except (EOFError, pickle.UnpicklingError):
+        return None
+
+
+def _unpack(packed: bytes) -> Configuration:
+    # Written by this program: by its child, or by the supervisor, which has more rights than whoever reads it.
+    found = pickle.loads(packed)  # noqa: S301
+    if isinstance(found, ConfigurationError):
+        raise found
+    assert isinstance(found, Configuration)  # noqa: S101  nothing else is ever packed
+    return found
