@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import browser
 from benchmarks.certificates import make_certificates
 from benchmarks.chart import draw
 from benchmarks.contenders import NAMES, Contender, contender
@@ -104,6 +105,10 @@ def run(options: argparse.Namespace, console: Console) -> Record:
     scenarios, feet = chosen(options)
     if any(isinstance(s.load, Streams) for s in scenarios) and (
         missing := [tool for tool in NEEDED_FOR_HTTP2 if shutil.which(tool) is None]
+    ):
+        raise BenchmarkError(f"not installed: {', '.join(missing)}")
+    if any(isinstance(s.load, browser.Pages) for s in scenarios) and (
+        missing := [tool for tool in browser.NEEDED if shutil.which(tool) is None]
     ):
         raise BenchmarkError(f"not installed: {', '.join(missing)}")
     rounds, seconds = (1, 0.5) if options.quick else (options.rounds, options.seconds)

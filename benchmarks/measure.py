@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import transfer
+from benchmarks.browser import Pages, certificates_ready, open_page, visitor
 from benchmarks.gate import Gate
 from benchmarks.h2load import Streams, h2load
 from benchmarks.peer import Messages, client
-from benchmarks.processes import BenchmarkError, cpu_seconds, machine_seconds, memory_kib
+from benchmarks.processes import BenchmarkError, cpu_nanoseconds, cpu_seconds, machine_seconds, memory_kib
 from benchmarks.scenarios import Scenario
 from benchmarks.transfer import Transfers, curl
 from benchmarks.wrk import Counters, Requests, Summary, percentile, wrk
@@ -20,6 +21,8 @@ CURL_SECONDS_EACH = 0.2
 
 PAGES_A_SECOND = 40
 """Visitors of a measurement for each second of its length: about what nginx takes for as many handshakes."""
+BROWSERS_A_SECOND = 2
+"""The same where each is a browser with a profile of its own, which takes two seconds to start."""
 WINDOW_MARGIN_SECONDS = 1.5
 """Before the window, until the connections stand, and after it."""
 
@@ -75,6 +78,8 @@ def measure(gate: Gate, scenario: Scenario, seconds: float, shim: Path) -> Sampl
             sample = measure_streams(gate, scenario.load, seconds, shim)
         case Transfers():
             sample = measure_transfers(gate, scenario.load, seconds)
+        case Pages():
+            sample = measure_pages(gate, scenario.load, seconds)
         case Messages():
             sample = measure_messages(gate, scenario.load, seconds)
     gate.empty_log()
@@ -130,6 +135,24 @@ def measure_transfers(gate: Gate, load: Transfers, seconds: float) -> Sample:
     times = [t.seconds * 1e6 for t in transfers]
     faults = transfer.faults(load, count, transfers)
     return sample(gate, begin, end, len(transfers), statistics.median(times), max(times), faults)
+
+
+def measure_pages(gate: Gate, load: Pages, seconds: float) -> Sample:
+    """A few new visitors one after the other. What the gate does while a browser starts is not counted."""
+    place, faults = gate.place, []
+    count = max(2, round(seconds * BROWSERS_A_SECOND))
+    begin, cpu, times = read(gate), 0, []
+    with certificates_ready():
+        for number in range(count + 1):
+            with visitor(place.certificates) as browser:
+                before, since = cpu_nanoseconds(gate.pid), time.monotonic()
+                faults += open_page(browser, place.port, load)
+                if number:  # the first one is for caches
+                    times.append((time.monotonic() - since) * 1e6)
+                    cpu += cpu_nanoseconds(gate.pid) - before
+    end = read(gate)
+    end = Reading(end.at, begin.cpu + cpu / 1e9, end.machine, end.ours)
+    return sample(gate, begin, end, count, statistics.median(times), max(times), faults)
 
 
 def measure_messages(gate: Gate, load: Messages, seconds: float) -> Sample:

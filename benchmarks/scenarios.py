@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from benchmarks.browser import Pages
 from benchmarks.contenders import Setup
 from benchmarks.h2load import Streams
 from benchmarks.peer import Messages
@@ -36,7 +37,7 @@ class Scenario:
 
     name: str
     title: str
-    load: Requests | Streams | Transfers | Messages
+    load: Requests | Streams | Transfers | Messages | Pages
     setup: Setup = field(default_factory=Setup)
     status: int = 200
     body: int = 100
@@ -86,6 +87,8 @@ HTTP2_SCENARIOS = (
         Streams("/100b", connections=6, streams=1, page=40, http1=True),
         HTTP2,
     ),
+    Scenario("h2-browser", "HTTP/2: Chromium, page of 40", Pages("h2"), HTTP2),
+    Scenario("h1-browser", "HTTP/1.1: Chromium, page of 40", Pages("http/1.1")),
     Scenario("grpc", "gRPC: unary, 100 B", Streams("/test.Echo/Once", streams=32, grpc=True), HTTP2),
 )
 """Visitors in HTTP/2, and calls of gRPC. Not part of a run of everything, where other contenders take part."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.browser import RESOURCES, write_page
 from benchmarks.processes import Command, accepts, free_port, running, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -21,6 +22,7 @@ error_log error.log;
 events {{ worker_connections 20000; }}
 http {{
   access_log off;
+  types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; }}
   sendfile on; tcp_nopush on;
   keepalive_timeout 1h; keepalive_requests 100000000;
   client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
@@ -64,6 +66,7 @@ def upstream(folder: Path) -> Iterator[Upstream]:
     root.mkdir(parents=True)
     for name, size in BODIES.items():
         (root / name).write_bytes(b"x" * size)
+    write_page(root, RESOURCES)
     port, app_port = free_port(), free_port()
     (folder / "nginx.conf").write_text(NGINX.format(port=port, app_port=app_port, root=root, user=user_line()))
     files = Command(("nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"), folder / "nginx.out", {})

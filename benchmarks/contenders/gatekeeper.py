@@ -15,6 +15,7 @@ certificate = "{server}"
 key = "{server_key}"
 min_tls = "1.3"
 workers = {workers}
+http2 = {http2}
 [client_auth]
 ca = "{ca}"
 crl = [{crl}]
@@ -89,6 +90,7 @@ class Gatekeeper(Contender):
             ca=c.ca,
             crl=f'"{place.crl}"' if place.crl else "",
             resumption="true" if setup.tickets else "false",
+            http2="true" if setup.http2 else "false",
             grpc=f'[upstreams.grpc]\nurl = "h2c://127.0.0.1:{place.upstream.grpc_port}"' if setup.http2 else "",
             routes=(GRPC_ROUTE if setup.http2 else "") + routes(setup.routes),
         )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from benchmarks.processes import (
     BenchmarkError,
     Command,
+    cpu_nanoseconds,
     cpu_seconds,
     cpu_ticks,
     is_alive,
@@ -38,6 +40,12 @@ def test_own_cpu_time_is_what_the_system_says() -> None:
     """To a few clock ticks."""
     times = os.times()
     assert cpu_seconds(os.getpid()) >= times.user + times.system - 0.05
+
+
+def test_own_cpu_time_by_schedstat_is_what_the_system_says() -> None:
+    """To a few clock ticks as well."""
+    begin = time.process_time()
+    assert cpu_nanoseconds(os.getpid()) / 1e9 >= begin - 0.05
 
 
 def test_memory_is_the_named_line() -> None:
