@@ -1,10 +1,12 @@
 """Protocols other than WebSockets that a request may switch to (``upstream.upgrades``)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.proxy.scene import OK, Scene, Visitor, get, request
+from tests.proxy.browser import Browser
+from tests.proxy.scene import OK, Files, Scene, Visitor, get, request
 from tests.proxy.test_proxy_renew import renew, revoking
 
 EXEC = request("POST", "/exec/1/start", "Connection: Upgrade", "Upgrade: tcp", "Content-Length: 2", body=b"{}")
@@ -92,6 +94,17 @@ def test_without_websocket_in_the_list_there_are_none(make_scene: Callable[..., 
     scene = make_scene(upstream={"url": "http://127.0.0.1:8000", "upgrades": []})
     scene.alice().send(get("/", "Connection: Upgrade", "Upgrade: websocket"))
     assert b"pgrade" not in scene.app.last.read()
+
+
+def test_without_websocket_in_the_list_http2_opens_none_either(stage: Any, files: Files) -> None:
+    """RFC 8441, 5: a 2xx would be a tunnel to the client, so an app that answers with one is a bad gateway."""
+    scene = stage(upstream={"url": "http://127.0.0.1:8000", "upgrades": ["tcp"]})
+    browser = Browser(scene, files.alice)
+    stream = browser.ask("/", ("sec-websocket-version", "13"), method="CONNECT", protocol="websocket", end=False)
+    assert b"pgrade" not in scene.app.last.read()
+    scene.app.last.send(OK)
+    browser.read()
+    assert browser.answers[stream].status == 502
 
 
 @pytest.mark.parametrize(
