@@ -12,13 +12,15 @@ _LOCATION = re.compile(rb"\r\n(location|content-location):[ \t]*([^\r]*)", re.IG
 
 class Rewriting:
     """``prefix`` is the path that the app does not see, without a slash at its end; ``host`` is the Host that the app
-    gets, b"" for the visitor's own; ``authority`` is the app's address, as it may name it in a Location.
+    gets, b"" for the visitor's own; ``authority`` is the app's address, as it may name it in a Location. ``files`` is
+    whether the app is a folder of files.
     """
 
-    __slots__ = ("_addresses", "_host", "_prefix")
+    __slots__ = ("_addresses", "_files", "_host", "_prefix")
 
-    def __init__(self, prefix: bytes, host: bytes, authority: bytes) -> None:
+    def __init__(self, prefix: bytes, host: bytes, authority: bytes, *, files: bool = False) -> None:
         self._prefix = prefix
+        self._files = files
         self._host = host
         # Only its own addresses: a Location that leads elsewhere is the visitor's business.
         names = {name for name in (host, authority) if name}
@@ -31,6 +33,8 @@ class Rewriting:
             # "//host" would be another site's address to an app that builds links from it (RFC 3986, 4.2).
             target = b"/" + target[len(self._prefix) :].lstrip(b"/")
             prefix_line = b"X-Forwarded-Prefix: %b\r\n" % self._prefix
+        elif self._files and target == b"*":
+            target = b"/"  # aiohttp's server cannot read it (RFC 9110, 9.3.7), and logs that with a traceback
         forward, host = block.forward, block.host
         if self._host and host:
             forward, host = b"Host: %b\r\n" % self._host + forward[len(b"Host: \r\n") + len(host) :], self._host

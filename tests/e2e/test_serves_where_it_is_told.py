@@ -48,10 +48,20 @@ def test_a_folder_of_files(folder: Path, visitors: Visitors) -> None:
     """For those who are let in, and for nobody else."""
     (folder / "www").mkdir()
     (folder / "www" / "index.html").write_text("<p>home")
+    alice = visitors.context("alice")
     with Gate(folder, "static:www") as gate:
-        assert gate.request(visitors.context("alice"))[2] == b"<p>home"
-        assert gate.request(visitors.context("alice"), target="/../ca.crt")[0] == 404
+        status, headers, content = gate.request(alice, headers={"Cookie": "c" * 9000})
+        assert (status, content, headers["cache-control"]) == (200, b"<p>home", "private, no-cache")
+        assert "server" not in headers
+        status, headers, content = gate.request(alice, target="/../ca.crt")
+        assert (status, headers["content-type"]) == (404, "application/problem+json")
+        number = json.loads(content)["request_id"]
+        assert headers["x-request-id"] == number
+        status, headers, content = gate.request(alice, "OPTIONS", "*", headers={"Accept": "text/html"})
+        assert (status, headers["content-type"]) == (405, "text/html; charset=utf-8")
+        assert "server" not in headers
         assert gate.request(visitors.context("nobody"))[0] == 403
+        assert gate.logged(4)[1]["request_id"] == number
 
 
 @contextmanager

@@ -43,6 +43,14 @@ def test_another_path_stays(asked: str) -> None:
     assert (target, fields) == (asked.encode(), b"Host: site.example\r\n")
 
 
+@pytest.mark.parametrize(("files", "got"), [(True, b"/"), (False, b"*")])
+def test_a_folder_is_not_asked_about_the_server(files: bool, got: bytes) -> None:
+    """RFC 9110, 9.3.7: other apps may have an answer to that."""
+    rewriting = Rewriting(b"", b"", APP, files=files)
+    head = RequestReader(HeadLimits()).read(b"OPTIONS * HTTP/1.1", b"Host: a\r\n\r\n", cache=False)
+    assert rewriting.request(head).target == got
+
+
 def test_the_app_gets_the_host_that_it_expects() -> None:
     """The visitor's stands in X-Forwarded-Host; nothing else changes."""
     _, fields, wire_head = request(Rewriting(b"", b"app.internal", APP), "/", b"Accept: x")
