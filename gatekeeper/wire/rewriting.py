@@ -3,10 +3,14 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead
 
+# Where a browser or a WebDAV client names the site that it is at (RFC 6454, 7; RFC 9110, 10.1.3; RFC 4918, 10.3). The
+# gate's own site is always https.
+_SITE = re.compile(rb"^((?:origin|referer|destination):[ \t]*https://)([^/?#\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _LOCATION = re.compile(rb"\r\n(location|content-location):[ \t]*([^\r]*)", re.IGNORECASE)
 
 
@@ -37,7 +41,9 @@ class Rewriting:
             target = b"/"  # aiohttp's server cannot read it (RFC 9110, 9.3.7), and logs that with a traceback
         forward, host = block.forward, block.host
         if self._host and host:
-            forward, host = b"Host: %b\r\n" % self._host + forward[len(b"Host: \r\n") + len(host) :], self._host
+            # An app compares its Host with these against cross-site requests (CSRF); another site's stays another's.
+            fields = _SITE.sub(partial(self._own_site, host.lower()), forward[len(b"Host: \r\n") + len(host) :])
+            forward, host = b"Host: %b\r\n%b" % (self._host, fields), self._host
         block = replace(block, forward=forward + prefix_line, host=host)
         wire_head = head.wire_head
         if wire_head:
@@ -49,6 +55,10 @@ class Rewriting:
                 head.cookie,
             )
         return replace(head, target=target, block=block, wire_head=wire_head)
+
+    def _own_site(self, host: bytes, match: re.Match[bytes]) -> bytes:
+        field, site = match.groups()
+        return field + self._host if site.lower() == host else match[0]
 
     def response(self, head: ResponseHead) -> ResponseHead:
         """The head as the visitor gets it: a Location at the app's own address, or below the path that it does not

@@ -4,9 +4,11 @@ pebble and one public host; each is used by a client that people use.
 
 import json
 import os
+import re
+import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.e2e.house import PORTS, TOKEN, House, house, plain_environ, running
@@ -26,6 +29,7 @@ from tests.visitors import Visitors
 
 HOME, DAV, IMAGES = "home.example.com", "dav.example.com", "images.example.com"
 PATIENCE = 60.0
+ALICE = ("--cert", "alice.crt", "--key", "alice.key")
 
 
 @dataclass
@@ -132,14 +136,13 @@ def names_shown(gate: Gate, name: str) -> tuple[str, list[str]]:
 def test_each_name_has_its_certificate_and_its_visitors(front: Front) -> None:
     """By curl: two hosts let in who has a certificate, the third lets everybody read."""
     assert [names_shown(front.gate, name)[1] for name in (HOME, DAV, IMAGES)] == [[DAV, HOME], [DAV, HOME], [IMAGES]]
-    alice = ("--cert", "alice.crt", "--key", "alice.key")
     found = {
         (url, bool(options)): front.run(
             *("curl", "-sS", "--cacert", "root.pem", "-o", "/dev/null"),
             *("-w", "%{http_code} %header{gatekeeper-reason}", *options, url),
         ).strip()
         for url in (front.url(HOME, "/api"), front.url(DAV), front.url(IMAGES, "/v2/"), front.url(IMAGES, "/v1/"))
-        for options in ((), alice)
+        for options in ((), ALICE)
     }
     assert found == {
         (front.url(HOME, "/api"), False): "403 no_certificate",
@@ -171,6 +174,37 @@ def test_jupyter_runs_code(front: Front) -> None:
     until(lambda: ("/api/kernels/", 101) in front.answers(13))
 
 
+def test_jupyter_knows_its_own_pages(front: Front) -> None:
+    """What a browser that has logged in sends from them: a kernel starts, a WebSocket opens. Not from another site's.
+    Jupyter compares Origin and Referer with the Host that it gets, which is its own address.
+    """
+    curl = ("curl", "-sS", "-b", "jar", "-c", "jar", "--cacert", "root.pem", *ALICE, "-o", "/dev/null")
+    front.run(*curl, front.url(HOME, f"/login?token={TOKEN}"))
+    front.run(*curl, front.url(HOME, "/none"))  # any page of its own, which brings the cookie against such requests
+    cookies = dict(re.findall(r"\t(\S+)\t(\S+)$", (front.folder / "jar").read_text(), re.MULTILINE))
+    for site, started, opened in ((front.url(HOME, ""), "201", 101), ("https://evil.example", "404", 403)):
+        page = {"Origin": site, "Referer": f"{site}/tree", "X-XSRFToken": cookies["_xsrf"]}
+        fields = [word for name, value in page.items() for word in ("-H", f"{name}: {value}")]
+        code = ("-w", "%{http_code}", "-d", "{}", front.url(HOME, "/api/kernels"))
+        assert front.run(*curl, *fields, *code) == started
+        assert websocket(front, "/api/events/subscribe", page, cookies) == opened
+
+
+def websocket(front: Front, path: str, page: Mapping[str, str], cookies: Mapping[str, str]) -> int:
+    """The status of an attempt to open one with alice's certificate."""
+    context = ssl.create_default_context(cafile=str(front.folder / "root.pem"))
+    context.load_cert_chain(front.folder / "alice.crt", front.folder / "alice.key")
+    sent = {**page, "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+    address = front.url(HOME, path).replace("https", "wss")
+    plain = socket.create_connection(("127.0.0.1", front.gate.port), PATIENCE)
+    try:
+        with connect(address, sock=plain, ssl=context, additional_headers=sent) as opened:
+            assert opened.response is not None
+            return opened.response.status_code
+    except InvalidStatus as refused:
+        return refused.response.status_code
+
+
 def executed(jupyter: str, code: str) -> str:
     """What a new kernel of a Jupyter server prints (jupyter-client's documentation, "Messaging in Jupyter")."""
     authorized = {"Authorization": f"token {TOKEN}"}
@@ -179,9 +213,9 @@ def executed(jupyter: str, code: str) -> str:
     kernel = json.loads(connection.getresponse().read())["id"]
     header = {"msg_id": "1", "session": "1", "username": "", "msg_type": "execute_request", "version": "5.3"}
     message = {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": {"code": code}}
-    with connect(f"ws://{jupyter}/api/kernels/{kernel}/channels", additional_headers=authorized) as socket:
-        socket.send(json.dumps(message))
-        while (heard := json.loads(socket.recv(PATIENCE)))["msg_type"] != "stream":
+    with connect(f"ws://{jupyter}/api/kernels/{kernel}/channels", additional_headers=authorized) as channels:
+        channels.send(json.dumps(message))
+        while (heard := json.loads(channels.recv(PATIENCE)))["msg_type"] != "stream":
             pass
     connection.request("DELETE", f"/api/kernels/{kernel}", headers=authorized)
     assert connection.getresponse().status == 204

@@ -58,6 +58,33 @@ def test_the_app_gets_the_host_that_it_expects() -> None:
     assert wire_head == b"GET / HTTP/1.1\r\n" + fields + b"X-Forwarded-Host: site.example\r\n"
 
 
+@pytest.mark.parametrize(
+    ("sent", "got"),
+    [
+        (b"Origin: https://site.example", b"Origin: https://app.internal"),
+        (b"origin: https://SITE.example", b"origin: https://app.internal"),
+        (b"Referer: https://site.example/a?b", b"Referer: https://app.internal/a?b"),
+        (b"Destination: https://site.example/new", b"Destination: https://app.internal/new"),
+        (b"Origin: http://site.example", b"Origin: http://site.example"),
+        (b"Origin: https://site.example:8443", b"Origin: https://site.example:8443"),
+        (b"Origin: https://site.example.evil.example", b"Origin: https://site.example.evil.example"),
+        (b"Origin: https://evil.example", b"Origin: https://evil.example"),
+        (b"Referer: https://evil.example/https://site.example", b"Referer: https://evil.example/https://site.example"),
+        (b"Referer: https://site.example@evil.example/", b"Referer: https://site.example@evil.example/"),
+        (b"Origin: null", b"Origin: null"),
+        (b"X-Origin: https://site.example", b"X-Origin: https://site.example"),
+    ],
+)
+def test_the_visitors_own_site_is_the_apps(sent: bytes, got: bytes) -> None:
+    """As the Host is, so that an app that compares the two knows its own pages. Another site's request stays one."""
+    _, fields, wire_head = request(Rewriting(b"", b"app.internal", APP), "/", sent)
+    assert fields == b"Host: app.internal\r\n%b\r\n" % got
+    assert fields in wire_head
+    assert request(Rewriting(b"/photos", b"", APP), "/photos/", sent)[1].startswith(
+        b"Host: site.example\r\n%b\r\n" % sent
+    )
+
+
 def location(rewriting: Rewriting, value: bytes, name: bytes = b"Location") -> bytes:
     head = read_response(b"HTTP/1.1 302 Found\r\nDate: now\r\n%b: %b\r\nContent-Length: 0\r\n\r\n" % (name, value))
     rewritten = rewriting.response(head)
