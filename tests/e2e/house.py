@@ -93,7 +93,8 @@ def house(folder: Path) -> Iterator[House]:
     """Run the apps until the end of the block; each listens when it begins."""
     apps = House(folder)
     commands = list(apps.commands())
-    needs(*(command[0] for _, command, _ in commands), "git")
+    needs("aria2c", "docker-registry", "git", "jupyter-server", "lighttpd", "prometheus", "radicale", "wsgidav")
+    needs("transmission-daemon")
     for name in ("files", "git"):
         (folder / name).mkdir()
     with ExitStack() as stack:

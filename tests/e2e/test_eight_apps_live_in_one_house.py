@@ -51,7 +51,6 @@ class Front:
         return done.stdout
 
     def tried(self, *command: str, said: str = "", **environ: str) -> "subprocess.CompletedProcess[str]":
-        needs(command[0])
         path = program(command[0])
         return subprocess.run(
             [path or "", *command[1:]],
@@ -72,7 +71,6 @@ class Front:
     @contextmanager
     def forwarder(self) -> Iterator[int]:
         """A port of this machine behind which alice's certificate is shown, for clients that can show none."""
-        needs("socat")
         port = free_port()
         listen = f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr"
         target = f"OPENSSL:{HOME}:{self.gate.port},cert=alice.crt,key=alice.key,cafile=root.pem"
@@ -83,6 +81,8 @@ class Front:
 
 @pytest.fixture(scope="module")
 def front(visitors: Visitors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    needs("aria2p", "buildah", "curl", "promtool", "rclone", "socat", "transmission-create", "transmission-remote")
+    needs("vdirsyncer")
     wrapper = needs_file("libnss_wrapper.so", "/usr/lib/*", "/usr/lib64", "/usr/lib")
     folder = tmp_path_factory.mktemp("house")
     for name, source in (("client-ca.crt", "ca.crt"), ("alice.crt", "alice.crt"), ("alice.key", "alice.key")):

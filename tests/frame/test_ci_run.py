@@ -26,12 +26,15 @@ def driven() -> set[str]:
 
 
 def installed() -> set[str]:
-    """The commands that the script brings, and those that pip brings with the development tools."""
+    """The commands that the script brings, and those that pip brings with the development tools, or with apps, whose
+    commands have the names of their packages.
+    """
     listed = re.search(r'readonly PACKAGES="([^"]+)"', SCRIPT.read_text())[1]
-    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
-    named = [tool for tool in tools if isinstance(tool, str)]  # a table includes another group (PEP 735)
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    named = [tool for tool in groups["dev"] if isinstance(tool, str)]  # a table includes another group (PEP 735)
     by_pip = {match[1] for tool in named if (match := re.match(r"([a-z]+)(?:-cli)?-(?:bin|server)\b", tool))}
-    return {pair.split("=")[0] for pair in listed.split()} | by_pip
+    apps = {tool.partition(">")[0] for tool in groups["apps"]}
+    return {pair.split("=")[0] for pair in listed.split()} | by_pip | apps
 
 
 def test_what_tests_drive_is_installed() -> None:
