@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from gatekeeper.errors import StartError
 from gatekeeper.process.children import describe_exit
@@ -23,6 +22,8 @@ _log = logging.getLogger("gatekeeper")
 
 # Reading large lists and starting workers; a successor that has not taken over by then is ended.
 UPGRADE_SECONDS = 120.0
+# From the end of its channel to its own: an interpreter may take seconds to end on a busy machine.
+EXIT_SECONDS = 20.0
 
 
 class Successor:
@@ -63,11 +64,16 @@ class Successor:
             said = b""
         return said == READY
 
-    def give_up(self, patience: float) -> str:
-        """Kill it unless it ends within ``patience`` seconds, and describe how it ended."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
+    def give_up(self) -> str:
+        """Kill it unless it has ended, and describe how it ended."""
         self.channel.close()
-        with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(patience)
+        code = self._process.poll()
+        if code is not None:
             return f"the new process {describe_exit(code)}"
         self._process.kill()
         self._process.wait()
@@ -82,6 +88,7 @@ class Upgrade:
         self._ledger = ledger
         self._successor: Successor | None = None
         self._deadline = 0.0
+        self._leaving = False
         self.successor_pid: int | None = None
 
     def begin(self, listeners: Sequence[Listener], now: float) -> None:
@@ -98,7 +105,7 @@ class Upgrade:
         except StartError as error:
             self._failed(str(error))
             return
-        self._deadline = now + UPGRADE_SECONDS
+        self._deadline, self._leaving = now + UPGRADE_SECONDS, False
         self._selector.register(self._successor.channel, selectors.EVENT_READ)
         _log.info("upgrade: process %d takes over when it serves", self._successor.pid)
 
@@ -106,24 +113,25 @@ class Upgrade:
         """Whether the successor has taken over; True only once. A failed successor is ended."""
         if self._successor is None:
             return False
-        taken = self._successor.has_taken_over()
+        taken = None if self._leaving else self._successor.has_taken_over()
         if taken:
             self.successor_pid = self._successor.pid
             _log.info("upgrade: process %d has taken over; this one finishes what it has", self.successor_pid)
             self._forget()
             return True
         if taken is False:
-            self.cancel(patience=1.0)  # it closed the channel by ending, so it is gone or nearly so
-        elif now > self._deadline:
+            self._selector.unregister(self._successor.channel)
+            self._deadline, self._leaving = now + EXIT_SECONDS, True
+        if (self._leaving and self._successor.has_ended) or now > self._deadline:
             self.cancel()
         return False
 
-    def cancel(self, patience: float = 0.0) -> None:
+    def cancel(self) -> None:
         """End a successor that has not taken over."""
         if self._successor is not None:
             successor = self._successor
             self._forget()
-            self._failed(successor.give_up(patience))
+            self._failed(successor.give_up())
 
     def close_in_child(self) -> None:
         """In a forked child: close the channel, and leave the selector alone, which is the parent's too (epoll(7))."""
@@ -132,7 +140,8 @@ class Upgrade:
 
     def _forget(self) -> None:
         if self._successor is not None:
-            self._selector.unregister(self._successor.channel)
+            if not self._leaving:
+                self._selector.unregister(self._successor.channel)
             self._successor.channel.close()
             self._successor = None
 

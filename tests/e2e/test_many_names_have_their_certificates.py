@@ -41,9 +41,7 @@ def test_each_name_has_its_certificate_also_after_a_reload(folder: Path, visitor
     with App() as behind, Gate(folder, behind.url, server=SERVER, tables=ROUTES) as gate:
         assert shown(gate, "b.example.org").encode() == first.certificate_pem
         assert shown(gate, "public.example.org").encode() == public.certificate_pem
-        assert shown(gate, "elsewhere.example.org") == ssl.DER_cert_to_PEM_cert(
-            ssl.PEM_cert_to_DER_cert((folder / "server.crt").read_text())
-        )
+        assert (folder / "server.crt").read_text().startswith(shown(gate, "elsewhere.example.org"))
         assert gate.request(visitors.context("alice"))[0] == 200
         second.write(folder, "b")
         until(lambda: shown(gate, "b.example.org").encode() == second.certificate_pem)

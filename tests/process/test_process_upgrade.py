@@ -1,14 +1,17 @@
 """A successor, as the old gate sees it: with small programs in its place."""
 
+import os
 import selectors
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from gatekeeper.errors import StartError
-from gatekeeper.process.upgrade import Successor, own_command
-from tests.gate_process import PATIENCE
+from gatekeeper.process.upgrade import EXIT_SECONDS, Successor, Upgrade, own_command
+from gatekeeper.telemetry.metrics import Ledger
+from tests.gate_process import PATIENCE, until
 
 TAKES_OVER = """
 import json, os, socket
@@ -31,7 +34,8 @@ def outcome(selector: selectors.BaseSelector, program: str) -> tuple[bool | None
     assert selector.select(PATIENCE)
     taken = successor.has_taken_over()
     selector.unregister(successor.channel)
-    return taken, successor.give_up(PATIENCE)
+    until(lambda: successor.has_ended)
+    return taken, successor.give_up()
 
 
 def test_the_word_of_a_successor_is_heard(selector: selectors.BaseSelector) -> None:
@@ -48,7 +52,51 @@ def test_a_successor_that_hangs_is_ended() -> None:
     """At once where nobody waits for it."""
     successor = Successor([], [sys.executable, "-c", "input()"], {})
     assert successor.has_taken_over() is None
-    assert "did not take over" in successor.give_up(0.0)
+    assert "did not take over" in successor.give_up()
+
+
+CLOSES_FIRST = """
+import json, os
+os.close(json.loads(os.environ["GATEKEEPER_UPGRADE"])["channel"])
+open(os.environ["RELEASE"]).read()
+raise SystemExit(2)
+"""
+
+
+@pytest.fixture
+def upgrade(selector: selectors.BaseSelector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Upgrade:
+    """An attempt whose successor closes the channel long before it ends: as soon as somebody writes to "release"."""
+    os.mkfifo(tmp_path / "release")
+    monkeypatch.setenv("RELEASE", str(tmp_path / "release"))
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", CLOSES_FIRST])
+    upgrade = Upgrade(selector, Ledger(1))
+    upgrade.begin([], 0.0)
+    assert selector.select(PATIENCE)
+    assert not upgrade.has_taken_over(1.0)
+    return upgrade
+
+
+def test_a_successor_that_takes_its_time_to_end_is_waited_for(
+    upgrade: Upgrade, selector: selectors.BaseSelector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says how it ended. The supervisor does not stand still meanwhile, and its closed channel wakes nobody."""
+    assert not selector.get_map()
+    assert not upgrade.has_taken_over(1.0 + EXIT_SECONDS)
+    assert "not upgraded" not in caplog.text
+    (tmp_path / "release").write_text("")
+
+    def is_over() -> bool:
+        assert not upgrade.has_taken_over(1.0 + EXIT_SECONDS)
+        return "not upgraded" in caplog.text
+
+    until(is_over)
+    assert "the new process ended with exit code 2" in caplog.text
+
+
+def test_a_successor_that_does_not_end_is_ended(upgrade: Upgrade, caplog: pytest.LogCaptureFixture) -> None:
+    """After EXIT_SECONDS, so that another attempt can be made."""
+    assert not upgrade.has_taken_over(1.1 + EXIT_SECONDS)
+    assert "it did not take over" in caplog.text
 
 
 def test_a_command_that_is_gone_is_an_error() -> None:
