@@ -2,6 +2,7 @@
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,49 @@ def test_the_gate_works_with_the_rights_of_the_unit(open_folder: Path) -> None:
     assert '"reason": "no_certificate"' in done.stdout, done.stderr
 
 
+WAITS = """
+import signal, sys
+signal.signal(signal.SIGHUP, lambda *_: print("HUP", flush=True))
+signal.signal(signal.SIGTERM, lambda *_: print("TERM", flush=True))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def shell_line(name: str) -> str:
+    """What the unit gives to a shell; the prefix of a command that may fail is systemd's."""
+    (found,) = re.findall(rf"^{name}=-?/bin/sh -c '(.*)'$", UNIT.read_text(), re.MULTILINE)
+    return str(found)
+
+
+@pytest.fixture
+def main_process() -> Iterator[subprocess.Popen[str]]:
+    """A process that says which signal came, and ends when its standard input does."""
+    command, pipe = [sys.executable, "-c", WAITS], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+
+
+def test_stopping_waits_for_a_main_process_that_is_not_systemds_child(main_process: subprocess.Popen[str]) -> None:
+    """After an upgrade it is none, and with KillMode=mixed systemd (252) sends SIGKILL right behind its SIGTERM: so the
+    unit's own command sends SIGTERM, and ends when the process has."""
+    environment = os.environ | {"MAINPID": str(main_process.pid)}
+    with subprocess.Popen(["/bin/sh", "-c", shell_line("ExecStop")], env=environment) as stop:
+        assert main_process.stdout.readline() == "TERM\n"
+        assert stop.poll() is None
+        main_process.stdin.close()
+        main_process.wait()
+        assert stop.wait() == 0
+
+
+def test_a_reload_needs_no_program_but_the_shell(main_process: subprocess.Popen[str]) -> None:
+    """Minimal installations have no /bin/kill."""
+    environment = {"MAINPID": str(main_process.pid), "PATH": "/nonexistent"}
+    subprocess.run(["/bin/sh", "-c", shell_line("ExecReload")], env=environment, check=True)
+    assert main_process.stdout.readline() == "HUP\n"
+
+
 def test_the_unit_is_hardened(tmp_path: Path) -> None:
     """systemd's own judgement of what the service could still do."""
     needs("systemd-analyze")
@@ -169,13 +213,12 @@ def test_the_units_commands_are_ones_that_gatekeeper_takes() -> None:
 
 
 def test_the_unit_speaks_the_gates_language() -> None:
-    """Readiness by notification, reload by SIGHUP, and no restart after exit code 2, a wrong configuration."""
+    """Readiness by notification, and no restart after exit code 2, a wrong configuration."""
     unit = configparser.RawConfigParser(strict=False)
     unit.optionxform = str  # type: ignore[assignment, method-assign]
     unit.read_string(UNIT.read_text())
     service = unit["Service"]
     assert service["Type"] == "notify"
-    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
     assert service["RestartPreventExitStatus"] == "2"
     assert service["User"] == "gatekeeper"
 
