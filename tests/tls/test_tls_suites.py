@@ -36,7 +36,7 @@ class Door(OtherDoor):
     """One that a visitor may leave without a handshake."""
 
     def run(self) -> None:
-        with suppress(TLSError):
+        with suppress(TLSError, OSError):
             super().run()
 
 
@@ -86,7 +86,7 @@ def test_openssl_gets_nothing_with_others(scene: Scene, given: Suites, options: 
 def test_openssl_gets_a_group_that_is_configured(scene: Scene, group: str) -> None:
     """A client that has guessed another is told (RFC 8446, 4.1.4)."""
     printed = asked_by_s_client(scene, suites(groups=group), "-tls1_3", "-groups", f"X25519:{group}")
-    assert re.search(rf"(Server|Peer) Temp Key: ECDH, (secp|P-){group[2:]}", printed), printed
+    assert re.search(rf"(Temp Key: ECDH, |TLS1\.3 group: )(secp|P-){group[2:]}", printed), printed
 
 
 def test_the_other_certificates_have_the_same_suites(scene: Scene) -> None:
