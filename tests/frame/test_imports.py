@@ -51,7 +51,7 @@ FLOORS = (
     {"relay", "local_request"},
     {"exchange"},
     {"buffered_exchange"},
-    {"client.dispatch", "client.http1_stream", "client.misdirected"},
+    {"client.dispatch", "client.http1_stream", "client.http2_refusals", "client.misdirected"},
     {"client.http1", "client.http2_stream"},
     {"client.http2"},
     {"client.connection"},

@@ -92,6 +92,14 @@ class Browser:
         self.flush()
         return stream
 
+    def send_request(self, path: str) -> int:
+        """As `ask`, without reading anything of the answer."""
+        stream = self.h2.get_next_available_stream_id()
+        fields = [(":method", "GET"), (":scheme", "https"), (":authority", "app.example.com"), (":path", path)]
+        self.h2.send_headers(stream, fields, end_stream=True)
+        self.visitor.send(self.h2.data_to_send())
+        return stream
+
     def send(self, stream: int, content: bytes, *, end: bool = False) -> None:
         self.h2.send_data(stream, content, end_stream=end)
         self.flush()

@@ -6,9 +6,10 @@ gate mean for a connection with many requests is decided here.
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.gate.decision import Authorizer, Denied
+from gatekeeper.proxy.client.http2_refusals import Refusals
 from gatekeeper.proxy.client.http2_stream import Http2Stream
 from gatekeeper.proxy.client.misdirected import MisdirectedHosts
-from gatekeeper.proxy.deadline import Deadline, StreamDeadlines, Timeout
+from gatekeeper.proxy.deadline import StreamDeadlines, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Link
@@ -20,11 +21,6 @@ from gatekeeper.wire.http2.server import ServerConnection
 from gatekeeper.wire.http2.stream import Stream
 from gatekeeper.wire.request import RequestHead
 
-# A connection whose client was refused closes once it was quiet for so long. Measured with requests in parallel:
-# closing behind the first 403 loses the others' in Chromium, curl, Node, Java, httpx, grpcio; 20 ms lost some in Java.
-QUIET_SECONDS = 0.1
-# A refused client that goes on asking is not waited for any longer.
-MAX_REFUSALS = 100
 # RFC 9113, 6.8: at least a round trip between the two GOAWAYs of a server that stops.
 DRAIN_SECONDS = 1.0
 _IDLE = Timeout.IDLE
@@ -38,7 +34,6 @@ class Http2:
         "_misdirected",
         "_pending",
         "_proxy",
-        "_quiet",
         "_receiving",
         "_refusals",
         "_scheduled",
@@ -73,8 +68,7 @@ class Http2:
         self._pending: list[Http2Stream] = []  # until the OCSP responder has said something about their client
         self._misdirected = MisdirectedHosts(visit)
         self._receiving = self._flushing = self._scheduled = self._slow = False
-        self._quiet: Deadline | None = None
-        self._refusals = 0
+        self._refusals: Refusals | None = None
         self._unsent = 0
         self._await_request()
         self.flush()
@@ -118,8 +112,8 @@ class Http2:
         """The client is gone: tell the handlers of its requests."""
         self._slow = True
         self._proxy.metrics.change(Cell.HTTP2_CONNECTIONS, -1)
-        if self._quiet is not None:
-            self._quiet.end()
+        if self._refusals is not None:
+            self._refusals.forget()
         self._pending = []
         self._lose_streams()
         self.deadlines.end()
@@ -238,6 +232,11 @@ class Http2:
         self.refused()
         own.finished()
 
+    def probed(self) -> None:
+        """The client has read all its refusals."""
+        if self._refusals is not None:
+            self._refusals.all_read()
+
     def going_away(self, last_stream_id: int, code: int) -> None:
         """The client sends no further request. Those under way go on."""
 
@@ -293,18 +292,10 @@ class Http2:
                 self.link.deadline.set(_IDLE, self.visit.snapshot.timeouts.idle)
 
     def refused(self) -> None:
-        """A request got its last answer. The connection ends when it is quiet, so that the client can come with another
-        certificate, and each request that is on its way gets its answer.
-        """
-        self._refusals += 1
-        if self._quiet is None:
-            self._quiet = Deadline(self._proxy.loop, self._when_quiet)
-        self._quiet.set(Timeout.LINGER, QUIET_SECONDS)
-        if self._refusals >= MAX_REFUSALS:
-            self.connection.go_away()
-
-    def _when_quiet(self, _timeout: Timeout) -> None:
-        self._go_away()
+        """A request got its last answer; the connection ends soon."""
+        if self._refusals is None:
+            self._refusals = Refusals(self._proxy.loop, self.connection, self._go_away)
+        self._refusals.add()
 
     def _await_request(self) -> None:
         self.link.deadline.set(_IDLE, self.visit.snapshot.timeouts.idle)

@@ -29,6 +29,7 @@ from gatekeeper.wire.request import RequestHead
 # RFC 9113, 6.5.2 recommends no less.
 MAX_STREAMS = 100
 _DRAINING = b"draining"
+_PROBE = b"read yet"
 
 
 class ServerHandler(ConnectionHandler, Protocol):
@@ -50,6 +51,10 @@ class ServerHandler(ConnectionHandler, Protocol):
         """
         ...
 
+    def probed(self) -> None:
+        """The visitor has read all that had been sent when `ServerConnection.probe` was called last."""
+        ...
+
 
 class ServerConnection(Connection):
     """One connection of a visitor. Its first bytes to send, SETTINGS, are there at once.
@@ -59,7 +64,7 @@ class ServerConnection(Connection):
     that were let in; it may be set at any time.
     """
 
-    __slots__ = ("_reader", "_server", "cache", "max_streams")
+    __slots__ = ("_probes", "_reader", "_server", "cache", "max_streams")
 
     def __init__(
         self, handler: ServerHandler, reader: BlockReader, *, max_streams: int = MAX_STREAMS, cache: bool = True
@@ -67,6 +72,7 @@ class ServerConnection(Connection):
         super().__init__(handler, reader.reader.limits.head, reader.reader.stripped, FRAME_HANDLERS)
         self._server = handler
         self._reader = reader
+        self._probes = 0
         self.max_streams = max_streams
         self.cache = cache
         self._preface = PREFACE
@@ -119,7 +125,19 @@ class ServerConnection(Connection):
         if self.sent_goaway < 0 and self.failure is None:
             self.out += goaway_frame(MAX_STREAM_ID, ErrorCode.NO_ERROR), ping_frame(_DRAINING)
 
+    def probe(self) -> None:
+        """Find out when the visitor has read what was sent by now: what it sent before has come then (RFC 9113, 6.7).
+
+        `ServerHandler.probed` is called, unless the visitor leaves PING unanswered.
+        """
+        self._probes += 1
+        self.out.append(ping_frame(_PROBE))
+
     def ping_acknowledged(self, data: bytes) -> None:
-        """What crossed our first GOAWAY has come."""
+        """What was sent before our PING has been read, and what crossed it has come."""
         if data == _DRAINING:
             self.go_away()
+        elif data == _PROBE and self._probes:
+            self._probes -= 1
+            if not self._probes:
+                self._server.probed()

@@ -101,6 +101,9 @@ class Gate:
         self.rejections[stream.id] = request
         self.told.append((stream.id, "rejected", request.error.status))
 
+    def probed(self) -> None:
+        self.told.append((0, "probed"))
+
     def going_away(self, last_stream_id: int, code: int) -> None:
         self.told.append((0, "going away", last_stream_id, code))
 

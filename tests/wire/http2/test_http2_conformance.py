@@ -288,6 +288,20 @@ def test_draining_takes_what_is_on_its_way() -> None:
     assert list(gate.heads) == [1]
 
 
+def test_a_probe_tells_when_all_was_read() -> None:
+    """RFC 9113, 6.7: the answer to the last of several; one to a PING that was never sent tells nothing."""
+    gate = started()
+    gate.receive(frame(PING, ACK, 0, b"read yet"))
+    gate.connection.probe()
+    gate.connection.probe()
+    first, second = gate.receive(frame(PING, ACK, 0, b"whatever"))
+    assert (first[:3], second[:3]) == ((PING, 0, 0), (PING, 0, 0))
+    gate.receive(frame(PING, ACK, 0, first[3]))
+    assert gate.told == []
+    gate.receive(frame(PING, ACK, 0, second[3]))
+    assert gate.told == [(0, "probed")]
+
+
 def test_goaway_of_the_visitor_is_told() -> None:
     """It begins nothing more."""
     gate = started()
