@@ -87,7 +87,8 @@ class RequestBuffer:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         rest = memoryview(data)
         while rest:
-            rest = rest[os.write(descriptor, rest) :]
+            written = os.write(descriptor, rest)
+            rest = rest[written:]  # mypyc evaluates the bounds of such a slice twice
 
     def read(self) -> bytes:
         """The next piece. OSError if the file cannot be read."""
