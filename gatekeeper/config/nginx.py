@@ -7,13 +7,14 @@ What the values mean to nginx is taken from its documentation (nginx.org/en/docs
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import crossplane
 
 from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason
+from gatekeeper.config.nginx_headers import response_headers
 from gatekeeper.config.nginx_limits import request_body, timeouts
 from gatekeeper.config.nginx_servers import App, Location, Server, apps, locations
 from gatekeeper.config.nginx_tls import tls_keys
@@ -128,6 +129,9 @@ class _Writer:
         self._apps = apps(every, http, notes.add)
         of_apps = [[one for one in every if one.place == app.place] for app in self._apps]
         self._timeouts = [timeouts(some, notes.add) for some in of_apps]
+        self._headers = {id(one): response_headers(one, notes.add) for one in every if self._app(one) is not None}
+        each = list(self._headers.values())
+        self._shared_headers = each[0] if each and all(one == each[0] for one in each) else {}
         # One table for all, if that gives each app what it has in nginx.
         apart = [times for app, times in zip(self._apps, self._timeouts, strict=True) if "static:" not in app.place[0]]
         self._shared_timeouts = apart[0] if apart and all(times == apart[0] for times in apart) else {}
@@ -141,6 +145,7 @@ class _Writer:
             self._client_auth(),
             *self._upstreams(),
             *self._routes(),
+            f"[response]\n{_headers_line(self._shared_headers)}" if self._shared_headers else "",
             *self._rest(),
         ]
         unique = tuple(dict.fromkeys(self._notes.lines))
@@ -264,6 +269,8 @@ class _Writer:
                     lines = [_line("hosts", hosts)] if len(self._servers) > 1 else []
                     lines += [_line("allow_from", networks[id(one)])] if networks[id(one)] else []
                     lines += ["strip_prefix = true"] if one.strips else []
+                    if self._headers[id(one)] and not self._shared_headers:
+                        lines.append(f"response = {{ {_headers_line(self._headers[id(one)])} }}")
                     yield "\n".join(["[[routes]]", _line("path", one.path), *lines, _line("upstream", app.name)])
 
     def _app(self, location: Location) -> App | None:
@@ -303,6 +310,10 @@ class _Writer:
         if streams := first(named(every, "http2_max_concurrent_streams")):
             lines.append(f"http2_streams = {int(streams.args[0])}" if streams.args[0].isdigit() else "")
         return "\n".join(["[limits]", *filter(None, lines)])
+
+
+def _headers_line(headers: Mapping[str, str]) -> str:
+    return f"headers = {{ {', '.join(f'{_text(name)} = {_text(value)}' for name, value in headers.items())} }}"
 
 
 def _line(key: str, value: str | list[str] | tuple[str, ...]) -> str:

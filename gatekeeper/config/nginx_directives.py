@@ -28,13 +28,14 @@ ALWAYS = frozenset(
 # Read by `gatekeeper.config.nginx`, which itself says what it could not take over of them.
 TRANSLATED = frozenset(
     {
-        "access_log", "alias", "allow", "client_body_timeout", "client_header_timeout", "client_max_body_size", "deny",
-        "grpc_connect_timeout",
+        "access_log", "add_header", "alias", "allow", "client_body_timeout", "client_header_timeout",
+        "client_max_body_size", "deny", "grpc_connect_timeout",
         "grpc_pass", "grpc_read_timeout", "grpc_send_timeout", "grpc_set_header", "grpc_ssl_certificate",
         "grpc_ssl_certificate_key", "grpc_ssl_name", "grpc_ssl_server_name", "grpc_ssl_trusted_certificate",
         "grpc_ssl_verify", "grpc_ssl_verify_depth", "http2", "http2_max_concurrent_streams", "if",
         "keepalive_timeout", "listen",
-        "proxy_connect_timeout", "proxy_pass", "proxy_read_timeout", "proxy_request_buffering", "proxy_send_timeout",
+        "proxy_connect_timeout", "proxy_hide_header", "proxy_pass", "proxy_read_timeout",
+        "proxy_request_buffering", "proxy_send_timeout",
         "proxy_set_header",
         "proxy_ssl_certificate", "proxy_ssl_certificate_key", "proxy_ssl_name", "proxy_ssl_server_name",
         "proxy_ssl_trusted_certificate", "proxy_ssl_verify", "proxy_ssl_verify_depth", "root", "server_name",
@@ -51,7 +52,6 @@ _RULES = "write rules instead: allow and deny of a route"
 
 # Directives without a counterpart, and what to do about each.
 REASONS = {
-    "add_header": "response.headers adds it everywhere, routes.response.headers for a route",
     "auth_basic": "the certificate takes its place",
     "auth_basic_user_file": "the certificate takes its place",
     "auth_request": "the certificate takes its place; see allow and deny of a route",
@@ -90,7 +90,6 @@ REASONS = {
     "proxy_cookie_domain": "let the app write its cookies",
     "proxy_cookie_flags": "let the app write its cookies",
     "proxy_cookie_path": "let the app write its cookies",
-    "proxy_hide_header": "response.headers removes it with an empty value",
     "proxy_ignore_headers": "no header of an app has a meaning for the gate",
     "proxy_intercept_errors": "the app's own errors pass unchanged",
     "proxy_next_upstream": "a request is tried at another endpoint if none of it can have been acted on",
