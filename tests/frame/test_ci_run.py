@@ -32,7 +32,7 @@ def installed() -> set[str]:
     listed = re.search(r'readonly PACKAGES="([^"]+)"', SCRIPT.read_text())[1]
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
     named = [tool for tool in groups["dev"] if isinstance(tool, str)]  # a table includes another group (PEP 735)
-    by_pip = {match[1] for tool in named if (match := re.match(r"([a-z]+)(?:-cli)?-(?:bin|server)\b", tool))}
+    by_pip = {match[1] for tool in named if (match := re.match(r"([a-z]+)(?:-cli)?-(?:bin|binary|server)\b", tool))}
     apps = {tool.partition(">")[0] for tool in groups["apps"]}
     return {pair.split("=")[0] for pair in listed.split()} | by_pip | apps
 

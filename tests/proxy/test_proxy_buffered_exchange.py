@@ -13,9 +13,9 @@ import pytest
 from gatekeeper.proxy.request_buffer import PIECE_BYTES
 from gatekeeper.proxy.upstream.http1 import WRITE_HIGH_WATER
 from tests.proxy.browser import Browser
+from tests.proxy.http2_app import started
 from tests.proxy.scene import OK, Files, Scene, get, request
 from tests.proxy.test_proxy_renew import renew, revoking
-from tests.proxy.test_proxy_upstream_http2 import started
 
 BUFFERING = {"url": "http://127.0.0.1:8000", "request_buffering": True}
 CHUNKED = "Transfer-Encoding: chunked"

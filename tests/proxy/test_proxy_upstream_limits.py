@@ -4,7 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from tests.proxy.scene import Scene, get, request
+import pytest
+
+from tests.proxy.browser import Browser
+from tests.proxy.http2_app import started
+from tests.proxy.scene import Files, Scene, get, request
 
 Make = Callable[..., Scene]
 URL = "http://127.0.0.1:8000"
@@ -61,3 +65,48 @@ def test_a_reload_changes_what_holds_for_every_app(make_scene: Make) -> None:
     settings = scene.files.settings(**two_apps(), timeouts={"response_header": "5s"})
     scene.proxy.renew(replace(scene.proxy.snapshot, settings=settings))
     assert status_after(scene, "/slow/", 6.0) == b"504"
+
+
+WATCH = (("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "2H"))
+PATIENT = {"response_header": "1h", "stream_idle": "1h"}
+
+
+@pytest.mark.parametrize("began", [False, True])
+@pytest.mark.parametrize(("own", "ended"), [({}, True), ({"timeouts": PATIENT}, False)])
+def test_a_watch_is_silent_as_long_as_its_app_may_be(
+    make_scene: Make, files: Files, own: dict[str, Any], ended: bool, began: bool
+) -> None:
+    """A call that allows itself two hours is given up after a minute, before its first message and after it, unless the
+    app's own timeouts say otherwise: a visitor must not decide how long it keeps the gate busy.
+    """
+    scene = make_scene(upstream={"url": "h2c://127.0.0.1:8000", **own})
+    browser = Browser(scene, files.alice)
+    call = browser.ask("/test.Stock/Watch", *WATCH, method="POST")
+    app = started(scene)
+    if began:
+        (stream,) = app.requests()
+        app.h2.send_headers(stream, ((b":status", b"200"), (b"content-type", b"application/grpc")))
+        app.h2.send_data(stream, b"\0\0\0\0\x01a")
+        app.send()
+    scene.loop.advance(300)
+    browser.read()
+    answer = browser.answers[call]
+    assert (answer.reset is not None or answer.ended) == ended
+    assert answer.headers.get("grpc-status", "") == ("14" if ended and not began else "")
+
+
+def test_a_watch_lives_on_each_message(make_scene: Make, files: Files) -> None:
+    """What counts is the time without a byte of either side's messages."""
+    scene = make_scene(upstream={"url": "h2c://127.0.0.1:8000"})
+    browser = Browser(scene, files.alice)
+    call = browser.ask("/test.Stock/Watch", *WATCH, method="POST")
+    app = started(scene)
+    (stream,) = app.requests()
+    app.h2.send_headers(stream, ((b":status", b"200"), (b"content-type", b"application/grpc")))
+    for number in range(10):
+        app.h2.send_data(stream, b"\0\0\0\0\x01a")
+        app.send()
+        scene.loop.advance(50)
+        browser.read()
+        assert len(browser.answers[call].content) == 6 * (number + 1)
+    assert browser.answers[call].reset is None
