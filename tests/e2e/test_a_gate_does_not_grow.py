@@ -79,7 +79,7 @@ def has_reloaded(gate: Gate, before: int) -> bool:
 
 
 @NEEDS_PROC
-@pytest.mark.timeout(SECONDS * 1.5 + 120)
+@pytest.mark.timeout(SECONDS * 1.5 + 300)
 def test_memory_and_descriptors_are_flat(folder: Path, visitors: Visitors) -> None:
     """No more than 2 MiB, and not one descriptor, in the worker and in its supervisor."""
     expensive = largest(of_short_names, 16 * 1024)

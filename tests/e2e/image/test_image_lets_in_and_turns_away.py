@@ -17,7 +17,7 @@ from tests.gate_process import PATIENCE
 from tests.ports import free_port
 from tests.tools import needs
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 CONFIGURATION = """
 [server]

@@ -8,7 +8,7 @@ import pytest
 import gatekeeper
 from tests.e2e.image.container import ROOT
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def test_the_user_is_a_number_and_not_root(image: Any) -> None:
