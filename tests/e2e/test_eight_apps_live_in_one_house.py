@@ -65,7 +65,8 @@ class Front:
 
     def answers(self, length: int) -> set[tuple[str, int]]:
         """The first so many characters of each target, and the status, as far as the access log has them."""
-        lines = map(json.loads, (self.folder / "access.log").read_text().splitlines())
+        whole = (self.folder / "access.log").read_text().rpartition("\n")[0]  # the last one may be half written
+        lines = map(json.loads, whole.splitlines())
         return {(line["target"][:length], line["status"]) for line in lines}
 
     @contextmanager

@@ -133,6 +133,8 @@ def test_where_the_child_ends_too_early_this_process_validates(path: Path) -> No
 
 def test_no_child_and_no_descriptor_is_left(path: Path) -> None:
     """Each reload would add one."""
-    before = (set(os.listdir("/proc/self/fd")), children())
+    descriptors, processes = set(os.listdir("/proc/self/fd")), children()
     ConfigurationFile(path).read()
-    assert (set(os.listdir("/proc/self/fd")), children()) == before
+    # Not equal: something of an earlier test may have ended meanwhile.
+    assert set(os.listdir("/proc/self/fd")) <= descriptors
+    assert children() <= processes

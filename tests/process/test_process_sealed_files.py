@@ -37,7 +37,7 @@ def test_a_copy_is_what_the_file_was_until_it_is_closed(key: Path) -> None:
     reader = FileReader(sealed)
     assert reader.read(key, 6) == reader.read(key, 6) == b"secret"
     close(sealed)
-    assert opened() == before
+    assert opened() <= before  # something of an earlier test may have been closed meanwhile
 
 
 def test_copies_reach_the_other_end_however_many_they_are(

@@ -17,8 +17,8 @@ from tests.tls.scene import ROUNDS, VERSIONS, Scene, Visitor
 
 LARGEST = 16 * 1024
 """The default of ``client_auth.certificate_size``."""
-TIMES_ORDINARY = 17
-"""Ten milliseconds on a machine where the handshake of an ordinary certificate costs 0.6."""
+TIMES_ORDINARY = 20
+"""Ten milliseconds on a machine where the handshake of an ordinary certificate costs 0.5."""
 
 
 @pytest.fixture
