@@ -4,8 +4,12 @@ knows that it may repeat it.
 
 import asyncio
 import os
+import re
 import signal
+import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from tests.app import App
 from tests.e2e.clients import app
 from tests.gate_process import PATIENCE, Gate, until
 from tests.http2_client import Http2Client, LostError, RepeatableError, keep_asking
+from tests.tools import needs
 from tests.visitors import Visitors
 
 RELOADS = 100
@@ -99,3 +104,50 @@ def test_a_worker_that_is_killed(folder: Path, visitors: Visitors) -> None:
 
     with App(app) as behind, Gate(folder, behind.url, server="workers = 2") as gate:
         asyncio.run(play(gate))
+
+
+PUBLIC = '[[routes]]\npath = "/*"\npublic = true\n'
+SUCCEEDED = re.compile(r" (\d+) succeeded")
+
+
+@contextmanager
+def h2load(gate: Gate, requests: int) -> Iterator[subprocess.Popen[str]]:
+    """It shows no certificate, so it asks for what is public: four connections with 32 requests under way on each."""
+    needs("h2load")
+    command = ("h2load", f"-n{requests}", "-c4", f"-m{STREAMS}", f"{gate.address}/")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_hundred_reloads_under_h2load(folder: Path) -> None:
+    """As many runs of it as they take: each request succeeds."""
+    done = 0
+    with App(app) as behind, Gate(folder, behind.url, tables=PUBLIC) as gate:
+        while done < RELOADS:
+            with h2load(gate, 4000) as load:
+                while load.poll() is None and done < RELOADS:
+                    gate.signal(signal.SIGHUP)
+                    until(lambda: reloads(gate) > done)  # noqa: B023  called at once
+                    done += 1
+                said, _ = load.communicate(timeout=PATIENCE)
+            assert "4000 succeeded, 0 failed, 0 errored" in said
+
+
+def test_the_end_of_the_gate_under_h2load(folder: Path) -> None:
+    """All that the gate began is answered. What h2load calls failed came behind the last GOAWAY, or never left it after
+    the first: it may be repeated (RFC 9113, 6.8), which h2load does not do.
+    """
+    with App(app) as behind, Gate(folder, behind.url, tables=PUBLIC) as gate:
+        with h2load(gate, 10_000_000) as load:
+            until(lambda: gate.log.exists() and gate.log.read_bytes().count(b"\n") > 500)
+            gate.signal(signal.SIGTERM)
+            said, _ = load.communicate(timeout=PATIENCE)
+        assert gate.wait() == 0
+        succeeded = int(SUCCEEDED.search(said)[1])
+        assert succeeded > 500
+        lines = gate.logged(succeeded)
+        assert len(lines) == succeeded
+        assert {line["status"] for line in lines} == {200}
