@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from gatekeeper.proxy.client.http1_stream import DRAIN_IDLE_SECONDS
 from tests.gate_process import PATIENCE
 
 UPGRADE = (
@@ -97,6 +98,25 @@ class Client:
 
     def close(self) -> None:
         self.writer.transport.abort()
+
+
+async def next_head(reader: StreamReader, writer: StreamWriter, since: float) -> bytes:
+    """Ask for "hello" on a connection whose last answer came at ``since``, by the loop's clock; the head of the answer.
+
+    b"" if the gate closed the connection and this process is to blame: a gate that stops gives a client
+    `DRAIN_IDLE_SECONDS` for one more request.
+    """
+    slow = asyncio.get_running_loop().time() - since > DRAIN_IDLE_SECONDS / 2
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, ConnectionResetError) as error:
+        if slow and not getattr(error, "partial", b""):
+            return b""
+        raise
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    await reader.readexactly(5)
+    return head
 
 
 # What sends a close frame ends like this: 1008 and the reason (RFC 6455, 5.5.1).

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.app import App
-from tests.e2e.clients import Client, app
+from tests.e2e.clients import Client, app, next_head
 from tests.gate_process import PATIENCE, Gate
 from tests.visitors import Visitors
 
@@ -42,18 +42,16 @@ async def play(gate: Gate, alice: ssl.SSLContext) -> int:
 async def keep(gate: Gate, alice: ssl.SSLContext, answers: asyncio.Semaphore) -> int:
     """Ask until the gate says Connection: close; every request is answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.port, ssl=alice, server_hostname="localhost")
-    answered = 0
-    while True:
-        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 "), head
-        await reader.readexactly(5)
-        answered += 1
+    answered, clock = 0, asyncio.get_running_loop().time
+    since = clock()
+    while head := await next_head(reader, writer, since):
+        answered, since = answered + 1, clock()
         answers.release()
         if b"\r\nConnection: close\r\n" in head:
-            writer.transport.abort()
-            return answered
+            break
         await asyncio.sleep(0.002)
+    writer.transport.abort()
+    return answered
 
 
 async def come_anew(gate: Gate, alice: ssl.SSLContext, answers: asyncio.Semaphore, stopping: asyncio.Event) -> int:
