@@ -3,15 +3,16 @@
 import ssl
 import time
 from collections.abc import Callable
+from typing import Final
 
 from gatekeeper.errors import TLSError
 
-MESSAGES_PER_SECOND = 100
+MESSAGES_PER_SECOND: Final = 100
 """How many KeyUpdates and alerts a client may send in a second once the handshake is done; one that asks for an answer
 may count twice. Each takes 27 bytes to send and 14.5 µs to process, and carries no plaintext. Clients that exist send
 one in 2^24 records (RFC 8446, 5.5)."""
 
-SILENT_LIMIT = 16384 + 2048 + 5
+SILENT_LIMIT: Final = 16384 + 2048 + 5
 """The largest record (RFC 5246, 6.2.3): more bytes without any plaintext held at least one record that carries none."""
 
 

@@ -67,6 +67,25 @@ def test_bulk(gate: ServerContext, version: ssl.TLSVersion, size: int) -> None:
     assert server.receive(ciphertext[:-5]) + server.receive(memoryview(ciphertext)[-5:]) == body
 
 
+@both
+def test_nothing_that_came_is_no_end(gate: ServerContext, version: ssl.TLSVersion) -> None:
+    """A read of nothing is not taken for a close_notify."""
+    visitor, server = met(gate, version)
+    assert server.receive(b"") == b""
+    assert not server.received_eof
+    assert server.receive(visitor.say(b"one")) == b"one"
+
+
+@both
+def test_the_end_of_a_large_record_may_come_alone(gate: ServerContext, version: ssl.TLSVersion) -> None:
+    """The plaintext is then longer than what came, and nothing is left in OpenSSL."""
+    visitor, server = met(gate, version)
+    ciphertext = visitor.say(b"a" * RECORD) + visitor.say(b"b")
+    cut = len(ciphertext) - len(visitor.say(b"b")) - 3
+    assert server.receive(ciphertext[:cut]) == b""
+    assert server.receive(ciphertext[cut:]) == b"a" * RECORD + b"b"
+
+
 def test_bulk_travels_in_full_records(gate: ServerContext) -> None:
     """256 KiB are 16 records, not one for each small piece."""
     _, server = met(gate)
