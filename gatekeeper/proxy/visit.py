@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
 from gatekeeper.gate.routes import MAINTENANCE, UNKNOWN, NoRoute
@@ -25,6 +26,8 @@ from gatekeeper.wire.request import RequestHead
 
 _log = logging.getLogger("gatekeeper")
 
+_HEX: Final = tuple(f"{number:02x}" for number in range(256))
+
 
 class Visit:
     """``address`` is the visitor's address, ``client`` the same with its port, for the log.
@@ -40,7 +43,9 @@ class Visit:
         "_authorities",
         "_authorizer",
         "_connection",
+        "_id_block",
         "_id_prefix",
+        "_id_random",
         "_judged",
         "address",
         "client",
@@ -75,6 +80,8 @@ class Visit:
         self._authorities = self.snapshot.tls.authorities  # by which OpenSSL judged the peer
         self._authorizer: Authorizer | None = None
         self._judged = 0.0  # seconds since the epoch
+        self._id_random = ""
+        self._id_block = -1  # of 256 requests, which share `_id_prefix`
         self._id_prefix = ""
 
     def authorizer(self, now: float) -> Authorizer:
@@ -167,10 +174,13 @@ class Visit:
 
     def next_request_id(self) -> str:
         """32 hex digits: 24 random ones for the connection, and 8 for the number of the request."""
-        if not self._id_prefix:
-            self._id_prefix = os.urandom(12).hex()
-        # Formatting the number takes 0.18 µs, this 0.1.
-        return self._id_prefix + (self.requests & 0xFFFFFFFF).to_bytes(4, "big").hex()
+        block = self.requests >> 8
+        if block != self._id_block:
+            self._id_block = block
+            self._id_random = self._id_random or os.urandom(12).hex()
+            self._id_prefix = f"{self._id_random}{block & 0xFFFFFF:06x}"
+        # Formatting the whole number takes 0.18 µs, this 0.04.
+        return self._id_prefix + _HEX[self.requests & 0xFF]
 
     def settle_protocol(self, protocol: str) -> None:
         """ALPN has chosen a version of HTTP that all requests will have."""

@@ -7,20 +7,21 @@ of Connection. llhttp has to be able to read each block as well.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import httptools
 
 from gatekeeper.wire.foreign import NameSet
 from gatekeeper.wire.framing import CHUNKED, LENGTH, NONE, Framing
-from gatekeeper.wire.headers import USUAL_OPTIONS, Field, collect, read_length, split_field, tokens
+from gatekeeper.wire.headers import USUAL_OPTIONS, Field, collect, read_length, tokens
 from gatekeeper.wire.rules import MessageRule
 
 # RFC 3986, 3.2.2 and 3.2.3, without what no DNS name holds: userinfo ("a@b" is how one server is made to see a and
 # the next b), percent-encoding (which only some undo), and commas (which make a list).
-_HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+_HOST: Final = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 # RFC 9110, 7.6.1: a connection option must not name a field that is meant for every recipient. Honouring it would let
 # the visitor take the message apart.
-_NEVER_PER_CONNECTION = frozenset(
+_NEVER_PER_CONNECTION: Final = frozenset(
     {
         b"authorization",
         b"cache-control",
@@ -32,9 +33,9 @@ _NEVER_PER_CONNECTION = frozenset(
         b"transfer-encoding",
     }
 )
-_ABOUT_THE_CONNECTION = frozenset({b"close", b"keep-alive"})
+_ABOUT_THE_CONNECTION: Final = frozenset({b"close", b"keep-alive"})
 # Options that name no field which passes.
-_PLAIN_OPTIONS = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"})
+_PLAIN_OPTIONS: Final = frozenset({b"close", b"http2-settings", b"keep-alive", b"te", b"upgrade"})
 
 
 @dataclass(slots=True, eq=False)
@@ -108,11 +109,19 @@ def read_block(fields: Mapping[bytes, Field], stripped: NameSet, limit: int, blo
 
 
 def read_cookie(line: bytes) -> bytes:
-    """The line of a cookie for the upstream. llhttp is not asked, which takes the same bytes in a value (0.9 µs)."""
-    return b"Cookie: %b\r\n" % split_field(line)[1]
+    """The line of a cookie for the upstream; it begins with ``Cookie: ``. MessageError if it is refused.
+
+    llhttp is not asked, which takes the same bytes in a value (0.9 µs). Nor is it cached: this takes no longer than
+    asking for a line that may be new in each request.
+    """
+    value = line[len(_COOKIE) :]
+    # RFC 9110, 5.5: as `split_field`, no control character but the tab; a regular expression takes ten times as long.
+    if len(value.translate(None, _CONTROLS)) != len(value):
+        raise MessageRule.FIELD_LINE.error()
+    return b"%b%b\r\n" % (_COOKIE, value.strip(b" \t"))
 
 
-_EXPECT = re.compile(rb"^expect:[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
+_EXPECT: Final = re.compile(rb"^expect:[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
 
 
 def with_length(block: Block, length: int) -> Block:
@@ -124,9 +133,11 @@ def with_length(block: Block, length: int) -> Block:
     return replace(block, forward=forward, framing=LENGTH, length=length, fields=fields)
 
 
-_NO_OPTIONS = frozenset[bytes]()
-_NO_BODY = (NONE, 0, b"")
-_CHUNKED_BODY = (CHUNKED, 0, b"Transfer-Encoding: chunked\r\n")
+_COOKIE: Final = b"Cookie: "
+_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {0x09})
+_NO_OPTIONS: Final = frozenset[bytes]()
+_NO_BODY: Final = (NONE, 0, b"")
+_CHUNKED_BODY: Final = (CHUNKED, 0, b"Transfer-Encoding: chunked\r\n")
 
 
 def _framing(special: Mapping[bytes, bytes]) -> tuple[Framing, int, bytes]:
@@ -168,7 +179,7 @@ class _Judge:
     """llhttp's second opinion needs no callbacks."""
 
 
-_JUDGE = _Judge()
+_JUDGE: Final = _Judge()
 
 
 def _ask_llhttp(block: bytes) -> None:

@@ -3,21 +3,23 @@
 Finds and reads request heads, one at a time; pipelined requests wait (RFC 9112, 9.3.2).
 """
 
+from typing import Final
+
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.client.dispatch import dispatch
-from gatekeeper.proxy.client.http1_stream import MAX_BUFFERED_BYTES, Http1Stream
+from gatekeeper.proxy.client.http1_stream import MAX_BUFFERED_BYTES, Http1Stream, Owner
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import Link, RequestHandler
+from gatekeeper.proxy.streams import Codec, Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.framing import Body
 from gatekeeper.wire.request import CACHED_BLOCK_BYTES, unreadable_head, without_empty_lines
 
-_CR = 0x0D
+_CR: Final = 0x0D
 
 
-class Http1:
+class Http1(Codec, Owner):
     """The codec of one connection. ``link`` and ``visit`` are the connection's."""
 
     __slots__ = ("_link", "_proxy", "_taking", "_visit", "stream")
@@ -260,4 +262,7 @@ def _split_head(data: bytes, already: int) -> tuple[bytes, bytes]:
     if data[0] == _CR:
         data = without_empty_lines(data)
     end = data.find(b"\r\n\r\n", already - 3 if already > 3 else 0) + 4
-    return (data[:end], data[end:]) if end >= 4 else (b"", data)
+    if end < 4:
+        return b"", data
+    # mypyc copies a slice that is the whole, and a copy has to be hashed once more.
+    return (data, b"") if end == len(data) else (data[:end], data[end:])
