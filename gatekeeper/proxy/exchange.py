@@ -1,7 +1,7 @@
 """One forwarded request and its response, from the first byte to the line in the access log."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from gatekeeper.errors import StreamResetError
 from gatekeeper.proxy.deadline import Timeout
@@ -13,13 +13,15 @@ from gatekeeper.proxy.websocket import FrameTracker
 from gatekeeper.wire.response import ResponseHead
 
 # RFC 9110, 9.2.2: what may be sent again when nobody knows whether it was carried out.
-IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
+IDEMPOTENT: Final = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE", b"TRACE"})
 
 # An app that refuses each time (RFC 9113, 8.7) must end in an answer.
-MAX_REPLAYS = 5
+MAX_REPLAYS: Final = 5
 
-_RESPONSE_HEADER, _STREAM, _TUNNEL = Timeout.RESPONSE_HEADER, Timeout.STREAM, Timeout.TUNNEL
-_TOO_LARGE = "The request body is too large."
+_RESPONSE_HEADER: Final = Timeout.RESPONSE_HEADER
+_STREAM: Final = Timeout.STREAM
+_TUNNEL: Final = Timeout.TUNNEL
+_TOO_LARGE: Final = "The request body is too large."
 
 
 class Exchange(Relay):
@@ -167,7 +169,8 @@ class Exchange(Relay):
         if proxy.requests.counted:
             proxy.requests.end(self)
         seconds = now - self.started
-        proxy.journal.forwarded(visit.visitor, self.head, self, seconds if seconds > 0.0 else 0.0)
+        self.duration = seconds if seconds > 0.0 else 0.0
+        proxy.journal.ended(visit.visitor, self.head, self)
         stream.finished()
 
     def _edited(self, head: ResponseHead) -> ResponseHead:

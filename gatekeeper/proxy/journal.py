@@ -25,12 +25,11 @@ class Journal:
         seconds = self._wall() - moment
         return seconds if seconds > 0.0 else 0.0
 
-    def forwarded(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
-        """A forwarded request has ended."""
-        outcome.duration = duration
+    def ended(self, visitor: Visitor, head: RequestHead, outcome: Outcome) -> None:
+        """A request has ended."""
         if visitor.protocol:
             self.metrics.answered_http2(outcome.status)
-        self.metrics.answered(outcome.status, duration)
+        self.metrics.answered(outcome.status, outcome.duration)
         self.log.write(visitor, head, outcome)
 
     def tunnel_opened(self) -> None:
@@ -38,7 +37,7 @@ class Journal:
         self.metrics.change(Cell.TUNNELS, 1)
 
     def tunnel_closed(self) -> None:
-        """A tunnel has ended; `forwarded` follows."""
+        """A tunnel has ended; `ended` follows."""
         self.metrics.change(Cell.TUNNELS, -1)
 
     def revoked(self, reason: Reason) -> None:
@@ -52,7 +51,7 @@ class Journal:
         duration = self.since(began)
         self.metrics.refused(refusal.reason, began)
         outcome = LocalOutcome(began, duration, 403, sent, request_id, refusal.reason, refusal.detail)
-        self._count(visitor, head, outcome, duration)
+        self.ended(visitor, head, outcome)
 
     def answered(
         self, visitor: Visitor, head: RequestHead, status: int, sent: int, request_id: str, began: float, detail: str
@@ -60,13 +59,7 @@ class Journal:
         """A request got a response of the gate's own: a local resource, or an error."""
         duration = self.since(began)
         outcome = LocalOutcome(began, duration, status, sent, request_id, detail=detail)
-        self._count(visitor, head, outcome, duration)
-
-    def _count(self, visitor: Visitor, head: RequestHead, outcome: Outcome, duration: float) -> None:
-        if visitor.protocol:
-            self.metrics.answered_http2(outcome.status)
-        self.metrics.answered(outcome.status, duration)
-        self.log.write(visitor, head, outcome)
+        self.ended(visitor, head, outcome)
 
     # -- TLS
 

@@ -10,7 +10,7 @@ from gatekeeper.gate.verdict import Identity
 from gatekeeper.local.request import InvitationEvent, Reply, Request
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.forwarding import visitor_address
-from gatekeeper.proxy.streams import ClientStream
+from gatekeeper.proxy.streams import ClientStream, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import read_response
@@ -43,7 +43,7 @@ class Step(Enum):
     ENDED = auto()
 
 
-class LocalRequest:
+class LocalRequest(RequestHandler):
     """One request that the gate answers itself. ``identity`` is set if the client's certificate is good."""
 
     __slots__ = (

@@ -40,6 +40,8 @@ _log = logging.getLogger("gatekeeper")
 class Connection(Protocol):
     """A client's connection, as far as the proxy knows it."""
 
+    __slots__ = ()
+
     address: str
 
     def judge_anew(self) -> None:

@@ -9,13 +9,21 @@ from gatekeeper.gate.routes import NoRoute
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.states import CONNECTING, ENDED, STREAMING, TRANSITIONS, TUNNEL, PauseReason, State, illegal_move
-from gatekeeper.proxy.streams import ClientStream, EndpointHealth, Replay, UpstreamStream
+from gatekeeper.proxy.streams import (
+    ClientStream,
+    EndpointHealth,
+    Replay,
+    RequestHandler,
+    ResponseHandler,
+    UpstreamStream,
+)
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.proxy.websocket import GOING_AWAY, POLICY_VIOLATION, FrameTracker, close_frame
+from gatekeeper.telemetry.log_lines import Outcome
 from gatekeeper.wire.request import RequestHead
 
 
-class Relay:
+class Relay(RequestHandler, ResponseHandler, Outcome):
     """An admitted request (hence ``forward``) under way, and what the access log records of it.
 
     A base class and not a separate object, which would have to be made for each request.
@@ -251,7 +259,8 @@ class Relay:
         visit = self.visit
         visit.proxy.requests.end(self)
         journal = visit.proxy.journal
-        journal.forwarded(visit.visitor, self.head, self, journal.since(self.started))
+        self.duration = journal.since(self.started)
+        journal.ended(visit.visitor, self.head, self)
 
     def _upstream(self) -> UpstreamStream:
         if self.upstream is None:

@@ -1,5 +1,7 @@
 """The interfaces between the client's side, an exchange, and the app's side. No code, only Protocols.
 
+Who implements one derives from it: compiled, a call then goes by a table (20 instructions) and not by the name (250).
+
 A codec (`client.http1`, `client.http2`) implements one HTTP version on one client connection. It passes what the client
 sends, without framing, to a `RequestHandler`, which answers through a `ClientStream`. On the other side an
 `UpstreamStream` sends a request and passes the app's response to a `ResponseHandler`. `exchange.Exchange` is both
@@ -24,6 +26,8 @@ Headers = tuple[tuple[str, str], ...]
 
 class ClientStream(Protocol):
     """Carries the response to one request: an HTTP/1.1 connection, or one stream of an HTTP/2 connection."""
+
+    __slots__ = ()
 
     deadline: Deadline
     """Of this request."""
@@ -84,6 +88,8 @@ class ClientStream(Protocol):
 class RequestHandler(Protocol):
     """Handles one request: `exchange.Exchange` or `local_request.LocalRequest`. The codec calls it."""
 
+    __slots__ = ()
+
     def begin(self) -> None:
         """Start. A response may be sent from now on; content of the body follows afterwards."""
 
@@ -129,6 +135,8 @@ class Replay:
 
 class UpstreamStream(Protocol):
     """Carries one request to an app: an HTTP/1.1 connection, or one stream of an HTTP/2 connection."""
+
+    __slots__ = ()
 
     used_before: bool
     """Whether another request went over the connection: then the app may have closed it just now."""
@@ -178,6 +186,8 @@ class UpstreamStream(Protocol):
 class ResponseHandler(Protocol):
     """Handles one response: `exchange.Exchange`. The upstream's codec calls it."""
 
+    __slots__ = ()
+
     def response_whole(self, head: ResponseHead, content: bytes, trailers: bytes) -> None:
         """A complete response. Most come in this one call."""
 
@@ -212,6 +222,8 @@ class ResponseHandler(Protocol):
 class EndpointHealth(Protocol):
     """What an exchange reads from and reports to an endpoint."""
 
+    __slots__ = ()
+
     health: Health
 
     def failed(self, why: str, now: float) -> None:
@@ -233,6 +245,8 @@ class Waiter(Protocol):
 
 class Codec(Protocol):
     """One HTTP version on one client connection: parses what comes in, and answers through the connection."""
+
+    __slots__ = ()
 
     def receive(self, data: bytes) -> None:
         """Decrypted bytes from the client."""
@@ -264,6 +278,8 @@ class Codec(Protocol):
 
 class Link(Protocol):
     """A client connection, as far as a codec and its streams know it: `client.connection.ClientConnection`."""
+
+    __slots__ = ()
 
     deadline: Deadline
 

@@ -7,21 +7,22 @@ not inside of one. Nothing is unpacked, checked or changed.
 import base64
 import hashlib
 import os
+from typing import Final
 
 from gatekeeper.wire.response import ResponseHead
 
 GOING_AWAY, POLICY_VIOLATION = 1001, 1008  # RFC 6455, 7.4.1
 
 # RFC 6455, 1.3.
-_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-_CLOSE = 0x8
-_OPCODE = 0x0F
-_FIN = 0x80
+_CLOSE: Final = 0x8
+_OPCODE: Final = 0x0F
+_FIN: Final = 0x80
 _MASKED, _LENGTH = 0x80, 0x7F
-_LONGER = {126: 2, 127: 8}  # so many bytes of length follow
-_KEY = 4
-_MOST = 125  # the payload of a control frame (RFC 6455, 5.5)
+_LONGER: Final = {126: 2, 127: 8}  # so many bytes of length follow
+_KEY: Final = 4
+_MOST: Final = 125  # the payload of a control frame (RFC 6455, 5.5)
 
 
 def new_key() -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted  # as json.dumps, in a third of the time
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from gatekeeper.gate.certificate import Certificate
@@ -22,12 +22,12 @@ from gatekeeper.wire.request import RequestHead
 
 # How many texts are cached of each kind, and how long a request may be for it: 1 MiB of memory with browsers, 25 MiB if
 # somebody who was let in fills it on purpose.
-CACHED = 1024
-CACHED_BYTES = 4096
+CACHED: Final = 1024
+CACHED_BYTES: Final = 4096
 # Durations are short and come again. 100 bytes each.
-CACHED_TIMES = 4096
+CACHED_TIMES: Final = 4096
 
-_NOT_PLAIN = re.compile(r"[^ !#-\[\]-~]")
+_NOT_PLAIN: Final = re.compile(r"[^ !#-\[\]-~]")
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +51,8 @@ class Outcome(Protocol):
 
     ``sent`` counts the bytes of the response's body. ``reason`` and ``detail`` say why a visitor was refused.
     """
+
+    __slots__ = ()
 
     started: float
     duration: float
@@ -122,8 +124,8 @@ def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
     )
 
 
-HTTP_2 = "HTTP/2.0"  # as nginx writes it
-_HTTP_1 = ("HTTP/1.0", "HTTP/1.1")
+HTTP_2: Final = "HTTP/2.0"  # as nginx writes it
+_HTTP_1: Final[tuple[str, ...]] = ("HTTP/1.0", "HTTP/1.1")
 
 
 def _json_request(request: tuple[bytes, bytes, str, int]) -> str:
@@ -179,12 +181,12 @@ def _json_upstream_time(microseconds: int) -> str:
     return f',"upstream_time":{microseconds / 1e6:.6f}'
 
 
-_TIMES = _Texts(_json_time, CACHED_TIMES)
-_DURATIONS = _Texts(_json_duration, CACHED_TIMES)
-_UPSTREAM_TIMES = _Texts(_json_upstream_time, CACHED_TIMES)
-_REQUESTS = _Texts(_json_request, CACHED)
-_BLOCKS = _Texts(_json_known_block, CACHED)
-_FIELDS = _Texts(_json_fields, CACHED)
+_TIMES: Final = _Texts(_json_time, CACHED_TIMES)
+_DURATIONS: Final = _Texts(_json_duration, CACHED_TIMES)
+_UPSTREAM_TIMES: Final = _Texts(_json_upstream_time, CACHED_TIMES)
+_REQUESTS: Final = _Texts(_json_request, CACHED)
+_BLOCKS: Final = _Texts(_json_known_block, CACHED)
+_FIELDS: Final = _Texts(_json_fields, CACHED)
 
 
 def _json_refusal(outcome: Outcome) -> str:
@@ -227,9 +229,9 @@ def without_token(address: bytes) -> bytes:
 
 
 # "/.gatekeeper/invite/" and a third of a token: the rest cannot be guessed.
-_SHORTEST_WITH_TOKEN = 36
-_SPEAKS_OF_INVITATIONS = re.compile(rb"gatekeeper|invite", re.IGNORECASE).search
-_LIKE_A_TOKEN = re.compile(rb"[A-Za-z0-9_%-]{16,}")
+_SHORTEST_WITH_TOKEN: Final = 36
+_SPEAKS_OF_INVITATIONS: Final = re.compile(rb"gatekeeper|invite", re.IGNORECASE).search
+_LIKE_A_TOKEN: Final = re.compile(rb"[A-Za-z0-9_%-]{16,}")
 
 
 FORMATS: dict[str, Format] = {"json": json_line, "combined": combined_line, "text": text_line}

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from gatekeeper.gate.verdict import Reason
 from gatekeeper.telemetry import refusal_history, request_rates, upstream_times
@@ -20,17 +21,25 @@ from gatekeeper.telemetry.request_rates import RequestRates
 from gatekeeper.telemetry.upstream_times import Latency, UpstreamTimes, latency
 
 # Seconds; the buckets that Prometheus' own client libraries begin with. One more counts what is longer.
-DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_SLOTS = len(DURATION_BUCKETS) + 1
-_SHORTEST = DURATION_BUCKETS[0]
-_STATUSES = 1000
-_REASONS = tuple(reason.value for reason in Reason)
-_HANDSHAKES = ("ok", "failed", "refused")
+DURATION_BUCKETS: Final[tuple[float, ...]] = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOTS: Final = len(DURATION_BUCKETS) + 1
+_SHORTEST: Final = DURATION_BUCKETS[0]
+_STATUSES: Final = 1000
+_REASONS: Final = tuple(reason.value for reason in Reason)
+_HANDSHAKES: Final[tuple[str, ...]] = ("ok", "failed", "refused")
 # As in `gatekeeper.local.request.InvitationEvent`, which stands above this module.
-_INVITATIONS = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
-_CRL_FETCHES = ("fetched", "unchanged", "failed")
+_INVITATIONS: Final[tuple[str, ...]] = (
+    "shown",
+    "downloaded",
+    "requested",
+    "interrupted",
+    "refused",
+    "unknown",
+    "limited",
+)
+_CRL_FETCHES: Final[tuple[str, ...]] = ("fetched", "unchanged", "failed")
 # RFC 8446, 4.2.7, and the hybrids with ML-KEM (draft-ietf-tls-ecdhe-mlkem); the last stands for all others.
-_GROUPS = (
+_GROUPS: Final[tuple[str, ...]] = (
     "X25519MLKEM768",
     "SecP256r1MLKEM768",
     "SecP384r1MLKEM1024",
@@ -41,22 +50,22 @@ _GROUPS = (
     "secp521r1",
     "other",
 )
-_GROUP_INDEX = {name: index for index, name in enumerate(_GROUPS)}
+_GROUP_INDEX: Final = {name: index for index, name in enumerate(_GROUPS)}
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
-_NAMED = _STATUSES * _SLOTS
-_REFUSALS = _NAMED + 16
-_HANDSHAKE = _REFUSALS + 32
-_INVITED = _HANDSHAKE + 8
-_CRL_FETCHED = _INVITED + 12
-_GROUPED = _INVITED + 16
-_HTTP2 = _GROUPED + 16
-_HISTORY = _HTTP2 + _STATUSES
-_ADDRESS_COUNTS = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
-_UPSTREAM_TIMES = _ADDRESS_COUNTS + CELLS
-_ROW = _UPSTREAM_TIMES + (upstream_times.CELLS + 511) // 512 * 512
+_NAMED: Final = _STATUSES * _SLOTS
+_REFUSALS: Final = _NAMED + 16
+_HANDSHAKE: Final = _REFUSALS + 32
+_INVITED: Final = _HANDSHAKE + 8
+_CRL_FETCHED: Final = _INVITED + 12
+_GROUPED: Final = _INVITED + 16
+_HTTP2: Final = _GROUPED + 16
+_HISTORY: Final = _HTTP2 + _STATUSES
+_ADDRESS_COUNTS: Final = (_HISTORY + refusal_history.CELLS + 511) // 512 * 512  # whole pages
+_UPSTREAM_TIMES: Final = _ADDRESS_COUNTS + CELLS
+_ROW: Final = _UPSTREAM_TIMES + (upstream_times.CELLS + 511) // 512 * 512
 # More are not counted: a number that large says enough.
-MAX_EXPIRING_CLIENTS = 10_000
+MAX_EXPIRING_CLIENTS: Final = 10_000
 
 
 class Cell(IntEnum):
@@ -80,7 +89,7 @@ class Cell(IntEnum):
 
 
 # What is open at the moment: none of it is when the worker is gone.
-_OPEN = (Cell.CONNECTIONS, Cell.TUNNELS, Cell.HTTP2_CONNECTIONS, Cell.HTTP2_STREAMS)
+_OPEN: Final[tuple[Cell, ...]] = (Cell.CONNECTIONS, Cell.TUNNELS, Cell.HTTP2_CONNECTIONS, Cell.HTTP2_STREAMS)
 
 
 class RowState(IntEnum):

@@ -6,10 +6,7 @@ import pytest
 
 from gatekeeper.errors import PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Peer
-from gatekeeper.tls.connection import (
-    SLICE,
-    TLSConnection,
-)
+from gatekeeper.tls.connection import RECORD, SLICE, TLSConnection
 from gatekeeper.tls.context import ServerContext
 from tests.certificates import make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor, feed, met, records

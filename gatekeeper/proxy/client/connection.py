@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from typing import cast
+from typing import Final, cast
 
 from gatekeeper.acme.tls_alpn import PROTOCOL
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
@@ -11,9 +11,9 @@ from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.client.http1 import Http1
 from gatekeeper.proxy.client.http2 import Http2
 from gatekeeper.proxy.deadline import Deadline, Timeout
-from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.proxy import Connection, Proxy
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import Codec
+from gatekeeper.proxy.streams import Codec, Link
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
@@ -23,20 +23,20 @@ from gatekeeper.wire.response import own_response
 
 # How much may wait to be sent before the upstream is told to pause. Two of these and what the kernel holds is all the
 # memory that a slow reader costs.
-WRITE_HIGH_WATER = 256 * 1024
+WRITE_HIGH_WATER: Final = 256 * 1024
 # After a last answer the client gets this long to read it: closing at once, with its request unread, makes the
 # kernel send a reset, which destroys the answer on its way (RFC 9112, 9.6). Many read no answer before they have sent
 # their whole request, so the time begins anew while bytes come, up to a limit: as in nginx (lingering_timeout and
 # lingering_time). With two seconds in all, http.client, requests and Java never saw why a slow upload was refused.
-LINGER_SECONDS = 5.0
-LINGER_LIMIT_SECONDS = 30.0
+LINGER_SECONDS: Final = 5.0
+LINGER_LIMIT_SECONDS: Final = 30.0
 
 # X509_V_ERR numbers (openssl/x509_vfy.h), which decide the alert; what OpenSSL itself finds wrong has its own.
-_CERT_REJECTED = 28  # the alert bad_certificate
-_ALERTS = {Reason.REVOKED: 23}  # certificate_revoked
+_CERT_REJECTED: Final = 28  # the alert bad_certificate
+_ALERTS: Final = {Reason.REVOKED: 23}  # certificate_revoked
 
 
-class ClientConnection:
+class ClientConnection(Connection, Link):
     """One client connection. ``client`` and ``address`` are the peer's, see `forwarding.client_address`."""
 
     __slots__ = (

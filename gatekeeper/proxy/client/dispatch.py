@@ -1,5 +1,7 @@
 """Dispatches a request by its head: the only place that gets a decision and carries it out."""
 
+from typing import Final
+
 from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
 from gatekeeper.gate.routes import LocalRoute, NoRoute, StaticDocument
 from gatekeeper.gate.verdict import Refuse
@@ -13,7 +15,7 @@ from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
 
-_DOCUMENT_HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "max-age=300"))
+_DOCUMENT_HEADERS: Final = (("Content-Type", "application/json"), ("Cache-Control", "max-age=300"))
 
 
 def dispatch(

@@ -4,36 +4,38 @@ Removes the framing of the request's body, frames the response, and decides whet
 (RFC 9112, 6 and 9.3).
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import Headers, Link, RequestHandler
+from gatekeeper.proxy.streams import ClientStream, Headers, Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.framing import LENGTH, Body, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead, unreadable_head
 from gatekeeper.wire.response import ResponseHead, framing_line, own_response
 
 # What a client may send ahead of its turn before reading from it stops; one head of the largest size fits.
-MAX_BUFFERED_BYTES = 64 * 1024
+MAX_BUFFERED_BYTES: Final = 64 * 1024
 # When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
 # Connection: close. Closing at once would lose the request that is just on its way.
-DRAIN_IDLE_SECONDS = 1.0
+DRAIN_IDLE_SECONDS: Final = 1.0
 
-_IDLE = Timeout.IDLE
-_NO_HEAD = unreadable_head(b"")
+_IDLE: Final = Timeout.IDLE
+_NO_HEAD: Final = unreadable_head(b"")
 
 
 class Owner(Protocol):
     """The codec of the connection."""
 
+    __slots__ = ()
+
     def next_request(self) -> None:
         """The request is finished, and there are pipelined ones, or the client does not read its responses."""
 
 
-class Http1Stream:
+class Http1Stream(ClientStream):
     """The stream of the current request. A connection has one stream, for one request after the other.
 
     ``handler`` is None while no request is under way. ``body`` reads the rest of the request's body, None if all of it

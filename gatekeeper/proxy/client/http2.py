@@ -12,7 +12,7 @@ from gatekeeper.proxy.client.misdirected import MisdirectedHosts
 from gatekeeper.proxy.deadline import StreamDeadlines, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import Link
+from gatekeeper.proxy.streams import Codec, Link
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.log_lines import HTTP_2
 from gatekeeper.telemetry.metrics import Cell
@@ -26,7 +26,7 @@ DRAIN_SECONDS = 1.0
 _IDLE = Timeout.IDLE
 
 
-class Http2:
+class Http2(Codec):
     """The codec of one connection. ``link`` and ``visit`` are the connection's."""
 
     __slots__ = (

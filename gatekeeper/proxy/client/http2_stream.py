@@ -7,7 +7,7 @@ from gatekeeper.gate.decision import Authorizer
 from gatekeeper.proxy.client.dispatch import dispatch
 from gatekeeper.proxy.deadline import Deadline, StreamDeadline, StreamDeadlines, Timeout
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import Headers, Link, RequestHandler
+from gatekeeper.proxy.streams import ClientStream, Headers, Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.proxy.websocket import accept_of, accepts, new_key
 from gatekeeper.refusal import grpc
@@ -45,7 +45,7 @@ class Owner(Protocol):
         """The request got 403."""
 
 
-class Http2Stream:
+class Http2Stream(ClientStream):
     """A request's stream. ``id`` is its number, ``paused`` why the client gets no further credit for its body."""
 
     __slots__ = (

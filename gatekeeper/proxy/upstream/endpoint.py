@@ -7,25 +7,25 @@ import socket
 import ssl
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from aiohappyeyeballs import start_connection
 
 from gatekeeper.errors import UnreachableError
 from gatekeeper.proxy.streams import UpstreamStream
 from gatekeeper.proxy.upstream.health import Health
-from gatekeeper.proxy.upstream.http1 import UpstreamConnection
+from gatekeeper.proxy.upstream.http1 import Owner, UpstreamConnection
 from gatekeeper.proxy.upstream.http2 import HTTP2Connection
 from gatekeeper.settings.addresses import Address, SocketPath
 
 # A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
-KEEP_SECONDS = 30.0
-MAX_IDLE = 1024
+KEEP_SECONDS: Final = 30.0
+MAX_IDLE: Final = 1024
 # RFC 8305, 5: how long one address of a name is waited for before the next is tried beside it.
 NEXT_ADDRESS_SECONDS = 0.25
 # The gate itself has no room for another connection; that says nothing about the endpoint.
-_OUR_OWN_FAULT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+_OUR_OWN_FAULT: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 _log = logging.getLogger("gatekeeper")
 
@@ -33,12 +33,14 @@ _log = logging.getLogger("gatekeeper")
 class PlaceOnConnection(UpstreamStream, Protocol):
     """Room for one exchange, on a connection that is open or that `Endpoint.connect` opens."""
 
+    __slots__ = ()
+
     @property
     def connection(self) -> UpstreamConnection | HTTP2Connection:
         """The connection."""
 
 
-class Endpoint:
+class Endpoint(Owner):
     """One URL of an app. ``title`` is what the log calls it, ``limit`` bounds its connections, 0 does not.
 
     ``health`` decides if it gets requests, ``turn`` is when it was last chosen, ``freed`` is called as one closes.

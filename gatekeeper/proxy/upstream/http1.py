@@ -9,30 +9,32 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from time import time
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Final, Protocol, cast
 
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.forwarding import whole_head
-from gatekeeper.proxy.streams import EndpointHealth, ResponseHandler
+from gatekeeper.proxy.streams import EndpointHealth, ResponseHandler, UpstreamStream
 from gatekeeper.wire.framing import CHUNKED, Body, UntilCloseBody, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, incomplete_response, read_response, with_date
 from gatekeeper.wire.rules import MessageRule
 
 # As for the client's side: how much of a request body may wait for a slow app.
-WRITE_HIGH_WATER = 256 * 1024
+WRITE_HIGH_WATER: Final = 256 * 1024
 # What the visitor said last in a tunnel gets this long to reach the app.
-FINISH_SECONDS = 2.0
+FINISH_SECONDS: Final = 2.0
 # As much as a socket of Linux holds by itself (tcp(7), tcp_rmem).
-LEFT_BYTES = 6 * 1024 * 1024
+LEFT_BYTES: Final = 6 * 1024 * 1024
 # One 100 and a handful of 103 are use, more is an upstream gone wild.
-MAX_INTERIM_RESPONSES = 16
+MAX_INTERIM_RESPONSES: Final = 16
 
-_END = b"\r\n\r\n"
+_END: Final = b"\r\n\r\n"
 
 
 class Owner(EndpointHealth, Protocol):
     """What a connection reports to: its endpoint."""
+
+    __slots__ = ()
 
     def opened(self, connection: "UpstreamConnection") -> None:
         """The connection is open."""
@@ -44,7 +46,7 @@ class Owner(EndpointHealth, Protocol):
         """The connection can carry another exchange."""
 
 
-class UpstreamConnection:
+class UpstreamConnection(UpstreamStream):
     """One connection to an endpoint. ``used_before`` tells a kept connection from a new one.
 
     ``heard`` tells whether anything of a response has come; ``idle_since`` is when the last exchange ended, by the
@@ -60,11 +62,11 @@ class UpstreamConnection:
         "_interim",
         "_method",
         "_ordinary",
+        "_owner",
         "_protocol",
         "_request_ended",
         "_reusable",
         "_sent_body",
-        "endpoint",
         "handler",
         "heard",
         "idle_since",
@@ -73,13 +75,11 @@ class UpstreamConnection:
         "used_before",
     )
     transport: asyncio.Transport
-    # HTTP/1.1 has no word for "not begun".
-    replay = None
     fault = ""
     lenient: ClassVar[bool] = False
 
-    def __init__(self, endpoint: Owner) -> None:
-        self.endpoint = endpoint
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
         self.handler: ResponseHandler | None = None
         self.used_before = False
         self.heard = False
@@ -100,6 +100,15 @@ class UpstreamConnection:
         self._reusable = False
 
     @property
+    def endpoint(self) -> EndpointHealth:
+        """Where it goes."""
+        return self._owner
+
+    @property
+    def replay(self) -> None:
+        """HTTP/1.1 has no word for "not begun"."""
+
+    @property
     def connection(self) -> "UpstreamConnection":
         """The connection to open: in HTTP/1.1 it is its own only stream."""
         return self
@@ -109,7 +118,7 @@ class UpstreamConnection:
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-        self.endpoint.opened(self)
+        self._owner.opened(self)
 
     def data_received(self, data: bytes) -> None:
         handler = self.handler
@@ -129,7 +138,7 @@ class UpstreamConnection:
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.endpoint.lost(self)
+        self._owner.lost(self)
         if error is not None:
             self._read_what_is_left()
         if error is None and not self._eof:
@@ -179,10 +188,10 @@ class UpstreamConnection:
         if head.wire_head:
             self._ordinary = self._request_ended = True
             self._protocol = b""
-            if not self.transport.is_closing():
-                self.transport.write(
-                    b"".join((head.wire_head, headers, b"X-Request-Id: ", request_id.encode("ascii"), _END))
-                )
+            # Whoever got this connection has just made sure that it is not closing.
+            self.transport.write(
+                b"".join((head.wire_head, headers, b"X-Request-Id: ", request_id.encode("ascii"), _END))
+            )
             return
         block = head.block
         self._method = head.method
@@ -320,7 +329,7 @@ class UpstreamConnection:
         """The response is complete: keep the connection if its state is certain, otherwise close it."""
         self.handler = None
         if self._reusable and self._request_ended and not (self._sent_body and self.unsent):
-            self.endpoint.release(self, now)
+            self._owner.release(self, now)
         else:
             self.transport.abort()
 

@@ -5,7 +5,7 @@ from time import time
 from typing import Any
 
 from gatekeeper.errors import MessageError, StreamResetError
-from gatekeeper.proxy.streams import EndpointHealth, Replay, ResponseHandler
+from gatekeeper.proxy.streams import EndpointHealth, Replay, ResponseHandler, UpstreamStream
 from gatekeeper.proxy.upstream.http2 import HTTP2Connection
 from gatekeeper.wire.http2.client import ResponseStream
 from gatekeeper.wire.http2.frames import ErrorCode
@@ -25,7 +25,7 @@ SOON_BYTES = 16 * 1024
 SILENT_SECONDS = 5.0
 
 
-class HTTP2Stream:
+class HTTP2Stream(UpstreamStream):
     """One request on a shared connection. ``replay`` is set where the app has certainly not begun with it."""
 
     __slots__ = (
