@@ -31,6 +31,7 @@ from tests.proxy.virtual import FakeTransport, VirtualLoop
 ADDRESS = ("192.0.2.7", 50000)
 MIB = 1024 * 1024
 OK = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\nok"
+CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 
 
 def undated(answer: bytes) -> bytes:

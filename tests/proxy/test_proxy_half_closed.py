@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gatekeeper.proxy.client.connection import LINGER_SECONDS
-from tests.proxy.scene import OK, SWITCHED, UPGRADE, Scene, Visitor, get, request
-from tests.proxy.test_proxy_exchange import CUT
+from tests.proxy.scene import CUT, OK, SWITCHED, UPGRADE, Scene, Visitor, get, request
 
 POST = request("POST", "/", "Content-Length: 4", body=b"body")
 
