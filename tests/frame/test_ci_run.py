@@ -11,7 +11,7 @@ from tests.tools import needs
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / ".ci" / "run"
 # In every Debian: coreutils, util-linux, bash.
-ALWAYS_THERE = {"bash", "chroot", "mount", "unshare"}
+ALWAYS_THERE = {"bash", "chroot", "mount", "nsenter", "unshare"}
 
 
 def driven() -> set[str]:

@@ -3,9 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,18 +10,11 @@ import pytest
 
 from tests.e2e.image.container import ROOT, Image
 from tests.tools import needs
+from tests.wheels import fetch_wheels, run
 
 # Debian 12 as the base, because debootstrap makes it anywhere; its Python is 3.11, the oldest that is promised.
 # With binutils, as every image that can compile has it: the libraries are stripped.
 BASE_PACKAGES = "python3,python3-pip,python3-venv,ca-certificates,binutils"
-
-
-def run(*command: str) -> str:
-    """What the command prints; a failure fails the test with the end of its output."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"{' '.join(command)}\n{done.stdout[-3000:]}{done.stderr[-3000:]}", pytrace=False)
-    return done.stdout.strip()
 
 
 class Buildah:
@@ -50,11 +40,8 @@ def import_base(buildah: Buildah, folder: Path) -> str:
 
 
 def wheel_settings(folder: Path) -> list[str]:
-    """Options that give the build its wheels, fetched here by this machine's pip: the build itself has no index."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"]]
-    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:", "--python-version=3.11"]
-    run(*fetch, f"--dest={folder}/wheels", *wanted)
+    """Options that give the build its wheels; the build itself has no index."""
+    fetch_wheels(folder / "wheels", "3.11")
     (folder / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     return [f"--secret=id=pip,src={folder}/pip.conf", f"--volume={folder}/wheels:/wheels:ro"]
 
