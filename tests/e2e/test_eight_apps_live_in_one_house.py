@@ -157,6 +157,14 @@ def test_each_name_has_its_certificate_and_its_visitors(front: Front) -> None:
     }
 
 
+def test_check_tells_what_is_ordered(front: Front) -> None:
+    """Each certificate with its names; the directory was asked, and has no objection."""
+    said = front.run("gatekeeper", "check", "-c", "house.toml", LD_PRELOAD="")
+    rows = [line.split(maxsplit=1)[1].strip() for line in said.splitlines() if line.startswith("ordered")]
+    assert rows == [f"{HOME}, {DAV} by http-01", f"{IMAGES} by http-01"]
+    assert "cannot be asked" not in said
+
+
 def test_jupyter_runs_code(front: Front) -> None:
     """Alice's own Jupyter runs its kernels on the house's (--gateway-url), and talks to them by WebSocket."""
     port = free_port()
