@@ -105,6 +105,8 @@ def house(folder: Path) -> Iterator[House]:
             until(partial(_listens, apps.ports[name], process))
             assert process.poll() is None, (folder / f"{name}.log").read_text()
         yield apps
+        for process in started.values():
+            process.terminate()  # all at once: some take seconds
 
 
 def _listens(port: int, process: "subprocess.Popen[bytes]") -> bool:
