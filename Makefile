@@ -89,7 +89,9 @@ reference: $(VENV)/.installed ## the reference of configuration and commands, wr
 	  $(BIN)/python -m gatekeeper.cli.reference $${pair%%:*} > $${pair#*:}; \
 	done
 
-bench: $(VENV)/.installed-dev ## the speed of gatekeeper, nginx, HAProxy, Caddy and Traefik in one table
+# On the distribution's Python, which is what is measured. Without a compiler the compiled form is left out.
+bench: $(VENV)/.installed-dev ## the speed of gatekeeper, nginx, HAProxy, Caddy, Traefik and Envoy in one table
+	-$(MAKE) $(COMPILED)/.made $(if $(wildcard /usr/bin/python3),PYTHON=/usr/bin/python3 VENV=build/python)
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 instructions: $(VENV)/.installed-dev ## whether an exchange became dearer, counted by valgrind

@@ -19,8 +19,8 @@ from benchmarks.footprint import IDLE_CONNECTIONS, IDLE_HTTP2_CONNECTIONS, footp
 from benchmarks.h2load import Streams
 from benchmarks.processes import BenchmarkError, raise_file_limit
 from benchmarks.record import Record, Row, load, new_record, save
-from benchmarks.report import show
-from benchmarks.scenarios import GROWTH, HTTP2_SCENARIOS, SCENARIOS, Scenario
+from benchmarks.report import markdown, show
+from benchmarks.scenarios import FURTHER, GROWTH, HTTP2_SCENARIOS, SCENARIOS, Scenario
 from benchmarks.tournament import Stage, run_rounds
 from benchmarks.upstream import REPOSITORY, upstream
 from benchmarks.wrk import build_shim
@@ -30,7 +30,7 @@ NARROWEST = 140
 """Columns that the table wants; a narrower terminal wraps it."""
 NEEDED = ("wrk", "nginx", "cc", "curl", "openssl")
 NEEDED_FOR_HTTP2 = ("h2load", "nghttpd")
-EVERY = (*SCENARIOS, *GROWTH, *HTTP2_SCENARIOS)
+EVERY = tuple({one.name: one for one in (*SCENARIOS, *FURTHER, *GROWTH, *HTTP2_SCENARIOS)}.values())
 FOOTPRINT = "footprint"
 
 
@@ -45,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
         default=",".join(NAMES),
         help="comma separated; gatekeeper@PATH is another checkout of it",
     )
-    made.add_argument("--rounds", type=int, default=5)
+    made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--seconds", type=float, default=1.0, help="length of one measurement")
     made.add_argument("--quick", action="store_true", help="one round of half a second each, few idle connections")
     made.add_argument("--growth", action="store_true", help="measure how cost grows with connections, routes, ...")
@@ -153,7 +153,8 @@ def main() -> int:
     if name := name_of_result(options):
         save(record, RESULTS / f"{name}.json")
         (RESULTS / f"{name}.svg").write_text(draw(record))
-        console.print(f"kept as {RESULTS / name}.json and .svg", highlight=False)
+        (RESULTS / f"{name}.md").write_text(markdown(record))
+        console.print(f"kept as {RESULTS / name}.json, .svg and .md", highlight=False)
     return 0
 
 

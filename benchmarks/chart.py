@@ -22,6 +22,7 @@ MARKS = {
     "haproxy": ("#0a7e8c", "#4cc3d0"),
     "caddy": ("#9a6700", "#e3b341"),
     "traefik": ("#8250df", "#c297ff"),
+    "envoy": ("#bf3989", "#ff9bce"),
 }
 """Colours on light and on dark; the shapes differ as well."""
 OURS_COLOURS = ("#cf222e", "#ff7b72")
@@ -115,6 +116,8 @@ def mark(name: str, x: float, y: float) -> str:
             return f'<rect class="{name}" x="{x - 4.5:.1f}" y="{y - 4.5}" width="9" height="9"/>'
         case "caddy":
             return f'<path class="{name}" d="M{x:.1f} {y - 6}l6 11h-12z"/>'
+        case "envoy":
+            return f'<path class="{name}" d="M{x - 5:.1f} {y - 5}h10l-4 5 4 5h-10l4-5z"/>'
         case "traefik":
             return f'<path class="{name}" d="M{x:.1f} {y + 6}l6-11h-12z"/>'
         case _:

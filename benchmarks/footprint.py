@@ -11,9 +11,10 @@ from benchmarks.peer import client
 from benchmarks.processes import BenchmarkError, memory_kib
 from benchmarks.tournament import Stage
 
-IDLE_CONNECTIONS = 5000
+IDLE_CONNECTIONS = 2000
 IDLE_HTTP2_CONNECTIONS = 1000
 STARTS = 3
+WORKERS = 4
 
 
 @dataclass(slots=True)
@@ -28,6 +29,8 @@ class Footprint:
     """KiB for each idle TLS connection that has made one request; buffers in the kernel are not counted."""
     idle_http2: float = 0.0
     """The same in HTTP/2; 0 where it was not measured."""
+    worker: float = 0.0
+    """KiB (PSS) that each further worker adds, for products whose workers are processes."""
     connections: int = IDLE_CONNECTIONS
     problem: str | None = None
 
@@ -45,6 +48,10 @@ def footprint(stage: Stage, contender: Contender, connections: int, say: Callabl
                     say(f"{contender.name}: {connections:,} idle connections")
                     found.memory = memory_kib(fresh.pid)
                     found.idle = idle_kib(fresh, stage, connections)
+        say(f"{contender.name}: {WORKERS} workers")
+        folder = stage.folder / f"workers-{contender.name.partition('@')[0]}"
+        with gate(contender, Setup(workers=WORKERS), folder, stage.certificates, stage.upstream) as fresh:
+            found.worker = (memory_kib(fresh.pid) - found.memory) / (WORKERS - 1)
     except BenchmarkError as error:
         found.problem = str(error)
     return found

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmarks.footprint import Footprint, start_text
 from benchmarks.measure import Sample
-from benchmarks.record import Record
+from benchmarks.record import Record, Row
 from benchmarks.tournament import Cell
 
 BASELINE = "nginx"
@@ -69,7 +69,7 @@ def figures(cell: Cell, baseline: Cell | None) -> Iterator[str]:
 def footprint_table(footprints: dict[str, Footprint]) -> Table:
     """A row a contender."""
     result = Table("contender", title="One worker, freshly started")
-    for heading in ("start ms", "memory MiB", "idle connections", "KiB each", "in HTTP/2"):
+    for heading in ("start ms", "memory MiB", "further worker MiB", "idle connections", "KiB each", "in HTTP/2"):
         result.add_column(heading, justify="right")
     for name, found in footprints.items():
         if found.problem:
@@ -78,7 +78,8 @@ def footprint_table(footprints: dict[str, Footprint]) -> Table:
             kib = f"{found.idle:.1f}"
             http2 = f"{found.idle_http2:.1f}" if found.idle_http2 else ""
             memory, connections = f"{found.memory / 1024:,.0f}", f"{found.connections:,}"
-            result.add_row(name, start_text(found), memory, connections, kib, http2)
+            worker = f"{found.worker / 1024:.1f}" if found.worker else ""
+            result.add_row(name, start_text(found), memory, worker, connections, kib, http2)
     return result
 
 
@@ -91,6 +92,47 @@ def problems(record: Record) -> Iterator[str]:
     for name, found in record.footprints.items():
         if found.problem:
             yield f"footprint, {name}: {found.problem}"
+
+
+def markdown(record: Record) -> str:
+    """The ratios, with the lowest and the highest round, and the footprint, as a page for the repository."""
+    machine = record.machine
+    names = [name for name in record.versions if name != BASELINE]
+    lines = [
+        "# CPU time for a request, as a multiple of nginx",
+        "",
+        f"Median (lowest–highest) of {record.rounds} rounds of {record.seconds:g} s. {record.date[:10]}, commit "
+        f"{record.commit}, {machine.cores} cores of {machine.processor}, Linux {machine.kernel}. "
+        + ", ".join(f"{name}: {version}" for name, version in record.versions.items()),
+        "",
+        _line("", *names),
+        _line(*["---"] * (1 + len(names))),
+        *(_line(row.title, *(_ratio(row, name) for name in names)) for row in record.rows),
+    ]
+    if record.footprints:
+        headings = ("start ms", "memory MiB", "each further worker MiB", "an idle connection KiB")
+        lines += ["", _line("one worker, freshly started", *headings), _line(*["---"] * (1 + len(headings)))]
+        lines += [_line(name, *_footprint(found)) for name, found in record.footprints.items()]
+    told = list(problems(record))
+    lines += ["", "Not measured:", "", *(f"- {one}" for one in told)] if told else []
+    return "\n".join(lines) + "\n"
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ratio(row: Row, name: str) -> str:
+    cell = row.cells.get(name)
+    found = ratios(cell, row.cells.get(BASELINE)) if cell else []
+    return f"{statistics.median(found):.2f} ({min(found):.2f}–{max(found):.2f})" if found else ""
+
+
+def _footprint(found: Footprint) -> tuple[str, ...]:
+    if found.problem:
+        return ("",) * 4
+    worker = f"{found.worker / 1024:.1f}" if found.worker else ""
+    return start_text(found), f"{found.memory / 1024:.0f}", worker, f"{found.idle:.1f}"
 
 
 def show(console: Console, record: Record) -> None:

@@ -44,43 +44,53 @@ class Scenario:
     """Bytes that each answer must at least carry."""
     stretch: int = 1
     """How many times as long as others it is measured."""
+    everyone: bool = False
+    """Whether those contenders take part that do not everywhere."""
 
 
 SMALL = Requests("/100b", headers=TWO)
 HANDSHAKE = Requests("/100b", connections=16, headers=TWO, close=True)
 MIB = 1 << 20
 
+HTTP2 = Setup(http2=True)
+
 SCENARIOS = (
-    Scenario("small", "100 B, 32 connections", SMALL),
-    Scenario("browser", "100 B, twelve headers", Requests("/100b", headers=(*BROWSER, COOKIE))),
+    Scenario("small", "100 B, 32 connections", SMALL, everyone=True),
+    Scenario("browser", "100 B, twelve headers", Requests("/100b", headers=(*BROWSER, COOKIE)), everyone=True),
     Scenario(
         "cookie", "100 B, twelve headers, new cookie each", Requests("/100b", headers=BROWSER, random_cookie=True)
     ),
-    Scenario("identity", "100 B, all identity headers", SMALL, Setup(all_identity=True)),
     Scenario("many", "100 B, 1,000 connections", Requests("/100b", connections=1000, headers=TWO)),
     Scenario("paced", "100 B, at some 4,000 requests/s", Requests("/100b", headers=TWO, delay=(6, 10))),
-    Scenario("medium", "10 KiB down", Requests("/10k", headers=TWO), body=10 << 10),
-    Scenario("down", "1 MiB down", Requests("/1m", connections=8, headers=TWO), body=MIB),
-    Scenario("down-100", "100 MiB down", Transfers("/100m", 100 * MIB)),
+    Scenario("down", "1 MiB down", Requests("/1m", connections=8, headers=TWO), body=MIB, everyone=True),
     Scenario("up", "1 MiB up", Requests("/app/upload", connections=8, headers=TWO, upload=MIB), body=7),
-    Scenario("up-100", "100 MiB up", Transfers("/app/upload", 100 * MIB, upload=True)),
-    Scenario("handshake", "full handshake a request", HANDSHAKE),
+    Scenario("handshake", "full handshake a request", HANDSHAKE, everyone=True),
     Scenario("handshake-no-ticket", "full handshake, no tickets", HANDSHAKE, Setup(tickets=False)),
     Scenario("resumed", "resumed handshake a request", replace(HANDSHAKE, resume=True), Setup(tickets=True)),
     Scenario("refused", "403 and a full handshake", replace(HANDSHAKE, certificate=False), status=403, body=0),
     Scenario("messages", "WebSocket echo, 100 B", Messages()),
     Scenario("small-2", "100 B, 32 connections, two workers", SMALL, Setup(workers=2)),
-    Scenario("handshake-2", "full handshake, two workers", HANDSHAKE, Setup(workers=2)),
-)
-
-
-HTTP2 = Setup(http2=True)
-HTTP2_SCENARIOS = (
+    Scenario("small-4", "100 B, 32 connections, four workers", SMALL, Setup(workers=4)),
     Scenario("h2-one", "HTTP/2: 100 B, 1 connection, 32 streams", Streams("/100b"), HTTP2),
     Scenario("h2-many", "HTTP/2: 100 B, 32 connections", Streams("/100b", connections=32, streams=1), HTTP2),
+    Scenario("h2-page", "HTTP/2: new visitor, 40 of 100 B", Streams("/100b", streams=40, page=40), HTTP2),
+    Scenario("grpc", "gRPC: unary, 100 B", Streams("/test.Echo/Once", streams=32, grpc=True), HTTP2),
+)
+"""What a run of everything plays."""
+
+FURTHER = (
+    Scenario("identity", "100 B, all identity headers", SMALL, Setup(all_identity=True), everyone=True),
+    Scenario("medium", "10 KiB down", Requests("/10k", headers=TWO), body=10 << 10, everyone=True),
+    Scenario("down-100", "100 MiB down", Transfers("/100m", 100 * MIB), everyone=True),
+    Scenario("up-100", "100 MiB up", Transfers("/app/upload", 100 * MIB, upload=True), everyone=True),
+    Scenario("handshake-2", "full handshake, two workers", HANDSHAKE, Setup(workers=2), everyone=True),
+)
+"""Only by `--only`."""
+
+HTTP2_SCENARIOS = (
+    *(one for one in SCENARIOS if one.setup == HTTP2),
     Scenario("h2-path", "HTTP/2: 100 B, new path each", Streams("/100b", new_path=True), HTTP2),
     Scenario("h2-down", "HTTP/2: 1 MiB down", Streams("/1m", connections=8, streams=1), HTTP2),
-    Scenario("h2-page", "HTTP/2: new visitor, 40 of 100 B", Streams("/100b", streams=40, page=40), HTTP2),
     Scenario(
         "h1-page",
         "HTTP/1.1: new visitor, 40 of 100 B",
@@ -89,9 +99,8 @@ HTTP2_SCENARIOS = (
     ),
     Scenario("h2-browser", "HTTP/2: Chromium, page of 40", Pages("h2"), HTTP2),
     Scenario("h1-browser", "HTTP/1.1: Chromium, page of 40", Pages("http/1.1")),
-    Scenario("grpc", "gRPC: unary, 100 B", Streams("/test.Echo/Once", streams=32, grpc=True), HTTP2),
 )
-"""Visitors in HTTP/2, and calls of gRPC. Not part of a run of everything, where other contenders take part."""
+"""Visitors in HTTP/2, and calls of gRPC."""
 
 
 def at_equal_load(connections: int) -> Requests:

@@ -79,12 +79,12 @@ def run_rounds(
 ) -> dict[str, dict[str, Cell]]:
     """Scenario name to contender name to cell."""
     scenarios, contenders = list(scenarios), list(contenders)
-    cells = {s.name: {c.name: Cell() for c in contenders} for s in scenarios}
+    cells = {s.name: {c.name: Cell() for c in contenders if s.everyone or c.everywhere} for s in scenarios}
     for number in range(rounds):
         for scenario in scenarios:
             for contender in contenders:
-                cell = cells[scenario.name][contender.name]
-                if cell.problem is None:
+                cell = cells[scenario.name].get(contender.name)
+                if cell is not None and cell.problem is None:
                     say(f"round {number + 1} of {rounds}: {scenario.title}: {contender.name}")
                     play(stage, scenario, contender, seconds, cell)
     return cells

@@ -1,35 +1,26 @@
 """What stands behind every contender: nginx for the bodies, a small Python app for uploads, WebSockets and headers."""
 
 import contextlib
-import os
 import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import nginx
 from benchmarks.browser import RESOURCES, write_page
 from benchmarks.processes import Command, accepts, free_port, running, wait_until
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BODIES = {"100b": 100, "10k": 10 << 10, "1m": 1 << 20, "100m": 100 << 20}
 
-NGINX = """\
-daemon off; {user}
-worker_processes 1;
-pid nginx.pid;
-error_log error.log;
-events {{ worker_connections 20000; }}
-http {{
+HTTP = """\
   access_log off;
   types {{ text/html html; text/css css; text/javascript js; image/svg+xml svg; }}
   sendfile on; tcp_nopush on;
-  keepalive_timeout 1h; keepalive_requests 100000000;
-  client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
+  keepalive_timeout 1h;
   open_file_cache max=100 inactive=1h;
-  client_max_body_size 0;
-  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-  upstream app {{ server 127.0.0.1:{app_port}; keepalive 1000; }}
+{app}
   server {{
     listen 127.0.0.1:{port} backlog=20000;
     root {root};
@@ -38,7 +29,6 @@ http {{
       proxy_set_header Connection $connection_upgrade; proxy_set_header Upgrade $http_upgrade;
     }}
   }}
-}}
 """
 
 
@@ -54,11 +44,6 @@ class Upstream:
     """Of the bodies, named as in `BODIES`."""
 
 
-def user_line() -> str:
-    """Keeps nginx from changing to another user, who could not read the folder of the run, when started as root."""
-    return "user root;" if os.geteuid() == 0 else ""
-
-
 @contextlib.contextmanager
 def upstream(folder: Path) -> Iterator[Upstream]:
     """Start both for the length of the `with` block."""
@@ -68,8 +53,9 @@ def upstream(folder: Path) -> Iterator[Upstream]:
         (root / name).write_bytes(b"x" * size)
     write_page(root, RESOURCES)
     port, app_port = free_port(), free_port()
-    (folder / "nginx.conf").write_text(NGINX.format(port=port, app_port=app_port, root=root, user=user_line()))
-    files = Command(("nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "error.log"), folder / "nginx.out", {})
+    body = HTTP.format(port=port, app=nginx.kept_upstream("app", app_port, 1000), root=root)
+    (folder / "nginx.conf").write_text(nginx.configuration(body, workers=1, connections=20000))
+    files = Command(nginx.command_line(folder), folder / "nginx.out", {})
     app = Command(
         (sys.executable, "-m", "benchmarks.app", str(app_port)), folder / "app.out", {"PYTHONPATH": str(REPOSITORY)}
     )

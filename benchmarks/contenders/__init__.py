@@ -7,6 +7,7 @@ one line in an access log file for each exchange. Where a product cannot do a pa
 
 from benchmarks.contenders.caddy import Caddy
 from benchmarks.contenders.contender import Contender, Place, Setup
+from benchmarks.contenders.envoy import Envoy
 from benchmarks.contenders.gatekeeper import COMPILED, Gatekeeper
 from benchmarks.contenders.haproxy import HAProxy
 from benchmarks.contenders.nginx import Nginx
@@ -14,7 +15,7 @@ from benchmarks.contenders.traefik import Traefik
 
 __all__ = ["NAMES", "Contender", "Place", "Setup", "contender"]
 
-NAMES = ("nginx", "gatekeeper", COMPILED, "haproxy", "caddy", "traefik")
+NAMES = ("nginx", "gatekeeper", COMPILED, "haproxy", "caddy", "traefik", "envoy")
 """gatekeeper right behind nginx: on a machine whose speed changes within seconds, both have the same."""
 
 
@@ -22,4 +23,4 @@ def contender(name: str) -> Contender:
     """The contender of that name; `KeyError` for an unknown one."""
     if name.startswith("gatekeeper@") or name == COMPILED:
         return Gatekeeper(name)
-    return {c.name: c for c in (Nginx(), HAProxy(), Caddy(), Traefik(), Gatekeeper())}[name]
+    return {c.name: c for c in (Nginx(), HAProxy(), Caddy(), Traefik(), Envoy(), Gatekeeper())}[name]

@@ -66,6 +66,7 @@ class Caddy(Contender):
     """Caddy. A Go program: as many threads run Go code at once as workers are asked for."""
 
     name = "caddy"
+    everywhere = False
     identity_header = "x-ssl-client-s-dn"
 
     def version(self) -> str | None:  # noqa: D102
@@ -74,6 +75,8 @@ class Caddy(Contender):
         return f"Caddy {words.split()[0]}" if words else None
 
     def falls_short(self, setup: Setup) -> str | None:  # noqa: D102
+        if setup.http2:
+            return "is set up for HTTP/1.1 here"
         if setup.crl is not None:
             return "has no revocation lists"
         return "its short configuration cannot switch tickets off" if setup.tickets is False else None

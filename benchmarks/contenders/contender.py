@@ -52,6 +52,8 @@ class Contender(abc.ABC):
     name: str
     identity_header: str = "x-ssl-client-serial"
     """Lower case; the upstream must get it, naming the client."""
+    everywhere: bool = True
+    """Whether it takes part in every scenario, not only in those for everyone: a run of all takes twelve minutes."""
     refuses: bool = True
     """Whether it can answer 403 to a client without a certificate."""
 
@@ -83,4 +85,4 @@ def first_line(*argv: str) -> str | None:
     if shutil.which(argv[0]) is None:
         return None
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    return (done.stdout or done.stderr).splitlines()[0].strip() if done.returncode == 0 else None
+    return (done.stdout or done.stderr).strip().splitlines()[0].strip() if done.returncode == 0 else None

@@ -96,7 +96,7 @@ class Gatekeeper(Contender):
         )
         (place.folder / "gatekeeper.toml").write_text(text)
         argv = (str(interpreter()), "-m", "gatekeeper", "serve", "-c", str(place.folder / "gatekeeper.toml"))
-        return Command(argv, place.folder / "output", {"PYTHONPATH": str(self.source)})
+        return Command(argv, place.folder / "output", {"PYTHONPATH": str(self.source), "PYTHONDONTWRITEBYTECODE": ""})
 
 
 def routes(further: int) -> str:

@@ -1,6 +1,6 @@
 """HAProxy."""
 
-from benchmarks.contenders.contender import Contender, Place, first_line, most_connections
+from benchmarks.contenders.contender import Contender, Place, Setup, first_line, most_connections
 from benchmarks.processes import Command
 
 HAPROXY = """\
@@ -62,6 +62,9 @@ class HAProxy(Contender):
 
     def version(self) -> str | None:  # noqa: D102
         return first_line("haproxy", "-v")
+
+    def falls_short(self, setup: Setup) -> str | None:  # noqa: D102
+        return "is set up for HTTP/1.1 here" if setup.http2 else None
 
     def configure(self, place: Place) -> Command:  # noqa: D102
         c, setup = place.certificates, place.setup

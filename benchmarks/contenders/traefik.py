@@ -47,6 +47,7 @@ class Traefik(Contender):
     """Traefik. Without a certificate it does not answer 403: it forwards such a request without an identity."""
 
     name = "traefik"
+    everywhere = False
     identity_header = "x-forwarded-tls-client-cert-info"
     refuses = False
 
@@ -56,6 +57,8 @@ class Traefik(Contender):
         return f"Traefik {words.split()[-1]}" if words else None
 
     def falls_short(self, setup: Setup) -> str | None:  # noqa: D102
+        if setup.http2:
+            return "is set up for HTTP/1.1 here"
         return "has no revocation lists" if setup.crl is not None else None
 
     def configure(self, place: Place) -> Command:  # noqa: D102

@@ -11,7 +11,7 @@ from benchmarks.chart import across, draw
 from benchmarks.footprint import Footprint
 from benchmarks.measure import Sample
 from benchmarks.record import Machine, Record, Row, load, save
-from benchmarks.report import problems, ratios, show, spread
+from benchmarks.report import markdown, problems, ratios, show, spread
 from benchmarks.tournament import Cell
 
 
@@ -61,6 +61,17 @@ def test_every_problem_is_shown_in_full() -> None:
     show(console, record())
     assert list(problems(record())) == ["refused, traefik: cannot answer 403"]
     assert "refused, traefik: cannot answer 403" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_page_has_every_ratio_with_its_spread_and_says_what_is_missing() -> None:
+    """The lowest and the highest round; nothing stands where nothing was measured."""
+    run = record()
+    run.versions = {"nginx": "1.22.1", "gatekeeper": "abc", "traefik": "3"}
+    run.footprints["nginx"].worker = 3072.0
+    lines = markdown(run).splitlines()
+    assert "| 100 B | 1.10 (0.90–1.20) |  |" in lines
+    assert "| nginx | 25 | 17 | 3.0 | 20.5 |" in lines
+    assert "- refused, traefik: cannot answer 403" in lines
 
 
 def test_a_figure_from_a_crowded_machine_is_marked() -> None:
