@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from gatekeeper.settings.identity import JWTSettings
     from gatekeeper.settings.tables import Settings
 
+# mypyc looks up the types of a dataclass's fields when it makes the class, also where they are imported for mypy alone.
+globals()["Settings"] = object
+
 # An RSA key of 16,384 bits is 12 KiB in PEM.
 _KEY_LIMIT = 1 << 20
 
