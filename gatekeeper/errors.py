@@ -21,6 +21,7 @@ Errors carry parts; ``__str__`` makes the sentence. Exceptions of other librarie
 go on as one of these.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -60,6 +61,15 @@ class ConfigurationError(GatekeeperError):
     def __str__(self) -> str:
         prefix = f"{self.source}: " if self.source else ""
         return "\n".join(f"{prefix}{mistake}" for mistake in self.mistakes)
+
+
+def mistakes_of(*loads: Callable[[], object]) -> Iterator[Mistake]:
+    """What is wrong with each of these, so that one mistake does not hide the next."""
+    for load in loads:
+        try:
+            load()
+        except ConfigurationError as error:
+            yield from error.mistakes
 
 
 class StartError(GatekeeperError):

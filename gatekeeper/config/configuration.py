@@ -25,5 +25,6 @@ class Configuration:
         return ConfigurationError(*mistakes, source=str(self.source.path))
 
     def located(self, error: ConfigurationError) -> ConfigurationError:
-        """The same mistakes, each with the line of its key in the file."""
-        return self.refusal(*(self.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes))
+        """The same mistakes, each with the line of its key in the file, and in the file's order."""
+        found = (self.source.mistake(mistake.key, mistake.message) for mistake in error.mistakes)
+        return self.refusal(*sorted(found, key=lambda mistake: mistake.line or 0))

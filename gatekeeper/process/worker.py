@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.admin.server import Admin
 from gatekeeper.admin.status import Status
 from gatekeeper.embedded.sites import StaticSites
-from gatekeeper.errors import ConfigurationError
+from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
 from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.listeners import port_of
 from gatekeeper.process.malloc import keep_large_buffers
@@ -38,7 +38,7 @@ from gatekeeper.proxy.client.redirect import RedirectConnection
 from gatekeeper.proxy.crl_fetcher import CRLFetcher
 from gatekeeper.proxy.ocsp import load_client
 from gatekeeper.proxy.proxy import Proxy, Reload
-from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot, mistakes_beside_tls
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool, make_pools
 from gatekeeper.settings.addresses import Address, SocketPath
@@ -99,9 +99,16 @@ def dry_run(settings: "Settings") -> Snapshot:
     ConfigurationError with every mistake; StartError if no visitor could connect. The snapshot is for inspection only:
     it has no upstreams.
     """
-    snapshot = build_snapshot(settings, {}, time.time())
+    wrong: list[Mistake] = []
     for name, upstream in settings.every_upstream.items():
-        make_endpoints(name, upstream, {upstream: SocketPath(Path("unused"))})
+        wrong += mistakes_of(partial(make_endpoints, name, upstream, {upstream: SocketPath(Path("unused"))}))
+    try:
+        snapshot = build_snapshot(settings, {}, time.time())
+    except ConfigurationError as error:
+        every = (*error.mistakes, *mistakes_beside_tls(settings), *wrong)
+        raise ConfigurationError(*dict.fromkeys(every)) from error
+    if wrong:
+        raise ConfigurationError(*wrong)
     prove_service(snapshot.tls)
     return snapshot
 

@@ -37,11 +37,26 @@ def load_revocations(
             lists += read_lists(files.read(path, _FILE_LIMIT), authorities)
         except (UnreadableFileError, ValueError) as error:
             mistakes.append(Mistake(f"client_auth.crl[{index}]", f"{path} {error}"))
-    if auth.crl_folder is not None and not auth.crl_folder.is_dir():
-        mistakes.append(Mistake("client_auth.crl_folder", f"{auth.crl_folder} is no folder; make it"))
+    mistakes += _missing_folder(auth)
     if mistakes:
         raise ConfigurationError(*mistakes)
     return Revocations.of([*lists, *_fetched(auth, authorities)])
+
+
+def unreadable_lists(auth: "ClientAuthSettings", files: FileReader = OPEN_DIRECTLY) -> Iterator[Mistake]:
+    """What is wrong with the lists before anyone knows which authorities should have signed them."""
+    for index, path in enumerate(auth.crl):
+        if isinstance(path, Path):
+            try:
+                files.read(path, _FILE_LIMIT)
+            except UnreadableFileError as error:
+                yield Mistake(f"client_auth.crl[{index}]", f"{path} {error}")
+    yield from _missing_folder(auth)
+
+
+def _missing_folder(auth: "ClientAuthSettings") -> Iterator[Mistake]:
+    if auth.crl_folder is not None and not auth.crl_folder.is_dir():
+        yield Mistake("client_auth.crl_folder", f"{auth.crl_folder} is no folder; make it")
 
 
 def _fetched(auth: "ClientAuthSettings", authorities: Sequence[Certificate]) -> Iterator[RevocationList]:

@@ -1,7 +1,7 @@
 """The loaded configuration as one immutable value. A reload makes a new one."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.acme.renewal import certificate_to_show
-from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
 from gatekeeper.gate.addresses import within
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Authorizer, Maintenance
@@ -23,7 +23,7 @@ from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.deadline import Timeouts
 from gatekeeper.proxy.host_trust import HostTrust
 from gatekeeper.proxy.request_limits import RequestLimits, request_limits
-from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
+from gatekeeper.proxy.revocations import fetch_warnings, load_revocations, unreadable_lists
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
@@ -280,7 +280,7 @@ def make_snapshot(
     settings: "Settings", tls: ServerContext, upstreams: Mapping[str, Pool], files: FileReader = OPEN_DIRECTLY
 ) -> Snapshot:
     """The snapshot, with TLS that is loaded already; ConfigurationError if another file cannot be used."""
-    client_auth, limits, refusal = settings.client_auth, settings.limits, settings.refusal
+    client_auth, limits = settings.client_auth, settings.limits
     assertions = _assertions(settings.identity.jwt, files)
     identity = IdentityWriter(settings.identity, tls.certificate, assertions)
     documents = {JWKS_PATH: assertions.jwks()} if assertions is not None else {}
@@ -303,18 +303,36 @@ def make_snapshot(
             HeadLimits(limits.request_header, limits.request_line, limits.header_count),
             identity.strips([name.decode("ascii") for name in routes.stripped]),
         ),
-        pages=RefusalPages(
-            detail=refusal.detail,
-            contact=refusal.contact or "",
-            template=refusal.template,
-            files=files,
-            invites=invitations is not None,
-        ),
+        pages=_pages(settings, files),
         upstreams=upstreams,
         invitations=invitations,
         maintenance=_maintenance(settings.maintenance, files),
         edits=_edits(settings),
         request_limits=request_limits(limits),
+    )
+
+
+def mistakes_beside_tls(settings: "Settings", files: FileReader = OPEN_DIRECTLY) -> Iterator[Mistake]:
+    """What is wrong with the files that do not depend on the server certificate and the authorities: where those cannot
+    be loaded, `build_snapshot` does not come to these.
+    """
+    yield from unreadable_lists(settings.client_auth, files)
+    yield from mistakes_of(
+        lambda: _assertions(settings.identity.jwt, files),
+        lambda: _invitations(settings.invitations),
+        lambda: _pages(settings, files),
+        lambda: _maintenance(settings.maintenance, files),
+    )
+
+
+def _pages(settings: "Settings", files: FileReader) -> RefusalPages:
+    refusal = settings.refusal
+    return RefusalPages(
+        detail=refusal.detail,
+        contact=refusal.contact or "",
+        template=refusal.template,
+        files=files,
+        invites=settings.invitations is not None,
     )
 
 

@@ -1,7 +1,11 @@
 """What ``gatekeeper check`` says of routes."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+from gatekeeper.cli import main
 from gatekeeper.cli.check import route_line
 from gatekeeper.gate.routes import compile_route
 from gatekeeper.settings.access import RouteSettings
@@ -28,3 +32,46 @@ from gatekeeper.settings.access import RouteSettings
 def test_a_route_is_told_in_a_line(settings: dict[str, object], line: str) -> None:
     """Which requests, where to, and above all for whom."""
     assert route_line(compile_route(RouteSettings.model_validate(settings), "routes[0]")) == line
+
+
+EVERYTHING_WRONG = """
+[server]
+listen = "127.0.0.1:0"
+certificate = "no.crt"
+key = "no.key"
+
+[client_auth]
+ca = "no-ca.crt"
+crl = ["no.crl", "http://pki.example.com/ca.crl"]
+crl_folder = "no-lists"
+
+[upstream]
+url = "https://127.0.0.1:8000"
+ca = "no-app.crt"
+
+[invitations]
+folder = "nowhere"
+
+[refusal]
+template = "no.html"
+
+[identity]
+jwt = { key = "no-jwt.pem", audience = "x" }
+
+[maintenance]
+file = "."
+"""
+WRONG_KEYS = [
+    *("server.certificate", "server.key", "client_auth.ca", "client_auth.crl[0]", "client_auth.crl_folder"),
+    *("upstream.ca", "invitations.folder", "refusal.template", "identity.jwt.key", "maintenance.file"),
+]
+
+
+def test_every_file_that_is_wrong_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each by itself would do; together, none hides another, and each is told once, in the order of the file."""
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(EVERYTHING_WRONG)
+    assert main(["check", "--json", "-c", str(path)]) == 2
+    found = json.loads(capsys.readouterr().out)["mistakes"]
+    assert [one["key"] for one in found] == WRONG_KEYS
+    assert sorted(one["line"] for one in found) == [one["line"] for one in found]
