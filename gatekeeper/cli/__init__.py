@@ -15,8 +15,8 @@ from gatekeeper import __version__, form
 from gatekeeper.cli.parser import WRONG_USAGE, Parser
 from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 
-# Each is a module here, with what its ``add_command`` says of it. A command loads its own module alone, and the list of
-# all commands none: a container asks ``healthcheck`` every few seconds.
+# Each name is a module in this package; the text is the same as in its ``add_command``. A command imports its own
+# module only, and ``--help`` none, because a container runs ``healthcheck`` every few seconds.
 COMMANDS = {
     "serve": "run the gate",
     "check": "check the configuration",
@@ -31,7 +31,7 @@ COMMANDS = {
     "enroll": "generate a key here, and obtain a certificate for it through a link",
     "completion": "print a script for the completion of bash, zsh, fish or tcsh",
 }
-# What asks for no command.
+# Command lines without a command.
 _ABOUT = ((), ("-h",), ("--help",), ("--version",))
 FAILED, INTERRUPTED = 1, 130
 
@@ -57,11 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read us has gone (``gatekeeper ca list | head``); nothing more can be said, at exit neither.
+        # The reader of our output has ended (``gatekeeper ca list | head``): discard the rest, at exit too.
         _discard_output()
         return FAILED
     except OSError as error:
-        # A full disk under standard output; what the commands themselves open they speak of in their own words.
+        # Writing to standard output failed, as on a full disk. Errors about other files are GatekeeperErrors.
         _discard_output()
         where = f"{error.filename}: " if error.filename else ""
         return _print_error(GatekeeperError(where + (error.strerror or str(error)).lower()), FAILED)
@@ -81,7 +81,7 @@ def _open_standard_files() -> None:
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115  as long as the process
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name may hold letters that the terminal's encoding lacks; stderr writes them like that by itself.
+        # For letters in names that the terminal's encoding lacks. stderr does this by default.
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
@@ -110,7 +110,7 @@ def make_parser(names: Iterable[str] = COMMANDS) -> Parser:
 
 
 def list_commands() -> Parser:
-    """A parser that knows the names of all commands and what each is for, and nothing else of them."""
+    """A parser that only lists the commands and their purpose, without their options."""
     parser = _parser()
     commands = parser.add_commands()
     for name, what in COMMANDS.items():
@@ -131,7 +131,7 @@ def _parser() -> Parser:
 
 def _print_error(error: GatekeeperError, code: int) -> int:
     for line in str(error).splitlines():
-        # Names from files that the gate can write may hold what drives a terminal.
+        # Names from files that the gate can write may contain terminal escape sequences.
         line = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
         print(f"gatekeeper: {line}", file=sys.stderr)
     return code

@@ -74,7 +74,7 @@ def _sign(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting
 
 
 def _sign_renewal(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting: Waiting) -> Issued:
-    """What `gatekeeper ca watch` left to a person; names and lifetime are those of the certificate that was shown."""
+    """Sign a renewal that `gatekeeper ca watch` did not; names and lifetime are those of the old certificate."""
     if args.ou or args.email or args.dns or args.uri or args.replace:
         raise UsageError("a renewal grants what the certificate grants that it follows, and does not revoke it")
     old = shown_entry(issuer.store, waiting.request)
@@ -87,7 +87,7 @@ def _sign_renewal(issuer: Issuer, args: argparse.Namespace, folder: Invitations,
 
 
 def hand_out(folder: Invitations, stored: StoredInvitation, issuer: Issuer, issued: Issued, now: datetime) -> None:
-    """Put a certificate to its request; AuthorityError, and it is revoked, if the request was taken back meanwhile."""
+    """Store a certificate beside its request. If the request was cancelled meanwhile, revoke it: AuthorityError."""
     certificate = issuer.store.issued(issued.entry)
     chain = b"".join(one.public_bytes(PEM) for one in (certificate, issuer.store.signer(certificate)))
     if folder.sign(stored, chain, now.timestamp()):
@@ -194,7 +194,7 @@ def described(one: Waiting) -> tuple[str, ...]:
 
 
 def _print(issued: Issued, one: Waiting, *, as_json: bool) -> None:
-    """After it was signed."""
+    """Print the result after signing."""
     if as_json:
         print_json(issued_fields(issued) | {"spki": one.spki, "address": one.request.address})
         return

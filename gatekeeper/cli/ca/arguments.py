@@ -251,7 +251,7 @@ def _renew(add: _Add) -> None:
         action="store_true",
         help="have the device fetch it by a link or at /.gatekeeper/me; implies --keep-old",
     )
-    # As long as visitors are warned (identity.expiry_warning): whoever comes by /.gatekeeper/me comes when they are.
+    # The same time for which visitors are warned (identity.expiry_warning) and then open /.gatekeeper/me.
     _add_link(parser, valid="14d")
     _add_bundle(parser)
     parser.set_defaults(list=False, cancel=None)
