@@ -31,7 +31,10 @@ def split_head(data: bytes) -> tuple[bytes, bytes] | None:
     found = _BLANK_LINE.search(data, len(data) - len(data.lstrip(b"\r\n")))
     if (found.end() if found else len(data)) > MAX_HEAD_BYTES:
         raise MessageRule.RESPONSE_HEAD_TOO_LARGE.error()
-    return (data[: found.end()], data[found.end() :]) if found else None
+    if found is None:
+        return None
+    end = found.end()
+    return data[:end], data[end:]
 
 
 def repaired_head(head: bytes) -> bytes:
