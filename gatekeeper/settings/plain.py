@@ -11,7 +11,7 @@ class PlainTable(SimpleNamespace):
     """
 
     def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.__dict__.values()))
+        return hash(tuple(value for name, value in self.__dict__.items() if name != "model_fields_set"))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"settings are frozen: {name}")

@@ -27,4 +27,4 @@ class Table(BaseModel):
         kinds = type(self).__mro__[: type(self).__mro__.index(Table)]
         properties = [name for kind in kinds for name, one in vars(kind).items() if isinstance(one, property)]
         values = {name: getattr(self, name) for name in (*type(self).model_fields, *properties)}
-        return plain_table, (values | {"model_fields_set": frozenset(self.model_fields_set)},)
+        return plain_table, (values | {"model_fields_set": set(self.model_fields_set)},)

@@ -189,6 +189,13 @@ _BLOCKS: Final = _Texts(_json_known_block, CACHED)
 _FIELDS: Final = _Texts(_json_fields, CACHED)
 
 
+def forget_blocks() -> None:
+    """Forget the blocks whose text is cached. To be called when a reload has brought a new parser: those of the old one
+    never come again, and each keeps what it was parsed by, 15 KiB.
+    """
+    _BLOCKS.clear()
+
+
 def _json_refusal(outcome: Outcome) -> str:
     reason = f',"reason":"{outcome.reason}"' if outcome.reason else ""
     return f'{reason},"detail":{_quoted(outcome.detail)}'

@@ -55,6 +55,7 @@ def test_two_are_equal_if_their_values_are(tmp_path: Path) -> None:
     )
     assert one == same == pickle.loads(pickle.dumps(one))
     assert one.upstream == other.upstream
+    assert hash(one.upstream) == hash(other.upstream)
     assert one.upstreams != other.upstreams
 
 
