@@ -189,7 +189,9 @@ class Routes:
         if name is None and self._hosts:
             return NO_HOST
         tables = [self._any_host] if name is None or name not in self._hosts else [self._any_host, self._hosts[name]]
-        if any(table.paths for table in tables) and not _is_sure(tables, path):
+        # Routes behind one that takes everything are out of reach, whatever the path means.
+        end = min([table.catch_all for table in tables])
+        if any(table.first_path < end for table in tables) and not _is_sure(tables, path, end):
             return AMBIGUOUS
         found = _first(tables, method, path, lower=False)
         # Some apps ignore the case of paths, some (Django, Express) that of methods.
@@ -243,11 +245,13 @@ def _hiding(settings: "Sequence[RouteSettings]", *, local: bool) -> frozenset[by
 
 
 Entries = list[tuple[int, Route]]
+_NEVER = 1 << 62
+"""An index behind every route."""
 
 
 class _Table:
-    """The routes of one host. ``paths`` are their paths in lower case, sorted, except ``/*``. ``cased`` tells whether
-    any of them has an upper-case letter.
+    """The routes of one host. ``catch_all`` is the index of the first that takes every request, ``first_path`` that of
+    the first with another path than ``/*``. ``cased`` tells whether any path has an upper-case letter.
     """
 
     def __init__(self) -> None:
@@ -256,7 +260,8 @@ class _Table:
         self._exact_lower: dict[bytes, Entries] = defaultdict(list)
         self._below_lower: dict[bytes, Entries] = defaultdict(list)
         self._depth = 1
-        self.paths: list[bytes] = []
+        self._paths: list[tuple[bytes, int]] = []  # in lower case, sorted, except /*
+        self.catch_all = self.first_path = _NEVER
         self.cased = False
 
     def add(self, path: bytes, index: int, route: Route) -> None:
@@ -284,16 +289,24 @@ class _Table:
             self._exact_lower[one.lower()].append((index, spelled))
         if path != b"/*":
             # The NUL sorts an exact path after every prefix of it, itself included.
-            self.paths.append(bare.lower() + (b"/" if stem != path else b"/\0"))
+            self._paths.append((bare.lower() + (b"/" if stem != path else b"/\0"), index))
+            self.first_path = min(self.first_path, index)
+        elif not route.methods:
+            self.catch_all = min(self.catch_all, index)
 
     def finish(self) -> None:
         """Call after the last route was added."""
-        self.paths.sort()
+        self._paths.sort()
 
-    def may_lead_below(self, beginning: bytes) -> bool:
-        """Whether it depends on the rest of a path with this beginning which route matches it."""
-        at = bisect_right(self.paths, beginning)
-        return at < len(self.paths) and self.paths[at].startswith(beginning)
+    def may_lead_below(self, beginning: bytes, end: int) -> bool:
+        """Whether it depends on the rest of a path with this beginning which route before index ``end`` matches it."""
+        for at in range(bisect_right(self._paths, (beginning, _NEVER)), len(self._paths)):
+            path, index = self._paths[at]
+            if not path.startswith(beginning):
+                break
+            if index < end:
+                return True
+        return False
 
     def candidates(self, path: bytes, *, lower: bool) -> list[Entries]:
         """The routes for a path, as lists in the order of the file. ``*`` is not a path; only ``/*`` matches it."""
@@ -341,17 +354,17 @@ def _est_route(path: bytes) -> RouteMatch:
     return LOCAL_ADMITTED if path == EST_RENEW else UNKNOWN
 
 
-def _is_sure(tables: list[_Table], path: bytes) -> bool:
-    """Whether every reading of the path matches the same route."""
+def _is_sure(tables: list[_Table], path: bytes, end: int) -> bool:
+    """Whether every reading of the path matches the same of the routes before index ``end``."""
     length = sure_length(path)
     if length == len(path):
         return True
     beginning = folded(path[:length])
-    return length >= 0 and not any(table.may_lead_below(beginning) for table in tables)
+    return length >= 0 and not any(table.may_lead_below(beginning, end) for table in tables)
 
 
 def _first(tables: list[_Table], method: bytes, path: bytes, *, lower: bool) -> Route | None:
-    best, found = 1 << 62, None
+    best, found = _NEVER, None
     for table in tables:
         for entries in table.candidates(path, lower=lower):
             for index, route in entries:

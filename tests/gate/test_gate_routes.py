@@ -166,6 +166,19 @@ def test_paths_are_not_judged_where_they_do_not_matter() -> None:
     assert AMBIGUOUS.status == 400
 
 
+def test_paths_do_not_matter_behind_a_route_that_takes_everything() -> None:
+    """No reading of the path reaches a later route; an earlier one, and one for some methods alone, still count."""
+    first = {"hosts": "a.example", "upstream": "first"}
+    some = routes(first, {"path": "/hooks/*", "upstream": "hooks"}, {"path": "/*"})
+    for path in (b"//index.html", b"/x/../hooks/", b"/hooks%2fa"):
+        assert taken(some.match(b"GET", b"a.example", path)) == "first"
+        assert some.match(b"GET", b"b.example", path) is AMBIGUOUS
+    earlier = routes({"path": "/hooks/*", "upstream": "hooks"}, first)
+    assert earlier.match(b"GET", b"a.example", b"/x/../hooks/") is AMBIGUOUS
+    reading = routes({**first, "methods": "GET"}, {"path": "/hooks/*", "upstream": "hooks"})
+    assert reading.match(b"POST", b"a.example", b"/x/../hooks/") is AMBIGUOUS
+
+
 def test_a_prefix_that_surely_matches_needs_no_sure_end() -> None:
     """What is below /a/ stays below /a/, unless another route is below that."""
     assert taken(routes({"path": "/a/*"}).match(b"GET", b"x", b"/a/b%2fc")) == "default"
