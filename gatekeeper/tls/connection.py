@@ -63,6 +63,7 @@ class TLSConnection:
         "_messages",
         "_outgoing",
         "_read",
+        "_recalled",
         "_refuse",
         "_ssl",
         "_ticketed",
@@ -89,6 +90,7 @@ class TLSConnection:
         self._write = _cannot_send
         self._messages = MessageLimit(incoming)
         self._found: list[VerifyError] = []
+        self._recalled: Peer | None = None
         self._handshake_bytes = 0
         self._ticketed = False
         self.established = False
@@ -222,18 +224,33 @@ class TLSConnection:
             self._ssl.do_handshake()
             errors: tuple[VerifyError, ...] = ()
         else:
-            openssl.handshake(
-                self._ssl, self._found, refuse and (lambda peer: refuse(self._context.another_path(peer)))
-            )
+            if refuse is None:
+                openssl.handshake(self._ssl, self._found, recall=self._recall)
+            else:
+                openssl.handshake(self._ssl, self._found, lambda peer: refuse(self._context.another_path(peer)))
             errors = openssl.verify_result(self._ssl, self._found)
             self.group = openssl.group(self._ssl)
             self._ssl.on_message = self._messages  # type: ignore[attr-defined]
             openssl.watch_messages(self._ssl)
-        self.peer = _peer(self._ssl, errors, self._context)
+        self.peer = self._peer_now(errors)
         if openssl is not None and self.peer.errors:
             self._keep_little(openssl)
         self._write = self._ssl._sslobj.write  # type: ignore[attr-defined]
         self.established = True
+
+    def _recall(self, certificates: tuple[bytes, ...]) -> bool:
+        self._recalled = self._context.recall(certificates)
+        return self._recalled is not None
+
+    def _peer_now(self, errors: tuple[VerifyError, ...]) -> Peer:
+        """Fails closed: where something is wrong all the same, what was recalled does not count."""
+        known = self._recalled
+        if known is not None and not errors and known.leaf == self._ssl.getpeercert(True):
+            return known
+        peer = _peer(self._ssl, errors, self._context)
+        if self._context.openssl is not None and not errors and not self._ssl.session_reused:
+            self._context.remember(peer)
+        return peer
 
     def _keep_little(self, openssl: OpenSSL) -> None:
         """Of a stranger, nobody needs OpenSSL's copies, nor a long chain: it is no path to a trusted authority. Should

@@ -112,6 +112,9 @@ class ServerContext:
     _names: frozenset[Canonical] = field(init=False, compare=False, repr=False)
     _by_key: list[ssl.SSLContext] = field(init=False, default_factory=list, compare=False, repr=False)
     _good: dict[bytes, tuple[Peer, float]] = field(init=False, default_factory=dict, compare=False, repr=False)
+    _shown: dict[tuple[bytes, ...], tuple[Peer, float]] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_known", frozenset(authority.der for authority in self.authorities))
@@ -190,6 +193,23 @@ class ServerContext:
                     self._good.clear()
                 self._good[leaf] = peer, now + CACHED_SECONDS
         return peer
+
+    def recall(self, certificates: tuple[bytes, ...]) -> Peer | None:
+        """The peer that showed exactly these certificates (DER, leaf first) and was found good by `remember`; None if
+        they have to be verified. What is said of `resume` holds here.
+        """
+        peer, end = self._shown.get(certificates, _NOBODY)
+        return peer if time.monotonic() < end else None
+
+    def remember(self, peer: Peer) -> None:
+        """Let `recall` know a peer with whose certificates OpenSSL has found nothing wrong in a handshake."""
+        if peer.leaf is None or peer.errors:
+            return
+        certificates = (peer.leaf, *peer.sent)
+        if sum(map(len, certificates)) <= CACHED_PEER_BYTES:
+            if len(self._shown) >= CACHED_PEERS:
+                self._shown.clear()
+            self._shown[certificates] = peer, time.monotonic() + CACHED_SECONDS
 
     def require_path(self, peer: Peer, path: Sequence[bytes]) -> Peer:
         """Fail closed: where nothing was found wrong, ``path`` must lead from the leaf to an authority."""

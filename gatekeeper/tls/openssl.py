@@ -17,7 +17,7 @@ from functools import cache
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import VerifyError
 from gatekeeper.tls.libssl import GROUP_NAME, NEW_TICKET, HelloCallback, InfoCallback
-from gatekeeper.tls.verifier import V_OK, Refuse, Verifier
+from gatekeeper.tls.verifier import V_OK, Recall, Refuse, Verifier
 
 _HELLO_SUCCESS = 1  # SSL_CLIENT_HELLO_SUCCESS
 _EXT_ALPN = 16  # TLSEXT_TYPE_application_layer_protocol_negotiation (openssl/tls1.h)
@@ -177,16 +177,22 @@ class OpenSSL(Verifier):
         self._call["ERR_clear_error"]()
         return given == 1
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
+    def handshake(
+        self,
+        connection: ssl.SSLObject,
+        found: list[VerifyError],
+        refuse: Refuse | None = None,
+        recall: Recall | None = None,
+    ) -> None:
         """``connection.do_handshake()``, with everything that is wrong with the client's certificates put in ``found``.
 
         ``refuse`` is asked when something is wrong, and when nothing was; without it, no certificate ends the
-        handshake.
+        handshake. Where ``recall`` knows the certificates, they are not verified again.
 
         The verify callback runs inside this call, in this thread, and nowhere else: renegotiation and post-handshake
         authentication are off.
         """
-        with self._collecting(found, refuse):
+        with self._collecting(found, refuse, recall=recall):
             connection.do_handshake()
 
     def group(self, connection: ssl.SSLObject) -> str:

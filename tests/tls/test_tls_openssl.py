@@ -16,7 +16,7 @@ from gatekeeper.gate.verdict import Peer, VerifyError
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.openssl import OpenSSL, load_libssl
-from gatekeeper.tls.verifier import Refuse
+from gatekeeper.tls.verifier import Recall, Refuse
 from tests.certificates import make, make_authority, make_client, named
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -33,21 +33,39 @@ class Exploding(list[VerifyError]):
 class ExplodingCallback(OpenSSL):
     """OpenSSL whose verify callback blows up at the first error."""
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
+    def handshake(
+        self,
+        connection: ssl.SSLObject,
+        found: list[VerifyError],
+        refuse: Refuse | None = None,
+        recall: Recall | None = None,
+    ) -> None:
         super().handshake(connection, Exploding())
 
 
 class Forgetful(OpenSSL):
     """OpenSSL whose verify callback collects nothing."""
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
+    def handshake(
+        self,
+        connection: ssl.SSLObject,
+        found: list[VerifyError],
+        refuse: Refuse | None = None,
+        recall: Recall | None = None,
+    ) -> None:
         super().handshake(connection, [])
 
 
 class NoCollector(OpenSSL):
     """Handshakes that run without anybody to collect for them."""
 
-    def handshake(self, connection: ssl.SSLObject, found: list[VerifyError], refuse: Refuse | None = None) -> None:
+    def handshake(
+        self,
+        connection: ssl.SSLObject,
+        found: list[VerifyError],
+        refuse: Refuse | None = None,
+        recall: Recall | None = None,
+    ) -> None:
         connection.do_handshake()
 
 
