@@ -11,6 +11,7 @@ from cryptography import x509
 
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.cli import main
+from gatekeeper.invitations.folder import Invitations
 from tests.certificates import make_authority, make_client
 from tests.cli.conftest import Command
 from tests.tools import needs
@@ -193,6 +194,38 @@ def test_a_rollover_from_the_first_command_to_the_last(ca: Command, ca_json: Cal
         ("alice", "revoked"), ("alice", "valid"), ("bob", "retired"), ("gate", "retired"),
     }  # fmt: skip
     ca("issue", "bob", *EC)
+
+
+def test_who_is_on_the_old_authority_is_invited_and_nobody_else(
+    tmp_path: Path, ca: Command, ca_json: Callable[..., Any]
+) -> None:
+    """Whatever the life of their certificates. Who has moved is not invited; keys and servers elsewhere are told."""
+    ca("init", "--cn", "CA", *EC)
+    there = ("--invite", "--invitations", "inv", "--url", "https://gate.example.com")
+    (tmp_path / "inv").mkdir(0o700)
+    assert "no rollover is under way" in ca("renew", "--old-authority", *there, code=1)
+    ca("issue", "a", *EC)
+    ca("issue", "b", *EC)
+    ca("renew", "b", "--keep-old")
+    ca("issue", "long", "--days", "800", *EC)
+    ca("csr", "machine", "--no-passphrase", *EC)
+    ca("sign", "machine.csr")
+    ca("server", "gate", "--dns", "gate.example.com", *EC)
+    assert "ca renew --old-authority --invite" in ca("rollover", *EC)
+    ca("renew", "a")
+    ca("issue", "fresh", *EC)
+    assert "goes with --invite" in ca("renew", "--old-authority", code=2)
+    assert "goes with --invite" in ca("renew", "a", "--old-authority", *there, code=2)
+    printed = ca("renew", "--old-authority", *there)
+    assert sorted(one.invitation.name for one in Invitations(tmp_path / "inv").all()) == ["b", "long"]
+    assert "enroll --renew --force: machine\n" in printed
+    assert "ca renew NAME: gate\n" in printed
+    ca("renew", "--old-authority", *there)
+    assert len(list(Invitations(tmp_path / "inv").all())) == 2
+    ca("renew", "machine")
+    ca("renew", "gate")
+    assert "Nobody is left on the old authority" in ca("renew", "--old-authority", *there)
+    assert ca_json("retire") == {"retired": True, "locked_out": [], "servers": []}
 
 
 def test_what_is_name_and_serial_at_once_is_not_guessed(ca: Command, ca_json: Callable[..., Any]) -> None:

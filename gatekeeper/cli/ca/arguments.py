@@ -233,11 +233,17 @@ def _server(add: _Add) -> None:
 def _renew(add: _Add) -> None:
     parser = add("renew", "renew the certificate of a client, a server, or (NAME ca) the authority")
     parser.add_argument("name", metavar="NAME", nargs="?")
-    parser.add_argument(
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument(
         "--expiring",
         type=span,
         metavar="30d",
         help="with --invite: every client whose certificate expires by then",
+    )
+    whose.add_argument(
+        "--old-authority",
+        action="store_true",
+        help="with --invite: every client that has no certificate of the next authority yet (see ca rollover)",
     )
     parser.add_argument("--days", type=days, metavar="DAYS", help="how long it is valid (as long as the one before)")
     parser.add_argument(

@@ -101,7 +101,10 @@ def _rollover(index: Index, now: datetime) -> Iterable[str]:
         return
     left = index.on_retiring(now)
     if left:
-        yield f"{len(left)} still on the old authority: give each a new certificate, then gatekeeper ca retire"
+        yield (
+            f"{len(left)} still on the old authority: give each a new certificate (gatekeeper ca renew NAME, or "
+            "--old-authority --invite), then gatekeeper ca retire"
+        )
     else:
         yield "No client is left on the old authority. Retire it: gatekeeper ca retire"
 

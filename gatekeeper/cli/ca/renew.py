@@ -10,10 +10,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from gatekeeper.ca.authority import AUTHORITY_LIFETIME
-from gatekeeper.ca.index import CertificateKind
+from gatekeeper.ca.index import CertificateKind, Entry, Index
 from gatekeeper.ca.issuer import Issued, Issuer, latest
 from gatekeeper.ca.keys import check_key_type
-from gatekeeper.ca.names import AUTHORITY_NAME, same_name
+from gatekeeper.ca.names import AUTHORITY_NAME, folded_name, same_name
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import authority_fields, issued_fields
 from gatekeeper.cli.ca.invite import print_invited
@@ -32,10 +32,13 @@ _FEW = 10
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     lifetime = timedelta(days=args.days) if args.days else None
-    if args.expiring is not None:
-        return _renew_expiring(args, lifetime)
+    if args.expiring is not None or args.old_authority:
+        return _invite_many(args, lifetime)
     if args.name is None:
-        raise UsageError("say whose certificate to renew: gatekeeper ca renew NAME; or --expiring 30d --invite")
+        raise UsageError(
+            "say whose certificate to renew: gatekeeper ca renew NAME; or --expiring 30d --invite; "
+            "or --old-authority --invite"
+        )
     if same_name(args.name, AUTHORITY_NAME):
         with opened_issuer(args) as issuer:
             _say_who_is_tied(issuer.store.tied_to_serial(current_time()))
@@ -73,27 +76,49 @@ def _say_who_is_tied(names: tuple[str, ...]) -> None:
     )
 
 
-def _renew_expiring(args: argparse.Namespace, lifetime: timedelta | None) -> int:
-    """Invite each client whose certificate expires soon and whose key is kept here; list the others."""
+def _invite_many(args: argparse.Namespace, lifetime: timedelta | None) -> int:
+    """Invite each client that the options select and whose key is kept here; list the others."""
     if args.name is not None or not args.invite:
-        raise UsageError("--expiring goes with --invite, and without a NAME")
-    now, within = current_time(), timedelta(days=args.expiring)
-    elsewhere = []
+        option = "--old-authority" if args.old_authority else "--expiring"
+        raise UsageError(f"{option} goes with --invite, and without a NAME")
     with opened_issuer(args) as issuer:
-        destination = Destination(args)
-        folder, index = destination.folder(), issuer.store.index()
-        waiting = {one.invitation.serial for one in folder.all() if one.state.alive}
-        for entry in index.expiring(within, now):
-            if entry.kind is not CertificateKind.CLIENT or entry.serial_hex in waiting:
-                continue
-            if not entry.holds_key:
-                elsewhere.append(entry.name)
-                continue
-            args.name = entry.name
-            _invite_again(issuer, args, destination, lifetime)
-    if elsewhere and not wants_json(args):
-        print(f"These keep their own key, and renew by gatekeeper enroll --renew: {', '.join(elsewhere)}")
+        destination, index = Destination(args), issuer.store.index()
+        folder = destination.folder()
+        selected = _on_old_authority(index) if args.old_authority else _expiring(index, folder, args.expiring)
+        for entry in selected:
+            if entry.kind is CertificateKind.CLIENT and entry.holds_key:
+                args.name = entry.name
+                _invite_again(issuer, args, destination, lifetime)
+    if not wants_json(args):
+        _say_who_is_not_invited(selected, old_authority=args.old_authority)
     return 0
+
+
+def _expiring(index: Index, folder: Invitations, within_days: float) -> tuple[Entry, ...]:
+    """The clients whose certificate expires within this time; but those whose renewal waits to be fetched."""
+    waiting = {one.invitation.serial for one in folder.all() if one.state.alive}
+    found = index.expiring(timedelta(days=within_days), current_time())
+    return tuple(one for one in found if one.kind is CertificateKind.CLIENT and one.serial_hex not in waiting)
+
+
+def _on_old_authority(index: Index) -> tuple[Entry, ...]:
+    """The clients and servers that `ca retire` would lock out, each once; AuthorityError if there is none."""
+    if not index.retiring:
+        raise AuthorityError("there is no old authority: no rollover is under way")
+    # Of several certificates of a name, the newest counts, as in `latest`.
+    return tuple({folded_name(one.name): one for one in index.on_retiring(current_time())}.values())
+
+
+def _say_who_is_not_invited(selected: tuple[Entry, ...], *, old_authority: bool) -> None:
+    keep = [one.name for one in selected if one.kind is CertificateKind.CLIENT and not one.holds_key]
+    servers = [one.name for one in selected if one.kind is not CertificateKind.CLIENT]
+    if keep:
+        how = "gatekeeper enroll --renew --force" if old_authority else "gatekeeper enroll --renew"
+        print(f"These keep their own key, and renew by {how}: {', '.join(keep)}")
+    if servers:
+        print(f"These are servers; renew each by gatekeeper ca renew NAME: {', '.join(servers)}")
+    if old_authority and not selected:
+        print("Nobody is left on the old authority. Retire it: gatekeeper ca retire")
 
 
 def _renew_by_invitation(args: argparse.Namespace, lifetime: timedelta | None) -> int:

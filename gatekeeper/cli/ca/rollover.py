@@ -31,6 +31,9 @@ def run(args: argparse.Namespace) -> int:
     for line in _whom(left):
         print(f"  {line}")
     print()
+    if left:
+        print(f"{command(folder)} renew --old-authority --invite invites every client of")
+        print(f"these to fetch it; or renew one: {command(folder)} renew NAME")
     print(f"{command(folder)} list shows who still needs one. When nobody does, or on")
     end = old.not_valid_after_utc if old is not None else certificate.not_valid_after_utc
     print(f"{end:%Y-%m-%d}, when the old one expires: {command(folder)} retire")
