@@ -239,8 +239,8 @@ class Supervisor:
                 self._work(row, ours, theirs)
         except OSError as error:
             ours.close()
-            end = Exit("", f"a worker cannot be started: {(error.strerror or str(error)).lower()}")
-            self._worker_set.start_failed(end, time.monotonic())
+            failure = f"it cannot be forked: {(error.strerror or str(error)).lower()}"
+            self._worker_set.start_failed(Exit("", failure, transient=True), time.monotonic())
             return
         finally:
             self._signals.release()

@@ -49,7 +49,7 @@ class WorkerProcess:
 
     def exited(self, code: int) -> Exit:
         """How it ended, with the reason that it reported; ``code`` is that of `os.waitstatus_to_exitcode`."""
-        return Exit(describe_exit(code), self._failure, self._code == _WRONG_CONFIGURATION)
+        return Exit(describe_exit(code), self._failure, self._code == _WRONG_CONFIGURATION, transient=code < 0)
 
 
 def _parsed(line: bytes) -> dict[str, object] | None:

@@ -5,7 +5,7 @@ Takes events, returns actions: no process, no socket, no clock. ``now`` is secon
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from gatekeeper.errors import ConfigurationError, GatekeeperError, Mistake, StartError
@@ -92,11 +92,15 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a process ended: in words, with the error that it reported, if any."""
+    """How a process ended: in words, with the error that it reported, if any.
+
+    ``transient`` says that the next one may succeed: this one was killed by a signal, or could not be forked.
+    """
 
     how: str
     failure: str = ""
     wrong_configuration: bool = False
+    transient: bool = False
 
 
 class WorkerSet:
@@ -154,11 +158,14 @@ class WorkerSet:
     def start_failed(self, end: Exit, now: float) -> None:
         """A worker ended before it served, or could not be started."""
         failure = end.failure or f"a worker {end.how} before it was ready"
-        if any(one.state is WorkerState.SERVING for one in self._workers.values()):
+        serving = any(one.state is WorkerState.SERVING for one in self._workers.values())
+        if serving or (self._ready and end.transient and self._quick < QUICK_MOST):
             for line in failure.splitlines():
                 _log.error("a worker cannot start: %s", line)
-            self._quick = max(self._quick, QUICK_FREE) + 1
+            self._quick = max(self._quick, QUICK_FREE if serving else 0) + 1
             self._pause(now)
+            # Those that were to be forked with it wait for the pause too.
+            self._actions = [action for action in self._actions if not isinstance(action, Start)]
         else:
             wrong = end.wrong_configuration
             self._give_up(ConfigurationError(Mistake("", failure)) if wrong else StartError(failure), now)
@@ -206,7 +213,8 @@ class WorkerSet:
         if self.stopping or worker.state is WorkerState.LEAVING:
             return
         if worker.state is WorkerState.STARTING:
-            self.start_failed(end, now)
+            overdue = now - worker.since > START_SECONDS  # killed by `check`
+            self.start_failed(replace(end, transient=end.transient and not overdue), now)
         else:
             self._crashed(worker, end, now)
 

@@ -79,3 +79,14 @@ def test_the_only_one_again_and_again(folder: Path, visitors: Visitors) -> None:
             assert metric(gate, "gatekeeper_worker_restarts_total") == times
         gate.signal(signal.SIGTERM)
         assert gate.wait() == 0
+
+
+def test_its_replacement_is_killed_before_it_is_ready(folder: Path, visitors: Visitors) -> None:
+    """As the kernel does that has no memory left: the gate replaces that one too."""
+    with App() as behind, Gate(folder, behind.url) as gate:
+        for _ in range(3):
+            victim = gate.workers()[0]
+            os.kill(victim, signal.SIGKILL)
+            until(lambda gone=victim: gate.workers() not in ([], [gone]))  # type: ignore[misc]
+        until(lambda: serving(gate) == 1)
+        assert gate.process.poll() is None

@@ -58,3 +58,12 @@ def test_a_worker_that_reported_nothing_ends_without_a_reason(worker: tuple[Work
     process, _ = worker
     end = process.exited(-9)
     assert (end.failure, end.wrong_configuration) == ("", False)
+
+
+@pytest.mark.parametrize(("code", "transient"), [(-9, True), (1, False), (2, False)])
+def test_only_a_worker_that_was_killed_may_succeed_the_next_time(
+    worker: tuple[WorkerProcess, socket.socket], code: int, transient: bool
+) -> None:
+    """An exit code is the worker's own doing."""
+    process, _ = worker
+    assert process.exited(code).transient is transient

@@ -22,7 +22,9 @@ from gatekeeper.process.workers import (
     WorkerSet,
 )
 
-KILLED = Exit("was killed by SIGKILL")
+KILLED = Exit("was killed by SIGKILL", transient=True)
+BROKEN = Exit("ended with exit code 1", "cannot write the log")
+UNFORKED = Exit("", "it cannot be forked: cannot allocate memory", transient=True)
 HANG = 10.0
 
 
@@ -95,7 +97,7 @@ def test_it_is_ready_when_all_serve() -> None:
     ("end", "kind", "says"),
     [
         (Exit("ended with exit code 2", "client_auth.ca: no such file", True), ConfigurationError, "client_auth.ca"),
-        (Exit("ended with exit code 1", "cannot write the log"), StartError, "^cannot write the log$"),
+        (BROKEN, StartError, "^cannot write the log$"),
         (KILLED, StartError, "^a worker was killed by SIGKILL before it was ready$"),
     ],
 )
@@ -129,9 +131,64 @@ def test_a_later_one_is_tried_again_with_pauses() -> None:
 
 def test_one_that_could_not_be_forked_is_tried_again(two: Gate) -> None:
     """No memory, too many processes: the others go on."""
-    two.worker_set.start_failed(Exit("", "a worker cannot be started: cannot allocate memory"), two.now)
+    two.worker_set.start_failed(UNFORKED, two.now)
     assert two.actions() == []
     assert not two.worker_set.stopping
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_replacement_that_is_killed_before_it_is_ready_is_replaced(count: int) -> None:
+    """Also if nobody serves meanwhile: the kernel that has no memory left kills one after the other."""
+    gate = Gate(count)
+    gate.actions()
+    gate.serve(*range(1, count + 1))
+    gate.now += QUICK_SECONDS
+    for pid in range(1, 2 * count):
+        assert Start() in gate.ended(pid)
+    assert gate.ended(2 * count) == [Start()]
+    assert not gate.worker_set.stopping
+
+
+def test_replacements_that_keep_being_killed_before_they_are_ready_end_the_gate(one: Gate) -> None:
+    """The eighth, after pauses, as with workers that end right after their start."""
+    one.now += QUICK_SECONDS
+    one.ended(1)
+    for pid in range(2, QUICK_MOST + 2):
+        assert one.ended(pid) == ([Start()] if pid - 1 <= QUICK_FREE else [])
+        if pid - 1 > QUICK_FREE:
+            one.now = one.worker_set.next_fill()
+            assert one.actions() == [Start()]
+    assert one.ended(QUICK_MOST + 2) == [Event.STOPPING]
+    assert "was killed by SIGKILL before it was ready" in str(one.worker_set.error)
+
+
+def test_a_replacement_that_fails_for_a_reason_of_its_own_ends_the_gate(one: Gate) -> None:
+    """While nobody serves: the next one would fail as well."""
+    one.ended(1)
+    assert one.ended(2, BROKEN) == [Event.STOPPING]
+
+
+def test_a_replacement_that_is_not_ready_in_time_ends_the_gate(one: Gate) -> None:
+    """While nobody serves: the signal was the gate's own."""
+    one.ended(1)
+    one.now += START_SECONDS + 0.1
+    assert one.check() == [Kill(2)]
+    assert one.ended(2) == [Event.STOPPING]
+
+
+def test_replacements_that_cannot_be_forked_count_once(two: Gate) -> None:
+    """All that are missing wait: a moment without memory must not end a gate of many workers."""
+    two.now += QUICK_SECONDS
+    two.worker_set.ended(1, KILLED, two.now)
+    two.worker_set.ended(2, KILLED, two.now)
+    two.worker_set.fill(two.now)
+    started = []
+    for action in two.worker_set.actions():
+        if action == Start():
+            started.append(action)
+            two.worker_set.start_failed(UNFORKED, two.now)
+    assert started == [Start()]
+    assert two.actions() == [Start(), Start()]
 
 
 # -- ends that nobody asked for
