@@ -112,7 +112,7 @@ class StreamResetError(ConnectionResetError):
     """An app ended one response with RST_STREAM (RFC 9113, 6.4); ``code`` is its error code (section 7)."""
 
     def __init__(self, code: int) -> None:
-        super().__init__(f"the app reset the stream, code {code}")
+        super().__init__(f"the stream was reset, code {code}")
         self.code = code
 
 

@@ -175,9 +175,9 @@ class BufferedExchange(Exchange):
     def _disk_failed(self, error: OSError) -> None:
         if self._is_dropped:
             return
-        self.detail = f"the request body could not be stored: {error.strerror or error}"
-        _log.error("upstream %s: %s", self.forward.upstream, self.detail)
-        self.fail(507 if error.errno in _FULL else 500, "The request body could not be stored.")
+        why = f"the request body could not be stored: {error.strerror or error}"
+        _log.error("upstream %s: %s", self.forward.upstream, why)
+        self.fail(507 if error.errno in _FULL else 500, "The request body could not be stored.", why)
 
     # -- the end
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import ClassVar, Final
 
-from gatekeeper.errors import StreamResetError
+from gatekeeper.errors import MessageError, StreamResetError
 from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.forwarding import believed_request_id, visitor_headers
 from gatekeeper.proxy.relay import Relay
@@ -21,6 +21,9 @@ MAX_REPLAYS: Final = 5
 _RESPONSE_HEADER: Final = Timeout.RESPONSE_HEADER
 _STREAM: Final = Timeout.STREAM
 _TUNNEL: Final = Timeout.TUNNEL
+_INCOMPLETE: Final = "The response is incomplete."
+_MALFORMED: Final = "The app's response cannot be passed on."
+_NO_ANSWER: Final = "The app closed the connection without an answer."
 _TOO_LARGE: Final = "The request body is too large."
 
 
@@ -235,6 +238,10 @@ class Exchange(Relay):
             self._frames.feed(rest)
         self.stream.switch(head, rest)
 
+    def response_malformed(self, error: MessageError) -> None:
+        """The client is told that it is, the log which rule the app broke."""
+        self.fail(502, _MALFORMED, _because(_MALFORMED, error.detail))
+
     def upstream_gone(self, error: Exception | None) -> None:
         """The connection to the app was closed: retry where that is allowed, otherwise fail."""
         upstream, self.upstream = self.upstream, None
@@ -243,14 +250,14 @@ class Exchange(Relay):
             self._end()
             self.stream.finished()
         elif self.state is STREAMING:
-            self.fail(502, "The response is incomplete.", code)
+            self.fail(502, _INCOMPLETE, _because(_INCOMPLETE, error), code)
         elif upstream is not None and self._may_be_sent_again(upstream):
             self._move(CONNECTING)
             if self._upstream_slow:
                 self.upstream_is_ready()
             self._connect()
         else:
-            self.fail(502, "The app closed the connection without an answer.", code)
+            self.fail(502, _NO_ANSWER, _because(_NO_ANSWER, error), code)
 
     def _may_be_sent_again(self, upstream: UpstreamStream) -> bool:
         """Whether to retry: on a new connection if a kept one was closed when it was used again, else at another
@@ -271,3 +278,9 @@ class Exchange(Relay):
         if self.state is CONNECTING:
             self._pool.forget(self)
         super()._end()
+
+
+def _because(sentence: str, cause: Exception | str | None) -> str:
+    """The sentence for the log, with the cause if there is more to say."""
+    why = str(cause) if cause else ""
+    return f"{sentence[:-1]}: {why}" if why else sentence

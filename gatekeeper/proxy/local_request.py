@@ -101,12 +101,12 @@ class LocalRequest(RequestHandler):
         if self._step is Step.READING:
             self._ask()
 
-    def fail(self, status: int, detail: str) -> None:
+    def fail(self, status: int, sentence: str) -> None:
         """Answer with an error, and close: nobody knows where the next request begins, or if the reply still comes."""
         if self._step is Step.ENDED:
             return
-        sent = self._visit.send_error(self._stream, self.head, status, detail, self._request_id, close=True)
-        self._end(status, sent, detail)
+        sent = self._visit.send_error(self._stream, self.head, status, sentence, self._request_id, close=True)
+        self._end(status, sent, sentence)
         self._stream.finished()
 
     def client_closed(self) -> bool:

@@ -30,7 +30,8 @@ class Relay(RequestHandler, ResponseHandler, Outcome):
 
     ``status`` is the response's, 0 before it. ``sent`` and ``received`` are bytes of content to and from the client.
     ``started`` is seconds since the epoch, ``duration`` and ``upstream_time`` are seconds. ``tried`` are endpoints that
-    could not be reached or did not answer. ``reason`` and ``detail`` say why the exchange ended early.
+    could not be reached or did not answer. ``reason`` and ``detail`` say why the exchange ended early; ``detail`` also
+    why the last of ``tried`` failed.
     """
 
     __slots__ = (
@@ -145,7 +146,7 @@ class Relay(RequestHandler, ResponseHandler, Outcome):
             self.stream.deadline.set(timeout, self._pool.timeouts.stream_idle)
         elif timeout is Timeout.RESPONSE_HEADER:
             self._failed("no answer in time")
-            self.fail(504, "The app did not answer in time.")
+            self.fail(504, "The app did not answer in time.", self.detail)
         elif timeout is Timeout.REQUEST_BODY and self._upstream_slow:
             self.fail(504, "The app did not read the request body in time.")
         elif timeout is Timeout.REQUEST_BODY:
@@ -164,14 +165,16 @@ class Relay(RequestHandler, ResponseHandler, Outcome):
 
     # -- the end
 
-    def fail(self, status: int, detail: str, code: int = 0) -> None:
+    def fail(self, status: int, sentence: str, why: str = "", code: int = 0) -> None:
         """End with an error response of the gate's own. A response that has begun is cut, detectably for the client.
 
-        ``code`` is the one of the app's RST_STREAM. gRPC gives it a meaning (PROTOCOL-HTTP2.md, "HTTP2 Transport
-        Mapping"), so a call gets it in any case.
+        The client is told ``sentence``, the log ``why`` if there is more to say. ``code`` is the one of the app's
+        RST_STREAM. gRPC gives it a meaning (PROTOCOL-HTTP2.md, "HTTP2 Transport Mapping"), so a call gets it in any
+        case.
         """
         if self.state is ENDED:
             return
+        self.detail = why or sentence
         if self.state in (STREAMING, TUNNEL) or (code and self.visit.is_grpc(self.head)):
             self.status = self.status or status
             self._end()
@@ -179,7 +182,7 @@ class Relay(RequestHandler, ResponseHandler, Outcome):
             return
         self.status = status
         stream = self.stream
-        self.sent = self.visit.send_error(stream, self.head, status, detail, self.request_id, close=False)
+        self.sent = self.visit.send_error(stream, self.head, status, sentence, self.request_id, close=False)
         self._end()
         stream.finished()
 

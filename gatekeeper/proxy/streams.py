@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gatekeeper.errors import MessageError
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.upstream.health import Health
@@ -99,7 +100,7 @@ class RequestHandler(Protocol):
     def request_end(self, content: bytes, trailers: bytes) -> None:
         """The end of the request's body. Never called for a request without one."""
 
-    def fail(self, status: int, detail: str) -> None:
+    def fail(self, status: int, sentence: str) -> None:
         """The request's body is malformed: answer with this error."""
 
     def client_closed(self) -> bool:
@@ -206,8 +207,8 @@ class ResponseHandler(Protocol):
     def response_switch(self, head: ResponseHead, rest: bytes) -> None:
         """101: the app has switched protocols, as the request asked."""
 
-    def fail(self, status: int, detail: str) -> None:
-        """The app's response is malformed: answer with this error, or cut a response that has begun."""
+    def response_malformed(self, error: MessageError) -> None:
+        """The app's response is malformed: answer with 502, or cut a response that has begun."""
 
     def upstream_gone(self, error: Exception | None) -> None:
         """The connection was closed before the response was complete."""
@@ -235,12 +236,13 @@ class Waiter(Protocol):
 
     tried: tuple[EndpointHealth, ...]
     detail: str
+    """Why the last of ``tried`` failed, "" if none did."""
 
     def connected(self, stream: UpstreamStream) -> None:
         """A connection is there."""
 
-    def fail(self, status: int, detail: str) -> None:
-        """No connection can be had: answer with this error."""
+    def fail(self, status: int, sentence: str, why: str = "") -> None:
+        """No connection can be had: answer with this error. ``why`` is for the log only."""
 
 
 class Codec(Protocol):

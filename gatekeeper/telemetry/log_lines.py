@@ -49,7 +49,8 @@ class Visitor:
 class Outcome(Protocol):
     """The outcome of an exchange. ``started`` is seconds since the epoch, ``duration`` and ``upstream_time`` seconds.
 
-    ``sent`` counts the bytes of the response's body. ``reason`` and ``detail`` say why a visitor was refused.
+    ``sent`` counts the bytes of the response's body. ``reason`` says why a visitor was refused, ``detail`` also why an
+    exchange failed.
     """
 
     __slots__ = ()

@@ -129,6 +129,25 @@ def test_why_a_place_cannot_be_reached_stands_in_the_log_only(scene: Scene) -> N
     assert scene.log.records[0]["detail"] == "Connection refused"
 
 
+def test_why_a_place_cannot_be_reached_is_logged_though_another_one_answers(make_scene: MakeScene) -> None:
+    """Else nobody would notice that an app lacks one of its endpoints."""
+    scene = endpoints(make_scene)
+    scene.app.down.add(ONE)
+    visitor = ask(scene)
+    assert scene.serve(visitor) == OK
+    record = scene.log.records[0]
+    assert (record["status"], record["detail"]) == (200, "Connection refused")
+
+
+def test_the_last_failure_of_a_request_is_the_one_that_is_logged(make_scene: MakeScene) -> None:
+    """What made it fail is not that another endpoint was down."""
+    scene = endpoints(make_scene)
+    scene.app.down.add(ONE)
+    visitor = ask(scene)
+    scene.serve(visitor, b"HTTP/1.1 000 None\r\n\r\n")
+    assert scene.log.records[0]["detail"].startswith("The app's response cannot be passed on: ")
+
+
 def test_a_gate_without_room_for_connections_blames_no_place(scene: Scene) -> None:
     """EMFILE: 503, and the endpoint is as good as before."""
     scene.app.refuses = OSError(24, "Too many open files")

@@ -18,7 +18,7 @@ Split = Callable[[bytes], Iterator[bytes]]
 
 @every_message
 def test_a_response_has_its_outcome(scene: Scene, message: ResponseMessage) -> None:
-    """The client gets exactly these bytes, or a 502 that says what was wrong."""
+    """The client gets exactly these bytes, or a 502; what was wrong is in the access log only."""
     alice = asked(scene, message)
     answer(scene, message, in_one)
     got = alice.read()
@@ -83,10 +83,12 @@ def check(message: ResponseMessage, alice: Visitor, got: bytes) -> None:
     if message.status:
         assert statuses == [message.status]
         rule = RULES.get(message.rule)
-        assert rule is None or rule.sentence in json.loads(bodies[-1])["detail"]
+        assert rule is None or json.loads(bodies[-1])["detail"] == "The app's response cannot be passed on."
+        assert rule is None or rule.sentence in alice.scene.log.records[-1]["detail"]
     if message.cut:
         assert alice.is_gone
         assert not alice.said_goodbye
+        assert alice.scene.log.records[-1]["detail"]
         assert not whole or message.version == "1.0"  # an HTTP/1.0 client can tell by the missing goodbye alone
     else:
         assert whole

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.proxy.scene import CUT, OK, Scene, get, request, undated
+from gatekeeper.wire.rules import MessageRule
+from tests.proxy.scene import CUT, OK, SWITCHED, Scene, get, request, undated
 
 # -- aborts
 
@@ -81,6 +82,35 @@ def test_a_truncated_response_looks_truncated_to_the_client(scene: Scene, way: s
     assert alice.is_gone
 
 
+@pytest.mark.parametrize(("way", "cause"), [("close", "."), ("reset", ": [Errno 104] Connection reset by peer")])
+def test_the_log_says_that_a_response_is_incomplete(scene: Scene, way: str, cause: str) -> None:
+    """Status and bytes alone would look like those of a whole one."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice, CUT)
+    getattr(scene.app.last, way)()
+    record = scene.log.records[-1]
+    assert (record["status"], record["bytes"]) == (200, 4)
+    assert record["detail"] == f"The response is incomplete{cause}"
+
+
+def test_the_log_says_that_a_response_stopped(scene: Scene) -> None:
+    """The app sends no more of it, and keeps the connection."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice, CUT)
+    scene.loop.advance(61)
+    assert scene.log.records[-1]["detail"] == "The response stopped."
+
+
+def test_the_log_says_nothing_of_a_whole_response(scene: Scene) -> None:
+    """A detail is a failure."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    scene.serve(alice)
+    assert "detail" not in scene.log.records[-1]
+
+
 def test_a_response_that_a_reset_ends_is_not_complete(scene: Scene) -> None:
     """Only a proper close ends a body that lasts until the connection closes."""
     alice = scene.alice()
@@ -98,30 +128,38 @@ def test_a_malformed_chunk_of_the_app_cuts_the_response(scene: Scene) -> None:
     alice.send(get("/"))
     scene.serve(alice, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     scene.app.last.send(b"zz\r\n")
+    assert scene.log.records[-1]["detail"].endswith(MessageRule.CHUNK_SIZE.sentence)
     assert not alice.said_goodbye
     assert alice.is_gone
     assert scene.app.last.is_gone
 
 
 @pytest.mark.parametrize(
-    "response",
+    ("response", "rule"),
     [
-        b"garbage\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        (b"garbage\r\n\r\n", MessageRule.RESPONSE_STATUS_LINE),
+        (b"HTTP/1.1 000 None\r\n\r\n", MessageRule.RESPONSE_STATUS_LINE),
+        (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", MessageRule.RESPONSE_STATUS_LINE),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", MessageRule.RESPONSE_LENGTH),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, MessageRule.RESPONSE_HEAD_TOO_LARGE),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", MessageRule.RESPONSE_HEAD_TOO_LARGE),
+        (SWITCHED, MessageRule.RESPONSE_SWITCH),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 17, MessageRule.RESPONSE_INTERIM),
     ],
 )
-def test_an_answer_that_is_none_is_answered_for_with_502(scene: Scene, response: bytes) -> None:
-    """The client sees nothing of it."""
+def test_an_answer_that_is_none_is_answered_for_with_502(scene: Scene, response: bytes, rule: MessageRule) -> None:
+    """The client is not told what was wrong, the log is."""
     alice = scene.alice()
     alice.send(get("/"))
     answer = scene.serve(alice, response)
-    assert answer.startswith(b"HTTP/1.1 502 ")
-    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.count(b"HTTP/1.1 502 ") == 1
+    assert b"HTTP/1.1 200 " not in answer
+    assert b"HTTP/1.1 101 " not in answer
+    assert b'"detail": "The app\'s response cannot be passed on."' in answer
+    assert rule.sentence.encode() not in answer
     assert scene.app.last.is_gone
     assert scene.statuses == [502]
+    assert scene.log.records[0]["detail"] == f"The app's response cannot be passed on: {rule.sentence}"
 
 
 def test_an_app_that_cannot_be_reached_is_answered_for_with_502(scene: Scene) -> None:
@@ -192,7 +230,7 @@ def test_an_idempotent_request_on_a_kept_connection_that_died_is_sent_again(
     "again", [request("POST", "/"), request("PATCH", "/"), request("PUT", "/", "Content-Length: 2", body=b"hi")]
 )
 def test_what_may_have_been_carried_out_is_not_sent_again(scene: Scene, again: bytes) -> None:
-    """RFC 9110, 9.2.2: neither what is not idempotent, nor a body, which is gone."""
+    """RFC 9110, 9.2.2: neither what is not idempotent, nor a body, which is gone. The log says why."""
     alice = scene.alice()
     alice.send(get("/"))
     scene.serve(alice)
@@ -200,6 +238,7 @@ def test_what_may_have_been_carried_out_is_not_sent_again(scene: Scene, again: b
     scene.app.last.close()
     assert alice.read().startswith(b"HTTP/1.1 502 ")
     assert len(scene.app.connections) == 1
+    assert scene.log.records[-1]["detail"] == "The app closed the connection without an answer."
 
 
 def test_a_kept_connection_that_the_app_closed_is_not_used(scene: Scene) -> None:

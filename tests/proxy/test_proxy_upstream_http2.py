@@ -250,6 +250,7 @@ def test_an_answer_cut_by_the_app_is_cut_for_the_client(scene: Scene) -> None:
     app.send()
     assert not alice.read().endswith(b"0\r\n\r\n")
     assert alice.was_sent_away
+    assert scene.log.records[0]["detail"] == "The response is incomplete: the stream was reset, code 2"
 
 
 CALL = ("content-type", "application/grpc")
@@ -359,7 +360,20 @@ def test_a_response_head_that_no_client_should_see_is_a_bad_gateway(scene: Scene
     app = started(scene)
     app.wire.send(b"\x00\x00\x13\x01\x05\x00\x00\x00\x01\x88\x00\x0aconnection\x05close")
     assert scene.statuses == [502]
+    assert b"connection" not in alice.read().partition(b"\r\n\r\n")[2]
+    assert scene.log.records[0]["detail"].startswith("The app's response cannot be passed on: ")
     assert app.saw(h2.events.StreamReset, 1) is not None
+
+
+def test_why_an_app_does_not_speak_http2_is_logged(scene: Scene) -> None:
+    """RFC 9113, 4.2: a frame of 16 MiB is larger than we allow."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.wire.send(b"\xff\xff\xff\x00\x00\x00\x00\x00\x01")
+    assert scene.statuses == [502]
+    assert "a frame is larger than allowed" in scene.log.records[0]["detail"]
+    assert b"larger" not in alice.read()
 
 
 def test_a_small_request_goes_out_in_one_write(stage: Any, files: Files) -> None:

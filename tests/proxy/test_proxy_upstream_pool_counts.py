@@ -37,7 +37,7 @@ class Asker:
         self.connection = stream
         stream.handler = self  # type: ignore[assignment]
 
-    def fail(self, status: int, _sentence: str) -> None:
+    def fail(self, status: int, _sentence: str, _why: str = "") -> None:
         assert self.connection is None
         assert not self.status, "failed twice"
         assert not self.left

@@ -252,7 +252,7 @@ class UpstreamConnection(UpstreamStream):
             if head.undated:
                 head = with_date(head, time())
         except MessageError as error:
-            handler.fail(502, f"The app's response cannot be passed on: {error.detail}")
+            handler.response_malformed(error)
             return
         self._awaiting_head = False
         if self._ordinary and head.content_length == len(data) - end:
@@ -272,7 +272,7 @@ class UpstreamConnection(UpstreamStream):
             content, rest = body.feed(data)
         except MessageError as error:
             handler.response_head(head, b"")
-            handler.fail(502, f"The app's response is malformed: {error.detail}")
+            handler.response_malformed(error)
             return
         self._reusable = head.reusable
         if rest is None:
@@ -286,7 +286,7 @@ class UpstreamConnection(UpstreamStream):
         try:
             content, rest = body.feed(data)
         except MessageError as error:
-            handler.fail(502, f"The app's response is malformed: {error.detail}")
+            handler.response_malformed(error)
             return
         if rest is None:
             handler.response_content(content)

@@ -276,8 +276,7 @@ class _Response:
     def malformed(self, error: MessageError) -> None:
         """The head is one that no client should see."""
         self._stream.began()
-        sentence = f"The app's response cannot be passed on: {error.detail}"
-        self._failure = lambda handler: handler.fail(502, sentence)
+        self._failure = lambda handler: handler.response_malformed(error)
         self._note()
 
     def writable(self) -> None:

@@ -41,7 +41,7 @@ class LenientConnection(UpstreamConnection):
             head, rest = found
             strict = _strict_head(head)
         except MessageError as error:
-            handler.fail(502, f"The app's response cannot be passed on: {error.detail}")
+            handler.response_malformed(error)
             return
         super()._read_head(handler, strict + rest)
 

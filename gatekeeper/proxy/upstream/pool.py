@@ -132,7 +132,7 @@ class Pool:
         if isinstance(plan, Endpoint):
             self._begin(waiter, plan, seconds)
         elif plan is Plan.REFUSE:
-            waiter.fail(503, UNAVAILABLE)
+            waiter.fail(503, UNAVAILABLE, waiter.detail)
         elif len(self._waiting) >= MAX_WAITING:
             waiter.fail(503, "Too many requests are waiting for the app.")
         else:
@@ -244,7 +244,7 @@ class Pool:
                     break
                 except UnreachableError as error:
                     failure = error
-                waiter.tried = (*waiter.tried, endpoint)
+                waiter.tried, waiter.detail = (*waiter.tried, endpoint), failure.why
                 another = self._choose(waiter.tried)
                 connection = None
                 if another is not None:
@@ -258,8 +258,7 @@ class Pool:
         if connection is not None:
             waiter.connected(connection)
         else:
-            waiter.detail = failure.why
-            waiter.fail(failure.status, failure.sentence)
+            waiter.fail(failure.status, failure.sentence, failure.why)
         self._slot_freed()  # it may be back
 
     # -- the queue for max_connections
@@ -281,7 +280,7 @@ class Pool:
             waiting = self._waiting.pop(waiter)
             waiting.timer.cancel()
             if not isinstance(plan, Endpoint):
-                waiter.fail(503, UNAVAILABLE)
+                waiter.fail(503, UNAVAILABLE, waiter.detail)
             elif connection := self._acquire_from(plan):
                 waiter.connected(connection)
             else:
@@ -289,8 +288,7 @@ class Pool:
 
     def _queue_timeout(self, waiter: Waiter) -> None:
         del self._waiting[waiter]
-        waiter.detail = f"all connections were busy for {self.settings.queue_timeout:g} s"
-        waiter.fail(503, "The app is busy.")
+        waiter.fail(503, "The app is busy.", f"all connections were busy for {self.settings.queue_timeout:g} s")
 
     # -- upkeep
 
