@@ -56,8 +56,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("gatekeeper")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD)
-# `server.workers` can be raised at a reload up to this many, or the number of cores: each takes two rows of the ledger.
-MOST_ROOM = 16
+# A reload can raise `server.workers` to this many, to the number of cores, or to what it was at the start.
+MOST_WORKERS = 64
+# So many workers, or one for each core, may be replaced again while their predecessors are still leaving.
+MOST_SPARE = 16
 
 
 class Supervisor:
@@ -84,8 +86,8 @@ class Supervisor:
         self._ready = ready
         self._count = _count(self._settings)
         # Twice as many rows, because old and new workers overlap.
-        slots = 2 * max(self._count, min(cores(), MOST_ROOM))
-        self._ledger = Ledger(slots)
+        slots = 2 * max(self._count, min(cores(), MOST_SPARE))
+        self._ledger = Ledger(slots, 2 * max(self._count, cores(), MOST_WORKERS))
         self._worker_set = WorkerSet(self._count, slots=slots)
         self._notifier = SystemdNotifier()
         self._selector = selectors.DefaultSelector()
@@ -328,9 +330,10 @@ class Supervisor:
                 _log.info("%s", shown_listener(one))
         close_listeners(one for one in old if one not in listeners)
         logging.root.setLevel(settings.log.level.upper())
-        self._count = min(_count(settings), len(self._ledger.rows) // 2)
+        self._count = min(_count(settings), self._ledger.most // 2)
+        self._ledger.grow(2 * self._count)
         if self._count < _count(settings):
-            _log.warning("server.workers: there is room for %d until the next start or upgrade", self._count)
+            _log.warning("server.workers: %d until the next start or upgrade, the most for a reload", self._count)
         self._worker_set.replace_all(self._count)
 
     # -- the ends of workers

@@ -104,7 +104,8 @@ class Exit:
 
 
 class WorkerSet:
-    """Keeps ``count`` workers serving; at most ``slots`` exist at a time, including those that are leaving.
+    """Keeps ``count`` workers serving; at most ``slots``, or twice as many, exist at a time, including those that are
+    leaving.
 
     After each event the caller carries out `actions`. When no worker is left after `stop`, ``error`` is the reason,
     None if the stop was requested.
@@ -198,6 +199,7 @@ class WorkerSet:
     def replace_all(self, count: int) -> None:
         """Replace all workers by ``count`` new ones, each old one as soon as a new one serves."""
         self._count = count
+        self._slots = max(self._slots, 2 * count)
         for worker in self._workers.values():
             worker.retiring = True
 

@@ -28,15 +28,7 @@ _STATUSES: Final = 1000
 _REASONS: Final = tuple(reason.value for reason in Reason)
 _HANDSHAKES: Final[tuple[str, ...]] = ("ok", "failed", "refused")
 # As in `gatekeeper.local.request.InvitationEvent`, which stands above this module.
-_INVITATIONS: Final[tuple[str, ...]] = (
-    "shown",
-    "downloaded",
-    "requested",
-    "interrupted",
-    "refused",
-    "unknown",
-    "limited",
-)
+_INVITATIONS: Final = ("shown", "downloaded", "requested", "interrupted", "refused", "unknown", "limited")
 _CRL_FETCHES: Final[tuple[str, ...]] = ("fetched", "unchanged", "failed")
 # RFC 8446, 4.2.7, and the hybrids with ML-KEM (draft-ietf-tls-ecdhe-mlkem); the last stands for all others.
 _GROUPS: Final[tuple[str, ...]] = (
@@ -86,6 +78,7 @@ class Cell(IntEnum):
     HTTP2_STREAMS = _NAMED + 12
     HTTP2_CONNECTIONS = _NAMED + 13
     RATE_LIMITED = _NAMED + 14
+    ROWS = _NAMED + 15
 
 
 # What is open at the moment: none of it is when the worker is gone.
@@ -238,8 +231,7 @@ class Metrics:
     def answers(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Each status that was sent, with the counts of its duration buckets."""
         for status in range(100, _STATUSES):
-            start = status * _SLOTS
-            slots = tuple(self._counts[start : start + _SLOTS])
+            slots = tuple(self._counts[status * _SLOTS : (status + 1) * _SLOTS])
             if any(slots):
                 yield status, slots
 
@@ -277,47 +269,56 @@ class Totals:
 
 
 class Ledger:
-    """The rows of all workers and one for the supervisor. Created before the first worker is forked."""
+    """The rows of all workers and one for the supervisor, ``own``, which counts no requests. Created before the first
+    worker is forked, with place for ``most`` rows: those that are not in use take address space and no memory.
+    """
 
-    def __init__(self, rows: int) -> None:
-        self._memory = mmap.mmap(-1, _ROW * 8 * (rows + 1))
-        view = memoryview(self._memory)
-        every = [Metrics(view[start * _ROW * 8 : (start + 1) * _ROW * 8]) for start in range(rows + 1)]
-        self._own, self.rows = every[0], tuple(every[1:])
+    def __init__(self, rows: int, most: int = 0) -> None:
+        self.most = max(rows, most)
+        self._memory = memoryview(mmap.mmap(-1, _ROW * 8 * (self.most + 1)))
+        self.own = Metrics(self._memory[: _ROW * 8])
+        self._rows: list[Metrics] = []
+        self.grow(rows)
         # Of its own, so that a gate without limits never touches it.
         self.request_rates = RequestRates(memoryview(mmap.mmap(-1, request_rates.CELLS * 8)).cast("Q"))
+
+    def grow(self, rows: int) -> None:
+        """Have at least so many rows in use, in every process; at most ``most``. For the supervisor."""
+        self.own.set(Cell.ROWS, max(self.own.count(Cell.ROWS), min(rows, self.most)))
+
+    @property
+    def rows(self) -> Sequence[Metrics]:
+        """The rows in use: a worker has or had them, or can get them."""
+        while (used := len(self._rows)) < self.own.count(Cell.ROWS):
+            self._rows.append(Metrics(self._memory[(used + 1) * _ROW * 8 : (used + 2) * _ROW * 8]))
+        return self._rows
 
     @property
     def started(self) -> float:
         """When the gate started, in seconds since the epoch."""
-        return self._own.time(Cell.STARTED)
+        return self.own.time(Cell.STARTED)
 
     @started.setter
     def started(self, wall: float) -> None:
-        self._own.set_time(Cell.STARTED, wall)
+        self.own.set_time(Cell.STARTED, wall)
 
     @property
     def stopping(self) -> bool:
         """Whether the gate is shutting down."""
-        return self._own.count(Cell.STATE) == RowState.DRAINING
+        return self.own.count(Cell.STATE) == RowState.DRAINING
 
     def stop(self) -> None:
         """Mark the gate as shutting down: readiness fails from now on."""
-        self._own.set(Cell.STATE, RowState.DRAINING)
+        self.own.set(Cell.STATE, RowState.DRAINING)
 
     def restarted(self) -> None:
         """Count a worker that was replaced because it had ended by itself."""
-        self._own.change(Cell.RESTARTS, 1)
-
-    @property
-    def own(self) -> Metrics:
-        """The supervisor's own row, which counts no requests."""
-        return self._own
+        self.own.change(Cell.RESTARTS, 1)
 
     @property
     def reload_failed(self) -> bool:
         """Whether the last reload failed in any process, so that the configuration in force is not the one on disk."""
-        return any(row.count(Cell.RELOAD_FAILED) for row in (self._own, *self.workers))
+        return any(row.count(Cell.RELOAD_FAILED) for row in (self.own, *self.workers))
 
     @property
     def workers(self) -> Iterator[Metrics]:
@@ -355,9 +356,8 @@ class Ledger:
         http2_requests: Counter[int] = Counter()
         durations = [0] * _SLOTS
         refusals, handshakes = dict.fromkeys(_REASONS, 0), dict.fromkeys(_HANDSHAKES, 0)
-        invitations = dict.fromkeys(_INVITATIONS, 0)
         groups: Counter[str] = Counter()
-        crl_fetches = dict.fromkeys(_CRL_FETCHES, 0)
+        invitations, crl_fetches = dict.fromkeys(_INVITATIONS, 0), dict.fromkeys(_CRL_FETCHES, 0)
         for row in self.rows:
             if not row.time(Cell.STARTED):
                 continue  # no worker ever had it
@@ -391,7 +391,7 @@ class Ledger:
             lost_lines=self._sum(Cell.LOST_LINES),
             rate_limited=self._sum(Cell.RATE_LIMITED),
             expiring_clients=self._sum(Cell.EXPIRING_CLIENTS),
-            restarts=self._own.count(Cell.RESTARTS),
+            restarts=self.own.count(Cell.RESTARTS),
         )
 
 

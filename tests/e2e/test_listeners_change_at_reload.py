@@ -45,7 +45,7 @@ def test_an_address_that_cannot_be_had_changes_nothing(folder: Path, visitors: V
         until(lambda: "gatekeeper_last_reload_success 1\n" in gate.admin_text("/metrics"))
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("before", "after"), [(1, 2), (2, 1), (1, 5)])
 def test_the_number_of_workers_changes(folder: Path, visitors: Visitors, before: int, after: int) -> None:
     """New workers relieve the old ones; nobody counts them as crashed."""
     with App() as behind, Gate(folder, behind.url, server=f"workers = {before}") as gate:

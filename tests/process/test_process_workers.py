@@ -367,3 +367,10 @@ def test_a_changed_configuration_replaces_every_worker(two: Gate) -> None:
     assert two.ended(2) == []
     two.worker_set.reopen()
     assert two.actions() == [Send(3, Command.REOPEN)]
+
+
+def test_a_reload_can_raise_the_number_of_workers(one: Gate) -> None:
+    """Beyond what there was room for at the start: all new ones start beside the old one."""
+    one.worker_set.replace_all(4)
+    assert one.actions() == [Start()] * 4
+    assert one.serve(2, 3, 4, 5) == [Send(1, Command.RETIRE)]

@@ -1,6 +1,7 @@
 """What is counted, in memory that all processes share."""
 
 import os
+import socket
 
 import pytest
 
@@ -133,3 +134,30 @@ def test_key_exchanges_are_counted_by_group() -> None:
         ledger.rows[0].key_exchanged(group)
     ledger.rows[1].key_exchanged("x25519")
     assert ledger.totals().groups == {"x25519": 2, "X25519MLKEM768": 1, "other": 2}
+
+
+def test_a_row_that_was_added_later_counts_in_every_process() -> None:
+    """Also in those that were forked before, which must hold limits for the whole gate."""
+    ledger = Ledger(1, most=3)
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.recv(1)
+        os._exit(ledger.connections)
+    ledger.grow(3)
+    assert len(ledger.rows) == 3
+    ledger.rows[2].begin(1, 0.0, 1.0)
+    ledger.rows[2].change(Cell.CONNECTIONS, 5)
+    theirs.send(b"g")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+    ours.close()
+    theirs.close()
+
+
+def test_the_ledger_grows_up_to_its_most_and_never_shrinks() -> None:
+    """What a row counted is part of the sums for good."""
+    ledger = Ledger(2, most=3)
+    ledger.grow(1)
+    assert len(ledger.rows) == 2
+    ledger.grow(9)
+    assert len(ledger.rows) == ledger.most == 3
