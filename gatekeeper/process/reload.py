@@ -9,6 +9,7 @@ the finished snapshot is passed to the event loop, which swaps one reference.
 """
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -146,14 +147,14 @@ class Reloader:
         # Reported first, so that whoever has read the log finds it in /status.
         self._report(Reload(time.time(), ok=False, message=message))
         for line in message.splitlines():
-            _log.error("not reloaded, the old state stays in force: %s", line)
+            _log.error("not reloaded, the old state stays in force in worker %d: %s", os.getpid(), line)
 
     def _succeeded(self, settings: "Settings", snapshot: Snapshot) -> None:
         before, self._settings, self._snapshot = self._settings, settings, snapshot
         self._watch.loading(self._path, *files_of(settings))
         self._renew(snapshot)
         self._report(Reload(time.time(), ok=True))
-        _log.info("reloaded %s", self._path)
+        _log.info("reloaded %s in worker %d", self._path, os.getpid())
         for key in needing_a_restart(before, settings):
             _log.warning("%s was changed; that takes effect at the next start or upgrade", key)
         self._log_warnings()

@@ -175,6 +175,21 @@ def test_a_broken_configuration_keeps_the_old_state(watch: Watch, caplog: pytest
     assert len([record for record in caplog.records if "not reloaded" in record.message]) == 2
 
 
+def test_each_line_tells_the_worker(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    """Every worker reloads for itself, and one of them may fail alone."""
+    caplog.set_level(logging.INFO, "gatekeeper")
+    replace(watch.path, b"")
+    watch.failed()
+    replace(watch.path, CONFIGURATION.encode())
+    watch.reloaded()
+    watch.reloader.reload()  # the lines of the reload before have been written when this one is reported
+    watch.reloaded()
+    worker = os.getpid()
+    lines = [record.getMessage() for record in caplog.records]
+    assert f"reloaded {watch.path} in worker {worker}" in lines
+    assert any(line.startswith(f"not reloaded, the old state stays in force in worker {worker}: ") for line in lines)
+
+
 def test_what_the_log_says_is_in_the_status_already(watch: Watch) -> None:
     """Whoever actions on a line of the log and asks then must not hear of the state before."""
     told: Queue[tuple[str, list[bool]]] = Queue()
