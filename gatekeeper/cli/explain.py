@@ -247,8 +247,9 @@ def _headers(snapshot: Snapshot, head: RequestHead, decision: Forward, address: 
     app = authority(upstream.endpoints[0])
     own_host = host_for(upstream)
     headers = visitor_headers(headers, head.block, address if trusted else None, snapshot.trusts, own_host or app)
-    if own_host or decision.route.prefix:
-        head = Rewriting(decision.route.prefix, own_host, app).request(head)
+    files = upstream.endpoints[0].scheme == "static"
+    if own_host or decision.route.prefix or files:
+        head = Rewriting(decision.route.prefix, own_host, app, files=files).request(head)
     sent = _pairs(whole_head(head, headers, "").partition(b"\r\n")[2])
     return tuple(pair for pair in sent if pair[0] != "X-Request-Id"), _pairs(returned)
 

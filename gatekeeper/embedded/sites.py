@@ -1,8 +1,10 @@
 """The ``static:`` folders of a configuration, each served on a Unix socket of its own."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from traceback import extract_tb
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.addresses import SocketPath
@@ -16,6 +18,21 @@ if TYPE_CHECKING:
 
 # The limits of a request's head are the gate's, which has held it to them. What it adds about the visitor comes on top.
 _NO_LIMIT = 1 << 30
+
+
+class _InOneLine(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp logs each request that it cannot read with a traceback, with which strangers could fill the log."""
+
+    def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
+        """The message with the exception's type and place in its line."""
+        error = kwargs.pop("exc_info", None)
+        if not isinstance(error, BaseException):
+            return msg, kwargs
+        place = "".join(f" at {frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)[-1:])
+        return f"{msg}: {type(error).__name__}{place.replace('%', '%%')}", kwargs
+
+
+_log = _InOneLine(logging.getLogger("aiohttp.server"))
 
 
 class StaticSites:
@@ -56,6 +73,8 @@ class StaticSites:
         runner = web.AppRunner(
             static_app(site),
             access_log=None,
+            logger=_log,
+            auto_decompress=False,  # no body is read, and aiohttp logs each that it cannot decode
             max_line_size=_NO_LIMIT,
             max_field_size=_NO_LIMIT,
             max_headers=_NO_LIMIT,

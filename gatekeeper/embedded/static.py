@@ -26,8 +26,16 @@ from gatekeeper.refusal.negotiation import prefers_page
 _SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 _CODING = re.compile(r"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:;[ \t]*[Qq]=([01](?:\.[0-9]{0,3})?))?[ \t]*")
 _ENCODED_SEPARATOR = re.compile("%2f|%5c|%00", re.IGNORECASE)
-# RFC 9110, 14.1.2. Of several ranges none is honoured, as 14.2 allows: aiohttp would answer 416.
-_ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-\d+)", re.IGNORECASE | re.ASCII)
+# RFC 9110, 14.1.2. Of several ranges none is honoured, as 14.2 allows: aiohttp would answer 416. Nor is a suffix of
+# no bytes, for which it sends the whole file with 206.
+_ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-0*[1-9]\d*)", re.IGNORECASE | re.ASCII)
+
+# What aiohttp's file response acts on (RFC 9110, 13.1 and 14.2), but for If-Range and Accept-Encoding: it takes an
+# entity tag for no condition, and "gzip;q=0" for gzip.
+_DATE_CONDITIONS = {"if-modified-since", "if-unmodified-since"}
+_CONDITIONS = _DATE_CONDITIONS | {"if-match", "if-none-match", "range"}
+# As far as RFC 9110, 5.6.7: datetime raises an OverflowError for longer numbers, which aiohttp does not expect.
+_DATE = re.compile(r"(?!.*[0-9]{5})[0-9A-Za-z ,:-]+")
 
 # Where an open file has a name that leads to it, whatever becomes of the one that it was opened by (proc_pid_fd(5)).
 _DESCRIPTORS = found if (found := Path("/proc/self/fd")).is_dir() else None
@@ -218,6 +226,15 @@ def _stands_for(neighbour: Path, path: Path) -> bool:
         return False
 
 
+def _conditions(request: web.BaseRequest) -> Iterator[tuple[str, str]]:
+    """The fields for aiohttp's file response. A date that is none is ignored (RFC 9110, 13.1.3 and 13.1.4)."""
+    for name, value in request.headers.items():
+        known = name.lower()
+        if known in _CONDITIONS and (known not in _DATE_CONDITIONS or _DATE.fullmatch(value)):
+            # Bytes that are no UTF-8 have become surrogates, which cannot be encoded again. No file's tag has any.
+            yield name, value.encode("ascii", "replace").decode("ascii")
+
+
 class _File(web.FileResponse):
     """A file response that corrects aiohttp's handling of Range, If-Range and Accept-Encoding.
 
@@ -233,8 +250,7 @@ class _File(web.FileResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         if self.prepared:
             return await web.StreamResponse.prepare(self, request)
-        headers = CIMultiDict(request.headers)
-        headers.popall(hdrs.ACCEPT_ENCODING, None)  # has been heard; aiohttp takes "gzip;q=0" for gzip
+        headers = CIMultiDict(_conditions(request))
         if hdrs.RANGE in headers and not await asyncio.to_thread(self._wants_a_range, request):
             del headers[hdrs.RANGE]
         with self._opened:
@@ -251,9 +267,9 @@ class _File(web.FileResponse):
         condition = request.headers.get(hdrs.IF_RANGE, "").strip()
         if not condition:
             return True
-        # RFC 9110, 13.1.5: a part of one version must not be joined to a part of another. aiohttp takes an entity
-        # tag for no condition at all.
+        # RFC 9110, 13.1.5: a part of one version must not be joined to a part of another.
         stat = self._file.stat()
         if condition.startswith('"'):
             return condition == f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-        return request.if_range is not None and request.if_range.timestamp() == math.ceil(stat.st_mtime)
+        date = request.if_range if _DATE.fullmatch(condition) else None
+        return date is not None and date.timestamp() == math.ceil(stat.st_mtime)

@@ -131,7 +131,8 @@ class Exchange(Relay):
         self._request_ended = True
         if self.state is WAITING:
             self.stream.deadline.set(_RESPONSE_HEADER, self._pool.timeouts.response_header)
-        self._upstream().send_end(content, trailers)
+        # RFC 9110, 6.5.1: only who knows a trailer may merge it into the fields. No file depends on one.
+        self._upstream().send_end(content, b"" if self._pool.serves_files else trailers)
 
     def _take(self, content: bytes) -> bool:
         """Count content of the body; False if it exceeds the limit, which is answered here."""

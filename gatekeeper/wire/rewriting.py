@@ -11,13 +11,19 @@ from gatekeeper.wire.response import ResponseHead
 # Where a browser or a WebDAV client names the site that it is at (RFC 6454, 7; RFC 9110, 10.1.3; RFC 4918, 10.3). The
 # gate's own site is always https.
 _SITE = re.compile(rb"^((?:origin|referer|destination):[ \t]*https://)([^/?#\r\n]*)", re.IGNORECASE | re.MULTILINE)
+# What a server of files acts on, and the framing of the body: RFC 9110, 7.2, 8.6, 12.5, 13.1 and 14.2; RFC 9112, 6.1.
+_FOR_FILES = re.compile(
+    rb"^(?:host|accept|accept-encoding|accept-language|range|if-(?:match|none-match|modified-since|unmodified-since|range)"
+    rb"|content-length|transfer-encoding):[^\r\n]*\r\n",
+    re.IGNORECASE | re.MULTILINE,
+)
 _LOCATION = re.compile(rb"\r\n(location|content-location):[ \t]*([^\r]*)", re.IGNORECASE)
 
 
 class Rewriting:
     """``prefix`` is the path that the app does not see, without a slash at its end; ``host`` is the Host that the app
     gets, b"" for the visitor's own; ``authority`` is the app's address, as it may name it in a Location. ``files`` is
-    whether the app is a folder of files.
+    whether the app is a folder of files, whose server gets only what it acts on.
     """
 
     __slots__ = ("_addresses", "_files", "_host", "_prefix")
@@ -32,13 +38,13 @@ class Rewriting:
 
     def request(self, head: RequestHead) -> RequestHead:
         """The head as the app gets it; its fast form too, where it has one."""
+        if self._files:
+            head = _for_files(head)
         target, block, prefix_line = head.target, head.block, b""
         if self._prefix and self._is_below(target):
             # "//host" would be another site's address to an app that builds links from it (RFC 3986, 4.2).
             target = b"/" + target[len(self._prefix) :].lstrip(b"/")
             prefix_line = b"X-Forwarded-Prefix: %b\r\n" % self._prefix
-        elif self._files and target == b"*":
-            target = b"/"  # aiohttp's server cannot read it (RFC 9110, 9.3.7), and logs that with a traceback
         forward, host = block.forward, block.host
         if self._host and host:
             # An app compares its Host with these against cross-site requests (CSRF); another site's stays another's.
@@ -82,3 +88,18 @@ class Rewriting:
     def _is_below(self, target: bytes) -> bool:
         rest = target[len(self._prefix) :]
         return target.startswith(self._prefix) and rest[:1] in (b"", b"/", b"?", b"#")
+
+
+def _for_files(head: RequestHead) -> RequestHead:
+    """The head for aiohttp's server, which answers some methods, targets and fields with an error of its own and a
+    traceback in the log: every method but GET and HEAD becomes one that it knows, and that gets 405 all the same.
+    """
+    block = head.block
+    fields = b"".join(_FOR_FILES.findall(block.forward))
+    return replace(
+        head,
+        method=head.method if head.method in (b"GET", b"HEAD") else b"POST",
+        target=b"/" if head.target == b"*" else head.target,  # RFC 9110, 9.3.7
+        block=replace(block, forward=fields, options=block.options - {b"upgrade"}),
+        cookie=b"",
+    )

@@ -321,3 +321,13 @@ def test_the_prefix_alone_is_redirected(run: Run, tmp_path: Path, method: str, s
     code, text = run("--cert", "alice.crt", "--json", method, "/photos")
     told = json.loads(text)
     assert (code, told["verdict"], told["status"], told["upstream"]) == (0, "admitted", status, None)
+
+
+def test_the_headers_that_a_folder_gets(run: Run, tmp_path: Path) -> None:
+    """A server of files is told nothing that it does not act on."""
+    configuration = CONFIGURATION.replace("http://127.0.0.1:8000", "static:.")
+    (tmp_path / "gatekeeper.toml").write_text(configuration)
+    words = ("--cert", "alice.crt", "--json", "-H", "Cookie: a", "-H", "Range: bytes=0-1", "GET", "/x")
+    headers = dict(json.loads(run(*words)[1])["headers"])
+    assert headers["Range"] == "bytes=0-1"
+    assert "Cookie" not in headers

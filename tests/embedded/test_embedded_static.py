@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -242,3 +243,13 @@ def test_without_a_folder_nothing_is_started() -> None:
             return len(sites.addresses)
 
     assert asyncio.run(look()) == 0
+
+
+def test_what_aiohttp_cannot_read_is_one_line_in_the_log(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """The gate sends no such thing; a traceback would be as long as a stranger's patience."""
+    assert site.ask("/digits.txt", "Sec-WebSocket-Key1: x").status == 400
+    (record,) = caplog.records
+    assert record.exc_info is None
+    assert re.fullmatch(
+        r"Error handling request from .*: InvalidHeader at .+:\d+|.*: InvalidHeader", record.getMessage()
+    )

@@ -51,6 +51,50 @@ def test_a_folder_is_not_asked_about_the_server(files: bool, got: bytes) -> None
     assert rewriting.request(head).target == got
 
 
+def test_a_folder_gets_only_what_the_server_of_its_files_acts_on() -> None:
+    """Each further field, and each further method, is one that aiohttp might not be able to read."""
+    rewriting = Rewriting(b"", b"", APP, files=True)
+    conditions = (
+        b"If-Match: a",
+        b"if-none-match: b",
+        b"If-Modified-Since: c",
+        b"If-Unmodified-Since: d",
+        b"If-Range: e",
+    )
+    wanted = (b"Accept: a", b"Accept-Encoding: b", b"Accept-Language: c", b"Range: d", *conditions)
+    others = (
+        b"Cookie: a",
+        b"X-Accept: a",
+        b"Accept-Charset: a",
+        b"Content-Encoding: br",
+        b"Range-X: a",
+        b"X: Range: a",
+    )
+    _, fields, wire_head = request(rewriting, "/", *wanted, *others)
+    assert fields == b"Host: site.example\r\n" + b"".join(line + b"\r\n" for line in wanted)
+    assert wire_head == b"GET / HTTP/1.1\r\n" + fields + b"X-Forwarded-Host: site.example\r\n"
+
+
+def test_a_cookie_that_was_read_apart_does_not_reach_a_folder() -> None:
+    """Where the head was found in the memory of heads."""
+    head = RequestReader(HeadLimits()).cached[b"GET / HTTP/1.1\r\nHost: a\r\nCookie: b\r\n\r\n"]
+    got = Rewriting(b"", b"", APP, files=True).request(head)
+    assert head.cookie == b"Cookie: b\r\n"
+    assert (got.cookie, got.wire_head) == (b"", b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Host: a\r\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "got"), [(b"GET", b"GET"), (b"HEAD", b"HEAD"), (b"FOO", b"POST"), (b"get", b"POST"), (b"PUT", b"POST")]
+)
+def test_a_folder_is_asked_by_methods_that_its_server_knows(method: bytes, got: bytes) -> None:
+    """POST gets the same 405 that they all get; the framing of the body stays, and no upgrade is asked for."""
+    lines = b"Host: a\r\nConnection: upgrade\r\nUpgrade: tcp\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    head = RequestReader(HeadLimits()).read(method + b" / HTTP/1.1", lines, cache=False)
+    sent = Rewriting(b"", b"", APP, files=True).request(head)
+    assert (sent.method, sent.upgrade) == (got, b"")
+    assert sent.block.forward == b"Host: a\r\nContent-Length: 1\r\n"
+
+
 def test_the_app_gets_the_host_that_it_expects() -> None:
     """The visitor's stands in X-Forwarded-Host; nothing else changes."""
     _, fields, wire_head = request(Rewriting(b"", b"app.internal", APP), "/", b"Accept: x")

@@ -66,8 +66,8 @@ class Pool:
         self.authority = self.host or address
         self._address = address
         self.upgrades = frozenset(protocol.lower().encode("ascii") for protocol in settings.upgrades)
-        self._files = settings.endpoints[0].scheme == "static"
-        self.rewrites = bool(self.host) or self._files
+        self.serves_files = settings.endpoints[0].scheme == "static"
+        self.rewrites = bool(self.host) or self.serves_files
         self._rewritings: dict[bytes, Rewriting] = {}
         self.timeouts: Timeouts  # set with the snapshot that uses the pool
         self.request_body: int | None = None
@@ -97,7 +97,7 @@ class Pool:
         """What is changed between a visitor and this app, on a route that takes ``prefix`` from the path."""
         found = self._rewritings.get(prefix)
         if found is None:
-            found = self._rewritings[prefix] = Rewriting(prefix, self.host, self._address, files=self._files)
+            found = self._rewritings[prefix] = Rewriting(prefix, self.host, self._address, files=self.serves_files)
         return found
 
     @property
