@@ -9,7 +9,7 @@ from gatekeeper.gate.decision import Authorizer, Denied
 from gatekeeper.proxy.client.http2_refusals import Refusals
 from gatekeeper.proxy.client.http2_stream import Http2Stream
 from gatekeeper.proxy.client.misdirected import MisdirectedHosts
-from gatekeeper.proxy.deadline import StreamDeadlines, Timeout
+from gatekeeper.proxy.deadline import StreamDeadline, StreamDeadlines, Timeout
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Codec, Link
@@ -32,6 +32,7 @@ class Http2(Codec):
 
     __slots__ = (
         "_flushing",
+        "_header",
         "_misdirected",
         "_pending",
         "_proxy",
@@ -70,6 +71,7 @@ class Http2(Codec):
         self._misdirected = MisdirectedHosts(visit)
         self._receiving = self._flushing = self._scheduled = self._slow = False
         self._refusals: Refusals | None = None
+        self._header: StreamDeadline | None = None
         self._unsent = 0
         self._await_request()
         self.flush()
@@ -117,6 +119,8 @@ class Http2(Codec):
             self._refusals.forget()
         self._pending = []
         self._lose_streams()
+        if self._header is not None:
+            self._header.end()
         self.deadlines.end()
 
     def pause_writing(self) -> None:
@@ -132,7 +136,13 @@ class Http2(Codec):
             self.link.resume_reading(PauseReason.AHEAD)
 
     def expired(self, timeout: Timeout) -> None:
-        """No request has come for a time: close, unless the client still takes a response."""
+        """No request has come for a time, or the beginning of one: close, unless the client still takes a response."""
+        if timeout is Timeout.REQUEST_HEADER:
+            if self.link.paused:  # the rest may have come, unread
+                self.header_begun()
+            else:
+                self.connection.expire_block()
+            return
         unsent = sum([stream.unsent for stream in self.connection.streams.values()])
         before, self._unsent = self._unsent, unsent
         if self._streams or 0 < unsent != before:
@@ -229,6 +239,12 @@ class Http2(Codec):
         self._proxy.journal.answered(visit.visitor, request.head, error.status, sent, request_id, now, error.detail)
         self.refused()
         own.finished()
+
+    def header_begun(self) -> None:
+        """Limit the time for the rest of a header. Streams that end meanwhile set the link's own deadline."""
+        if self._header is None:
+            self._header = StreamDeadline(self.deadlines, self.expired)
+        self._header.set(Timeout.REQUEST_HEADER, self.visit.snapshot.timeouts.request_header)
 
     def probed(self) -> None:
         """The client has read all its refusals."""

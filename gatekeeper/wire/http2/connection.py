@@ -16,6 +16,7 @@ from gatekeeper.wire.http2.frames import (
     ENABLE_PUSH,
     HEADER,
     HEADER_BYTES,
+    HEADERS,
     INITIAL_WINDOW_SIZE,
     MAX_FRAME,
     MAX_FRAME_SIZE,
@@ -38,6 +39,8 @@ CHUNK = 64 * 1024
 MAX_QUEUED_REPLIES = 100
 # Streams that we reset: frames of theirs may be on the way, and are no error (RFC 9113, 5.1).
 REMEMBERED_RESETS = 256
+
+_NONE = -1 << 31  # no stream
 
 
 class ConnectionHandler(Protocol):
@@ -65,6 +68,7 @@ class Connection:
         "_grown",
         "_handler",
         "_held",
+        "_late_block",
         "_preface",
         "_replies",
         "_resets",
@@ -131,6 +135,7 @@ class Connection:
         self.block_flags = 0
         self.block_parts: list[bytes] = []
         self.continuations = 0
+        self._late_block = _NONE  # the last that did not come at once: its stream, negative for trailers
 
     # Receiving.
 
@@ -171,6 +176,8 @@ class Connection:
                 raise HTTP2Error(ErrorCode.FRAME_SIZE_ERROR, "a frame is larger than allowed")  # RFC 9113, 4.2
             end = at + HEADER_BYTES + length
             if end > size:
+                if kind == HEADERS and not self.block_stream:
+                    self.await_block(stream_id & MAX_STREAM_ID)
                 break
             payload = data[at + HEADER_BYTES : end]
             at = end
@@ -191,6 +198,24 @@ class Connection:
         """Count a frame that carries nothing; HTTP2Error with ENHANCE_YOUR_CALM if there were too many."""
         if not self.budget.spend(self.now, cost):
             raise HTTP2Error(ErrorCode.ENHANCE_YOUR_CALM, f"too many {what}")
+
+    def await_block(self, stream_id: int) -> None:
+        """The beginning of a field block has come, and not its end. Called for each part of it."""
+        block = stream_id if stream_id > self.last_stream_id else -stream_id
+        if block != self._late_block:
+            self._late_block = block
+            self.block_begun()
+
+    def block_begun(self) -> None:
+        """A field block has begun whose end has not come yet."""
+
+    def expire_block(self) -> None:
+        """The time for what `block_begun` told of is over: a connection error, unless its end has come."""
+        self._late_block = _NONE
+        held = self._held
+        unfinished = self.block_stream or (len(held) >= HEADER_BYTES and held[3] == HEADERS)
+        if unfinished and self.failure is None:
+            self.fail(HTTP2Error(ErrorCode.ENHANCE_YOUR_CALM, "a header did not arrive in time"))
 
     def block(self, stream_id: int, flags: int, block: bytes) -> None:
         """A complete field block of a stream."""

@@ -102,6 +102,7 @@ def headers(connection: Connection, stream_id: int, flags: int, payload: bytes) 
     else:
         connection.block_stream, connection.block_flags = stream_id, flags
         connection.block_parts, connection.continuations = [payload], 0
+        connection.await_block(stream_id)
 
 
 def continuation(connection: Connection, stream_id: int, flags: int, payload: bytes) -> None:

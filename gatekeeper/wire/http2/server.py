@@ -51,6 +51,10 @@ class ServerHandler(ConnectionHandler, Protocol):
         """
         ...
 
+    def header_begun(self) -> None:
+        """The beginning of a request's header, or of its trailers, has come. Most come whole, and are not told of."""
+        ...
+
     def probed(self) -> None:
         """The visitor has read all that had been sent when `ServerConnection.probe` was called last."""
         ...
@@ -116,6 +120,10 @@ class ServerConnection(Connection):
         if read.block.framing is LENGTH:
             stream.remaining = read.block.length
         self._server.request(stream, read, ended)
+
+    def block_begun(self) -> None:
+        """Tell the owner, who knows how long the rest may take."""
+        self._server.header_begun()
 
     def drain(self) -> None:
         """Ask the visitor to begin no further request, but take those that are on their way (RFC 9113, 6.8).

@@ -86,6 +86,7 @@ class Gate:
         self.streams: dict[int, Stream] = {}
         self.heads: dict[int, RequestHead] = {}
         self.rejections: dict[int, RejectedRequest] = {}
+        self.headers_begun = 0
         self.failure: HTTP2Error | None = None
         reader = BlockReader(RequestReader(limits or HeadLimits(), stripped))
         self.connection = ServerConnection(self, reader, max_streams=max_streams)
@@ -100,6 +101,9 @@ class Gate:
         self.streams[stream.id] = stream
         self.rejections[stream.id] = request
         self.told.append((stream.id, "rejected", request.error.status))
+
+    def header_begun(self) -> None:
+        self.headers_begun += 1
 
     def probed(self) -> None:
         self.told.append((0, "probed"))

@@ -234,6 +234,7 @@ def test_a_padded_head_with_priority_in_pieces_is_read() -> None:
         + frame(CONTINUATION, END_HEADERS, 1, fields[6:])
     )
     assert gate.told == [(1, "request", b"/", True)]
+    assert gate.headers_begun == 1
 
 
 def test_trailers_pass_but_for_those_that_may_not() -> None:

@@ -122,6 +122,30 @@ def test_a_block_without_end_ends_the_connection(count: int, size: int) -> None:
     assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
 
 
+def test_every_block_that_comes_late_has_its_own_time() -> None:
+    """Two on the same stream, which is over, so that its number tells nothing."""
+    gate = started()
+    gate.receive(headers(1, POST, flags=0))
+    gate.streams[1].reset(ErrorCode.CANCEL)
+    late = headers(1, ((b"x", b"y"),))
+    for count in (1, 2):
+        gate.receive(late[:-1])
+        assert gate.headers_begun == count
+        gate.receive(late[-1:])
+        gate.connection.expire_block()
+    assert gate.failure is None
+
+
+def test_a_connection_that_failed_does_not_fail_again_for_its_open_block() -> None:
+    """Its owner has been told."""
+    gate = started()
+    gate.receive(frame(HEADERS, 1, 1, block(*POST)) + frame(PING, 0, 0, bytes(8)))
+    failure = gate.failure
+    assert failure is not None
+    gate.connection.expire_block()
+    assert gate.failure is failure
+
+
 def test_a_large_head_is_answered() -> None:
     """431, and the connection lives: its table is intact."""
     gate = started()
