@@ -36,6 +36,7 @@ INTERPRETED = (
     "proxy/client/proxy_header.py",
     "proxy/client/redirect.py",
     "proxy/crl_*.py",
+    "proxy/loading.py",
     "proxy/ocsp.py",
     "proxy/revocations.py",
     "proxy/upstream/check.py",

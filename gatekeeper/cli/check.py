@@ -1,7 +1,9 @@
 """``gatekeeper check``: load everything that ``serve`` would load, and print a summary or the mistakes."""
 
 import argparse
+import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from rich.text import Text
 
 from gatekeeper.acme.report import doubts
 from gatekeeper.admin.status import certificate_fields, crl_fields, protocols
-from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.cli.configuration import add_config_option, naming_lines
 from gatekeeper.cli.parser import WRONG_USAGE, Commands
 from gatekeeper.cli.terminal import print_json, show, working
-from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.config.document import find
+from gatekeeper.config.load import inspect
+from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
 from gatekeeper.gate.routes import Route
@@ -30,7 +34,8 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "check",
         help="check the configuration",
-        description="Load all that serve would load, without opening a port; list every mistake, or a summary.",
+        description="Load all that serve would load, without opening a port; list every mistake, or a summary. "
+        "The files that the configuration names are opened once each key and value in it is right by itself.",
         epilog="example: gatekeeper check -c gatekeeper.toml",
     )
     add_config_option(parser)
@@ -59,22 +64,24 @@ def _check(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> tuple[Path, Settings, Snapshot]:
     with working("Loading what the gate would load"):
-        configuration = load_configuration(options)
+        configuration, contradictions = inspect(find(options.config, os.environ))
         with naming_lines(configuration):
-            account_of(configuration.settings.server)
-            return configuration.source.path, configuration.settings, _dry_run(configuration.settings)
+            return configuration.source.path, configuration.settings, _dry_run(configuration.settings, contradictions)
 
 
-def _dry_run(settings: Settings) -> Snapshot:
-    """As `dry_run`, and the log too, which `serve` opens once it runs: ConfigurationError with all that is wrong."""
-    fault = fault_of(settings.log.access)
-    log = [Mistake("log.access", f"{settings.log.access} cannot be written: {fault}")] if fault else []
+def _dry_run(settings: Settings, contradictions: Sequence[Mistake]) -> Snapshot:
+    """As `dry_run`, and the user and the log too, which `serve` looks for once it runs: ConfigurationError with all
+    that is wrong.
+    """
+    beside = list(mistakes_of(lambda: account_of(settings.server)))
+    if fault := fault_of(settings.log.access):
+        beside.append(Mistake("log.access", f"{settings.log.access} cannot be written: {fault}"))
     try:
-        snapshot = dry_run(settings)
+        snapshot = dry_run(settings, contradictions)
     except ConfigurationError as error:
-        raise ConfigurationError(*error.mistakes, *log) from error
-    if log:
-        raise ConfigurationError(*log)
+        raise ConfigurationError(*error.mistakes, *beside) from error
+    if beside:
+        raise ConfigurationError(*beside)
     return snapshot
 
 

@@ -26,21 +26,35 @@ from gatekeeper.settings.validation import Loading
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, files: FileReader = OPEN_DIRECTLY) -> Configuration:
     """Read and check a configuration file; ConfigurationError lists all that is wrong with it, in the file's order."""
+    configuration, contradicting = inspect(path, environ, files)
+    if contradicting:
+        raise configuration.refusal(*contradicting)
+    return configuration
+
+
+def inspect(
+    path: Path, environ: Mapping[str, str] = os.environ, files: FileReader = OPEN_DIRECTLY
+) -> tuple[Configuration, tuple[Mistake, ...]]:
+    """The configuration, and what in it contradicts itself, to look for further mistakes; nothing may run with it then.
+
+    ConfigurationError, as from `load`, if a value is wrong by itself, so that there are no settings.
+    """
     try:
-        return _load(path, environ, files)
+        return _inspect(path, environ, files)
     except RecursionError:
         raise ConfigurationError(Mistake("", "is nested too deeply"), source=str(path)) from None
 
 
-def _load(path: Path, environ: Mapping[str, str], files: FileReader) -> Configuration:
+def _inspect(path: Path, environ: Mapping[str, str], files: FileReader) -> tuple[Configuration, tuple[Mistake, ...]]:
     document, source, unfilled = read_document(path, environ, files)
     settings, wrong = _settle(document, Loading(Path(os.path.abspath(path)).parent))
     places = {where for where, _ in unfilled}
     problems = unfilled + [(where, what) for where, what in wrong if where not in places]
-    if settings is None or problems:
-        mistakes = [source.mistake(dotted(where), what) for where, what in problems]
-        raise ConfigurationError(*sorted(mistakes, key=lambda mistake: mistake.line or 0), source=str(path))
-    return Configuration(settings, source)
+    found = (source.mistake(dotted(where), what) for where, what in problems)
+    mistakes = tuple(sorted(found, key=lambda mistake: mistake.line or 0))
+    if settings is None or unfilled:
+        raise ConfigurationError(*mistakes, source=str(path))
+    return Configuration(settings, source), mistakes
 
 
 def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Problem]]:

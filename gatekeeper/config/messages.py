@@ -9,6 +9,9 @@ from gatekeeper.settings.table import Table
 from gatekeeper.settings.tables import Settings, table_at
 from gatekeeper.settings.validation import shown
 
+# How alike a key must be that was probably meant: at difflib's 0.6, "oops" is like "groups".
+_CLOSE = 0.7
+
 
 def message_for(error: ErrorDetails) -> tuple[KeyPath, str]:
     """Where the error is, as a path of keys, and a sentence that goes on from that key."""
@@ -63,7 +66,7 @@ def _unknown(where: KeyPath) -> str:
     homes = [f"[{table}]" for table in Settings.named_fields() if name in _keys(table_at((table,)))]
     if homes:
         return f"unknown key; it belongs to {' or '.join(homes)}"
-    if close := difflib.get_close_matches(name.lower().replace("-", "_"), siblings, n=1):
+    if close := difflib.get_close_matches(name.lower().replace("-", "_"), siblings, n=1, cutoff=_CLOSE):
         return f'unknown key; did you mean "{close[0]}"?'
     return f"unknown key; known {'tables' if len(where) == 1 else 'keys'} here: {', '.join(siblings)}"
 

@@ -36,9 +36,10 @@ from gatekeeper.process.workers import Command
 from gatekeeper.proxy.client.acceptor import Acceptor
 from gatekeeper.proxy.client.redirect import RedirectConnection
 from gatekeeper.proxy.crl_fetcher import CRLFetcher
+from gatekeeper.proxy.loading import mistakes_in_files
 from gatekeeper.proxy.ocsp import load_client
 from gatekeeper.proxy.proxy import Proxy, Reload
-from gatekeeper.proxy.snapshot import Snapshot, build_snapshot, mistakes_beside_tls
+from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool, make_pools
 from gatekeeper.settings.addresses import Address, SocketPath
@@ -93,19 +94,22 @@ class WorkerContext:
     shared: bool
 
 
-def dry_run(settings: "Settings") -> Snapshot:
+def dry_run(settings: "Settings", contradictions: Sequence[Mistake] = ()) -> Snapshot:
     """Load everything that a worker would, before any is started.
 
-    ConfigurationError with every mistake; StartError if no visitor could connect. The snapshot is for inspection only:
-    it has no upstreams.
+    ConfigurationError with every mistake, those included that are known of the settings already: then each file is
+    looked at, but nothing is built. StartError if no visitor could connect. The snapshot is for inspection only: it has
+    no upstreams.
     """
-    wrong: list[Mistake] = []
+    wrong = list(contradictions)
     for name, upstream in settings.every_upstream.items():
         wrong += mistakes_of(partial(make_endpoints, name, upstream, {upstream: SocketPath(Path("unused"))}))
+    if contradictions:
+        raise ConfigurationError(*dict.fromkeys((*wrong, *mistakes_in_files(settings))))
     try:
         snapshot = build_snapshot(settings, {}, time.time())
     except ConfigurationError as error:
-        every = (*error.mistakes, *mistakes_beside_tls(settings), *wrong)
+        every = (*error.mistakes, *mistakes_in_files(settings), *wrong)
         raise ConfigurationError(*dict.fromkeys(every)) from error
     if wrong:
         raise ConfigurationError(*wrong)

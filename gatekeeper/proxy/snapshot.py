@@ -1,54 +1,49 @@
 """The loaded configuration as one immutable value. A reload makes a new one."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
-from gatekeeper.acme.folder import ACMEFolder
-from gatekeeper.acme.renewal import certificate_to_show
-from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
+from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.addresses import within
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Authorizer, Maintenance
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
-from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.deadline import Timeouts
 from gatekeeper.proxy.host_trust import HostTrust
+from gatekeeper.proxy.loading import (
+    assertions_of,
+    authorities_of_hosts,
+    challenges_of,
+    invitations_of,
+    maintenance_of,
+    refusal_pages,
+    server_files,
+    suites_of,
+)
 from gatekeeper.proxy.request_limits import RequestLimits, request_limits
-from gatekeeper.proxy.revocations import fetch_warnings, load_revocations, unreadable_lists
+from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
-from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.tls.build import build_context
-from gatekeeper.tls.context import Challenges, Mode, ServerContext
-from gatekeeper.tls.files import AuthorityFiles, Ordered, ServerFiles
-from gatekeeper.tls.suites import Suites
-from gatekeeper.wire.assertion import JWKS_PATH, Assertions, read_signing_key
+from gatekeeper.tls.context import Mode, ServerContext
+from gatekeeper.wire.assertion import JWKS_PATH
 from gatekeeper.wire.http2.requests import BlockReader
 from gatekeeper.wire.identity import IdentityWriter
 from gatekeeper.wire.request import HeadLimits, RequestReader
 from gatekeeper.wire.response_edits import ResponseEdits
 
 if TYPE_CHECKING:
-    from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
-    from gatekeeper.settings.acme import ACMESettings
-    from gatekeeper.settings.certificate_order import CertificateOrder
-    from gatekeeper.settings.identity import JWTSettings
+    from gatekeeper.settings.access import ClientAuthSettings
     from gatekeeper.settings.tables import Settings
 
 # mypyc looks up the types of a dataclass's fields when it makes the class, also where they are imported for mypy alone.
 globals()["Settings"] = object
-
-# An RSA key of 16,384 bits is 12 KiB in PEM.
-_KEY_LIMIT = 1 << 20
 
 # How many admitted visitors are cached, at some 5 KiB each.
 CACHED_CONTEXTS = 1024
@@ -219,19 +214,16 @@ def build_snapshot(
 ) -> Snapshot:
     """Load every file that the settings name; ConfigurationError with all mistakes."""
     server, client_auth = settings.server, settings.client_auth
-    default, *certificates = _server_files(settings)
+    default, *certificates = server_files(settings)
     tls = build_context(
         certificate=default.certificate,
         key=default.key,
         key_passphrase_file=default.key_passphrase_file,
         ordered=default.ordered,
         certificates=certificates,
-        challenges=_challenges(settings.acme),
+        challenges=challenges_of(settings.acme),
         ca=client_auth.ca,
-        hosts=[
-            AuthorityFiles(f"client_auth.hosts[{index}]", one.hosts, one.ca)
-            for index, one in enumerate(client_auth.hosts)
-        ],
+        hosts=authorities_of_hosts(client_auth),
         min_tls=server.min_tls,
         max_tls=server.max_tls,
         advertise_ca=client_auth.advertise_ca,
@@ -239,7 +231,7 @@ def build_snapshot(
         certificate_size=client_auth.certificate_size,
         depth=client_auth.depth,
         http2=server.http2,
-        suites=Suites.read(server.ciphers, server.ciphersuites, server.groups),
+        suites=suites_of(server),
         now=now,
         reader=files,
     )
@@ -249,42 +241,15 @@ def build_snapshot(
     return make_snapshot(settings, tls, upstreams, files)
 
 
-def _server_files(settings: "Settings") -> list[ServerFiles]:
-    """The server certificates, the default first."""
-    server, orders = settings.server, {one.lineage: one for one in settings.orders}
-    found = []
-    if server.certificate is not None and server.key is not None:
-        found.append(ServerFiles("server", server.certificate, server.key, server.key_passphrase_file))
-    if settings.acme is not None and "" in orders:
-        found.append(_ordered_files("acme", settings.acme, orders[""]))
-    for index, one in enumerate(server.certificates):
-        where = f"server.certificates[{index}]"
-        if one.files is not None:
-            found.append(ServerFiles(where, *one.files, one.key_passphrase_file, one.ask))
-        elif settings.acme is not None:
-            found.append(_ordered_files(where, settings.acme, orders[one.domains[0]], ask=one.ask))
-    return found
-
-
-def _ordered_files(where: str, acme: "ACMESettings", order: "CertificateOrder", *, ask: bool = True) -> ServerFiles:
-    folder = ACMEFolder(acme.folder, order.lineage)
-    ordered = Ordered(order.names, certificate_to_show(folder, order.names))
-    return ServerFiles(where, folder.certificate, folder.certificate, ask=ask, ordered=ordered)
-
-
-def _challenges(acme: "ACMESettings | None") -> Challenges | None:
-    return ACMEFolder(acme.folder).challenge_certificate if acme and acme.challenge == "tls-alpn-01" else None
-
-
 def make_snapshot(
     settings: "Settings", tls: ServerContext, upstreams: Mapping[str, Pool], files: FileReader = OPEN_DIRECTLY
 ) -> Snapshot:
     """The snapshot, with TLS that is loaded already; ConfigurationError if another file cannot be used."""
     client_auth, limits = settings.client_auth, settings.limits
-    assertions = _assertions(settings.identity.jwt, files)
+    assertions = assertions_of(settings.identity.jwt, files)
     identity = IdentityWriter(settings.identity, tls.certificate, assertions)
     documents = {JWKS_PATH: assertions.jwks()} if assertions is not None else {}
-    invitations = _invitations(settings.invitations)
+    invitations = invitations_of(settings.invitations)
     routes = Routes(settings.routes, documents, local=invitations is not None)
     return Snapshot(
         settings=settings,
@@ -303,36 +268,12 @@ def make_snapshot(
             HeadLimits(limits.request_header, limits.request_line, limits.header_count),
             identity.strips([name.decode("ascii") for name in routes.stripped]),
         ),
-        pages=_pages(settings, files),
+        pages=refusal_pages(settings, files),
         upstreams=upstreams,
         invitations=invitations,
-        maintenance=_maintenance(settings.maintenance, files),
+        maintenance=maintenance_of(settings.maintenance, files),
         edits=_edits(settings),
         request_limits=request_limits(limits),
-    )
-
-
-def mistakes_beside_tls(settings: "Settings", files: FileReader = OPEN_DIRECTLY) -> Iterator[Mistake]:
-    """What is wrong with the files that do not depend on the server certificate and the authorities: where those cannot
-    be loaded, `build_snapshot` does not come to these.
-    """
-    yield from unreadable_lists(settings.client_auth, files)
-    yield from mistakes_of(
-        lambda: _assertions(settings.identity.jwt, files),
-        lambda: _invitations(settings.invitations),
-        lambda: _pages(settings, files),
-        lambda: _maintenance(settings.maintenance, files),
-    )
-
-
-def _pages(settings: "Settings", files: FileReader) -> RefusalPages:
-    refusal = settings.refusal
-    return RefusalPages(
-        detail=refusal.detail,
-        contact=refusal.contact or "",
-        template=refusal.template,
-        files=files,
-        invites=settings.invitations is not None,
     )
 
 
@@ -343,46 +284,8 @@ def _edits(settings: "Settings") -> ResponseEdits | None:
     return ResponseEdits(tuple(response.headers.items()), response.hsts)
 
 
-def _maintenance(settings: "MaintenanceSettings | None", files: FileReader) -> Maintenance | None:
-    """Set if the file exists, whatever its contents and permissions.
-
-    ConfigurationError for a folder: it would exist for good, and `gatekeeper maintenance off` could not remove it.
-    """
-    if settings is None or not os.path.lexists(where := files.locate(settings.file)):
-        return None
-    if os.path.isdir(where):
-        raise ConfigurationError(Mistake("maintenance.file", f"{settings.file} is a folder; name a file in it"))
-    return Maintenance(
-        tuple(compile_rule(rule, f"maintenance.allow[{index}]") for index, rule in enumerate(settings.allow))
-    )
-
-
-def _invitations(settings: "InvitationsSettings | None") -> Invitations | None:
-    """Not checked: whether the gate's user may write there, since this process may still be root. `Snapshot.warnings`
-    checks it.
-    """
-    if settings is None:
-        return None
-    if why := folder_error(settings.folder):
-        raise ConfigurationError(Mistake("invitations.folder", why))
-    return Invitations(settings.folder)
-
-
 def _ocsp_policy(settings: "ClientAuthSettings") -> OCSPPolicy | None:
     if settings.ocsp == "off":
         return None
     responder = settings.ocsp_responder
     return OCSPPolicy(str(responder) if responder else None, settings.ocsp_on_failure == "allow")
-
-
-def _assertions(settings: "JWTSettings | None", files: FileReader) -> Assertions | None:
-    if settings is None:
-        return None
-    return Assertions([_signing_key(path, files) for path in settings.key], settings.audience, settings.lifetime)
-
-
-def _signing_key(path: Path, files: FileReader) -> EllipticCurvePrivateKey:
-    try:
-        return read_signing_key(files.read(path, _KEY_LIMIT))
-    except (UnreadableFileError, ValueError) as error:
-        raise ConfigurationError(Mistake("identity.jwt.key", f"{path} {error}")) from error

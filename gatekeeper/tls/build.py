@@ -104,6 +104,34 @@ def build_context(
     )
 
 
+def read_authorities(
+    ca: Sequence[Path], hosts: Sequence[AuthorityFiles] = (), reader: FileReader = OPEN_DIRECTLY
+) -> tuple[Certificate, ...]:
+    """Every client CA in these files; ConfigurationError with all that is wrong with them."""
+    files = Files(reader)
+    authorities, of_hosts = _read_authorities(files, new_ssl_context(), ca, hosts)
+    if files.mistakes:
+        raise ConfigurationError(*files.mistakes)
+    return tuple({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
+
+
+def check_certificates(certificates: Sequence[ServerFiles], reader: FileReader = OPEN_DIRECTLY) -> None:
+    """ConfigurationError with all that is wrong with the files of these server certificates."""
+    files = Files(reader)
+    _load_certificates(files, certificates, new_ssl_context(), (), http2=False)
+    if files.mistakes:
+        raise ConfigurationError(*files.mistakes)
+
+
+def check_suites(suites: Suites, binding: Callable[[], OpenSSL] = load_and_prove) -> None:
+    """ConfigurationError with all suites and groups that cannot be used, whatever the certificates are."""
+    try:
+        openssl, reason = binding(), ""
+    except BindingError as error:
+        openssl, reason = None, str(error)
+    choose_suites(suites, [new_ssl_context()], openssl, reason)
+
+
 def _read_authorities(
     files: Files, context: ssl.SSLContext, ca: Sequence[Path], hosts: Sequence[AuthorityFiles]
 ) -> tuple[list[Certificate], list[list[Certificate]]]:

@@ -9,6 +9,7 @@ from gatekeeper.cli import main
 from gatekeeper.cli.check import route_line
 from gatekeeper.gate.routes import compile_route
 from gatekeeper.settings.access import RouteSettings
+from tests.certificates import make_authority, make_server
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ template = "no.html"
 jwt = { key = "no-jwt.pem", audience = "x" }
 
 [maintenance]
-file = "."
+file = "nowhere/closed"
 """
 WRONG_KEYS = [
     *("server.certificate", "server.key", "client_auth.ca", "client_auth.crl[0]", "client_auth.crl_folder"),
@@ -75,3 +76,53 @@ def test_every_file_that_is_wrong_is_named_at_once(tmp_path: Path, capsys: pytes
     found = json.loads(capsys.readouterr().out)["mistakes"]
     assert [one["key"] for one in found] == WRONG_KEYS
     assert sorted(one["line"] for one in found) == [one["line"] for one in found]
+
+
+CONTRADICTING = """
+[server]
+listen = "127.0.0.1:0"
+certificate = "{server}"
+key = "no.key"
+min_tls = "1.3"
+max_tls = "1.2"
+user = "nobody-of-this-name"
+groups = ["no-group"]
+
+[client_auth]
+ca = "{ca}"
+crl = "{server}"
+
+[upstream]
+url = "static:no-folder"
+
+[[routes]]
+path = "/*"
+upstream = "nowhere"
+
+[[routes]]
+path = "/admin/*"
+upstream = "default"
+
+[identity]
+jwt = {{ key = ["no-jwt.pem", "{server}"], audience = "x" }}
+
+[log]
+access = "nowhere/access.log"
+"""
+CONTRADICTING_KEYS = [
+    *("server.key", "server.max_tls", "server.user", "server.groups", "client_auth.crl[0]", "upstream.url"),
+    *("routes[0].upstream", "routes[1]", "identity.jwt.key", "identity.jwt.key", "log.access"),
+]
+
+
+def test_settings_that_contradict_each_other_hide_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The server's key is wrong as well, but not the authorities: the list is compared with them."""
+    authority = make_authority()
+    ca, _ = authority.write(tmp_path, "ca")
+    server, _ = make_server("gate.example.com", authority).write(tmp_path, "server")
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(CONTRADICTING.format(ca=ca, server=server))
+    assert main(["check", "--json", "-c", str(path)]) == 2
+    found = json.loads(capsys.readouterr().out)["mistakes"]
+    assert [one["key"] for one in found] == CONTRADICTING_KEYS
+    assert all(one["line"] for one in found)

@@ -46,6 +46,7 @@ def test_a_value_where_a_table_belongs(tmp_path: Path, table: str) -> None:
     ("text", "sentence"),
     [
         (MINIMAL + "[serverr]\n", 'serverr: unknown key; did you mean "server"?'),
+        (MINIMAL.replace(CLIENT_AUTH, "[server.oops]\n" + CLIENT_AUTH), "server.oops: unknown key; known keys here: "),
         (MINIMAL + "[tls]\n", "tls: unknown key; known tables here: server, client_auth, upstream, upstreams, routes,"),
         ("min_tls = 1\n" + MINIMAL, "min_tls: unknown key; it belongs to [server]"),
         (

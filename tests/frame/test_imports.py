@@ -43,7 +43,7 @@ FLOORS = (
     {"upstream.http2_endpoint", "upstream.lenient"},
     {"upstream.endpoints"},
     {"upstream.check", "upstream.http2_check"},
-    {"upstream.pool"},
+    {"loading", "upstream.pool"},
     {"snapshot"},
     {"crl_fetcher", "judge", "journal"},
     {"proxy"},

@@ -98,3 +98,11 @@ def test_a_folder_is_no_file(files: Files, tmp_path: Path) -> None:
     """It is there for good, and so the site would be closed for good."""
     with pytest.raises(ConfigurationError, match=r"maintenance\.file: .* is a folder; name a file in it"):
         build_snapshot(files.settings(maintenance={"file": str(tmp_path)}), {}, 0.0)
+
+
+def test_a_file_in_no_folder_is_told_before_it_is_needed(files: Files, tmp_path: Path) -> None:
+    """Whoever wants to close the site could not make it, and would learn that in an emergency."""
+    (tmp_path / "plain").touch()
+    for folder in ("nowhere", "plain"):
+        with pytest.raises(ConfigurationError, match=rf"maintenance\.file: .*{folder} is no folder"):
+            build_snapshot(files.settings(maintenance={"file": str(tmp_path / folder / "closed")}), {}, 0.0)
