@@ -1,7 +1,8 @@
 """The ``static:`` folders of a configuration, each served on a Unix socket of its own."""
 
 import logging
-from collections.abc import Callable, Mapping, MutableMapping
+import os
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,6 @@ from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.addresses import SocketPath
 
 if TYPE_CHECKING:
-    import tempfile
-
     from aiohttp import web
 
     from gatekeeper.settings.upstream import UpstreamSettings
@@ -35,16 +34,26 @@ class _InOneLine(logging.LoggerAdapter[logging.Logger]):
 _log = _InOneLine(logging.getLogger("aiohttp.server"))
 
 
+def new_folder_name() -> str:
+    """A name for a folder of sockets that other users cannot guess. Short: a socket's path has 107 bytes (unix(7))."""
+    return f"gatekeeper-{os.urandom(4).hex()}"
+
+
 class StaticSites:
     """An async context in which ``static:`` folders are served; ``addresses`` says where. ``pages`` are the gate's own
     of the moment, for errors.
 
+    The sockets are in a folder of this ``name`` among the temporary ones; ``left`` are the names of those that killed
+    processes may have left behind, which are removed.
+
     A folder that a reload removes stays open until the process ends, but no request reaches it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, left: Iterable[str] = ()) -> None:
+        self._name = name
+        self._left = tuple(left)
         self._runners: list[web.AppRunner] = []
-        self._sockets: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self.addresses: dict[UpstreamSettings, SocketPath] = {}
         self.pages = RefusalPages()
 
@@ -55,13 +64,21 @@ class StaticSites:
         """Begin to serve the folders of these upstreams, as far as they are not served yet."""
         found = {one for one in upstreams.values() if one.endpoints[0].scheme == "static"}
         for upstream in found - set(self.addresses):
-            if self._sockets is None:
-                import tempfile
-
-                self._sockets = tempfile.TemporaryDirectory(prefix="gatekeeper-")  # mode 0700: for no other user
-            address = SocketPath(Path(self._sockets.name) / f"{len(self._runners)}.sock")
+            if self._folder is None:
+                self._folder = self._make_folder()
+            address = SocketPath(self._folder / f"{len(self._runners)}.sock")
             self._runners.append(await self._start(upstream, address))
             self.addresses[upstream] = address
+
+    def _make_folder(self) -> Path:
+        import shutil
+        import tempfile
+
+        folder = Path(tempfile.gettempdir(), self._name)
+        folder.mkdir(0o700)  # for no other user; FileExistsError if it is somebody's
+        for name in self._left:
+            shutil.rmtree(folder.with_name(name), ignore_errors=True)
+        return folder
 
     async def _start(self, upstream: "UpstreamSettings", address: SocketPath) -> "web.AppRunner":
         from aiohttp import web  # 25 MiB that most configurations never need
@@ -85,13 +102,15 @@ class StaticSites:
 
     def hand_over(self, own: Callable[[Path], None]) -> None:
         """Have ``own`` make somebody else the owner of what was made on disk."""
-        if self._sockets is not None:
+        if self._folder is not None:
             # The folder comes last: from then on its new owner can exchange what is in it.
-            for path in (*(address.path for address in self.addresses.values()), Path(self._sockets.name)):
+            for path in (*(address.path for address in self.addresses.values()), self._folder):
                 own(path)
 
     async def __aexit__(self, *_: object) -> None:
         for runner in self._runners:
             await runner.cleanup()
-        if self._sockets is not None:
-            self._sockets.cleanup()
+        if self._folder is not None:
+            import shutil
+
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -22,10 +22,12 @@ import selectors
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from gatekeeper.embedded.sites import new_folder_name
 from gatekeeper.errors import GatekeeperError, StartError
 from gatekeeper.process.children import cores, kill, reap_orphans
 from gatekeeper.process.configuration import VALIDATED, ConfigurationFile
@@ -93,9 +95,9 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._upgrade = Upgrade(self._selector, self._ledger)
         self._children: dict[int, WorkerProcess] = {}
+        self._left: deque[str] = deque(maxlen=MOST_WORKERS)  # folders of dead workers, for their successors to remove
         self._signals = SignalQueue(_SIGNALS)
-        # Where the workers gave up root; else they watch the files themselves.
-        self._watch: Watch | None = None
+        self._watch: Watch | None = None  # where the workers gave up root; else they watch the files themselves
         self._last_check = 0.0
 
     def run(self) -> None:
@@ -232,13 +234,14 @@ class Supervisor:
 
     def _start(self) -> None:
         row = next(row for row in self._ledger.rows if not row.count(Cell.PID))
+        folder = new_folder_name()
         ours, theirs = socket.socketpair()
         # Until the child has put its own handlers in place, no signal may run the ones it inherits.
         self._signals.hold()
         try:
             pid = os.fork()
             if pid == 0:
-                self._work(row, ours, theirs)
+                self._work(row, ours, theirs, folder)
         except OSError as error:
             ours.close()
             failure = f"it cannot be forked: {(error.strerror or str(error)).lower()}"
@@ -250,11 +253,11 @@ class Supervisor:
         ours.setblocking(False)
         now = time.monotonic()
         row.begin(pid, now, time.time())
-        child = self._children[pid] = WorkerProcess(pid, row, ours)
+        child = self._children[pid] = WorkerProcess(pid, row, ours, folder)
         self._selector.register(ours, selectors.EVENT_READ, child)
         self._worker_set.started(pid, now)
 
-    def _work(self, row: Metrics, ours: socket.socket, line: socket.socket) -> NoReturn:
+    def _work(self, row: Metrics, ours: socket.socket, line: socket.socket, folder: str) -> NoReturn:
         """Run a worker in the child process."""
 
         def prepare() -> WorkerContext:
@@ -274,6 +277,8 @@ class Supervisor:
                 channel=line,
                 account=self._account,
                 shared=self._count > 1,
+                folder=folder,
+                left=tuple(self._left),
             )
 
         work(line, prepare)
@@ -357,6 +362,7 @@ class Supervisor:
         child.channel.close()
         del self._children[child.pid]
         child.row.end()
+        self._left.append(child.folder)
         self._worker_set.ended(child.pid, child.exited(code), time.monotonic())
 
 

@@ -80,7 +80,8 @@ class WorkerContext:
     """What a worker gets: the configuration as last validated, its sockets, the ledger and its own row, and its channel
     to the supervisor.
 
-    ``account`` is the user to become; ``shared`` says whether other workers accept on the same sockets.
+    ``account`` is the user to become; ``shared`` says whether other workers accept on the same sockets. ``folder`` is
+    the name for its temporary folder, ``left`` are those of dead workers, which may not have removed theirs.
     """
 
     configuration: ConfigurationFile
@@ -92,6 +93,8 @@ class WorkerContext:
     channel: socket.socket
     account: Account | None
     shared: bool
+    folder: str
+    left: Sequence[str]
 
 
 def dry_run(settings: "Settings", contradictions: Sequence[Mistake] = ()) -> Snapshot:
@@ -158,7 +161,7 @@ class _Worker:
         self._settings = settings
         self._context = context
         self._metrics = context.metrics
-        self._sites = StaticSites()
+        self._sites = StaticSites(context.folder, context.left)
         self._pools: Mapping[str, Pool] = {}
         self._sealed: dict[Path, int] = {}
 

@@ -22,11 +22,15 @@ _REASON_KEY = "failed"
 
 @dataclass(slots=True, eq=False)
 class WorkerProcess:
-    """A worker's process id, its row in the ledger, and its channel, with the received part of the next message."""
+    """A worker's process id, its row in the ledger, and its channel, with the received part of the next message.
+
+    ``folder`` is the name of the temporary folder that it may make.
+    """
 
     pid: int
     row: Metrics
     channel: socket.socket
+    folder: str = ""
     _heard: bytes = b""
     _failure: str = ""
     _code: int = _FAILED

@@ -5,6 +5,9 @@ import os
 import signal
 import ssl
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 from tests.app import App
 from tests.e2e.clients import Client, app
@@ -90,3 +93,20 @@ def test_its_replacement_is_killed_before_it_is_ready(folder: Path, visitors: Vi
             until(lambda gone=victim: gate.workers() not in ([], [gone]))  # type: ignore[misc]
         until(lambda: serving(gate) == 1)
         assert gate.process.poll() is None
+
+
+def test_its_successor_removes_the_sockets_that_it_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of folders that are served. When the gate has ended, nothing is left."""
+    with TemporaryDirectory() as name, monkeypatch.context() as environment:  # short, for the path of a socket
+        environment.setenv("TMPDIR", name)
+        check_what_is_left(folder, Path(name))
+
+
+def check_what_is_left(folder: Path, temporary: Path) -> None:
+    with Gate(folder, f"static:{folder}") as gate:
+        (left,) = temporary.glob("gatekeeper-*/0.sock")
+        kill(gate, gate.workers()[0])
+        assert not left.parent.exists()
+        gate.signal(signal.SIGTERM)
+        assert gate.wait() == 0
+        assert not list(temporary.glob("gatekeeper-*"))

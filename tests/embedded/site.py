@@ -8,7 +8,7 @@ from http.client import HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.embedded.sites import StaticSites
+from gatekeeper.embedded.sites import StaticSites, new_folder_name
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
 from tests.gate_process import PATIENCE
@@ -26,7 +26,7 @@ class Site:
 
     def __init__(self, folder: Path, **table: Any) -> None:
         self.folder = folder
-        self.sites = StaticSites()
+        self.sites = StaticSites(new_folder_name())
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
-from gatekeeper.embedded.sites import StaticSites
+from gatekeeper.embedded.sites import StaticSites, new_folder_name
 from gatekeeper.settings.addresses import parse_upstream
 from gatekeeper.settings.upstream import UpstreamSettings
 from tests.embedded.site import Site
@@ -224,7 +225,7 @@ def test_the_socket_is_private_and_goes_away(tmp_path: Path) -> None:
     """Another user of the machine must not reach the files past the gate."""
 
     async def look() -> Path:
-        async with StaticSites() as sites:
+        async with StaticSites(new_folder_name()) as sites:
             upstream = UpstreamSettings(url=parse_upstream(f"static:{tmp_path}"))
             await sites.serve({"default": upstream})
             path = sites.addresses[upstream].path
@@ -234,11 +235,51 @@ def test_the_socket_is_private_and_goes_away(tmp_path: Path) -> None:
     assert not asyncio.run(look()).parent.exists()
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """Its folder of sockets. What was left by others, and what a link leads to, stays."""
+    names = [new_folder_name() for _ in range(4)]
+    killed, linked, other, own = (Path(gettempdir(), name) for name in names)
+    (tmp_path / "0.sock").touch()
+    killed.mkdir()
+    (killed / "0.sock").touch()
+    linked.symlink_to(tmp_path)
+    other.mkdir()
+
+    async def serve() -> None:
+        async with StaticSites(own.name, [killed.name, linked.name]) as sites:
+            await sites.serve({"default": UpstreamSettings(url=parse_upstream(f"static:{tmp_path}"))})
+
+    try:
+        asyncio.run(serve())
+        assert not killed.exists()
+        assert other.exists()
+        assert (tmp_path / "0.sock").exists()
+    finally:
+        linked.unlink()
+        other.rmdir()
+
+
+def test_the_folder_of_somebody_else_is_not_taken(tmp_path: Path) -> None:
+    """Who made it could exchange the sockets in it."""
+    name = new_folder_name()
+    Path(gettempdir(), name).mkdir()
+
+    async def serve() -> None:
+        async with StaticSites(name) as sites:
+            await sites.serve({"default": UpstreamSettings(url=parse_upstream(f"static:{tmp_path}"))})
+
+    try:
+        with pytest.raises(FileExistsError):
+            asyncio.run(serve())
+    finally:
+        Path(gettempdir(), name).rmdir()
+
+
 def test_without_a_folder_nothing_is_started() -> None:
     """Most gates serve no files."""
 
     async def look() -> int:
-        async with StaticSites() as sites:
+        async with StaticSites(new_folder_name()) as sites:
             await sites.serve({"default": UpstreamSettings(url=parse_upstream("http://127.0.0.1:8000"))})
             return len(sites.addresses)
 
