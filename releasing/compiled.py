@@ -62,8 +62,10 @@ def compile_modules(root: Path, into: Path, scratch: Path) -> None:
 
     with chdir(root):  # module names come from paths
         flags = ["--config-file=pyproject.toml", *sources(root)]
+        # An exchange costs the same instructions at level 2 and 3, and 0.8 % more at 1, where gcc needs 38 seconds
+        # instead of 72 and some 120: calls into CPython are what it consists of.
         extensions = mypycify(
-            flags, opt_level="3", debug_level="0", group_name="gatekeeper", target_dir=str(scratch / "c")
+            flags, opt_level="1", debug_level="0", group_name="gatekeeper", target_dir=str(scratch / "c")
         )
         command = Distribution({"ext_modules": extensions}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = str(into), str(scratch / "objects")
