@@ -13,7 +13,6 @@ from gatekeeper.gate.decision import Maintenance
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import Policy
-from gatekeeper.proxy.client.connection import ClientConnection
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.pool import Pool
@@ -379,14 +378,14 @@ def test_who_cannot_be_judged_is_cut_and_nobody_else(
     visitors = [scene.alice() for _ in range(5)]
     for visitor in visitors:
         tunnel(scene, visitor)
-    judge, failures = ClientConnection.judge_anew, iter([ZeroDivisionError])
+    wall, failures = scene.proxy.wall, iter([ZeroDivisionError])
 
-    def fail_once(connection: ClientConnection) -> None:
+    def fail_once() -> float:
         for failure in failures:
             raise failure
-        judge(connection)
+        return wall()
 
-    monkeypatch.setattr(ClientConnection, "judge_anew", fail_once)
+    monkeypatch.setattr(scene.proxy, "wall", fail_once)
     scene.proxy.renew(revoking(scene, scene.files.alice))
     scene.loop.settle()
     assert "ZeroDivisionError" in caplog.text
