@@ -116,7 +116,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 def cpu_nanoseconds(pid: int) -> int:
-    """The same to the nanosecond (/proc/PID/task/TID/schedstat), for what takes less than a hundredth."""
+    """The same to the nanosecond (/proc/PID/task/TID/schedstat), for what takes less than a hundredth. Without threads
+    that have ended.
+    """
     total = 0
     for member in process_tree(pid):
         for file in PROC.glob(f"{member}/task/*/schedstat"):
