@@ -121,9 +121,13 @@ def test_the_gate_works_with_the_rights_of_the_unit(open_folder: Path) -> None:
 
 
 WAITS = """
-import signal, sys
-signal.signal(signal.SIGHUP, lambda *_: print("HUP", flush=True))
-signal.signal(signal.SIGTERM, lambda *_: print("TERM", flush=True))
+import signal, sys, threading
+# sigwait and not a handler, which Python calls between two system calls: just before a read it would wait for its end.
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
+def say():
+    while True:
+        print(signal.Signals(signal.sigwait([signal.SIGHUP, signal.SIGTERM])).name[3:], flush=True)
+threading.Thread(target=say, daemon=True).start()
 print("ready", flush=True)
 sys.stdin.read()
 """
