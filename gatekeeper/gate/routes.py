@@ -129,7 +129,7 @@ class Routes:
             for table in [self._hosts[host] for host in one.hosts] or [self._any_host]:
                 table.add(one.path.encode("ascii"), index, route)
         for table in (self._any_host, *self._hosts.values()):
-            table.finish()
+            table.finish(self._any_host)
         self.all = tuple(routes)
         self.stripped = _hiding(settings, local=local)
         self.everywhere = None if routes or self._documents or local else EVERYTHING
@@ -189,9 +189,8 @@ class Routes:
         if name is None and self._hosts:
             return NO_HOST
         tables = [self._any_host] if name is None or name not in self._hosts else [self._any_host, self._hosts[name]]
-        # Routes behind one that takes everything are out of reach, whatever the path means.
-        end = min([table.catch_all for table in tables])
-        if any(table.first_path < end for table in tables) and not _is_sure(tables, path, end):
+        last = tables[-1]
+        if last.has_paths and not _is_sure(tables, path, last.end):
             return AMBIGUOUS
         found = _first(tables, method, path, lower=False)
         # Some apps ignore the case of paths, some (Django, Express) that of methods.
@@ -250,8 +249,9 @@ _NEVER = 1 << 62
 
 
 class _Table:
-    """The routes of one host. ``catch_all`` is the index of the first that takes every request, ``first_path`` that of
-    the first with another path than ``/*``. ``cased`` tells whether any path has an upper-case letter.
+    """The routes of one host. Those from index ``end`` on are out of reach, behind one that takes every request;
+    ``has_paths`` tells whether any before has another path than ``/*``, here or for every host. ``cased`` tells whether
+    any path has an upper-case letter.
     """
 
     def __init__(self) -> None:
@@ -261,8 +261,8 @@ class _Table:
         self._below_lower: dict[bytes, Entries] = defaultdict(list)
         self._depth = 1
         self._paths: list[tuple[bytes, int]] = []  # in lower case, sorted, except /*
-        self.catch_all = self.first_path = _NEVER
-        self.cased = False
+        self._first_path = self.end = _NEVER
+        self.has_paths = self.cased = False
 
     def add(self, path: bytes, index: int, route: Route) -> None:
         """Add a route. Routes with a smaller index must have been added before.
@@ -290,13 +290,15 @@ class _Table:
         if path != b"/*":
             # The NUL sorts an exact path after every prefix of it, itself included.
             self._paths.append((bare.lower() + (b"/" if stem != path else b"/\0"), index))
-            self.first_path = min(self.first_path, index)
+            self._first_path = min(self._first_path, index)
         elif not route.methods:
-            self.catch_all = min(self.catch_all, index)
+            self.end = min(self.end, index)
 
-    def finish(self) -> None:
-        """Call after the last route was added."""
+    def finish(self, every_host: "_Table") -> None:
+        """Call after the last route was added, for those of ``every_host`` first."""
         self._paths.sort()
+        self.end = min(self.end, every_host.end)
+        self.has_paths = min(self._first_path, every_host._first_path) < self.end
 
     def may_lead_below(self, beginning: bytes, end: int) -> bool:
         """Whether it depends on the rest of a path with this beginning which route before index ``end`` matches it."""
