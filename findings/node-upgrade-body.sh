@@ -13,9 +13,9 @@
 # Source: doc/api/http.md, Event: 'upgrade', says nothing of bodies; lib/_http_server.js, onParserExecuteCommon().
 set -eu
 case "$(node --version)" in
-  v20.*) ;;
+  v20.20.2) ;;
   *)
-    echo "this is about Node.js 20" >&2
+    echo "this is about Node.js 20.20.2" >&2
     exit 1
     ;;
 esac
