@@ -103,7 +103,7 @@ class _Notes:
 
     def add(self, one: Directive, why: str) -> None:
         """A directive, and what to do about it."""
-        words = " ".join((one.name, *one.args))[:60]
+        words = " ".join((one.name, *one.args))
         place = f"line {one.line}" if Path(one.file) == self.path else f"{one.file}, line {one.line}"
         self.lines.append(f"{place}: {words}: {why}")
 

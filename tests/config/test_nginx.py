@@ -109,6 +109,14 @@ def test_what_is_not_taken_over_is_said(tmp_path: Path, server: str, note: str) 
     assert not any(route.public for route in configuration.settings.routes)
 
 
+def test_a_long_directive_is_named_whole(tmp_path: Path) -> None:
+    """A note holds every word that somebody has to carry over by hand."""
+    words = "log_format own '$remote_addr $request_time $upstream_response_time $ssl_client_fingerprint'"
+    _, notes = translated(tmp_path, f"{words}; server {{ {TLS} {CHECKED} location / {{ {PASSED} }} }}")
+    (note,) = notes
+    assert note.startswith("line 3: " + words.replace("'", ""))
+
+
 def test_an_included_file_keeps_its_name_and_what_follows_keeps_its_own(tmp_path: Path) -> None:
     """The place of a note is where somebody has to look."""
     (tmp_path / "extra.conf").write_text("gzip on;\n")
