@@ -140,7 +140,8 @@ class LogSettings(Table):
     )
     format: Literal["json", "combined", "text"] = Field(
         default="json",
-        description="The format of access lines: JSON, that of Apache and nginx (combined), or plain text for people.",
+        description="The format of access lines: JSON, that of Apache and nginx (combined, which has no field for the "
+        "reason of a refusal or a failure), or plain text for people.",
     )
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The lowest level of messages written to stderr."

@@ -203,7 +203,11 @@ def _json_refusal(outcome: Outcome) -> str:
 
 
 def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
-    """The format that Apache and nginx call combined; the remote user is the certificate's common name."""
+    """The format that Apache and nginx call combined; the remote user is the certificate's common name.
+
+    It has no field for the reason of a refusal or a failure, and parsers such as Fluent Bit's reject a line with more
+    fields.
+    """
     user = visitor.certificate.common_name if visitor.certificate and not outcome.reason else ""
     referer, agent = without_token(head.block.get(b"referer")), head.block.get(b"user-agent")
     return (
@@ -215,9 +219,11 @@ def combined_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
 
 
 def text_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
-    """For the eye: time, status, method, target, version, how long, who, and why not."""
+    """For people: time, status, method, target, version, duration, client, and why a request was refused or failed."""
     who = _plain(visitor.certificate.subject) if visitor.certificate else "no certificate"
-    why = f" refused: {outcome.reason} ({_plain(outcome.detail)})" if outcome.reason else ""
+    why = f" failed: {_plain(outcome.detail)}" if outcome.detail else ""
+    if outcome.reason:
+        why = f" refused: {outcome.reason} ({_plain(outcome.detail)})"
     return (
         f"{_iso_time(int(outcome.started * 1000))} {outcome.status} {_plain_bytes(without_token(head.method))} "
         f"{_plain_bytes(without_token(head.target))} {visitor.protocol or _HTTP_1[head.minor]} {outcome.sent}B "

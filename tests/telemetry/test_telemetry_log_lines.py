@@ -97,6 +97,14 @@ def test_text(certificate: Certificate) -> None:
     assert " [no certificate] " in text_line(Visitor("192.0.2.1:5000"), head(), PLAIN)
 
 
+def test_text_of_a_request_that_failed() -> None:
+    """What went wrong, as in JSON; a request that did not fail says nothing of it."""
+    failed = LocalOutcome(STARTED, 0.0015, 502, 99, "0123456789abcdef", detail="The app closed the\nconnection.")
+    line = text_line(Visitor("192.0.2.1:5000"), head(), failed)
+    assert line.endswith(" [no certificate] failed: The app closed the\\x0Aconnection. 0123456789abcdef")
+    assert "failed" not in text_line(Visitor("192.0.2.1:5000"), head(), PLAIN)
+
+
 @pytest.mark.parametrize("line", [json_line, combined_line, text_line])
 def test_the_version_is_told(line: Format) -> None:
     """The connection's where that has one for all its requests, else the request's own."""
