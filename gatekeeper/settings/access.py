@@ -234,7 +234,7 @@ class RouteSettings(Table):
     title: Text | None = Field(
         default=None,
         examples=["Photos"],
-        description="Its name on the start page /.gatekeeper/me, as a link.",
+        description="Its name on the start page /.gatekeeper/me, as a link; needs [invitations].",
     )
     methods: Annotated[tuple[Method, ...], Field(min_length=1), OneOrMany] = Field(
         default=(), examples=[["GET", "POST"]], description="The request methods; without it, every method."
