@@ -142,7 +142,7 @@ class Status:
                 }
                 for name, pool in snapshot.upstreams.items()
             ],
-            "warnings": snapshot.warnings(now),
+            "warnings": warnings(snapshot, self._ledger, now),
             "protocols": protocols(snapshot.settings),
             "connections": totals.connections,
             "http2_connections": totals.http2_connections,
@@ -274,6 +274,17 @@ def _requests(totals: Totals) -> Iterator[tuple[tuple[int, str], int]]:
 def name_of(certificate: Certificate) -> str:
     """What people call a certificate: its common name, else its first host name, else its whole subject."""
     return certificate.common_name or next(iter(certificate.dns_names), certificate.subject)
+
+
+def warnings(snapshot: Snapshot, ledger: Ledger, now: float) -> list[str]:
+    """Those of the snapshot, and one if a reload asked for more workers than the ledger has rows for: each worker takes
+    two, because old and new workers overlap.
+    """
+    configured, most = snapshot.settings.server.workers, ledger.most // 2
+    found = snapshot.warnings(now)
+    if isinstance(configured, int) and configured > most:
+        found.append(f"server.workers is {configured}, but a reload gives at most {most}; restart or upgrade the gate")
+    return found
 
 
 def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any]]:

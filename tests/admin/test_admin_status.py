@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatekeeper.admin.status import Status
+from gatekeeper.admin.status import Status, warnings
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.telemetry.metrics import Cell, Ledger
 
@@ -31,3 +31,18 @@ def test_one_worker_that_could_not_reload_is_enough(own: Reload | None, others_f
     ledger.rows[1].set(Cell.RELOAD_FAILED, others_failed)
     found = Status(SimpleNamespace(last_reload=own), ledger, Path("x"))._last_reload()  # type: ignore[arg-type]
     assert (found and (found["ok"], found["message"])) == told
+
+
+@pytest.mark.parametrize(
+    ("configured", "told"),
+    [
+        ("auto", ["other"]),
+        (64, ["other"]),
+        (65, ["other", "server.workers is 65, but a reload gives at most 64; restart or upgrade the gate"]),
+    ],
+)
+def test_workers_that_a_reload_cannot_add_are_a_warning(configured: int | str, told: list[str]) -> None:
+    """Of 128 rows half are for workers that end while their successors serve."""
+    settings = SimpleNamespace(server=SimpleNamespace(workers=configured))
+    snapshot: Any = SimpleNamespace(settings=settings, warnings=lambda now: ["other"])
+    assert warnings(snapshot, Ledger(4, 128), 0.0) == told
