@@ -122,11 +122,12 @@ class Index:
         return tuple(entry for entry in self.named(name) if self.status(entry, now) not in ended)
 
     def on_retiring(self, now: datetime) -> tuple[Entry, ...]:
-        """The valid certificates of the old authority whose names have no valid certificate of the new one yet."""
+        """The newest valid certificate of the old authority of each name that has no valid one of the new yet."""
         valid = [entry for entry in self.entries if self.status(entry, now) in (Status.VALID, Status.NOT_YET_VALID)]
         moved = {folded_name(entry.name) for entry in valid if entry.authority != self.retiring}
         old = (entry for entry in valid if self.retiring and entry.authority == self.retiring)
-        return tuple(entry for entry in old if folded_name(entry.name) not in moved)
+        newest = {folded_name(entry.name): entry for entry in old}
+        return tuple(entry for name, entry in newest.items() if name not in moved)
 
     def expiring(self, within: timedelta, now: datetime) -> tuple[Entry, ...]:
         """The newest valid certificate of each name, if it expires within this time."""

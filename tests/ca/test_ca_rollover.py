@@ -74,6 +74,14 @@ def test_new_certificates_come_from_the_new_authority_and_old_ones_stay_good(rol
     assert [entry.name for entry in rolled.store.index().on_retiring(LATER)] == ["alice"]
 
 
+def test_a_name_with_two_certificates_of_the_old_authority_is_counted_once(issuer: Issuer) -> None:
+    """One new certificate settles both; the newer one stands for the name."""
+    issuer.issue("alice", key_type=EC, lifetime=3000 * DAY, now=NOW)
+    newer = issuer.renew("alice", keep_old=True, now=NOW + DAY).entry
+    issuer.roll_over(key_type=EC, now=NOW + 2 * DAY)
+    assert [one.serial for one in issuer.store.index().on_retiring(NOW + 2 * DAY)] == [newer.serial]
+
+
 def test_revoking_reaches_what_either_signed(rolled: Issuer) -> None:
     """A phone that is lost during a rollover is out, whichever authority it has its certificate from."""
     bob = rolled.issue("bob", key_type=EC, now=LATER).entry

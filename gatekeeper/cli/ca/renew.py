@@ -13,7 +13,7 @@ from gatekeeper.ca.authority import AUTHORITY_LIFETIME
 from gatekeeper.ca.index import CertificateKind, Entry, Index
 from gatekeeper.ca.issuer import Issued, Issuer, latest
 from gatekeeper.ca.keys import check_key_type
-from gatekeeper.ca.names import AUTHORITY_NAME, folded_name, same_name
+from gatekeeper.ca.names import AUTHORITY_NAME, same_name
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import authority_fields, issued_fields
 from gatekeeper.cli.ca.invite import print_invited
@@ -102,11 +102,10 @@ def _expiring(index: Index, folder: Invitations, within_days: float) -> tuple[En
 
 
 def _on_old_authority(index: Index) -> tuple[Entry, ...]:
-    """The clients and servers that `ca retire` would lock out, each once; AuthorityError if there is none."""
+    """The clients and servers that `ca retire` would lock out; AuthorityError if there is no old authority."""
     if not index.retiring:
         raise AuthorityError("there is no old authority: no rollover is under way")
-    # Of several certificates of a name, the newest counts, as in `latest`.
-    return tuple({folded_name(one.name): one for one in index.on_retiring(current_time())}.values())
+    return index.on_retiring(current_time())
 
 
 def _say_who_is_not_invited(selected: tuple[Entry, ...], *, old_authority: bool) -> None:
