@@ -7,7 +7,7 @@ from typing import Any
 
 from gatekeeper.config.shadowed_routes import shadowed_routes
 from gatekeeper.config.source import KeyPath
-from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, RouteSettings
+from gatekeeper.settings.access import ClientAuthSettings, RouteSettings
 from gatekeeper.settings.acme import ACMESettings
 from gatekeeper.settings.addresses import Address, ListenAddress, quoted
 from gatekeeper.settings.identity import IdentitySettings
@@ -131,12 +131,6 @@ def _routes_lead_somewhere(
             yield ("routes", index, "upstream"), f'there is no upstream named "{route.upstream}"{hint}'
 
 
-def _titles_are_shown(routes: tuple[RouteSettings, ...], invitations: InvitationsSettings | None) -> Problems:
-    for index, route in enumerate(routes):
-        if route.title is not None and invitations is None:
-            yield ("routes", index, "title"), "has no effect without [invitations], whose start page shows it"
-
-
 def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Problems:
     for index, taker in shadowed_routes(routes):
         yield (
@@ -182,7 +176,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Problems]], ...] = (
     (("upstream", "upstreams", "routes"), _some_upstream),
     (("upstreams",), _default_is_upstream),
     (("upstream", "upstreams", "routes"), _routes_lead_somewhere),
-    (("routes", "invitations"), _titles_are_shown),
     (("routes",), _routes_are_reached),
     (("identity",), _identity_headers),
 )

@@ -202,6 +202,8 @@ class Snapshot:
             for name, pool in self.upstreams.items()
             if pool.settings.request_buffering and pool.request_body is None
         ]
+        if self.invitations is None and any(route.title for route in self.settings.routes):
+            found.append("routes with a title appear nowhere: their start page, /.gatekeeper/me, needs [invitations]")
         if self.invitations is not None and (why := folder_error(self.invitations.path)):
             found.append(f"nobody can be invited: {why}")
         trusted = [(set(one.names), one.tls.authorities) for one in self.tls.hosts]

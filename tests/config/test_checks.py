@@ -119,10 +119,6 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
             "line 10: routes[1]: is never reached: routes[0] comes before it and matches everything that it matches",
         ),
         (
-            MINIMAL + '[[routes]]\ntitle = "Photos"\n',
-            "line 9: routes[0].title: has no effect without [invitations], whose start page shows it",
-        ),
-        (
             MINIMAL + '[identity]\nheaders = ["nginx", "xfcc", "nginx"]\n',
             'line 9: identity.headers[2]: "nginx" is already listed',
         ),

@@ -63,3 +63,12 @@ def test_suites_and_groups_are_those_of_the_configuration(files: Files) -> None:
         "TLS_AES_256_GCM_SHA384",
     }
     assert tls.suites.groups == ("X25519", "P-256")
+
+
+def test_titles_that_no_page_shows_are_a_warning(files: Files, tmp_path: Path) -> None:
+    """The start page exists only with invitations. The gate works without it, so the key is no mistake."""
+    titled = {"routes": [{"title": "Photos"}]}
+    (told,) = (text for text in build_snapshot(files.settings(**titled), {}, 0.0).warnings(0.0) if "title" in text)
+    assert told == "routes with a title appear nowhere: their start page, /.gatekeeper/me, needs [invitations]"
+    shown = files.settings(**titled, invitations={"folder": str(tmp_path)})
+    assert not any("title" in text for text in build_snapshot(shown, {}, 0.0).warnings(0.0))
