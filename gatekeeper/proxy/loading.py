@@ -14,13 +14,15 @@ from gatekeeper.acme.renewal import certificate_to_show
 from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
 from gatekeeper.gate.decision import Maintenance
 from gatekeeper.gate.rules import compile_rule
+from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.revocations import load_revocations, unreadable_lists
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
-from gatekeeper.tls.build import check_certificates, check_suites, read_authorities
+from gatekeeper.tls.build import check_openssl, read_authorities, read_server_names
 from gatekeeper.tls.context import Challenges
 from gatekeeper.tls.files import AuthorityFiles, Ordered, ServerFiles
+from gatekeeper.tls.server_names import ServerNames
 from gatekeeper.tls.suites import Suites
 from gatekeeper.wire.assertion import Assertions, read_signing_key
 
@@ -87,13 +89,31 @@ def mistakes_in_files(settings: "Settings", files: FileReader = OPEN_DIRECTLY) -
     else:
         yield from mistakes_of(lambda: load_revocations(auth, authorities, files))
     yield from mistakes_of(
-        lambda: check_certificates(server_files(settings), files),
-        lambda: check_suites(suites_of(settings.server)),
+        lambda: _check_certificates(settings, files),
+        lambda: check_openssl(
+            suites_of(settings.server), hosts=bool(auth.hosts), challenges=challenges_of(settings.acme) is not None
+        ),
         lambda: assertions_of(settings.identity.jwt, files),
         lambda: invitations_of(settings.invitations),
         lambda: refusal_pages(settings, files),
         lambda: maintenance_of(settings.maintenance, files),
     )
+
+
+def _check_certificates(settings: "Settings", files: FileReader) -> None:
+    """ConfigurationError if a server certificate cannot be used, or, where all can be, if a route is closed by them."""
+    present = server_files(settings)
+    names = read_server_names(present, files)
+    # Without the default, another would pass for it, and its ``ask`` for that of every unknown name.
+    if len(present) > len(settings.server.certificates):
+        check_routes(settings, names)
+
+
+def check_routes(settings: "Settings", names: ServerNames) -> None:
+    """ConfigurationError with the routes that nobody could use, because their visitors are not asked."""
+    closed = list(closed_routes(settings.routes, names.asks, names.unasked))
+    if closed:
+        raise ConfigurationError(*(Mistake(key, message) for key, message in closed))
 
 
 def refusal_pages(settings: "Settings", files: FileReader) -> RefusalPages:

@@ -4,13 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.gate.addresses import within
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.decision import Authorizer, Maintenance
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
-from gatekeeper.gate.unasked import closed_routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
 from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.deadline import Timeouts
@@ -19,6 +17,7 @@ from gatekeeper.proxy.loading import (
     assertions_of,
     authorities_of_hosts,
     challenges_of,
+    check_routes,
     invitations_of,
     maintenance_of,
     refusal_pages,
@@ -237,9 +236,7 @@ def build_snapshot(
         now=now,
         reader=files,
     )
-    closed = list(closed_routes(settings.routes, tls.names.asks, tls.names.unasked))
-    if closed:
-        raise ConfigurationError(*(Mistake(key, message) for key, message in closed))
+    check_routes(settings, tls.names)
     return make_snapshot(settings, tls, upstreams, files)
 
 

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from gatekeeper.errors import BindingError, ConfigurationError, Mistake
+from gatekeeper.errors import BindingError, ConfigurationError, Mistake, mistakes_of
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import urgency
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
@@ -83,7 +83,7 @@ def build_context(
         for host in one.hosts
     }
     if challenges is not None and openssl is None:
-        raise ConfigurationError(Mistake("acme.challenge", f"cannot be tls-alpn-01, because {reason}"))
+        raise ConfigurationError(_no_challenges(reason))
     if len(named) > 1 or advertised or challenges is not None:
         _prepare_names(server_names, openssl, names, warnings)
         choose_by_name(server_names, openssl, advertised, challenges)
@@ -115,21 +115,38 @@ def read_authorities(
     return tuple({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
 
 
-def check_certificates(certificates: Sequence[ServerFiles], reader: FileReader = OPEN_DIRECTLY) -> None:
-    """ConfigurationError with all that is wrong with the files of these server certificates."""
+def read_server_names(certificates: Sequence[ServerFiles], reader: FileReader = OPEN_DIRECTLY) -> ServerNames:
+    """The names of these server certificates; ConfigurationError with all that is wrong with their files."""
     files = Files(reader)
-    _load_certificates(files, certificates, new_ssl_context(), (), http2=False)
+    named = _load_certificates(files, certificates, new_ssl_context(), (), http2=False)
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
+    return ServerNames(named)
 
 
-def check_suites(suites: Suites, binding: Callable[[], OpenSSL] = load_and_prove) -> None:
-    """ConfigurationError with all suites and groups that cannot be used, whatever the certificates are."""
+def check_openssl(
+    suites: Suites, *, hosts: bool, challenges: bool, binding: Callable[[], OpenSSL] = load_and_prove
+) -> None:
+    """ConfigurationError with all that this OpenSSL cannot do, whatever is in the files: suites and groups,
+    authorities for single ``hosts``, and ``challenges`` by tls-alpn-01.
+    """
+    mistakes = []
     try:
         openssl, reason = binding(), ""
     except BindingError as error:
         openssl, reason = None, str(error)
-    choose_suites(suites, [new_ssl_context()], openssl, reason)
+        mistakes += [_no_hosts(reason)] * hosts + [_no_challenges(reason)] * challenges
+    mistakes += mistakes_of(lambda: choose_suites(suites, [new_ssl_context()], openssl, reason))
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+
+
+def _no_hosts(reason: str) -> Mistake:
+    return Mistake("client_auth.hosts", f"cannot be used, because {reason}")
+
+
+def _no_challenges(reason: str) -> Mistake:
+    return Mistake("acme.challenge", f"cannot be tls-alpn-01, because {reason}")
 
 
 def _read_authorities(
@@ -149,7 +166,7 @@ def _verifier(
 ) -> ServerContext:
     """TLS that trusts these authorities and no others, to verify what a handshake has brought."""
     if openssl is None:
-        raise ConfigurationError(Mistake("client_auth.hosts", f"cannot be used, because {reason}"))
+        raise ConfigurationError(_no_hosts(reason))
     context = new_ssl_context()
     for authority in authorities:
         context.load_verify_locations(cadata=authority.der)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gatekeeper.proxy.loading import mistakes_in_files
-from tests.certificates import make_authority
+from tests.certificates import make_authority, make_server
 from tests.gate.lists import make_crl, pem
 from tests.proxy.scene import Files
 
@@ -53,3 +53,24 @@ def test_every_key_that_cannot_sign_is_told(files: Files) -> None:
     """Of several, each."""
     found = keys(files, identity={"jwt": {"key": ["no.pem", "server.key", "ca.crt"], "audience": "app"}})
     assert found == ["identity.jwt.key", "identity.jwt.key"]
+
+
+def unasked(files: Files, **tables: Any) -> list[str]:
+    """What is told where nobody at quiet.example.com is asked for a certificate, and a route there needs one."""
+    make_server("quiet.example.com", files.authority).write(files.folder, "quiet")
+    quiet = {"certificate": "quiet.crt", "key": "quiet.key", "ask": False}
+    server = {"certificates": [quiet]} | tables.pop("server", {})
+    return keys(files, server=server, routes=[{"path": "/*", "hosts": ["quiet.example.com"]}], **tables)
+
+
+def test_a_route_whose_visitors_are_not_asked_is_told_beside_a_missing_authority(files: Files) -> None:
+    """Server certificates alone say who is asked."""
+    assert unasked(files, client_auth={"ca": "no-ca.crt"}) == ["client_auth.ca", "routes[0]"]
+
+
+@pytest.mark.parametrize("server", [BROKEN, {"certificate": None, "key": None}])
+def test_nobody_knows_who_is_asked_until_every_server_certificate_can_be_read(
+    files: Files, server: dict[str, Any]
+) -> None:
+    """The next one would pass for a missing default, and a route would be called closed that is not."""
+    assert "routes[0]" not in unasked(files, server=server)

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from gatekeeper.errors import BindingError, ConfigurationError
 from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.tls.build import build_context
+from gatekeeper.tls.build import build_context, check_openssl
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext, new_ssl_context
 from gatekeeper.tls.files import AuthorityFiles
+from gatekeeper.tls.suites import Suites
 from tests.certificates import (
     CLIENT,
     DAY,
@@ -413,4 +414,24 @@ def test_hosts_with_their_own_authorities_need_openssls_functions(files: Files) 
     hosts = [AuthorityFiles("client_auth.hosts[0]", ("b.example.org",), (files.ca,))]
     assert files.mistakes(hosts=hosts, binding=no_binding) == [
         ("client_auth.hosts", "cannot be used, because it is not there")
+    ]
+
+
+def test_what_openssl_cannot_do_is_told_at_once(files: Files) -> None:
+    """Whatever the files hold: by `build_context` too, for the first of them, since nothing may start without it."""
+
+    def no_binding() -> NoReturn:
+        raise BindingError("it is not there")
+
+    with pytest.raises(ConfigurationError) as caught:
+        check_openssl(Suites(groups=("P-256",)), hosts=True, challenges=True, binding=no_binding)
+    assert [(one.key, one.message) for one in caught.value.mistakes] == [
+        ("client_auth.hosts", "cannot be used, because it is not there"),
+        ("acme.challenge", "cannot be tls-alpn-01, because it is not there"),
+        ("server.groups", "cannot be used, because it is not there"),
+    ]
+    check_openssl(Suites(), hosts=False, challenges=False, binding=no_binding)
+    check_openssl(Suites(), hosts=True, challenges=True)
+    assert files.mistakes(challenges=lambda name: None, binding=no_binding) == [
+        ("acme.challenge", "cannot be tls-alpn-01, because it is not there")
     ]
