@@ -35,7 +35,7 @@ def add_command(commands: Commands) -> None:
         "check",
         help="check the configuration",
         description="Load all that serve would load, without opening a port; list every mistake, or a summary. "
-        "The files that the configuration names are opened once each key and value in it is right by itself.",
+        "Files are checked even if other keys are wrong, as far as one mistake does not depend on another.",
         epilog="example: gatekeeper check -c gatekeeper.toml",
     )
     add_config_option(parser)
@@ -64,12 +64,12 @@ def _check(options: argparse.Namespace) -> int:
 
 def _load(options: argparse.Namespace) -> tuple[Path, Settings, Snapshot]:
     with working("Loading what the gate would load"):
-        configuration, contradictions = inspect(find(options.config, os.environ))
+        configuration, mistakes = inspect(find(options.config, os.environ))
         with naming_lines(configuration):
-            return configuration.source.path, configuration.settings, _dry_run(configuration.settings, contradictions)
+            return configuration.source.path, configuration.settings, _dry_run(configuration.settings, mistakes)
 
 
-def _dry_run(settings: Settings, contradictions: Sequence[Mistake]) -> Snapshot:
+def _dry_run(settings: Settings, known: Sequence[Mistake]) -> Snapshot:
     """As `dry_run`, and the user and the log too, which `serve` looks for once it runs: ConfigurationError with all
     that is wrong.
     """
@@ -77,7 +77,7 @@ def _dry_run(settings: Settings, contradictions: Sequence[Mistake]) -> Snapshot:
     if fault := fault_of(settings.log.access):
         beside.append(Mistake("log.access", f"{settings.log.access} cannot be written: {fault}"))
     try:
-        snapshot = dry_run(settings, contradictions)
+        snapshot = dry_run(settings, known)
     except ConfigurationError as error:
         raise ConfigurationError(*error.mistakes, *beside) from error
     if beside:

@@ -1,22 +1,22 @@
 """Reads the configuration file: from a document to settings.
 
-A file that cannot be understood whole is not used at all. What needs the files that the settings name (is this a CA,
+A gate runs with a file only if there is no mistake in it. What needs the files that the settings name (is this a CA,
 does the key fit) is not checked here but where they are opened, which reports by ``Source.mistake`` as well.
 """
 
 import os
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from gatekeeper.config.checks import contradictions
 from gatekeeper.config.configuration import Configuration
 from gatekeeper.config.document import Problem, read_document
 from gatekeeper.config.messages import message_for, missing_key
+from gatekeeper.config.partial import adapter, partial_settings
 from gatekeeper.config.source import KeyPath, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
@@ -26,18 +26,19 @@ from gatekeeper.settings.validation import Loading
 
 def load(path: Path, environ: Mapping[str, str] = os.environ, files: FileReader = OPEN_DIRECTLY) -> Configuration:
     """Read and check a configuration file; ConfigurationError lists all that is wrong with it, in the file's order."""
-    configuration, contradicting = inspect(path, environ, files)
-    if contradicting:
-        raise configuration.refusal(*contradicting)
+    configuration, found = inspect(path, environ, files)
+    if found:
+        raise configuration.refusal(*found)
     return configuration
 
 
 def inspect(
     path: Path, environ: Mapping[str, str] = os.environ, files: FileReader = OPEN_DIRECTLY
 ) -> tuple[Configuration, tuple[Mistake, ...]]:
-    """The configuration, and what in it contradicts itself, to look for further mistakes; nothing may run with it then.
+    """The configuration and the mistakes in it. If there are any, its settings hold only the values that are right:
+    further mistakes can be looked for, but no gate may run with them.
 
-    ConfigurationError, as from `load`, if a value is wrong by itself, so that there are no settings.
+    ConfigurationError if the file cannot be read or is no TOML.
     """
     try:
         return _inspect(path, environ, files)
@@ -47,19 +48,20 @@ def inspect(
 
 def _inspect(path: Path, environ: Mapping[str, str], files: FileReader) -> tuple[Configuration, tuple[Mistake, ...]]:
     document, source, unfilled = read_document(path, environ, files)
-    settings, wrong = _settle(document, Loading(Path(os.path.abspath(path)).parent))
+    document = {"server": {}, "client_auth": {}} | document  # so that each missing key in them is named
+    loading = Loading(Path(os.path.abspath(path)).parent)
+    settings, wrong = _settle(document, loading)
     places = {where for where, _ in unfilled}
     problems = unfilled + [(where, what) for where, what in wrong if where not in places]
     found = (source.mistake(dotted(where), what) for where, what in problems)
     mistakes = tuple(sorted(found, key=lambda mistake: mistake.line or 0))
     if settings is None or unfilled:
-        raise ConfigurationError(*mistakes, source=str(path))
+        settings = partial_settings(document, (where for where, _ in problems), loading)
     return Configuration(settings, source), mistakes
 
 
 def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Problem]]:
     """The settings, if the tables are right one by one, and all that is wrong."""
-    document = {"server": {}, "client_auth": {}} | document  # so that each missing key in them is named
     unnamed = list(_without_certificate(document))
     try:
         settings = Settings.model_validate(document, context=loading)
@@ -107,10 +109,5 @@ def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loa
         if name not in document:
             tables[name] = field.get_default(call_default_factory=True)
         elif name not in broken:
-            tables[name] = _adapter(name).validate_python(document[name], context=loading)
+            tables[name] = adapter(name).validate_python(document[name], context=loading)
     return tables
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(Settings.model_fields[name].rebuild_annotation())

@@ -97,17 +97,16 @@ class WorkerContext:
     left: Sequence[str]
 
 
-def dry_run(settings: "Settings", contradictions: Sequence[Mistake] = ()) -> Snapshot:
+def dry_run(settings: "Settings", known: Sequence[Mistake] = ()) -> Snapshot:
     """Load everything that a worker would, before any is started.
 
-    ConfigurationError with every mistake, those included that are known of the settings already: then each file is
-    looked at, but nothing is built. StartError if no visitor could connect. The snapshot is for inspection only: it has
-    no upstreams.
+    ConfigurationError with every mistake, the ``known`` ones of the settings included: then each file is looked at, but
+    nothing is built. StartError if no visitor could connect. The snapshot is for inspection only: it has no upstreams.
     """
-    wrong = list(contradictions)
+    wrong = list(known)
     for name, upstream in settings.every_upstream.items():
         wrong += mistakes_of(partial(make_endpoints, name, upstream, {upstream: SocketPath(Path("unused"))}))
-    if contradictions:
+    if known:
         raise ConfigurationError(*dict.fromkeys((*wrong, *mistakes_in_files(settings))))
     try:
         snapshot = build_snapshot(settings, {}, time.time())

@@ -79,7 +79,8 @@ def challenges_of(acme: "ACMESettings | None") -> Challenges | None:
 def mistakes_in_files(settings: "Settings", files: FileReader = OPEN_DIRECTLY) -> Iterator[Mistake]:
     """What is wrong with each file by itself: `build_snapshot` ends at the first step that fails.
 
-    The settings may contradict each other. Lists are compared with the authorities if those can be read.
+    The settings may contradict each other. CRLs are compared with the authorities if those can be read;
+    ``client_auth.ca`` is empty if they are not known (`gatekeeper.config.partial`).
     """
     auth = settings.client_auth
     try:
@@ -87,7 +88,10 @@ def mistakes_in_files(settings: "Settings", files: FileReader = OPEN_DIRECTLY) -
     except ConfigurationError as error:
         yield from (*error.mistakes, *unreadable_lists(auth, files))
     else:
-        yield from mistakes_of(lambda: load_revocations(auth, authorities, files))
+        if auth.ca:
+            yield from mistakes_of(lambda: load_revocations(auth, authorities, files))
+        else:
+            yield from unreadable_lists(auth, files)
     yield from mistakes_of(
         lambda: _check_certificates(settings, files),
         lambda: check_openssl(

@@ -10,6 +10,7 @@ from gatekeeper.cli.check import route_line
 from gatekeeper.gate.routes import compile_route
 from gatekeeper.settings.access import RouteSettings
 from tests.certificates import make_authority, make_server
+from tests.gate.lists import make_crl, pem
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,55 @@ def test_settings_that_contradict_each_other_hide_no_file(tmp_path: Path, capsys
     found = json.loads(capsys.readouterr().out)["mistakes"]
     assert [one["key"] for one in found] == CONTRADICTING_KEYS
     assert all(one["line"] for one in found)
+
+
+MISTYPED = """
+[server]
+certificate = "no.crt"
+key = "no.key"
+min_tls = "1.4"
+
+[client_auth]
+crl = ["no.crl"]
+
+[upstream]
+url = "https://127.0.0.1:8000"
+ca = "no-app.crt"
+max_conections = 3
+
+[refusal]
+template = "no.html"
+contact = "${NOBODY_SETS_THIS}"
+
+[log]
+acess = "off"
+"""
+MISTYPED_KEYS = [
+    *("server.certificate", "server.key", "server.min_tls", "client_auth.ca", "client_auth.crl[0]", "upstream.ca"),
+    *("upstream.max_conections", "refusal.template", "refusal.contact", "log.acess"),
+]
+
+
+def test_keys_and_values_that_are_wrong_hide_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A misspelt key, a value out of range, a missing key and an unset variable, each beside a file that is missing."""
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(MISTYPED)
+    assert main(["check", "--json", "-c", str(path)]) == 2
+    found = json.loads(capsys.readouterr().out)["mistakes"]
+    assert sorted(one["key"] for one in found) == sorted(MISTYPED_KEYS)
+
+
+def test_a_list_is_not_compared_with_authorities_that_are_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only whether it can be read is checked; who should have signed it is not known yet."""
+    authority = make_authority()
+    (tmp_path / "ca.crl").write_bytes(pem(make_crl(issuer=authority)))
+    make_server("gate.example.com", authority).write(tmp_path, "server")
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(
+        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\ncrl = "ca.crl"\n'
+        '[upstream]\nurl = "http://127.0.0.1:8000"\n'
+    )
+    assert main(["check", "--json", "-c", str(path)]) == 2
+    assert [one["key"] for one in json.loads(capsys.readouterr().out)["mistakes"]] == ["client_auth.ca"]
