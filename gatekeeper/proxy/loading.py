@@ -21,7 +21,7 @@ from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 from gatekeeper.tls.build import check_openssl, read_authorities, read_server_names
 from gatekeeper.tls.context import Challenges
-from gatekeeper.tls.files import AuthorityFiles, Ordered, ServerFiles
+from gatekeeper.tls.files import AuthorityFiles, Ordered, ServerFiles, TrustFiles
 from gatekeeper.tls.server_names import ServerNames
 from gatekeeper.tls.suites import Suites
 from gatekeeper.wire.assertion import Assertions, read_signing_key
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 _KEY_LIMIT = 1 << 20
 
 
-def authorities_of_hosts(auth: "ClientAuthSettings") -> list[AuthorityFiles]:
-    """The files of ``client_auth.hosts``, each under its key."""
-    return [AuthorityFiles(f"client_auth.hosts[{index}]", one.hosts, one.ca) for index, one in enumerate(auth.hosts)]
+def trust_files(auth: "ClientAuthSettings") -> TrustFiles:
+    """The files of the client authorities, those of single hosts each under its key."""
+    hosts = [AuthorityFiles(f"client_auth.hosts[{index}]", one.hosts, one.ca) for index, one in enumerate(auth.hosts)]
+    return TrustFiles(auth.ca, hosts)
 
 
 def suites_of(server: "ServerSettings") -> Suites:
@@ -84,7 +85,7 @@ def mistakes_in_files(settings: "Settings", files: FileReader = OPEN_DIRECTLY) -
     """
     auth = settings.client_auth
     try:
-        authorities = read_authorities(auth.ca, authorities_of_hosts(auth), files)
+        authorities = read_authorities(trust_files(auth), files)
     except ConfigurationError as error:
         yield from (*error.mistakes, *unreadable_lists(auth, files))
     else:

@@ -15,7 +15,6 @@ from gatekeeper.proxy.deadline import Timeouts
 from gatekeeper.proxy.host_trust import HostTrust
 from gatekeeper.proxy.loading import (
     assertions_of,
-    authorities_of_hosts,
     challenges_of,
     check_routes,
     invitations_of,
@@ -23,13 +22,14 @@ from gatekeeper.proxy.loading import (
     refusal_pages,
     server_files,
     suites_of,
+    trust_files,
 )
 from gatekeeper.proxy.request_limits import RequestLimits, request_limits
 from gatekeeper.proxy.revocations import fetch_warnings, load_revocations
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
-from gatekeeper.tls.build import build_context
+from gatekeeper.tls.build import TLSOptions, build_context
 from gatekeeper.tls.context import Mode, ServerContext
 from gatekeeper.wire.assertion import JWKS_PATH
 from gatekeeper.wire.http2.requests import BlockReader
@@ -214,30 +214,30 @@ def build_snapshot(
     settings: "Settings", upstreams: Mapping[str, Pool], now: float, files: FileReader = OPEN_DIRECTLY
 ) -> Snapshot:
     """Load every file that the settings name; ConfigurationError with all mistakes."""
-    server, client_auth = settings.server, settings.client_auth
-    default, *certificates = server_files(settings)
     tls = build_context(
-        certificate=default.certificate,
-        key=default.key,
-        key_passphrase_file=default.key_passphrase_file,
-        ordered=default.ordered,
-        certificates=certificates,
+        server_files(settings),
+        trust_files(settings.client_auth),
+        options=_tls_options(settings),
         challenges=challenges_of(settings.acme),
-        ca=client_auth.ca,
-        hosts=authorities_of_hosts(client_auth),
-        min_tls=server.min_tls,
-        max_tls=server.max_tls,
-        advertise_ca=client_auth.advertise_ca,
-        session_resumption=client_auth.session_resumption,
-        certificate_size=client_auth.certificate_size,
-        depth=client_auth.depth,
-        http2=server.http2,
-        suites=suites_of(server),
         now=now,
         reader=files,
     )
     check_routes(settings, tls.names)
     return make_snapshot(settings, tls, upstreams, files)
+
+
+def _tls_options(settings: "Settings") -> TLSOptions:
+    server, client_auth = settings.server, settings.client_auth
+    return TLSOptions(
+        min_tls=server.min_tls,
+        max_tls=server.max_tls,
+        http2=server.http2,
+        suites=suites_of(server),
+        advertise_ca=client_auth.advertise_ca,
+        session_resumption=client_auth.session_resumption,
+        certificate_size=client_auth.certificate_size,
+        depth=client_auth.depth,
+    )
 
 
 def make_snapshot(

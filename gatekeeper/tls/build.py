@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from gatekeeper.errors import BindingError, ConfigurationError, Mistake, mistakes_of
 from gatekeeper.gate.certificate import Certificate
@@ -16,7 +16,7 @@ from gatekeeper.tls.context import (
     new_ssl_context,
     resume_sessions,
 )
-from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, Ordered, ServerFiles
+from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, ServerFiles, TrustFiles
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames, shared_names
@@ -25,94 +25,87 @@ from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.names import canonical, encode_name
 
 
+@dataclass(frozen=True, slots=True)
+class TLSOptions:
+    """The keys of ``[server]`` and ``[client_auth]`` about the TLS of a listener; ``certificate_size`` is in bytes."""
+
+    min_tls: str = "1.2"
+    max_tls: str = "1.3"
+    http2: bool = False
+    suites: Suites = DEFAULT_SUITES
+    advertise_ca: bool = True
+    session_resumption: bool = False
+    certificate_size: int = 16 * 1024
+    depth: int = 5
+
+
+DEFAULT_OPTIONS = TLSOptions()
+
+
 def build_context(
+    certificates: Sequence[ServerFiles],
+    trust: TrustFiles,
     *,
-    certificate: Path,
-    key: Path,
-    key_passphrase_file: Path | None = None,
-    ordered: Ordered | None = None,
-    certificates: Sequence[ServerFiles] = (),
+    options: TLSOptions = DEFAULT_OPTIONS,
     challenges: Challenges | None = None,
-    ca: Sequence[Path],
-    hosts: Sequence[AuthorityFiles] = (),
-    min_tls: str = "1.2",
-    max_tls: str = "1.3",
-    advertise_ca: bool = True,
-    session_resumption: bool = False,
-    certificate_size: int = 16 * 1024,
-    depth: int = 5,
-    http2: bool = False,
-    suites: Suites = DEFAULT_SUITES,
     now: float,
     binding: Callable[[], OpenSSL] = load_and_prove,
     reader: FileReader = OPEN_DIRECTLY,
 ) -> ServerContext:
     """Read the files and make the TLS of a listener. ConfigurationError with every mistake that was found.
 
-    The arguments are the settings ``server.certificate``, ``server.key``, … and ``client_auth.ca`` of the same names;
-    ``certificates`` are further ones, for the host names that they carry. ``ordered`` is what ``certificate`` holds if
-    the gate has ordered it; ``challenges`` has the answers to tls-alpn-01.
-    Exactly the certificates in ``ca`` are trusted, never the system's, and without any nothing is built. On ``hosts``
-    it is those of the host instead. ``now`` (seconds since the epoch) is for warnings only. Where ``binding`` raises
+    The first of ``certificates`` is shown to visitors who ask for none of the names in the others. Exactly the
+    authorities in ``trust`` are trusted, never the system's, and without any nothing is built. ``challenges`` has the
+    answers to tls-alpn-01. ``now`` (seconds since the epoch) is for warnings only. Where ``binding`` raises
     BindingError, the result is in the mode ALERTS_ONLY.
     """
-    files, context = Files(reader), new_ssl_context(min_tls, max_tls, http2=http2)
-    authorities, of_hosts = _read_authorities(files, context, ca, hosts)
-    everyone = list({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
-    default = ServerFiles("acme" if ordered else "server", certificate, key, key_passphrase_file, ordered=ordered)
-    named = _load_certificates(files, (default, *certificates), context, everyone, http2=http2)
+    # Visitors who ask for no known name are always asked for a certificate.
+    certificates = (replace(certificates[0], ask=True), *certificates[1:])
+    files, context = Files(reader), new_ssl_context(options.min_tls, options.max_tls, http2=options.http2)
+    everywhere, of_hosts = _read_authorities(files, context, trust)
+    authorities = _distinct(everywhere, *of_hosts)
+    named = _load_certificates(files, certificates, context, authorities, http2=options.http2)
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
-    if not authorities:
-        raise ConfigurationError(
-            Mistake(AUTHORITIES, "names no certificate authority, so the gate could never admit anybody")
-        )
-    warnings = files.warnings + list(_warnings([one.certificate for one in named], everyone, now))
-    names = _names(authorities, warnings) if advertise_ca else []
-    limits = certificate_size, depth
-    openssl, reason = _bind(binding, context, names, limits)
+    if not everywhere:
+        message = "names no certificate authority, so the gate could never admit anybody"
+        raise ConfigurationError(Mistake(AUTHORITIES, message))
+    warnings = files.warnings + list(_warnings([one.certificate for one in named], authorities, now))
+    names = _names(everywhere, warnings) if options.advertise_ca else []
+    openssl, reason = _bind(binding, context, names, options)
     if openssl is None:
-        warnings += _namesakes(everyone)
+        warnings += _namesakes(authorities)
     # OpenSSL takes the suites of the context that the servername callback has chosen, the groups of the first.
-    warnings += choose_suites(suites, [one.context for one in named], openssl, reason)
-    resumes = session_resumption and _resume(context, openssl, everyone, warnings)
-    server_names = ServerNames(named)
-    advertised = {
-        host: _names(some, warnings) if advertise_ca else []
-        for one, some in zip(hosts, of_hosts, strict=True)
-        for host in one.hosts
-    }
+    warnings += choose_suites(options.suites, [one.context for one in named], openssl, reason)
+    resumes = options.session_resumption and _resume(context, openssl, authorities, warnings)
+    hosts = _host_authorities(trust.hosts, of_hosts, openssl, reason, options)
     if challenges is not None and openssl is None:
         raise ConfigurationError(_no_challenges(reason))
-    if len(named) > 1 or advertised or challenges is not None:
+    server_names = ServerNames(named)
+    if len(named) > 1 or hosts or challenges is not None:
         _prepare_names(server_names, openssl, names, warnings)
-        choose_by_name(server_names, openssl, advertised, challenges)
+        choose_by_name(server_names, openssl, _advertised(hosts, options, warnings), challenges)
     return ServerContext(
         context,
         openssl,
         names=server_names,
-        authorities=tuple(everyone),
+        authorities=authorities,
         reason=reason,
         resumes=resumes,
         warnings=tuple(warnings),
-        hosts=tuple(
-            HostAuthorities(one.hosts, _verifier(openssl, reason, some, limits))
-            for one, some in zip(hosts, of_hosts, strict=True)
-        ),
-        elsewhere=_verifier(openssl, reason, authorities, limits) if hosts else None,
-        suites=suites if openssl is None else suites.known(openssl),
+        hosts=hosts,
+        elsewhere=_verifier(openssl, reason, everywhere, options) if hosts else None,
+        suites=options.suites if openssl is None else options.suites.known(openssl),
     )
 
 
-def read_authorities(
-    ca: Sequence[Path], hosts: Sequence[AuthorityFiles] = (), reader: FileReader = OPEN_DIRECTLY
-) -> tuple[Certificate, ...]:
+def read_authorities(trust: TrustFiles, reader: FileReader = OPEN_DIRECTLY) -> tuple[Certificate, ...]:
     """Every client CA in these files; ConfigurationError with all that is wrong with them."""
     files = Files(reader)
-    authorities, of_hosts = _read_authorities(files, new_ssl_context(), ca, hosts)
+    authorities, of_hosts = _read_authorities(files, new_ssl_context(), trust)
     if files.mistakes:
         raise ConfigurationError(*files.mistakes)
-    return tuple({one.der: one for some in (authorities, *of_hosts) for one in some}.values())
+    return _distinct(authorities, *of_hosts)
 
 
 def read_server_names(certificates: Sequence[ServerFiles], reader: FileReader = OPEN_DIRECTLY) -> ServerNames:
@@ -150,19 +143,47 @@ def _no_challenges(reason: str) -> Mistake:
 
 
 def _read_authorities(
-    files: Files, context: ssl.SSLContext, ca: Sequence[Path], hosts: Sequence[AuthorityFiles]
+    files: Files, context: ssl.SSLContext, trust: TrustFiles
 ) -> tuple[list[Certificate], list[list[Certificate]]]:
-    """Those in the files ``ca``, and those of each of ``hosts``; the handshake on ``context`` trusts them all."""
-    everywhere = [authority for path in ca for authority in files.authorities(context, path)]
+    """The authorities in ``trust.ca``, and those of each of ``trust.hosts``; the handshake on ``context`` trusts them
+    all.
+    """
+    everywhere = [authority for path in trust.ca for authority in files.authorities(context, path)]
     of_hosts = [
         [authority for path in one.ca for authority in files.authorities(context, path, f"{one.where}.ca")]
-        for one in hosts
+        for one in trust.hosts
     ]
     return everywhere, of_hosts
 
 
+def _distinct(*groups: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    return tuple({one.der: one for group in groups for one in group}.values())
+
+
+def _host_authorities(
+    hosts: Sequence[AuthorityFiles],
+    authorities: Sequence[Sequence[Certificate]],
+    openssl: OpenSSL | None,
+    reason: str,
+    options: TLSOptions,
+) -> tuple[HostAuthorities, ...]:
+    return tuple(
+        HostAuthorities(one.hosts, _verifier(openssl, reason, own, options))
+        for one, own in zip(hosts, authorities, strict=True)
+    )
+
+
+def _advertised(hosts: Iterable[HostAuthorities], options: TLSOptions, warnings: list[str]) -> dict[str, list[bytes]]:
+    """The authorities that the handshake names to visitors of each host that has its own."""
+    return {
+        name: _names(host.tls.authorities, warnings) if options.advertise_ca else []
+        for host in hosts
+        for name in host.names
+    }
+
+
 def _verifier(
-    openssl: OpenSSL | None, reason: str, authorities: Sequence[Certificate], limits: tuple[int, int]
+    openssl: OpenSSL | None, reason: str, authorities: Sequence[Certificate], options: TLSOptions
 ) -> ServerContext:
     """TLS that trusts these authorities and no others, to verify what a handshake has brought."""
     if openssl is None:
@@ -170,7 +191,7 @@ def _verifier(
     context = new_ssl_context()
     for authority in authorities:
         context.load_verify_locations(cadata=authority.der)
-    openssl.limit_certificates(context, *limits)
+    openssl.limit_certificates(context, options.certificate_size, options.depth)
     return ServerContext(context, openssl, ServerNames(()), tuple(authorities))
 
 
@@ -226,7 +247,7 @@ def _prepare_names(
 
 
 def _resume(
-    context: ssl.SSLContext, openssl: OpenSSL | None, authorities: list[Certificate], warnings: list[str]
+    context: ssl.SSLContext, openssl: OpenSSL | None, authorities: Sequence[Certificate], warnings: list[str]
 ) -> bool:
     """Let sessions be resumed, or warn that they cannot: each visitor then does a full handshake, which is no harm."""
     try:
@@ -240,13 +261,13 @@ def _resume(
 
 
 def _bind(
-    binding: Callable[[], OpenSSL], context: ssl.SSLContext, names: Iterable[bytes], limits: tuple[int, int]
+    binding: Callable[[], OpenSSL], context: ssl.SSLContext, names: Iterable[bytes], options: TLSOptions
 ) -> tuple[OpenSSL | None, str]:
     """Have every handshake completed, or say why not. That is set last, so that a failure leaves the plain context."""
     try:
         openssl = binding()
         openssl.advertise(context, names)
-        openssl.limit_certificates(context, *limits)
+        openssl.limit_certificates(context, options.certificate_size, options.depth)
         openssl.send_chain_as_it_is(context)
         openssl.complete_every_handshake(context)
     except BindingError as error:

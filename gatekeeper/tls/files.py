@@ -5,7 +5,7 @@ what is here finds the words for it.
 """
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -77,6 +77,14 @@ class AuthorityFiles:
     where: str
     hosts: tuple[str, ...]
     ca: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFiles:
+    """The files of all client authorities: those in ``ca`` count on every host but ``hosts``, which have their own."""
+
+    ca: Sequence[Path]
+    hosts: Sequence[AuthorityFiles] = ()
 
 
 class Files:

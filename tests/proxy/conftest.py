@@ -1,6 +1,5 @@
 """One set of files and one snapshot for all transcripts; each test gets its own clock, app and proxy."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 import pytest
 
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
-from gatekeeper.tls.build import build_context
 from gatekeeper.tls.files import ServerFiles
 from tests.proxy.scene import Files, Scene
+from tests.tls.building import built
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +47,8 @@ def stage(files: Files, snapshot: Any) -> Iterator[Any]:
     scenes: list[Scene] = []
 
     def make(certificates: Sequence[ServerFiles] = (), **tables: Any) -> Scene:
-        tls = build_context(
-            certificates=certificates,
-            certificate=files.folder / "server.crt",
-            key=files.folder / "server.key",
-            ca=[files.folder / "ca.crt"],
-            http2=True,
-            now=time.time(),
-        )
+        certificate, key, ca = (files.folder / name for name in ("server.crt", "server.key", "ca.crt"))
+        tls = built(certificate, key, [ca], certificates=certificates, http2=True)
         scenes.append(Scene(files, replace(snapshot, tls=tls), **tables))
         return scenes[-1]
 

@@ -1,18 +1,17 @@
 """Where Python's OpenSSL cannot be reached: bad certificates get a TLS alert, and still nobody is let in."""
 
 import ssl
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from gatekeeper.errors import BindingError
-from gatekeeper.tls.build import build_context
 from gatekeeper.tls.context import Mode
 from gatekeeper.tls.openssl import OpenSSL
 from tests.certificates import DAY, NOW, SERVER, Holder, make_authority, make_client
 from tests.proxy.scene import OK, Files, Scene, get, undated
+from tests.tls.building import built
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -24,13 +23,8 @@ def no_binding() -> OpenSSL:
 @pytest.fixture
 def fallback(make_scene: Callable[..., Scene], files: Files) -> Scene:
     scene = make_scene()
-    tls = build_context(
-        certificate=files.folder / "server.crt",
-        key=files.folder / "server.key",
-        ca=scene.snapshot.settings.client_auth.ca,
-        now=time.time(),
-        binding=no_binding,
-    )
+    ca = scene.snapshot.settings.client_auth.ca
+    tls = built(files.folder / "server.crt", files.folder / "server.key", ca, binding=no_binding)
     assert tls.mode is Mode.ALERTS_ONLY
     scene.proxy.snapshot = scene.snapshot = replace(scene.snapshot, tls=tls)
     return scene

@@ -1,21 +1,21 @@
 """The gate that the tests build, and the other side of the conversation: Python's own TLS client, in memory."""
 
 import ssl
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from gatekeeper.errors import BindingError
-from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
 from tests.certificates import Holder
+from tests.tls.building import built
 
 ROUNDS = 6  # more flights than any handshake has
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -29,15 +29,13 @@ class Scene:
     authority: Holder
     server: Holder
 
-    def gate(
-        self, *authorities: Holder, binding: Callable[[], OpenSSL] = load_and_prove, **more: object
-    ) -> ServerContext:
+    def gate(self, *authorities: Holder, binding: Callable[[], OpenSSL] = load_and_prove, **more: Any) -> ServerContext:
         """The gate's TLS, trusting ``authorities``, by default the scene's own."""
         content = b"".join(holder.certificate_pem for holder in authorities or (self.authority,))
         bundle = self.folder / f"bundle-{sha256(content).hexdigest()}.crt"
         bundle.write_bytes(content)
         certificate, key = self.server.write(self.folder, "server")
-        return build_context(certificate=certificate, key=key, ca=[bundle], now=time.time(), binding=binding, **more)  # type: ignore[arg-type]
+        return built(certificate, key, [bundle], binding=binding, **more)
 
 
 class Visitor:

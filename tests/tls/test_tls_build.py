@@ -4,7 +4,6 @@ import inspect
 import os
 import re
 import ssl
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from gatekeeper.errors import BindingError, ConfigurationError
 from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.tls.build import build_context, check_openssl
+from gatekeeper.tls.build import check_openssl
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext, new_ssl_context
 from gatekeeper.tls.files import AuthorityFiles
@@ -35,6 +34,7 @@ from tests.certificates import (
     make_server,
     named,
 )
+from tests.tls.building import built
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
 
@@ -54,13 +54,8 @@ class Files:
         return path
 
     def build(self, **changes: Any) -> ServerContext:
-        arguments: dict[str, Any] = {
-            "certificate": self.certificate,
-            "key": self.key,
-            "ca": [self.ca],
-            "now": time.time(),
-        }
-        return build_context(**(arguments | changes))
+        arguments: dict[str, Any] = {"certificate": self.certificate, "key": self.key, "ca": [self.ca]}
+        return built(**(arguments | changes))
 
     def mistakes(self, **changes: Any) -> list[tuple[str, str]]:
         with pytest.raises(ConfigurationError) as caught:

@@ -1,6 +1,7 @@
 """Server certificates by host name: which one a visitor is shown, and who is asked for a certificate."""
 
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,9 +16,10 @@ from gatekeeper.gate.verdict import NO_PEER
 from gatekeeper.tls.build import build_context
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext, new_ssl_context
-from gatekeeper.tls.files import Ordered, ServerFiles
+from gatekeeper.tls.files import Ordered, ServerFiles, TrustFiles
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames
 from tests.certificates import DAY, NOW, Holder, make, make_authority, make_client, named
+from tests.tls.building import built
 from tests.tls.scene import VERSIONS, Scene, Visitor, resumed
 
 both = pytest.mark.parametrize("version", VERSIONS)
@@ -75,6 +77,16 @@ def test_visitors_of_an_unasked_name_are_not_asked(scene: Scene, version: ssl.TL
         assert connection.established
         assert connection.peer.leaf == leaf
         assert connection.peer.errors == ()
+
+
+def test_visitors_of_the_default_certificate_are_always_asked(scene: Scene) -> None:
+    """Even if the first certificate says otherwise: it is shown to everybody who names no known host."""
+    (scene.folder / "authority.crt").write_bytes(scene.authority.certificate_pem)
+    certificates = (files(scene.folder, 0, server("a.example.org"), ask=False), files(scene.folder, 1, scene.server))
+    context = build_context(certificates, TrustFiles([scene.folder / "authority.crt"]), now=time.time())
+    alice, connection = make_client("alice", scene.authority), TLSConnection(context)
+    Visitor(alice, server_name="elsewhere.example").shake_hands(connection)
+    assert connection.peer.leaf == alice.der
 
 
 @both
@@ -272,15 +284,15 @@ def test_a_placeholder_stands_in_until_there_is_a_certificate(scene: Scene, tmp_
     }
     names = ("gate.example.com", "192.0.2.1")
     (scene.folder / "authority.crt").write_bytes(scene.authority.certificate_pem)
-    context = build_context(**arguments, ordered=Ordered(names, b""))
+    context = built(**arguments, ordered=Ordered(names, b""))
     assert shown(context, None).subject == named("gatekeeper")
     assert "there is no " in context.warnings[0]
     real = server("gate.example.com")
     content = real.key_pem() + real.certificate_pem
-    assert shown(build_context(**arguments, ordered=Ordered(names, content)), None) == real.certificate
+    assert shown(built(**arguments, ordered=Ordered(names, content)), None) == real.certificate
     for wrong in (b"damaged", real.certificate_pem, server("gate.example.com").key_pem() + real.certificate_pem):
         with pytest.raises(ConfigurationError) as caught:
-            build_context(**arguments, ordered=Ordered(names, wrong))
+            built(**arguments, ordered=Ordered(names, wrong))
         assert [mistake.key for mistake in caught.value.mistakes] == ["acme.folder"]
 
 
