@@ -103,6 +103,7 @@ class Metrics:
         "address_counts",
         "duration_sum",
         "expiring_clients",
+        "http2_streams",
         "refusal_history",
         "upstream_times",
     )
@@ -116,6 +117,7 @@ class Metrics:
         self.upstream_times = UpstreamTimes(self._counts[_UPSTREAM_TIMES : _UPSTREAM_TIMES + upstream_times.CELLS])
         # Since the last `beat`: adding to shared memory each time would double the cost of `answered`.
         self.duration_sum = 0.0
+        self.http2_streams = 0  # what is under way; for the same reason
         self.expiring_clients: set[str] = set()
 
     def expiring(self, sha256: str) -> None:
@@ -174,6 +176,7 @@ class Metrics:
         self._reals[Cell.BEAT] = now
         self._reals[Cell.DURATION_SUM] += self.duration_sum
         self.duration_sum = 0.0
+        self._counts[Cell.HTTP2_STREAMS] = self.http2_streams
         self.upstream_times.publish(now)
 
     def begin(self, pid: int, now: float, wall: float) -> None:

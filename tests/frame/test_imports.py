@@ -53,6 +53,7 @@ FLOORS = (
     {"buffered_exchange"},
     {"client.dispatch", "client.http1_stream", "client.http2_refusals", "client.misdirected"},
     {"client.http1", "client.http2_stream"},
+    {"client.http2_pending"},
     {"client.http2"},
     {"client.connection"},
     {"client.redirect"},

@@ -68,7 +68,8 @@ def test_an_idle_connection_is_kept_until_it_is_old(make_scene: Make) -> None:
     assert endpoint_of(scene).close_idle(before=scene.loop.time()) == 1
     scene.loop.advance(1)
     assert said(scene)["idle"] == 1
-    endpoint_of(scene).close_idle(before=scene.loop.time())
+    assert endpoint_of(scene).close_idle(before=scene.loop.time()) == 0
+    assert said(scene)["idle"] == 0
     scene.loop.settle()
     assert said(scene) == {"busy": 0, "idle": 0, "has_capacity": True, "may_open": True}
 

@@ -12,6 +12,8 @@ http1, http1_stream
     the HTTP/1.1 codec, which reads request heads, and its stream, which reads bodies and frames responses.
 http2, http2_stream
     the HTTP/2 codec, and the stream of one of its requests. The rules of both versions are in `gatekeeper.wire`.
+http2_pending
+    which requests wait for an OCSP responder.
 http2_refusals
     when an HTTP/2 connection ends whose client was refused.
 misdirected

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gatekeeper.gate.decision import Authorizer
 from gatekeeper.proxy.client.dispatch import dispatch
+from gatekeeper.proxy.client.misdirected import MisdirectedHosts
 from gatekeeper.proxy.deadline import Deadline, StreamDeadline, StreamDeadlines, Timeout
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import ClientStream, Headers, Link, RequestHandler
@@ -19,6 +20,7 @@ from gatekeeper.wire.response import ResponseHead, own_response, read_response
 # What an app may say to a client about its request; all else is between the app and the gate. Not REFUSED_STREAM: a
 # client would repeat what the app has begun with (RFC 9113, 8.7).
 _PASSED_CODES = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM})
+_NOT_PAUSED: frozenset[PauseReason] = frozenset()
 _NO_TUNNEL = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
@@ -27,6 +29,7 @@ class Owner(Protocol):
 
     visit: Visit
     deadlines: StreamDeadlines
+    misdirected: MisdirectedHosts
 
     @property
     def link(self) -> Link:
@@ -35,11 +38,8 @@ class Owner(Protocol):
     def flush(self) -> None:
         """Send what is due."""
 
-    def flush_soon(self) -> None:
-        """Send it together with what else there will be in this turn of the loop."""
-
     def ended(self, stream: "Http2Stream") -> None:
-        """The request is finished."""
+        """The request is finished: send the end of its response."""
 
     def refused(self) -> None:
         """The request got 403."""
@@ -74,32 +74,47 @@ class Http2Stream(ClientStream):
         self.deadline: Deadline = StreamDeadline(owner.deadlines, self._expired)
         self.handler: RequestHandler | None = None
         self.head = head
-        self.paused: set[PauseReason] = set()
+        self.paused = _NOT_PAUSED
         self._accept = b""  # of a WebSocket handshake
         self._tunnel = False  # it came about
-        upgrade = not head.wire_head and head.upgrade
-        self._has_body = bool(upgrade) or (not head.wire_head and head.has_body)
-        self._held: list[bytes] = []  # of the body, while there is nobody to give it to
+        self._has_body = False
+        self._held: list[bytes] | None = None  # of the body, while there is nobody to give it to
         self._end: bytes | None = None  # trailers that wait behind it
         self._uncredited = 0
         self._unsent = 0
         stream.handler = self
-        if upgrade:
-            # RFC 8441, 5: HTTP/2 has no Sec-WebSocket-Key, but the app's HTTP/1.1 handshake needs one.
-            key = new_key()
-            self._accept = accept_of(key)
-            block = head.block
-            line = b"Sec-WebSocket-Key: %b\r\n" % key
-            self.head = replace(head, block=replace(block, forward=block.forward + line))
+        if not head.wire_head:
+            self._has_body = head.has_body or bool(head.upgrade)
+            if head.upgrade:
+                self._give_key(head)
+
+    def _give_key(self, head: RequestHead) -> None:
+        """RFC 8441, 5: HTTP/2 has no Sec-WebSocket-Key, but the app's HTTP/1.1 handshake needs one."""
+        key = new_key()
+        self._accept = accept_of(key)
+        block = head.block
+        line = b"Sec-WebSocket-Key: %b\r\n" % key
+        self.head = replace(head, block=replace(block, forward=block.forward + line))
 
     # -- called by the codec
 
     def dispatch(self, authorizer: Authorizer, now: float) -> None:
         """Dispatch the request, and start its handler."""
-        handler = dispatch(self, self._visit, authorizer, self.head, now)
+        visit, head = self._visit, self.head
+        other_host = visit.tls.peer.leaf is None or visit.snapshot.hosts is not None
+        if other_host and self._owner.misdirected.answered(self, head, authorizer, now):
+            return
+        handler = dispatch(self, visit, authorizer, head, now)
         if handler is not None:
             self.handler = handler
             handler.begin()
+
+    def dispatch_late(self, authorizer: Authorizer, now: float) -> None:
+        """The same for one that was paused until its client was judged."""
+        self.paused -= {PauseReason.CONNECTING}
+        self.dispatch(authorizer, now)
+        if PauseReason.CONNECTING not in self.paused:
+            self.resume_request(PauseReason.CONNECTING)
 
     def client_closed(self) -> None:
         """The client sends no more."""
@@ -136,6 +151,8 @@ class Http2Stream(ClientStream):
         """More of the body, or bytes of the tunnel."""
         handler = self.handler
         if handler is None or PauseReason.CONNECTING in self.paused or (self._accept and not self._tunnel):
+            if self._held is None:
+                self._held = []
             self._held.append(data)
             return
         if self._has_body:
@@ -178,11 +195,11 @@ class Http2Stream(ClientStream):
 
     def pause_request(self, why: PauseReason) -> None:
         """Give no more credit (RFC 9113, 6.9): at most one window of content follows."""
-        self.paused.add(why)
+        self.paused |= {why}
 
     def resume_request(self, why: PauseReason) -> None:
         """Remove one reason, and give credit again if it was the last."""
-        self.paused.discard(why)
+        self.paused -= {why}
         if why is PauseReason.CONNECTING and not (self._accept and not self._tunnel):
             self._release()
         if not self.paused and self._uncredited:
@@ -192,8 +209,8 @@ class Http2Stream(ClientStream):
 
     def _release(self) -> None:
         """Pass on what was held back."""
-        held, self._held = self._held, []
-        for data in held:
+        held, self._held = self._held, None
+        for data in held or ():
             if self.handler is not None:
                 self.content(data)
         end, self._end = self._end, None
@@ -278,15 +295,9 @@ class Http2Stream(ClientStream):
         stream = self._stream
         if self._tunnel:
             stream.send_end()
-        if self._held:
-            self._held = []
+        self._held = None
         stream.finished()
         self._owner.ended(self)
-        if not stream.unsent:
-            self._owner.flush_soon()
-            self.deadline.end()
-            return
-        self._owner.flush()
         if stream.unsent:
             self._unsent = stream.unsent
             self.deadline.set(Timeout.STREAM, self._visit.snapshot.timeouts.stream_idle)

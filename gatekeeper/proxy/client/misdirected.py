@@ -24,7 +24,23 @@ class MisdirectedHosts:
         self._visit = visit
         self._hosts: set[bytes] = set()
 
-    def refusal(self, head: RequestHead, authorizer: Authorizer) -> Refuse | None:
+    def answered(self, stream: ClientStream, head: RequestHead, authorizer: Authorizer, now: float) -> bool:
+        """Whether the request was answered with 421, on the page of the refusal. Ask where the visitor has shown no
+        certificate, and where hosts have their own authorities.
+        """
+        visit, another = self._visit, False
+        if visit.snapshot.hosts is not None:
+            authorizer = visit.authorizer_on(head.block.host, authorizer, now)
+            another = not authorizer.admitted  # certificate might do
+        if not another and visit.tls.peer.leaf is not None:
+            return False
+        refusal = None if visit.is_grpc(head) else self._refusal(head, authorizer)  # gRPC clients do not know 421
+        if refusal is None:
+            return False
+        self._answer(stream, head, refusal, now)
+        return True
+
+    def _refusal(self, head: RequestHead, authorizer: Authorizer) -> Refuse | None:
         """The refusal that a connection for the request's own host may avoid; None if none, or 421 was sent."""
         host, name = head.block.host.partition(b":")[0].lower(), self._visit.tls.server_name
         if name is None or host in self._hosts or host == name.lower().encode("ascii", "replace"):
@@ -35,8 +51,7 @@ class MisdirectedHosts:
         self._hosts.add(host)
         return decision.refusal
 
-    def answer(self, stream: ClientStream, head: RequestHead, refusal: Refuse, now: float) -> None:
-        """Answer with 421, on the page of the refusal."""
+    def _answer(self, stream: ClientStream, head: RequestHead, refusal: Refuse, now: float) -> None:
         visit = self._visit
         request_id = visit.next_request_id()
         page = visit.refusal_page(head, refusal, request_id, now)

@@ -32,8 +32,10 @@ class HTTP2Endpoint(Endpoint):
 
     @property
     def idle(self) -> int:
-        """Connections without a request."""
-        return sum(not connection.codec.active for connection in self._connections)
+        """Connections without a request, but for those that are being closed."""
+        return sum(
+            not connection.codec.active and not connection.transport.is_closing() for connection in self._connections
+        )
 
     @property
     def has_capacity(self) -> bool:

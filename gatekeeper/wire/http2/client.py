@@ -42,12 +42,16 @@ class ClientHandler(ConnectionHandler, Protocol):
 
 
 class ResponseStream(Stream):
-    """One request to an app."""
+    """One request to an app, with this ``method``; ``responded`` is whether its final response came."""
 
-    __slots__ = ("responses",)
+    __slots__ = ("method", "responded", "responses")
 
-    def __init__(self, connection: Connection, stream_id: int, send_window: int, handler: ResponseHandler) -> None:
+    def __init__(
+        self, connection: Connection, stream_id: int, send_window: int, handler: ResponseHandler, method: bytes
+    ) -> None:
         super().__init__(connection, stream_id, send_window, STREAM_WINDOW)
+        self.method = method
+        self.responded = False
         self.handler = self.responses = handler
 
 
@@ -91,8 +95,7 @@ class ClientConnection(Connection):
         """
         stream_id = self.last_stream_id + 2 if self.last_stream_id else 1
         self.last_stream_id = stream_id
-        stream = ResponseStream(self, stream_id, self.peer_window, handler)
-        stream.method = head.method
+        stream = ResponseStream(self, stream_id, self.peer_window, handler, head.method)
         self.streams[stream_id] = stream
         self.active += 1
         stream.send_block(encode_request(head, lines, self._authority, self._scheme, request_id), end=end)
@@ -100,18 +103,18 @@ class ClientConnection(Connection):
 
     def block(self, stream_id: int, flags: int, block: bytes) -> None:
         """A response, an interim one, or the trailers of one."""
-        ended = bool(flags & END_STREAM)
+        ended = flags & END_STREAM != 0  # bool() is a call
         stream = self.streams.get(stream_id)
         if stream is None or stream.is_reset:
             if stream is None:
                 self.require_reset(stream_id)
             self.table = decode(self.table, block)[1]
             self.spend("field blocks on streams that are over")
-        elif stream.responded:
-            trailers(self, stream, ended, block)
-        elif isinstance(stream, ResponseStream):
+        elif isinstance(stream, ResponseStream) and not stream.responded:
             read, self.table = read_response_block(self.table, block)
             self._response(stream, read, ended)
+        else:
+            trailers(self, stream, ended, block)
 
     def _response(self, stream: ResponseStream, read: ResponseHead | MessageError, ended: bool) -> None:
         error = read if isinstance(read, MessageError) else _judge(stream, read, ended)
@@ -148,12 +151,15 @@ class ClientConnection(Connection):
                 handler.reset(ErrorCode.REFUSED_STREAM)
         super().peer_goes_away(last_stream_id, code)
 
-    def stream_closed(self) -> None:
-        """There is room for another."""
-        self._app.capacity_changed()
+    def settle(self, stream: Stream) -> None:
+        """As every connection; then there is room for another."""
+        active = self.active
+        super().settle(stream)
+        if self.active < active:
+            self._app.capacity_changed()
 
 
-def _judge(stream: Stream, head: ResponseHead, ended: bool) -> MessageError | None:
+def _judge(stream: ResponseStream, head: ResponseHead, ended: bool) -> MessageError | None:
     """RFC 9113, 8.1 and 8.1.1: an interim response ends nothing, and a body is as long as was said."""
     if head.status < 200:
         return MessageRule.RESPONSE_INTERIM.error() if ended else None

@@ -169,18 +169,17 @@ class Connection:
     def _frames(self, data: bytes) -> None:
         at, size = 0, len(data)
         unpack, handlers, most = HEADER.unpack_from, self._frame_handlers, len(self._frame_handlers)
-        while size - at >= HEADER_BYTES:
+        while (start := at + HEADER_BYTES) <= size:
             high, low, kind, flags, stream_id = unpack(data, at)
             length = high << 8 | low
             if length > MAX_FRAME:
                 raise HTTP2Error(ErrorCode.FRAME_SIZE_ERROR, "a frame is larger than allowed")  # RFC 9113, 4.2
-            end = at + HEADER_BYTES + length
+            end = start + length
             if end > size:
                 if kind == HEADERS and not self.block_stream:
                     self.await_block(stream_id & MAX_STREAM_ID)
                 break
-            payload = data[at + HEADER_BYTES : end]
-            at = end
+            payload, at = data[start:end], end
             stream_id &= MAX_STREAM_ID
             if self.block_stream and (kind != CONTINUATION or stream_id != self.block_stream):
                 raise protocol_error("a field block is interrupted")  # RFC 9113, 6.10
@@ -311,7 +310,7 @@ class Connection:
             return b""
         self.out = []
         self._replies = 0
-        return b"".join(out) if len(out) > 1 else bytes(out[0])
+        return b"".join(out)
 
     def _send_content(self) -> None:
         ready, room = self.ready, CHUNK
@@ -347,10 +346,6 @@ class Connection:
         if over and self.streams.pop(stream.id, None) is not None:
             self.active -= 1
             self._grown -= stream.window - STREAM_WINDOW
-            self.stream_closed()
-
-    def stream_closed(self) -> None:
-        """A stream was forgotten."""
 
 
 FrameHandler = Callable[[Connection, int, int, bytes], None]

@@ -64,7 +64,6 @@ def _content(connection: Connection, stream: Stream, content: bytes, size: int, 
         if stream.remaining < 0 or (end and stream.remaining):
             connection.stream_error(stream, ErrorCode.PROTOCOL_ERROR)
             return
-    stream.received += length
     stream.held += size
     stream.remote_ended = end
     if size != length:

@@ -96,15 +96,17 @@ class ServerConnection(Connection):
 
     def block(self, stream_id: int, flags: int, block: bytes) -> None:
         """A request, or the trailers of one."""
-        ended = bool(flags & END_STREAM)
+        ended = flags & END_STREAM != 0  # bool() is a call
         stream = self.streams.get(stream_id)
         if stream is not None:
             trailers(self, stream, ended, block)
             return
+        over = self.sent_goaway >= 0
         if stream_id <= self.last_stream_id or not stream_id & 1:
             self.require_reset(stream_id)
+            over = True
         read, self.table = self._reader.read(self.table, block, ended=ended, cache=self.cache)
-        if stream_id <= self.last_stream_id or self.sent_goaway >= 0:
+        if over:
             self.spend("field blocks on streams that are over")  # RFC 9113, 6.8: read on for the table's sake
             return
         self.last_stream_id = stream_id
@@ -117,7 +119,7 @@ class ServerConnection(Connection):
         if isinstance(read, RejectedRequest):
             self._server.rejected(stream, read)
             return
-        if read.block.framing is LENGTH:
+        if not ended and read.block.framing is LENGTH:
             stream.remaining = read.block.length
         self._server.request(stream, read, ended)
 

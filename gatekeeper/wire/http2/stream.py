@@ -4,7 +4,7 @@ from collections import deque
 from typing import Protocol
 
 from gatekeeper.errors import MessageError
-from gatekeeper.wire.http2.budget import Budget
+from gatekeeper.wire.http2.budget import BURST, Budget
 from gatekeeper.wire.http2.encode import encode_lines, encode_response, encode_switch
 from gatekeeper.wire.http2.frames import (
     DATA,
@@ -14,6 +14,7 @@ from gatekeeper.wire.http2.frames import (
     frame_header,
     headers_frames,
     rst_stream_frame,
+    whole_message,
     window_update_frame,
 )
 from gatekeeper.wire.response import ResponseHead
@@ -109,8 +110,8 @@ class Link(Protocol):
 class Stream:
     """One request and its response. The owner sets ``handler`` and calls `finished` last; the connection does the rest.
 
-    ``sent`` and ``received`` count body bytes: their progress is what an idle timeout should look at, not frames.
-    ``unsent`` are those that wait here for the peer's windows.
+    ``unsent`` are body bytes that wait here for the peer's windows: their progress is what an idle timeout should look
+    at, not frames.
     """
 
     __slots__ = (
@@ -126,15 +127,11 @@ class Stream:
         "id",
         "is_finished",
         "is_reset",
-        "method",
         "queued",
         "receive_window",
-        "received",
         "remaining",
         "remote_ended",
-        "responded",
         "send_window",
-        "sent",
         "slow",
         "unsent",
         "window",
@@ -144,20 +141,16 @@ class Stream:
         self.connection = connection
         self.id = stream_id
         self.handler: StreamHandler = IGNORE
-        self.method = b""
         # The peer's side.
         self.remote_ended = False
-        self.responded = False  # the peer's final response came; a client's only
         self.window = self.receive_window = window
         self.remaining = -1  # of the length that was announced; -1 if none was
-        self.received = 0
         self.held = 0  # received and not yet consumed
         self._uncredited = 0
         self.discard_until = 0.0
         # Ours.
         self.send_window = send_window
         self.unsent = 0
-        self.sent = 0
         self.slow = False
         self.queued = False  # among the connection's ready streams
         self.ending = False  # END_STREAM waits behind what is unsent
@@ -173,30 +166,27 @@ class Stream:
     def send_whole(self, head: ResponseHead, content: bytes, lines: bytes = b"") -> None:
         """A complete response in one call; ``lines`` are header lines behind those of ``head``."""
         connection, size = self.connection, len(content)
+        block = encode_response(head, lines) if lines or not head.hpack else head.hpack
         if (
             not 0 < size <= MAX_FRAME
+            or len(block) >= MAX_FRAME
             or size > self.send_window
             or size > connection.send_window
             or connection.ready
             or self.is_reset
         ):
-            self.send_head(head, lines, end=not size)
+            self.send_block(block, end=not size)
             self.send_content(content)
             if size:
                 self.send_end()
             return
-        block = encode_response(head, lines) if lines or not head.hpack else head.hpack
         if connection.first_block:
             block, connection.first_block = connection.first_block + block, b""
         self.send_window -= size
         connection.send_window -= size
-        connection.budget.earn()
-        self.sent = size
-        connection.out += (
-            headers_frames(self.id, block, 0),
-            frame_header(size, DATA, END_STREAM, self.id),
-            content,
-        )
+        if connection.budget.left < BURST:  # a call saved
+            connection.budget.earn()
+        connection.out.append(whole_message(self.id, block, content))
         self.ending = self.ended = True
 
     def send_head(self, head: ResponseHead, lines: bytes = b"", *, end: bool = False) -> None:
@@ -287,7 +277,6 @@ class Stream:
         else:
             piece, queue[0] = piece[:size], piece[size:]
         self.unsent -= size
-        self.sent += size
         self.send_window -= size
         last = self.ending and not self.unsent
         flags = END_STREAM if last and not self._trailers else 0
