@@ -2,6 +2,8 @@
 
 server
     the HTTP listener: ``/healthz``, ``/readyz``, ``/metrics``, ``/status``.
+connection
+    one connection to it: a request and its answer.
 durations
     as people read them.
 exposition

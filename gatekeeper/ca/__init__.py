@@ -10,6 +10,12 @@ request
     a CSR (PKCS #10): a public key and the names asked for. Only the key is taken; the authority grants the names.
 bundle
     a ``.p12``: a credential in one file under a password, for browsers and phones.
+issuer
+    the operations of an unlocked authority: issue, sign, renew, revoke, write the CRL.
+keys, profiles
+    private keys; the forms of a credential that devices import.
+admission, renewal
+    whether a gate would admit a certificate; which renewals are signed without a person.
 CRL
     a certificate revocation list: the serial numbers that were revoked.
 store

@@ -1,7 +1,9 @@
 """From ``gatekeeper.toml`` to settings: every mistake at once, each with its key and its line.
 
-load
+load, configuration
     reads the file; returns a `Configuration`, or raises a ConfigurationError that lists every mistake.
+partial
+    the settings without what is wrong, so that `gatekeeper check` can look for further mistakes.
 document
     finds the file, and reads it as far as that goes without knowing what its keys mean.
 source
@@ -16,4 +18,8 @@ reference
     the settings as an example file, as documentation and as a schema for editors.
 starter
     the file that ``gatekeeper init`` writes.
+nginx, nginx_servers, nginx_tls, nginx_headers, nginx_limits
+    translates a configuration of nginx (``init --from-nginx``).
+nginx_directives, nginx_values
+    what becomes of each directive; times and sizes as nginx writes them.
 """

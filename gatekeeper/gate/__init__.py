@@ -17,4 +17,15 @@ reason
     why a peer is refused, from a closed list that the page, the log, the metrics and the docs share.
 revocation status
     whether a certificate was revoked (good, revoked or unknown), and until when this is known.
+
+Modules that these words do not name:
+
+routes, rules, paths, addresses
+    which route matches; which certificates match; paths that servers read in different ways; networks.
+names, keys
+    which texts may be names; which public keys are strong enough.
+ocsp
+    OCSP requests and responses.
+unasked
+    routes that are closed because their visitors are never asked for a certificate.
 """

@@ -9,6 +9,8 @@ state
     the same rename, one fails.
 renewal
     what a machine asks for over TLS with the certificate that it has: an invitation that nobody made.
+request
+    a certificate request for an invitation: checked before it is stored.
 directory
     an open directory, below which no symbolic link is followed.
 folder

@@ -20,6 +20,10 @@ handover, upgrade
     sockets inherited from systemd or from an older gate; starting a newer one.
 children, signal_queue
     how child processes end; signals, queued for the supervisor's loop.
+renewing
+    renews the gate's own certificates (``[acme]``) on a thread of each worker.
+malloc
+    glibc's malloc, tuned for large buffers.
 sd_notify, stderr_log
     notifications to systemd; log lines to stderr that never block.
 """

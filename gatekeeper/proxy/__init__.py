@@ -10,6 +10,8 @@ exchange
     one forwarded request and its response: choosing a connection to the app, retries, the switch to a tunnel.
 relay
     the base class of exchange: backpressure, timeouts, and every way an exchange ends.
+buffered_exchange, request_buffer
+    an exchange that waits for the whole request (``upstream.request_buffering``); where it keeps the body.
 local_request
     one request below ``/.gatekeeper/``, which the gate answers itself.
 visit
@@ -18,12 +20,16 @@ proxy
     what all connections of a process share: the current snapshot, the open connections, the limits on new ones.
 snapshot
     the loaded configuration as one immutable value. A reload replaces it.
+loading
+    loads the files that the settings name.
 judge, ocsp, revocations, host_trust
     verdicts; OCSP responses; revocation lists; hosts with certificate authorities of their own.
 crl_sources, crl_folder, crl_fetcher
     revocation lists by URL: their addresses, their files, and the fetching.
 expiry
     one timer for all verdicts: ends tunnels and downloads whose certificate or revocation list expires.
+request_limits
+    ``limits.rate`` and ``limits.concurrent``.
 journal
     writes the access log and the counters.
 states, deadline

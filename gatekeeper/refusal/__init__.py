@@ -4,6 +4,8 @@ Values in, bytes out: no asyncio, no clock.
 
 answer
     status, header fields and body; the proxy adds framing, ``Connection`` and ``Date``.
+negotiation
+    page or JSON, which language, which device to explain first.
 problem
     the answer for programs: ``application/problem+json`` (RFC 9457), in English.
 grpc

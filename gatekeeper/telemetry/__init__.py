@@ -6,6 +6,10 @@ metrics
     counters in memory that all workers share, and their Prometheus text.
 upstream_times
     how long each app takes to begin its responses, since the start and in the last minutes.
+refusal_history
+    refusals in each half hour of the last day.
+request_rates
+    when each client may send its next request (``limits.rate``), over all workers.
 address_counts
     connections by client address, over all workers.
 """

@@ -8,6 +8,10 @@ proof
 files, build, context
     key and certificate files; a `ServerContext` made of them at each start and reload, which all connections of a
     listener share. Its `Mode` tells whether bad certificates reach HTTP or get a TLS alert.
+server_names, suites
+    which certificate a visitor is shown, by SNI; cipher suites and groups by OpenSSL's names.
+memory_file, handshake_keys
+    certificates and keys as files, for libraries that read nothing else; keys that can sign a handshake.
 connection, message_limits
     one visitor's TLS, bytes in and bytes out, without a socket or asyncio; limits for messages without content.
 proxy_protocol

@@ -8,12 +8,20 @@ field (`headers`)
     one line of a block, judged by itself: passed on, dropped, or one of the few that mean something to a proxy.
 framing
     where a body ends: nowhere (there is none), after a known length, after the last chunk, or with the connection.
-preset
-    the headers in which an app learns who is there, as another system writes them.
+identity, `presets`, custom
+    the headers that tell an app who the visitor is; as other systems write them; as the operator names them.
 assertion
     the same in one signed token, for apps that do not trust the network.
+foreign
+    identity headers of other proxies, which no visitor may send.
 preflight
-    the question of a browser before a request from another origin.
+    the question of a browser before a request from another origin (CORS).
+rewriting, https_url
+    paths and hosts that differ between visitor and app; the https address of a plain HTTP request.
+response_edits, lenient
+    response headers that the operator sets; malformed responses, repaired.
+cache
+    a bounded cache from bytes to what they mean.
 
 Two judges look at every head: the rules here and llhttp. Both must agree that it is right; what either refuses ends in
 `gatekeeper.errors.MessageError`.

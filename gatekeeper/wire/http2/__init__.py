@@ -11,6 +11,10 @@ requests, responses
     `gatekeeper.wire` look at every message, whatever version it came in.
 encode
     field blocks that are sent. They never use the dynamic table, so a block depends on its head alone and is cached.
+frame_handlers, control, messages
+    which function acts on a frame; frames about the connection; frames that carry messages.
+budget
+    limits for frames that carry nothing for an app.
 connection
     the state that both roles share: frames, settings, flow control, limits against floods.
 stream
