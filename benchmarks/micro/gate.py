@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -77,6 +78,14 @@ WEBSOCKET_MESSAGE = bytes((0x82, 0xA0)) + bytes(4) + b"x" * 32
 """A masked binary message (RFC 6455, 5.2), as a client sends it."""
 WEBSOCKET_REPLY = bytes((0x82, 0x20)) + b"x" * 32
 
+MIB = 1 << 20
+PIECE = 256_000
+"""As much as uvloop reads at once."""
+UPLOAD = b"POST /bench HTTP/1.1\r\nHost: localhost:8443\r\nContent-Length: %d\r\n\r\n" % MIB + b"x" * MIB
+DOWNLOAD = (
+    b"HTTP/1.1 200 OK\r\nServer: nginx\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % MIB + b"x" * MIB
+)
+
 TICK = 50e-6
 """Seconds that pass each time the clock is read: the true ones would depend on how slow the count is."""
 
@@ -116,6 +125,9 @@ class Transport(asyncio.Transport):
 
     def write(self, data: Any) -> None:  # noqa: D102
         self.got.append(data)
+
+    def writelines(self, pieces: Iterable[Any]) -> None:  # noqa: D102
+        self.got += pieces
 
     def take(self) -> bytes:
         """What was written since this was asked last."""
@@ -249,6 +261,24 @@ class Visitor:
         gate.upstream.data_received(RESPONSE)
         self.transport.got.clear()
 
+    def download(self, records: bytes) -> None:
+        """A request and its response of a MiB."""
+        gate = self._gate
+        self.connection.data_received(records)
+        gate.app.got.clear()
+        for piece in pieces(DOWNLOAD):
+            gate.upstream.data_received(piece)
+            self.transport.got.clear()
+
+    def upload(self, records: bytes) -> None:
+        """A request of a MiB and its response."""
+        gate = self._gate
+        for piece in pieces(records):
+            self.connection.data_received(piece)
+            gate.app.got.clear()
+        gate.upstream.data_received(RESPONSE)
+        self.transport.got.clear()
+
     def exchange_all(self, records: bytes) -> None:
         """A request for each connection to the app, and the responses, which come in one turn of the event loop."""
         gate = self._gate
@@ -286,3 +316,8 @@ class Visitor:
             self.tls.unwrap()
         self.connection.data_received(self._outgoing.read())
         self.connection.connection_lost(None)
+
+
+def pieces(data: bytes) -> Iterable[bytes]:
+    """A large body as it arrives."""
+    return (data[start : start + PIECE] for start in range(0, len(data), PIECE))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.micro.gate import BROWSER, WEBSOCKET_MESSAGE, Gate, Http2Requests
+from benchmarks.micro.gate import BROWSER, UPLOAD, WEBSOCKET_MESSAGE, Gate, Http2Requests
 from gatekeeper.process.worker import GARBAGE
 
 STREAMS = 32
@@ -75,6 +75,18 @@ def message(gate: Gate, times: int) -> Callable[[slice], None]:
     return _play(visitor.echo, [visitor.encrypt(WEBSOCKET_MESSAGE) for _ in range(times)])
 
 
+def down(gate: Gate, times: int) -> Callable[[slice], None]:
+    """Responses with a body of a MiB."""
+    visitor = gate.shake_hands()
+    return _play(visitor.download, [visitor.encrypt(BROWSER % 0) for _ in range(times)])
+
+
+def up(gate: Gate, times: int) -> Callable[[slice], None]:
+    """Requests with a body of a MiB."""
+    visitor = gate.shake_hands()
+    return _play(visitor.upload, [visitor.encrypt(UPLOAD) for _ in range(times)])
+
+
 def _exchanges(gate: Gate, requests: list[bytes]) -> Callable[[slice], None]:
     visitor = gate.shake_hands()
     return _play(visitor.exchange, [visitor.encrypt(request) for request in requests])
@@ -98,7 +110,8 @@ def _play(step: Callable[[bytes], None], records: list[bytes]) -> Callable[[slic
 
 
 SCRIPTS = {
-    script.__name__: script for script in (exchange, cookie, stream, streams, paths, connection, refusal, message)
+    script.__name__: script
+    for script in (exchange, cookie, stream, streams, paths, connection, refusal, message, down, up)
 }
 
 
