@@ -8,9 +8,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-PROTOCOL = "acme-tls/1"
-"""What such a client offers by ALPN, and nothing else (RFC 8737, 3)."""
-
 _ACME_IDENTIFIER = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.31")
 _VALID = datetime.timedelta(days=7)
 

@@ -11,11 +11,13 @@ from gatekeeper.cli.configuration import add_config_option, naming_lines
 from gatekeeper.cli.parser import Commands
 from gatekeeper.config.document import find
 from gatekeeper.errors import GatekeeperError
+from gatekeeper.process.apart import Apart
 from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.handover import listeners_from_systemd, predecessor
 from gatekeeper.process.listeners import Listener, close_listeners, open_listeners, shown_listener
 from gatekeeper.process.privileges import account_of
 from gatekeeper.process.stderr_log import log_always, log_to_stderr
+from gatekeeper.tls.proof_certificates import make_proof_certificates
 
 
 def add_command(commands: Commands) -> None:
@@ -47,11 +49,15 @@ def _serve(options: argparse.Namespace) -> int:
     present = before.listeners if before is not None else listeners_from_systemd(os.environ)
     file = ConfigurationFile(find(options.config, os.environ))
     file.begin()
-    # Imported while the child process validates.
+    certificates = Apart(make_proof_certificates)
+    # Imported while the child processes validate and make certificates.
     from gatekeeper.process.supervisor import Supervisor
     from gatekeeper.process.worker import dry_run
+    from gatekeeper.tls.proof import give_certificates
 
     configuration = file.read()
+    if (made := certificates.result()) is not None:
+        give_certificates(made)
     settings = configuration.settings
     log_to_stderr(settings.log.level)
     listeners = open_listeners(settings, present)

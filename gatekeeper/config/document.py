@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +77,8 @@ def _read(path: Path, files: FileReader) -> str:
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
+    import tomllib  # not for who only looks where the file is
+
     try:
         return tomllib.loads(text)
     except ValueError as error:  # beside TOMLDecodeError: a number with more digits than int() takes

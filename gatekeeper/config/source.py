@@ -5,7 +5,6 @@ parser tells the key of each.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +61,8 @@ class Source:
 
     @cached_property
     def _lines(self) -> dict[str, int]:
+        import tomllib  # only where there are mistakes
+
         lines: dict[str, int] = {}
         newest: dict[KeyPath, int] = {}
         table: KeyPath = ()

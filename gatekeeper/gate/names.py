@@ -1,11 +1,13 @@
 """Which texts are acceptable as names, and names of `cryptography` as text."""
 
 import unicodedata
-
-from cryptography import x509
+from typing import TYPE_CHECKING
 
 from gatekeeper.x509 import names
 from gatekeeper.x509.der import element
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 # Control characters, line and paragraph separators, halves of surrogate pairs.
 _CONTROLS = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -27,7 +29,7 @@ def is_blank(text: str) -> bool:
     return all(unicodedata.category(char) in _INVISIBLE for char in text)
 
 
-def rfc2253(name: x509.Name) -> str:
+def rfc2253(name: "x509.Name") -> str:
     """The name as OpenSSL writes it (`gatekeeper.x509.names.rfc2253`)."""
     der = name.public_bytes()
     return names.rfc2253(names.read_name(der, element(der, 0, len(der))))

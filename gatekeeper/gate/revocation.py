@@ -35,7 +35,6 @@ from gatekeeper.x509.crl import (
 )
 from gatekeeper.x509.extensions import CRL_SIGN, bits, read
 from gatekeeper.x509.names import canonical, rfc2253
-from gatekeeper.x509.signatures import broken_digest, has_signed
 
 # How many days before an end the warning about it is repeated.
 _STAGES = (30, 7, 1)
@@ -279,6 +278,8 @@ def read_lists(content: bytes, authorities: Iterable[Certificate]) -> list[Revoc
 
 
 def _read(der: bytes, authorities: tuple[Certificate, ...]) -> RevocationList:
+    from gatekeeper.x509.signatures import broken_digest  # cryptography takes 9 MiB
+
     try:
         crl = parse_list(der)
         digest = broken_digest(crl.algorithm)
@@ -325,6 +326,8 @@ def _signer(crl: RawList, name: str, authorities: tuple[Certificate, ...]) -> Ce
 
     Names are compared by the rules of RFC 5280, 7.1.
     """
+    from gatekeeper.x509.signatures import has_signed
+
     issuer = canonical(crl.issuer)
     parsed = [(one, parse_certificate(one.der)) for one in authorities]
     namesakes = [(one, raw) for one, raw in parsed if canonical(raw.subject) == issuer]

@@ -3,7 +3,9 @@
 Runs on threads beside the event loop, because invitations are files; `gatekeeper.proxy` moves the bytes.
 
 handler
-    request in, reply out: dispatches to the modules below.
+    request in, reply out, on a thread.
+answers
+    dispatches to the modules below; loaded for the first request.
 request
     both as values.
 invite

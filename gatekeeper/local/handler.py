@@ -2,16 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from gatekeeper.errors import InvitationError
-from gatekeeper.gate.routes import EST_AUTHORITIES, EST_RENEW, ME, RENEW
-from gatekeeper.gate.verdict import Identity
 from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.invitations.token import INVITE
-from gatekeeper.local import est, invite, me, renewal
 from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.local.token_rate_limit import TokenRateLimit
 
@@ -21,12 +18,6 @@ _log = logging.getLogger("gatekeeper")
 SWEEP_SECONDS = 30.0
 # If the folder is on a file server that hangs, no more threads than these hang with it.
 _THREADS = 4
-# What only admitted visitors may request, by path.
-_ADMITTED: Mapping[bytes, Callable[[Request, Identity], Reply]] = {
-    ME: me.answer,
-    RENEW: renewal.answer,
-    EST_RENEW: est.renew,
-}
 
 
 class LocalHandler:
@@ -90,14 +81,9 @@ class LocalHandler:
 def _answer(request: Request) -> Reply:
     """The reply to a request. Fails closed: after any exception, nothing is handed out."""
     try:
-        if request.path.startswith(INVITE):
-            return invite.answer(request, request.path.removeprefix(INVITE).removesuffix(b"/"))
-        path = request.path.removesuffix(b"/")
-        if path == EST_AUTHORITIES:
-            return est.authorities(request)
-        if request.identity is not None and path in _ADMITTED:
-            return _ADMITTED[path](request, request.identity)
-        return failure(request, 404, "There is nothing here.")
+        from gatekeeper.local.answers import answer  # with cryptography 11 MiB, which most gates never need
+
+        return answer(request)
     except InvitationError as error:
         _log.error("invitations: %s", error)
     except Exception:

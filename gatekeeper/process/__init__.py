@@ -10,6 +10,8 @@ worker_process
     a worker as the supervisor has it: process id, messages, how it ended.
 configuration
     the settings that a child process validated, as the others have them.
+apart, preload
+    a function called in a child process, for the sake of what it loads; what workers load before they are forked.
 reload, watch
     reloads when a file changes or on SIGHUP; detects that a file has changed.
 sealed_files

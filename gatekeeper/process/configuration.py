@@ -4,12 +4,13 @@ pydantic and the tables that it reads take 12 MiB and a tenth of a second. A chi
 settings on as plain values (`gatekeeper.settings.plain`) and ends; meanwhile its parent can import something else.
 """
 
-import os
 import pickle
+from functools import partial
 from pathlib import Path
 
 from gatekeeper.config.configuration import Configuration
 from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.apart import Apart
 from gatekeeper.process.sealed_files import seal_content
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 
@@ -29,13 +30,13 @@ class ConfigurationFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._newest: Configuration | None = None
-        self._child: tuple[int, int] | None = None
+        self._child: Apart[Configuration | ConfigurationError] | None = None
 
     def begin(self) -> None:
         """Start to validate the file in a child process; `read` waits for it."""
         text = self._text(OPEN_DIRECTLY)
         if text is not None:
-            self._child = _validate_apart(self.path, text)
+            self._child = Apart(partial(_outcome, self.path, text))
 
     def read(self) -> Configuration:
         """The configuration; ConfigurationError as from `config.load`. Forks, so no other thread may run."""
@@ -44,7 +45,8 @@ class ConfigurationFile:
                 return self._newest
             self.begin()
         child, self._child, self._newest = self._child, None, None
-        self._newest = (child and _result(child)) or _validate(self.path, OPEN_DIRECTLY)
+        found = child.result() if child is not None else None
+        self._newest = _raised(found) if found is not None else _validate(self.path, OPEN_DIRECTLY)
         return self._newest
 
     def read_here(self, files: FileReader) -> Configuration:
@@ -85,49 +87,22 @@ def _validate(path: Path, files: FileReader) -> Configuration:
     return _unpack(pickle.dumps(load(path, files=files)))
 
 
-def _validate_apart(path: Path, text: bytes) -> tuple[int, int]:
-    """A child process that validates a text, and the descriptor on which it writes the result.
-
-    It opens no file: one that hangs would keep it alive after its parent.
-    """
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(ours)
-            with open(theirs, "wb") as result:
-                result.write(_outcome(path, FileReader({path: seal_content(text)})))
-        finally:
-            os._exit(0)
-    os.close(theirs)
-    return child, ours
-
-
-def _outcome(path: Path, files: FileReader) -> bytes:
+def _outcome(path: Path, text: bytes) -> Configuration | ConfigurationError:
+    """What `config.load` makes of this text. To be called in a child process: the file itself is not opened."""
     from gatekeeper.config.load import load
 
     try:
-        return pickle.dumps(load(path, files=files))
+        return load(path, files=FileReader({path: seal_content(text)}))
     except ConfigurationError as error:
-        return pickle.dumps(error)
-
-
-def _result(child: tuple[int, int]) -> Configuration | None:
-    """What the child wrote; None if it ended before it could."""
-    pid, channel = child
-    with open(channel, "rb") as written:
-        packed = written.read()
-    os.waitpid(pid, 0)
-    try:
-        return _unpack(packed)
-    except (EOFError, pickle.UnpicklingError):
-        return None
+        return error
 
 
 def _unpack(packed: bytes) -> Configuration:
-    # Written by this program: by its child, or by the supervisor, which has more rights than whoever reads it.
-    found = pickle.loads(packed)  # noqa: S301
+    # Written by this program, or by the supervisor, which has more rights than whoever reads it.
+    return _raised(pickle.loads(packed))  # noqa: S301
+
+
+def _raised(found: Configuration | ConfigurationError) -> Configuration:
     if isinstance(found, ConfigurationError):
         raise found
-    assert isinstance(found, Configuration)  # noqa: S101  nothing else is ever packed
     return found

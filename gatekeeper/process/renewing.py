@@ -22,9 +22,7 @@ _log = logging.getLogger("gatekeeper")
 
 
 def load_libraries() -> None:
-    """Load what orders need. To be called before a worker gives up root, if there is an ``[acme]``: Python's folder may
-    be root's alone. Not otherwise: the libraries take 15 MiB, and most gates order nothing.
-    """
+    """Load what orders need, if there is an ``[acme]``: the libraries take 15 MiB, and most gates order nothing."""
     import gatekeeper.acme.orders  # noqa: F401
 
 

@@ -6,7 +6,7 @@ there in a tenth of the time, shares the memory of all that was imported, and is
 disk was changed meanwhile.
 
 There is always a supervisor, with a single worker too: that one can crash or hang as well, and as process 1 of a
-container the supervisor takes care of children that are not its own. It costs about 10 MiB that are not shared.
+container the supervisor takes care of children that are not its own. It costs about 9 MiB that are not shared.
 
 SIGUSR2 has it start its successor from the code that is installed now, see `gatekeeper.process.upgrade`.
 
@@ -39,6 +39,7 @@ from gatekeeper.process.listeners import (
     shown_listener,
     sockets_of,
 )
+from gatekeeper.process.preload import preload
 from gatekeeper.process.privileges import Account
 from gatekeeper.process.reload import POLL_SECONDS, needing_new_workers
 from gatekeeper.process.sd_notify import SystemdNotifier
@@ -108,6 +109,7 @@ class Supervisor:
         with self._selector, self._signals.listening(self._selector):
             if self._account is not None:
                 self._watch = Watch((self._path, *files_of(self._settings)))
+            preload(self._settings, everything=self._account is not None)
             gc.collect()
             gc.freeze()  # so that no collection writes to memory that is shared with the workers
             try:

@@ -29,7 +29,7 @@ from gatekeeper.process.listeners import port_of
 from gatekeeper.process.malloc import keep_large_buffers
 from gatekeeper.process.privileges import Account, become
 from gatekeeper.process.reload import Reloader
-from gatekeeper.process.renewing import Renewing, load_libraries
+from gatekeeper.process.renewing import Renewing
 from gatekeeper.process.sealed_files import receive
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.workers import Command
@@ -141,19 +141,6 @@ def _admin_hosts(admin: "AdminSettings") -> tuple[str, ...]:
     return (*admin.hosts, *own)
 
 
-def _load_what_is_loaded_on_demand() -> None:
-    """To be called before a worker gives up root: Python's folder may be root's alone."""
-    import importlib.resources  # noqa: F401
-    import shutil  # noqa: F401
-    import tempfile  # noqa: F401
-
-    from cryptography.hazmat.primitives.serialization import pkcs7  # noqa: F401
-
-    from gatekeeper.refusal.page import builtin_page
-
-    builtin_page()
-
-
 class _Worker:
     def __init__(self, settings: "Settings", context: WorkerContext, watch: Watch) -> None:
         self._watch = watch
@@ -192,10 +179,7 @@ class _Worker:
         snapshot = self._assemble(settings, OPEN_DIRECTLY)
         self._pools, self._sites.pages = snapshot.upstreams, snapshot.pages
         self._access_log = log = AccessLog(settings.log.access, FORMATS[settings.log.format], loop)
-        if settings.acme is not None:
-            load_libraries()
         if context.account is not None:
-            _load_what_is_loaded_on_demand()
             self._sites.hand_over(context.account.own)
             log.hand_over(context.account.own_file)
             become(context.account)

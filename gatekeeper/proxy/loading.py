@@ -7,8 +7,6 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-
 from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.acme.renewal import certificate_to_show
 from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
@@ -27,6 +25,8 @@ from gatekeeper.tls.suites import Suites
 from gatekeeper.wire.assertion import Assertions, read_signing_key
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
     from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
     from gatekeeper.settings.acme import ACMESettings
     from gatekeeper.settings.certificate_order import CertificateOrder
@@ -182,7 +182,7 @@ def assertions_of(settings: "JWTSettings | None", files: FileReader) -> Assertio
     return Assertions([load() for load in loads], settings.audience, settings.lifetime)
 
 
-def _signing_key(path: Path, files: FileReader) -> EllipticCurvePrivateKey:
+def _signing_key(path: Path, files: FileReader) -> "EllipticCurvePrivateKey":
     try:
         return read_signing_key(files.read(path, _KEY_LIMIT))
     except (UnreadableFileError, ValueError) as error:

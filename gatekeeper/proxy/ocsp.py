@@ -11,7 +11,6 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from gatekeeper.gate.ocsp import make_request, read_response, responder_of
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.client import client_context
@@ -80,6 +79,8 @@ class Responders:
             await self._session.close()
 
     async def _find_out(self, key: OCSPKey, leaf: bytes, issuer: bytes) -> None:
+        from gatekeeper.gate.ocsp import make_request, read_response, responder_of  # see `load_client`
+
         url = key[2] or responder_of(leaf)
         try:
             if url is None:
@@ -118,8 +119,10 @@ class Responders:
 
 
 def load_client() -> None:
-    """Load the HTTP client, which takes a third of a second, before a visitor has to wait for it."""
+    """Load the HTTP client and cryptography, which take a third of a second, before a visitor has to wait for them."""
     import aiohttp  # noqa: F401
+
+    import gatekeeper.gate.ocsp  # noqa: F401
 
 
 async def ask_once(peer: Peer, responder: str | None) -> RevocationStatus | None:

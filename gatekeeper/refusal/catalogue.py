@@ -1,6 +1,5 @@
 """What the page says, one TOML file a language under ``locales/``; the file's name is the language's primary subtag."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -124,6 +123,7 @@ class Catalogue:
 @cache
 def catalogues() -> MappingProxyType[str, Catalogue]:
     """Every language there is, by primary subtag. The files are part of the package: a mistake in one is a bug."""
+    import tomllib
     from importlib import resources
 
     files = resources.files("gatekeeper.refusal").joinpath("locales").iterdir()

@@ -3,7 +3,7 @@
 libssl, verifier, openssl
     the functions of the interpreter's own libssl, by their C names; what is done with them that `ssl` cannot: judging
     certificates, and handshakes that a bad one does not end.
-proof
+proof, proof_certificates
     handshakes in memory that show, before the first visitor comes, that the binding does what is expected of it.
 files, build, context
     key and certificate files; a `ServerContext` made of them at each start and reload, which all connections of a

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from gatekeeper.acme.tls_alpn import PROTOCOL
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
@@ -22,6 +21,9 @@ from gatekeeper.x509.names import Canonical, canonical, canonical_form
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 """The values of ``server.min_tls`` and ``server.max_tls``."""
+
+ACME_PROTOCOL = "acme-tls/1"
+"""What a client of tls-alpn-01 offers by ALPN, and nothing else (RFC 8737, 3)."""
 
 # Mozilla's "intermediate" suites for TLS 1.2: forward secrecy and AEAD only. The suites of TLS 1.3 are all allowed.
 _SUITES = ":".join(
@@ -271,7 +273,7 @@ def _challenge_context(file: Path | None) -> ssl.SSLContext | None:
     if file is None:
         return None
     context = new_ssl_context()
-    context.set_alpn_protocols([PROTOCOL])
+    context.set_alpn_protocols([ACME_PROTOCOL])
     try:
         context.load_cert_chain(file)
     except (OSError, ssl.SSLError):
@@ -289,7 +291,7 @@ def choose_by_name(
     `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked. What `resume_sessions` does stays.
 
     ``advertised`` are hosts for which other authorities are named to clients, as DER. ``challenges`` has the answers
-    to tls-alpn-01, for clients that offer `PROTOCOL` alone.
+    to tls-alpn-01, for clients that offer `ACME_PROTOCOL` alone.
     """
     first = names.all[0]
     if challenges is not None and openssl is not None:
@@ -299,7 +301,7 @@ def choose_by_name(
     def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         if before is not None:
             before(connection, name, context)  # type: ignore[arg-type]  # a connection without SNI has None
-        if challenges is not None and openssl is not None and name and openssl.offers_alone(PROTOCOL):
+        if challenges is not None and openssl is not None and name and openssl.offers_alone(ACME_PROTOCOL):
             answer = _challenge_context(challenges(name))
             if answer is not None:
                 connection.context = answer

@@ -11,7 +11,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from gatekeeper.acme.tls_alpn import placeholder
 from gatekeeper.errors import Mistake
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.settings.files import FileReader, UnreadableFileError
@@ -160,6 +159,8 @@ class Files:
     def _ordered(self, context: ssl.SSLContext, files: ServerFiles, ordered: Ordered) -> list[Certificate]:
         content, key = ordered.content, "acme.folder"
         if not content:
+            from gatekeeper.acme.tls_alpn import placeholder  # cryptography takes 9 MiB
+
             content = placeholder(list(ordered.names))
             self.warnings.append(
                 f"there is no {files.certificate} yet, so visitors of {', '.join(ordered.names)} meet a self-signed "

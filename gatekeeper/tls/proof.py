@@ -7,15 +7,8 @@ serve them has judged a good, a foreign and no certificate over each TLS version
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from functools import cache
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from gatekeeper.errors import BindingError, StartError, TLSError
 from gatekeeper.gate.certificate import read_certificate
@@ -24,6 +17,7 @@ from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import VERSIONS, ServerContext, new_ssl_context
 from gatekeeper.tls.memory_file import as_file
 from gatekeeper.tls.openssl import OpenSSL, load_libssl
+from gatekeeper.tls.proof_certificates import ProofCertificates, make_proof_certificates
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames
 
 _FLIGHTS = 4  # a full TLS 1.2 handshake takes two from each side, and one more moves the last bytes
@@ -33,19 +27,23 @@ _FLIGHTS = 4  # a full TLS 1.2 handshake takes two from each side, and one more 
 def load_and_prove(load: Callable[[], OpenSSL] = load_libssl) -> OpenSSL:
     """The binding of this process, proved once. BindingError if there is none or it cannot be relied on."""
     openssl = load()
-    prove(openssl)
+    prove(openssl, _given.pop() if _given else None)
     return openssl
 
 
-def prove(openssl: OpenSSL) -> None:
-    """Three handshakes over each TLS version; BindingError unless each gives the answer that it must.
+_given: list[ProofCertificates] = []
 
-    The foreign certificate comes from an authority of the same name as the trusted one, so that only the signature
-    tells them apart.
-    """
-    authority, stranger = _issue("proof authority"), _issue("proof authority")
-    context = _server_context(openssl, authority)
-    visitors = {"a good": _issue("visitor", authority), "a foreign": _issue("visitor", stranger), "no": None}
+
+def give_certificates(certificates: ProofCertificates) -> None:
+    """What `load_and_prove` is to use in this process, which then need not load what makes certificates."""
+    _given.append(certificates)
+
+
+def prove(openssl: OpenSSL, certificates: ProofCertificates | None = None) -> None:
+    """Three handshakes over each TLS version; BindingError unless each gives the answer that it must."""
+    certificates = certificates or make_proof_certificates()
+    context = _server_context(openssl, certificates)
+    visitors = {"a good": certificates.good, "a foreign": certificates.foreign, "no": None}
     for version in VERSIONS.values():
         for kind, visitor in visitors.items():
             peer = _peer(context, version, visitor)
@@ -80,50 +78,18 @@ def _kind(peer: Peer) -> str:
     return "a foreign" if peer.errors else "a good"
 
 
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    """Somebody with a key and a certificate, both thrown away after the proof."""
-
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(Encoding.DER)
-
-    @property
-    def pem(self) -> bytes:
-        key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return key + self.certificate.public_bytes(Encoding.PEM)
-
-
-def _issue(name: str, issuer: _Holder | None = None) -> _Holder:
-    """A certificate by ``issuer``, or an authority that signs itself. Valid for a day, so a clock may be a bit off."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    certificate = (
-        x509.CertificateBuilder(issuer.certificate.subject if issuer else subject, subject, key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=12))
-        .not_valid_after(now + timedelta(hours=12))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .sign(issuer.key if issuer else key, hashes.SHA256())
-    )
-    return _Holder(key, certificate)
-
-
-def _server_context(openssl: OpenSSL, authority: _Holder) -> ServerContext:
+def _server_context(openssl: OpenSSL, certificates: ProofCertificates) -> ServerContext:
     context = new_ssl_context()
-    context.load_verify_locations(cadata=authority.der)
-    with as_file(authority.pem) as path:
+    context.load_verify_locations(cadata=certificates.trusted.decode())
+    with as_file(certificates.authority) as path:
         context.load_cert_chain(path)
     openssl.complete_every_handshake(context)
-    certificate = read_certificate(authority.der)
+    certificate = read_certificate(ssl.PEM_cert_to_DER_cert(certificates.trusted.decode()))
     names = ServerNames((NamedCertificate("", context, certificate),))
     return ServerContext(context, openssl, names, authorities=(certificate,))
 
 
-def _peer(context: ServerContext, version: ssl.TLSVersion, visitor: _Holder | None) -> Peer:
+def _peer(context: ServerContext, version: ssl.TLSVersion, visitor: bytes | None) -> Peer:
     """What the server learns of the visitor. One whose handshake fails is a peer without certificate."""
     server = TLSConnection(context)
     with suppress(TLSError):
@@ -142,12 +108,12 @@ def _shake_hands(server: TLSConnection, client_context: ssl.SSLContext) -> None:
         incoming.write(server.pending_output())
 
 
-def _client_context(version: ssl.TLSVersion, visitor: _Holder | None) -> ssl.SSLContext:
+def _client_context(version: ssl.TLSVersion, visitor: bytes | None) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # it is the server that is put to the proof
     context.minimum_version = context.maximum_version = version
     if visitor:
-        with as_file(visitor.pem) as path:
+        with as_file(visitor) as path:
             context.load_cert_chain(path)
     return context

@@ -9,14 +9,13 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
-
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typing import TYPE_CHECKING, Any
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 HEADER = "Gatekeeper-Assertion"
 ISSUER = "gatekeeper"
@@ -26,8 +25,12 @@ CACHED_ASSERTIONS = 4096
 CACHED_CERTIFICATE_BYTES = 8 * 1024
 
 
-def read_signing_key(pem: bytes) -> EllipticCurvePrivateKey:
+def read_signing_key(pem: bytes) -> "EllipticCurvePrivateKey":
     """A P-256 private key; ValueError with a sentence that goes on from the file's name."""
+    from cryptography.exceptions import UnsupportedAlgorithm  # cryptography takes 9 MiB
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(pem, None)
     except TypeError:
@@ -56,7 +59,7 @@ class Assertions:
     A token is sent during the first half of its life, so whoever gets one has the other half to look at it.
     """
 
-    def __init__(self, keys: Sequence[EllipticCurvePrivateKey], audience: str, lifetime: float) -> None:
+    def __init__(self, keys: Sequence["EllipticCurvePrivateKey"], audience: str, lifetime: float) -> None:
         self._key = keys[0]
         self._audience = audience
         self._lifetime = lifetime
@@ -112,7 +115,7 @@ def _claims(certificate: Certificate) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def _public_jwk(key: EllipticCurvePrivateKey) -> dict[str, str]:
+def _public_jwk(key: "EllipticCurvePrivateKey") -> dict[str, str]:
     """The public key with its thumbprint (RFC 7638, 3) as its id, so that the same key has the same id everywhere."""
     from jwt.algorithms import ECAlgorithm
 

@@ -6,7 +6,6 @@ Written once for each certificate; from request to request the lines are the sam
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Identity
 from gatekeeper.wire.assertion import HEADER, Assertions
 from gatekeeper.wire.custom import fill
+from gatekeeper.wire.dates import http_date
 from gatekeeper.wire.foreign import StrippedNames
 from gatekeeper.wire.presets import PRESETS, Header
 
@@ -70,7 +70,7 @@ class IdentityWriter:
                 days = max(0, int((end - now) // DAY))
                 until = end - days * DAY if days else float("inf")
                 request += b"Gatekeeper-Certificate-Days-Left: %d\r\n" % days
-                date = formatdate(identity.certificate.not_after, usegmt=True)
+                date = http_date(identity.certificate.not_after)
                 response = _line(("Gatekeeper-Certificate-Expires", date))
         if self._assertions is not None:
             assertion = self._assertions.assertion(identity, now)

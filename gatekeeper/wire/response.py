@@ -7,7 +7,6 @@ which is when it matters. Whatever is refused here is the upstream's fault and b
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 import httptools
 
 from gatekeeper.wire.cache import Cache
+from gatekeeper.wire.dates import http_date
 from gatekeeper.wire.framing import (
     CHUNKED,
     LENGTH,
@@ -227,4 +227,4 @@ def _own_line(header: tuple[str, str]) -> bytes:
 
 @lru_cache(4)
 def _date_line(second: int) -> bytes:
-    return b"Date: %b\r\n" % formatdate(second, usegmt=True).encode("ascii")
+    return b"Date: %b\r\n" % http_date(second).encode("ascii")

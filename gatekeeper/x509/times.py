@@ -1,7 +1,6 @@
 """UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5) as seconds since the epoch."""
 
 import re
-from calendar import timegm
 from datetime import date
 
 from gatekeeper.x509.der import CONSTRUCTED, GENERALIZED_TIME, UTC_TIME, DERError, Element, content
@@ -9,6 +8,7 @@ from gatekeeper.x509.der import CONSTRUCTED, GENERALIZED_TIME, UTC_TIME, DERErro
 # RFC 5280, 4.1.2.5: with seconds and in UTC. X509_cmp_time(3) takes nothing else either, whatever BER allows.
 _FORM = re.compile(rb"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z")
 _MOST = (12, 31, 23, 59, 59)
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def read_time(data: bytes, one: Element) -> float:
@@ -28,7 +28,7 @@ def read_time(data: bytes, one: Element) -> float:
     if any(part > most for part, most in zip((month, day, hour, minute, second), _MOST, strict=True)):
         raise DERError("a time is no time of any day")
     try:
-        date(max(year, 1), month, day)
+        days = date(max(year, 1), month, day).toordinal() - _EPOCH
     except ValueError as error:
         raise DERError("a time is no day of any year") from error
-    return float(timegm((max(year, 1), month, day, hour, minute, second)))
+    return float(((days * 24 + hour) * 60 + minute) * 60 + second)

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gatekeeper.errors import ConfigurationError
+from gatekeeper.process.apart import Apart
 from gatekeeper.process.configuration import VALIDATED, ConfigurationFile
 from gatekeeper.process.sealed_files import close, seal, seal_content
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
@@ -121,13 +123,7 @@ def test_copies_without_a_validated_configuration_are_validated_here(path: Path)
 def test_where_the_child_ends_too_early_this_process_validates(path: Path) -> None:
     """It was killed, or has no memory."""
     file = ConfigurationFile(path)
-    ours, theirs = os.pipe()
-    os.write(theirs, b"\x80\x04")
-    os.close(theirs)
-    child = os.fork()
-    if child == 0:
-        os._exit(1)
-    file._child = child, ours
+    file._child = Apart(partial(os._exit, 1))
     assert file.read().settings.server.workers == 1
 
 

@@ -5,7 +5,6 @@ import logging
 import os
 from typing import Final, cast
 
-from gatekeeper.acme.tls_alpn import PROTOCOL
 from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.client.http1 import Http1
@@ -17,6 +16,7 @@ from gatekeeper.proxy.streams import Codec, Link
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
+from gatekeeper.tls.context import ACME_PROTOCOL
 from gatekeeper.wire.https_url import https_url
 from gatekeeper.wire.request import unreadable_head
 from gatekeeper.wire.response import own_response
@@ -94,7 +94,7 @@ class ClientConnection(Connection, Link):
             self.transport.write(tls.pending_output())
             if tls.established:
                 self._proxy.journal.handshake_done(tls.group)
-                if tls.alpn == PROTOCOL:
+                if tls.alpn == ACME_PROTOCOL:
                     # RFC 8737, 3: whoever validates a challenge has seen the certificate, and sends nothing.
                     self.linger()
                     return
