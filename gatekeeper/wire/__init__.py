@@ -20,8 +20,8 @@ rewriting, https_url
     paths and hosts that differ between visitor and app; the https address of a plain HTTP request.
 response_edits, lenient
     response headers that the operator sets; malformed responses, repaired.
-cache
-    a bounded cache from bytes to what they mean.
+cache, dates
+    a bounded cache from bytes to what they mean; dates in headers.
 
 Two judges look at every head: the rules here and llhttp. Both must agree that it is right; what either refuses ends in
 `gatekeeper.errors.MessageError`.
