@@ -16,8 +16,9 @@ foreign
     identity headers of other proxies, which no visitor may send.
 preflight
     the question of a browser before a request from another origin (CORS).
-rewriting, https_url
-    paths and hosts that differ between visitor and app; the https address of a plain HTTP request.
+rewriting, webdav, https_url
+    paths and hosts that differ between visitor and app, those that WebDAV names too; the https address of a plain HTTP
+    request.
 response_edits, lenient
     response headers that the operator sets; malformed responses, repaired.
 cache, dates

@@ -7,10 +7,10 @@ from functools import partial
 
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead
+from gatekeeper.wire.webdav import WITHOUT, is_below, rewrite, without_prefix
 
-# Where a browser or a WebDAV client names the site that it is at (RFC 6454, 7; RFC 9110, 10.1.3; RFC 4918, 10.3). The
-# gate's own site is always https.
-_SITE = re.compile(rb"^((?:origin|referer|destination):[ \t]*https://)([^/?#\r\n]*)", re.IGNORECASE | re.MULTILINE)
+# Where a browser names the site that it is at (RFC 6454, 7; RFC 9110, 10.1.3). The gate's own site is always https.
+_SITE = re.compile(rb"^((?:origin|referer):[ \t]*https://)([^/?#\r\n]*)", re.IGNORECASE | re.MULTILINE)
 # What a server of files acts on, and the framing of the body: RFC 9110, 7.2, 8.6, 12.5, 13.1 and 14.2; RFC 9112, 6.1.
 _FOR_FILES = re.compile(
     rb"^(?:host|accept|accept-encoding|accept-language|range|if-(?:match|none-match|modified-since|unmodified-since|range)"
@@ -41,11 +41,12 @@ class Rewriting:
         if self._files:
             head = _for_files(head)
         target, block, prefix_line = head.target, head.block, b""
-        if self._prefix and self._is_below(target):
-            # "//host" would be another site's address to an app that builds links from it (RFC 3986, 4.2).
-            target = b"/" + target[len(self._prefix) :].lstrip(b"/")
+        if self._prefix and is_below(self._prefix, target):
+            target = without_prefix(self._prefix, target)
             prefix_line = b"X-Forwarded-Prefix: %b\r\n" % self._prefix
         forward, host = block.forward, block.host
+        if head.method not in WITHOUT:
+            forward = rewrite(forward, host, self._prefix, self._host)
         if self._host and host:
             # An app compares its Host with these against cross-site requests (CSRF); another site's stays another's.
             fields = _SITE.sub(partial(self._own_site, host.lower()), forward[len(b"Host: \r\n") + len(host) :])
@@ -81,13 +82,9 @@ class Rewriting:
             if value[: len(address)].lower() == address.lower() and rest[:1] in (b"", b"/", b"?", b"#"):
                 value = rest if rest[:1] == b"/" else b"/" + rest
                 break
-        if value[:1] == b"/" and value[:2] != b"//" and not self._is_below(value):
+        if value[:1] == b"/" and value[:2] != b"//" and not is_below(self._prefix, value):
             value = self._prefix + value
         return b"\r\n%b: %b" % (name, value)
-
-    def _is_below(self, target: bytes) -> bool:
-        rest = target[len(self._prefix) :]
-        return target.startswith(self._prefix) and rest[:1] in (b"", b"/", b"?", b"#")
 
 
 def _for_files(head: RequestHead) -> RequestHead:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.wire.webdav import ELSEWHERE
 from tests.proxy.scene import Scene, get, request, undated
 
 Make = Callable[..., Scene]
@@ -140,3 +141,19 @@ def test_a_route_that_keeps_its_path_redirects_nobody(make_scene: Make) -> None:
     scene = make_scene(routes=[{"path": "/photos/*"}])
     scene.alice().send(get("/photos"))
     assert first_line(scene.app.last.read()) == b"GET /photos HTTP/1.1"
+
+
+@pytest.mark.parametrize(("where", "served"), [("https://app.example.com/photos/b", True), ("/b", False)])
+def test_a_destination_elsewhere_does_not_reach_the_app(make_scene: Make, where: str, served: bool) -> None:
+    """RFC 4918, 9.8.5: 502. The app would look for it below its own root. The connection goes on."""
+    scene = make_scene(routes=PHOTOS)
+    alice = scene.alice()
+    alice.send(request("MOVE", "/photos/a", f"Destination: {where}"))
+    if served:
+        assert b"\r\nDestination: https://app.example.com/b\r\n" in scene.app.last.read()
+        return
+    assert not scene.app.connections
+    assert first_line(alice.read()) == b"HTTP/1.1 502 Bad Gateway"
+    assert (scene.log.records[-1]["status"], scene.log.records[-1]["detail"]) == (502, ELSEWHERE)
+    alice.send(request("MOVE", "/other/a", f"Destination: {where}"))
+    assert b"\r\nDestination: /b\r\n" in scene.app.last.read()

@@ -3,7 +3,7 @@
 from typing import Final
 
 from gatekeeper.gate.decision import Authorizer, Denied, Forward, asked_from
-from gatekeeper.gate.routes import LocalRoute, NoRoute, StaticDocument
+from gatekeeper.gate.routes import LocalRoute, NoRoute, Route, StaticDocument
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.buffered_exchange import exchange_for
 from gatekeeper.proxy.exchange import Exchange
@@ -14,7 +14,9 @@ from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.webdav import ELSEWHERE, leads_elsewhere
 
+_DESTINATION_ELSEWHERE: Final = NoRoute(502, ELSEWHERE)
 _DOCUMENT_HEADERS: Final = (("Content-Type", "application/json"), ("Cache-Control", "max-age=300"))
 
 
@@ -42,8 +44,7 @@ def dispatch(
     if isinstance(decision, Forward):
         if decision.identity is None:
             visit.go_unnamed()
-        if decision.route.lacks_slash:
-            _add_slash(stream, visit, head, now)
+        if decision.route.prefix and _is_answered_below(stream, visit, decision.route, head, now):
             return None
         exchange = (
             Exchange(stream, visit, head, decision, now)
@@ -100,6 +101,17 @@ def _answer(
         sent = visit.send_error(stream, head, status, detail, request_id, close=False)
     visit.proxy.journal.answered(visit.visitor, head, status, sent, request_id, now, detail)
     stream.finished()
+
+
+def _is_answered_below(stream: ClientStream, visit: Visit, route: Route, head: RequestHead, now: float) -> bool:
+    """Whether a request on a route with ``strip_prefix`` is none for the app, and has been answered."""
+    if route.lacks_slash:
+        _add_slash(stream, visit, head, now)
+        return True
+    if not leads_elsewhere(head, route.prefix):
+        return False
+    _answer(stream, visit, head, _DESTINATION_ELSEWHERE, now)
+    return True
 
 
 def _add_slash(stream: ClientStream, visit: Visit, head: RequestHead, now: float) -> None:
