@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -121,13 +121,24 @@ class Index:
         ended = (Status.REVOKED, Status.EXPIRED, Status.RETIRED)
         return tuple(entry for entry in self.named(name) if self.status(entry, now) not in ended)
 
-    def on_retiring(self, now: datetime) -> tuple[Entry, ...]:
-        """The newest valid certificate of the old authority of each name that has no valid one of the new yet."""
+    def on_retiring(self, now: datetime, unfetched: Collection[str] = ()) -> tuple[Entry, ...]:
+        """The newest valid certificate of the old authority of each name that has no valid one of the new yet; those
+        with the serial numbers ``unfetched`` (in hex) have not reached their holder.
+        """
+        old, moved = self._by_authority(now, unfetched)
+        return tuple(entry for name, entry in old.items() if name not in moved)
+
+    def keeping_both(self, now: datetime) -> tuple[Entry, ...]:
+        """The newest valid certificate of the old authority of each client that has a valid one of the new, too."""
+        old, moved = self._by_authority(now)
+        return tuple(one for name, one in old.items() if name in moved and one.kind is CertificateKind.CLIENT)
+
+    def _by_authority(self, now: datetime, unfetched: Collection[str] = ()) -> tuple[dict[str, Entry], set[str]]:
+        """The newest valid certificate of the old authority by name; and the names that have one of the new."""
         valid = [entry for entry in self.entries if self.status(entry, now) in (Status.VALID, Status.NOT_YET_VALID)]
-        moved = {folded_name(entry.name) for entry in valid if entry.authority != self.retiring}
-        old = (entry for entry in valid if self.retiring and entry.authority == self.retiring)
-        newest = {folded_name(entry.name): entry for entry in old}
-        return tuple(entry for name, entry in newest.items() if name not in moved)
+        here = (one for one in valid if one.authority != self.retiring and one.serial_hex not in unfetched)
+        old = (one for one in valid if self.retiring and one.authority == self.retiring)
+        return {folded_name(one.name): one for one in old}, {folded_name(one.name) for one in here}
 
     def expiring(self, within: timedelta, now: datetime) -> tuple[Entry, ...]:
         """The newest valid certificate of each name, if it expires within this time."""
@@ -298,14 +309,16 @@ def _time(value: object) -> datetime:
 
 def consequence(left: Sequence[Entry]) -> str:
     """What it would mean to retire the authority that signed these certificates, of which there is at least one."""
-    clients = [entry.name for entry in left if entry.kind is CertificateKind.CLIENT]
-    servers = [entry.name for entry in left if entry.kind is CertificateKind.SERVER]
-    parts = [
-        *([f"{len(clients)} would be locked out: {_names(clients)}"] if clients else ()),
-        *([f"the new ca.crt would not verify {len(servers)} of the servers: {_names(servers)}"] if servers else ()),
-    ]
+    clients = [entry for entry in left if entry.kind is CertificateKind.CLIENT]
+    servers = [entry for entry in left if entry.kind is CertificateKind.SERVER]
+    parts = []
+    if clients:
+        parts.append(f"{len(clients)} would be locked out: {shown_names(clients)}")
+    if servers:
+        parts.append(f"the new ca.crt would not verify {len(servers)} of the servers: {shown_names(servers)}")
     return "; ".join(parts)
 
 
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names[:_FEW]) + (" …" if len(names) > _FEW else "")
+def shown_names(entries: Sequence[Entry]) -> str:
+    """Their names, as many as a sentence can carry."""
+    return ", ".join(entry.name for entry in entries[:_FEW]) + (" …" if len(entries) > _FEW else "")

@@ -3,6 +3,7 @@
 Each operation is one transaction: afterwards all of its files are there, or none.
 """
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -261,16 +262,16 @@ class Issuer:
             }
         return new.certificate
 
-    def retire(self, *, force: bool = False, now: datetime) -> tuple[Entry, ...]:
+    def retire(self, unfetched: Collection[str] = (), *, force: bool = False, now: datetime) -> tuple[Entry, ...]:
         """Retire the old authority: gates trust it no longer, and its key is destroyed. Returns the clients locked out
         by that, and the servers whose certificates are no longer trusted.
 
-        AuthorityError if there are any, unless ``force``.
+        AuthorityError if there are any, unless ``force``. ``unfetched`` is as for `Index.on_retiring`.
         """
         with self._transaction(now) as transaction:
             if self._retiring is None:
                 raise AuthorityError("there is no old authority to retire; gatekeeper ca rollover makes a new one")
-            left = transaction.index.on_retiring(now)
+            left = transaction.index.on_retiring(now, unfetched)
             if left and not force:
                 raise AuthorityError(
                     f"{consequence(left)}; give each a new certificate first "

@@ -17,7 +17,7 @@ from pathlib import Path
 from gatekeeper.errors import InvitationError
 from gatekeeper.invitations.directory import Directory
 from gatekeeper.invitations.invitation import Invitation, InvitationKind, read_invitation, write_invitation
-from gatekeeper.invitations.state import Stage, State, may_take, now_is, over, read_state, settled, taken
+from gatekeeper.invitations.state import UNFETCHED, Stage, State, may_take, now_is, over, read_state, settled, taken
 from gatekeeper.invitations.token import identifier_of
 
 RECORD = "invitation.json"
@@ -27,6 +27,9 @@ _ASIDE = ".new-"
 KEPT_SECONDS = 14 * 86400
 # A machine does not look back, and one with certificates of a day makes a renewal each day.
 KEPT_RENEWAL_SECONDS = 86400
+# By a renewal that nobody has fetched, `gatekeeper ca retire` knows who still uses the certificate before it: kept for
+# longer than most of those are valid.
+KEPT_UNFETCHED_SECONDS = 2 * 366 * 86400
 # A folder that was renamed while it was listed may be missing from the list (readdir(3)).
 _LOOKS = 3
 _OPEN = State()
@@ -174,13 +177,13 @@ class Invitations:
         return self._look(stored.identifier) or StoredInvitation(stored.invitation, state)
 
     def sweep(self, now: float) -> None:
-        """Carry out transitions that are due, and delete invitations that have been over for `KEPT_SECONDS`."""
+        """Carry out transitions that are due, and delete invitations that have been over for long (`KEPT_SECONDS`)."""
         for stored in self.all():
             state = self.aged(stored, now).state
             if state.alive:
                 continue
             with _invitation_errors(self.path / stored.identifier), Directory.opened(self.path) as root:
-                if now >= max(state.since, stored.invitation.ends) + _kept_seconds(stored.invitation):
+                if now >= max(state.since, stored.invitation.ends) + _kept_seconds(stored.invitation, state):
                     root.remove(stored.identifier)
                     continue
                 # A process may have been killed between rename and unlink.
@@ -245,8 +248,10 @@ def _fill(root: Directory, aside: str, invitation: Invitation, files: Mapping[st
         folder.flush()
 
 
-def _kept_seconds(invitation: Invitation) -> int:
-    return KEPT_RENEWAL_SECONDS if invitation.kind is InvitationKind.RENEWAL else KEPT_SECONDS
+def _kept_seconds(invitation: Invitation, state: State) -> int:
+    if invitation.kind is InvitationKind.RENEWAL:
+        return KEPT_RENEWAL_SECONDS
+    return KEPT_UNFETCHED_SECONDS if invitation.replaces and state.stage in UNFETCHED else KEPT_SECONDS
 
 
 def request_name(state: State) -> str:

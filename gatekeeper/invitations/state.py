@@ -41,6 +41,9 @@ class Stage(StrEnum):
 
 ALIVE = frozenset({Stage.OPEN, Stage.TAKEN, Stage.LEFT, Stage.ASKED, Stage.SIGNED})
 
+UNFETCHED = frozenset({Stage.LOST, Stage.ENDED})
+"""Over, and nobody has what was offered."""
+
 _NAME = re.compile(
     r"(open)|(taken)-([0-9]{1,12})-([0-9]{1,12})-([0-9a-f]{32})|(left|asked|signed)-([0-9]{1,12})-([0-9a-f]{32})|"
     r"(used|lost|ended|cancelled)-([0-9]{1,12})"

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from cryptography import x509
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.cli import main
 from gatekeeper.invitations.folder import Invitations
+from gatekeeper.invitations.state import Stage, over
 from tests.certificates import make_authority, make_client
 from tests.cli.conftest import Command
 from tests.tools import needs
@@ -224,8 +226,11 @@ def test_who_is_on_the_old_authority_is_invited_and_nobody_else(
     assert len(list(Invitations(tmp_path / "inv").all())) == 2
     ca("renew", "machine")
     ca("renew", "gate")
+    assert "have not fetched their certificate yet: b, long\n" in ca("renew", "--old-authority", *there)
+    for one in Invitations(tmp_path / "inv").all():
+        Invitations(tmp_path / "inv").move(one, over(Stage.USED, time.time()))
     assert "Nobody is left on the old authority" in ca("renew", "--old-authority", *there)
-    assert ca_json("retire") == {"retired": True, "locked_out": [], "servers": []}
+    assert ca_json("retire", *there[1:3]) == {"retired": True, "locked_out": [], "servers": []}
 
 
 def test_what_is_name_and_serial_at_once_is_not_guessed(ca: Command, ca_json: Callable[..., Any]) -> None:

@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.errors import InvitationError
-from gatekeeper.invitations.folder import KEPT_SECONDS, RECORD, Invitations, StoredInvitation, folder_error
-from gatekeeper.invitations.state import REPEAT_SECONDS, Stage, mark_of
+from gatekeeper.invitations.folder import (
+    KEPT_SECONDS,
+    KEPT_UNFETCHED_SECONDS,
+    RECORD,
+    Invitations,
+    StoredInvitation,
+    folder_error,
+)
+from gatekeeper.invitations.invitation import Invitation
+from gatekeeper.invitations.state import REPEAT_SECONDS, Stage, mark_of, over
 from tests.invitations.invited import CONTENTS, Invited, invite
 
 NOW = 1_000_000.0
@@ -137,6 +145,19 @@ def test_what_is_over_is_forgotten_in_the_end(invited: Invited) -> None:
     assert invited.invitations.find(invited.digest) is not None
     invited.invitations.sweep(NOW + 3600 + KEPT_SECONDS)
     assert list(invited.invitations.path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("used", "kept"), [(True, KEPT_SECONDS), (False, KEPT_UNFETCHED_SECONDS)])
+def test_a_renewal_that_nobody_fetched_is_remembered_for_long(tmp_path: Path, used: bool, kept: int) -> None:
+    """`gatekeeper ca retire` asks for it, a year after the link ended."""
+    invitations = Invitations(tmp_path)
+    invitations.add(Invitation("alice", "1" * 64, made=NOW, ends=NOW + 60, replaces="2" * 64), {})
+    (stored,) = invitations.all()
+    invitations.move(stored, over(Stage.USED if used else Stage.ENDED, NOW + 60))
+    invitations.sweep(NOW + 60 + kept - 1)
+    assert len(list(invitations.all())) == 1
+    invitations.sweep(NOW + 60 + kept)
+    assert list(invitations.all()) == []
 
 
 def test_cancelled_is_destroyed_even_while_it_is_downloaded(invited: Invited) -> None:

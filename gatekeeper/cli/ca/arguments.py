@@ -299,11 +299,15 @@ def _rollover(add: _Add) -> None:
 def _retire(add: _Add) -> None:
     parser = add("retire", "end the old authority after a rollover, once every client has a certificate of the new one")
     parser.add_argument("--force", action="store_true", help="lock out whoever still has a certificate of the old one")
+    _add_folder(parser)
+    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _list(add: _Add) -> None:
     parser = add("list", "list the certificates that were issued")
     parser.add_argument("--expiring", type=span, metavar="30d", help="only certificates that expire within this time")
+    _add_folder(parser)
+    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _show(add: _Add) -> None:

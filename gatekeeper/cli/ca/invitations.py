@@ -91,7 +91,7 @@ def cancel(invitations: Invitations, what: str) -> list[StoredInvitation]:
     named = [one for one in invitations.all() if what == one.invitation.name or is_id(what, one)]
     if not named:
         raise InvitationError(f"nobody called {what!r} is invited, and no invitation has this id")
-    named = [_with_serial(invitations, invitations.aged(one, now)) for one in named]
+    named = [with_serial(invitations, invitations.aged(one, now)) for one in named]
     cancelled = [one for one in named if invitations.cancel(one, now)]
     if not cancelled:
         last = max(named, key=lambda one: one.invitation.made)
@@ -102,7 +102,7 @@ def cancel(invitations: Invitations, what: str) -> list[StoredInvitation]:
     return cancelled
 
 
-def _with_serial(invitations: Invitations, one: StoredInvitation) -> StoredInvitation:
+def with_serial(invitations: Invitations, one: StoredInvitation) -> StoredInvitation:
     """A computer's invitation with the serial number of the certificate that was signed for it, and may have been
     fetched.
     """

@@ -45,11 +45,18 @@ class Destination:
 
     def folder(self) -> Invitations:
         """The folder of invitations; UsageError if it is not known, InvitationError if it cannot be used."""
+        found = self.known_folder()
+        if found is None:
+            raise UsageError(f"there is no folder of invitations in the configuration; {_WHERE}")
+        return found
+
+    def known_folder(self) -> Invitations | None:
+        """The same, but None if it is not known."""
         path: Path | None = self._args.invitations
         if path is None and self._settings is not None and self._settings.invitations is not None:
             path = self._settings.invitations.folder
         if path is None:
-            raise UsageError(f"there is no folder of invitations in the configuration; {_WHERE}")
+            return None
         if problem := folder_error(path):
             raise InvitationError(problem)
         return Invitations(path)

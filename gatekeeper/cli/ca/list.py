@@ -1,7 +1,8 @@
 """``gatekeeper ca list``: what was issued, and what is about to run out."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,9 @@ from gatekeeper.ca.index import CertificateKind, Entry, Index, Status
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import days_left, entry_fields, unlisted_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
+from gatekeeper.cli.ca.unfetched import known_unfetched
 from gatekeeper.cli.terminal import print_json, show
+from gatekeeper.errors import ConfigurationError, InvitationError
 
 _COLOURS = {
     Status.VALID: "green",
@@ -35,20 +38,21 @@ def run(args: argparse.Namespace) -> int:
     within = None if args.expiring is None else timedelta(days=args.expiring)
     with store.opened():
         index, authority, crl = store.index(), store.certificate(), store.crl()
-    _print(index, authority, crl, current_time(), within=within, as_json=wants_json(args))
+    now = current_time()
+    lines = (*_warnings(authority, crl, now), *_rollover(index, _unfetched(args, now), now))
+    _print(index, lines, now, within=within, as_json=wants_json(args))
     return 0
 
 
-def _print(
-    index: Index,
-    authority: x509.Certificate,
-    crl: x509.CertificateRevocationList,
-    now: datetime,
-    *,
-    within: timedelta | None,
-    as_json: bool,
-) -> None:
-    """``list``: the table, and what is about to run out."""
+def _unfetched(args: argparse.Namespace, now: datetime) -> frozenset[str] | None:
+    """None if it is not known: the list is printed in any case."""
+    with suppress(ConfigurationError, InvitationError):
+        return known_unfetched(args, now)
+    return None
+
+
+def _print(index: Index, lines: Iterable[str], now: datetime, *, within: timedelta | None, as_json: bool) -> None:
+    """``list``: the table, and below it what has to be done soon."""
     entries = [entry for entry in index.entries if within is None or _ends_within(index, entry, now, within)]
     unlisted = unlisted_fields(index) if within is None else []
     if as_json:
@@ -58,8 +62,8 @@ def _print(
         show(_table(index, entries, unlisted, now), at_least=80)
     else:
         print("Nothing was issued yet." if within is None else f"No certificate expires within {within.days} days.")
-    for warning in (*_warnings(authority, crl, now), *_rollover(index, now)):
-        show(Text(warning, style="yellow"))
+    for line in lines:
+        show(Text(line, style="yellow"))
 
 
 def _table(index: Index, entries: list[Entry], unlisted: list[dict[str, Any]], now: datetime) -> Table:
@@ -96,14 +100,20 @@ def _warnings(authority: x509.Certificate, crl: x509.CertificateRevocationList, 
         yield f"The authority expires on {end}. Create the next one: gatekeeper ca rollover"
 
 
-def _rollover(index: Index, now: datetime) -> Iterable[str]:
+def _rollover(index: Index, waiting: Collection[str] | None, now: datetime) -> Iterable[str]:
     if not index.retiring:
         return
-    left = index.on_retiring(now)
+    left = index.on_retiring(now, waiting or ())
+    both = index.keeping_both(now) if waiting is None else ()
     if left:
         yield (
             f"{len(left)} still on the old authority: give each a new certificate (gatekeeper ca renew NAME, or "
             "--old-authority --invite), then gatekeeper ca retire"
+        )
+    elif both:
+        yield (
+            f"{len(both)} have a new certificate beside the old one; gatekeeper ca list --invitations FOLDER tells who "
+            "has fetched it. Then: gatekeeper ca retire"
         )
     else:
         yield "No client is left on the old authority. Retire it: gatekeeper ca retire"

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from gatekeeper.ca.authority import AUTHORITY_LIFETIME
-from gatekeeper.ca.index import CertificateKind, Entry, Index
+from gatekeeper.ca.index import CertificateKind, Entry, Index, shown_names
 from gatekeeper.ca.issuer import Issued, Issuer, latest
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
@@ -21,6 +21,7 @@ from gatekeeper.cli.ca.issue import print_client
 from gatekeeper.cli.ca.link import Destination, create_invitation, not_fetched
 from gatekeeper.cli.ca.options import bundle_options, current_time, folder_of, making_a_key, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import print_issued_files, print_notes
+from gatekeeper.cli.ca.unfetched import lost, unfetched
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
@@ -84,13 +85,16 @@ def _invite_many(args: argparse.Namespace, lifetime: timedelta | None) -> int:
     with opened_issuer(args) as issuer:
         destination, index = Destination(args), issuer.store.index()
         folder = destination.folder()
-        selected = _on_old_authority(index) if args.old_authority else _expiring(index, folder, args.expiring)
+        if args.old_authority:
+            selected, waiting = _on_old_authority(index, folder)
+        else:
+            selected, waiting = _expiring(index, folder, args.expiring), ()
         for entry in selected:
             if entry.kind is CertificateKind.CLIENT and entry.holds_key:
                 args.name = entry.name
                 _invite_again(issuer, args, destination, lifetime)
     if not wants_json(args):
-        _say_who_is_not_invited(selected, old_authority=args.old_authority)
+        _say_who_is_not_invited(selected, waiting, old_authority=args.old_authority)
     return 0
 
 
@@ -101,14 +105,20 @@ def _expiring(index: Index, folder: Invitations, within_days: float) -> tuple[En
     return tuple(one for one in found if one.kind is CertificateKind.CLIENT and one.serial_hex not in waiting)
 
 
-def _on_old_authority(index: Index) -> tuple[Entry, ...]:
-    """The clients and servers that `ca retire` would lock out; AuthorityError if there is no old authority."""
+def _on_old_authority(index: Index, folder: Invitations) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """The clients and servers that `ca retire` would lock out: those to be invited, and those who are already.
+
+    AuthorityError if there is no old authority.
+    """
     if not index.retiring:
         raise AuthorityError("there is no old authority: no rollover is under way")
-    return index.on_retiring(current_time())
+    now = current_time()
+    selected = index.on_retiring(now, lost(folder, now))
+    every = index.on_retiring(now, unfetched(folder, now))
+    return selected, tuple(one for one in every if one not in selected)
 
 
-def _say_who_is_not_invited(selected: tuple[Entry, ...], *, old_authority: bool) -> None:
+def _say_who_is_not_invited(selected: tuple[Entry, ...], waiting: tuple[Entry, ...], *, old_authority: bool) -> None:
     keep = [one.name for one in selected if one.kind is CertificateKind.CLIENT and not one.holds_key]
     servers = [one.name for one in selected if one.kind is not CertificateKind.CLIENT]
     if keep:
@@ -116,7 +126,9 @@ def _say_who_is_not_invited(selected: tuple[Entry, ...], *, old_authority: bool)
         print(f"These keep their own key, and renew by {how}: {', '.join(keep)}")
     if servers:
         print(f"These are servers; renew each by gatekeeper ca renew NAME: {', '.join(servers)}")
-    if old_authority and not selected:
+    if waiting:
+        print(f"These were invited before, and have not fetched their certificate yet: {shown_names(waiting)}")
+    elif old_authority and not selected:
         print("Nobody is left on the old authority. Retire it: gatekeeper ca retire")
 
 
