@@ -205,6 +205,9 @@ class TLSConnection:
                 flight = self._outgoing.pending
             if self.established and self._incoming.pending:
                 self._read_all(pieces, flight)
+        openssl = self._context.openssl
+        if self.established and openssl is not None and not (self._incoming.pending or self._outgoing.pending):
+            openssl.free_buffers(self._ssl)
         return b"".join(pieces)
 
     def _continue_handshake(self, size: int) -> None:

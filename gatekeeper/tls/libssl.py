@@ -61,6 +61,10 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("SSL_get0_param", c_void_p, (c_void_p,)),
     ("SSL_get_security_level", c_int, (c_void_p,)),
     ("SSL_shutdown", c_int, (c_void_p,)),
+    ("SSL_get_rbio", c_void_p, (c_void_p,)),
+    ("SSL_get_wbio", c_void_p, (c_void_p,)),
+    ("BIO_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
+    ("BUF_MEM_new", c_void_p, ()),
     ("SSL_version", c_int, (c_void_p,)),
     ("SSL_set_options", c_uint64, (c_void_p, c_uint64)),
     ("SSL_set_info_callback", None, (c_void_p, InfoCallback)),
@@ -79,6 +83,8 @@ _FUNCTIONS: tuple[Function, ...] = (
 # Since OpenSSL 3.0. The gate does without either.
 GROUP_NAME: Function = ("SSL_group_to_name", c_char_p, (c_void_p, c_int))
 NEW_TICKET: Function = ("SSL_new_session_ticket", c_int, (c_void_p,))
+
+_SET_BUFFER, _BIO_CLOSE = 114, 1  # BIO_C_SET_BUF_MEM, BIO_CLOSE: openssl/bio.h
 
 # typedef struct { PyObject_HEAD; PyObject *Socket; SSL *ssl; PySSLContext *ctx; … } PySSLSocket (Modules/_ssl.c)
 _WORD = ctypes.sizeof(c_void_p)
@@ -178,6 +184,11 @@ class LibSSL:
         """Free the certificates of a ``STACK_OF(X509) *``, but not the stack."""
         while certificates and (one := self.call["OPENSSL_sk_pop"](certificates)):
             self.call["X509_free"](one)
+
+    def free_buffer(self, bio: int) -> None:
+        """Give a ``BIO *`` in memory a buffer without content in place of its own (BIO_set_mem_buf, BIO_s_mem(3))."""
+        if new := self.call["BUF_MEM_new"]():
+            self.call["BIO_ctrl"](bio, _SET_BUFFER, _BIO_CLOSE, new)
 
     def overwrite(self, certificate: int | None, der: bytes) -> None:
         """Read ``der`` into an ``X509 *``, so that all that it held is freed. BindingError if that is not to be had."""

@@ -237,6 +237,14 @@ class OpenSSL(Verifier):
         self._libssl.empty(call["SSL_get0_verified_chain"](pointer))
         self._libssl.overwrite(call["SSL_SESSION_get0_peer"](call["SSL_get_session"](pointer)), _STAND_IN)
 
+    def free_buffers(self, connection: ssl.SSLObject) -> None:
+        """Free the buffers of both of the connection's memory BIOs, which must be empty. They never shrink by
+        themselves: after a handshake they take 3 of the 31 KiB of an idle connection. Costs 4 µs.
+        """
+        pointer = self._libssl.connection_pointer(connection)
+        self._libssl.free_buffer(self._call["SSL_get_rbio"](pointer))
+        self._libssl.free_buffer(self._call["SSL_get_wbio"](pointer))
+
     def say_goodbye(self, connection: ssl.SSLObject) -> None:
         """Say close_notify, if that can be said (SSL_shutdown(3)).
 

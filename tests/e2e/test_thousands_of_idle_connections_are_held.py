@@ -13,7 +13,7 @@ from tests.visitors import Visitors
 # Each costs a handshake on both sides: ten thousand take half a minute, which only continuous integration has.
 COUNT = 10_000 if os.environ.get("CI") else 1_000
 WORKERS = 2  # each holds half, so that a hard limit of 20,000 files is enough
-# docs/scale.md says 36 KiB; this is the peak, so the handshakes are in it.
+# docs/scale.md says 28 KiB; this is the peak, so the handshakes are in it.
 MOST_BYTES = 100 * 1024
 
 
