@@ -1,7 +1,7 @@
 """The folder of ``[acme]``: what workers and replicas share, and the lock under which one of them orders.
 
 Accounts, challenges and the lock are there once. A certificate and the state of its orders are there for each lineage
-(`gatekeeper.settings.acme.CertificateOrder`).
+(`gatekeeper.settings.certificate_order.CertificateOrder`).
 """
 
 import hashlib
@@ -23,11 +23,11 @@ _LARGEST = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is remembered of orders. Times are seconds since the epoch, 0 for none.
+    """The state of the orders for one certificate. Times are seconds since the epoch, 0 for none.
 
-    ``renew_at`` and ``ask_at`` (when to ask the directory for renewal information again) are of the certificate with
-    ``serial``. ``failures`` count since the last success, ``retry_at`` is when to try again, ``error`` says what went
-    wrong. ``issued`` and ``failed`` count all orders.
+    ``renew_at`` (when to renew) and ``ask_at`` (when to ask the directory for renewal information again) belong to the
+    certificate with ``serial``. ``failures`` counts failed attempts since the last success, ``retry_at`` is the time of
+    the next one, ``error`` says what went wrong. ``issued`` and ``failed`` count all orders.
     """
 
     serial: str = ""
@@ -51,8 +51,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class ACMEFolder:
-    """Reads and writes the folder, as far as it is about the certificate of one ``lineage``. OSError where that fails;
-    what is damaged counts as missing.
+    """Reads and writes the files of one ``lineage`` in the folder. Every method may raise OSError; damaged files count
+    as missing.
     """
 
     path: Path
@@ -60,15 +60,15 @@ class ACMEFolder:
 
     @property
     def certificate(self) -> Path:
-        """The certificate with its chain, and its key before both: one file, so that both change at once."""
+        """The file with private key, certificate and chain: one file, so that they are replaced together."""
         return acme_certificate(self.path, self.lineage)
 
     def read_certificate(self) -> bytes:
-        """What is in that file; b"" if there is none."""
+        """The content of that file; b"" if there is none."""
         return _read(self.certificate)
 
     def read_certificates(self) -> list[bytes]:
-        """Those of all lineages, of such that are no longer ordered too."""
+        """The contents of the certificate files of all lineages, also those that are no longer ordered."""
         return [_read(path) for path in sorted(self.path.glob("certificate*.pem"))]
 
     def write_certificate(self, pem: bytes) -> None:
@@ -77,7 +77,7 @@ class ACMEFolder:
 
     @property
     def state(self) -> State:
-        """What is remembered of orders."""
+        """The state of this lineage's orders."""
         known = {one.name: type(one.default) for one in fields(State)}
         found = _read_json(self._state)
         return State(**{name: found[name] for name, kind in known.items() if isinstance(found.get(name), kind)})
@@ -92,7 +92,9 @@ class ACMEFolder:
 
     @contextmanager
     def lock(self) -> Iterator[bool]:
-        """Whether nobody else orders; nobody does in here. The lock ends with its process (flock(2))."""
+        """Yields True if this process has the lock, under which one process at a time orders; False if another has it.
+        The lock ends with its process (flock(2)).
+        """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with try_lock(self.path / "lock") as alone:
             yield alone
@@ -106,7 +108,7 @@ class ACMEFolder:
         return Account(key, url) if isinstance(key, str) and isinstance(url, str) else None
 
     def write_account(self, directory: str, account: Account) -> None:
-        """Keep it: at each registration a directory counts one account more, and limits them."""
+        """Store the account: directories limit how many one may register."""
         _write(self._account(directory), json.dumps({"directory": directory, **asdict(account)}, indent=2).encode())
 
     def _account(self, directory: str) -> Path:
@@ -115,17 +117,17 @@ class ACMEFolder:
     # -- challenges
 
     def put_token(self, token: str, content: str) -> None:
-        """Have every worker answer an http-01 challenge (RFC 8555, 8.3). ValueError if the token is none."""
+        """Let every worker answer an http-01 challenge (RFC 8555, 8.3). ValueError if the token is malformed."""
         if not _TOKEN.fullmatch(token):
             raise ValueError(f"{token[:50]!r} is no token")
         _write(self.path / "http-01" / token, content.encode("ascii"))
 
     def token(self, token: str) -> bytes:
-        """The answer to an http-01 challenge, b"" if there is none."""
+        """The response to an http-01 challenge, b"" if there is none."""
         return _read(self.path / "http-01" / token) if _TOKEN.fullmatch(token) else b""
 
     def put_challenge_certificate(self, name: str, pem: bytes) -> None:
-        """Have every worker answer a tls-alpn-01 challenge for this server name (RFC 8737, 3)."""
+        """Let every worker answer a tls-alpn-01 challenge for this server name (RFC 8737, 3)."""
         _write(self._challenge_certificate(name), pem)
 
     def challenge_certificate(self, name: str) -> Path | None:
@@ -134,11 +136,11 @@ class ACMEFolder:
         return path if path.exists() else None
 
     def _challenge_certificate(self, name: str) -> Path:
-        # A name comes from anybody: only its digest becomes part of a path.
+        # Any client can send any name: only its digest becomes part of a path.
         return self.path / "tls-alpn-01" / f"{hashlib.sha256(name.lower().encode()).hexdigest()}.pem"
 
     def clear_challenges(self) -> None:
-        """Answer none any more; only by whoever has the lock."""
+        """Remove all challenges. Only the process that has the lock may call this."""
         for name in ("http-01", "tls-alpn-01"):
             for path in sorted((self.path / name).glob("*")):
                 with suppress(OSError):
@@ -146,8 +148,8 @@ class ACMEFolder:
 
 
 def _read(path: Path) -> bytes:
-    # No link is followed, because root reads the folder at the start, and workers that are no longer root write it.
-    # Nor is a pipe waited for.
+    # O_NOFOLLOW: root reads the folder at the start, and workers that are no longer root write it. O_NONBLOCK: a FIFO
+    # there would block (open(2)).
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             return file.read(_LARGEST)
@@ -164,7 +166,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """All or nothing, for this user alone: keys are in it."""
+    """Replace the file atomically. Only this user may read it, because it can hold keys."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

@@ -30,15 +30,15 @@ from gatekeeper.acme.tls_alpn import challenge_certificate, general_name, server
 from gatekeeper.errors import ACMEError
 from gatekeeper.settings.acme import ACMESettings
 
-# From the answers to the challenges to the certificate.
+# The time limit of an order, from the responses to its challenges to the certificate.
 ORDER_SECONDS = 120.0
-# A nonce may be used up by the time it arrives, so a request may be repeated (RFC 8555, 6.5); the library does it once.
+# A request whose nonce has expired is to be repeated (RFC 8555, 6.5); the library does so once.
 _NONCE_RETRIES = 4
 
 
 @challenges.ChallengeResponse.register
 class TLSALPN01Response(challenges.KeyAuthorizationChallengeResponse):
-    """That a tls-alpn-01 challenge can be validated now: an empty object (RFC 8737, 3)."""
+    """Tells the directory that it can validate a tls-alpn-01 challenge now: an empty object (RFC 8737, 3)."""
 
     typ = "tls-alpn-01"
 
@@ -51,14 +51,14 @@ class TLSALPN01(challenges.KeyAuthorizationChallenge):
     typ = response_cls.typ
 
     def validation(self, account_key: JWK, **_: Any) -> bytes:
-        """What the certificate must carry: the SHA-256 of the key authorization."""
+        """The value in the certificate's acmeIdentifier extension: the SHA-256 of the key authorization."""
         digest = Hash(SHA256())
         digest.update(self.key_authorization(account_key).encode())
         return digest.finalize()
 
 
 class _Network(client.ClientNetwork):
-    """Repeats a request whose nonce the directory took for an old one (RFC 8555, 6.5) more often than the library."""
+    """Repeats requests that the directory rejects with badNonce (RFC 8555, 6.5) more often than the library."""
 
     def post(self, *args: Any, **kwargs: Any) -> requests.Response:
         for _ in range(_NONCE_RETRIES):
@@ -71,14 +71,18 @@ class _Network(client.ClientNetwork):
 
 
 class DirectoryOrders:
-    """`gatekeeper.acme.renewal.Orders` by the settings of ``[acme]``, with the accounts and challenges of a folder."""
+    """Implements `gatekeeper.acme.renewal.Orders` with the settings of ``[acme]`` and the accounts and challenges of a
+    folder.
+    """
 
     def __init__(self, settings: ACMESettings, folder: ACMEFolder) -> None:
         self._settings = settings
         self._folder = folder
 
     def obtain(self, directory: str, names: Sequence[str]) -> bytes:
-        """Order a certificate for the names, and prove control of each: key and chain, PEM. ACMEError if that fails."""
+        """Order a certificate for the names and prove control of each. Returns key and chain, PEM; ACMEError if that
+        fails.
+        """
         with _told():
             acme = self._connected(directory)
             try:
@@ -86,18 +90,20 @@ class DirectoryOrders:
             except messages.Error as error:
                 if error.code != "accountDoesNotExist":
                     raise
-            # The directory has forgotten the account, as one for tests does; its key registers again.
+            # The directory no longer has the account, as test directories do after a restart; register the key again.
             self._register(acme, directory)
             return self._obtain(acme, names)
 
     def renewal_information(self, directory: str, pem: bytes) -> tuple[float | None, float]:
-        """When the directory wants a certificate renewed (RFC 9773), None if it does not say, and when to ask again."""
+        """When the directory suggests to renew a certificate (RFC 9773), None if it does not, and when to ask again."""
         with _told():
             wanted, again = client.ClientV2(*self._plain(directory)).renewal_time(pem)
             return wanted.timestamp() if wanted is not None else None, again.timestamp()
 
     def doubts(self, directory: str) -> Iterator[str]:
-        """What an order would fail of that the directory itself says; nothing is ordered. ACMEError if it is away."""
+        """Reasons why an order would fail, as far as the directory's own description tells. Nothing is ordered.
+        ACMEError if the directory cannot be reached.
+        """
         with _told():
             found, _ = self._plain(directory)
             profiles = _profiles(found)
@@ -119,7 +125,7 @@ class DirectoryOrders:
         pem = account.key.encode() if account is not None else _new_key()
         acme = client.ClientV2(*self._plain(directory, JWKEC(key=load_pem_private_key(pem, None))))
         if account is None:
-            # The key first: where the answer to a registration is lost, it finds the account again.
+            # Store the key first: if the response to the registration is lost, the key finds the account again.
             self._folder.write_account(directory, Account(pem.decode(), ""))
             self._register(acme, directory)
         elif not account.url:
@@ -129,7 +135,7 @@ class DirectoryOrders:
         return acme
 
     def _register(self, acme: client.ClientV2, directory: str) -> None:
-        """RFC 8555, 7.3: whoever has a key is given the account of before."""
+        """Register the key. A key that is registered already gets its existing account (RFC 8555, 7.3.1)."""
         settings, key = self._settings, acme.net.key
         assert isinstance(key, JWKEC)  # noqa: S101  `_connected` made it
         binding = None
@@ -181,7 +187,7 @@ class DirectoryOrders:
         acme.answer_challenge(found, response)
 
     def _profile(self, directory: messages.Directory) -> str | None:
-        """The profile, where the directory has profiles at all."""
+        """The configured profile, if the directory offers profiles."""
         profiles, wanted = _profiles(directory), self._settings.profile
         if wanted is not None and profiles and wanted not in profiles:
             raise ACMEError(f"it has no profile {wanted}, only {', '.join(profiles)}")
@@ -194,7 +200,7 @@ def _new_key() -> bytes:
 
 
 def _split(names: Sequence[str]) -> tuple[list[str], bool, list[Any]]:
-    """Names, no stapling, and addresses, as the library takes them."""
+    """The arguments of `crypto_util.make_csr`: DNS names, must_staple, IP addresses."""
     dns: list[str] = []
     addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = []
     for name in names:
@@ -214,7 +220,7 @@ def _requires_binding(directory: messages.Directory) -> bool:
 
 
 def _check(chain: bytes, key: bytes, names: Sequence[str]) -> None:
-    """Fail closed: what the directory gave must be for our key and for every name, or the old certificate stays."""
+    """Fail closed: a certificate that is not for our key and for every name is not used, and the old one stays."""
     certificate = x509.load_pem_x509_certificate(chain)
     ours, theirs = load_pem_private_key(key, None).public_key(), certificate.public_key()
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
@@ -228,7 +234,7 @@ def _check(chain: bytes, key: bytes, names: Sequence[str]) -> None:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Whatever the library, its HTTP client or a directory comes up with is a failed order, and no more."""
+    """Turns every error of the library, its HTTP client and the directory into an ACMEError."""
     try:
         yield
     except ACMEError:
@@ -242,7 +248,7 @@ def _told() -> Iterator[None]:
 
 
 def _validations(error: errors.ValidationError) -> str:
-    """Which name could not be validated, and what the directory saw."""
+    """Which name could not be validated, and the directory's reason."""
     told = [
         f"{one.body.identifier.value}: {challenge.error.detail}"
         for one in error.failed_authzrs

@@ -13,27 +13,27 @@ from gatekeeper.errors import ACMEError
 
 _log = logging.getLogger("gatekeeper")
 
-# How often to look whether something is due: other processes write the same folder, and clocks are set.
+# How often to check whether something is due: other processes write to the same folder, and clocks can be set.
 LOOK_SECONDS = 30.0
-# How long not to ask for renewal information again where the directory has none, or could not be asked.
+# How long to wait before renewal information is requested again, if the directory has none or could not be reached.
 ASK_SECONDS = 6 * 3600.0
 
 
 class Orders(Protocol):
-    """Speaks to directories. Both raise ACMEError with a sentence if that fails."""
+    """Talks to directories. Both methods raise ACMEError if that fails."""
 
     def obtain(self, directory: str, names: Sequence[str]) -> bytes:
         """Order a certificate: its key and its chain, PEM."""
 
     def renewal_information(self, directory: str, pem: bytes) -> tuple[float | None, float]:
-        """When the directory wants the certificate renewed (RFC 9773), None where it does not say, and when to ask
-        again; seconds since the epoch.
+        """When the directory suggests to renew the certificate (RFC 9773), None if it does not, and when to ask again;
+        seconds since the epoch.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The certificate that the folder has."""
+    """A certificate in the folder."""
 
     pem: bytes
     serial: str
@@ -41,13 +41,14 @@ class Held:
     lifetime: Lifetime
 
     def is_for(self, names: Sequence[str]) -> bool:
-        """Whether it is for all of these."""
+        """Whether the certificate is valid for all of these names."""
         return self.names.issuperset(map(_as_certificates_say, names))
 
 
 def certificate_to_show(folder: ACMEFolder, names: Sequence[str]) -> bytes:
-    """What the folder has in its file, b"" if that is nothing. Where it is not for all of the names, as after a change
-    of the configuration, the last one of another lineage that is takes its place until the next order.
+    """The content of the certificate file that the gate should serve, b"" if there is none. If this lineage's
+    certificate is not for all of the names, as after a change of the configuration, the longest-lived one of another
+    lineage that is takes its place until the next order.
     """
     own = folder.read_certificate()
     held = _held(own)
@@ -83,8 +84,8 @@ def _held(pem: bytes) -> Held | None:
 
 
 def _as_certificates_say(name: str) -> str:
-    """An address has many spellings; compared as it is written, one could make every certificate seem a wrong one, and
-    be ordered again at each look.
+    """Names in the spelling that certificates use. An IPv6 address has many spellings; compared as text, a certificate
+    would never match, and be ordered again at each check.
     """
     try:
         return str(ip_address(name))
@@ -93,7 +94,7 @@ def _as_certificates_say(name: str) -> str:
 
 
 class Renewal:
-    """Of one lineage in a folder. `step` does what is due; whoever calls it may be one of many processes that do."""
+    """Renews the certificate of one lineage. `step` does what is due; any number of processes may call it."""
 
     def __init__(
         self,
@@ -112,11 +113,11 @@ class Renewal:
     def step(self, now: float) -> None:
         """Do what is due at ``now`` (seconds since the epoch); to be called every ``LOOK_SECONDS``.
 
-        OSError if the folder cannot be used. A directory that fails, fails this attempt only.
+        OSError if the folder cannot be used. If a directory fails, only this attempt fails.
         """
         if self._is_due(now) or self._must_ask(now):
             with self._folder.lock() as alone:
-                if alone:  # who had the lock before may have done it meanwhile, so everything is asked again
+                if alone:  # another process may have ordered before this one got the lock, so read everything again
                     if self._must_ask(now):
                         self._ask(now)
                     if self._is_due(now):
@@ -135,7 +136,7 @@ class Renewal:
         return held is not None and (state.serial != held.serial or now >= state.ask_at)
 
     def _ask(self, now: float) -> None:
-        """Decide when the certificate is to be renewed. What the directory says counts, if it says something."""
+        """Decide when to renew the certificate: when the directory suggests, if it does."""
         state, held = self._folder.state, held_certificate(self._folder)
         if held is None:
             return

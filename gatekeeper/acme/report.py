@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Of one certificate. Times are seconds since the epoch, 0 for none; ``ends`` is when the certificate does."""
+    """One ordered certificate and the state of its orders. ``ends`` is its notAfter in seconds since the epoch, 0 for
+    none.
+    """
 
     names: tuple[str, ...]
     state: State
@@ -24,7 +26,7 @@ class Report:
 
 
 def reports(settings: "Settings") -> list[Report]:
-    """What the folder holds at the moment, for each certificate that is ordered; empty without ``[acme]``."""
+    """A report for each certificate that is ordered, as the folder is now; empty without ``[acme]``."""
     acme = settings.acme
     return [_report(acme, order) for order in settings.orders] if acme is not None else []
 
@@ -36,7 +38,7 @@ def _report(acme: "ACMESettings", order: CertificateOrder) -> Report:
 
 
 def doubts(settings: "Settings") -> Iterator[str]:
-    """What the next order would fail of, as far as the directories say that themselves; asks each over the network."""
+    """Reasons why the next order would fail, as far as the directories tell; each is asked over the network."""
     acme = settings.acme
     if acme is None:
         return

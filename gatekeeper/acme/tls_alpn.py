@@ -13,7 +13,7 @@ _VALID = datetime.timedelta(days=7)
 
 
 def general_name(name: str) -> x509.GeneralName:
-    """A name of the configuration as a subjectAltName has it."""
+    """A configured name or address as a subjectAltName entry."""
     try:
         return x509.IPAddress(ip_address(name))
     except ValueError:
@@ -21,7 +21,7 @@ def general_name(name: str) -> x509.GeneralName:
 
 
 def server_name(name: str) -> str:
-    """What the client names by SNI: an address stands there as its reverse name (RFC 8738, 6)."""
+    """The SNI that a validating client sends: for an address, its reverse DNS name (RFC 8738, 6)."""
     try:
         return ip_address(name).reverse_pointer
     except ValueError:
@@ -37,7 +37,7 @@ def challenge_certificate(name: str, digest: bytes) -> bytes:
 
 
 def placeholder(names: list[str]) -> bytes:
-    """Key and certificate, PEM: self-signed, to serve with until a directory has given one."""
+    """Key and certificate, PEM: self-signed, served until a directory has issued one."""
     return _self_signed([general_name(name) for name in names], datetime.timedelta(days=3650), [])
 
 

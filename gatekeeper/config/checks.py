@@ -20,7 +20,9 @@ Problems = Iterator[tuple[KeyPath, str]]
 
 
 def contradictions(tables: Mapping[str, Any]) -> Problems:
-    """What is wrong across keys and tables. A check is left out where a table it needs has mistakes of its own."""
+    """What is wrong with several keys or tables together. A check is skipped if a table that it needs has mistakes of
+    its own.
+    """
     for needs, check in _CHECKS:
         if all(name in tables for name in needs):
             yield from check(*(tables[name] for name in needs))
@@ -140,7 +142,7 @@ def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Problems:
 
 
 def _identity_headers(identity: IdentitySettings) -> Problems:
-    """No header is set twice, and none that means something else is left to a certificate."""
+    """No header is set twice, and no header with another meaning gets its value from a certificate."""
     for index, preset in enumerate(identity.headers):
         if preset in identity.headers[:index]:
             yield ("identity", "headers", index), f'"{preset}" is already listed'

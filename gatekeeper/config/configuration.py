@@ -21,7 +21,7 @@ class Configuration:
     source: Source
 
     def refusal(self, *mistakes: Mistake) -> ConfigurationError:
-        """The error to raise for mistakes that only show later; make them by ``source.mistake``."""
+        """The error to raise for mistakes that are found later; create them with ``source.mistake``."""
         return ConfigurationError(*mistakes, source=str(self.source.path))
 
     def located(self, error: ConfigurationError) -> ConfigurationError:

@@ -14,9 +14,9 @@ VARIABLE = "GATEKEEPER_CONFIG"
 NAME = "gatekeeper.toml"
 SYSTEM_WIDE = Path("/etc/gatekeeper") / NAME
 
-# A thousand routes are a twentieth of this. What is larger is a device or the wrong file.
+# A thousand routes take a twentieth of this. A larger file is the wrong one, or a device.
 _LARGEST = 4 << 20
-# What a sentence of `UnreadableFileError` means for a configuration file.
+# The words of `UnreadableFileError`, and what is said of a configuration file instead.
 _HINTS = {
     "does not exist": "there is no such file",
     "is empty": "is empty; `gatekeeper init` writes a file to start from",
@@ -33,8 +33,8 @@ Problem = tuple[KeyPath, str]
 def find(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     """The given file, else ``$GATEKEEPER_CONFIG``, ``./gatekeeper.toml``, ``/etc/gatekeeper/gatekeeper.toml``.
 
-    A file that was named is taken whether or not it exists: `load` then says what is wrong with it, and no other file
-    steps in. ConfigurationError if none is named and none is there.
+    A named file is used even if it does not exist, and never replaced by another: `load` reports what is wrong with it.
+    ConfigurationError if no file is named and none exists.
     """
     if explicit is not None:
         return explicit
@@ -81,7 +81,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except ValueError as error:  # beside TOMLDecodeError: a number with more digits than int() takes
+    except ValueError as error:  # TOMLDecodeError, or int() for a number with too many digits
         words, line, column = str(error), text.count("\n") + 1, None
         if match := _SYNTAX.fullmatch(words):
             words, line, column = match[1], int(match[2] or line), match[3]
@@ -91,7 +91,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 
 def _filled(value: Any, where: KeyPath, environ: Mapping[str, str], wrong: list[Problem]) -> Any:
-    """The value with ``${NAME}`` filled in wherever it holds strings; what cannot be filled is added to ``wrong``."""
+    """The value with every ``${NAME}`` in its strings replaced; those that cannot be are added to ``wrong``."""
     if isinstance(value, dict):
         return {key: _filled(below, (*where, key), environ, wrong) for key, below in value.items()}
     if isinstance(value, list):

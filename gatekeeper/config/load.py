@@ -61,7 +61,7 @@ def _inspect(path: Path, environ: Mapping[str, str], files: FileReader) -> tuple
 
 
 def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None, list[Problem]]:
-    """The settings, if the tables are right one by one, and all that is wrong."""
+    """The settings, or None if a table by itself has mistakes; and all mistakes."""
     unnamed = list(_without_certificate(document))
     try:
         settings = Settings.model_validate(document, context=loading)
@@ -74,7 +74,7 @@ def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None
 
 
 def _without_certificate(document: dict[str, Any]) -> Iterator[Problem]:
-    """The server's certificate and its key may be missing together, if the gate orders one itself (``[acme]``)."""
+    """``server.certificate`` and ``server.key`` may be missing together if ``[acme]`` orders the certificate."""
     server = document["server"]
     if not isinstance(server, dict) or ("acme" in document and not server.keys() & {"certificate", "key"}):
         return
@@ -84,7 +84,7 @@ def _without_certificate(document: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _told_once(errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """pydantic does not count what is wrong in a list, and then says that the list is too short as well."""
+    """Without the errors "too_short" of lists whose members are wrong: pydantic does not count these members."""
     inside = {one["loc"][:length] for one in errors for length in range(len(one["loc"]))}
     return [one for one in errors if one["type"] != "too_short" or one["loc"] not in inside]
 
@@ -103,7 +103,7 @@ def _as_written(document: dict[str, Any], where: KeyPath) -> KeyPath:
 
 
 def _sound_tables(document: dict[str, Any], broken: set[str | int], loading: Loading) -> dict[str, Any]:
-    """The tables without mistakes of their own: what they say together can be checked all the same."""
+    """The tables without mistakes of their own, which can be checked together all the same."""
     tables = {}
     for name, field in Settings.model_fields.items():
         if name not in document:

@@ -9,12 +9,12 @@ from gatekeeper.settings.table import Table
 from gatekeeper.settings.tables import Settings, table_at
 from gatekeeper.settings.validation import shown
 
-# How alike a key must be that was probably meant: at difflib's 0.6, "oops" is like "groups".
+# How similar a suggested key must be: at difflib's default of 0.6, "groups" would be suggested for "oops".
 _CLOSE = 0.7
 
 
 def message_for(error: ErrorDetails) -> tuple[KeyPath, str]:
-    """Where the error is, as a path of keys, and a sentence that goes on from that key."""
+    """Where the error is, as a path of keys, and a message that continues the key's name."""
     where = tuple(step for step in error["loc"] if step != "[key]")
     return where, _words(where, error)
 

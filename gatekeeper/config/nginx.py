@@ -30,7 +30,7 @@ _CERTIFICATE_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """The text of a ``gatekeeper.toml``, and what could not be taken over, which stands in it as comments too."""
+    """The text of a ``gatekeeper.toml``, and notes about what could not be translated, which are comments in it."""
 
     text: str
     notes: tuple[str, ...]
@@ -78,7 +78,7 @@ def _parse(path: Path) -> list[Directive]:
 
 
 def _sentence(file: str, error: str) -> str:
-    """What crossplane says, without the number of an error of the system."""
+    """crossplane's message without errno."""
     match = re.fullmatch(r"\[Errno [0-9]+\] (.*?)(?:: '(.*)')?", error)
     if match is None:
         return f"{file}: {error}"
@@ -87,7 +87,7 @@ def _sentence(file: str, error: str) -> str:
 
 
 def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
-    """All directives, but for the lists of a ``types`` or ``map`` block and what stands in an ``upstream``."""
+    """All directives, except the contents of blocks such as ``types``, ``map`` and ``upstream``."""
     for one in directives:
         yield one
         if one.name not in ("types", "map", "geo", "upstream", "split_clients", "if", "limit_except", "stream"):
@@ -102,14 +102,16 @@ class _Notes:
     lines: list[str] = field(default_factory=list)
 
     def add(self, one: Directive, why: str) -> None:
-        """A directive, and what to do about it."""
+        """Note a directive, and what to do about it."""
         words = " ".join((one.name, *one.args))
         place = f"line {one.line}" if Path(one.file) == self.path else f"{one.file}, line {one.line}"
         self.lines.append(f"{place}: {words}: {why}")
 
 
 class _Writer:
-    """Writes the tables. The first server gives what only one can: certificate, authorities, timeouts."""
+    """Writes the tables. Settings that exist only once, such as certificate and authorities, are those of the first
+    server.
+    """
 
     def __init__(
         self,
@@ -132,13 +134,13 @@ class _Writer:
         self._headers = {id(one): response_headers(one, notes.add) for one in every if self._app(one) is not None}
         each = list(self._headers.values())
         self._shared_headers = each[0] if each and all(one == each[0] for one in each) else {}
-        # One table for all, if that gives each app what it has in nginx.
+        # One [response] table, if all apps have the same headers in nginx.
         apart = [times for app, times in zip(self._apps, self._timeouts, strict=True) if "static:" not in app.place[0]]
         self._shared_timeouts = apart[0] if apart and all(times == apart[0] for times in apart) else {}
         self._sizes = [request_body(some, notes.add) for some in of_apps]
 
     def write(self) -> Translation:
-        """Everything, as text that loads."""
+        """The whole translation, whose text can be loaded."""
         tables = [
             self._server(),
             *self._certificates(),
@@ -173,7 +175,9 @@ class _Writer:
         return "\n".join(["[server]", *lines])
 
     def _certificates(self) -> Iterator[str]:
-        """Those of further servers. nginx goes by server_name, gatekeeper by the names in the certificates."""
+        """The certificates of further servers. nginx chooses by server_name, gatekeeper by the names in the
+        certificates.
+        """
         known = {tuple(values(self._servers[0].get("ssl_certificate")))}
         for server in self._servers[1:]:
             certificate = tuple(values(server.get("ssl_certificate")))
@@ -262,7 +266,8 @@ class _Writer:
             if len(self._servers) > 1 and not hosts:
                 self._notes.add(server.block, "no host name can be taken over, so its locations are not either")
                 continue
-            # nginx takes the longest that fits, exact ones first; here the first route that fits decides.
+            # nginx uses the longest location that matches, exact ones first; gatekeeper uses the first route that
+            # matches.
             for one in sorted(inside, key=lambda one: (one.path.endswith("*"), -len(one.path))):
                 app = self._app(one)
                 if app is not None:

@@ -1,6 +1,6 @@
 """What the directives of nginx mean here: those that need no key, and what to do about those without a counterpart."""
 
-# What the gate does anyway, or what its process model leaves nothing to say about.
+# Directives that need no key: gatekeeper does this anyway, or its process model has no use for it.
 ALWAYS = frozenset(
     {
         "absolute_redirect", "accept_mutex", "aio", "aio_write", "brotli_static", "charset",
@@ -25,7 +25,7 @@ ALWAYS = frozenset(
     }
 )  # fmt: skip
 
-# Read by `gatekeeper.config.nginx`, which itself says what it could not take over of them.
+# Translated by `gatekeeper.config.nginx`, which notes by itself what it cannot translate.
 TRANSLATED = frozenset(
     {
         "access_log", "add_header", "alias", "allow", "client_body_timeout", "client_header_timeout",
@@ -116,7 +116,7 @@ REASONS = {
     "worker_shutdown_timeout": "see timeouts.drain",
     "uwsgi_pass": "gatekeeper speaks HTTP to apps; give uWSGI an http-socket",
 }
-# Directives that belong to one above, by how they begin.
+# Prefixes of directives that share a reason above.
 _FAMILIES = {
     "brotli_": _NOT_DONE,
     "fastcgi_": REASONS["fastcgi_param"],
@@ -136,6 +136,6 @@ _UNKNOWN = "gatekeeper has no counterpart"
 
 
 def reason(name: str) -> str:
-    """What to do about a directive that is not taken over."""
+    """What to do about a directive that is not translated."""
     family = next((why for beginning, why in _FAMILIES.items() if name.startswith(beginning)), _UNKNOWN)
     return REASONS.get(name, family)

@@ -10,7 +10,7 @@ from gatekeeper.settings.access import RouteResponseSettings
 
 
 def response_headers(location: Location, note: Note) -> dict[str, str]:
-    """As ``routes.response.headers`` has them; ``note`` is told of those that it cannot have."""
+    """The headers in the form of ``routes.response.headers``; ``note`` is called for those that it cannot have."""
     found: dict[str, str] = {}
     for one, name, value in _edits(location):
         if "$" in value:
@@ -31,7 +31,7 @@ def _edits(location: Location) -> Iterator[tuple[Directive, str, str]]:
             yield one, one.args[0], ""
     for one in location.get("add_header"):
         if len(one.args) > 1 and one.args[1]:
-            # A folder's files have a Cache-Control already, which nginx's have not.
+            # Unlike nginx, gatekeeper sends a Cache-Control with static files.
             yield one, one.args[0] if is_folder else f"+{one.args[0]}", one.args[1]
 
 

@@ -11,20 +11,20 @@ _CONNECT = ("proxy_connect_timeout", "grpc_connect_timeout")
 _READ = ("proxy_read_timeout", "grpc_read_timeout")
 _SEND = ("proxy_send_timeout", "grpc_send_timeout")
 _BODY = ("client_body_timeout",)
-# By key; the longest of several holds, because gatekeeper waits for either side with one timer.
+# nginx's directives by key. The longest of several is used, because gatekeeper has one timer for both sides.
 _DIRECTIVES = {
     "connect": (_CONNECT,),
     "response_header": (_READ,),
     "stream_idle": (_READ, _SEND, _BODY),
     "tunnel_idle": (("proxy_read_timeout",),),
 }
-# What nginx has where nothing is written.
+# nginx's defaults.
 _SECONDS, _BYTES = 60.0, float(1 << 20)
 
 
 def timeouts(locations: Sequence[Location], note: Note) -> dict[str, str]:
-    """The timeouts of the app that all these locations lead to: the longest of each. Those that nobody has written are
-    left out, and those that hold anyway; folders have none.
+    """The timeouts of the app that all these locations lead to: the longest of each. Unset ones and those that equal
+    gatekeeper's defaults are left out; folders have none.
     """
     found: dict[str, str] = {}
     if locations[0].target.startswith("static:"):

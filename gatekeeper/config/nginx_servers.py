@@ -11,38 +11,38 @@ from gatekeeper.settings.http_types import ROUTE_PATH, SITE_FILE
 
 Note = Callable[[Directive, str], None]
 
-# How nginx checks that a visitor has a good certificate, which gatekeeper does by itself.
+# Conditions that reject visitors without a valid certificate, which gatekeeper does anyway.
 _CHECK = re.compile(r"\$ssl_client_verify (?:!=|!~\*?) \"?\^?(?:SUCCESS|OK)\$?\"?")
-# Said by the gate anyway, or of no use behind it.
+# Headers that the gate sets anyway, or that have no use behind it.
 _HEADERS_SET = {"connection", "host", "upgrade", "x-request-id", "x-real-ip", "x-scheme", "x-url-scheme"}
 _HOSTS = {"$host": "", "$http_host": "", "$server_name": "", "$proxy_host": "upstream"}
 _ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
-# What a static: upstream tries by itself.
+# Files that a static: upstream tries anyway.
 _TRIED = {"$uri", "$uri/", "$uri/index.html"}
-# Behind "proxy_" or "grpc_".
+# Names of directives after "proxy_" or "grpc_".
 _TLS_KEYS = {
     "ssl_trusted_certificate": "ca",
     "ssl_certificate": "certificate",
     "ssl_certificate_key": "key",
     "ssl_name": "server_name",
 }
-# The scheme of nginx, and the one of an app that speaks HTTP/2 there.
+# nginx's scheme, and gatekeeper's for an app that speaks HTTP/2.
 _HTTP2 = {"http": "h2c", "https": "h2", "grpc": "h2c", "grpcs": "h2"}
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A ``server``, with what it inherits from ``http``: a directive of its own takes the place of all there."""
+    """A ``server``, with the directives that it inherits from ``http``; its own replace all of the same name there."""
 
     block: Directive
     http: Sequence[Directive]
 
     def get(self, name: str) -> list[Directive]:
-        """What holds for the server."""
+        """The directives of this name that apply to the server."""
         return named(self.block.block, name) or named(self.http, name)
 
     def hosts(self, note: Note | None) -> list[str]:
-        """The names that a route can have; ``note`` is told of the others."""
+        """The server names that a route can have; ``note`` is called for the others."""
         found = []
         for one in named(self.block.block, "server_name"):
             for name in one.args:
@@ -56,9 +56,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A path as routes have it, and where it leads: a URL of ``proxy_pass`` or ``grpc_pass``, or a folder.
+    """A path in the form of ``routes.path``, and its target: a URL of ``proxy_pass`` or ``grpc_pass``, or a folder.
 
-    ``strips`` is whether the path is taken off, ``fallback`` the file for paths without one.
+    ``strips``: whether the path is removed before forwarding. ``fallback``: the file to send for paths without a file.
     """
 
     path: str
@@ -70,13 +70,15 @@ class Location:
 
     @property
     def place(self) -> tuple[str, str]:
-        """What tells apps apart."""
+        """Locations with the same value lead to the same app."""
         return self.target, self.fallback
 
     def networks(self, note: Note) -> list[str]:
-        """Where requests may come from, by ``allow`` and ``deny``, whose first match counts; [] for anywhere.
+        """The networks that may send requests, by ``allow`` and ``deny``, whose first match decides; [] for every
+        network.
 
-        What cannot be said with ``allow_from`` leaves the route to this machine alone: nobody gets more than in nginx.
+        Rules that ``allow_from`` cannot express close the route to all but this machine, so nobody gets more access
+        than in nginx.
         """
         scopes = [self.block.block if self.block is not None else [], self.server.block.block, self.server.http]
         rules = next((found for scope in scopes if (found := named(scope, "allow", "deny"))), [])
@@ -94,14 +96,14 @@ class Location:
         return []
 
     def get(self, name: str) -> list[Directive]:
-        """What holds here."""
+        """The directives of this name that apply to the location."""
         inside = named(self.block.block, name) if self.block is not None else []
         return inside or self.server.get(name)
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An upstream: its name, where it is, the keys for TLS to it, whether it gets whole requests, and its Host."""
+    """An upstream: its name and target, the keys for TLS, whether requests are buffered, and the Host that it gets."""
 
     name: str
     place: tuple[str, str]
@@ -112,7 +114,7 @@ class App:
 
 
 def locations(server: Server, note: Note) -> Iterator[Location]:
-    """The locations of a server that can be routes; ``note`` is told of the others."""
+    """The locations of a server that can be routes; ``note`` is called for the others."""
     _conditions(server.block.block, note)
     everything = False
     checks = values(server.get("ssl_verify_client")) == ["on"] or _checks(server.block)
@@ -158,7 +160,7 @@ def _location(one: Directive, path: str, server: Server, note: Note) -> Location
 
 
 def _strips(passed: Directive, location: Location) -> bool:
-    """Whether nginx takes off what ``strip_prefix`` does: the location up to its last slash."""
+    """Whether nginx removes the same part of the path as ``strip_prefix``: the location up to its last slash."""
     return (
         passed.name == "proxy_pass"
         and re.fullmatch(r"https?://(unix:[^:]+:|[^/]+)/", passed.args[0]) is not None
@@ -170,7 +172,9 @@ def _strips(passed: Directive, location: Location) -> bool:
 
 
 def _fallback(location: Location, prefix: str, note: Note) -> str:
-    """The file of ``try_files`` for paths without one, below the folder; ``prefix`` is not in the folder's paths."""
+    """The file of ``try_files`` for paths without a file, relative to the folder; paths in the folder do not begin with
+    ``prefix``.
+    """
     found = first(location.get("try_files"))
     if found is None:
         return ""
@@ -257,7 +261,7 @@ def _header(one: Directive, note: Note) -> None:
 
 
 def _host(location: Location) -> str:
-    """``upstream.host``, "" for the visitor's own, where a ``proxy_set_header Host`` says so or nothing else."""
+    """The value of ``upstream.host``; "" for the visitor's own Host."""
     headers = [*location.get("proxy_set_header"), *location.get("grpc_set_header")]
     value = next((one.args[-1] for one in headers if one.args[0].lower() == "host"), "$host")
     if "$" in value:
@@ -269,7 +273,7 @@ def _host(location: Location) -> str:
 
 
 def apps(found: Iterable[Location], http: Sequence[Directive], note: Note) -> list[App]:
-    """The apps that the locations lead to, the first as "default"; ``note`` is told of what could not be one."""
+    """The apps that the locations lead to, the first as "default"; ``note`` is called for other targets."""
     groups = {one.args[0]: one for one in named(http, "upstream") if one.args}
     known: dict[tuple[str, str], App | None] = {}
     for location in found:
@@ -306,7 +310,7 @@ def _app(name: str, location: Location, groups: dict[str, Directive], note: Note
         note(where, f"the upstream {host} has no servers")
         return None
     tls = _tls(location, note) if any(url.startswith(("https:", "h2:")) for url in urls) else {}
-    # On by default in nginx. Most apps need it not, so only who wrote it gets it.
+    # On by default in nginx. Most apps do not need it, so it is translated only if it is written.
     buffers = values(location.get("proxy_request_buffering")) == ["on"]
     return App(name, location.place, tuple(urls), tls, buffers, _host(location))
 

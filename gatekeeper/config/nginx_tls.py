@@ -6,7 +6,7 @@ from gatekeeper.config.nginx_servers import Note, Server
 from gatekeeper.config.nginx_values import first, values
 from gatekeeper.settings.cipher_names import is_cipher, words
 
-# What nginx takes where nothing is written, and others write all the same. The gate's own list is narrower.
+# nginx's default, which many configurations repeat. The gate's own list is stricter.
 _OF_NGINX = "HIGH:!aNULL:!MD5"
 _COMMANDS = {"ciphersuites": "ciphersuites", "groups": "groups", "curves": "groups"}
 
@@ -32,7 +32,7 @@ def tls_keys(server: Server, note: Note) -> Iterator[tuple[str, str]]:
 
 
 def _ciphers(server: Server, note: Note) -> str:
-    """The list without what OpenSSL, and so nginx, would pass over."""
+    """The list without the words that OpenSSL, and so nginx, would ignore."""
     one = first(server.get("ssl_ciphers"))
     if one is None or one.args[0] == _OF_NGINX:
         return ""

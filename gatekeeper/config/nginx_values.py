@@ -15,7 +15,7 @@ _LONGEST = 3650 * 86400
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One directive: its name, its arguments, its place, and what stands in its braces."""
+    """One directive: its name and arguments, its file and line, and the directives in its block."""
 
     name: str
     args: tuple[str, ...]
@@ -27,7 +27,7 @@ class Directive:
     def read_all(cls, configs: Any, index: int) -> list["Directive"]:
         """The directives of one of crossplane's ``config`` entries, those of included files in their places.
 
-        crossplane's own ``combine`` gives what follows an ``include`` the name of the included file.
+        crossplane's own ``combine`` attributes directives after an ``include`` to the included file.
         """
         return cls._read(configs, configs[index]["file"], configs[index]["parsed"])
 
@@ -43,22 +43,22 @@ class Directive:
 
 
 def named(directives: Iterable[Directive], *names: str) -> list[Directive]:
-    """Those of these names, without any that lack an argument where one is needed."""
+    """The directives of these names, without those that lack a required argument."""
     return [one for one in directives if one.name in names and (one.args or one.block or one.name == "events")]
 
 
 def first(directives: Iterable[Directive]) -> Directive | None:
-    """The first, None if there is none."""
+    """The first directive, None if there is none."""
     return next(iter(directives), None)
 
 
 def values(directives: Iterable[Directive]) -> list[str]:
-    """All arguments of all."""
+    """The arguments of all directives together."""
     return [value for one in directives for value in one.args]
 
 
 def duration(text: str) -> float | None:
-    """A time in seconds, None for what is none. No more than the longest that gatekeeper knows."""
+    """A time in seconds, at most the longest that gatekeeper accepts; None if it is malformed."""
     parts = re.findall(r"([0-9]{1,12})(ms|[smhdwMy]?)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
@@ -66,7 +66,7 @@ def duration(text: str) -> float | None:
 
 
 def size(text: str) -> float | None:
-    """A size in bytes, None for what is none; 0 is no limit at all."""
+    """A size in bytes, None if it is malformed; 0 means unlimited."""
     match = re.fullmatch(r"([0-9]{1,12})([kmg]?)", text.lower())
     if match is None:
         return None
@@ -74,7 +74,7 @@ def size(text: str) -> float | None:
 
 
 def longest(directives: Iterable[Directive], read: Callable[[str], float | None]) -> str:
-    """The largest value, as gatekeeper writes it; "" if there is none."""
+    """The largest value, in gatekeeper's syntax; "" if there is none."""
     found = [value for one in directives if (value := read(one.args[0])) is not None and value > 0]
     if not found:
         return ""

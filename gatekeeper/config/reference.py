@@ -21,7 +21,7 @@ from gatekeeper.settings.validation import OneOrMany
 
 _WIDTH = 118
 
-# Keys without a default that an example cannot do without.
+# Keys without a default that the example file needs.
 _WRITTEN = {"upstream.url", "server.certificate", "server.key"}
 
 _HEAD = """\
@@ -51,7 +51,7 @@ one at once.
 - In `listen`, `ca`, `crl`, `hosts` and `methods` a single string stands for a list of one.
 """
 
-# What TOML cannot say by itself, in front of a table that may be left out.
+# Comments before tables that may be left out.
 _OPTIONAL = {
     "upstreams": "Further apps by name, for routes to lead to; the keys are those of [upstream].",
     "routes": "Left out, every verified visitor reaches [upstream]. Written once for each route.",
@@ -124,7 +124,7 @@ def _meaning_of(table: type[Table]) -> str:
 
 
 def _tables() -> Iterator[tuple[str, type[Table], bool]]:
-    """Each table of the file: its name, its class, and whether it may be left out without a default standing in."""
+    """Each table of the file: its name, its class, and whether leaving it out means that the feature is off."""
     for name, field in Settings.named_fields().items():
         table = table_at((name,))
         if table is not None:
@@ -136,7 +136,7 @@ def _tables() -> Iterator[tuple[str, type[Table], bool]]:
 
 
 def toml() -> str:
-    """A file with every key, its default and its meaning, which loads as it is (its files are examples)."""
+    """A file with every key, its default and its meaning. It can be loaded; the files that it names are examples."""
     blocks = ["#:schema ./gatekeeper.schema.json", _comment(_HEAD, wrap=False)]
     for name, table, optional in _tables():
         blocks.append(_toml_table(name, table, optional))
@@ -159,7 +159,7 @@ def _toml_table(name: str, table: type[Table], optional: bool) -> str:
 
 
 def _is_told_here(table: str, name: str) -> bool:
-    """Rules have the same keys wherever they stand; ``routes.allow`` tells them."""
+    """Whether this table lists its keys: rules have the same keys everywhere, and only ``routes.allow`` lists them."""
     return name != "deny" and (name != "allow" or table == "routes")
 
 
@@ -209,7 +209,7 @@ def markdown() -> str:
 
 
 def _title(table: str, name: str) -> str:
-    """A table below another one, as TOML heads it; a list of tables has two brackets."""
+    """The TOML header of a table in another one, with two brackets for a list of tables."""
     annotation = Settings.model_fields[table].annotation
     inner = annotation.model_fields[name] if isinstance(annotation, type) and issubclass(annotation, Table) else None
     return f"[[{table}.{name}]]" if inner is not None and default(inner) == [] else f"[{table}.{name}]"
@@ -255,7 +255,7 @@ def _classes() -> Iterator[type[Table]]:
 
 
 def _tidy(one: dict[str, Any], table: type[Table]) -> None:
-    """TOML has no null, and pydantic's titles and Python's defaults help nobody."""
+    """Remove what makes no sense for TOML: null, pydantic's titles, Python's defaults."""
     one.pop("title")
     one["description"] = _meaning_of(table)
     for name, about in one["properties"].items():

@@ -7,9 +7,9 @@ from gatekeeper.settings.access import RouteSettings
 
 
 def shadowed_routes(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]]:
-    """Pairs of indexes: a route, and the first one above that takes everything it would take.
+    """Pairs of indexes: a route, and the first one before it that matches every request that it matches.
 
-    Two routes that only together leave nothing over are not found.
+    Not found: routes that are shadowed by several others together.
     """
     above: dict[str, list[int]] = defaultdict(list)
     for index, route in enumerate(routes):
@@ -21,7 +21,7 @@ def shadowed_routes(routes: Sequence[RouteSettings]) -> Iterator[tuple[int, int]
 
 
 def _wider(path: str) -> Iterator[str]:
-    """The paths of routes that may take everything that this one takes."""
+    """The paths of routes that could match everything that this one matches."""
     bare = path.removesuffix("*").rstrip("/")
     if not path.endswith("*"):
         yield from {bare or "/", bare + "/"}
@@ -41,7 +41,9 @@ def _takes_all(first: RouteSettings, second: RouteSettings) -> bool:
 
 
 def _by_the_letter(first: RouteSettings, second: RouteSettings) -> bool:
-    """Whether a public route, to which a slash at the end matters, takes what the second does, to which it may not."""
+    """Whether a public route, which distinguishes a trailing slash, matches everything that the second one matches,
+    which may not.
+    """
     stem = first.path.removesuffix("*")
     if not first.public or stem == "/":
         return True

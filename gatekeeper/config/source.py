@@ -14,9 +14,9 @@ from gatekeeper.errors import Mistake
 KeyPath = tuple[str | int, ...]
 """The way to a value: names of keys, and indexes in lists."""
 
-# Where a statement can end depends on strings, comments and brackets alone. Only good TOML gets here, so this need not
-# notice mistakes. A multi-line string may end in up to two quotes of its own (TOML 1.0, "String"). No group is
-# possessive: up to CPython 3.11.4 (Debian 12) one with alternatives matches what it should not (cpython issue 106052).
+# The end of a statement depends on strings, comments and brackets alone; the text is valid TOML already. A multi-line
+# string may end in up to two quotes of its own (TOML 1.0, "String"). No group is possessive: up to CPython 3.11.4
+# (Debian 12), possessive groups with alternatives match wrongly (cpython issue 106052).
 _TOKEN = re.compile(
     r'"""(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}'
     r"|'''(?:[^']|'{1,2}(?!'))*'{3,5}"
@@ -53,7 +53,9 @@ class Source:
         self._text = text.replace("\r\n", "\n")
 
     def mistake(self, key: str, message: str) -> Mistake:
-        """A mistake at a dotted key, with its line; where the key is not written, that of what it would stand in."""
+        """A mistake at a dotted key, with its line; if the key is not written, with the line of the table that it
+        belongs to.
+        """
         written = key
         while written and written not in self._lines:
             written = written[: max(written.rfind("."), written.rfind("["), 0)]
@@ -94,7 +96,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _header(content: object, newest: dict[KeyPath, int]) -> KeyPath:
-    """The path of ``[a.b]`` or ``[[a.b]]``; of a list of tables that was opened before, the newest one is meant."""
+    """The path of ``[a.b]`` or ``[[a.b]]``; in a list of tables it refers to the newest one."""
     path: KeyPath = ()
     while isinstance(content, dict) and content:
         ((name, content),) = content.items()

@@ -44,9 +44,9 @@ listen = "127.0.0.1:9000"
 
 
 def starter(present: Collection[str] = ()) -> str:
-    """A short commented configuration to start from. It loads as it is; the files that it names may be still to come.
+    """A short commented configuration to start from. It can be loaded; the files that it names may not exist yet.
 
-    ``present``: the files below the folder; what ``gatekeeper ca`` made there is named instead of made-up names.
+    ``present`` are the files below the folder; those that ``gatekeeper ca`` has made are named instead of examples.
     """
     lab = {"ca/localhost.crt", "ca/localhost.key"} <= {*present}
     authority = {"ca/ca.crt", "ca/ca.crl"} <= {*present}

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# A file that is larger was not put there by us.
+# Gatekeeper writes no larger files there.
 LARGEST_FILE = 1 << 20
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -67,7 +67,7 @@ class Directory:
 
     def read(self, name: str) -> bytes | None:
         """The content of a file, at most `LARGEST_FILE` bytes; None if there is no regular file of this name."""
-        # O_NONBLOCK: to open a FIFO that somebody has put there would wait for a writer (open(2)).
+        # O_NONBLOCK: opening a FIFO would wait for a writer (open(2)).
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             descriptor = os.open(_single(name), flags, dir_fd=self._descriptor)
@@ -93,7 +93,7 @@ class Directory:
         """Create a directory and open it."""
         os.mkdir(_single(name), 0o700, dir_fd=self._descriptor)
         with self.entered(name) as folder:
-            # By its descriptor: what the name stands for by now may be another's.
+            # By descriptor: the name may have been replaced since.
             if os.fstat(folder._descriptor).st_uid != os.geteuid():
                 raise NotADirectoryError(errno.ENOTDIR, "was replaced while it was created", name)
             os.fchown(folder._descriptor, access.uid, access.gid)
@@ -121,12 +121,12 @@ class Directory:
         for name in names:
             with suppress(IsADirectoryError):
                 self.unlink(name)
-        if names:  # every half minute each worker looks at what is over, and a flush may take milliseconds
+        if names:  # each worker sweeps every half minute, and a flush can take milliseconds
             self.flush()
 
     def flush(self) -> None:
         """Flush the directory, without which a rename may be lost in a power failure (fsync(2))."""
-        # Some network file systems cannot flush a folder; that is their durability, not our mistake.
+        # Some network file systems cannot flush a folder.
         with suppress(OSError):
             os.fsync(self._descriptor)
 

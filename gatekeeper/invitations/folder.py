@@ -23,14 +23,14 @@ from gatekeeper.invitations.token import identifier_of
 RECORD = "invitation.json"
 CHAIN = "certificate.pem"
 _ASIDE = ".new-"
-# What is over is told to whoever opens the link, and listed, for so long.
+# How long an invitation that is over is kept, for the list and for anyone who opens its link.
 KEPT_SECONDS = 14 * 86400
-# A machine does not look back, and one with certificates of a day makes a renewal each day.
+# The same for renewals. Machines never open them again, and one with one-day certificates makes one each day.
 KEPT_RENEWAL_SECONDS = 86400
-# By a renewal that nobody has fetched, `gatekeeper ca retire` knows who still uses the certificate before it: kept for
-# longer than most of those are valid.
+# A renewal that was never fetched tells `gatekeeper ca retire` that its client still uses the old certificate. It is kept
+# for longer than most certificates are valid.
 KEPT_UNFETCHED_SECONDS = 2 * 366 * 86400
-# A folder that was renamed while it was listed may be missing from the list (readdir(3)).
+# Attempts to find a folder: one that is renamed during the listing may be missing from it (readdir(3)).
 _LOOKS = 3
 _OPEN = State()
 
@@ -54,7 +54,7 @@ class Invitations:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    # -- by the administrator
+    # -- for the administrator
 
     def add(self, invitation: Invitation, files: Mapping[str, bytes], state: State = _OPEN) -> None:
         """Add an invitation, completely or not at all; ``files`` maps file names to contents."""
@@ -69,7 +69,7 @@ class Invitations:
             root.flush()
 
     def cancel(self, stored: StoredInvitation, now: float) -> bool:
-        """Cancel an invitation and delete its files; False if it is over already."""
+        """Cancel an invitation and delete its files; False if it was over already."""
         for _ in range(_LOOKS):
             if not stored.state.alive:
                 return False
@@ -83,10 +83,10 @@ class Invitations:
         state = State(Stage.SIGNED, int(now), mark=stored.state.mark)
         return self._put(stored, CHAIN, chain) and self.move(stored, state)
 
-    # -- by everybody
+    # -- for both
 
     def forget(self, stored: StoredInvitation) -> None:
-        """Remove an invitation that is over, before its time."""
+        """Remove an invitation that is over, before `KEPT_SECONDS` have passed."""
         if stored.state.alive:
             raise ValueError(f"an invitation in state {stored.state.stage} is not over")
         with _invitation_errors(self.path), Directory.opened(self.path) as root:
@@ -117,7 +117,7 @@ class Invitations:
     def move(self, stored: StoredInvitation, state: State) -> bool:
         """Rename an invitation to its next state; False if another process changed it first.
 
-        In a state that is over, its files are deleted at once.
+        If the new state is final, its files are deleted at once.
         """
         with _invitation_errors(self.path / stored.identifier), Directory.opened(self.path) as root:
             try:
@@ -141,7 +141,7 @@ class Invitations:
             return state.read(name)
         return None
 
-    # -- by the gate
+    # -- for the gate
 
     def take(self, stored: StoredInvitation, mark: str, now: float) -> StoredInvitation | None:
         """Begin a download: the invitation in its new state, None if it may not be downloaded now.
@@ -158,7 +158,7 @@ class Invitations:
         self.move(stored, settled(stored.state, whole=whole, now=now))
 
     def ask(self, stored: StoredInvitation, mark: str, content: bytes, now: float) -> StoredInvitation | None:
-        """Store a certificate request; None if another one came first. ``mark`` stands for its key.
+        """Store a certificate request; None if another one came first. ``mark`` identifies its key (`mark_of_key`).
 
         The request is written under a name of its own before the rename, and the state says which request won.
         """
@@ -168,7 +168,7 @@ class Invitations:
         return StoredInvitation(stored.invitation, state) if self.move(stored, state) else None
 
     def aged(self, stored: StoredInvitation, now: float) -> StoredInvitation:
-        """The invitation in its current state, after transitions that are due by the clock were carried out."""
+        """The invitation in its current state, after the transitions that are due have been made."""
         state = now_is(stored.state, stored.invitation.ends, now)
         if state is stored.state:
             return stored
@@ -177,7 +177,7 @@ class Invitations:
         return self._look(stored.identifier) or StoredInvitation(stored.invitation, state)
 
     def sweep(self, now: float) -> None:
-        """Carry out transitions that are due, and delete invitations that have been over for long (`KEPT_SECONDS`)."""
+        """Make the transitions that are due, and delete invitations that have been over for long (`KEPT_SECONDS`)."""
         for stored in self.all():
             state = self.aged(stored, now).state
             if state.alive:

@@ -19,9 +19,9 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class InvitationKind(StrEnum):
     """The kind of an invitation."""
 
-    BUNDLE = "bundle"  # key and certificate lie there, encrypted
-    REQUEST = "request"  # whoever is invited sends a request and keeps the key
-    RENEWAL = "renewal"  # nobody was invited: a machine asked for its next certificate (`renewal`)
+    BUNDLE = "bundle"  # key and certificate are in the folder, encrypted
+    REQUEST = "request"  # the client generates its key and sends a certificate request
+    RENEWAL = "renewal"  # no invitation: a machine requested its next certificate (`renewal`)
 
 
 class Profile(StrEnum):
@@ -39,16 +39,16 @@ FILES: Mapping[Profile, str] = {
 }
 
 ANCHOR = "authority.crt"
-"""Beside them, if the device is to trust the server's own authority: its certificate (DER), which is no secret."""
+"""The certificate (DER) of the server's authority, if the device is to trust it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """Whom an invitation is for and when it expires; times are seconds since the epoch.
 
-    ``digest`` is the SHA-256 of the token, of a renewal what `renewal.digest_of_renewal` says. ``files`` are the names
-    of what lies ready, by profile. ``serial`` is the certificate's, in hex, "" as long as there is none; ``replaces``
-    is the SHA-256 of the certificate that this one takes the place of, "" for none.
+    ``digest`` is the SHA-256 of the token; for a renewal see `renewal.digest_of_renewal`. ``files`` are the names of
+    the files by profile. ``serial`` is the certificate's serial number in hex, "" before it is issued; ``replaces`` is
+    the SHA-256 of the certificate that it replaces, "" for none.
     """
 
     name: str

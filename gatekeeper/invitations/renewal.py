@@ -23,21 +23,24 @@ from gatekeeper.x509.request import RawRequest
 
 SignatureKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
-# A statement of another kind, or a TLS handshake signed by the same key (RFC 8446, 4.4.3), never begins so.
+# The context string of the signature. No other signature by the same key starts with it, TLS handshakes included (RFC
+# 8446, 4.4.3).
 _CONTEXT = b"gatekeeper renewal 1\n"
 _PSS = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.DIGEST_LENGTH)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRenewal:
-    """What a client sends: the request, and the old key's signature (`prove`), "" for none; base64."""
+    """What a client sends: the request, and the signature by the old key (`prove`), base64, "" for none."""
 
     request: RawRequest
     proof: str = ""
 
 
 def read_signed_renewal(body: bytes) -> SignedRenewal:
-    """What `write_signed_renewal` wrote; ValueError for anything else, or for a request that may not be signed."""
+    """Read what `write_signed_renewal` wrote; ValueError for anything else, or for a request with a weak key or a wrong
+    signature.
+    """
     try:
         fields = json.loads(body)
         pem, proof = fields["request"], fields.get("proof", "")
@@ -63,7 +66,7 @@ def digest_of_renewal(certificate_sha256: str, spki: str) -> str:
 
 
 def prove(key: SignatureKey, certificate_sha256: str, spki: str) -> bytes:
-    """A signature by the old key: the holder of the certificate wants the next one for the new key."""
+    """A signature by the old key over the new one: proof that the holder of the certificate made the request."""
     statement = _statement(certificate_sha256, spki)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(statement, _PSS, hashes.SHA256())
@@ -91,10 +94,10 @@ def is_proven(certificate: x509.Certificate, certificate_sha256: str, spki: str,
 
 
 def asks_for_the_same(request: RawRequest, certificate: bytes) -> bool:
-    """Whether a request has the subject and the alternative names of the certificate (DER): RFC 7030, 4.2.2.
+    """Whether a request has the subject and the alternative names of the certificate (DER), as RFC 7030, 4.2.2
+    requires.
 
-    String types may differ. A request without alternative names asks for no others. Names that cannot be read are not
-    the same.
+    String types may differ, and the request may have no alternative names. Unreadable names are never equal.
     """
     try:
         shown = parse_certificate(certificate)

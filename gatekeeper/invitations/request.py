@@ -10,17 +10,18 @@ from gatekeeper.gate.keys import request_weakness
 from gatekeeper.x509 import request as x509_request
 from gatekeeper.x509.request import RawRequest
 
-# As many digits as `gatekeeper.invitations.state` takes: nobody finds a second key with the same 128 bits.
+# The number of hex digits in a state's name: 128 bits, for which nobody can find a second key.
 _MARK_DIGITS = 32
-# Of a User-Agent, enough to recognise it by.
+# How many characters of a User-Agent are kept.
 _LONGEST_AGENT = 256
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentRequest:
-    """``pem`` is the request (PKCS #10); where it came from, and when, is for the administrator to compare.
+    """A certificate request (PKCS #10), with the time and the address it came from, which help the administrator to
+    recognise it.
 
-    Of a renewal, ``certificate`` (PEM) is the one that was shown with it, and ``proof`` what the old key says.
+    For a renewal, ``certificate`` (PEM) is the one that the client presented, and ``proof`` the signature by its key.
     """
 
     pem: str
@@ -34,7 +35,7 @@ class EnrolmentRequest:
 def read_csr(content: bytes) -> RawRequest:
     """Read a request, PEM or DER; ValueError if its key is weak or did not sign it.
 
-    Its names and extensions are ignored: the invitation says whom the certificate is for.
+    The names and extensions in it are ignored: the invitation determines the certificate's names.
     """
     try:
         request = x509_request.read_request(content)
@@ -46,7 +47,7 @@ def read_csr(content: bytes) -> RawRequest:
 
 
 def spki_sha256(request: RawRequest) -> str:
-    """The SHA-256 of the public key in hex, which people compare; the same value as ``spki`` in rules."""
+    """The SHA-256 of the public key in hex, which people compare; rules call it ``spki``."""
     return hashlib.sha256(request.spki).hexdigest()
 
 

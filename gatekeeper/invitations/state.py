@@ -4,12 +4,12 @@
 
     open ──► taken ──► used          downloaded whole: destroyed
       │      │   ▲
-      │      ▼   │                   broke off: the same address may try again
-      │      left ──► lost           nobody did within ten minutes: destroyed
-      ├──► ended                     its time has passed
-      ├──► cancelled                 by the administrator; whatever is not over can be cancelled
-      └──► asked ──► signed ──► used     a request came, was signed, and the time to fetch has passed
-             └──► ended                  nobody signed it in time
+      │      ▼   │                   interrupted: the same address may try again
+      │      left ──► lost           not repeated within ten minutes: destroyed
+      ├──► ended                     expired unused
+      ├──► cancelled                 by the administrator, from every state that is not final
+      └──► asked ──► signed ──► used     a request came, was signed, and its time to fetch has passed
+             └──► ended                  not signed in time
 """
 
 import hashlib
@@ -17,26 +17,26 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-# A download that broke off may be repeated for so long after it was first begun.
+# How long an interrupted download may be repeated, from its first attempt.
 REPEAT_SECONDS = 600
-# Whoever is handing a file out is done, one way or the other, long before this. One who is not was killed.
+# After this time a download counts as interrupted: the worker that served it must have been killed.
 LEASE_SECONDS = 120
-# Who keeps the key may fetch the certificate for so long after it was signed, even if the invitation ends before.
+# How long a signed certificate can be fetched, even if the invitation expires before.
 FETCH_SECONDS = 86400
 
 
 class Stage(StrEnum):
     """The stages of an invitation's life."""
 
-    OPEN = "open"  # nobody has come
+    OPEN = "open"  # not used yet
     TAKEN = "taken"  # a download is under way
-    LEFT = "left"  # a download broke off
-    ASKED = "asked"  # a certificate request came, and waits for the administrator
-    SIGNED = "signed"  # the certificate waits to be fetched
-    USED = "used"  # a download was whole, or the time to fetch a certificate has passed
-    LOST = "lost"  # a download broke off and was not repeated in time
-    ENDED = "ended"  # its time has passed, and nobody came
-    CANCELLED = "cancelled"  # the administrator took it back
+    LEFT = "left"  # a download was interrupted
+    ASKED = "asked"  # a certificate request waits for the administrator
+    SIGNED = "signed"  # the certificate is signed and can be fetched
+    USED = "used"  # a download was complete, or the time to fetch a certificate has passed
+    LOST = "lost"  # a download was interrupted and not repeated in time
+    ENDED = "ended"  # expired unused
+    CANCELLED = "cancelled"  # cancelled by the administrator
 
 
 ALIVE = frozenset({Stage.OPEN, Stage.TAKEN, Stage.LEFT, Stage.ASKED, Stage.SIGNED})
@@ -54,8 +54,8 @@ _NAME = re.compile(
 class State:
     """A stage with its details. Times are seconds since the epoch.
 
-    ``since`` is when the stage began (for downloads: when the first one did), ``again`` when the current download did;
-    ``mark`` stands for the address that downloads, see `mark_of`, or for the key that requests a certificate.
+    ``since`` is when the stage began, for downloads the first one; ``again`` is when the current download began.
+    ``mark`` identifies the client: by its address (`mark_of`) for downloads, by its key (`mark_of_key`) for requests.
     """
 
     stage: Stage = Stage.OPEN
@@ -83,7 +83,7 @@ class State:
 
 
 def read_state(name: str) -> State | None:
-    """The state that a folder's name stands for; None for other names."""
+    """The state encoded in a folder's name; None for other names."""
     match = _NAME.fullmatch(name)
     if match is None:
         return None
@@ -97,12 +97,12 @@ def read_state(name: str) -> State | None:
 
 
 def mark_of(address: str, digest: str) -> str:
-    """A hash that stands for an address in one invitation, so that the address itself is not stored."""
+    """A hash that identifies an address within one invitation, so that the address itself is not stored."""
     return hashlib.sha256(f"{digest} {address}".encode()).hexdigest()[:32]
 
 
 def now_is(state: State, ends: float, now: float) -> State:
-    """The state at ``now``, after transitions that only depend on time; ``state`` itself if none is due."""
+    """The state at ``now``, after the transitions that depend on time alone; ``state`` itself if none is due."""
     if state.stage is Stage.TAKEN and now >= state.again + LEASE_SECONDS:
         state = State(Stage.LEFT, state.since, mark=state.mark)
     if state.stage is Stage.LEFT and now >= state.since + REPEAT_SECONDS:

@@ -7,7 +7,7 @@ import secrets
 from gatekeeper.gate.routes import LOCAL_PREFIX
 
 INVITE = LOCAL_PREFIX + b"invite/"
-"""Below it, a path is a token."""
+"""The path prefix before a token."""
 
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{43}")
 _IDENTIFIER_DIGITS = 32

@@ -105,12 +105,12 @@ class ClientAuthSettings(Table):
 
     @property
     def uses_distribution_points(self) -> bool:
-        """Whether lists are fetched from where certificates say that they are."""
+        """Whether lists are fetched from the distribution points that certificates name."""
         return CDP in self.crl
 
 
 class RuleSettings(Table):
-    """What a certificate must contain; all keys given must match, and of a repeated attribute any one value."""
+    """What a certificate must contain. All keys given must match; of a repeated attribute, one value must."""
 
     cn: Text | None = Field(default=None, examples=["alice"], description="The subject's common name.")
     o: Text | None = Field(default=None, examples=["Example Ltd"], description="An organization of the subject.")
@@ -180,7 +180,7 @@ class RuleSettings(Table):
 
 
 class RouteResponseSettings(Table):
-    """The headers of a route's responses; what is named here has precedence over [response]."""
+    """The headers of a route's responses; headers named here override those in [response]."""
 
     headers: Mapping[ResponseHeaderName, HeaderValue] = Field(
         default_factory=dict,
@@ -300,7 +300,7 @@ class RefusalSettings(Table):
 
 
 class MaintenanceSettings(Table):
-    """503 and a page for everybody while a file exists, as `gatekeeper maintenance on` and `off` do."""
+    """503 and a page for everyone while a file exists, which `gatekeeper maintenance on` creates and `off` removes."""
 
     file: File = Field(
         examples=["/var/lib/gatekeeper/maintenance"],
@@ -317,7 +317,7 @@ class MaintenanceSettings(Table):
 
 
 class InvitationsSettings(Table):
-    """Links that install a certificate on a device; off unless this table is present."""
+    """Links that install a certificate on a device. Off without this table."""
 
     folder: Folder = Field(
         examples=["/var/lib/gatekeeper/invitations"],

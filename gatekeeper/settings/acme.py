@@ -13,7 +13,7 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
 class EABSettings(Table):
-    """The account that the directory's operator knows already (External Account Binding, RFC 8555, 7.3.4)."""
+    """An existing account at the directory's operator (External Account Binding, RFC 8555, 7.3.4)."""
 
     key_id: Text = Field(examples=["kid-1"], description="The key identifier that the operator gave.")
     hmac_key_file: File = Field(
@@ -22,7 +22,7 @@ class EABSettings(Table):
 
 
 class ACMESettings(Table):
-    """Orders and renews HTTPS certificates by ACME (Let's Encrypt and others); off unless this table is present."""
+    """Orders and renews HTTPS certificates by ACME (Let's Encrypt and others). Off without this table."""
 
     domains: Annotated[tuple[HostName, ...], OneOrMany] = Field(
         default=(),

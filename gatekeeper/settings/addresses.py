@@ -12,18 +12,18 @@ _NAME = re.compile(
     re.ASCII,
 )
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
-# Of the admin listener
+# The default address of the admin listener
 DEFAULT_ADMIN = "127.0.0.1:9000"
 HTTP_URL = re.compile(r"http://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!-\[\]-~]*)?", re.ASCII)
-"""Of a revocation list. Host and port are its groups. Nothing that programs read in two ways: no user, no escapes
-before the path.
+"""The URL of a CRL; its groups are host and port. User names, and escapes before the path, are rejected, because
+programs interpret them differently.
 """
 Scheme = Literal["http", "https", "h2c", "h2", "unix", "static"]
 _DEFAULT_PORTS: dict[Scheme, int] = {"http": 80, "https": 443, "h2c": 80, "h2": 443}
 
 
 def quoted(text: str) -> str:
-    """Text as a sentence can hold it: in quotes, without control characters, on less than a line."""
+    """Text for an error message: in quotes, without control characters, shortened to less than a line."""
     plain = "".join(char if char.isprintable() else "?" for char in text[:80])
     return f'"{plain}"' if len(text) <= 80 else f'"{plain[:76]}…"'
 
@@ -59,8 +59,7 @@ ListenAddress = Address | SocketPath
 def parse_listen(text: str) -> ListenAddress:
     """Read ``"0.0.0.0:8443"``, ``"[::]:8443"``, ``"localhost:0"`` or ``"unix:/run/gate.sock"``.
 
-    ValueError carries the sentence. Nothing is looked up: whether the address exists on this machine shows when it is
-    bound.
+    ValueError has the message. Not checked: whether the address exists on this machine.
     """
     if text.startswith("unix:"):
         return SocketPath(_socket_path(text))
@@ -75,7 +74,7 @@ def parse_listen(text: str) -> ListenAddress:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamURL:
-    """Where an upstream is found. ``path`` belongs to unix and static, ``host`` and ``port`` to the others."""
+    """The URL of an upstream. ``path`` is for unix and static, ``host`` and ``port`` for the others."""
 
     scheme: Scheme
     host: str = ""
@@ -84,14 +83,14 @@ class UpstreamURL:
 
     @property
     def address(self) -> ListenAddress | None:
-        """What to connect to; None for static, which has no address of its own."""
+        """The address to connect to; None for static, which has none."""
         if self.scheme == "unix" and self.path is not None:
             return SocketPath(self.path)
         return Address(self.host, self.port) if self.host else None
 
     @property
     def encrypted(self) -> bool:
-        """Whether the app is spoken to in TLS."""
+        """Whether the connection to the app uses TLS."""
         return self.scheme in ("https", "h2")
 
     @property
@@ -113,8 +112,8 @@ def parse_upstream(text: str) -> UpstreamURL:
     """Read ``http://host[:port]``, the same with ``https``, ``h2c`` or ``h2``, ``unix:/path/to/socket`` or
     ``static:/folder``.
 
-    ValueError carries the sentence. A path behind the host is refused: the target goes to the upstream as it came, so a
-    path here could only be dropped in silence.
+    ValueError has the message. A path after the host is rejected: the request target is forwarded unchanged, so the
+    path would have no effect.
     """
     if text.startswith("unix:"):
         return UpstreamURL("unix", path=_socket_path(text))
@@ -154,7 +153,7 @@ def _split_port(netloc: str) -> tuple[str, str | None]:
 
 
 def parse_host(text: str) -> str:
-    """The host of ``"app.internal"``, ``"192.0.2.7"`` or ``"[::1]"``, without brackets; ValueError with a sentence."""
+    """The host of ``"app.internal"``, ``"192.0.2.7"`` or ``"[::1]"``, without brackets; ValueError with the message."""
     if text.startswith("[") and text.endswith("]"):
         try:
             return str(IPv6Address(text[1:-1]))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CertificateOrder:
-    """A certificate that ``[acme]`` orders: its names, and what tells its files from those of others in the folder.
-    That is "" for the certificate of ``acme.domains``, else the first name.
+    """A certificate that ``[acme]`` orders. ``lineage`` distinguishes its files in the folder: "" for the certificate
+    of ``acme.domains``, the first name for others.
     """
 
     names: tuple[str, ...]

@@ -49,7 +49,7 @@ Name = Annotated[
 """A whole distinguished name in the form that ``Certificate.dn`` has."""
 
 
-# OpenSSL's names (objects.txt) of what people have in certificates; all others are written as their OID.
+# OpenSSL's names (objects.txt) of common key usages; others are written as OIDs.
 PURPOSES = {
     "serverAuth": "1.3.6.1.5.5.7.3.1",
     "clientAuth": "1.3.6.1.5.5.7.3.2",

@@ -4,9 +4,9 @@ import re
 import ssl
 from contextlib import suppress
 
-# openssl-ciphers(1) takes each of them between words.
+# The separators of openssl-ciphers(1).
 _SEPARATORS = re.compile("[:,; ]+")
-# Words of older lists, by which suites are removed that OpenSSL is no longer built with.
+# Words in older lists that remove suites which OpenSSL no longer has.
 _HISTORIC = frozenset(
     ("3DES", "ADH", "DES", "EXP", "EXPORT", "IDEA", "KRB5", "kDH", "LOW", "MEDIUM", "RC2", "RC4", "SEED", "SSLv2")
 )
@@ -18,9 +18,7 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def is_cipher(word: str) -> bool:
-    """Whether a word of a list means something. OpenSSL itself passes over what it does not know, unless it knows
-    nothing of the whole list.
-    """
+    """Whether OpenSSL knows a word of a list. OpenSSL itself ignores unknown words, unless it knows none of them."""
     if word == "@STRENGTH":
         return True
     removes, names = word[0] in "!-", word.lstrip("!+-").split("+")

@@ -8,7 +8,7 @@ from gatekeeper.settings.addresses import HTTP_URL, parse_host
 from gatekeeper.settings.validation import reads, schema, writes
 
 CDP: Literal["cdp"] = "cdp"
-"""Lists are fetched from where certificates say that they are (CRL distribution points, RFC 5280, 4.2.1.13)."""
+"""CRLs are fetched from the distribution points that certificates name (RFC 5280, 4.2.1.13)."""
 
 
 def _source(text: str) -> Path | str:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 @contextmanager
 def try_lock(path: Path) -> Iterator[bool]:
-    """Whether this process alone holds the lock of this file until the end of the block; the file is made if needed.
+    """Yields True if this process holds the lock of this file, until the end of the block; False if another process has
+    it. The file is created if needed.
 
-    The lock ends with the process that holds it (flock(2)). A link is not followed: whoever may write in the folder
-    could have a process with more rights create a file elsewhere. OSError if the file cannot be opened.
+    The lock ends with the process that holds it (flock(2)). Symbolic links are not followed: a user who can write to
+    the folder could make a privileged process create a file elsewhere. OSError if the file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

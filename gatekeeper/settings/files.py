@@ -23,8 +23,8 @@ class UnreadableFileError(Exception):
 class FileReader:
     """Reads files by their configured paths.
 
-    ``descriptors`` are open copies of files that this process may not open itself (`process.sealed_files`). Where
-    there are any, a file without a copy does not exist: opening it anyway would end in "permission denied".
+    ``descriptors`` are open copies of files that this process may not open itself (`process.sealed_files`). If there
+    are any, a file without a copy counts as missing; opening it would fail with "permission denied".
     """
 
     descriptors: Mapping[Path, int] = field(default_factory=dict)
@@ -86,7 +86,7 @@ def files_of(settings: "Settings") -> Iterator[Path]:
     yield from written_files(settings)
     yield from (*auth.ca, *auth.crl_files)
     if auth.crl_folder is not None:
-        yield auth.crl_folder  # its time changes when a list in it does, see `proxy.crl_folder`
+        yield auth.crl_folder  # its mtime changes when a list in it does, see `proxy.crl_folder`
     for host in auth.hosts:
         yield from host.ca
     for one in server.certificates:
@@ -104,8 +104,8 @@ def files_of(settings: "Settings") -> Iterator[Path]:
 
 
 def written_files(settings: "Settings") -> Iterator[Path]:
-    """What workers write, and so can read as the user that they became. Root must not read it for them: each could be
-    a link to a file that they may not read.
+    """The files that workers write, and so can read as their own user. Root must not read them for the workers: each
+    could be a link to a file that they may not read.
     """
     if settings.acme is not None:
         for order in settings.orders:
@@ -115,7 +115,7 @@ def written_files(settings: "Settings") -> Iterator[Path]:
 def acme_certificate(folder: Path, lineage: str) -> Path:
     """The file in ``acme.folder`` that holds an ordered certificate and its key, see `settings.acme.CertificateOrder`.
 
-    All are in the folder itself, so that no link to another folder can stand in between.
+    All are in the folder itself, so that no symbolic link to another folder can be on the path.
     """
     return folder / (f"certificate-{lineage}.pem" if lineage else "certificate.pem")
 

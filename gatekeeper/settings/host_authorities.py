@@ -10,7 +10,7 @@ from gatekeeper.settings.validation import OneOrMany
 
 
 class HostAuthoritiesSettings(Table):
-    """Hosts on which only these authorities count, and no others; they count nowhere else."""
+    """Hosts on which these authorities are trusted and no others. They are trusted on no other host."""
 
     hosts: Annotated[tuple[HostName, ...], Field(min_length=1), OneOrMany] = Field(
         examples=[["partners.example.com"]], description="The names in the Host header."

@@ -45,7 +45,7 @@ RoutePath = Annotated[
 
 _REQUEST_PATH = r"/(?!/)[!-\[\]-~]*"
 RequestPath = Annotated[str, matching(_REQUEST_PATH, 'a path such as "/healthz"'), schema(_REQUEST_PATH)]
-"""What is asked of an upstream: a path, with a query or without."""
+"""A path that is requested from an upstream, with or without a query."""
 
 SITE_FILE = r"([A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?"
 SiteFile = Annotated[str, matching(SITE_FILE, 'a file in the folder, such as "index.html"'), schema(SITE_FILE)]
@@ -53,7 +53,7 @@ SiteFile = Annotated[str, matching(SITE_FILE, 'a file in the folder, such as "in
 
 # RFC 9110, 7.8: a protocol is a token, with a version or without.
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}"
-# What would carry further requests to the app, none of which the gate could judge (RFC 7540, 3.2; RFC 2817).
+# Protocols that would carry further requests to the app, past the gate's checks (RFC 7540, 3.2; RFC 2817).
 _CARRIES_REQUESTS = re.compile(r"h2|h2c|h3|(?:http|tls)(?:/.*)?", re.IGNORECASE)
 
 
@@ -77,7 +77,7 @@ WebURL = Annotated[str, matching(_WEB, 'a URL such as "http://ocsp.example.com/"
 """An http or https URL, with a path or without, without a user name."""
 
 
-# What frames, routes or signs off a message is the proxy's own.
+# Headers that frame or route a message belong to the proxy.
 _OWN = {"connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
 
@@ -115,7 +115,7 @@ def _header_value(text: str) -> str:
 HeaderValue = Annotated[str, reads(_header_value, 'printable ASCII on one line; "" removes the header'), schema()]
 """The value of a header (RFC 9110, 5.5), or an empty text."""
 
-# At least three characters before the star: "X-*" would take most of what apps and their clients say to each other.
+# At least three characters before the star: "X-*" would remove most headers that apps and their clients use.
 _HEADER_PATTERN = r"[A-Za-z0-9!#$%&'+.^`|~-]{1,128}|[A-Za-z0-9!#$%&'+.^`|~-]{3,127}\*"
 HeaderPattern = Annotated[
     str,

@@ -28,7 +28,7 @@ class JWTSettings(Table):
     @field_validator("lifetime")
     @classmethod
     def _long_enough_to_be_read(cls, seconds: float) -> float:
-        """Dates are whole seconds, and half of the time is for the app."""
+        """The dates in the token are whole seconds, and the app needs half of the lifetime to use it."""
         if seconds < 10:
             raise ValueError('must be "10s" at least')
         return seconds

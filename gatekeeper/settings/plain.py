@@ -5,9 +5,9 @@ from typing import Any
 
 
 class PlainTable(SimpleNamespace):
-    """The fields of a `gatekeeper.settings.table.Table`, and what its properties say, under the same names.
+    """The fields and properties of a `gatekeeper.settings.table.Table` as attributes of the same names.
 
-    A table becomes one when it is pickled. Two are equal if all their values are; none can be changed.
+    Pickling a table produces one. Two are equal if all their values are; they are immutable.
     """
 
     def __hash__(self) -> int:  # type: ignore[override]
@@ -21,5 +21,5 @@ class PlainTable(SimpleNamespace):
 
 
 def plain_table(values: dict[str, Any]) -> PlainTable:
-    """What unpickling calls."""
+    """Called when a table is unpickled."""
     return PlainTable(**values)

@@ -61,8 +61,8 @@ class Settings(Table):
 
     @property
     def orders(self) -> tuple[CertificateOrder, ...]:
-        """The certificates that ``[acme]`` orders. The first is for its own names, or for those hosts of all routes for
-        which there is no other order; it is left out where there are none.
+        """The certificates that ``[acme]`` orders. The first is for ``acme.domains``, or else for the hosts of all
+        routes that no other order includes; it is missing if there are none.
         """
         if self.acme is None:
             return ()

@@ -13,7 +13,7 @@ from gatekeeper.settings import units
 from gatekeeper.settings.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream, quoted
 from gatekeeper.settings.validation import either, matching, reads, schema, shown, writes
 
-# Ten years: what is meant as "for ever" fits, and no clock or timer overflows.
+# Ten years: long enough for "for ever", and short enough that no clock or timer overflows.
 _LONGEST = 3650 * 86400
 
 
@@ -45,7 +45,7 @@ Duration = Annotated[
 """Seconds, more than 0."""
 
 Delay = Annotated[float, reads(_bounded, _DURATION), writes(units.write_duration), schema(_DURATION_PATTERN)]
-"""Seconds; 0 is no wait at all."""
+"""Seconds; 0 for no delay."""
 
 DurationOrOff = Annotated[
     float | None,
@@ -63,7 +63,7 @@ RateOrOff = Annotated[
     writes(units.write_rate, none="off"),
     schema("[0-9]{1,6}/[smh]", "off"),
 ]
-"""A second's share, None for "off"."""
+"""Requests a second, None for "off"."""
 
 Size = Annotated[int, reads(units.parse_size, _SIZE), writes(units.write_size), schema(_SIZE_PATTERN)]
 """Bytes."""
@@ -95,7 +95,7 @@ Network = Annotated[
     writes(),
     schema(),
 ]
-"""A network in CIDR form; a bit set behind the prefix is a mistake."""
+"""A network in CIDR form; host bits must be zero."""
 
 Listen = Annotated[
     ListenAddress, reads(parse_listen, 'an address and a port, such as "0.0.0.0:8443"'), writes(), schema()
@@ -121,7 +121,7 @@ def _path(text: str) -> Path:
 
 
 File = Annotated[Path, reads(_path, "the path of a file"), writes(), schema()]
-"""A path; relative ones start at the folder of the configuration file. Whether it exists is seen when it is opened."""
+"""A path; relative ones start at the folder of the configuration file. Not checked: whether it exists."""
 
 Folder = Annotated[Path, reads(_path, "the path of a folder"), writes(), schema()]
 """The path of a folder, taken like that of a `File`."""
@@ -137,7 +137,7 @@ LogTarget = Annotated[
     writes(),
     schema("", "stdout", "stderr", "off"),
 ]
-"""Where lines go: one of three words, or a file."""
+"""Where log lines are written: "stdout", "stderr", "off" or a file."""
 
 
 def _workers(value: Any) -> Any:
@@ -182,4 +182,4 @@ SuiteNames = Annotated[
     matching(_SUITE_NAMES, "names as OpenSSL has them, separated by colons"),
     schema(_SUITE_NAMES),
 ]
-"""Cipher suites or groups; whether OpenSSL knows them is seen when it is told."""
+"""Cipher suites or groups. Not checked: whether OpenSSL knows them."""

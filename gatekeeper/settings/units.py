@@ -39,7 +39,7 @@ def parse_rate(text: str) -> float:
 
 
 def write_rate(rate: float) -> str:
-    """The text that `parse_rate` reads back, by the shortest time of which it is a whole number."""
+    """The text that `parse_rate` reads back, with the shortest unit that makes it a whole number."""
     unit, number = next(
         ((unit, round(rate * seconds)) for unit, seconds in _SECONDS.items() if abs(rate * seconds % 1) < 1e-9),
         ("h", round(rate * 3600)),
@@ -50,7 +50,7 @@ def write_rate(rate: float) -> str:
 def parse_size(text: str) -> int:
     """Bytes of ``"512B"``, ``"64KiB"``, ``"1MiB"``, ``"2GiB"`` or ``"1TiB"``; a bare ValueError otherwise.
 
-    Decimal units (``"64KB"``) are refused: half of the world reads them as 64,000, the other half as 65,536.
+    Decimal units (``"64KB"``) are rejected, because they are ambiguous: 64,000 or 65,536.
     """
     match = _SIZE.fullmatch(text)
     if match is None:

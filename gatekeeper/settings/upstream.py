@@ -11,7 +11,7 @@ from gatekeeper.settings.types import URL, Delay, Duration, File, HostName, Size
 
 
 class UpstreamTimeoutsSettings(Table):
-    """The timeouts of one app; what is not here is as in [timeouts]."""
+    """The timeouts of one app; those that are missing here are as in [timeouts]."""
 
     connect: Duration | None = Field(default=None, examples=["1s"], description="As timeouts.connect, for this app.")
     response_header: Duration | None = Field(

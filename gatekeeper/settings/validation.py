@@ -81,7 +81,7 @@ def either(word: str, parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def writes(write: Callable[[Any], str] = str, *, none: str | None = None) -> PlainSerializer:
-    """Write a value as TOML has it, and None as the word ``none``."""
+    """Write a value as in TOML, and None as the word ``none``."""
     return PlainSerializer(lambda value: none if value is None else write(value))
 
 

@@ -37,8 +37,8 @@ class Extension:
 
 
 Extensions = Mapping[bytes, Extension]
-"""By the content octets of their OID. One that stands there twice is not in it: nobody can say which counts (RFC 5280,
-4.2), and OpenSSL takes neither."""
+"""By the content octets of their OID. Extensions that occur twice are left out (RFC 5280, 4.2); OpenSSL uses neither.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,10 @@ def _parse(der: bytes) -> RawCertificate:
 
 
 def issuer_name(der: bytes, longest: int) -> Name:
-    """The issuer alone, without a look at the rest; () where its name has more than ``longest`` bytes. ValueError if
-    the frame is broken.
+    """The issuer, without parsing the rest; () if it is longer than ``longest`` bytes. ValueError if the structure is
+    broken.
 
-    For certificates of strangers, of which the whole may take long to read.
+    For certificates of unknown clients, whose complete parsing could take long.
     """
     try:
         fields = children(der, only(der)[0])

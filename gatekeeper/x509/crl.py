@@ -32,7 +32,8 @@ _REASON, _INVALIDITY_DATE, _CERTIFICATE_ISSUER = b"\x55\x1d\x15", b"\x55\x1d\x18
 _REMOVE_FROM_CRL = 8
 _VERSIONS = (0, 1)  # v1, v2
 _TIMES = (UTC_TIME, GENERALIZED_TIME)
-# Extensions of entries repeat; a million with an invalidity date each do not.
+# The size of the cache of entry extensions, most of which repeat. A million different invalidity dates must not fill
+# the memory.
 _KNOWN_EXTENSIONS = 4096
 
 
@@ -99,7 +100,7 @@ def _entries(der: bytes, entries: Element) -> tuple[frozenset[int], frozenset[in
     number = int.from_bytes
     while at < stop:
         size, width = der[at + 1], der[at + 3]
-        # As nearly all are: short lengths, a serial, a UTCTime of 13 octets, and nothing behind it.
+        # The usual form of an entry: short lengths, a serial, a UTCTime of 13 octets, no extensions.
         if (
             size == 17 + width < 0x80
             and der[at] == SEQUENCE
@@ -133,7 +134,7 @@ def _is_removed(extensions: bytes) -> bool:
     """
     found = read_extensions(extensions, element(extensions, 0, len(extensions)))
     for oid, extension in found.items():
-        if oid == _CERTIFICATE_ISSUER:  # 5.3.3: of another authority
+        if oid == _CERTIFICATE_ISSUER:  # 5.3.3: the entry is about another authority's certificate
             raise NotUnderstoodError("is an indirect CRL, which is not supported")
         if extension.critical and oid not in (_REASON, _INVALIDITY_DATE):
             raise not_understood(oid)

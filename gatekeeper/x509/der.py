@@ -12,7 +12,7 @@ CONSTRUCTED = 0x20
 
 _LONG_TAG = 0x1F
 _INDEFINITE = 0x80
-# As ASN1_MAX_CONSTRUCTED_NEST and ASN1_MAX_STRING_NEST of OpenSSL, more or less: what is deeper is an attack.
+# The deepest nesting that is parsed, similar to ASN1_MAX_CONSTRUCTED_NEST in OpenSSL; deeper nesting is an attack.
 _DEEPEST = 30
 
 
@@ -69,7 +69,7 @@ def only(data: bytes, tag: int = SEQUENCE) -> list[Element]:
 
 
 def first(data: bytes, tag: int = SEQUENCE) -> list[Element]:
-    """What is in the first element of the buffer. The rest is ignored, as X509V3_EXT_d2i(3) ignores it."""
+    """The elements inside the first element of the buffer. Bytes behind it are ignored, as by X509V3_EXT_d2i(3)."""
     return children(data, element(data, 0, len(data)), tag)
 
 

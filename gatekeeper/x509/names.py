@@ -119,7 +119,7 @@ def texts(name: Name, oid: bytes) -> tuple[str, ...]:
 
 @lru_cache(1024)
 def short_name(oid: bytes) -> str | None:
-    """OpenSSL's own for a kind of attribute: ``CN``. What has none is written as its OID with the value in hex."""
+    """OpenSSL's short name of an attribute type: ``CN``. Types without one are written as OID, their values in hex."""
     try:
         return txt2obj(dotted(oid))[1]
     except ValueError:
@@ -164,7 +164,7 @@ _HAS_SPECIAL = re.compile(rb'[,+"\\<>;]|\A#')
 def _escaped(value: bytes, width: int) -> str:
     if width > 1:
         if len(value) % width:
-            return ""  # OpenSSL fails, nginx then has no such variable
+            return ""  # OpenSSL fails here, and nginx sets no variable
         points = [int.from_bytes(value[at : at + width], "big") for at in range(0, len(value), width)]
     elif _AS_IT_IS.fullmatch(value) and not _HAS_SPECIAL.search(value):
         return value.decode("ascii")
@@ -185,7 +185,7 @@ def _character(point: int, width: int, *, first: bool, last: bool) -> str:
     if width == 0 or point < 0x80:
         return f"\\{point:02X}"
     if 0xD800 <= point <= 0xDFFF or point > 0x10FFFF:
-        return ""  # UTF8_putc has no octets for it
+        return ""  # UTF8_putc cannot encode it
     return "".join(f"\\{octet:02X}" for octet in chr(point).encode())
 
 
@@ -272,7 +272,7 @@ def _normal_value(value: str) -> str:
     return _rfc4514_value(octets.decode("utf-8"))
 
 
-# -- as it compares
+# -- as OpenSSL compares it
 
 Canonical = tuple[tuple[int, bytes, int, bytes], ...]
 
@@ -285,7 +285,7 @@ def canonical_form(name: Name) -> Canonical:
 
 
 canonical = lru_cache(1024)(canonical_form)
-"""`canonical_form`, cached: not for names that strangers choose."""
+"""`canonical_form`, cached: only for names that no unknown client can choose."""
 
 
 def _canonical_attribute(one: Attribute) -> tuple[int, bytes, int, bytes]:

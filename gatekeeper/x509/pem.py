@@ -6,7 +6,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable
 
 CERTIFICATE_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE")
-"""PEM_read_bio_X509(3) takes both; the older one comes from Netscape and SSLeay."""
+"""PEM_read_bio_X509(3) accepts both; the second was written by SSLeay."""
 
 CRL_LABELS = (b"X509 CRL",)
 REQUEST_LABELS = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
