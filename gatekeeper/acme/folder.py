@@ -119,7 +119,7 @@ class ACMEFolder:
     def put_token(self, token: str, content: str) -> None:
         """Let every worker answer an http-01 challenge (RFC 8555, 8.3). ValueError if the token is malformed."""
         if not _TOKEN.fullmatch(token):
-            raise ValueError(f"{token[:50]!r} is no token")
+            raise ValueError(f"{token[:50]!r} is not a token")
         _write(self.path / "http-01" / token, content.encode("ascii"))
 
     def token(self, token: str) -> bytes:

@@ -91,7 +91,7 @@ def read_bundle(content: bytes, password: str, source: str) -> Bundle:
     try:
         opened = pkcs12.load_pkcs12(content, password.encode())
     except ValueError as error:
-        raise AuthorityError(f"wrong password for {source}, or it is no PKCS #12 bundle") from error
+        raise AuthorityError(f"wrong password for {source}, or it is not a PKCS #12 bundle") from error
     return Bundle(
         usable_key(opened.key, source) if opened.key else None,
         opened.cert.certificate if opened.cert else None,

@@ -283,19 +283,19 @@ def _entry(part: dict[str, Any]) -> Entry:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
+        raise ValueError(f"{value!r} is not text")
     return value
 
 
 def _serial(value: object) -> int:
     if not _SERIAL.fullmatch(_text(value)):
-        raise ValueError(f"{value!r} is no serial")
+        raise ValueError(f"{value!r} is not a serial number")
     return int(_text(value), 16)
 
 
 def _number(value: object, most: int) -> int:
     if not isinstance(value, int) or not 1 <= value <= most:
-        raise ValueError(f"{value!r} is no number from 1 to {most}")
+        raise ValueError(f"{value!r} is not a number from 1 to {most}")
     return value
 
 
@@ -303,7 +303,7 @@ def _time(value: object) -> datetime:
     moment = datetime.fromisoformat(_text(value))
     # RFC 5280, 4.1.2.5.1: earlier dates cannot be written into a certificate or a list.
     if moment.tzinfo is None or moment.year < 1950:
-        raise ValueError(f"{value!r} is no time since 1950 with its zone")
+        raise ValueError(f"{value!r} is not a time since 1950 with a time zone")
     return moment
 
 

@@ -301,7 +301,7 @@ class Issuer:
             key = transaction.held_key(entry)
             if key is None:
                 raise AuthorityError(
-                    f"the key of {entry.name} is not kept here, so only who has it can make the bundle: "
+                    f"the key of {entry.name} is not kept here, so only its holder can make the bundle: "
                     f"gatekeeper ca p12 NAME --key FILE --certificate FILE"
                 )
             password = transaction.put_bundle(entry.name, key, self.store.issued(entry), options)

@@ -66,7 +66,7 @@ def check_host(host: str) -> str:
         ip_address(host)
     except ValueError:
         if len(host) > 253 or not _HOST.fullmatch(host):
-            raise AuthorityError(f"{host!r} is no host name and no address; write them one by one") from None
+            raise AuthorityError(f"{host!r} is neither a host name nor an address; write them one by one") from None
     return host
 
 

@@ -60,7 +60,7 @@ class GateResponse:
                 return found
         except ValueError:
             pass
-        raise InvitationError(f"the server there is no gate with invitations (status {self.status})")
+        raise InvitationError(f"the server there is not a gate with invitations (status {self.status})")
 
 
 class GateClient:
@@ -69,7 +69,7 @@ class GateClient:
     def __init__(self, address: str, cacert: Path | None) -> None:
         parts = urlsplit(address)
         if parts.scheme != "https" or not parts.hostname or parts.username:
-            raise UsageError("this is no address of a gate, such as https://gate.example.com")
+            raise UsageError("this is not the address of a gate, such as https://gate.example.com")
         self._cacert = cacert
         try:
             self._host, self._port = parts.hostname, parts.port or 443
@@ -224,11 +224,11 @@ def must_fit(chain: bytes, key: PrivateKey) -> None:
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         fits = certificate.public_key() == key.public_key()
     except (ValueError, x509.ExtensionNotFound) as error:
-        raise InvitationError("what came is no certificate for a client") from error
+        raise InvitationError("the response is not a client certificate") from error
     if not fits:
-        raise InvitationError("the certificate that came is for another key; tell the administrator")
+        raise InvitationError("the certificate received is for another key; tell the administrator")
     if ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
-        raise InvitationError("the certificate that came is not for a client; tell the administrator")
+        raise InvitationError("the certificate received is not for a client; tell the administrator")
 
 
 def _say_what_to_compare(name: str, spki: str, key_path: Path, *, as_json: bool) -> None:

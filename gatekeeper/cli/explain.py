@@ -122,7 +122,7 @@ def _address(text: str) -> str:
     try:
         return text if text == "unix" else str(ip_address(text))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no IP address") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IP address") from None
 
 
 def _explain(options: argparse.Namespace) -> int:

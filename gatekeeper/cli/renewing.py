@@ -91,7 +91,7 @@ class Renewal:
         must_fit(chain, load_key(read_file(self._next_key), None, str(self._next_key)))
         certificate = read_certificate_pem(chain, "the answer")
         if certificate.subject != self.certificate.subject:
-            raise InvitationError("the certificate that came is for another name; tell the administrator")
+            raise InvitationError("the certificate received is for another name; tell the administrator")
         write_over(self._next_certificate, Content(chain, PUBLIC))
         self.complete()
         return certificate

@@ -27,7 +27,7 @@ def add_command(commands: Commands) -> None:
         "top",
         help="show what the running gate does, live in the terminal",
         description="Ask /status of the admin listener every two seconds and show it: apps, certificates, refusals, "
-        "workers, and requests a second. Where standard output is no terminal, show it once.",
+        "workers, and requests a second. Where standard output is not a terminal, show it once.",
         epilog="example: gatekeeper top -c gatekeeper.toml",
     )
     add_config_option(parser)

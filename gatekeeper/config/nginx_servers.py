@@ -151,7 +151,7 @@ def _location(one: Directive, path: str, server: Server, note: Note) -> Location
         location = replace(location, target=_folder(alias, note), strips=path != "/*")
         return replace(location, fallback=_fallback(location, one.args[-1].rstrip("/"), note))
     if alias is not None:
-        note(alias, "is no folder for all below the location; write an app of its own, static:/folder")
+        note(alias, "is not a folder for everything below the location; write an app of its own, static:/folder")
     elif root is not None and not named(one.block, *_ANSWERS_OTHERWISE):
         location = replace(location, target=_folder(root, note))
         return replace(location, fallback=_fallback(location, "", note))

@@ -214,8 +214,8 @@ def alarms(
     Each names the consequence and the remedy. ``stale_counts`` is the policy's: then an old list locks nobody out.
     ``learns`` is whether visitors' certificates tell from where to fetch one.
     """
-    nobody = "nobody with a certificate from it is let in"
-    then = "a revocation made after that is not known here" if stale_counts else nobody
+    refused = "everyone with a certificate from it is refused"
+    then = "a revocation made after that is not known here" if stale_counts else refused
     for one in revocations.every:
         if now < one.this_update:
             yield f"the CRL of {one.issuer[0]} is not valid yet; check the gate's clock"
@@ -227,10 +227,10 @@ def alarms(
             if learns:
                 yield (
                     f"there is no CRL of {authority.subject} yet: it is fetched once a certificate from it says from "
-                    f"where, and until then {nobody}"
+                    f"where, and until then {refused}"
                 )
             else:
-                yield f"there is no CRL of {authority.subject}, so {nobody}"
+                yield f"there is no CRL of {authority.subject}, so {refused}"
 
 
 def urgency(begins: float, ends: float, now: float) -> str:
@@ -332,7 +332,7 @@ def _signer(crl: RawList, name: str, authorities: tuple[Certificate, ...]) -> Ce
     parsed = [(one, parse_certificate(one.der)) for one in authorities]
     namesakes = [(one, raw) for one, raw in parsed if canonical(raw.subject) == issuer]
     if not namesakes:
-        raise ValueError(f"is a CRL of {name}, which is none of the authorities in client_auth.ca")
+        raise ValueError(f"is a CRL of {name}, which is not in client_auth.ca")
     for authority, raw in namesakes:
         if has_signed(raw.spki, crl.algorithm, crl.signed, crl.signature):
             if not _may_sign_lists(raw):

@@ -221,7 +221,7 @@ def _issuer_warning(issuer: str | None, known: Mapping[str, int]) -> str | None:
         return f"names no issuer, so any of the trusted authorities can make a certificate that fits; write {remedy}"
     match known.get(issuer, 0):
         case 0:
-            return "names an issuer that is not in client_auth.ca, so nobody fits"
+            return "names an issuer that is not in client_auth.ca, so no certificate matches"
         case 1:
             return None
         case several:

@@ -234,7 +234,7 @@ class Invitations:
                             return StoredInvitation(invitation, states[0])
             except FileNotFoundError:
                 return None
-        raise InvitationError(f"{path} is damaged: nobody can say whether it was used")
+        raise InvitationError(f"{path} is damaged, so it is not known whether it was used")
 
 
 def _fill(root: Directory, aside: str, invitation: Invitation, files: Mapping[str, bytes], first: State) -> None:
@@ -266,7 +266,7 @@ def folder_error(path: Path) -> str:
     except OSError as error:
         return f"{path}: {(error.strerror or str(error)).lower()}; make it: mkdir -m 700 {path}"
     if not stat.S_ISDIR(mode):
-        return f"{path} is no folder"
+        return f"{path} is not a folder"
     if mode & stat.S_IWOTH:
         return f"{path} can be written by everybody; close it: chmod o-w {path}"
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):

@@ -49,7 +49,7 @@ def _adopt(descriptor: int) -> socket.socket:
         adopted = socket.socket(fileno=descriptor)
         listens = adopted.type == socket.SOCK_STREAM and adopted.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError as error:
-        raise StartError(f"the descriptor {descriptor} that was passed is no socket") from error
+        raise StartError(f"the descriptor {descriptor} that was passed is not a socket") from error
     if not listens:
         adopted.detach()
         raise StartError(f"the socket {descriptor} that was passed does not listen for streams (Accept=no is needed)")

@@ -140,7 +140,7 @@ def maintenance_of(settings: "MaintenanceSettings | None", files: FileReader) ->
     for a file in no folder, which `gatekeeper maintenance on` could not make.
     """
     if settings is not None and _is_missing(settings.file.parent):
-        message = f"{settings.file.parent} is no folder, so the file could not be made; make the folder"
+        message = f"{settings.file.parent} is not a folder, so the file could not be created; create the folder"
         raise ConfigurationError(Mistake("maintenance.file", message))
     if settings is None or not os.path.lexists(where := files.locate(settings.file)):
         return None

@@ -56,7 +56,7 @@ def unreadable_lists(auth: "ClientAuthSettings", files: FileReader = OPEN_DIRECT
 
 def _missing_folder(auth: "ClientAuthSettings") -> Iterator[Mistake]:
     if auth.crl_folder is not None and not auth.crl_folder.is_dir():
-        yield Mistake("client_auth.crl_folder", f"{auth.crl_folder} is no folder; make it")
+        yield Mistake("client_auth.crl_folder", f"{auth.crl_folder} is not a folder; create it")
 
 
 def _fetched(auth: "ClientAuthSettings", authorities: Sequence[Certificate]) -> Iterator[RevocationList]:
@@ -92,7 +92,7 @@ def fetch_warnings(auth: "ClientAuthSettings", authorities: Sequence[Certificate
         fetch = folder.fetch(url)
         there = folder.list_path(url).exists()
         if fetch is not None and fetch.failures:
-            stays = "the one before it stays in force" if there else "until then nobody whom it covers is let in"
+            stays = "the one before it stays in force" if there else "until then everyone it covers is refused"
             yield f"the CRL from {url} cannot be fetched: {fetch.message}; {stays}"
         elif not there:
-            yield f"the CRL from {url} has not been fetched yet; until then nobody whom it covers is let in"
+            yield f"the CRL from {url} has not been fetched yet; until then everyone it covers is refused"

@@ -204,7 +204,7 @@ class Snapshot:
         if self.invitations is None and any(route.title for route in self.settings.routes):
             found.append("routes with a title appear nowhere: their start page, /.gatekeeper/me, needs [invitations]")
         if self.invitations is not None and (why := folder_error(self.invitations.path)):
-            found.append(f"nobody can be invited: {why}")
+            found.append(f"invitations cannot be handed out: {why}")
         trusted = [(set(one.names), one.tls.authorities) for one in self.tls.hosts]
         elsewhere = self.tls.elsewhere or self.tls
         return [*found, *self.routes.rule_warnings(elsewhere.authorities, trusted), *self.routes.prefix_warnings()]

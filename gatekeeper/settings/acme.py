@@ -67,7 +67,7 @@ class ACMESettings(Table):
     @model_validator(mode="after")
     def _terms_are_accepted(self) -> Self:
         if not self.accept_terms:
-            raise ValueError("has accept_terms = false; no directory gives a certificate to who does not agree")
+            raise ValueError("has accept_terms = false; no directory issues certificates without it")
         if any(not url.startswith("https://") for url in self.directory):
             raise ValueError("names a directory without https:// (RFC 8555, 6.1)")
         return self

@@ -89,8 +89,8 @@ class UpstreamSettings(Table):
     )
     lenient: StrictBool = Field(
         default=False,
-        description="Whether to repair the responses of devices that take HTTP lightly, instead of answering 502: bare "
-        "LF, control characters, a length beside chunks. Visitors get well-formed ones.",
+        description="Whether to repair the responses of devices that break the rules of HTTP, instead of answering "
+        "502: bare LF, control characters, a length beside chunks. Visitors get well-formed ones.",
     )
     max_connections: Count = Field(
         default=0,

@@ -324,4 +324,4 @@ def _warnings(servers: Sequence[Certificate], authorities: Sequence[Certificate]
 def _consequence(server: bool) -> str:
     if server:
         return "browsers warn and programs refuse to connect; renew it"
-    return "nobody with a certificate from it is let in; make the next one in time (gatekeeper ca rollover)"
+    return "everyone with a certificate from it is refused; make the next one in time (gatekeeper ca rollover)"

@@ -25,7 +25,7 @@ _NEVER_USED = (
     "never used, because they are too weak (below 112 bits) or need keys or parameters that the gate does not have"
 )
 _RECORDED_FOR_LATER = "they have no forward secrecy: whoever gets the server's key can read what was recorded before"
-_NO_AEAD = "they are no AEAD; clients that speak HTTP/2 may close the connection (RFC 9113, 9.2.2)"
+_NO_AEAD = "they are not AEAD; clients that speak HTTP/2 may close the connection (RFC 9113, 9.2.2)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Response heads of devices that take HTTP lightly, repaired for the strict reader (``upstream.lenient``).
+"""Response heads of devices that break the rules of HTTP, repaired for the strict reader (``upstream.lenient``).
 
 What is repaired here can be read in one way only, or RFC 9112 says how a proxy has to read it. The visitor gets what
 the strict reader makes of the result, so whatever the device meant, the gate and its visitors read the same.

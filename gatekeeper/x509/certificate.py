@@ -121,7 +121,7 @@ def read_extensions(data: bytes, one: Element) -> dict[bytes, Extension]:
     for extension in children(data, one):
         oid, *more = children(data, extension)
         if oid.tag != OID or not more or more[-1].tag & ~0x20 != OCTET_STRING:
-            raise DERError("an extension is no extension")
+            raise DERError("an extension is malformed")
         critical = more[0].tag == BOOLEAN and boolean(data, more[0])
         name = data[oid.start : oid.stop]
         if name in found:

@@ -72,7 +72,7 @@ def _parse(der: bytes) -> RawList:
     fields = children(der, body)
     if fields[0].tag == INTEGER:
         if integer(der, fields[0]) not in _VERSIONS:
-            raise DERError("the list is of a version that nobody knows")
+            raise DERError("the list has an unknown version")
         fields = fields[1:]
     _, issuer, this_update, *more = fields
     next_update = read_time(der, more.pop(0)) if more and more[0].tag & ~CONSTRUCTED in _TIMES else None

@@ -153,7 +153,7 @@ def _long(data: bytes, at: int, limit: int, depth: int) -> Element:
     size = data[start - 1]
     if size == _INDEFINITE:
         if not data[at] & CONSTRUCTED:
-            raise DERError("only what is constructed may end by itself")
+            raise DERError("only a constructed element may have an indefinite length")
         stop = _end_of_contents(data, start, limit, depth + 1)
         return Element(tag, at, start, stop, stop + 2)
     if size > _INDEFINITE:

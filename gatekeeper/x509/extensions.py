@@ -93,7 +93,7 @@ def _upn(value: bytes, one: Element) -> str | None:
     inner = element(value, wrapped.start, wrapped.stop)
     text = text_of(inner.tag, content(value, inner))
     if text is None:
-        raise DERError("a user principal name is no text")
+        raise DERError("a user principal name is not text")
     return text
 
 

@@ -225,7 +225,7 @@ def normal_rfc4514(text: str) -> str:
     while True:
         found = _PAIR.match(text, at)
         if found is None:
-            raise ValueError(f"is no distinguished name (RFC 4514): {text[at : at + 20]!r} is no attribute")
+            raise ValueError(f"is not a distinguished name (RFC 4514): {text[at : at + 20]!r} is not an attribute")
         kind, value, separator = found.groups()
         pieces.append(f"{_known_type(kind)}={_normal_value(value)}{separator}")
         at = found.end()
@@ -238,7 +238,7 @@ def _known_type(kind: str) -> str:
         return short_name(encode_oid(kind)) or kind
     known = _types().get(kind.lower())
     if known is None:
-        raise ValueError(f"names an attribute that nobody knows: {kind}; write its OID")
+        raise ValueError(f"names an unknown attribute: {kind}; write its OID")
     return known
 
 

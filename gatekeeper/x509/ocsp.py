@@ -122,7 +122,7 @@ def _single(data: bytes, one: Element) -> SingleResponse:
     algorithm, name_hash, key_hash, serial = children(data, asked)
     oid = children(data, algorithm)[0]
     if oid.tag != OID:
-        raise DERError("an answer is about nothing")
+        raise DERError("the hash algorithm of a response is malformed")
     later = next((each for each in more if each.tag == _NEXT_UPDATE), None)
     return SingleResponse(
         hash_name=_HASHES.get(dotted(data[oid.start : oid.stop])),

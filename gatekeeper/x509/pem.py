@@ -30,5 +30,5 @@ def blocks(content: bytes, labels: Iterable[bytes]) -> list[bytes]:
         try:
             found.append(a2b_base64(b"".join(match[2].split()), strict_mode=True))
         except BinasciiError as error:
-            raise ValueError(f"block {number} is no Base64: {error}") from error
+            raise ValueError(f"block {number} is not Base64: {error}") from error
     return found

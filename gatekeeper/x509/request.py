@@ -75,7 +75,7 @@ def _parse(der: bytes) -> RawRequest:
     body, algorithm, signature = only(der)
     version, subject, spki, *attributes = children(der, body)
     if version.tag != INTEGER or spki.tag != SEQUENCE:
-        raise DERError("it is no certificate request")
+        raise DERError("it is not a certificate request")
     return RawRequest(
         der=der,
         version=integer(der, version) + 1,

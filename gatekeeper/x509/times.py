@@ -26,9 +26,9 @@ def read_time(data: bytes, one: Element) -> float:
         year += 1900 if year >= 50 else 2000
     month, day, hour, minute, second = map(int, found.groups())
     if any(part > most for part, most in zip((month, day, hour, minute, second), _MOST, strict=True)):
-        raise DERError("a time is no time of any day")
+        raise DERError("a time of day is out of range")
     try:
         days = date(max(year, 1), month, day).toordinal() - _EPOCH
     except ValueError as error:
-        raise DERError("a time is no day of any year") from error
+        raise DERError("a date is out of range") from error
     return float(((days * 24 + hour) * 60 + minute) * 60 + second)

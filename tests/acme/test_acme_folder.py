@@ -95,7 +95,7 @@ def test_a_token_that_is_none_reads_and_writes_no_file(folder: ACMEFolder, token
     """Tokens come from anybody who asks on port 80 (RFC 8555, 8.3: base64url)."""
     folder.write_state(State())
     assert folder.token(token) == b""
-    with pytest.raises(ValueError, match="is no token"):
+    with pytest.raises(ValueError, match="is not a token"):
         folder.put_token(token, "x")
 
 

@@ -258,7 +258,7 @@ def test_a_passphrase_file_that_others_can_read_is_told(
 def test_a_server_needs_real_names(ca: Command) -> None:
     """Two names in one word would make a certificate that fits neither."""
     ca("init", "--cn", "CA", *EC)
-    assert "no host name" in ca("server", "web", "--dns", "a b", *EC, code=1)
+    assert "neither a host name" in ca("server", "web", "--dns", "a b", *EC, code=1)
     assert "--ip takes an address" in ca("server", "web", "--ip", "nas.lan", *EC, code=2)
 
 

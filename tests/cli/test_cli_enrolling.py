@@ -189,7 +189,7 @@ def test_a_certificate_for_a_server_is_not_taken(gate: Gate, enroll: Callable[..
     gate.signs(client=False)
     assert "not for a client" in enroll(code=1)
     gate.replies["POST", ""] = lambda _: (200, {}, b"noise")
-    assert "no certificate for a client" in enroll(code=1)
+    assert "not a client certificate" in enroll(code=1)
 
 
 def test_a_refusal_is_told_in_the_words_of_the_gate(gate: Gate, enroll: Callable[..., str]) -> None:

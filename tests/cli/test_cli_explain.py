@@ -183,7 +183,7 @@ def test_a_certificate_that_the_gate_cannot_read(run: Run, tmp_path: Path) -> No
     (tmp_path / "odd.der").write_bytes(der[:at] + b"99" + der[at + 2 :])
     code, text = run("--cert", "odd.der", "GET", "/")
     assert (code, rows(text)["verdict"]) == (1, "refused, 403 invalid_certificate")
-    assert rows(text)["because"] == "The certificate cannot be parsed: a time is no time of any day."
+    assert rows(text)["because"] == "The certificate cannot be parsed: a time of day is out of range."
 
 
 def test_a_refusal_in_the_handshake(run: Run, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_an_authority_below_another_cannot_pass_for_one_that_a_rule_names(
         (("GET", "http://x/"), "'http://x/' is neither an https:// URL nor a path"),
         (("GET", "x"), "'x' is neither an https:// URL nor a path"),
         (("GET", ""), "'' is neither an https:// URL nor a path"),
-        (("--from", "nas.lan", "GET", "/x"), "'nas.lan' is no IP address"),
+        (("--from", "nas.lan", "GET", "/x"), "'nas.lan' is not an IP address"),
         (("GET", "/ä"), "holds characters that HTTP cannot carry"),
     ],
 )

@@ -232,7 +232,7 @@ def test_a_certificate_for_another_key_or_name_is_not_installed(home: Home) -> N
     for entry, why in ((other, "another key"), (named, "another name")):
         with pytest.raises(InvitationError, match=why):
             renewal.install(home.store.issued(entry).public_bytes(Encoding.PEM))
-    with pytest.raises(InvitationError, match="no certificate"):
+    with pytest.raises(InvitationError, match="not a client certificate"):
         renewal.install(b"<html>")
     (home.machine / "backup.key.new").unlink()
     assert [path.read_bytes() for path in sorted(home.machine.iterdir())] == before

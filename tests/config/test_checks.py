@@ -253,7 +253,7 @@ def test_http_01_needs_the_port_that_it_is_asked_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("accept_terms = false", "has accept_terms = false; no directory gives a certificate to who does not agree"),
+        ("accept_terms = false", "has accept_terms = false; no directory issues certificates without it"),
         ('directory = "http://ca.example/dir"', "names a directory without https:// (RFC 8555, 6.1)"),
     ],
 )

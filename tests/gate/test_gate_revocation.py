@@ -185,7 +185,7 @@ def test_an_operator_is_warned_in_time_and_again(left: datetime.timedelta, words
     found = list(alarms(read(make_crl(begins=NOW - 100 * DAY, ends=NOW + left)), AUTHORITIES, SECONDS))
     assert len(found) == bool(words)
     assert not words or words in found[0]
-    assert all("is let in; sign it anew (gatekeeper ca crl)" in one for one in found)
+    assert all("is refused; sign it anew (gatekeeper ca crl)" in one for one in found)
 
 
 def test_a_short_list_is_no_alarm_as_long_as_it_is_renewed() -> None:
@@ -205,7 +205,7 @@ def test_an_authority_without_a_list_is_an_alarm() -> None:
     """Nobody with a certificate from it is let in, so that must not go unnoticed."""
     trusted = [*AUTHORITIES, read_certificate(INNER.der)]
     found = list(alarms(read(make_crl(ends=NOW + 40 * DAY)), trusted, SECONDS))
-    assert found == ["there is no CRL of CN=Inner CA, so nobody with a certificate from it is let in"]
+    assert found == ["there is no CRL of CN=Inner CA, so everyone with a certificate from it is refused"]
 
 
 def test_a_list_that_certificates_name_is_still_to_come() -> None:
@@ -213,5 +213,5 @@ def test_a_list_that_certificates_name_is_still_to_come() -> None:
     (found,) = alarms(read(make_crl(ends=NOW + 40 * DAY)), [read_certificate(INNER.der)], SECONDS, learns=True)
     assert found == (
         "there is no CRL of CN=Inner CA yet: it is fetched once a certificate from it says from where, and until then "
-        "nobody with a certificate from it is let in"
+        "everyone with a certificate from it is refused"
     )

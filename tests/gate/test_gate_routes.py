@@ -212,7 +212,7 @@ HOME, PARTNER = replace(ALICE, common_names=("Home CA",)), replace(ALICE, common
         ({"cn": "alice"}, "names no issuer"),
         ({"serial": "01"}, "names no issuer"),
         ({"cn": "alice", "issuer": "Home CA"}, ""),
-        ({"cn": "alice", "issuer": "Hume CA"}, "not in client_auth.ca, so nobody fits"),
+        ({"cn": "alice", "issuer": "Hume CA"}, "not in client_auth.ca, so no certificate matches"),
         ({"cn": "alice", "issuer": "Partner CA"}, "holds 2"),
         ({"sha256": "ab" * 32}, ""),
         ({"spki": "ab" * 32}, ""),

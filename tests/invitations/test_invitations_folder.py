@@ -209,7 +209,7 @@ def test_what_is_not_whole_yet_is_no_invitation(invited: Invited) -> None:
 def test_two_states_are_none(invited: Invited) -> None:
     """Nobody can say then whether it was used, so it cannot be."""
     (invited.invitations.path / found(invited).identifier / "used-5").mkdir()
-    with pytest.raises(InvitationError, match="nobody can say whether it was used"):
+    with pytest.raises(InvitationError, match="not known whether it was used"):
         invited.invitations.find(invited.digest)
 
 
@@ -253,7 +253,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert folder_error(tmp_path / "file") == f"{tmp_path}/file is no folder"
+    assert folder_error(tmp_path / "file") == f"{tmp_path}/file is not a folder"
 
 
 def test_a_folder_for_everybody_is_for_nobody(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_until_it_is_fetched_nobody_is_covered(play: Callable[..., None]) -> Non
 
 
 BAD: dict[str, tuple[Answer, str]] = {
-    "another authority's": (body(der(make_crl(issuer=OTHER))), "none of the authorities"),
+    "another authority's": (body(der(make_crl(issuer=OTHER))), "which is not in client_auth.ca"),
     "a namesake's": (body(der(make_crl(issuer=make_authority("Home CA")))), "the signature on the CRL"),
     "a changed one": (body(WITH_BOB[:-1] + bytes([WITH_BOB[-1] ^ 1])), "the signature on the CRL"),
     "a page": (body(b"<html>not found</html>"), "cannot be read as a CRL"),
@@ -74,7 +74,7 @@ def test_what_is_not_kept(play: Callable[..., None], kind: str) -> None:
         await scene.fetcher.fetch_due()
         assert scene.kept is None
         assert why in scene.said
-        assert "nobody whom it covers is let in" in scene.said
+        assert "everyone it covers is refused" in scene.said
         scene.now += RETRY_SECONDS
         scene.answer = body(WITH_BOB)
         await scene.fetcher.fetch_due()

@@ -104,5 +104,5 @@ def test_a_file_in_no_folder_is_told_before_it_is_needed(files: Files, tmp_path:
     """Whoever wants to close the site could not make it, and would learn that in an emergency."""
     (tmp_path / "plain").touch()
     for folder in ("nowhere", "plain"):
-        with pytest.raises(ConfigurationError, match=rf"maintenance\.file: .*{folder} is no folder"):
+        with pytest.raises(ConfigurationError, match=rf"maintenance\.file: .*{folder} is not a folder"):
             build_snapshot(files.settings(maintenance={"file": str(tmp_path / folder / "closed")}), {}, 0.0)

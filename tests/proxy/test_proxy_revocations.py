@@ -49,5 +49,5 @@ def test_the_folder_of_fetched_lists_must_be_there(tmp_path: Path) -> None:
     auth = ClientAuthSettings(
         ca=(Path("ca.crt"),), crl=("http://pki.example.com/ca.crl",), crl_folder=tmp_path / "none"
     )
-    with pytest.raises(ConfigurationError, match=r"client_auth.crl_folder: .* is no folder; make it"):
+    with pytest.raises(ConfigurationError, match=r"client_auth.crl_folder: .* is not a folder; create it"):
         load_revocations(auth, [])

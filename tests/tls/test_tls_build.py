@@ -162,7 +162,7 @@ def test_warnings(files: Files) -> None:
     server_says, authority_says = gate.warnings
     assert server_says == "the server's certificate CN=gate.example.com is not valid yet"
     assert authority_says.startswith("the client CA CN=Old CA ended on ")
-    assert "from then on nobody with a certificate from it is let in; make the next one" in authority_says
+    assert "from then on everyone with a certificate from it is refused; make the next one" in authority_says
 
 
 # -- what is switched off

@@ -180,7 +180,7 @@ def test_the_security_level_stays(scene: Scene) -> None:
     ("given", "beginning"),
     [
         (suites(ciphers="AES128-GCM-SHA256"), "server.ciphers holds AES128-GCM-SHA256: they have no forward secrecy"),
-        (suites(ciphers="ECDHE-RSA-AES128-SHA"), "server.ciphers holds ECDHE-RSA-AES128-SHA: they are no AEAD"),
+        (suites(ciphers="ECDHE-RSA-AES128-SHA"), "server.ciphers holds ECDHE-RSA-AES128-SHA: they are not AEAD"),
         (suites(ciphers="AECDH-AES128-SHA"), "server.ciphers holds AECDH-AES128-SHA: never used"),
         (suites(ciphers="ECDHE-RSA-NULL-SHA"), "server.ciphers holds ECDHE-RSA-NULL-SHA: never used"),
         (suites(ciphers="DHE-RSA-AES128-GCM-SHA256"), "server.ciphers holds DHE-RSA-AES128-GCM-SHA256: never used"),

@@ -61,7 +61,7 @@ def test_a_name_can_be_written_back(kind: str) -> None:
     ],
 )
 def test_a_name_by_rfc_4514(subject: bytes, text: str) -> None:
-    """Letters as they are, escapes where the grammar has signs, hex for what is no text; and read back the same."""
+    """Letters as they are, escapes where the grammar has signs, hex for what is not text; and read back the same."""
     assert rfc4514(read(subject)) == text
     if text:
         assert normal_rfc4514(text) == text

@@ -329,7 +329,7 @@ def _add_link(parser: Parser, *, valid: str = "24h") -> None:
     )
     parser.add_argument("--url", metavar="URL", help="the gate's address, such as https://gate.example.com")
     _add_folder(parser)
-    parser.add_argument("--qr", action="store_true", help="print the QR code even if the output is no terminal")
+    parser.add_argument("--qr", action="store_true", help="print the QR code even if the output is not a terminal")
 
 
 def _add_folder(parser: Parser) -> None:
