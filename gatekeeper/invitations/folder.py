@@ -27,8 +27,8 @@ _ASIDE = ".new-"
 KEPT_SECONDS = 14 * 86400
 # The same for renewals. Machines never open them again, and one with one-day certificates makes one each day.
 KEPT_RENEWAL_SECONDS = 86400
-# A renewal that was never fetched tells `gatekeeper ca retire` that its client still uses the old certificate. It is kept
-# for longer than most certificates are valid.
+# A renewal that was never fetched tells `gatekeeper ca retire` that its client still uses the old certificate. It is
+# kept for longer than most certificates are valid.
 KEPT_UNFETCHED_SECONDS = 2 * 366 * 86400
 # Attempts to find a folder: one that is renamed during the listing may be missing from it (readdir(3)).
 _LOOKS = 3
