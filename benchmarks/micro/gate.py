@@ -106,12 +106,14 @@ upstream = "app"
 [[routes]]
 path = "/*"
 """
+RESUMING = CONFIGURATION.replace("[client_auth]\n", "[client_auth]\nsession_resumption = true\n")
 
 
 def prepare(folder: Path) -> Path:
     """Write a configuration and the certificates that it names; they can serve several gates."""
     make_certificates(folder)
     (folder / "gatekeeper.toml").write_text(CONFIGURATION)
+    (folder / "resuming.toml").write_text(RESUMING)
     return folder
 
 
@@ -163,10 +165,12 @@ class Transport(asyncio.Transport):
 
 
 class Gate:
-    """The proxy with one connection to the app, which the script plays. ``folder`` was made by `prepare`."""
+    """The proxy with one connection to the app, which the script plays. ``folder`` was made by `prepare`;
+    ``resuming`` is whether clients may resume their TLS sessions.
+    """
 
-    def __init__(self, folder: Path) -> None:
-        settings = load(folder / "gatekeeper.toml").settings
+    def __init__(self, folder: Path, *, resuming: bool = False) -> None:
+        settings = load(folder / ("resuming.toml" if resuming else "gatekeeper.toml")).settings
         self.loop = new_event_loop()
         pools = {
             name: Pool(upstream, make_endpoints(name, upstream, {}), self.loop)
@@ -208,9 +212,9 @@ class Gate:
         """A client, before its handshake."""
         return Visitor(self)
 
-    def shake_hands(self, *, certificate: bool = True) -> "Visitor":
+    def shake_hands(self, *, certificate: bool = True, session: ssl.SSLSession | None = None) -> "Visitor":
         """A client whose handshake is done."""
-        visitor = Visitor(self, certificate=certificate)
+        visitor = Visitor(self, certificate=certificate, session=session)
         visitor.shake_hands()
         return visitor
 
@@ -221,16 +225,16 @@ class Gate:
 
 
 class Visitor:
-    """A client, with a good certificate or without one."""
+    """A client, with a good certificate or without one; ``session`` is the TLS session that it wants to resume."""
 
-    def __init__(self, gate: Gate, *, certificate: bool = True) -> None:
+    def __init__(self, gate: Gate, *, certificate: bool = True, session: ssl.SSLSession | None = None) -> None:
         self._gate = gate
         self.transport = Transport()
         self.connection = ClientConnection(gate.proxy, "127.0.0.1:50000", "127.0.0.1")
         self.connection.connection_made(self.transport)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = gate.visitors_tls if certificate else gate.strangers_tls
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost", session=session)
 
     def shake_hands(self) -> None:
         """A full handshake, both sides."""
@@ -278,6 +282,15 @@ class Visitor:
             gate.app.got.clear()
         gate.upstream.data_received(RESPONSE)
         self.transport.got.clear()
+
+    def exchange_and_read(self, records: bytes) -> None:
+        """The same, with the response decrypted, and so a session ticket taken."""
+        gate = self._gate
+        self.connection.data_received(records)
+        gate.app.got.clear()
+        gate.upstream.data_received(RESPONSE)
+        self._incoming.write(self.transport.take())
+        self.tls.read(4096)
 
     def exchange_all(self, records: bytes) -> None:
         """A request for each connection to the app, and the responses, which come in one turn of the event loop."""

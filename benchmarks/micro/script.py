@@ -56,6 +56,25 @@ def connection(gate: Gate, times: int) -> Callable[[slice], None]:
     return play
 
 
+def resumption(gate: Gate, times: int) -> Callable[[slice], None]:
+    """As `connection`, by a visitor that resumes its session. Python encodes and decodes the session when it is asked
+    for it and when it is given one, which is 3 million of it.
+    """
+    visitor = gate.shake_hands()
+
+    def play(some: slice) -> None:
+        nonlocal visitor
+        for _ in range(*some.indices(times)):
+            visitor.exchange_and_read(visitor.encrypt(BROWSER % 0))
+            session = visitor.tls.session
+            visitor.leave()
+            visitor = gate.shake_hands(session=session)
+            if not visitor.tls.session_reused:
+                raise RuntimeError("the session was not resumed")
+
+    return play
+
+
 def refusal(gate: Gate, times: int) -> Callable[[slice], None]:
     """A handshake without a certificate, a request, the 403. The visitor's own half of it is counted too."""
 
@@ -111,13 +130,13 @@ def _play(step: Callable[[bytes], None], records: list[bytes]) -> Callable[[slic
 
 SCRIPTS = {
     script.__name__: script
-    for script in (exchange, cookie, stream, streams, paths, connection, refusal, message, down, up)
+    for script in (exchange, cookie, stream, streams, paths, connection, resumption, refusal, message, down, up)
 }
 
 
 def main(folder: str, name: str, times: int) -> None:
     """Play one script in a folder made by `benchmarks.micro.gate.prepare`."""
-    gate = Gate(Path(folder))
+    gate = Gate(Path(folder), resuming=name == resumption.__name__)
     play = SCRIPTS[name](gate, times + WARM_UP)
     play(slice(0, WARM_UP))
     gc.collect()

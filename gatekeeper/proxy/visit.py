@@ -115,7 +115,7 @@ class Visit:
         self.ends = ends
         if ends:
             self.proxy.expiry.note(self._connection, ends)
-            self.tls.give_ticket()
+            self.tls.keep_session()
 
     def end(self) -> None:
         """The connection is closed: forget when its verdict expires."""

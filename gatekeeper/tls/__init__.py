@@ -10,6 +10,8 @@ files, build, context
     listener share. Its `Mode` tells whether bad certificates reach HTTP or get a TLS alert.
 server_names, suites
     which certificate a visitor is shown, by SNI; cipher suites and groups by OpenSSL's names.
+sessions
+    which sessions may be resumed, for how long, and where they are kept until then.
 memory_file, handshake_keys
     certificates and keys as files, for libraries that read nothing else; keys that can sign a handshake.
 connection, message_limits

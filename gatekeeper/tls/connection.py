@@ -65,8 +65,9 @@ class TLSConnection:
         "_read",
         "_recalled",
         "_refuse",
+        "_resumable",
+        "_sessions",
         "_ssl",
-        "_ticketed",
         "_write",
         "established",
         "group",
@@ -92,7 +93,8 @@ class TLSConnection:
         self._found: list[VerifyError] = []
         self._recalled: Peer | None = None
         self._handshake_bytes = 0
-        self._ticketed = False
+        self._sessions = context.sessions  # None once it is settled whether the session may be resumed
+        self._resumable = False
         self.established = False
         self.group = ""
         self.peer = NO_PEER
@@ -154,18 +156,19 @@ class TLSConnection:
                 self._ssl.unwrap()
         return said + self._drain()
 
-    def give_ticket(self) -> None:
-        """Let the visitor resume this session later; for those who were let in, once.
+    def keep_session(self) -> None:
+        """Let the visitor resume this session later; for those who were let in, once."""
+        sessions, self._sessions = self._sessions, None
+        if sessions is not None and sessions.takes(self.peer):
+            sessions.keep(self._ssl)
+            self._resumable = True
 
-        The ticket carries the visitor's own certificate and nothing that was sent along. So only who can be verified by
-        that alone gets one.
+    def lost(self) -> None:
+        """The TCP connection has ended. In RFC 8446, 6.1, as in TLS 1.1 and 1.2, the session may be resumed although
+        nobody has said close_notify; OpenSSL would forget it (ssl_clear_bad_session). A fatal alert still ends it.
         """
-        openssl, context = self._context.openssl, self._context
-        if openssl is None or not context.resumes or self._ticketed or not context.knows(self.peer.verified):
-            return
-        if self._ssl.version() == "TLSv1.3":
-            self._ticketed = True
-            openssl.give_ticket(self._ssl)
+        if self._resumable and self._context.openssl is not None:
+            self._context.openssl.say_goodbye(self._ssl)
 
     def verify_anew(self, context: ServerContext) -> None:
         """Judge the visitor's certificates by other authorities, those of ``context``, as a handshake would.
@@ -259,8 +262,11 @@ class TLSConnection:
         """Of a stranger, nobody needs OpenSSL's copies, nor a long chain: it is no path to a trusted authority. Should
         one of them be trusted by a reload, the client has to connect anew.
         """
-        openssl.forget_certificates(self._ssl)
-        self._ticketed = True  # a ticket would carry what is there in their place
+        sessions, self._sessions = self._sessions, None
+        if not self._ssl.session_reused:
+            openssl.forget_certificates(self._ssl)
+        elif sessions is not None:
+            sessions.forget(self._ssl)  # it was good before; with a full handshake it can show another certificate
         if sum(map(len, self.peer.sent)) > STRANGERS_BYTES:
             self.peer = replace(self.peer, sent=())
 
@@ -342,17 +348,19 @@ def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: S
     leaf = connection.getpeercert(True)
     if leaf is None:
         return NO_PEER
-    if connection.session_reused:
-        return Peer(leaf, errors=errors) if context.openssl is None else _resumed(leaf, context)
+    if connection.session_reused and context.openssl is None:
+        return Peer(leaf, errors=errors)
     sent, path = _chains(connection)
+    if connection.session_reused:
+        return _resumed(leaf, sent, context)
     peer = Peer(leaf, tuple(sent), () if errors else tuple(path[1:]), errors)
     return context.another_path(peer) if errors else context.require_path(peer, path)
 
 
-def _resumed(leaf: bytes, context: ServerContext) -> Peer:
+def _resumed(leaf: bytes, sent: Sequence[bytes], context: ServerContext) -> Peer:
     """Fails closed: where nobody can verify it, OpenSSL's word of another day does not count."""
     try:
-        return context.resume(leaf)
+        return context.resume(leaf, sent)
     except BindingError as error:
         return Peer(leaf, errors=(VerifyError(1, 0, f"a resumed session cannot be verified: {error}"),))
 

@@ -1,11 +1,8 @@
 """What all connections of a listener share, and how strictly TLS is spoken on it."""
 
-import hashlib
-import hmac
-import os
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -13,8 +10,9 @@ from pathlib import Path
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
-from gatekeeper.tls.openssl import TICKET_KEYS, OpenSSL
+from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.server_names import ServerNames
+from gatekeeper.tls.sessions import Sessions
 from gatekeeper.tls.suites import DEFAULT_SUITES, SECURITY_LEVEL, Suites
 from gatekeeper.x509.certificate import issuer_name, parse_certificate
 from gatekeeper.x509.names import Canonical, canonical, canonical_form
@@ -39,10 +37,7 @@ _SUITES = ":".join(
 )
 
 
-# Made once, before worker processes are forked, so that each can read the others' tickets. It is written nowhere.
-_SECRET = os.urandom(64)
-
-# Certificates of visitors who resumed, at some 3 KiB each.
+# Visitors whose certificates were found good, at some 3 KiB each.
 CACHED_PEERS = 1024
 CACHED_SECONDS = 60.0
 CACHED_PEER_BYTES = 8 * 1024
@@ -98,6 +93,7 @@ class ServerContext:
 
     Where ``hosts`` have their own authorities, ``authorities`` are all together, so that any of their certificates
     passes the handshake, and ``elsewhere`` verifies for all other hosts. ``suites`` are those that are configured.
+    ``sessions`` are what visitors may resume, None if each connection takes a full handshake.
     """
 
     ssl_context: ssl.SSLContext
@@ -105,7 +101,7 @@ class ServerContext:
     names: ServerNames
     authorities: tuple[Certificate, ...]
     reason: str = ""
-    resumes: bool = False
+    sessions: Sessions | None = None
     warnings: tuple[str, ...] = ()
     hosts: tuple[HostAuthorities, ...] = ()
     elsewhere: "ServerContext | None" = None
@@ -113,7 +109,6 @@ class ServerContext:
     _known: frozenset[bytes] = field(init=False, compare=False, repr=False)
     _names: frozenset[Canonical] = field(init=False, compare=False, repr=False)
     _by_key: list[ssl.SSLContext] = field(init=False, default_factory=list, compare=False, repr=False)
-    _good: dict[bytes, tuple[Peer, float]] = field(init=False, default_factory=dict, compare=False, repr=False)
     _shown: dict[tuple[bytes, ...], tuple[Peer, float]] = field(
         init=False, default_factory=dict, compare=False, repr=False
     )
@@ -132,10 +127,6 @@ class ServerContext:
     def mode(self) -> Mode:
         """What happens to a visitor with a bad certificate."""
         return Mode.EVERY_CERTIFICATE if self.openssl else Mode.ALERTS_ONLY
-
-    def knows(self, certificates: Iterable[bytes]) -> bool:
-        """Whether all of these (DER) are in ``authorities``."""
-        return self._known.issuperset(certificates)
 
     def verify(self, leaf: bytes, sent: Sequence[bytes] = ()) -> Peer:
         """The peer that a handshake would give for a client that shows ``leaf`` and sends ``sent`` along (all DER).
@@ -179,32 +170,27 @@ class ServerContext:
             self._by_key.append(context)
         return self._by_key[0]
 
-    def resume(self, leaf: bytes) -> Peer:
-        """The peer of a resumed session, as by `verify`, and cached where nothing is wrong: 0.3 µs instead of 300.
+    def resume(self, leaf: bytes, sent: Sequence[bytes]) -> Peer:
+        """The peer of a resumed session, as by `verify`; nothing of the verdict of another day is kept."""
+        peer = self.recall((leaf, *sent))
+        if peer is None:
+            peer = self.verify(leaf, sent)
+            self.remember(peer)
+        return peer
+
+    def recall(self, certificates: tuple[bytes, ...]) -> Peer | None:
+        """The peer that showed exactly these certificates (DER, leaf first) and was found good by `remember`; None if
+        they have to be verified, which takes 300 µs.
 
         What stays true of it, chain and purpose, is what a kept connection relies on too; dates and revocation are
         judged at each request anyway. Another set of authorities is another context, which remembers nobody. Not for
         ever, because another path is found when an authority on this one has ended.
         """
-        peer, end = self._good.get(leaf, _NOBODY)
-        now = time.monotonic()
-        if now >= end:
-            peer = self.verify(leaf)
-            if not peer.errors and len(leaf) <= CACHED_PEER_BYTES:
-                if len(self._good) >= CACHED_PEERS:
-                    self._good.clear()
-                self._good[leaf] = peer, now + CACHED_SECONDS
-        return peer
-
-    def recall(self, certificates: tuple[bytes, ...]) -> Peer | None:
-        """The peer that showed exactly these certificates (DER, leaf first) and was found good by `remember`; None if
-        they have to be verified. What is said of `resume` holds here.
-        """
         peer, end = self._shown.get(certificates, _NOBODY)
         return peer if time.monotonic() < end else None
 
     def remember(self, peer: Peer) -> None:
-        """Let `recall` know a peer with whose certificates OpenSSL has found nothing wrong in a handshake."""
+        """Let `recall` know a peer with whose certificates OpenSSL has found nothing wrong."""
         if peer.leaf is None or peer.errors:
             return
         certificates = (peer.leaf, *peer.sent)
@@ -252,22 +238,6 @@ def new_ssl_context(min_tls: str = "1.2", max_tls: str = "1.3", *, http2: bool =
     return context
 
 
-def resume_sessions(context: ssl.SSLContext, openssl: OpenSSL, authorities: Iterable[Certificate]) -> None:
-    """Let sessions be resumed by tickets that any process of this gate gave, as long as the authorities are the same.
-
-    The keys come from a secret that all worker processes inherit, and from the authorities: after a change of
-    ``client_auth.ca`` no older ticket can be read. BindingError if OpenSSL is too old.
-    """
-    digest = hashlib.sha256(b"".join(authority.der for authority in authorities)).digest()
-    openssl.resume_sessions(context, hmac.digest(_SECRET, b"1" + digest, "sha512") + _more(digest))
-
-    def settle(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
-        openssl.only_tls13_tickets(connection)
-        _remember_name(connection, name, context)
-
-    context.sni_callback = settle
-
-
 def _challenge_context(file: Path | None) -> ssl.SSLContext | None:
     """RFC 8737, 3: the certificate for the challenge, and its protocol by ALPN; None if there is none any more."""
     if file is None:
@@ -288,7 +258,7 @@ def choose_by_name(
     challenges: Challenges | None = None,
 ) -> None:
     """Show each visitor the certificate for the host that it asks for, and ask no certificate of it where
-    `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked. What `resume_sessions` does stays.
+    `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked. What `Tickets` does stays.
 
     ``advertised`` are hosts for which other authorities are named to clients, as DER. ``challenges`` has the answers
     to tls-alpn-01, for clients that offer `ACME_PROTOCOL` alone.
@@ -318,10 +288,6 @@ def choose_by_name(
             openssl.advertise_to(connection, authorities)
 
     first.context.sni_callback = choose
-
-
-def _more(digest: bytes) -> bytes:
-    return hmac.digest(_SECRET, b"2" + digest, "sha512")[: TICKET_KEYS - 64]
 
 
 def _remember_name(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:

@@ -4,7 +4,7 @@ import ctypes
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from ctypes import c_char_p, c_int, c_long, c_uint, c_uint64, c_ulong, c_void_p
+from ctypes import c_char_p, c_int, c_long, c_uint, c_ulong, c_void_p
 from typing import Any
 
 from gatekeeper.errors import BindingError
@@ -66,7 +66,6 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("BIO_ctrl", c_long, (c_void_p, c_int, c_long, c_void_p)),
     ("BUF_MEM_new", c_void_p, ()),
     ("SSL_version", c_int, (c_void_p,)),
-    ("SSL_set_options", c_uint64, (c_void_p, c_uint64)),
     ("SSL_set_info_callback", None, (c_void_p, InfoCallback)),
     ("SSL_CTX_get_cert_store", c_void_p, (c_void_p,)),
     ("X509_STORE_CTX_new", c_void_p, ()),
@@ -80,9 +79,8 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("X509_VERIFY_PARAM_set1", c_int, (c_void_p, c_void_p)),
     ("X509_verify_cert", c_int, (c_void_p,)),
 )
-# Since OpenSSL 3.0. The gate does without either.
+# Since OpenSSL 3.0. The gate does without.
 GROUP_NAME: Function = ("SSL_group_to_name", c_char_p, (c_void_p, c_int))
-NEW_TICKET: Function = ("SSL_new_session_ticket", c_int, (c_void_p,))
 
 _SET_BUFFER, _BIO_CLOSE = 114, 1  # BIO_C_SET_BUF_MEM, BIO_CLOSE: openssl/bio.h
 

@@ -1,9 +1,9 @@
-"""What `ssl` cannot do with OpenSSL, by its C functions: handshakes that bad certificates do not end, tickets, ALPN.
+"""What `ssl` cannot do with OpenSSL, by its C functions: handshakes that bad certificates do not end, names, ALPN.
 
 CPython's ``ssl`` has no verify callback, so with a bad client certificate the handshake ends in an alert. This file
 sets the callback (`verifier`) on the libssl that ``_ssl`` itself is linked with. An address is used only after a proof
 that it is the right one; where the proof fails, `BindingError` is raised and the caller goes on without this file. No
-other file knows C but `verifier` and `libssl`, which declares the functions.
+other file knows C but `verifier`, `sessions` and `libssl`, which declares the functions.
 """
 
 import _ssl
@@ -16,7 +16,7 @@ from functools import cache
 
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import VerifyError
-from gatekeeper.tls.libssl import GROUP_NAME, NEW_TICKET, HelloCallback, InfoCallback
+from gatekeeper.tls.libssl import GROUP_NAME, HelloCallback, InfoCallback, LibSSL
 from gatekeeper.tls.verifier import V_OK, Recall, Refuse, Verifier
 
 _HELLO_SUCCESS = 1  # SSL_CLIENT_HELLO_SUCCESS
@@ -28,10 +28,7 @@ _MODE_NO_AUTO_CHAIN = 0x08
 _CTRL_SET_SESS_CACHE_MODE = 44
 _SESS_CACHE_OFF = 0x00
 _CTRL_SET_MAX_CERT_LIST = 51
-_CTRL_SET_TICKET_KEYS = 59
 _CTRL_SET_GROUPS_LIST = 92
-_OP_NO_TICKET = ssl.OP_NO_TICKET
-_TLS13 = ssl.TLSVersion.TLSv1_3
 # SSL_CB_ACCEPT_EXIT: the state machine has run; SSL_CB_READ_ALERT, SSL_CB_WRITE_ALERT.
 _MESSAGE_ENDS = frozenset({0x2002, 0x4004, 0x4008})
 _GET_GROUP = 134  # SSL_CTRL_GET_NEGOTIATED_GROUP
@@ -41,9 +38,6 @@ _STAND_IN = bytes.fromhex(
     "3046303a020100300506032a03043000301e170d3730303130313030303030305a170d3730303130313030303030305a3000"
     "300a300506032a0304030100300506032a0304030100"
 )
-
-TICKET_KEYS = 80
-"""Bytes of SSL_CTX_set_tlsext_ticket_keys(3): a name, a key for HMAC, a key for AES."""
 
 
 class _Alpn(threading.local):
@@ -66,6 +60,11 @@ class OpenSSL(Verifier):
         self._names_groups = self._libssl.has(GROUP_NAME)
         self._hello_callback = HelloCallback(self._on_hello)
         self._info_callback = InfoCallback(self._on_message)
+
+    @property
+    def libssl(self) -> LibSSL:
+        """For `sessions`."""
+        return self._libssl
 
     def complete_every_handshake(self, context: ssl.SSLContext) -> None:
         """Let handshakes on ``context`` finish whatever the client certificate is, and keep no sessions.
@@ -126,23 +125,6 @@ class OpenSSL(Verifier):
                     self._call["ERR_clear_error"]()
                     raise BindingError("OpenSSL does not take the name of a certificate authority")
 
-    def resume_sessions(self, context: ssl.SSLContext, keys: bytes) -> None:
-        """Take TLS 1.3 tickets under these keys, and none of TLS 1.2, which is given before anybody was judged.
-
-        Nobody gets one but by `give_ticket`. BindingError if that is not to be had.
-        """
-        self._libssl.declare(NEW_TICKET)
-        pointer = self._libssl.context_pointer(context)
-        if not self._call["SSL_CTX_ctrl"](pointer, _CTRL_SET_TICKET_KEYS, TICKET_KEYS, keys):
-            raise BindingError("OpenSSL rejects the session ticket keys")
-        context.options &= ~_OP_NO_TICKET
-
-    def only_tls13_tickets(self, connection: ssl.SSLObject) -> None:
-        """To be called in the servername callback: the version is settled there, a ticket is not yet promised."""
-        pointer = self._libssl.connection_pointer(connection)
-        if self._call["SSL_version"](pointer) < _TLS13:
-            self._call["SSL_set_options"](pointer, _OP_NO_TICKET)
-
     def advertise_to(self, connection: ssl.SSLObject, authorities: Iterable[bytes]) -> None:
         """As `advertise`, for this connection alone and in place of the context's names; to be called in the
         servername callback.
@@ -170,12 +152,6 @@ class OpenSSL(Verifier):
         browsers show no choice of them. The connection is then one without a certificate.
         """
         self._call["SSL_set_verify"](self._libssl.connection_pointer(connection), _VERIFY_NONE, None)
-
-    def give_ticket(self, connection: ssl.SSLObject) -> bool:
-        """Send a session ticket with the next bytes that are sent; False if the connection cannot have one."""
-        given: int = self._call[NEW_TICKET[0]](self._libssl.connection_pointer(connection))
-        self._call["ERR_clear_error"]()
-        return given == 1
 
     def handshake(
         self,
@@ -225,8 +201,8 @@ class OpenSSL(Verifier):
         return tuple(found)
 
     def forget_certificates(self, connection: ssl.SSLObject) -> None:
-        """Free what OpenSSL holds of the client's certificates; none of it is needed after a full handshake, unless a
-        ticket is given.
+        """Free what OpenSSL holds of the client's certificates; none of it is needed after a full handshake, unless the
+        session may be resumed.
 
         OpenSSL keeps each certificate decoded for as long as the session: 24 KiB of alternative names cost a connection
         1.35 MiB. The chains are emptied. The client's own certificate cannot be taken out of an SSL_SESSION, so a

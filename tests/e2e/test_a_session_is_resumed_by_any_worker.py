@@ -1,4 +1,6 @@
-"""``session_resumption = true``: a ticket of one worker is good at the other, until the authorities change."""
+"""``session_resumption = true``: one worker remembers sessions, a ticket of one of two is good at the other; both until
+the authorities change.
+"""
 
 import socket
 import ssl
@@ -15,9 +17,16 @@ from tests.visitors import Visitors
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
+@pytest.fixture(params=[1, 2])
+def workers(request: pytest.FixtureRequest) -> int:
+    count: int = request.param
+    return count
+
+
 @pytest.fixture
-def gate(folder: Path, app: App) -> Iterator[Gate]:
-    with Gate(folder, app.url, server="workers = 2\n", client_auth="session_resumption = true\n") as gate:
+def gate(folder: Path, app: App, workers: int) -> Iterator[Gate]:
+    server, client_auth = f"workers = {workers}\n", "session_resumption = true\n"
+    with Gate(folder, app.url, server=server, client_auth=client_auth) as gate:
         yield gate
 
 
@@ -39,8 +48,8 @@ def known(connection: ssl.SSLSocket) -> tuple[ssl.SSLSession, bool]:
     return found
 
 
-def test_a_ticket_is_good_at_every_worker(gate: Gate, visitors: Visitors) -> None:
-    """Twenty visits reach both of the two workers, and each resumes."""
+def test_a_session_is_good_at_every_worker(gate: Gate, visitors: Visitors) -> None:
+    """Twenty visits reach both where there are two workers, and each resumes."""
     alice = visitors.context("alice", ssl.TLSVersion.TLSv1_3)
     session, resumed = known(visit(gate, alice))
     assert not resumed
@@ -50,12 +59,12 @@ def test_a_ticket_is_good_at_every_worker(gate: Gate, visitors: Visitors) -> Non
         assert resumed
 
 
-def test_no_ticket_survives_a_change_of_the_authorities(gate: Gate, visitors: Visitors) -> None:
+def test_no_session_survives_a_change_of_the_authorities(gate: Gate, visitors: Visitors, workers: int) -> None:
     """Although the old authority is still trusted: the next visit is a whole handshake."""
     alice = visitors.context("alice", ssl.TLSVersion.TLSv1_3)
     session, _ = known(visit(gate, alice))
     bundle = gate.folder / "ca.crt"
     bundle.write_bytes(bundle.read_bytes() + make_authority("Other CA").certificate_pem)
-    gate.wait_for(lambda _: sum("INFO: reloaded " in line for line in gate.err) >= 2)
+    gate.wait_for(lambda _: sum("INFO: reloaded " in line for line in gate.err) >= workers)
     _, resumed = known(visit(gate, alice, session))
     assert not resumed

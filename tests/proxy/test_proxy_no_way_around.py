@@ -38,16 +38,19 @@ steps = st.one_of(
 )
 
 
-@pytest.fixture(scope="module")
-def stage(files: Files) -> dict[str, Any]:
-    """Two authorities, three visitors, and a snapshot for each set of authorities."""
+@pytest.fixture(scope="module", params=[1, 2])
+def stage(files: Files, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Two authorities, three visitors, and a snapshot for each set of authorities. With one worker, TLS sessions are
+    kept in memory, with two in tickets.
+    """
     other = make_authority("Other CA")
     bundles = {"home": (files.authority,), "other": (other,), "both": (files.authority, other)}
     snapshots = {}
     for name, bundle in bundles.items():
         (files.folder / f"trust-{name}.crt").write_bytes(b"".join(one.certificate_pem for one in bundle))
         client_auth = {"ca": f"trust-{name}.crt", "session_resumption": True}
-        snapshots[name] = build_snapshot(files.settings(client_auth=client_auth, timeouts=PATIENT), {}, time.time())
+        settings = files.settings(client_auth=client_auth, timeouts=PATIENT, server={"workers": request.param})
+        snapshots[name] = build_snapshot(settings, {}, time.time())
     return {
         "snapshots": snapshots,
         "alice": files.alice,

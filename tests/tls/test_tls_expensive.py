@@ -73,7 +73,7 @@ def test_nothing_of_a_strangers_certificates_is_left_in_openssl(gate: ServerCont
 
 
 def test_what_openssl_holds_of_the_admitted_stays(scene: Scene, gate: ServerContext) -> None:
-    """A ticket is made of it."""
+    """A session may be resumed with it."""
     alice = make_client("alice", scene.authority)
     server = TLSConnection(gate)
     Visitor(alice).shake_hands(server)
@@ -88,7 +88,7 @@ def test_who_was_a_stranger_in_the_handshake_gets_no_ticket(scene: Scene) -> Non
     visitor.shake_hands(server)
     assert server.peer.errors
     server.peer = replace(server.peer, verified=(scene.authority.der,), errors=())
-    server.give_ticket()
+    server.keep_session()
     assert visitor.hear(server.send(b"hello")) == b"hello"
     assert not visitor.tls.session.has_ticket
 

@@ -119,6 +119,7 @@ class ClientConnection(Connection, Link):
             why = "the client left before the handshake was done"
             self._proxy.journal.handshake_failed(self.client, why, self.tls.server_name, logging.DEBUG)
         self._drop_codec()
+        self.tls.lost()
         self.visit.end()
         self._proxy.closed(self)
 
