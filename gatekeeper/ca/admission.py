@@ -19,7 +19,7 @@ from gatekeeper.tls.proof import load_and_prove
 from gatekeeper.tls.server_names import ServerNames
 from gatekeeper.x509.certificate import parse_certificate
 
-# X509_V_FLAG_NO_CHECK_TIME: dates are the judge's, who is told what time it is.
+# X509_V_FLAG_NO_CHECK_TIME: `gate.verdict` checks the dates, for any given time.
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 
@@ -94,8 +94,8 @@ def admission_of(leaf: bytes, trust: Trust, chain: Sequence[bytes] = ()) -> Admi
 def must_be_let_in(certificate: x509.Certificate, authorities: Sequence[x509.Certificate], now: datetime) -> None:
     """AuthorityError if no gate that trusts these authorities would let in a certificate that they are about to issue.
 
-    Asked of OpenSSL and of the gate's own judge: name constraints of an authority that was adopted, a path length,
-    names that hold line ends or escape sequences. Revocation is not looked at.
+    OpenSSL and the gate's own code are asked: an adopted authority may have name constraints or a path length, and
+    names may contain line ends or escape sequences. Not checked: revocation.
     """
     leaf = certificate.public_bytes(Encoding.DER)
     for one in (leaf, authorities[0].public_bytes(Encoding.DER)):

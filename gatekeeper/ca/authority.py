@@ -16,13 +16,13 @@ from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, PrivateKey, make_key, signature
 from gatekeeper.ca.subject import make_subject
 
 YEAR = timedelta(days=365)
-# As easy-rsa and mkcert: every device must be given a certificate of the next authority before this one ends.
+# As easy-rsa and mkcert: every device needs a certificate of the next authority before this one expires.
 AUTHORITY_LIFETIME = 10 * YEAR
 
 # Clocks of phones and virtual machines lag by minutes; a new certificate must not be "not yet valid" for them.
 BACKDATE = timedelta(minutes=10)
 
-# Below lie the serials that people count by hand (`openssl x509 -set_serial 01`). Ours are random and never down there.
+# Smaller serial numbers are left to people who count by hand (`openssl x509 -set_serial 01`).
 _SMALLEST_SERIAL = 1 << 64
 
 _SERIAL_BITS = 128
@@ -75,7 +75,7 @@ def renewed_authority(authority: Authority, *, lifetime: timedelta = AUTHORITY_L
         return authority_from_key(key, old.subject, lifetime=lifetime, now=now)
     builder = new_builder(old.subject, old.subject, key.public_key(), lifetime, now)
     for extension in old.extensions:
-        own = isinstance(extension.value, x509.AuthorityKeyIdentifier)  # it may name the old serial
+        own = isinstance(extension.value, x509.AuthorityKeyIdentifier)  # the AKI may name the old serial
         value = issuer_identifier(old) if own else extension.value
         builder = builder.add_extension(value, extension.critical)
     return Authority(builder.sign(key, signature_hash(key)), key)
@@ -103,9 +103,9 @@ def make_anchor(authority: Authority, hosts: Sequence[str], *, now: datetime) ->
     """A certificate of the authority's own key that a device can trust for the servers of these hosts, and no others.
 
     Name constraints (RFC 5280, 4.2.1.10): a DNS name stands for the names below it, too. Without an address among the
-    hosts all are excluded, as a form of names that is not mentioned would not be constrained. Not every device heeds
-    constraints in what it was told to trust. ValueError if no host is a name: DNS names cannot be excluded, because
-    OpenSSL takes the common name for one where a server's certificate has none (NAME_CONSTRAINTS_check_CN).
+    hosts all are excluded, as a form of names that is not mentioned would not be constrained. Not every device enforces
+    constraints in a trust anchor. ValueError if no host is a name: DNS names cannot be excluded, because OpenSSL takes
+    the common name for one where a server's certificate has none (NAME_CONSTRAINTS_check_CN).
     """
     names, addresses = _hosts_by_form(hosts)
     if not names:

@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from gatekeeper.ca.keys import PrivateKey, is_ml_dsa, usable_key
 from gatekeeper.errors import AuthorityError
 
-# Rounds of key derivation. A password made here has 100 bits and needs none; these are for passwords people choose. NSS
-# refuses more than 600,000; phones that want the old form count slowly.
+# Rounds of key derivation. They protect passwords that people choose; a generated one has 100 bits. NSS accepts at most
+# 600,000; phones that need the old form are slow.
 _ROUNDS = 100_000
 _COMPAT_ROUNDS = 20_000
 
-# Typed on a phone, read aloud: small letters and digits without l, o, 0, 1. 32 of them: five bits each.
+# Easy to type and to read aloud: lower-case letters and digits without l, o, 0 and 1. 32 characters: five bits each.
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP = 4, 5
 

@@ -15,7 +15,7 @@ from gatekeeper.ca.bundle import make_bundle
 from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, PrivateKey, key_pem, make_key, signature_hash
 from gatekeeper.ca.subject import Subject, common_name, make_server_subject, make_subject
 
-# What our urn:uuid: names are derived under; any constant does (RFC 9562, 6.6).
+# The namespace of our urn:uuid: names; any constant would do (RFC 9562, 6.6).
 _NAMESPACE = uuid.UUID("6d1c3b0e-5f0a-4c43-9a57-2f1d9b8f7a11")
 
 
@@ -60,9 +60,10 @@ def sign_client(
 ) -> x509.Certificate:
     """Sign a client certificate: version 3, not a CA, clientAuth only, with alternative names and key identifiers.
 
-    A holder without alternative names gets one, ``urn:uuid:…``, made of the authority's key and the common name and so
-    the same after each renewal: validators that go by RFC 5280's letter refuse a certificate without any. Not where the
-    authority's name constraints are about URIs, because one without a host is within none (RFC 5280, 4.2.1.10).
+    A holder without alternative names gets one, ``urn:uuid:…``, derived from the authority's key and the common name,
+    so that it is the same after each renewal: strict validators reject a certificate without alternative names. It
+    gets none if the authority has name constraints on URIs, because a URI without a host violates them (RFC 5280,
+    4.2.1.10).
     """
     alternatives = subject.alternatives
     if not alternatives and not _constrains_uris(authority.certificate):

@@ -54,7 +54,7 @@ def _read_certificate(der: bytes, source: str) -> x509.Certificate:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             certificate = x509.load_der_x509_certificate(der)
-            # These are parsed only when they are asked for.
+            # *cryptography* parses these lazily, so a broken one raises only when it is read.
             list(certificate.subject), list(certificate.issuer), list(certificate.extensions), certificate.public_key()
         return certificate
     except STRICT_ERRORS as error:

@@ -110,7 +110,7 @@ class Folder:
             if not path.parent.is_dir():
                 self._before(f"mkdir {path.parent.name}")
                 path.parent.mkdir(FOLDER_MODE)
-            if path.is_dir():  # it could not be renamed over, now or ever
+            if path.is_dir():  # a directory of that name could never be replaced by a file
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
             self._before(f"write {name}")
             write_aside(path, content)
@@ -137,11 +137,11 @@ class Folder:
         _flush_folder(self.path)
         for name in names:
             self._before(f"rename {name}")
-            with suppress(FileNotFoundError):  # renamed already
+            with suppress(FileNotFoundError):  # an earlier process renamed it
                 _aside(self.path / name).rename(self.path / name)
         self._flush(names)
         self._before("unlink journal")
-        # Not flushed: a journal that comes back after a power cut is carried out once more, to no effect.
+        # Not flushed: a journal that reappears after a power failure is applied again, without effect.
         (self.path / _JOURNAL).unlink(missing_ok=True)
 
     def _flush(self, names: Iterable[str]) -> None:
@@ -186,7 +186,7 @@ def write_new(path: Path, content: Content) -> None:
     with _authority_errors(path):
         aside = write_aside(path, content)
         try:
-            # link(2) fails where the name is taken; rename(2) would overwrite, and a key cannot be had back.
+            # link(2) fails if the name is taken; rename(2) would overwrite a key that cannot be recovered.
             os.link(aside, path)
         finally:
             aside.unlink()
@@ -226,7 +226,7 @@ def _flush_folder(path: Path) -> None:
     """Flush the folder, without which a rename may be lost in a power failure (fsync(2))."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        # Some network file systems cannot flush a folder; that is their durability, not our mistake.
+        # Some network file systems cannot flush a folder.
         with suppress(OSError):
             os.fsync(descriptor)
     finally:

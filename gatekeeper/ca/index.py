@@ -23,7 +23,7 @@ _VERSIONS = (1, 2)
 # RFC 5280, 4.1.2.2: up to 20 octets, and not zero.
 _SERIAL = re.compile(r"0*[1-9A-Fa-f][0-9A-Fa-f]{0,39}", re.ASCII)
 
-# The seconds of a hundred years, which is as long as a revocation list can be told to hold.
+# A hundred years in seconds, the longest lifetime of a CRL.
 _LONGEST = 36525 * 86400
 
 
@@ -44,7 +44,7 @@ class Status(StrEnum):
     RETIRED = "retired"  # the authority that signed it was retired
 
 
-# As many names as a sentence can carry.
+# How many names a message lists.
 _FEW = 10
 
 
@@ -74,7 +74,7 @@ class Entry:
 
     @property
     def lifetime(self) -> timedelta:
-        """How long it was made for, in whole days; the ten minutes that it was backdated by fall away."""
+        """The lifetime in whole days, without the ten minutes of backdating."""
         return timedelta(days=max(1, (self.not_after - self.not_before).days))
 
 
@@ -308,7 +308,7 @@ def _time(value: object) -> datetime:
 
 
 def consequence(left: Sequence[Entry]) -> str:
-    """What it would mean to retire the authority that signed these certificates, of which there is at least one."""
+    """The consequence of retiring the authority that signed these certificates (at least one)."""
     clients = [entry for entry in left if entry.kind is CertificateKind.CLIENT]
     servers = [entry for entry in left if entry.kind is CertificateKind.SERVER]
     parts = []

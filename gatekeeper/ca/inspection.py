@@ -33,7 +33,7 @@ from gatekeeper.x509.signatures import ML_DSA, SIGNING_NO_HASH, algorithm_name, 
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
-# As many lines of a revocation list, or names of a certificate, as a person looks through.
+# How many entries of a CRL, or names of a certificate, are listed.
 _FEW = 20
 
 # What protects a bundle, by the object identifiers in it: PBES2 (RFC 8018), and two of PKCS #12's own.
@@ -82,7 +82,7 @@ def inspect_file(
     ``ask_password`` is called if the file is a ``.p12``.
     """
     with warnings.catch_warnings():
-        # `cryptography` warns about odd countries, long names and serial numbers, which change nothing here.
+        # `cryptography` warns about unusual countries, long names and serial numbers, which do not matter here.
         warnings.simplefilter("ignore")
         return _inspect(content, source, trust, ask_password, now)
 
@@ -110,7 +110,7 @@ def _inspect(
 def _certificates(content: bytes) -> Sequence[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(content)
-    except STRICT_ERRORS:  # none, or a damaged one, which is told where its block is explained
+    except STRICT_ERRORS:  # none, or a damaged one, which is reported where its block is described
         return ()
 
 

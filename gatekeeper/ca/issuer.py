@@ -86,7 +86,7 @@ class Issued:
 class Issuer:
     """An authority whose key is unlocked. The passphrase decrypts its key and encrypts those of clients.
 
-    AuthorityError from every method that cannot do its work; nothing has changed then.
+    Every method may raise AuthorityError; nothing has changed then.
     """
 
     def __init__(self, store: Store, passphrase: bytes) -> None:
@@ -206,10 +206,11 @@ class Issuer:
         return Issued(entry, transaction.paths(), password, self._is_shortened(entry, lifetime, now), older)
 
     def sign_renewal(self, old: Entry, request: bytes, source: str, *, now: datetime) -> Issued:
-        """The next certificate of a client that keeps its own key: the old one's names and lifetime, a key of its own.
+        """The next certificate of a client that keeps its own key: the names and lifetime of the old one, the key of
+        the request.
 
-        Nothing but the key is taken from the request. The old one stays good: with it, the client fetches the new one.
-        Not checked: who sent it, and whether it is time (`gatekeeper.ca.renewal`).
+        Only the key is taken from the request. The old certificate stays valid, because the client fetches the new one
+        with it. Not checked: who sent the request, and whether a renewal is due (`gatekeeper.ca.renewal`).
         """
         asked = read_request(request, source)
         key, lifetime = check_strength(asked, source), old.lifetime
@@ -284,7 +285,7 @@ class Issuer:
         return left
 
     def anchor(self, hosts: tuple[str, ...], *, now: datetime) -> x509.Certificate:
-        """What a device may trust: this authority for the servers of these hosts alone (`make_anchor`)."""
+        """A trust anchor for devices: this authority, limited to the servers of these hosts (`make_anchor`)."""
         if pattern := next((host for host in hosts if "*" in host), None):
             raise AuthorityError(f"{pattern!r} is a pattern; a name stands for all the names below it")
         try:

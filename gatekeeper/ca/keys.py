@@ -24,17 +24,17 @@ from gatekeeper.gate.keys import MAXIMUM_RSA_BITS, MINIMUM_RSA_BITS
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
-# What the recipe makes: `openssl genrsa 4096`.
+# As in the documentation's openssl commands: `openssl genrsa 4096`.
 DEFAULT_KEY_TYPE = "rsa:4096"
 
-# openssl asks for at least four characters, so a key with a shorter one could not be used with it.
+# openssl requires at least four characters.
 MINIMUM_PASSPHRASE = 4
 # For a passphrase that is chosen here: NIST SP 800-63B, 5.1.1.2.
 MINIMUM_NEW_PASSPHRASE = 8
 # zxcvbn's scale from 0 to 4 (Wheeler, USENIX Security 2016): below 2, a million guesses or fewer find it. Whoever has a
 # copy of the key needs minutes for these, as each costs 2,048 rounds of PBKDF2.
 _LEAST_SCORE = 2
-# What zxcvbn looks at; the time that it takes rises with the square of the length.
+# The part that zxcvbn gets: its running time is quadratic in the length.
 _LOOKED_AT = 72
 
 _CURVES: dict[str, type[ec.EllipticCurve]] = {"p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1}
@@ -45,7 +45,7 @@ _ENCRYPTED_DER = re.compile(rb"\x30(?:[\x00-\x80]|\x81.|\x82..)\x30", re.DOTALL)
 _RSA = re.compile(r"rsa:([0-9]{1,5})", re.ASCII)
 _KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, ed25519, ml-dsa-44, ml-dsa-65 or ml-dsa-87"
 
-# FIPS 204, RFC 9881: signatures that a quantum computer cannot forge.
+# Post-quantum signatures (FIPS 204, RFC 9881).
 ML_DSA = ("ml-dsa-44", "ml-dsa-65", "ml-dsa-87")
 try:
     from cryptography.hazmat.primitives.asymmetric import mldsa
@@ -81,7 +81,7 @@ def check_new_passphrase(passphrase: bytes) -> None:
     text = passphrase.strip().decode("utf-8", "replace")
     if len(text) < MINIMUM_NEW_PASSPHRASE:
         raise AuthorityError(f"a passphrase has at least {MINIMUM_NEW_PASSPHRASE} characters; take four random words")
-    from zxcvbn import zxcvbn  # a megabyte of words, for the one command that makes an authority
+    from zxcvbn import zxcvbn  # imported here, because its word lists take a megabyte and one command needs them
 
     found = zxcvbn(text[:_LOOKED_AT], user_inputs=["gatekeeper"])
     if found["score"] < _LEAST_SCORE:
@@ -151,7 +151,7 @@ def usable_key(key: PrivateKeyTypes | None, source: str) -> PrivateKey:
 
 
 def is_ml_dsa(key: object) -> bool:
-    """Whether this is a private key for ML-DSA, which only some of what else takes keys knows."""
+    """Whether this is a private key for ML-DSA, which few other programs support."""
     return isinstance(key, tuple(_ML_DSA_KEYS.values()))
 
 

@@ -23,7 +23,7 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?",
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 
-# Path separators anywhere, what Windows forbids, and what a shell would take for a pattern.
+# Path separators of any system, characters that Windows forbids, and shell patterns.
 _FORBIDDEN = frozenset('/\\:*?"<>|')
 
 _WORDS: dict[type, str] = {
@@ -86,7 +86,7 @@ def printable(text: str) -> str:
 
 
 def left_out(wanted: Subject, granted: Subject) -> tuple[str, ...]:
-    """What a request asked for and did not get, in words."""
+    """The names that a request asked for and did not get, as text."""
     given = list(granted.name)
     subject = [rfc2253(x509.Name([attribute])) for attribute in wanted.name if attribute not in given]
     names = [f"{_WORDS[type(name)]} {name.value}" for name in wanted.alternatives if name not in granted.alternatives]

@@ -17,9 +17,9 @@ from gatekeeper.invitations.invitation import Profile
 def all_profiles(
     bundle: bytes, password: str, name: str, source: str, anchor: bytes | None = None
 ) -> Mapping[Profile, bytes]:
-    """A ``.p12`` converted to every profile, for the client of this name; AuthorityError if it does not open.
+    """A client's ``.p12`` converted to every profile; AuthorityError if it cannot be opened.
 
-    ``anchor`` (DER) is an authority that the device shall trust, too.
+    ``anchor`` (DER) is an authority that the device is to trust, too.
     """
     opened = read_bundle(bundle, password, source)
     if opened.key is None or opened.certificate is None:

@@ -19,7 +19,7 @@ from gatekeeper.errors import AuthorityError
 from gatekeeper.invitations.renewal import asks_for_the_same, is_proven
 from gatekeeper.invitations.request import EnrolmentRequest, read_csr, spki_sha256
 
-# A certificate of a day is renewed each night, and a client that went wrong gets no more than two a day.
+# Enough for one-day certificates that are renewed each night; a client in a loop gets two a day.
 AT_MOST_EVERY = timedelta(hours=12)
 
 
@@ -38,7 +38,7 @@ class RenewalPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What happens to a renewal.
+    """The decision about a renewal.
 
     ``old`` is the index entry of the certificate that was sent. ``issued`` is set if its successor was signed already
     and only has to be handed out. ``objection`` says why a person has to decide, empty if it may be signed.
@@ -56,7 +56,8 @@ def rule(store: Store, request: EnrolmentRequest, policy: RenewalPolicy, now: da
         spki = spki_sha256(read_csr(request.pem.encode()))
         newest = index.in_force(old.name, now)[-1:]
         if newest and newest[0].key == spki and newest[0].serial != old.serial:
-            return Ruling(old, issued=newest[0])  # signed before, but a kill came between that and handing it out
+            # Signed already, but the command was killed before it stored the certificate.
+            return Ruling(old, issued=newest[0])
         return Ruling(old, objection=next(_objections(store, index, old, request, spki, policy, now), ""))
 
 

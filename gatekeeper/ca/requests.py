@@ -23,8 +23,8 @@ from gatekeeper.x509.request import RawRequest
 # RFC 5280, appendix A: ub-common-name.
 MAXIMUM_COMMON_NAME = 64
 
-# What *cryptography* raises for names, extensions, versions, keys and attributes that it does not understand: text that
-# is not in the alphabet it claims, a number for a name, the same extension twice.
+# What *cryptography* raises for names, extensions, versions, keys and attributes that it cannot parse, such as text
+# outside its string type's alphabet or a repeated extension.
 STRICT_ERRORS = (
     ValueError,
     TypeError,
@@ -108,7 +108,7 @@ def requested_subject(request: RawRequest) -> Subject:
     read = ((one, text_of(one.tag, one.value)) for one in request.subject)
     parts = groupby(((one, text) for one, text in read if text is not None), key=lambda pair: pair[0].rdn)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd countries and long names
+        warnings.simplefilter("ignore")  # about unusual countries and long names
         name = x509.Name([x509.RelativeDistinguishedName(list(starmap(_attribute, part))) for _, part in parts])
         return Subject(name, tuple(_general_names(_alternatives(request))))
 

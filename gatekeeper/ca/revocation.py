@@ -11,7 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from gatekeeper.ca.authority import BACKDATE, Authority, issuer_identifier
 from gatekeeper.ca.keys import signature_hash
 
-# A gate that is handed a list past its nextUpdate rejects everyone. The shortest list that is ever signed.
+# The shortest lifetime of a CRL: a gate rejects everyone on a CRL past its nextUpdate.
 SHORTEST_LIFETIME = timedelta(days=1)
 
 

@@ -45,8 +45,8 @@ CERTIFICATE = "ca.crt"
 CRL = "ca.crl"
 INDEX = "index.json"
 ISSUED = "issued"
-# What lies there between `gatekeeper ca rollover` and `gatekeeper ca retire`: the old authority, and the two
-# certificates by which each vouches for the other (RFC 4210, 4.4).
+# Files between `gatekeeper ca rollover` and `gatekeeper ca retire`: the old authority, and the two cross-certificates
+# (RFC 4210, 4.4).
 RETIRING = "retiring"
 OLD_KEY = f"{RETIRING}/ca.key"
 OLD_CERTIFICATE = f"{RETIRING}/ca.crt"
@@ -103,8 +103,8 @@ class Store:
         """
         contents = self._opened_contents()
         lists = {CRL: Content(b"".join(crl.public_bytes(Encoding.PEM) for crl in crls), PUBLIC)}
-        # A gate refuses a list whose authority it does not trust, and may read the folder between two renames: so a
-        # list is written after its authority, and goes before it.
+        # A gate rejects a CRL whose authority it does not trust, and may read the folder between two renames: so a CRL
+        # is written after its authority's certificate, and removed before it.
         ordered = {**lists, **files} if len(crls) < len(self.authorities()) else {**files, **lists}
         self.folder.commit({**ordered, INDEX: Content(write_index(index), SECRET)})
         contents.index, contents.crl = index, crls[0]
@@ -148,7 +148,7 @@ class Store:
         """The CRL in the folder; AuthorityError if it is missing or damaged."""
         with self.opened():
             contents = self._opened_contents()
-            # Not `or`: a list that revokes nothing is empty, and so false.
+            # Not `or`: an empty CRL is false.
             return self._read_crl(contents.certificate) if contents.crl is None else contents.crl
 
     def _opened_contents(self) -> _Contents:
@@ -159,7 +159,7 @@ class Store:
     def _read(self) -> _Contents:
         certificate = read_certificate_pem(self._must_read(CERTIFICATE), str(self.path / CERTIFICATE))
         index, crl = read_index(self._must_read(INDEX), str(self.path / INDEX)), None
-        with suppress(AuthorityError):  # lost or damaged, and written anew from the index by the next command
+        with suppress(AuthorityError):  # missing or damaged; the next command writes it from the index
             crl = self._read_crl(certificate)
             index = index.with_crl(crl)
         self._destroy_retired(index)
@@ -197,7 +197,7 @@ class Store:
         for file in (f"{ISSUED}/{name}" for name in self.folder.names(ISSUED) if name.endswith(".crt")):
             if file in known:
                 continue
-            with suppress(AuthorityError):  # no certificate, or called what nothing is called here
+            with suppress(AuthorityError):  # not a certificate, or a file name that gatekeeper does not use
                 pem = self._must_read(file)
                 certificate = read_certificate_pem(pem, file)
                 if is_signed_by(certificate, authority):
@@ -210,14 +210,15 @@ class Store:
         return entry_of(certificate, name, kind_of(certificate), holds_key=bool(current) and f"{name}.key" in here)
 
     def tied_to_serial(self, now: datetime) -> tuple[str, ...]:
-        """Whose certificates name the authority by its serial number, so that only a gate takes them after a renewal.
+        """The names whose certificates refer to the authority by its serial number, which most programs reject once the
+        authority is renewed.
 
-        The authority itself (``ca``) is among them where it does: what was signed elsewhere then probably does too.
+        Includes the authority itself (``ca``) if it does so: certificates signed elsewhere then probably do, too.
         """
         authority = self.certificate()
         found = [AUTHORITY_NAME] if names_serial_of(authority, authority) else []
         for entry in self.index().entries:
-            with suppress(AuthorityError):  # its copy is lost
+            with suppress(AuthorityError):  # its copy is missing
                 if entry.not_after > now and names_serial_of(self.issued(entry), authority):
                     found.append(entry.name)
         return tuple(found)
@@ -248,7 +249,7 @@ class Store:
         """AuthorityError if there is no authority in the folder."""
         if self.exists():
             return
-        if self.folder.has_journal:  # the very first command was killed after it had decided
+        if self.folder.has_journal:  # the first command was killed after its commit
             with self.folder.locked():
                 return
         raise AuthorityError(
@@ -318,8 +319,8 @@ def adopt_store(
 
 
 def must_be_free(path: Path, *, adopted: bool = False) -> None:
-    """AuthorityError if there is an authority in this folder already, whose key could not be recovered; its files may
-    be there if they are to be ``adopted``.
+    """AuthorityError if the folder has an authority already, whose key would be lost; the files of one that is to be
+    ``adopted`` may be there.
     """
     for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE, CRL):
         if (path / name).exists():

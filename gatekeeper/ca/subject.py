@@ -53,7 +53,7 @@ def make_server_subject(name: str, hosts: Iterable[str]) -> Subject:
 
 
 def subject_of(certificate: x509.Certificate) -> Subject:
-    """What a certificate says about its bearer."""
+    """The subject of a certificate, with its alternative names."""
     try:
         names = tuple(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:

@@ -148,7 +148,7 @@ def open_transaction(
         transaction = Transaction(store, authority, retiring, passphrase, now, store.index())
         yield transaction
         index = replace(transaction.index, crl_number=transaction.index.crl_number + 1)
-        # Serials are never used twice, so each list may name what the other authority signed.
+        # Serial numbers are never used twice, so each CRL may list certificates of the other authority.
         crls = [
             make_crl(one, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
             for one in (transaction.authority, transaction.retiring)

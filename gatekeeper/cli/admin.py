@@ -31,7 +31,7 @@ def admin_address(configuration: "Configuration") -> ListenAddress:
 
 
 def written_admin_address(path: Path) -> ListenAddress:
-    """The same, read from the file without checking anything else in it: the gate that runs may be fine all the same.
+    """The same, without checking anything else in the file: it may have mistakes while the gate runs.
 
     UsageError if it is off, ConfigurationError if it cannot be read.
     """

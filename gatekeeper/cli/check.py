@@ -70,8 +70,8 @@ def _load(options: argparse.Namespace) -> tuple[Path, Settings, Snapshot]:
 
 
 def _dry_run(settings: Settings, known: Sequence[Mistake]) -> Snapshot:
-    """As `dry_run`, and the user and the log too, which `serve` looks for once it runs: ConfigurationError with all
-    that is wrong.
+    """Like `dry_run`, but also checks the user and the log, which `serve` checks later. ConfigurationError with all
+    mistakes.
     """
     beside = list(mistakes_of(lambda: account_of(settings.server)))
     if fault := fault_of(settings.log.access):
@@ -94,7 +94,7 @@ def _mistakes(error: ConfigurationError) -> dict[str, Any]:
 
 
 def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> dict[str, Any]:
-    """What `_summary` says; certificates, lists, upstreams and warnings as ``/status`` has them."""
+    """The content of `_summary`; certificates, CRLs, upstreams and warnings in the form of ``/status``."""
     return {
         "ok": True,
         "configuration": str(path),

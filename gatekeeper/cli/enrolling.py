@@ -40,7 +40,7 @@ _PATH = re.compile(r"/\.gatekeeper/invite/[A-Za-z0-9_-]{43}/?")
 _LARGEST_ANSWER = 1 << 18
 _CONNECT_SECONDS = 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1, 60
-# What passes: the gate restarts, a file server is away, too many ask.
+# Temporary failures: the gate restarts, a file server is unavailable, too many requests.
 _PASSING = frozenset({429, 500, 502, 503, 504})
 
 
@@ -86,7 +86,7 @@ class GateClient:
         return client_context(str(self._cacert) if self._cacert else None)
 
     def show(self, certificate: Path, key: Path) -> None:
-        """Show this certificate from now on; ssl.SSLError or OSError if it cannot be used."""
+        """Present this certificate from now on; ssl.SSLError or OSError if it cannot be used."""
         context = self._new_context()
         context.load_cert_chain(certificate, key)
         self._context = context
@@ -114,7 +114,7 @@ def enroll(args: argparse.Namespace) -> int:
     check_key_type(args.key)
     gate = _gate_of(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
     deadline = time.monotonic() + args.timeout
-    said = patiently(lambda: gate.ask("GET", gate.path), time.monotonic())  # a slip in the link is said at once
+    said = patiently(lambda: gate.ask("GET", gate.path), time.monotonic())  # report a mistyped link at once
     must_be_fine(said)
     name = _name_in(said.fields())
     key_path, certificate_path = args.out / f"{name}.key", args.out / f"{name}.crt"
@@ -164,7 +164,7 @@ def _key(path: Path, key_type: str) -> PrivateKey:
 
 
 def patiently(ask: Callable[[], GateResponse], deadline: float) -> GateResponse:
-    """Ask until there is an answer that will not pass; InvitationError if the gate cannot be believed, or is away.
+    """Repeat a request until the response is final.
 
     InvitationError if the gate's certificate cannot be verified or the deadline passes. The first failure is printed,
     so that it is not mistaken for waiting for the administrator.
@@ -218,7 +218,7 @@ def must_be_fine(answer: GateResponse) -> None:
 
 
 def must_fit(chain: bytes, key: PrivateKey) -> None:
-    """The certificate is for our key and for a client; the key stays, so that nothing is lost if it is not."""
+    """InvitationError unless the certificate is for our key and for a client. The key is kept in any case."""
     try:
         certificate = x509.load_pem_x509_certificates(chain)[0]
         usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

@@ -114,7 +114,7 @@ class Explanation:
 
     @property
     def verdict(self) -> str:
-        """ "admitted" if the request reaches an upstream, or the gate has something of its own for everybody."""
+        """ "admitted" if the request reaches an upstream or a public resource of the gate itself."""
         return "refused" if self.in_handshake or self.status not in (None, 200, 301, 308) else "admitted"
 
 
@@ -237,7 +237,7 @@ Lines = tuple[tuple[str, str], ...]
 
 
 def _headers(snapshot: Snapshot, head: RequestHead, decision: Forward, address: str, now: float) -> tuple[Lines, Lines]:
-    """What the app gets, but for the X-Request-Id that no request has twice; and what is added to its response."""
+    """The headers that the app gets, except X-Request-Id, which differs each time; and those added to the response."""
     trusted = snapshot.trusts(address)
     headers, returned = address_headers(address, trusted=trusted), b""
     if decision.identity is not None:
@@ -285,7 +285,7 @@ def _peer(snapshot: Snapshot, options: argparse.Namespace) -> Peer:
 
 
 def _certificates(path: Path, password_file: Path | None) -> list[bytes]:
-    """As DER, and not looked at: what is wrong with them is for the gate to say. May ask for a .p12's password."""
+    """The certificates in the file as DER, unchecked: the gate judges them. May ask for a .p12's password."""
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -23,12 +23,12 @@ from gatekeeper.refusal.topic import layout, topic_of_failure, topic_of_refusal
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 
 if TYPE_CHECKING:
-    # Brings jinja2, which is loaded for the first page.
+    # Imports jinja2, which is loaded with the first page.
     from gatekeeper.refusal.page import Page, Variables
 
 _log = logging.getLogger(__name__)
 
-# As many digits of a request id as somebody reads out on the telephone.
+# The digits of a request id that a person can read out on the telephone.
 SHORT_NUMBER = 8
 
 _PAGE_TYPE = "text/html; charset=utf-8"
@@ -48,7 +48,7 @@ _EVERY_PROBLEM = (
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer of the gate itself, without framing, ``Connection`` and ``Date``, which the proxy adds.
+    """A response of the gate itself. The proxy adds framing, ``Connection`` and ``Date``.
 
     ``status`` is HTTP's, also where a gRPC client reads its own from the headers. Every header value is visible ASCII
     and spaces; only the last, the request id, differs between answers. For HEAD, the proxy omits the body.
@@ -89,12 +89,12 @@ class RefusalPages:
 
     @property
     def contact(self) -> str:
-        """Whom to ask (``refusal.contact``), "" for nobody."""
+        """``refusal.contact``, "" if it is not set."""
         return self._contact
 
     @property
     def contact_link(self) -> str:
-        """Where a click on the contact leads, "" for nowhere."""
+        """The link behind the contact, "" for none."""
         return self._contact_link
 
     def refused(
@@ -111,8 +111,8 @@ class RefusalPages:
     ) -> Answer:
         """The 403 for a refusal; ``now`` is seconds since the epoch.
 
-        ``accept``, ``language`` and ``user_agent`` are what the request says, and choose how it is told; ``is_grpc``
-        is whether it is a call of gRPC.
+        ``accept``, ``language`` and ``user_agent`` are header fields of the request and select the representation;
+        ``is_grpc`` says whether it is a gRPC call.
         """
         request_id = header_safe(request_id)
         reason = (("Gatekeeper-Reason", str(refusal.reason)),)
@@ -151,7 +151,7 @@ class RefusalPages:
     ) -> Answer:
         """Any other answer of the gate: a 4xx or 5xx ``status``, ``detail`` safe to show, ``retry_after`` in seconds.
 
-        ``topic`` is what the page says, where the status alone does not tell; ``detail`` would say the same once more.
+        ``topic`` selects the page if the status alone does not; the page then omits ``detail``, which would repeat it.
         ``link`` is the address to go to instead, "" for none; a very long one is left out.
 
         ``Allow`` for a 405 and ``Upgrade`` for a 426 (RFC 9110, 15.5.6 and 15.5.22) are the proxy's to add.
@@ -218,7 +218,7 @@ class RefusalPages:
         return Answer(variables["status"], headers, body)
 
     def _render(self, variables: "Variables") -> "tuple[Page, bytes]":
-        """The operator's page, or the built-in one and a line in the log where theirs fails on this visitor."""
+        """The operator's page; if its template fails on this request, the built-in page and a line in the log."""
         from gatekeeper.refusal.page import blame, builtin_page
 
         if self._own_page is not None:
@@ -231,7 +231,7 @@ class RefusalPages:
 
 
 def short_number(request_id: str) -> str:
-    """What a person reads out: the first 8 digits. `grep` finds the line of the log by them, and nearly always that."""
+    """The first 8 digits, which people read out; they are nearly always enough to find the line in the log."""
     return request_id[:SHORT_NUMBER]
 
 

@@ -10,7 +10,9 @@ DEFAULT_LANGUAGE = "en"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What one page is about. ``what`` happened, what ``todo``, ``mark`` beside the faulty field of the certificate."""
+    """The texts of one topic: ``what`` happened, what to do (``todo``), and the ``mark`` beside the faulty field of the
+    certificate.
+    """
 
     what: str
     todo: str
@@ -19,9 +21,9 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """How a certificate file is imported on one kind of device: what it is called, and one sentence a step.
+    """How a certificate file is imported on one kind of device: its name, and one sentence for each step.
 
-    ``key`` is what `negotiation.recognize_platform` calls it.
+    ``key`` is the device's name in `negotiation.recognize_platform`.
     """
 
     key: str

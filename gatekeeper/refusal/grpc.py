@@ -7,12 +7,12 @@ gRPC-Web speaks through browsers and reads HTTP statuses: its requests get the s
 import re
 from urllib.parse import quote
 
-# Of the media types that begin with it, those with another word behind it are no gRPC over HTTP/2.
+# Media types that begin with "application/grpc" but are not gRPC over HTTP/2, such as "application/grpc-web".
 _GRPC = re.compile(rb"application/grpc(?:\+[^;]*)?[ \t]*(?:;.*)?", re.IGNORECASE)
-# What clients make of an HTTP status themselves (doc/http-grpc-status-mapping.md); UNKNOWN is 2.
+# gRPC's status for an HTTP status (doc/http-grpc-status-mapping.md); UNKNOWN is 2.
 _STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 431: 13, 502: 14, 503: 14, 504: 14}
 _UNKNOWN = 2
-# Percent-encoded a character may become twelve bytes, and clients take 8 KiB of metadata.
+# A character can become twelve bytes when percent-encoded, and clients accept 8 KiB of metadata.
 LONGEST_MESSAGE = 512
 # PROTOCOL-HTTP2.md, "Percent-Encoded": visible ASCII and space stand for themselves, the percent sign does not.
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")

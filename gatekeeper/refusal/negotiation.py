@@ -11,8 +11,8 @@ from functools import lru_cache
 # Browsers send about 140 characters. Nothing longer is read, so what is cached stays small.
 LONGEST_FIELD = 1024
 
-# No group is possessive: up to CPython 3.11.4 (Debian 12) one with alternatives inside matches what it should not
-# (cpython issue 106052). A group that is given up leaves what neither the next nor the end can begin with.
+# No group is possessive: up to CPython 3.11.4 (Debian 12), possessive groups with alternatives match wrongly (cpython
+# issue 106052). There is no catastrophic backtracking, because no part can match what another one gave up.
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _QUOTED = r'"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t -~\x80-\xff])*"'
 _PARAMETER = re.compile(rf"[ \t]*+;[ \t]*+(?:({_WORD})=({_WORD}|{_QUOTED}))?")
@@ -96,8 +96,8 @@ def _wanted_languages(accept_language: str) -> tuple[str, ...]:
     return tuple(language for weight, language in weighted if weight > 0)
 
 
-# The first that a User-Agent holds. An iPad that asks for desktop pages says Macintosh; phones say Linux and Firefox,
-# too, and take certificates from their system all the same.
+# The first word that occurs in a User-Agent decides. An iPad that requests desktop pages says Macintosh; phones also
+# say Linux and Firefox, but import certificates into their system.
 _PLATFORMS = (
     ("iPhone", "ios"),
     ("iPad", "ios"),
@@ -113,6 +113,6 @@ _PLATFORMS = (
 def recognize_platform(user_agent: str) -> str:
     """The kind of device that a browser says it runs on, "" if it is none that the page can explain.
 
-    Nothing is decided by it: it only puts the visitor's own device first.
+    It only puts the visitor's own device first on the page.
     """
     return next((platform for mark, platform in _PLATFORMS if mark in user_agent[:LONGEST_FIELD]), "")

@@ -22,12 +22,12 @@ from gatekeeper.refusal.topic import Layout, layout
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 
 _KEY = "refusal.template"
-# A page with its pictures inside.
+# The largest template, with its pictures embedded.
 _TEMPLATE_LIMIT = 16 << 20
 
 
 class Variables(TypedDict):
-    """What a template can use; docs/refusals.md says what each is."""
+    """The variables of a template; docs/refusals.md explains each."""
 
     status: int
     reason: str
@@ -54,7 +54,7 @@ class Variables(TypedDict):
 class Page:
     """A template that has rendered every topic once, and the policy under which browsers show what it renders.
 
-    Raises whatever the template raises; `blame` says where.
+    Raises whatever the template raises; `blame` describes the error.
     """
 
     def __init__(self, source: str) -> None:
@@ -70,7 +70,7 @@ class Page:
 
 
 def blame(error: Exception) -> str:
-    """What went wrong in a template, and in which of its lines."""
+    """The error in a template, with its line."""
     if isinstance(error, jinja2.TemplateSyntaxError):
         return f"line {error.lineno}: {error.message}"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<template>"]
@@ -78,7 +78,7 @@ def blame(error: Exception) -> str:
 
 
 def stylesheet() -> str:
-    """The style of the built-in page, for the other pages of the gate."""
+    """The stylesheet of the built-in page, which the other pages of the gate share."""
     return _styles(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))[0]
 
 
@@ -96,7 +96,7 @@ def _content_security_policy(pages: list[str]) -> str:
 
 
 def style_source(style: str) -> str:
-    """What allows one style element in a policy, and no other (CSP 3, 2.3.1)."""
+    """The source expression that allows this style element and no other (CSP 3, 2.3.1)."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'"
 
 
@@ -151,7 +151,7 @@ def _mistake(message: str) -> ConfigurationError:
 
 
 def _samples() -> Iterator[Variables]:
-    """What every topic's page could hold, once with everything and once with as little as there can be."""
+    """Sample values for every topic, once with all optional values and once with none."""
     for topic in catalogues()[DEFAULT_LANGUAGE].topics:
         yield sample(
             topic, ShownCertificate("name", "issuer", "from", "until", "01", "00", "CN=name", "CN=issuer"), "x"
@@ -160,7 +160,7 @@ def _samples() -> Iterator[Variables]:
 
 
 def sample(topic: str, certificate: ShownCertificate | None, text: str) -> Variables:
-    """What a page about ``topic`` could hold: ``text`` wherever a stranger's or the operator's would be."""
+    """Sample values for a page about ``topic``: ``text`` wherever a visitor's or the operator's text would be."""
     english = catalogues()[DEFAULT_LANGUAGE]
     return Variables(
         status=403,

@@ -11,7 +11,7 @@ from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.verdict import Reason, Refuse
 from gatekeeper.refusal.shown import rfc3339
 
-# Longer names are cut: an answer to a stranger stays small, whatever they sent.
+# Longer names are cut: the response stays small, whatever the client sent.
 LONGEST_VALUE = 1024
 
 # HTTPStatus has other phrases for these before Python 3.13.
@@ -71,7 +71,7 @@ def refusal(refused: Refuse, request_id: str, *, minimal: bool) -> bytes:
 
 
 def sentence(refused: Refuse, *, minimal: bool) -> str:
-    """What the body of a 403 says, in one line for those who see no body: reason, finding, advice."""
+    """The body of a 403 in one line, for clients that do not show a body: reason, finding, advice."""
     title, advice = _TEXTS[refused.reason]
     return f"{refused.reason}: {title if minimal else refused.detail.rstrip('.')}. {advice}"
 

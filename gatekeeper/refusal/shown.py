@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from gatekeeper.gate.certificate import Certificate
 
-# A name on the page: two lines on a wide screen. A distinguished name in full, and the gate's own words: a paragraph.
+# A name takes at most two lines on a wide screen; a whole distinguished name, or the gate's own text, a paragraph.
 LONGEST_NAME = 160
 LONGEST_PARAGRAPH = 600
 # A request id is echoed in a header; what a trusted proxy sends as one is a UUID or a ULID.
@@ -79,7 +79,7 @@ class ShownCertificate:
 
 
 def show(certificate: Certificate) -> ShownCertificate:
-    """What the page shows of a certificate that anybody may have made."""
+    """The fields of a certificate for the page. Anyone may have made it."""
     issuer = certificate.issuer_common_names[0] if certificate.issuer_common_names else certificate.issuer
     return ShownCertificate(
         name=visible(certificate.common_name.strip(), LONGEST_NAME),
@@ -95,7 +95,7 @@ def show(certificate: Certificate) -> ShownCertificate:
 
 
 def contact_link(contact: str) -> str:
-    """Where a click on the contact leads: to a mail, to an http(s) page, or "" for a text that is neither."""
+    """The link behind the contact: mailto: or http(s), or "" for a text that is neither."""
     if _MAIL_ADDRESS.fullmatch(contact):
         return f"mailto:{quote(contact, safe='@+')}"
     try:

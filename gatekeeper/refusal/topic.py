@@ -8,11 +8,11 @@ from gatekeeper.gate.verdict import Reason
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the page of a topic offers beside its two sentences.
+    """What the page of a topic shows besides its two sentences.
 
-    ``icon`` is the picture; ``faulty`` is the field of the shown certificate that is to blame, if one is; ``importing``
-    adds how to import a certificate, ``choosing`` how to make the browser ask again, ``unsent`` which certificates
-    browsers keep back.
+    ``icon`` is the picture; ``faulty`` is the field of the certificate that caused the refusal, if one did;
+    ``importing`` adds how to import a certificate, ``choosing`` how to make the browser ask again, ``unsent`` why
+    browsers do not send some certificates.
     """
 
     icon: str = "notice"
@@ -39,7 +39,7 @@ _LAYOUTS = {
     "invalid_certificate": Layout("crossed", importing=True, choosing=True),
 }
 
-# By what a person can do about it. A status that is not here is bad_request below 500, broken from there on.
+# Grouped by what a person can do. Other statuses are bad_request below 500, and broken from 500 on.
 _FAILURES = {
     404: "not_found",
     408: "timed_out",
@@ -55,7 +55,7 @@ _FAILURES = {
 
 
 def layout(topic: str) -> Layout:
-    """What the page of ``topic`` offers; the calm one where no certificate of the visitor's is to blame."""
+    """The layout of ``topic``; a neutral one if the visitor's certificate is not the cause."""
     return _LAYOUTS.get(topic, _CALM)
 
 
@@ -65,9 +65,10 @@ def topic_of_failure(status: int) -> str:
 
 
 def topic_of_refusal(reason: Reason, certificate: Certificate | None, now: float) -> str:
-    """The topic of a refusal: its reason, except where the page would blame the visitor's dates for the authority's.
+    """The topic of a refusal: its reason, unless the dates of the authority, not of the visitor's certificate, caused
+    it.
 
-    The dates of a certificate hold from ``not_before`` through the whole second ``not_after``, as in `gate.verdict`.
+    A certificate is valid from ``not_before`` through the whole second ``not_after``, as in `gate.verdict`.
     """
     if certificate is not None:
         if reason is Reason.EXPIRED and now < certificate.not_after + 1:

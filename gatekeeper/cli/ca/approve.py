@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     waiting = find_waiting(folder, args.name)
     must_know_the_name(waiting, args)
     must_be_sure(waiting, args.fingerprint, yes=args.yes)
-    must_still_wait(folder, waiting)  # a person may have pondered, and --replace revokes
+    must_still_wait(folder, waiting)  # time has passed since, and --replace revokes
     with opened_issuer(args) as issuer:
         issued = _sign(issuer, args, folder, waiting)
     _print(issued, waiting, as_json=wants_json(args))
@@ -136,7 +136,7 @@ def read_waiting(invitations: Invitations, stored: StoredInvitation) -> Waiting:
 
 
 def must_know_the_name(one: Waiting, args: argparse.Namespace) -> None:
-    """UsageError if a script approves by id alone: the name stored beside it could have been written by the gate."""
+    """UsageError if a script approves by id alone: the stored name could have been written by a compromised gate."""
     name = one.stored.invitation.name
     if args.confirmed_name is not None and args.confirmed_name != name:
         raise AuthorityError(f"the invitation {args.name} is not for {args.confirmed_name}; nothing was signed")

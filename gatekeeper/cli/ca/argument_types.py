@@ -4,7 +4,7 @@ import argparse
 
 from gatekeeper.settings.units import parse_duration
 
-# In the place of a number of days: as long as the authority itself.
+# Instead of a number of days: as long as the authority itself.
 MAX = 0
 
 _DAY = 86400

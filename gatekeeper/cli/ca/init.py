@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     folder, now = folder_of(args), current_time()
     crl_lifetime = timedelta(days=args.crl_days) if args.crl_days != MAX else None
-    # Before a passphrase is thought up and typed.
+    # Checked before the operator types a passphrase.
     must_be_free(folder, adopted=bool(args.adopt))
     if args.adopt:
         certificate, key = args.adopt
@@ -95,7 +95,7 @@ def _print(
 def _maintenance_schedule(
     certificate: x509.Certificate, crl: x509.CertificateRevocationList, folder: Path
 ) -> tuple[str, ...]:
-    """What the operator must do by when, so that nobody is locked out."""
+    """What the operator must do and when, so that nobody is locked out."""
     end, listed = certificate.not_valid_after_utc, crl.next_update_utc or certificate.not_valid_after_utc
     rollover = end - (end - certificate.not_valid_before_utc) / 5
     if listed >= end:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         _print_invited_computer(one, args)
         return 0
     check_key_type(args.key)
-    # Whatever could be wrong is found before anything is issued.
+    # Check everything before anything is issued.
     folder, gate, options = destination.folder(), destination.gate(), bundle_options(args)
     with opened_issuer(args) as issuer:
         anchor = issuer.anchor(tuple(args.trust), now=current_time()) if args.trust else None

@@ -78,7 +78,7 @@ class Destination:
 
 def checked_url(url: str) -> str:
     """The address of a gate, without a trailing slash; UsageError if it is not scheme, host and port alone."""
-    # No name and password before the host: a link must lead where it seems to.
+    # No user name and password before the host, which could disguise where a link leads.
     if not _GATE.fullmatch(url):
         raise UsageError(f"--url is the gate's address and nothing more, such as https://gate.example.com, not {url!r}")
     return url.rstrip("/")

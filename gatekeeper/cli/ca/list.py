@@ -26,14 +26,14 @@ _COLOURS = {
     Status.RETIRED: "red",
 }
 
-# The list is due soon enough that a person should hear of it whenever they look.
+# Warn from this time before the CRL expires.
 _CRL_SOON = timedelta(days=7)
-# Every device has to be given the next authority's certificate before this one ends.
+# Warn from this time before the authority expires: every device needs a certificate of the next one by then.
 _AUTHORITY_SOON = timedelta(days=365)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Carry the command out; the exit code."""
+    """Run the command and return the exit code."""
     store = Store(folder_of(args))
     within = None if args.expiring is None else timedelta(days=args.expiring)
     with store.opened():

@@ -52,7 +52,7 @@ def how_to_import(bundle: Path, *, compat: bool) -> None:
         table.add_row(f"  {where}", Text(how))
     show(table)
     print()
-    # By standard input: arguments stand in the list of processes until curl has blanked them.
+    # On standard input: arguments are visible in the list of processes until curl has overwritten them.
     print("  echo 'pass=\"PASSWORD\"' |")
     print(f"  curl -K - --cert-type P12 --cert {quoted(bundle)} https://your.host/")
     if not compat:

@@ -26,7 +26,7 @@ from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
 
-# As many names as a sentence can carry.
+# How many names a message lists.
 _FEW = 10
 
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _say_who_is_tied(names: tuple[str, ...]) -> None:
-    """Before anything is written; on stderr, for JSON goes to stdout."""
+    """Called before anything is written. On stderr, because JSON goes to stdout."""
     if not names:
         return
     some = ", ".join(names[:_FEW]) + (" …" if len(names) > _FEW else "")
@@ -99,7 +99,7 @@ def _invite_many(args: argparse.Namespace, lifetime: timedelta | None) -> int:
 
 
 def _expiring(index: Index, folder: Invitations, within_days: float) -> tuple[Entry, ...]:
-    """The clients whose certificate expires within this time; but those whose renewal waits to be fetched."""
+    """The clients whose certificate expires within this time, except those whose renewal waits to be fetched."""
     waiting = {one.invitation.serial for one in folder.all() if one.state.alive}
     found = index.expiring(timedelta(days=within_days), current_time())
     return tuple(one for one in found if one.kind is CertificateKind.CLIENT and one.serial_hex not in waiting)
@@ -174,7 +174,7 @@ def _replaced(store: Store, folder: Invitations, name: str) -> str:
             f"the key of {old.name} is not kept here, or is a server's; for a computer that keeps its own: "
             f"gatekeeper ca invite {old.name} --csr, then gatekeeper ca approve {old.name} --replace"
         )
-    # A renewal that was not fetched is replaced in turn: what the holder shows is the one before it.
+    # A renewal that was not fetched is replaced itself: its client still presents the one before.
     return not_fetched(folder, old.serial_hex) or store.issued(old).fingerprint(SHA256()).hex()
 
 

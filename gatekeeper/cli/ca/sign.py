@@ -13,7 +13,7 @@ from gatekeeper.cli.ca.options import current_time, folder_of, grant_of, opened_
 from gatekeeper.cli.ca.printing import file_of, print_issued_files, print_notes, quoted
 from gatekeeper.cli.terminal import print_json, show
 
-# A request may ask for thousands of names; these are as many as somebody reads.
+# How many of a request's names are listed.
 _FEW = 20
 
 

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     store = Store(folder_of(args))
     store.must_exist()
     passphrase = existing_passphrase(passphrase_file(args), str(store.path / KEY))
-    Issuer(store, passphrase)  # a wrong passphrase is said at once, not when the first renewal comes
+    Issuer(store, passphrase)  # report a wrong passphrase at once, not with the first renewal
     policy = RenewalPolicy(timedelta(seconds=args.at_most_every), trust_gate=args.trust_gate)
     watch = Watch(folder, store, passphrase, policy, args)
     while True:
@@ -49,7 +49,7 @@ class Watch:
         self._policy = policy
         self._args = args
         self._told: set[tuple[str, str]] = set()
-        self._now: datetime  # of the look that goes on
+        self._now: datetime  # seen in the current check
 
     def look(self, now: datetime) -> None:
         """Sign the renewals that are allowed now. If the folder or the authority is unavailable, that is reported, and
