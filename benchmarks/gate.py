@@ -4,14 +4,13 @@ import contextlib
 import http.client
 import json
 import os
-import ssl
 import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.certificates import CLIENT_NAME, Certificates
+from benchmarks.certificates import CLIENT_NAME, Certificates, client_context
 from benchmarks.contenders import Contender, Place, Setup
 from benchmarks.processes import BenchmarkError, free_port, running, wait_until
 from benchmarks.upstream import Upstream
@@ -77,7 +76,7 @@ def ask(
     place: Place, target: str, *, certificate: bool = True, headers: dict[str, str] | None = None
 ) -> tuple[int, bytes]:
     """One GET; status and body."""
-    context = ssl.create_default_context(cafile=str(place.certificates.ca))
+    context = client_context(place.certificates.ca)
     if certificate:
         context.load_cert_chain(place.certificates.client, place.certificates.client_key)
     connection = http.client.HTTPSConnection("127.0.0.1", place.port, context=context, timeout=10)

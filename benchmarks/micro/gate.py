@@ -11,7 +11,7 @@ from typing import Any
 
 import hpack
 
-from benchmarks.certificates import make_certificates
+from benchmarks.certificates import client_context, make_certificates
 from gatekeeper.config.load import load
 from gatekeeper.process.worker import new_event_loop
 from gatekeeper.proxy.client.connection import ClientConnection
@@ -184,9 +184,9 @@ class Gate:
         self._endpoint = endpoint
         self.upstreams: list[UpstreamConnection] = []
         self.upstream = self.connect_to_app()
-        self.visitors_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        self.visitors_tls = client_context(folder / "ca.crt")
         self.visitors_tls.load_cert_chain(folder / "client.crt", folder / "client.key")
-        self.strangers_tls = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+        self.strangers_tls = client_context(folder / "ca.crt")
 
     def shake_hands_for_http2(self) -> "Visitor":
         """A client that speaks HTTP/2 (ALPN), with its first frames sent."""
