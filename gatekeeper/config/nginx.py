@@ -15,7 +15,7 @@ import crossplane
 
 from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason
 from gatekeeper.config.nginx_headers import response_headers
-from gatekeeper.config.nginx_limits import request_body, timeouts
+from gatekeeper.config.nginx_limits import request_body, request_rate, timeouts
 from gatekeeper.config.nginx_servers import App, Location, Server, apps, locations
 from gatekeeper.config.nginx_tls import tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values
@@ -138,6 +138,7 @@ class _Writer:
         apart = [times for app, times in zip(self._apps, self._timeouts, strict=True) if "static:" not in app.place[0]]
         self._shared_timeouts = apart[0] if apart and all(times == apart[0] for times in apart) else {}
         self._sizes = [request_body(some, notes.add) for some in of_apps]
+        self._rate = request_rate(every, http, notes.add)
 
     def write(self) -> Translation:
         """The whole translation, whose text can be loaded."""
@@ -314,6 +315,7 @@ class _Writer:
             lines.append(f"connections = {int(connections.args[0])}" if connections.args[0].isdigit() else "")
         if streams := first(named(every, "http2_max_concurrent_streams")):
             lines.append(f"http2_streams = {int(streams.args[0])}" if streams.args[0].isdigit() else "")
+        lines += [f"{key} = {_text(value) if isinstance(value, str) else value}" for key, value in self._rate.items()]
         return "\n".join(["[limits]", *filter(None, lines)])
 
 
