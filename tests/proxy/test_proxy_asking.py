@@ -7,8 +7,8 @@ import pytest
 
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Peer
+from tests.proxy.reloading import CLOSED, tunnel
 from tests.proxy.scene import OK, Scene, get
-from tests.proxy.test_proxy_renew import CLOSED, tunnel
 
 GOOD, REVOKED = Standing.GOOD, Standing.REVOKED
 

@@ -9,8 +9,8 @@ import pytest
 
 from gatekeeper.proxy.request_buffer import PIECE_BYTES
 from tests.proxy.buffering import BUFFERING, CHUNKED, LARGE, chunk, open_files
+from tests.proxy.reloading import renew, revoking
 from tests.proxy.scene import OK, Scene, get, request
-from tests.proxy.test_proxy_renew import renew, revoking
 
 
 @pytest.fixture

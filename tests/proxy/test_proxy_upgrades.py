@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.proxy.browser import Browser
+from tests.proxy.reloading import renew, revoking
 from tests.proxy.scene import OK, Files, Scene, Visitor, get, request
-from tests.proxy.test_proxy_renew import renew, revoking
 
 EXEC = request("POST", "/exec/1/start", "Connection: Upgrade", "Upgrade: tcp", "Content-Length: 2", body=b"{}")
 UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: text/plain\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
