@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gatekeeper.proxy.request_buffer import PIECE_BYTES
-from tests.proxy.buffering import BUFFERING, CHUNKED, LARGE, chunk, open_files
+from tests.proxy.buffering import BUFFERING, CHUNKED, LARGE, chunk, open_files, stalled_app
 from tests.proxy.reloading import renew, revoking
 from tests.proxy.scene import OK, Scene, get, request
 
@@ -123,10 +123,7 @@ def test_a_revoked_certificate_ends_an_upload(scene: Scene, folder: Path) -> Non
 def test_an_answer_may_come_before_the_app_has_read_everything(scene: Scene, folder: Path) -> None:
     """The rest is not sent, and the app's connection, which lacks it, is not used again."""
     alice = scene.alice()
-    alice.send(get("/"))
-    scene.serve(alice)
-    first = scene.app.last
-    first.transport.peer_stalls()
+    first = stalled_app(scene, alice)
     alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * LARGE))
     forbidden = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
     assert scene.serve(alice, forbidden).startswith(b"HTTP/1.1 403 ")
@@ -205,11 +202,7 @@ def test_a_disk_that_hangs_is_no_fault_of_the_client(scene: Scene, folder: Path)
 def test_what_was_read_for_a_lost_connection_is_not_sent_on_the_next(scene: Scene) -> None:
     """The second attempt begins at the beginning."""
     alice = scene.alice()
-    alice.send(get("/"))
-    scene.serve(alice)
-    first = scene.app.last
-    first.read()
-    first.transport.peer_stalls()
+    first = stalled_app(scene, alice)
     body = b"".join(number.to_bytes(4, "big") for number in range(LARGE // 4))
     alice.send(request("PUT", "/", f"Content-Length: {len(body)}", body=body))
     scene.loop.hold_threads()

@@ -10,7 +10,7 @@ import pytest
 from gatekeeper.proxy.request_buffer import PIECE_BYTES
 from gatekeeper.proxy.upstream.http1 import WRITE_HIGH_WATER
 from tests.proxy.browser import Browser
-from tests.proxy.buffering import BUFFERING, CHUNKED, LARGE, chunk, open_files
+from tests.proxy.buffering import BUFFERING, CHUNKED, LARGE, chunk, open_files, stalled_app
 from tests.proxy.http2_app import started
 from tests.proxy.scene import OK, Files, Scene, get, request
 
@@ -96,11 +96,7 @@ def test_a_large_body_goes_through_a_file(scene: Scene, folder: Path) -> None:
 def test_an_app_that_takes_nothing_gets_no_more_than_waits_for_it_otherwise(scene: Scene) -> None:
     """The rest stays in the file, until the app goes on."""
     alice = scene.alice()
-    alice.send(get("/"))
-    scene.serve(alice)
-    app = scene.app.last
-    app.read()
-    app.transport.peer_stalls()
+    app = stalled_app(scene, alice)
     alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * LARGE))
     assert app.transport.get_write_buffer_size() < WRITE_HIGH_WATER + PIECE_BYTES < LARGE
     app.transport.peer_takes()

@@ -1,4 +1,4 @@
-"""What both directions of an exchange have in common: the tunnel, backpressure, timeouts, and the table of states."""
+"""What both directions of an exchange have in common: backpressure, timeouts, and the table of states."""
 
 from functools import partial
 from itertools import product
@@ -9,100 +9,16 @@ from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.exchange import Exchange
 from gatekeeper.proxy.states import TRANSITIONS, State
 from gatekeeper.wire.response import read_response
-from tests.proxy.scene import MIB, OK, SWITCHED, UPGRADE, Scene, get, request
-
-# -- the tunnel
+from tests.proxy.scene import MIB, OK, SWITCHED, UPGRADE, AppConnection, Scene, Visitor, get, request
 
 
-def test_a_websocket_handshake_opens_a_tunnel(scene: Scene) -> None:
-    """RFC 6455, 4: the 101 comes back, then bytes go both ways, whatever they are."""
-    alice = scene.alice()
-    alice.send(UPGRADE)
-    asked = scene.app.last.read()
-    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in asked
-    assert b"\r\nSec-WebSocket-Key: a2V5\r\n" in asked
-    answer = scene.serve(alice, SWITCHED + b"\x81\x05hello")
-    assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
-    assert b"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" in answer
-    assert b"\r\nSec-WebSocket-Accept: x\r\n" in answer
-    assert answer.endswith(b"\r\n\r\n\x81\x05hello")
-    alice.send(b"GET /not-a-request HTTP/1.1\r\n\r\n")
-    assert scene.app.last.read() == b"GET /not-a-request HTTP/1.1\r\n\r\n"
-    assert scene.serve(alice, b"\x00\xff\r\n") == b"\x00\xff\r\n"
-    assert scene.log.records == []
-
-
-def test_what_a_client_sends_ahead_of_the_101_goes_into_the_tunnel(scene: Scene) -> None:
-    """Not into the next request, and however much it is."""
-    alice = scene.alice()
-    alice.send(UPGRADE + b"first")
-    alice.send(b"x" * 100_000)
-    assert alice.transport.peer_is_held
-    scene.app.last.read()
-    scene.app.last.send(SWITCHED)
-    assert scene.app.last.read() == b"first" + b"x" * 100_000
-    assert not alice.transport.peer_is_held
-    alice.send(b"more")
-    assert scene.app.last.read() == b"more"
-
-
-@pytest.mark.parametrize("way", ["close", "reset"])
-def test_the_app_ends_a_tunnel(scene: Scene, way: str) -> None:
-    """What it said last still reaches the client."""
-    alice = scene.alice()
-    alice.send(UPGRADE)
-    scene.app.last.send(SWITCHED)
-    scene.app.last.send(b"bye")
-    getattr(scene.app.last, way)()
-    assert alice.read().endswith(b"bye")
-    assert alice.was_sent_away
-    assert scene.statuses == [101]
-    assert scene.log.records[0]["bytes"] == 3
-
-
-@pytest.mark.parametrize("way", ["leave", "reset", "say_goodbye"])
-def test_the_client_ends_a_tunnel(scene: Scene, way: str) -> None:
-    """The app is told by closing."""
-    alice = scene.alice()
-    alice.send(UPGRADE)
-    scene.app.last.send(SWITCHED)
-    getattr(alice, way)()
-    assert scene.app.last.is_gone
-    assert scene.statuses == [101]
-    assert scene.busy == 0
-
-
-def test_what_the_client_said_last_in_a_tunnel_still_reaches_the_app(scene: Scene) -> None:
-    """A WebSocket's close frame, in the same packet as the end of the connection."""
-    alice = scene.alice()
-    alice.send(UPGRADE)
-    scene.app.last.send(SWITCHED)
-    scene.app.last.read()
-    scene.app.last.transport.peer_stalls()
-    alice.send(b"\x88\x80mask")
-    alice.leave()
-    scene.app.last.transport.peer_takes()
-    assert scene.app.last.read() == b"\x88\x80mask"
-    assert scene.app.last.is_gone
-
-
-def test_an_upgrade_may_be_declined(scene: Scene) -> None:
-    """Then it was a request like any other, and the connection goes on."""
-    alice = scene.alice()
-    alice.send(UPGRADE)
-    assert scene.serve(alice) == OK
-    alice.send(get("/2"))
-    assert scene.serve(alice) == OK
-    assert len(scene.app.connections) == 1
-
-
-def test_other_upgrades_are_ignored(scene: Scene) -> None:
-    """RFC 9110, 7.8: h2c would take the app's side of the connection out of the gate's sight."""
-    alice = scene.alice()
-    alice.send(get("/", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"))
-    asked = scene.app.last.read().lower()
-    assert b"upgrade" not in asked
-    assert b"http2-settings" not in asked
+def send_until_held(sender: Visitor | AppConnection) -> int:
+    """Send "x" until the gate reads no more; the number of bytes."""
+    sent = 0
+    while not sender.transport.peer_is_held:
+        sender.send(b"x" * 65536)
+        sent += 65536
+    return sent
 
 
 # -- back-pressure
@@ -114,10 +30,7 @@ def test_a_slow_client_holds_the_app(scene: Scene) -> None:
     alice.send(get("/"))
     alice.transport.peer_stalls()
     scene.app.last.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n")
-    sent = 0
-    while not scene.app.last.transport.peer_is_held:
-        scene.app.last.send(b"x" * 65536)
-        sent += 65536
+    sent = send_until_held(scene.app.last)
     assert alice.transport.get_write_buffer_size() < MIB // 2
     alice.transport.peer_takes()
     assert not scene.app.last.transport.peer_is_held
@@ -135,10 +48,7 @@ def test_a_slow_app_holds_the_client(scene: Scene) -> None:
     app = scene.app.last
     app.read()
     app.transport.peer_stalls()
-    sent = 0
-    while not alice.transport.peer_is_held:
-        alice.send(b"x" * 65536)
-        sent += 65536
+    sent = send_until_held(alice)
     assert app.transport.get_write_buffer_size() < MIB // 2
     app.transport.peer_takes()
     assert not alice.transport.peer_is_held
@@ -183,13 +93,11 @@ def test_both_ways_of_a_tunnel_are_held_by_themselves(scene: Scene) -> None:
     app.send(SWITCHED)
     app.read()
     alice.transport.peer_stalls()
-    while not app.transport.peer_is_held:
-        app.send(b"x" * 65536)
+    send_until_held(app)
     alice.send(b"still here")
     assert app.read() == b"still here"
     app.transport.peer_stalls()
-    while not alice.transport.peer_is_held:
-        alice.send(b"y" * 65536)
+    send_until_held(alice)
     alice.transport.peer_takes()
     assert not app.transport.peer_is_held
     assert alice.transport.peer_is_held
@@ -271,8 +179,7 @@ def test_a_body_that_the_app_does_not_take_is_answered_for_with_504(scene: Scene
     alice = scene.alice()
     alice.send(request("POST", "/", f"Content-Length: {MIB}"))
     scene.app.last.transport.peer_stalls()
-    while not alice.transport.peer_is_held:
-        alice.send(b"x" * 65536)
+    send_until_held(alice)
     scene.loop.advance(120)
     assert alice.read().startswith(b"HTTP/1.1 504 ")
     assert scene.app.last.is_gone
@@ -284,10 +191,7 @@ def test_a_body_that_the_app_takes_slowly_is_not_idle(scene: Scene) -> None:
     alice.send(request("POST", "/", f"Content-Length: {MIB}"))
     app = scene.app.last
     app.transport.peer_stalls()
-    sent = 0
-    while not alice.transport.peer_is_held:
-        alice.send(b"x" * 65536)
-        sent += 65536
+    sent = send_until_held(alice)
     for _ in range(10):
         scene.loop.advance(40)
         app.transport.peer_takes(1000)
@@ -322,10 +226,7 @@ def test_a_response_that_the_client_takes_slowly_is_not_idle(scene: Scene) -> No
     alice.transport.peer_stalls()
     app = scene.app.last
     app.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n")
-    sent = 0
-    while not app.transport.peer_is_held:
-        app.send(b"x" * 65536)
-        sent += 65536
+    sent = send_until_held(app)
     for _ in range(10):
         scene.loop.advance(40)
         alice.transport.peer_takes(1000)
@@ -342,8 +243,7 @@ def test_a_client_that_takes_nothing_is_cut_off(scene: Scene) -> None:
     alice.transport.peer_stalls()
     app = scene.app.last
     app.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n")
-    while not app.transport.peer_is_held:
-        app.send(b"x" * 65536)
+    send_until_held(app)
     scene.loop.advance(126)
     assert alice.is_gone
     assert app.is_gone

@@ -7,10 +7,7 @@ import pytest
 
 from tests.proxy.browser import Browser
 from tests.proxy.reloading import renew, revoking
-from tests.proxy.scene import OK, Files, Scene, Visitor, get, request
-
-EXEC = request("POST", "/exec/1/start", "Connection: Upgrade", "Upgrade: tcp", "Content-Length: 2", body=b"{}")
-UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: text/plain\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+from tests.proxy.scene import EXEC, OK, UPGRADED, Files, Scene, Visitor, get, request
 
 
 @pytest.fixture
@@ -26,23 +23,6 @@ def switch(scene: Scene) -> Visitor:
     scene.app.last.read()
     assert scene.serve(alice, UPGRADED).startswith(b"HTTP/1.1 101 ")
     return alice
-
-
-def test_a_protocol_of_the_list_opens_a_tunnel(docker: Scene) -> None:
-    """RFC 9110, 7.8: a POST with a body may ask too; the 101 passes as it came, then bytes go both ways."""
-    alice = docker.alice()
-    alice.send(EXEC)
-    asked = docker.app.last.read()
-    assert b"\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n" in asked
-    assert asked.endswith(b"\r\n\r\n{}")
-    answer = docker.serve(alice, UPGRADED + b"\x81\x05hello")
-    assert answer.startswith(b"HTTP/1.1 101 UPGRADED\r\n")
-    assert b"\r\nContent-Type: text/plain\r\n" in answer
-    assert answer.endswith(b"\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n\x81\x05hello")
-    alice.send(b"GET /not-a-request HTTP/1.1\r\n\r\n")
-    assert docker.app.last.read() == b"GET /not-a-request HTTP/1.1\r\n\r\n"
-    assert docker.serve(alice, b"\x00\xff\r\n") == b"\x00\xff\r\n"
-    assert docker.log.records == []
 
 
 def test_a_tunnel_behind_chunks_has_none(docker: Scene) -> None:
@@ -131,16 +111,6 @@ def test_an_app_does_not_switch_in_the_middle_of_a_request(docker: Scene) -> Non
     answer = docker.serve(alice, UPGRADED)
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert docker.app.last.is_gone
-
-
-def test_an_upgrade_may_be_declined(docker: Scene) -> None:
-    """Then it was a request like any other, and both connections go on."""
-    alice = docker.alice()
-    alice.send(EXEC)
-    assert docker.serve(alice) == OK
-    alice.send(get("/2"))
-    assert docker.serve(alice) == OK
-    assert len(docker.app.connections) == 1
 
 
 # -- the end of a tunnel
