@@ -189,8 +189,6 @@ class Connection:
                 handlers[kind](self, stream_id, flags, payload)
             else:
                 self.spend("frames of unknown types")  # RFC 9113, 5.5: ignored
-            if self.failure is not None:
-                return
         self._held = data[at:] if at else data
 
     def spend(self, what: str, cost: float = 1.0) -> None:

@@ -6,9 +6,12 @@ from gatekeeper.errors import HTTP2Error, MessageError
 from gatekeeper.wire.http2.client import ClientConnection
 from gatekeeper.wire.http2.encode import encode_field
 from gatekeeper.wire.http2.frames import (
+    DATA,
     END_HEADERS,
     HEADERS,
+    MAX_FRAME,
     PREFACE,
+    WINDOW_UPDATE,
     frame_header,
     settings_frame,
 )
@@ -45,6 +48,13 @@ def frames(data: bytes) -> list[tuple[int, int, int, bytes]]:
         found.append((data[3], data[4], int.from_bytes(data[5:9]), data[9 : 9 + size]))
         data = data[9 + size :]
     return found
+
+
+def window_update(stream_id: int, size: int) -> bytes:
+    return frame(WINDOW_UPDATE, 0, stream_id, size.to_bytes(4))
+
+
+OPEN_1 = headers(1, POST, flags=0)
 
 
 class Owner:
@@ -138,6 +148,19 @@ def started(**options: object) -> Gate:
     gate = Gate(**options)  # type: ignore[arg-type]
     gate.receive(START)
     return gate
+
+
+def upload(gate: Gate, stream_id: int, size: int, end: bool = False) -> list[tuple[int, int, int, bytes]]:
+    sent = []
+    while size > 0:
+        piece = min(size, MAX_FRAME)
+        size -= piece
+        sent += gate.receive(frame(DATA, int(end and not size), stream_id, bytes(piece)))
+    return sent
+
+
+def credit(sent: list[tuple[int, int, int, bytes]], stream_id: int) -> int:
+    return sum(int.from_bytes(data) for kind, _, id_, data in sent if kind == WINDOW_UPDATE and id_ == stream_id)
 
 
 class Caller:

@@ -15,9 +15,10 @@ import ngh2
 import pytest
 
 from gatekeeper.wire.framing import CHUNKED
+from gatekeeper.wire.http2.frames import HEADERS
 from gatekeeper.wire.request import RequestHead
 from tests.corpus.streams import START, StreamMessage, streams
-from tests.wire.http2.peers import Gate
+from tests.wire.http2.peers import GET, Gate, block, frame
 
 MESSAGES = streams()
 ACCEPTED = [message for message in MESSAGES if message.is_accepted]
@@ -103,6 +104,28 @@ def test_changed_bytes_make_one_request_or_none(message: StreamMessage) -> None:
         gate.receive(data)
         for head in gate.heads.values():
             assert_one_request(head)
+
+
+IDENTITY = frozenset({b"remote-user", b"x-ssl-client-verify"})
+SPELLINGS = (b"remote-user", b"remote_user", b"x-ssl-client_verify", b"x-ssl-client-verify", b"x-ok")
+
+
+@pytest.mark.parametrize("pattern", [b"\x00", b"\x40"], ids=["literals", "into the table"])
+def test_no_change_of_bytes_sets_an_identity_header(pattern: bytes) -> None:
+    """In whatever spelling an app could take for it: "_" and "-" are one to CGI and WSGI."""
+    chance = random.Random(f"identity {pattern!r}")
+    forged = b"".join(b"%b%c%b\x06forged" % (pattern, len(name), name) for name in SPELLINGS)
+    passed = 0
+    for _ in range(50 * MUTANTS):
+        changed = block(*GET) + mutated(forged, chance)
+        gate = Gate(stripped=IDENTITY)
+        gate.receive(START)
+        gate.receive(frame(HEADERS, 5, 1, changed) + frame(HEADERS, 5, 3, b"\x82\x87\x84\x41\x01a\xbe\xbf"))
+        for head in gate.heads.values():
+            passed += 1
+            names = {line.partition(b":")[0].lower().replace(b"_", b"-") for line in head.block.forward.split(b"\r\n")}
+            assert not names & IDENTITY, changed
+    assert passed > MUTANTS
 
 
 @pytest.mark.parametrize("message", COMPARED, ids=[message.name for message in COMPARED])
