@@ -40,6 +40,7 @@ INTERPRETED = (
     "proxy/ocsp.py",
     "proxy/revocations.py",
     "proxy/upstream/check.py",
+    "proxy/upstream/closing.py",
     "proxy/upstream/endpoints.py",
 )
 """What of that is not."""

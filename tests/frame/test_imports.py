@@ -36,7 +36,16 @@ LAYERS = (
 # The proxy from the ground up. A module of proxy/ may import only from the floors above its own in this list, so that
 # a callee knows its caller by a Protocol in streams and by nothing else.
 FLOORS = (
-    {"crl_folder", "deadline", "forwarding", "request_buffer", "states", "websocket", "upstream.health"},
+    {
+        "crl_folder",
+        "deadline",
+        "forwarding",
+        "request_buffer",
+        "states",
+        "websocket",
+        "upstream.closing",
+        "upstream.health",
+    },
     {"crl_sources", "streams"},
     {"expiry", "host_trust", "ocsp", "request_limits", "revocations", "upstream.http1", "upstream.http2"},
     {"upstream.endpoint", "upstream.http2_stream"},

@@ -4,16 +4,14 @@ It frames requests and removes the framing of responses: an exchange sees heads,
 """
 
 import asyncio
-import os
-import ssl
 from collections.abc import Callable
-from contextlib import suppress
 from time import time
 from typing import Any, ClassVar, Final, Protocol, cast
 
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.forwarding import whole_head
 from gatekeeper.proxy.streams import EndpointHealth, ResponseHandler, UpstreamStream
+from gatekeeper.proxy.upstream.closing import ends_properly, left_unread
 from gatekeeper.wire.framing import CHUNKED, Body, UntilCloseBody, chunk, last_chunk
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, incomplete_response, read_response, with_date
@@ -23,8 +21,6 @@ from gatekeeper.wire.rules import MessageRule
 WRITE_HIGH_WATER: Final = 256 * 1024
 # What the visitor said last in a tunnel gets this long to reach the app.
 FINISH_SECONDS: Final = 2.0
-# As much as a socket of Linux holds by itself (tcp(7), tcp_rmem).
-LEFT_BYTES: Final = 6 * 1024 * 1024
 # One 100 and a handful of 103 are use, more is an upstream gone wild.
 MAX_INTERIM_RESPONSES: Final = 16
 
@@ -133,14 +129,16 @@ class UpstreamConnection(UpstreamStream):
             handler.response_content(data)
 
     def eof_received(self) -> bool:
-        tls = self.transport.get_extra_info("ssl_object")
-        self._eof = tls is None or _close_notify_received(tls)
+        self._eof = ends_properly(self.transport)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         self._owner.lost(self)
         if error is not None:
-            self._read_what_is_left()
+            for data in left_unread(self.transport):
+                if self.handler is None:
+                    break
+                self.data_received(data)
         if error is None and not self._eof:
             # RFC 9112, 9.8: without a close_notify anybody in between could have cut what ends with the connection.
             error = ConnectionResetError("closed without close_notify")
@@ -153,21 +151,6 @@ class UpstreamConnection(UpstreamStream):
         else:
             self.handler = None
             handler.upstream_gone(error)
-
-    def _read_what_is_left(self) -> None:
-        """An app that answers before it has read the whole body, and closes, resets the connection (RFC 9112, 9.6).
-
-        Whoever writes on is told of the reset before the answer is read, which the kernel still has.
-        """
-        socket = self.transport.get_extra_info("socket")
-        if socket is None or self.transport.get_extra_info("ssl_object") is not None:
-            return
-        with suppress(OSError):
-            for _ in range(0, LEFT_BYTES, WRITE_HIGH_WATER):
-                left = os.read(socket.fileno(), WRITE_HIGH_WATER)
-                if not left or self.handler is None:
-                    return
-                self.data_received(left)
 
     def pause_writing(self) -> None:
         if self.handler is not None:
@@ -343,11 +326,3 @@ class UpstreamConnection(UpstreamStream):
         """Close at once and discard what is unsent: the app sees a reset, not the end of a request."""
         self.handler = None
         self.transport.abort()
-
-
-def _close_notify_received(tls: ssl.SSLObject) -> bool:
-    """Whether the end of the connection came as close_notify. asyncio tells both ends alike, uvloop only this one."""
-    try:
-        return tls.read(1) == b""
-    except ssl.SSLError:
-        return False
