@@ -21,7 +21,8 @@ from gatekeeper.proxy.crl_sources import wanted_urls
 from gatekeeper.proxy.proxy import Proxy, Reload
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.upstream.pool import Pool
-from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, Ledger, RowState, Totals
+from gatekeeper.telemetry.ledger import Ledger, Totals
+from gatekeeper.telemetry.metrics import DURATION_BUCKETS, Cell, RowState
 from gatekeeper.telemetry.refusal_history import BUCKET_SECONDS
 from gatekeeper.telemetry.upstream_times import BOUNDS, WINDOW_SECONDS
 

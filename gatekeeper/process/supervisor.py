@@ -51,7 +51,8 @@ from gatekeeper.process.worker import WorkerContext
 from gatekeeper.process.worker_process import WorkerProcess, work
 from gatekeeper.process.workers import TICK_SECONDS, Command, Event, Exit, Kill, Send, Start, WorkerSet
 from gatekeeper.settings.files import files_of, written_files
-from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics
+from gatekeeper.telemetry.ledger import Ledger
+from gatekeeper.telemetry.metrics import Cell, Metrics
 
 if TYPE_CHECKING:
     from gatekeeper.settings.tables import Settings

@@ -16,7 +16,8 @@ from gatekeeper.errors import StartError
 from gatekeeper.process.children import describe_exit
 from gatekeeper.process.handover import READY, UPGRADE_VARIABLE, upgrade_value
 from gatekeeper.process.listeners import Listener
-from gatekeeper.telemetry.metrics import Cell, Ledger
+from gatekeeper.telemetry.ledger import Ledger
+from gatekeeper.telemetry.metrics import Cell
 
 _log = logging.getLogger("gatekeeper")
 

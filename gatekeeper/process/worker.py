@@ -45,8 +45,9 @@ from gatekeeper.proxy.upstream.pool import Pool, make_pools
 from gatekeeper.settings.addresses import Address, SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.telemetry.access_log import AccessLog
+from gatekeeper.telemetry.ledger import Ledger
 from gatekeeper.telemetry.log_lines import FORMATS, forget_blocks
-from gatekeeper.telemetry.metrics import Cell, Ledger, Metrics, RowState
+from gatekeeper.telemetry.metrics import Cell, Metrics, RowState
 from gatekeeper.tls.proof import prove_service
 
 if TYPE_CHECKING:

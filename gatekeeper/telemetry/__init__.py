@@ -2,8 +2,8 @@
 
 access_log, log_lines
     one line per exchange, written without blocking the event loop; what such a line says.
-metrics
-    counters in memory that all workers share, and their Prometheus text.
+metrics, ledger
+    the counters of one worker, in memory that all share; those of all workers, and their sums.
 upstream_times
     how long each app takes to begin its responses, since the start and in the last minutes.
 refusal_history

@@ -8,7 +8,8 @@ import pytest
 
 from gatekeeper.admin.status import Status, warnings
 from gatekeeper.proxy.proxy import Reload
-from gatekeeper.telemetry.metrics import Cell, Ledger
+from gatekeeper.telemetry.ledger import Ledger
+from gatekeeper.telemetry.metrics import Cell
 
 FINE, BROKEN = Reload(1800000000.0, ok=True), Reload(1800000000.0, ok=False, message="no CA")
 

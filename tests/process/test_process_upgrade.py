@@ -10,7 +10,7 @@ import pytest
 
 from gatekeeper.errors import StartError
 from gatekeeper.process.upgrade import EXIT_SECONDS, Successor, Upgrade, own_command
-from gatekeeper.telemetry.metrics import Ledger
+from gatekeeper.telemetry.ledger import Ledger
 from tests.gate_process import PATIENCE, until
 
 TAKES_OVER = """

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from gatekeeper.process.worker_process import WorkerProcess
-from gatekeeper.telemetry.metrics import Ledger
+from gatekeeper.telemetry.ledger import Ledger
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from dataclasses import astuple
 
 import pytest
 
-from gatekeeper.telemetry.metrics import Ledger
+from gatekeeper.telemetry.ledger import Ledger
 from gatekeeper.telemetry.upstream_times import (
     BOUNDS,
     CELLS,
