@@ -5,8 +5,8 @@ BER is accepted because OpenSSL accepts it: lengths in more octets than needed, 
 
 from typing import NamedTuple
 
-BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
-ENUMERATED, UTF8_STRING, SEQUENCE, SET = 0x0A, 0x0C, 0x30, 0x31
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OID = 0x01, 0x02, 0x03, 0x04, 0x06
+ENUMERATED, SEQUENCE, SET = 0x0A, 0x30, 0x31
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 CONSTRUCTED = 0x20
 

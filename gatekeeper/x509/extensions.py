@@ -134,7 +134,7 @@ def basic_constraints(value: bytes) -> tuple[bool, int | None]:
     return authority, length
 
 
-DIGITAL_SIGNATURE, KEY_CERT_SIGN, CRL_SIGN = 0, 5, 6
+KEY_CERT_SIGN, CRL_SIGN = 5, 6
 """Bits of a KeyUsage (4.2.1.3)."""
 
 

@@ -13,7 +13,8 @@ from gatekeeper.acme.schedule import (
 
 
 @pytest.mark.parametrize(
-    ("days", "chance", "after"), [(90, 0.0, 60.0), (90, 1.0, 55.5), (45, 0.0, 30.0), (6, 0.0, 3.0), (6, 1.0, 2.7)]
+    ("days", "chance", "after"),
+    [(90, 0.0, 60.0), (90, 1.0, 55.5), (45, 0.0, 30.0), (10, 0.0, 20 / 3), (6, 0.0, 3.0), (6, 1.0, 2.7)],
 )
 def test_when_to_renew(days: float, chance: float, after: float) -> None:
     """With a third of the life left, short-lived ones with half; spread over a twentieth of it."""
