@@ -51,7 +51,7 @@ class Mistake:
 
 
 class ConfigurationError(GatekeeperError):
-    """The configuration cannot be used; ``mistakes`` lists everything that is wrong with it, at least one."""
+    """The configuration cannot be used; ``mistakes`` lists everything that is wrong with it, at least one entry."""
 
     def __init__(self, *mistakes: Mistake, source: str = "") -> None:
         super().__init__(mistakes)
@@ -64,7 +64,7 @@ class ConfigurationError(GatekeeperError):
 
 
 def mistakes_of(*loads: Callable[[], object]) -> Iterator[Mistake]:
-    """What is wrong with each of these, so that one mistake does not hide the next."""
+    """The mistakes of all these loads together: one that fails does not hide the next."""
     for load in loads:
         try:
             load()
@@ -73,7 +73,7 @@ def mistakes_of(*loads: Callable[[], object]) -> Iterator[Mistake]:
 
 
 class StartError(GatekeeperError):
-    """The configuration is right, but the gate cannot start: a port in use, no permission, …"""
+    """The configuration is valid, but the gate cannot start: a port in use, no permission, …"""
 
 
 class AuthorityError(GatekeeperError):
@@ -85,7 +85,7 @@ class InvitationError(GatekeeperError):
 
 
 class MessageError(GatekeeperError):
-    """An HTTP message that is refused. ``status`` answers it; ``detail`` is safe to show to whoever sent it."""
+    """An HTTP message that is rejected with ``status``; ``detail`` is safe to show to its sender."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(status, detail)
@@ -156,4 +156,4 @@ class BindingError(GatekeeperError):
 
 
 class ACMEError(GatekeeperError):
-    """An ACME directory gives no certificate, or cannot be asked."""
+    """An ACME directory issues no certificate, or cannot be reached."""

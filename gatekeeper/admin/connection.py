@@ -42,7 +42,7 @@ Answerer = Callable[[RequestHead], Awaitable[AdminAnswer]]
 class AdminConnection(asyncio.Protocol):
     """Reads one request, has ``answerer`` answer it, and closes behind the answer. ``ended`` is called at the end.
 
-    A body is not read. It is cut after ``seconds``, whatever it is doing.
+    Bodies are not read. The connection is aborted after ``seconds``, whatever its state.
     """
 
     _transport: asyncio.Transport
@@ -62,19 +62,19 @@ class AdminConnection(asyncio.Protocol):
         self.task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Somebody connected."""
+        """A client has connected."""
         self._transport = cast(asyncio.Transport, transport)
         self._timer = self._loop.call_later(self._seconds, self._transport.abort)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        """It is closed."""
+        """The connection is closed."""
         self._timer.cancel()
         if self.task is not None:
             self.task.cancel()
         self._ended(self)
 
     def data_received(self, data: bytes) -> None:
-        """A request, or what comes behind it, which nobody reads."""
+        """Bytes of a request, or of its body, which are discarded."""
         if self.task is not None:
             return
         already, self._received = len(self._received), self._received + data
@@ -103,7 +103,7 @@ class AdminConnection(asyncio.Protocol):
         self._write(head.method, answer)
 
     def _write(self, method: bytes, answer: AdminAnswer) -> None:
-        """FIN behind the answer, and then the client's is waited for: a reset could destroy the answer on its way."""
+        """Send FIN after the answer and wait for the client's: a reset could discard the answer before it is read."""
         headers = (*_HEADERS, ("Content-Type", answer.media_type), *answer.headers)
         transport = self._transport
         transport.write(own_response(answer.status, headers, answer.body, method=method, close=True, now=time.time()))

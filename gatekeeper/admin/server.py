@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     import jinja2  # loaded for the first page
 
 SHUTDOWN_SECONDS = 0.5
-# An answer ends its connection. One that takes longer than this, or is older than so many others, is not meant to be
-# answered: it would keep a descriptor that a visitor needs.
+# Limits on connections, which each serve one request: a slow client must not keep a descriptor that visitors need.
 CONNECTION_SECONDS = 10.0
 MOST_CONNECTIONS = 32
 

@@ -29,9 +29,9 @@ from gatekeeper.telemetry.upstream_times import BOUNDS, WINDOW_SECONDS
 if TYPE_CHECKING:
     from gatekeeper.settings.tables import Settings
 
-# An app that takes longer to accept a connection is as good as gone.
+# An app that takes longer to accept a connection counts as down.
 REACH_SECONDS = 2.0
-# Whoever asks more often gets the last answer.
+# More frequent requests get the previous result.
 REACH_AGAIN_SECONDS = 1.0
 
 _DAY = 86400
@@ -278,8 +278,8 @@ def name_of(certificate: Certificate) -> str:
 
 
 def warnings(snapshot: Snapshot, ledger: Ledger, now: float) -> list[str]:
-    """Those of the snapshot, and one if a reload asked for more workers than the ledger has rows for: each worker takes
-    two, because old and new workers overlap.
+    """The warnings of the snapshot, and one if a reload asked for more workers than the ledger has rows for: each
+    worker takes two, because old and new ones overlap.
     """
     configured, most = snapshot.settings.server.workers, ledger.most // 2
     found = snapshot.warnings(now)

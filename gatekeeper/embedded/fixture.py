@@ -14,7 +14,7 @@ from gatekeeper.ca.revocation import Revocation, make_crl
 from gatekeeper.gate.verdict import Reason
 from gatekeeper.settings.addresses import ListenAddress
 
-_KEY = "ec:p256"  # quick to make; nobody will attack these
+_KEY = "ec:p256"  # fast to generate; strength does not matter in a demo
 _DAY = timedelta(days=1)
 
 _CONFIGURATION = """\
@@ -43,7 +43,7 @@ access = "access.log"
 
 @dataclass(frozen=True, slots=True)
 class DemoClient:
-    """A kind of visitor: its title, its certificate, and the reason why it is refused, None if it is admitted."""
+    """A kind of client: its title, its certificate, and the reason why it is refused, None if it is admitted."""
 
     title: str
     credential: Credential | None

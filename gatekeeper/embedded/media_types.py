@@ -3,8 +3,8 @@
 import mimetypes
 from posixpath import splitext
 
-# Registered with IANA (iana.org/assignments/media-types), but for what begins with "x-"; Python learned some of them
-# only after 3.11.
+# Registered with IANA (iana.org/assignments/media-types), except those that begin with "x-". Some are missing in Python
+# 3.11's mimetypes.
 _LATER = {
     "application/atom+xml": [".atom"],
     "application/epub+zip": [".epub"],
@@ -50,6 +50,6 @@ _TYPES = mimetypes.MimeTypes().types_map[True] | {suffix: name for name, some in
 def media_type(name: str) -> str:
     """The type of a file with this name, by its last suffix; application/octet-stream for an unknown one.
 
-    app.tar.gz is a file of gzip, not a tar that travels compressed.
+    app.tar.gz is application/gzip: its compression is not a Content-Encoding.
     """
     return _TYPES.get(splitext(name)[1].lower(), "application/octet-stream")

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from gatekeeper.settings.upstream import UpstreamSettings
 
-# The limits of a request's head are the gate's, which has held it to them. What it adds about the visitor comes on top.
+# The gate has checked the size of a request's head already. These limits leave room for the headers that it adds.
 _NO_LIMIT = 1 << 30
 
 
 class _InOneLine(logging.LoggerAdapter[logging.Logger]):
-    """aiohttp logs each request that it cannot read with a traceback, with which strangers could fill the log."""
+    """Shortens aiohttp's tracebacks for requests that it cannot parse, with which clients could fill the log."""
 
     def process(self, msg: str, kwargs: MutableMapping[str, Any]) -> tuple[str, MutableMapping[str, Any]]:
         """The message with the exception's type and place in its line."""
@@ -40,11 +40,11 @@ def new_folder_name() -> str:
 
 
 class StaticSites:
-    """An async context in which ``static:`` folders are served; ``addresses`` says where. ``pages`` are the gate's own
-    of the moment, for errors.
+    """An async context in which ``static:`` folders are served; ``addresses`` are their sockets. ``pages`` returns the
+    gate's current pages, for errors.
 
-    The sockets are in a folder of this ``name`` among the temporary ones; ``left`` are the names of those that killed
-    processes may have left behind, which are removed.
+    The sockets are in a temporary folder of this ``name``; ``left`` are the names of folders that killed processes may
+    have left behind, which are removed.
 
     A folder that a reload removes stays open until the process ends, but no request reaches it.
     """
@@ -75,7 +75,7 @@ class StaticSites:
         import tempfile
 
         folder = Path(tempfile.gettempdir(), self._name)
-        folder.mkdir(0o700)  # for no other user; FileExistsError if it is somebody's
+        folder.mkdir(0o700)  # mode 0700; FileExistsError if another user has created it
         for name in self._left:
             shutil.rmtree(folder.with_name(name), ignore_errors=True)
         return folder
@@ -91,7 +91,7 @@ class StaticSites:
             static_app(site),
             access_log=None,
             logger=_log,
-            auto_decompress=False,  # no body is read, and aiohttp logs each that it cannot decode
+            auto_decompress=False,  # bodies are not read, and aiohttp would log each that it cannot decode
             max_line_size=_NO_LIMIT,
             max_field_size=_NO_LIMIT,
             max_headers=_NO_LIMIT,
@@ -101,9 +101,9 @@ class StaticSites:
         return runner
 
     def hand_over(self, own: Callable[[Path], None]) -> None:
-        """Have ``own`` make somebody else the owner of what was made on disk."""
+        """Call ``own`` for everything that was created on disk, to give it to another user."""
         if self._folder is not None:
-            # The folder comes last: from then on its new owner can exchange what is in it.
+            # The folder comes last: its new owner can replace what is in it.
             for path in (*(address.path for address in self.addresses.values()), self._folder):
                 own(path)
 

@@ -22,29 +22,29 @@ from gatekeeper.embedded.media_types import media_type
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.negotiation import prefers_page
 
-# By content coding (IANA's HTTP Content Coding Registry), the smallest as a rule first.
+# Suffixes by content coding (IANA's HTTP Content Coding Registry), usually the smallest first.
 _SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 _CODING = re.compile(r"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*(?:;[ \t]*[Qq]=([01](?:\.[0-9]{0,3})?))?[ \t]*")
 _ENCODED_SEPARATOR = re.compile("%2f|%5c|%00", re.IGNORECASE)
-# RFC 9110, 14.1.2. Of several ranges none is honoured, as 14.2 allows: aiohttp would answer 416. Nor is a suffix of
-# no bytes, for which it sends the whole file with 206.
+# RFC 9110, 14.1.2. Several ranges are ignored, as 14.2 allows: aiohttp would answer 416. So is a suffix range of no
+# bytes, for which aiohttp sends the whole file with 206.
 _ONE_RANGE = re.compile(r"bytes=(?:\d+-\d*|-0*[1-9]\d*)", re.IGNORECASE | re.ASCII)
 
-# What aiohttp's file response acts on (RFC 9110, 13.1 and 14.2), but for If-Range and Accept-Encoding: it takes an
-# entity tag for no condition, and "gzip;q=0" for gzip.
+# The header fields that aiohttp's file response evaluates (RFC 9110, 13.1 and 14.2), except If-Range and
+# Accept-Encoding: it ignores entity tags in the first, and weights in the second.
 _DATE_CONDITIONS = {"if-modified-since", "if-unmodified-since"}
 _CONDITIONS = _DATE_CONDITIONS | {"if-match", "if-none-match", "range"}
 # As far as RFC 9110, 5.6.7: datetime raises an OverflowError for longer numbers, which aiohttp does not expect.
 _DATE = re.compile(r"(?!.*[0-9]{5})[0-9A-Za-z ,:-]+")
 
-# Where an open file has a name that leads to it, whatever becomes of the one that it was opened by (proc_pid_fd(5)).
+# The folder in which an open file has a name of its own, even if the original name is replaced (proc_pid_fd(5)).
 _DESCRIPTORS = found if (found := Path("/proc/self/fd")).is_dir() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A folder and how it is served. ``fallback`` is the file in it for browsers that ask for a path without a file,
-    "" for none; ``pages`` has the gate's own pages of the moment.
+    """A folder and how it is served. ``fallback`` is the file that browsers get for a path without a file, "" for none;
+    ``pages`` returns the gate's current pages.
     """
 
     folder: Path
@@ -54,21 +54,21 @@ class Site:
 
     @property
     def caching(self) -> dict[str, str]:
-        """What caches are told about a file."""
+        """The value of Cache-Control for a file."""
         return {hdrs.CACHE_CONTROL: self.cache_control} if self.cache_control else {}
 
 
 def static_app(site: Site) -> web.Application:
     """An app that serves the files of ``site``: GET and HEAD, ranges, conditional requests, index.html.
 
-    Every file has one path: "..", ".", empty segments and encoded slashes are not found, so that a rule for a path
-    cannot be gone around. Names that begin with a dot are not found either, but for .well-known (RFC 8615). A
-    symbolic link is followed as long as it stays in the folder.
+    Every file has one path: "..", ".", empty segments and encoded slashes are not found, so that no rule about a path
+    can be bypassed. Names that begin with a dot are not found either, except .well-known (RFC 8615). A symbolic link is
+    followed as long as it stays in the folder.
     """
 
     async def serve(request: web.Request) -> web.StreamResponse:
         response = await asyncio.to_thread(_answer, site, request)
-        await response.prepare(request)  # here, so that what aiohttp finds wrong gets a page too
+        await response.prepare(request)  # here, so that the middleware gives aiohttp's own errors a page, too
         return response
 
     @web.middleware
@@ -87,7 +87,7 @@ def static_app(site: Site) -> web.Application:
 
 
 async def _name_no_server(_: web.Request, response: web.StreamResponse) -> None:
-    """RFC 9110, 10.2.4: the versions of Python and aiohttp tell which of their faults this machine has."""
+    """Remove Server (RFC 9110, 10.2.4): the versions of Python and aiohttp reveal known vulnerabilities."""
     response.headers.popall(hdrs.SERVER, None)
 
 
@@ -139,7 +139,7 @@ def _answer(site: Site, request: web.Request) -> web.StreamResponse:
     vary = [hdrs.ACCEPT_ENCODING]
     if site.fallback and (path is None or not path.is_file()):
         vary.append(hdrs.ACCEPT)
-        # A script or a picture that is missing must not get a page: browsers say so to it as an error in line 1.
+        # A missing script or picture must not get the page: browsers would report a syntax error in line 1.
         if prefers_page(request.headers.get(hdrs.ACCEPT, "")):
             path = _find(root, site.fallback.split("/"))
     if path is None or not path.is_file():
@@ -148,7 +148,7 @@ def _answer(site: Site, request: web.Request) -> web.StreamResponse:
 
 
 def _names(raw: str) -> list[str]:
-    """The names that a path is made of, decoded; HTTPNotFound where two paths could mean one file."""
+    """The decoded segments of a path; HTTPNotFound if several paths could mean the same file."""
     if not raw.startswith("/") or _ENCODED_SEPARATOR.search(raw):
         raise web.HTTPNotFound
     names = [unquote(name) for name in raw[1:].split("/")]
@@ -160,7 +160,7 @@ def _names(raw: str) -> list[str]:
 
 
 def _find(folder: Path, names: list[str], root: Path | None = None) -> Path | None:
-    """Where these names lead, with every link followed; None if that is nowhere or outside ``root``."""
+    """The file that these names lead to, with all links resolved; None if there is none or it is outside ``root``."""
     try:
         path = folder.joinpath(*names).resolve(strict=True)
     except (OSError, ValueError, RuntimeError):  # no such file, a NUL, a name too long, a loop of links
@@ -169,7 +169,9 @@ def _find(folder: Path, names: list[str], root: Path | None = None) -> Path | No
 
 
 def _with_slash(target: str) -> str:
-    """Relative to where the visitor is, which may be below a prefix that a proxy took off; never another host."""
+    """The path with a slash, relative to the current one, which may have a prefix that a proxy removed; never another
+    host.
+    """
     path, mark, query = target.partition("?")
     return f"./{path.rpartition('/')[2]}/{mark}{query}"
 
@@ -190,8 +192,8 @@ def _file(site: Site, root: Path, path: Path, request: web.Request, vary: Sequen
 
 
 def _open(root: Path, path: Path) -> BinaryIO:
-    """Open a file that was found below ``root``. Who can write there may have exchanged it, or a folder above it, for a
-    link meanwhile: FileNotFoundError, or the OSError of open(2).
+    """Open a file that was found below ``root``. FileNotFoundError or another OSError if the file or a folder above it
+    was replaced by a link since.
     """
     file = open(path, "rb", opener=_open_at_once)  # noqa: SIM115  the response closes it
     if _DESCRIPTORS is not None:
@@ -203,13 +205,13 @@ def _open(root: Path, path: Path) -> BinaryIO:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Without waiting for a writer, should a FIFO be there by now (fifo(7))."""
+    """With O_NONBLOCK, which does not wait for the writer of a FIFO (fifo(7))."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _accepted_codings(accept_encoding: str) -> Iterator[str]:
-    """Those of `_SUFFIXES` that the client takes, the dearest first (RFC 9110, 12.5.3). Broken members are skipped, and
-    ``*`` too: who says nothing of br need not have it.
+    """The codings in `_SUFFIXES` that the client accepts, by weight (RFC 9110, 12.5.3). Malformed members and ``*`` are
+    skipped.
     """
     found = (_CODING.fullmatch(member) for member in accept_encoding.split(","))
     weights = {one[1].lower(): float(one[2] or 1) for one in found if one}
@@ -218,7 +220,7 @@ def _accepted_codings(accept_encoding: str) -> Iterator[str]:
 
 
 def _stands_for(neighbour: Path, path: Path) -> bool:
-    """Whether a compressed file can be sent instead: no link, which could lead outside, and not of an older version."""
+    """Whether a compressed file can be sent instead: not a link, which could lead outside, nor older than it."""
     try:
         stat = neighbour.lstat()
         return S_ISREG(stat.st_mode) and stat.st_mtime >= path.stat().st_mtime
@@ -227,22 +229,23 @@ def _stands_for(neighbour: Path, path: Path) -> bool:
 
 
 def _conditions(request: web.BaseRequest) -> Iterator[tuple[str, str]]:
-    """The fields for aiohttp's file response. A date that is none is ignored (RFC 9110, 13.1.3 and 13.1.4)."""
+    """The conditional fields for aiohttp's file response. Malformed dates are ignored (RFC 9110, 13.1.3 and 13.1.4)."""
     for name, value in request.headers.items():
         known = name.lower()
         if known in _CONDITIONS and (known not in _DATE_CONDITIONS or _DATE.fullmatch(value)):
-            # Bytes that are no UTF-8 have become surrogates, which cannot be encoded again. No file's tag has any.
+            # Bytes that are not UTF-8 have become surrogates, which cannot be encoded again. No entity tag contains
+            # any.
             yield name, value.encode("ascii", "replace").decode("ascii")
 
 
 class _File(web.FileResponse):
     """A file response that corrects aiohttp's handling of Range, If-Range and Accept-Encoding.
 
-    An error, which it would send without a body, is raised. `prepare` may be called again, as aiohttp does.
+    Errors, which aiohttp would send without a body, are raised. `prepare` may be called several times.
     """
 
     def __init__(self, file: BinaryIO, headers: dict[str, str]) -> None:
-        """``file`` is closed with the response. Where a descriptor has a name, aiohttp opens that one and no other."""
+        """``file`` is closed with the response. aiohttp opens the file by its descriptor's name if there is one."""
         self._opened = file
         self._file = Path(file.name) if _DESCRIPTORS is None else _DESCRIPTORS / str(file.fileno())
         super().__init__(self._file, headers=headers)
