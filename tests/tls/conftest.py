@@ -1,9 +1,12 @@
 """One authority, one server, and a gate in front of them, shared by the tests of TLS."""
 
+from pathlib import Path
+
 import pytest
 
 from gatekeeper.tls.context import ServerContext
 from tests.certificates import make_authority, make_server
+from tests.tls.building import Files
 from tests.tls.scene import Scene
 
 
@@ -16,3 +19,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 @pytest.fixture(scope="session")
 def gate(scene: Scene) -> ServerContext:
     return scene.gate()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
