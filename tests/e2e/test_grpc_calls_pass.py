@@ -9,8 +9,12 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from gatekeeper.proxy.upstream.http2_check import GRPC_HEALTH
 from tests.gate_process import PATIENCE, Gate, until
@@ -178,6 +182,20 @@ def test_health_and_reflection(channel: grpc.Channel) -> None:
     answers = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(iter([question]), timeout=PATIENCE)
     names = {one.name for one in next(iter(answers)).list_services_response.service}
     assert names == {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+
+
+def test_a_client_that_knows_no_service(channel: grpc.Channel) -> None:
+    """As grpcurl and other tools without .proto files: it asks for the types by a stream in both directions, one
+    question after the other, and calls with them.
+    """
+    pool = DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+    method = pool.FindServiceByName("grpc.health.v1.Health").FindMethodByName("Check")
+    question, answer = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
+    call = channel.unary_unary(
+        f"/{method.containing_service.full_name}/{method.name}", question.SerializeToString, answer.FromString
+    )
+    answered = call(question(service=SERVICE), timeout=PATIENCE)
+    assert MessageToDict(answered) == {"status": "SERVING"}
 
 
 def test_asyncio(gate: Gate, visitors: Visitors) -> None:

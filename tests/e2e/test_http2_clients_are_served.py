@@ -136,8 +136,20 @@ def test_nghttp(gate: Gate, visitors: Visitors) -> None:
     assert said == "".join(f"GET /{number}: 0 bytes\n" for number in range(5))
 
 
+def test_nghttp_refused(gate: Gate) -> None:
+    """Five requests in its first flight, and each gets its 403 before GOAWAY."""
+    said = run("nghttp", "--no-verify-peer", "-v", *[f"{gate.address}/{number}" for number in range(5)])
+    assert said.count(":status: 403") == 5
+    assert "error_code=NO_ERROR" in said
+
+
 def test_h2load(app: App, visitors: Visitors, tmp_path: Path) -> None:
     """It shows no certificate, so it asks for what is public, 16 at a time: none is lost."""
     with Gate(visitors.furnish(tmp_path), app.url, tables='[[routes]]\npath = "/*"\npublic = true\n') as gate:
         said = run("h2load", "-n", "2000", "-c", "4", "-m", "16", f"{gate.address}/")
     assert "2000 succeeded, 0 failed, 0 errored" in said
+
+
+def test_h2load_refused(gate: Gate) -> None:
+    """Its one request is answered."""
+    assert "status codes: 0 2xx, 0 3xx, 1 4xx, 0 5xx" in run("h2load", "-n1", "-c1", f"{gate.address}/")

@@ -108,13 +108,16 @@ def test_a_worker_that_is_killed(folder: Path, visitors: Visitors) -> None:
 
 PUBLIC = '[[routes]]\npath = "/*"\npublic = true\n'
 SUCCEEDED = re.compile(r" (\d+) succeeded")
+ENDED = re.compile(r"(\d+) succeeded, (\d+) failed, \d+ errored, (\d+) timeout")
+EACH = 1500
+CONNECTIONS = 8
 
 
 @contextmanager
-def h2load(gate: Gate, requests: int) -> Iterator[subprocess.Popen[str]]:
-    """It shows no certificate, so it asks for what is public: four connections with 32 requests under way on each."""
+def h2load(gate: Gate, requests: int, connections: int = 4) -> Iterator[subprocess.Popen[str]]:
+    """It shows no certificate, so it asks for what is public: connections with 32 requests under way on each."""
     needs("h2load")
-    command = ("h2load", f"-n{requests}", "-c4", f"-m{STREAMS}", f"{gate.address}/")
+    command = ("h2load", f"-n{requests}", f"-c{connections}", f"-m{STREAMS}", f"{gate.address}/")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -151,3 +154,24 @@ def test_the_end_of_the_gate_under_h2load(folder: Path) -> None:
         lines = gate.logged(succeeded)
         assert len(lines) == succeeded
         assert {line["status"] for line in lines} == {200}
+
+
+def test_a_worker_that_is_killed_under_h2load(folder: Path) -> None:
+    """SIGKILL leaves no time for GOAWAY: what is under way on that worker's connections is lost, and h2load sees them
+    closed, so that it knows. The other worker's lose nothing, and who comes again is served at once.
+    """
+    with App(app) as behind, Gate(folder, behind.url, server="workers = 2", tables=PUBLIC) as gate:
+        with h2load(gate, EACH * CONNECTIONS, CONNECTIONS) as load:
+            until(lambda: sum(worker["connections"] for worker in gate.admin("/status")[1]["workers"]) == CONNECTIONS)
+            victim, other = gate.admin("/status")[1]["workers"]
+            os.kill(victim["pid"], signal.SIGKILL)
+            with h2load(gate, 100) as second:
+                again, _ = second.communicate(timeout=PATIENCE)
+            said, _ = load.communicate(timeout=PATIENCE)
+        succeeded, failed, timeout = (int(count) for count in ENDED.search(said).groups())
+        assert succeeded + failed == EACH * CONNECTIONS
+        assert timeout == 0
+        assert failed <= victim["connections"] * EACH
+        assert succeeded >= other["connections"] * EACH
+        assert "100 succeeded, 0 failed, 0 errored" in again
+        until(lambda: len(gate.workers()) == 2 and victim["pid"] not in gate.workers())

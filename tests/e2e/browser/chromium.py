@@ -98,6 +98,8 @@ class Chromium:
         self._session = ""
         self.reported: list[str] = []
         self._downloads: list[str] = []
+        self.responses: list[tuple[str, str, int]] = []
+        self.websockets: list[int] = []
         try:
             until(lambda: active.exists() and active.read_text().count("\n") == 1)
             port, path = active.read_text().split()
@@ -125,6 +127,12 @@ class Chromium:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Log", "Runtime"):
             self._call(f"{domain}.enable")
+
+    def watch_network(self) -> None:
+        """From now on ``responses`` are what the developer tools list of the tab: address, protocol and status, and
+        ``websockets`` the statuses of handshakes.
+        """
+        self._call("Network.enable")
 
     def go(self, address: str) -> int:
         """Open a page and wait until it is complete; its status."""
@@ -204,6 +212,11 @@ class Chromium:
         match message.get("method"):
             case "Log.entryAdded" | "Runtime.exceptionThrown" | "Page.javascriptDialogOpening":
                 self.reported.append(json.dumps(message["params"]))
+            case "Network.responseReceived":
+                response = message["params"]["response"]
+                self.responses.append((response["url"], response["protocol"], response["status"]))
+            case "Network.webSocketHandshakeResponseReceived":
+                self.websockets.append(message["params"]["response"]["status"])
             case "Browser.downloadProgress":
                 self._downloads.append(message["params"]["state"])
         return message

@@ -40,21 +40,31 @@ def logged(gate: Gate, name: str) -> list[tuple[str, str, int]]:
 
 
 def test_chromium(home: Home, gate: Gate, bundle: tuple[Path, str]) -> None:
-    """Page, 40 resources and the WebSocket share one connection."""
+    """Page, 40 resources and the WebSocket share one connection. The developer tools say h2 of each, and 200 of the
+    WebSocket: by HTTP/1.1 that is 101 (RFC 8441, 5).
+    """
     home.import_bundle(*bundle)
     with Chromium(home) as browser:
+        browser.watch_network()
         assert browser.go(gate.address) == 200
         assert browser.run(PROTOCOL) == "h2"
         assert browser.run(FETCHED) == "h2"
         assert browser.run(ECHO) == "HELLO"
+        shown = {(protocol, status) for address, protocol, status in browser.responses if "favicon" not in address}
+        assert len(browser.responses) > 40
+        assert shown == {("h2", 200)}
+        assert browser.websockets == [200]
     assert_one_connection(gate, "test_chromium")
 
 
 def test_chromium_refused(home: Home, gate: Gate) -> None:
-    """The page says why."""
+    """The developer tools say h2 of the page that says why."""
     with Chromium(home) as browser:
+        browser.watch_network()
         assert browser.go(gate.address) == 403
         assert browser.run(PROTOCOL) == "h2"
+        assert browser.responses[0] == (f"{gate.address}/", "h2", 403)
+        assert "certificate" in browser.text
 
 
 def test_firefox(tmp_path: Path, office: Path, gate: Gate, bundle: tuple[Path, str]) -> None:
