@@ -6,6 +6,8 @@ http2, http2_stream, http2_endpoint
     one HTTP/2 connection to an app, shared by many exchanges; one stream of it; the endpoint with such connections.
 lenient
     an HTTP/1.1 connection whose malformed responses are repaired (``upstream.lenient``).
+closing
+    how the connection to an app ended.
 endpoint
     one URL of an app: how it is reached, its idle connections, its health.
 health, check, http2_check
