@@ -241,7 +241,7 @@ class RouteSettings(Table):
     )
     strip_prefix: StrictBool = Field(
         default=False,
-        description="Whether the app gets the path without what stands before the star: /photos/a as /a.",
+        description="Whether the app gets the path without the part before the star: /photos/a as /a.",
     )
     upstream: UpstreamName = Field(
         default="default", description='The upstream by name; "default" is the [upstream] table.'
@@ -257,7 +257,7 @@ class RouteSettings(Table):
     allow_from: Annotated[tuple[Network, ...], Field(min_length=1), OneOrMany] = Field(
         default=(),
         examples=[["192.168.0.0/16"]],
-        description="The addresses that may send these requests, besides what allow and deny say; default: every one.",
+        description="The networks that may send these requests, in addition to allow and deny; without it, every one.",
     )
     public: StrictBool = Field(
         default=False,
@@ -311,9 +311,7 @@ class MaintenanceSettings(Table):
         examples=[[{"ou": "ops"}]],
         description="Whose requests still reach the apps, by the same rules as allow of a route.",
     )
-    retry_after: Duration = Field(
-        default=600.0, description="When to come back, in the header Retry-After; whole seconds."
-    )
+    retry_after: Duration = Field(default=600.0, description="The value of the header Retry-After; whole seconds.")
 
 
 class InvitationsSettings(Table):

@@ -31,11 +31,11 @@ class ACMESettings(Table):
         "in server.certificates.domains.",
     )
     email: Text | None = Field(
-        default=None, examples=["you@example.com"], description="Where the directory's operator may write to."
+        default=None, examples=["you@example.com"], description="The contact address for the directory's operator."
     )
     directory: Annotated[tuple[WebURL, ...], Field(min_length=1), OneOrMany] = Field(
         default=(LETS_ENCRYPT,),
-        description="The directory of the authority; of a list, the next is tried where one gives no certificate.",
+        description="The ACME directory; in a list, the next one is tried if one issues no certificate.",
     )
     accept_terms: StrictBool = Field(
         examples=[True], description="Whether you agree to the terms of service of the directories; must be true."

@@ -56,14 +56,14 @@ class IdentitySettings(Table):
     strip: tuple[HeaderPattern, ...] = Field(
         default=(),
         examples=[["X-Corp-User", "X-Corp-Claim-*"]],
-        description="Further headers that no visitor may send to an app, beside those in the reference of headers.",
+        description="Further headers that no visitor may send to an app, besides those in the headers reference.",
     )
     passing: tuple[HeaderPattern, ...] = Field(
         default=(),
         alias="pass",
         examples=[["CF-Connecting-IP"]],
-        description="Headers of other proxies in that reference that a visitor may send after all: whoever sends them "
-        "is believed by apps that know them.",
+        description="Headers in that reference that visitors may send all the same. An app that knows such a "
+        "header trusts it, whoever sent it.",
     )
     expiry_warning: DurationOrOff = Field(
         default=14 * 86400.0,

@@ -36,7 +36,7 @@ class ServerSettings(Table):
     redirect: Annotated[tuple[Listen, ...], OneOrMany] = Field(
         default=(),
         examples=["0.0.0.0:80"],
-        description="Where to speak plain HTTP, only to send visitors to https: an address, or a list of them.",
+        description="Addresses for plain HTTP, which only redirects visitors to https: one, or a list of them.",
     )
     certificate: File | None = Field(
         default=None,
@@ -60,14 +60,14 @@ class ServerSettings(Table):
     min_tls: Literal["1.2", "1.3"] = Field(default="1.2", description="The oldest TLS version that is accepted.")
     max_tls: Literal["1.2", "1.3"] = Field(
         default="1.3",
-        description='The newest TLS version; "1.2" for smart cards that sign only as PKCS #1 v1.5 does, which TLS 1.3 '
-        "does not take.",
+        description='The newest TLS version; "1.2" for smart cards that can sign only with PKCS #1 v1.5, which '
+        "TLS 1.3 does not allow.",
     )
     ciphers: Annotated[tuple[SuiteNames, ...], OneOrMany] = Field(
         default=(),
         examples=["ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"],
-        description="The cipher suites of TLS 1.2, as openssl-ciphers(1) has them; without it, those with forward "
-        "secrecy and AEAD.",
+        description="The cipher suites of TLS 1.2, in the syntax of openssl-ciphers(1); without it, those with "
+        "forward secrecy and AEAD.",
     )
     ciphersuites: Annotated[tuple[SuiteNames, ...], OneOrMany] = Field(
         default=(),
@@ -77,15 +77,16 @@ class ServerSettings(Table):
     groups: Annotated[tuple[SuiteNames, ...], OneOrMany] = Field(
         default=(),
         examples=["?X25519MLKEM768:X25519:P-256"],
-        description="The groups of the key exchange, by OpenSSL's names, those that it need not know behind a question "
-        "mark; without it, OpenSSL's own list.",
+        description="The groups of the key exchange, by OpenSSL's names; a question mark precedes those that "
+        "OpenSSL need not know. Without it, OpenSSL's own list.",
     )
-    http2: StrictBool = Field(default=True, description="Whether visitors may speak HTTP/2; else HTTP/1.1 alone.")
+    http2: StrictBool = Field(default=True, description="Whether visitors may use HTTP/2; otherwise HTTP/1.1 only.")
     workers: Workers = Field(default=1, description='How many worker processes; "auto" is one for each core.')
     proxy_protocol_from: tuple[Network, ...] = Field(
         default=(),
         examples=[["10.0.0.5/32"]],
-        description="Load balancers that must send a PROXY v1 or v2 header; one from any other address is refused.",
+        description="Load balancers that must send a PROXY v1 or v2 header; a header from any other address is "
+        "rejected.",
     )
     trusted_proxies: tuple[Network, ...] = Field(
         default=(),
@@ -114,9 +115,9 @@ class AdminSettings(Table):
     hosts: tuple[HostName, ...] = Field(
         default=(),
         examples=[["gatekeeper.monitoring.svc"]],
-        description="The names by which /status, /metrics and /readyz?verbose may be asked for, beside IP addresses, "
-        "localhost and the name in admin.listen. By any other name, a web page open in a browser on this machine could "
-        "read them (DNS rebinding).",
+        description="The host names, besides IP addresses, localhost and the name in admin.listen, by which "
+        "/status, /metrics and /readyz?verbose may be requested. Under any other name, a web page open in a "
+        "browser on this machine could read them (DNS rebinding).",
     )
 
 
@@ -126,8 +127,9 @@ class ReadinessSettings(Table):
     checks: tuple[Literal["upstream", "crl"], ...] = Field(
         default=(),
         examples=[["upstream"]],
-        description='Conditions that take this gate out of service: "upstream", no app at all is up; "crl", everyone '
-        "is refused because of a stale list. Without any, /readyz says only whether this gate can answer.",
+        description='Conditions that take this gate out of service: "upstream", no app is reachable; "crl", '
+        "everyone is refused because of a stale list. Without any, /readyz only says whether this gate can "
+        "answer.",
     )
 
 
@@ -205,5 +207,6 @@ class LimitsSettings(Table):
         description="Requests to apps at once, counted alike and by each worker; above: 429; 0 sets no limit.",
     )
     http2_streams: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
-        default=100, description="Requests that an HTTP/2 connection may carry at once; above, they are to be repeated."
+        default=100,
+        description="Requests that an HTTP/2 connection may carry at once; above, clients must repeat them.",
     )

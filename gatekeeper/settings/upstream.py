@@ -59,12 +59,14 @@ class UpstreamSettings(Table):
     )
     unsafe_skip_verify: StrictBool = Field(
         default=False,
-        description="Whether to take any certificate from an https upstream: anyone in between can impersonate it.",
+        description="Whether to accept any certificate from an https upstream; anyone in between can then "
+        "impersonate it.",
     )
     host: HostName = Field(
         default="visitor",
         examples=["upstream"],
-        description='The Host for the app: "visitor" for the visitor\'s own, "upstream" for the URL\'s, or a name.',
+        description='The Host header for the app: "visitor" for the visitor\'s own, "upstream" for the '
+        "URL's, or a name.",
     )
     timeouts: UpstreamTimeoutsSettings | None = Field(
         default=None,
@@ -74,12 +76,12 @@ class UpstreamSettings(Table):
     request_body: SizeOrUnlimited = Field(
         default=None,
         examples=["10GiB"],
-        description="As limits.request_body, for this app; without it, that one counts.",
+        description="The largest body of a request to this app; without it, limits.request_body.",
     )
     request_buffering: StrictBool = Field(
         default=False,
-        description="Whether the app gets a request only when its whole body is there, and with Content-Length; the "
-        "body waits in memory, then in a temporary file.",
+        description="Whether the app gets a request only when its whole body has arrived, and with "
+        "Content-Length; the body waits in memory, then in a temporary file.",
     )
     upgrades: tuple[UpgradeProtocol, ...] = Field(
         default=("websocket",),
