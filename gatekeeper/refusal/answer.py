@@ -121,9 +121,10 @@ class RefusalPages:
         if not prefers_page(accept):
             return _problem(403, problem.refusal(refusal, request_id, minimal=self._minimal), request_id, reason)
         certificate = None if self._minimal else refusal.certificate
+        topic = "list_ended" if refusal.stale else topic_of_refusal(refusal.reason, certificate, now)
         variables = self._variables(
             status=403,
-            topic="list_ended" if refusal.stale else topic_of_refusal(refusal.reason, certificate, now),
+            topic=topic,
             language=language,
             detail=refusal.detail,
             request_id=request_id,
@@ -134,7 +135,7 @@ class RefusalPages:
         platform = variables["platform"] = recognize_platform(user_agent)
         variables["platforms"] = tuple(sorted(variables["platforms"], key=lambda one: one.key != platform))
         variables["checked"] = minutes(now)
-        return self._answer(variables, reason)
+        return self._answer(topic, variables, reason)
 
     def failed(
         self,
@@ -164,15 +165,16 @@ class RefusalPages:
             return _problem(
                 status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry
             )
+        topic, detail = (topic, "") if topic else (topic_of_failure(status), detail)
         variables = self._variables(
             status=status,
-            topic=topic or topic_of_failure(status),
+            topic=topic,
             language=language,
-            detail="" if topic else detail,
+            detail=detail,
             request_id=request_id,
         )
         variables["link"] = link if len(link) <= LONGEST_PARAGRAPH else ""
-        return self._answer(variables, retry)
+        return self._answer(topic, variables, retry)
 
     def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> "Variables":
         catalogue = catalogues()[choose_language(language, catalogues(), DEFAULT_LANGUAGE)]
@@ -205,8 +207,8 @@ class RefusalPages:
         mail = self._contact_link.startswith("mailto:")
         return f"{self._contact_link}?subject={quote(subject, safe='')}" if mail else self._contact_link
 
-    def _answer(self, variables: "Variables", extra: tuple[tuple[str, str], ...]) -> Answer:
-        page, body = self._render(variables)
+    def _answer(self, topic: str, variables: "Variables", extra: tuple[tuple[str, str], ...]) -> Answer:
+        page, body = self._render(topic, variables)
         headers = (
             ("Content-Type", _PAGE_TYPE),
             ("Content-Language", variables["language"]),
@@ -217,7 +219,7 @@ class RefusalPages:
         )
         return Answer(variables["status"], headers, body)
 
-    def _render(self, variables: "Variables") -> "tuple[Page, bytes]":
+    def _render(self, topic: str, variables: "Variables") -> "tuple[Page, bytes]":
         """The operator's page; if its template fails on this request, the built-in page and a line in the log."""
         from gatekeeper.refusal.page import blame, builtin_page
 
@@ -227,7 +229,7 @@ class RefusalPages:
             except Exception as error:  # a template is a program and may raise anything
                 _log.error("refusal.template failed, the built-in page is sent instead: %s", blame(error))
         page = builtin_page()
-        return page, page.render(variables).encode("utf-8", "replace")
+        return page, page.fill(topic, variables)
 
 
 def short_number(request_id: str) -> str:

@@ -5,11 +5,15 @@ Loading either renders every topic once as a trial.
 
 import base64
 import hashlib
+import os
+import re
 import traceback
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from html.parser import HTMLParser
 from importlib import resources
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TypedDict
 
@@ -24,6 +28,18 @@ from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileE
 _KEY = "refusal.template"
 # The largest template, with its pictures embedded.
 _TEMPLATE_LIMIT = 16 << 20
+
+PREPARED_PAGES = 64
+"""How many kinds of pages are kept, at some 12 KiB each. There are some hundred, of which visitors see a few."""
+
+# What differs between the visitors who get the same kind of page. The built-in template only inserts these texts, and
+# asks whether they are empty.
+_TEXTS = ("request_id", "request_number", "host", "checked", "detail", "contact_link", "link")
+_FIELDS = tuple(field.name for field in fields(ShownCertificate))
+_texts_of, _fields_of = itemgetter(*_TEXTS), attrgetter(*_FIELDS)
+# Stands for a text in a prepared page. Nobody can know it, so no text of the operator's is taken for one.
+_MARK = os.urandom(16).hex()
+_MARKS = re.compile(rf"{_MARK}-([0-9]+)-")
 
 
 class Variables(TypedDict):
@@ -62,11 +78,58 @@ class Page:
             autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._template = environment.from_string(source)
+        self._escape = environment.filters["escape"]
         self.policy = _content_security_policy([self.render(variables) for variables in _samples()])
 
     def render(self, variables: Variables) -> str:
         """The page for one visitor."""
         return self._template.render(variables)
+
+
+class PreparedPage(Page):
+    """The built-in template. `fill` gives what `render` would, without the template engine where that has rendered a
+    page of the same kind before.
+    """
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self._prepared: dict[tuple[object, ...], tuple[list[bytes], list[int]]] = {}
+
+    def fill(self, topic: str, variables: Variables) -> bytes:
+        """The page for one visitor, about ``topic``, in UTF-8."""
+        certificate = variables["certificate"]
+        texts: tuple[str, ...] = _texts_of(variables)
+        if certificate is not None:
+            texts += _fields_of(certificate)
+        kind = (
+            topic,
+            variables["status"],
+            variables["reason"],
+            variables["language"],
+            variables["platform"],
+            variables["contact"],
+            variables["invited"],
+            *map(bool, texts),
+        )
+        found = self._prepared.get(kind)
+        if found is None:
+            if len(self._prepared) >= PREPARED_PAGES:
+                self._prepared.clear()
+            found = self._prepared[kind] = self._prepare(variables, texts)
+        constant, numbers = found
+        escaped = [self._escape(text).encode("utf-8", "replace") for text in texts]
+        pieces = constant.copy()
+        pieces[1::2] = [escaped[number] for number in numbers]
+        return b"".join(pieces)
+
+    def _prepare(self, variables: Variables, texts: tuple[str, ...]) -> tuple[list[bytes], list[int]]:
+        """The page in pieces, of which each second one is to be replaced by the text of this number."""
+        marks = [f"{_MARK}-{number}-" if text else "" for number, text in enumerate(texts)]
+        marked = dict(variables) | dict(zip(_TEXTS, marks, strict=False))
+        if variables["certificate"] is not None:
+            marked["certificate"] = ShownCertificate(*marks[len(_TEXTS) :])
+        pieces = _MARKS.split(self._template.render(marked))
+        return [piece.encode("utf-8", "replace") for piece in pieces], [int(number) for number in pieces[1::2]]
 
 
 def blame(error: Exception) -> str:
@@ -129,9 +192,9 @@ class _StyleParser(HTMLParser):
 
 
 @cache
-def builtin_page() -> Page:
+def builtin_page() -> PreparedPage:
     """The page that comes with gatekeeper."""
-    return Page(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))
+    return PreparedPage(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))
 
 
 def own_page(path: Path, files: FileReader = OPEN_DIRECTLY) -> Page:

@@ -6,12 +6,23 @@ import re
 from html.parser import HTMLParser
 from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.refusal.catalogue import catalogues
-from gatekeeper.refusal.page import Page, builtin_page, own_page, sample
+from gatekeeper.refusal.page import (
+    PREPARED_PAGES,
+    Page,
+    PreparedPage,
+    Variables,
+    builtin_page,
+    own_page,
+    sample,
+)
 from gatekeeper.refusal.shown import ShownCertificate, contact_link, visible
 from tests.refusal.presented import HOSTILE
 
@@ -60,6 +71,7 @@ def shown(text: str) -> ShownCertificate:
 
 TOPICS = list(catalogues()["en"].topics)
 FULL = [builtin_page().render(sample(topic, shown("x"), "x")) for topic in TOPICS]
+PREPARED = PreparedPage(SOURCE)
 BARE = [builtin_page().render(sample(topic, None, "")) for topic in TOPICS]
 
 
@@ -133,6 +145,57 @@ def test_hostile_fields_are_text() -> None:
     assert "<script>alert(1)</script>" in outline.text
     assert "{{ 7 * 7 }}" in outline.text
     assert "\u202e" not in outline.text
+
+
+LANGUAGES = [catalogue.tag for catalogue in catalogues().values()]
+
+
+def variables_for(topic: str, language: str, certificate: ShownCertificate | None, text: str, **more: str) -> Variables:
+    """As `sample`, in a language, with a request id of its own."""
+    catalogue = next(one for one in catalogues().values() if one.tag == language)
+    words = catalogue.topics[topic]
+    own = {"request_id": f"<{text}", "request_number": f"<{text}"[:8], "language": language, "words": catalogue.words}
+    spoken = {"what": words.what, "todo": words.todo, "mark": words.mark, "platforms": catalogue.platforms}
+    return cast(Variables, dict(sample(topic, certificate, text)) | own | spoken | {"reason": topic} | more)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_prepared_page_is_what_the_template_renders(topic: str, language: str) -> None:
+    """Byte for byte, with and without a certificate, with nothing and with hostile texts in every field, and with other
+    texts than those that it was prepared for.
+    """
+    texts = ("", "x", HOSTILE, "\u00e4 & \u4e2d 'y'", "")
+    for text in texts:
+        for certificate in (None, ShownCertificate(*[text] * 9), ShownCertificate(*("", text, "") * 3)):
+            variables = variables_for(topic, language, certificate, text)
+            assert PREPARED.fill(topic, variables) == PREPARED.render(variables).encode("utf-8", "replace")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(max_size=20), min_size=16, max_size=16), st.sampled_from(TOPICS), st.booleans())
+def test_any_text_is_filled_in_as_the_template_would(some: list[str], topic: str, certified: bool) -> None:
+    """Whatever the texts are, each by itself."""
+    names = ("request_id", "request_number", "host", "checked", "detail", "contact_link", "link")
+    certificate = ShownCertificate(*some[7:]) if certified else None
+    variables = variables_for(topic, "en", certificate, "x", **dict(zip(names, some, strict=False)))
+    assert PREPARED.fill(topic, variables) == PREPARED.render(variables).encode("utf-8", "replace")
+
+
+def test_pages_with_another_status_or_reason_are_prepared_by_themselves() -> None:
+    """Although they say the same."""
+    for status, reason in ((403, "expired"), (500, "expired"), (403, "revoked"), (403, "")):
+        variables = variables_for("expired", "en", None, "x", reason=reason)
+        variables["status"] = status
+        assert PREPARED.fill("expired", variables) == PREPARED.render(variables).encode()
+
+
+def test_few_prepared_pages_are_kept() -> None:
+    """However many kinds there are; here one for each contact."""
+    page = PreparedPage(SOURCE)
+    for number in range(PREPARED_PAGES + 1):
+        page.fill("expired", variables_for("expired", "en", None, "x", contact=str(number)))
+        assert 0 < len(page._prepared) <= PREPARED_PAGES
 
 
 def test_names_cannot_turn_the_line_around() -> None:
