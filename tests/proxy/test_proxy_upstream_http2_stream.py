@@ -9,6 +9,8 @@ import h2.events
 import h2.settings
 import pytest
 
+from gatekeeper.proxy.streams import Replay, ResponseHandler
+from gatekeeper.wire.request import HeadLimits, RequestReader
 from tests.proxy.browser import Browser
 from tests.proxy.http2_app import started
 from tests.proxy.scene import MIB, Files, Scene, get, request
@@ -210,3 +212,119 @@ def test_a_response_head_that_no_client_should_see_is_a_bad_gateway(scene: Scene
     assert b"connection" not in alice.read().partition(b"\r\n\r\n")[2]
     assert scene.log.records[0]["detail"].startswith("The app's response cannot be passed on: ")
     assert app.saw(h2.events.StreamReset, 1) is not None
+
+
+def test_a_request_that_met_the_end_of_an_idle_connection_is_sent_again(scene: Scene) -> None:
+    """RFC 9112, 9.3.1 of HTTP/1.1 says it of kept connections: on a new one, and only what is idempotent."""
+    alice = scene.alice()
+    alice.send(get("/1"))
+    app = started(scene)
+    app.requests()
+    app.answer(1)
+    alice.read()
+    alice.send(get("/2"))
+    app.wire.reset()
+    again = started(scene)
+    assert again.requests()[1][b":path"] == b"/2"
+    again.answer(1)
+    assert alice.read().startswith(b"HTTP/1.1 200 OK\r\n")
+    alice.send(request("POST", "/3", *POST, body=b"hello"))
+    again.wire.reset()
+    assert scene.statuses == [200, 200, 502]
+
+
+def test_a_request_that_met_others_at_work_is_not_sent_again(scene: Scene) -> None:
+    """An app that was at work did not close an idle connection: it failed."""
+    first, second, third = scene.alice(), scene.alice(), scene.alice()
+    first.send(get("/1"))
+    app = started(scene)
+    app.requests()
+    app.answer(1)
+    second.send(get("/2"))
+    third.send(get("/3"))
+    app.wire.reset()
+    again = started(scene)
+    assert [fields[b":path"] for fields in again.requests().values()] == [b"/2"]
+    assert scene.statuses == [200, 502]
+
+
+@pytest.mark.parametrize(("size", "streams"), [(65_536, [1, 3]), (65_537, [1])])
+def test_a_body_is_kept_up_to_its_limit(scene: Scene, size: int, streams: list[int]) -> None:
+    """64 KiB, to be sent again after REFUSED_STREAM; a longer one is a bad gateway."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", f"Content-Length: {size}", body=bytes(size)))
+    app = started(scene)
+    app.receive()
+    app.h2.reset_stream(1, error_code=7)
+    app.send()
+    assert list(app.requests()) == streams
+    assert scene.statuses == ([] if len(streams) > 1 else [502])
+
+
+def test_trailers_are_sent_again(scene: Scene) -> None:
+    """With the body that they end."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", "Transfer-Encoding: chunked", body=b"5\r\nhello\r\n0\r\nx-sum: 1\r\n\r\n"))
+    app = started(scene)
+    app.receive()
+    app.h2.reset_stream(1, error_code=7)
+    app.send()
+    assert app.body(3) == b"hello"
+    assert app.saw(h2.events.TrailersReceived, 3).headers == [(b"x-sum", b"1")]
+
+
+def test_what_the_app_began_with_is_not_sent_again(scene: Scene) -> None:
+    """REFUSED_STREAM behind 103 is not true: RFC 9113, 8.7 says that nothing was processed."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.receive()
+    app.h2.send_headers(1, ((b":status", b"103"), (b"link", b"</a>")))
+    app.h2.reset_stream(1, error_code=7)
+    app.send()
+    assert list(app.requests()) == [1]
+    assert scene.statuses == [502]
+
+
+@pytest.mark.parametrize(("count", "status"), [(16, 200), (17, 502)])
+def test_interim_responses_are_bounded(scene: Scene, count: int, status: int) -> None:
+    """As from an app that speaks HTTP/1.1."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.receive()
+    for _ in range(count):
+        app.h2.send_headers(1, ((b":status", b"103"),))
+    app.answer(1)
+    assert scene.statuses == [status]
+
+
+class Told(ResponseHandler):
+    """Writes down how it ended."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def upstream_gone(self, error: Exception | None) -> None:
+        self.error = error
+
+
+def test_a_request_for_a_connection_that_has_just_ended_goes_elsewhere(scene: Scene) -> None:
+    """RFC 9113, 6.8: GOAWAY came between the choice of the connection and the request, which is told afterwards."""
+    alice = scene.alice()
+    alice.send(get())
+    app = started(scene)
+    app.requests()
+    app.answer(1)
+    endpoint = scene.proxy.snapshot.upstreams["default"].endpoints[0]
+    stream, told = endpoint.acquire(), Told()  # type: ignore[abstract]
+    assert stream is not None
+    app.h2.close_connection(last_stream_id=1)
+    app.send()
+    head = RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", b"Host: a\r\n\r\n", cache=False)
+    stream.send_request(told, head, b"", "id")
+    assert told.error is None
+    scene.loop.settle()
+    assert isinstance(told.error, ConnectionRefusedError)
+    assert stream.replay == Replay(b"", b"", ended=False)
+    assert list(app.requests()) == [1]

@@ -148,7 +148,7 @@ class HTTP2Stream(UpstreamStream):
 
     def refused(self) -> None:
         """RFC 9113, 8.7: the app has not begun with this request, and it may be sent again."""
-        if not self.heard and self._kept is not None:
+        if self._kept is not None:
             ended = self._has_body and self._request_ended
             self.replay = Replay(b"".join(self._kept), self._trailers, ended=ended)
         self.gone(ConnectionRefusedError("the app refused the stream"))
@@ -209,6 +209,7 @@ class _Response:
         "_failure",
         "_head",
         "_interim",
+        "_malformed",
         "_method",
         "_noted",
         "_owed",
@@ -225,6 +226,7 @@ class _Response:
         self._trailers = b""
         self._ended = False
         self._failure: Callable[[ResponseHandler], None] | None = None
+        self._malformed: MessageError | None = None
         self._noted = False
         self._interim = 0
         self._paused = False
@@ -276,7 +278,7 @@ class _Response:
     def malformed(self, error: MessageError) -> None:
         """The head is one that no client should see."""
         self._stream.began()
-        self._failure = lambda handler: handler.response_malformed(error)
+        self._malformed = error
         self._note()
 
     def writable(self) -> None:
@@ -295,6 +297,9 @@ class _Response:
         self._noted = False
         handler = self._stream.handler
         if handler is None:
+            return
+        if self._malformed is not None:  # whatever came behind it, in the same bytes
+            handler.response_malformed(self._malformed)
             return
         head, self._head = self._head, None
         content = b"".join(self._content)
