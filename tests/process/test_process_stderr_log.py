@@ -67,12 +67,13 @@ def test_a_long_message_is_not_waited_for_either(pipe: tuple[int, int]) -> None:
     assert len(os.read(pipe[0], 1 << 21)) < 1 << 20
 
 
-def test_a_reader_that_has_gone_changes_nothing(pipe: tuple[int, int]) -> None:
-    """EPIPE: the gate goes on without a word."""
+def test_a_reader_that_has_gone_changes_nothing(pipe: tuple[int, int], capfd: pytest.CaptureFixture[str]) -> None:
+    """EPIPE: the gate goes on, and prints nothing about it."""
     messages = StderrHandler(pipe[1], LineFormatter(journal=False))
     with open(os.devnull, "rb") as instead:
         os.dup2(instead.fileno(), pipe[0])
     messages.emit(record("to nobody"))
+    assert capfd.readouterr() == ("", "")
 
 
 # Fills the pipe that is stderr, then does what makes Python print to it, and says when that is over.
