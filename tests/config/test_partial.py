@@ -47,7 +47,7 @@ def test_without_all_authorities_there_are_none_to_compare_with(mistaken: KeyPat
 @pytest.mark.parametrize("value", [5, "text", [], {"unknown": 1}, {"ca": 5}])
 def test_a_table_that_cannot_be_read_is_left_out(value: Any) -> None:
     """The others are checked all the same."""
-    settings = partial(client_auth=value, acme=value, maintenance=value)
+    settings = partial(("client_auth",), client_auth=value, acme=value, maintenance=value)
     assert (settings.client_auth.ca, settings.acme, settings.maintenance) == ((), None, None)
     assert settings.server.certificate == Path("/etc/a.crt")
 
