@@ -15,14 +15,14 @@ from gatekeeper.process.sealed_files import seal_content
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 
 VALIDATED = Path("validated")
-"""Among sealed files, what `ConfigurationFile.packed` gives. Configured paths are absolute: none has this name."""
+"""The name of `ConfigurationFile.packed` among sealed files. Configured paths are absolute, so none has this name."""
 
-# Larger than the settings of any file that `config.document` takes.
+# More than the settings of any file that `config.document` accepts.
 _MOST = 256 << 20
 
 
 class ConfigurationFile:
-    """The configuration file of a running gate; it is validated again only if its text is another one.
+    """The configuration file of a running gate; it is validated again only if its text has changed.
 
     Not validated again if only the environment has changed, which a running process has no way to learn.
     """
@@ -73,7 +73,7 @@ class ConfigurationFile:
         return self._newest is not None and self._text(files) == self._newest.source.text.encode()
 
     def _text(self, files: FileReader) -> bytes | None:
-        """None if it cannot be read, which `config.load` says in its own words."""
+        """The text of the file; None if it cannot be read, which `config.load` reports."""
         try:
             return files.read(self.path, _MOST)
         except UnreadableFileError:
@@ -98,7 +98,7 @@ def _outcome(path: Path, text: bytes) -> Configuration | ConfigurationError:
 
 
 def _unpack(packed: bytes) -> Configuration:
-    # Written by this program, or by the supervisor, which has more rights than whoever reads it.
+    # Written by this program, or by the supervisor, which has more privileges than the reader.
     return _raised(pickle.loads(packed))  # noqa: S301
 
 

@@ -25,11 +25,11 @@ READY = b"ready\n"
 
 
 def listeners_from_systemd(environ: MutableMapping[str, str]) -> tuple[Listener, ...]:
-    """The sockets that systemd passed to this process, and none that were meant for another one.
+    """The sockets that systemd passed to this process; none if they were meant for another process.
 
     A socket whose ``FileDescriptorName=`` is ``admin`` is for operators, one with ``redirect`` is for plain HTTP, every
-    other one for visitors. The variables
-    are taken out, so that no child takes the sockets for its own. StartError if one is no listening stream socket.
+    other one for visitors. The variables are removed, so that no child process uses the sockets. StartError if one is
+    no listening stream socket.
     """
     meant, count, names = (environ.get(name, "") for name in _SYSTEMD[:3])
     for name in _SYSTEMD:

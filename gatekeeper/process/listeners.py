@@ -15,7 +15,7 @@ from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
 if TYPE_CHECKING:
     from gatekeeper.settings.tables import Settings
 
-# The kernel cuts it to net.core.somaxconn.
+# The kernel limits it to net.core.somaxconn.
 BACKLOG = 4096
 
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("gatekeeper")
 
-# Whoever is revoked is out within a second: one look sees a change, the next one that it is over.
+# Revocation takes effect within a second: one check sees a change, the next one that the file has stopped changing.
 POLL_SECONDS = 0.2
-# Lists and certificates grow old without any file changing.
+# Lists and certificates expire without any change of a file.
 REMIND_SECONDS = 60.0
 
 
@@ -131,7 +131,7 @@ class Reloader:
             snapshot = self._build_from(configuration, files)
         except ConfigurationError as error:
             self._failed(str(error))
-        except Exception as error:  # nothing may end the watch, whatever a file or a library comes up with
+        except Exception as error:  # no exception from a file or a library may end the watch
             _log.exception("the reload failed in an unexpected way")
             self._failed(f"{type(error).__name__}: {error}")
         else:
@@ -144,7 +144,7 @@ class Reloader:
             raise configuration.located(error) from None
 
     def _failed(self, message: str) -> None:
-        # Reported first, so that whoever has read the log finds it in /status.
+        # Reported first, so that /status has it before the log does.
         self._report(Reload(time.time(), ok=False, message=message))
         for line in message.splitlines():
             _log.error("not reloaded, the old state stays in force in worker %d: %s", os.getpid(), line)
@@ -168,9 +168,9 @@ class Reloader:
         self._logged_warnings = set(found)
 
 
-# What a worker has for its whole life: the supervisor replaces all of them where it was changed.
+# Keys that a worker cannot change: the supervisor replaces all workers if one has changed.
 _OF_WORKERS = {"server": ("listen", "redirect", "workers"), "admin": ("listen",), "log": ("access", "format", "level")}
-# Users are changed once, before the first visitor comes.
+# Keys that take effect only at a start or an upgrade, before root is given up.
 _AT_START = {"server": ("user", "group")}
 
 

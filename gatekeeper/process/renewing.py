@@ -52,7 +52,7 @@ class Renewing:
     def _run(self) -> None:
         seconds = 0.0
         while True:
-            if self._wake.wait(seconds):  # else one that is set just now would be lost
+            if self._wake.wait(seconds):  # otherwise a request that arrives now would be lost
                 self._wake.clear()
             if self._stopped:
                 return
@@ -64,13 +64,13 @@ class Renewing:
             try:
                 if settings.acme is not None and not self._stopped:
                     _renew(settings.acme, order)
-            except Exception as error:  # nothing may end the thread, or the certificates would end some day
+            except Exception as error:  # no exception may end the thread, or certificates would expire
                 self._tell(order, error)
             else:
                 self._told.pop(order.lineage, None)
 
     def _tell(self, order: CertificateOrder, error: Exception) -> None:
-        """Once for as long as it lasts."""
+        """Log a message once for as long as it applies."""
         if str(error) != self._told.get(order.lineage):
             self._told[order.lineage] = str(error)
             _log.error("acme: %s", error, exc_info=None if isinstance(error, OSError) else error)

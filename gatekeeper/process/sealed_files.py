@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-# One byte more than the largest file that anybody takes, a revocation list: whoever loads it sees that it is larger.
+# One byte more than the limit for CRLs, the largest of all files: the loader then sees that a file is too large.
 _MOST = 256 * 1024 * 1024 + 1
 _BLOCK = 1 << 20
 # A message takes 253 descriptors (SCM_MAX_FD), of which one tells the names of the others.
@@ -31,7 +31,7 @@ def seal(files: Iterable[Path]) -> SealedFiles:
         try:
             sealed[path] = _seal_file(path)
         except IsADirectoryError:
-            # So that it is not said to be missing: as good as any other folder, and everybody may look into it.
+            # Any public folder, so that the loader reports a folder and not a missing file.
             sealed[path] = os.open("/", os.O_RDONLY | os.O_CLOEXEC)
         except (OSError, ValueError):
             pass
@@ -70,7 +70,7 @@ def receive(channel: socket.socket, most: int) -> tuple[bytes, SealedFiles]:
 
 
 def _seal_file(path: Path) -> int:
-    # Without waiting: root is not to hang because a name leads to a pipe.
+    # O_NONBLOCK: root must not hang because a name leads to a FIFO.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
         return _sealed(_blocks(file.fileno()))
 

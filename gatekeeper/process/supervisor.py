@@ -207,7 +207,7 @@ class Supervisor:
         """Copies of all files in the configuration, for workers that may not be able to read them."""
         if self._watch is None:
             return {}
-        with suppress(GatekeeperError), self._signals.held():  # what is wrong is said by the workers
+        with suppress(GatekeeperError), self._signals.held():  # the workers report what is wrong
             self._settings = self._configuration.read().settings
         files = (self._path, *files_of(self._settings))
         self._watch.loading(*files)
