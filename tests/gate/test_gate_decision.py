@@ -55,6 +55,14 @@ def test_without_routes_whoever_is_admitted_is_forwarded() -> None:
     assert authorizer.decide(b"GET", b"x", b"/") == authorizer.fixed_decision
 
 
+@pytest.mark.parametrize(
+    ("verdict", "pending"), [(admitted(), False), (EXPIRED, False), (replace(EXPIRED, pending=True), True)]
+)
+def test_only_a_pending_refusal_waits_for_the_ocsp_responder(verdict: Verdict, pending: bool) -> None:
+    """Every other verdict is final, and nobody is asked about it."""
+    assert Authorizer(verdict, Routes([])).pending is pending
+
+
 @pytest.mark.parametrize("verdict", [NOBODY, EXPIRED])
 def test_without_routes_nobody_else_is(verdict: Refuse) -> None:
     """The verdict is the answer."""
