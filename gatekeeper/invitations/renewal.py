@@ -97,7 +97,8 @@ def asks_for_the_same(request: RawRequest, certificate: bytes) -> bool:
     """Whether a request has the subject and the alternative names of the certificate (DER), as RFC 7030, 4.2.2
     requires.
 
-    String types may differ, and the request may have no alternative names. Unreadable names are never equal.
+    String types may differ, and the request may have no alternative names. A value that cannot be decoded is compared
+    by its bytes; a certificate or extensions that cannot be parsed are never the same.
     """
     try:
         shown = parse_certificate(certificate)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -24,7 +25,12 @@ from gatekeeper.invitations.renewal import (
     write_signed_renewal,
 )
 from gatekeeper.invitations.token import digest_of, make_token
+from gatekeeper.x509.certificate import parse_certificate
+from gatekeeper.x509.names import Attribute
 from gatekeeper.x509.request import RawRequest, parse_request
+from tests.certificates import make_authority as make_authority_holder
+from tests.der import CN, PRINTABLE, UTF8, attribute, name
+from tests.der import certificate as built
 
 NOW = datetime(2030, 5, 17, tzinfo=UTC)
 SHOWN, SPKI = "a" * 64, "b" * 64
@@ -92,6 +98,26 @@ def test_the_names_asked_for_are_those_of_the_certificate(home: Authority, asked
     key = make_key("ec:p256")
     shown = certificate(home, key, make_subject("backup", dns_names=["nas.lan"], organizational_units=["machines"]))
     assert asks_for_the_same(raw(make_request(key, asked)), der(shown)) is same
+
+
+@pytest.mark.parametrize(
+    ("shown", "asked", "same"),
+    [
+        ((PRINTABLE, b"backup"), (UTF8, b"backup"), True),
+        ((UTF8, b"\xff"), (UTF8, b"\xff"), True),
+        ((UTF8, b"\xff"), (UTF8, b"\xfe"), False),
+        ((UTF8, b"\xff"), (UTF8, b"backup"), False),
+    ],
+)
+def test_a_name_is_compared_by_its_text_or_else_by_its_bytes(
+    shown: tuple[int, bytes], asked: tuple[int, bytes], same: bool
+) -> None:
+    """String types may differ; two names that cannot be decoded are not the same because neither has a text."""
+    ca, key = make_authority_holder("Home CA"), make_key("ec:p256")
+    presented = built(ca, ca.key, subject=name(attribute(CN, shown[1], shown[0])))
+    subject = (Attribute(0, parse_certificate(presented).subject[0].oid, *asked),)
+    request = replace(raw(make_request(key, make_subject("backup"))), subject=subject)
+    assert asks_for_the_same(request, presented) is same
 
 
 def test_a_request_made_from_the_certificate_asks_for_the_same(home: Authority) -> None:
