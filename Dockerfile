@@ -14,18 +14,25 @@ ARG BASE_IMAGE=python:3.12-slim-bookworm
 FROM ${BUILD_IMAGE} AS build
 ARG COMPILED=1
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml ./
+# Everything is fetched once, in a step that only a change of pyproject.toml repeats. What follows needs no network.
+RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
+    python3 -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
+hook = p["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["dependencies"] if sys.argv[1] == "1" else []; \
+print(*p["build-system"]["requires"], *p["project"]["dependencies"], *hook, sep="\n")' "$COMPILED" > /requirements.txt \
+ && python3 -m pip wheel --no-cache-dir --wheel-dir /packages --requirement /requirements.txt
+COPY README.md LICENSE ./
 COPY gatekeeper/ gatekeeper/
 COPY releasing/urls.py releasing/compiled.py releasing/
 # Byte code is compiled here, once, and not checked against its source: the running gate writes and compares nothing.
 # A quarter of all bytes would be debugging symbols in the libraries of wheels. Where binutils is there, as it is with gcc,
 # they are removed, and then the libraries are loaded once.
-RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
-    HATCH_BUILD_HOOKS_ENABLE=$COMPILED python3 -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel . \
+RUN export PIP_NO_INDEX=1 PIP_FIND_LINKS=/packages PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1 \
+ && HATCH_BUILD_HOOKS_ENABLE=$COMPILED python3 -m pip wheel --no-deps --wheel-dir /wheel . \
  && python3 -m venv --without-pip /opt/gatekeeper \
- && python3 -m pip --python /opt/gatekeeper/bin/python install --no-cache-dir --no-compile /wheel/*.whl \
+ && python3 -m pip --python /opt/gatekeeper/bin/python install /wheel/*.whl \
  && if command -v strip; then find /opt/gatekeeper -name '*.so' -exec strip --strip-unneeded {} +; fi \
- && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/gatekeeper/lib \
+ && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/gatekeeper/lib \
  && /opt/gatekeeper/bin/python -c 'import acme.client, aiohttp.web, gatekeeper.process.worker' \
  && /opt/gatekeeper/bin/gatekeeper --version | grep -q "$(test "$COMPILED" = 1 && echo '(compiled)' || echo '(pure)')"
 
