@@ -170,16 +170,29 @@ def _json_fields(fields: tuple[bytes, bytes, bytes]) -> str:
     return text + "}"
 
 
+# With 1,000 connections few durations come again soon, and the time is a new one each millisecond. To put these texts
+# together takes a third of what it takes to format a number.
+_THREE_DIGITS: Final = tuple([f"{number:03}" for number in range(1000)])
+
+
 def _json_time(milliseconds: int) -> str:
-    return f'{{"time":"{_iso_time(milliseconds)}","request_id":"'
+    second = _iso_second(milliseconds // 1000)
+    return f'{{"time":"{second}.{_THREE_DIGITS[milliseconds % 1000]}Z","request_id":"'
 
 
 def _json_duration(microseconds: int) -> str:
-    return f',"duration":{microseconds / 1e6:.6f}'
+    return f',"duration":{_seconds(microseconds)}'
 
 
 def _json_upstream_time(microseconds: int) -> str:
-    return f',"upstream_time":{microseconds / 1e6:.6f}'
+    return f',"upstream_time":{_seconds(microseconds)}'
+
+
+def _seconds(microseconds: int) -> str:
+    """With six places."""
+    milliseconds = microseconds // 1000
+    whole = "0" if milliseconds < 1000 else str(milliseconds // 1000)
+    return f"{whole}.{_THREE_DIGITS[milliseconds % 1000]}{_THREE_DIGITS[microseconds % 1000]}"
 
 
 _TIMES: Final = _Texts(_json_time, CACHED_TIMES)

@@ -76,6 +76,34 @@ def test_json_of_a_refused_visitor(certificate: Certificate) -> None:
     assert "fingerprint" not in json.loads(json_line(Visitor("192.0.2.1:5000"), head(), REFUSED))
 
 
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0.0, "0.000000"),
+        (0.000_001_5, "0.000001"),
+        (0.001, "0.001000"),
+        (0.012_034_5, "0.012034"),
+        (0.999_999_5, "0.999999"),
+        (1.0, "1.000000"),
+        (61.007_000_5, "61.007000"),
+        (3600.25, "3600.250000"),
+    ],
+)
+def test_json_has_durations_in_seconds_with_six_places(seconds: float, written: str) -> None:
+    """What is less than a microsecond is cut off."""
+    outcome = LocalOutcome(STARTED, seconds, 200, 0, "0123456789abcdef", upstream_time=seconds)
+    line = json_line(Visitor("192.0.2.1:5000"), head(), outcome)
+    assert f',"duration":{written},"upstream_time":{written},' in line
+
+
+@pytest.mark.parametrize(("started", "written"), [(0.0, "00.000"), (59.001_5, "59.001"), (59.999_9, "59.999")])
+def test_json_has_the_time_to_the_millisecond(started: float, written: str) -> None:
+    """RFC 3339, in UTC."""
+    outcome = LocalOutcome(started, 0.0, 200, 0, "0123456789abcdef")
+    line = json_line(Visitor("192.0.2.1:5000"), head(), outcome)
+    assert line.startswith(f'{{"time":"1970-01-01T00:00:{written}Z","request_id":"')
+
+
 def test_combined(certificate: Certificate) -> None:
     """As Apache and nginx write it; who was refused is nobody."""
     asked = head(b"/a", b"User-Agent: curl/7", b"Referer: http://a")
