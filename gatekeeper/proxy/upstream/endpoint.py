@@ -21,7 +21,9 @@ from gatekeeper.settings.addresses import Address, SocketPath
 # A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
 KEEP_SECONDS: Final = 30.0
-MAX_IDLE: Final = 1024
+# A burst of more requests at once than this closes and opens connections all the time, and the kernel then searches for
+# free ports: twice the CPU time of a request. Each had its use within the last `KEEP_SECONDS`.
+MAX_IDLE: Final = 4096
 # RFC 8305, 5: how long one address of a name is waited for before the next is tried beside it.
 NEXT_ADDRESS_SECONDS = 0.25
 # The gate itself has no room for another connection; that says nothing about the endpoint.
@@ -68,7 +70,7 @@ class Endpoint(Owner):
         # What is busy is counted from these, so that no path through the code can leave it wrong.
         self._connecting: set[PlaceOnConnection] = set()
         self._open: set[UpstreamConnection] = set()
-        self._idle: list[UpstreamConnection] = []  # most recently used last
+        self._idle: dict[UpstreamConnection, None] = {}  # most recently used last
 
     @property
     def busy(self) -> int:
@@ -93,7 +95,7 @@ class Endpoint(Owner):
     def acquire(self) -> PlaceOnConnection | None:
         """An idle connection that is still open, None if there is none."""
         while self._idle:
-            connection = self._idle.pop()
+            connection, _ = self._idle.popitem()
             if not connection.transport.is_closing():
                 return connection
         return None
@@ -107,7 +109,7 @@ class Endpoint(Owner):
             return
         connection.used_before = True
         connection.idle_since = now
-        self._idle.append(connection)
+        self._idle[connection] = None
 
     def opened(self, connection: UpstreamConnection) -> None:
         """A connection is open. The exchange that asked for it may have ended meanwhile; `lost` follows in any case."""
@@ -118,14 +120,13 @@ class Endpoint(Owner):
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection was closed by either side."""
         self._open.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
+        self._idle.pop(connection, None)
         self.freed()
 
     def close_idle(self, before: float) -> int:
         """Close connections that have been idle since before that time; returns how many idle ones are left."""
         for connection in [one for one in self._idle if one.idle_since < before]:
-            self._idle.remove(connection)  # busy until it is lost
+            del self._idle[connection]  # busy until it is lost
             connection.reset()
         return len(self._idle)
 
