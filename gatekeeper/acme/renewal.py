@@ -13,8 +13,6 @@ from gatekeeper.errors import ACMEError
 
 _log = logging.getLogger("gatekeeper")
 
-# How often to check whether something is due: other processes write to the same folder, and clocks can be set.
-LOOK_SECONDS = 30.0
 # How long to wait before renewal information is requested again, if the directory has none or could not be reached.
 ASK_SECONDS = 6 * 3600.0
 
@@ -111,7 +109,7 @@ class Renewal:
         self._chance = chance
 
     def step(self, now: float) -> None:
-        """Do what is due at ``now`` (seconds since the epoch); to be called every ``LOOK_SECONDS``.
+        """Do what is due at ``now`` (seconds since the epoch); to be called every half minute.
 
         OSError if the folder cannot be used. If a directory fails, only this attempt fails.
         """

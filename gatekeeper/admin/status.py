@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper import __version__, form
-from gatekeeper.acme.report import Report, reports
 from gatekeeper.admin.exposition import family, head, histogram, label, labelled, single
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
@@ -27,6 +26,7 @@ from gatekeeper.telemetry.refusal_history import BUCKET_SECONDS
 from gatekeeper.telemetry.upstream_times import BOUNDS, WINDOW_SECONDS
 
 if TYPE_CHECKING:
+    from gatekeeper.acme.report import Report
     from gatekeeper.settings.tables import Settings
 
 # An app that takes longer to accept a connection counts as down.
@@ -207,7 +207,7 @@ class Status:
         if self._proxy.snapshot.invitations is not None:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
             yield from family(name, "counter", text, "event", totals.invitations.items())
-        yield from _orders(reports(self._proxy.snapshot.settings))
+        yield from _orders(_reports(self._proxy.snapshot.settings))
         yield from single("gatekeeper_connections", "gauge", "Open connections.", totals.connections)
         name, text = "gatekeeper_connections_by_protocol", "Open connections by version of HTTP."
         open_ones = {"HTTP/1": totals.connections - totals.http2_connections, "HTTP/2": totals.http2_connections}
@@ -299,8 +299,16 @@ def certificate_fields(snapshot: Snapshot, now: float) -> Iterator[dict[str, Any
         }
 
 
+def _reports(settings: "Settings") -> "list[Report]":
+    if settings.acme is None:
+        return []
+    from gatekeeper.acme.report import reports
+
+    return reports(settings)
+
+
 def _acme(snapshot: Snapshot) -> Iterator[dict[str, Any]]:
-    for one in reports(snapshot.settings):
+    for one in _reports(snapshot.settings):
         state = one.state
         yield {
             "names": list(one.names),
@@ -350,7 +358,7 @@ def _certificates_by_kind(snapshot: Snapshot) -> Iterator[tuple[str, Certificate
         yield "client_ca", authority
 
 
-def _orders(found: list[Report]) -> Iterator[str]:
+def _orders(found: "list[Report]") -> Iterator[str]:
     counts = [
         ((one.names[0], result), count)
         for one in found

@@ -5,12 +5,15 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gatekeeper.errors import InvitationError
-from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.invitations.token import INVITE
 from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.local.token_rate_limit import TokenRateLimit
+
+if TYPE_CHECKING:
+    from gatekeeper.invitations.folder import Invitations, StoredInvitation
 
 _log = logging.getLogger("gatekeeper")
 
@@ -27,7 +30,7 @@ class LocalHandler:
         self,
         loop: asyncio.AbstractEventLoop,
         wall: Callable[[], float],
-        invitations: Callable[[], Invitations | None],
+        invitations: "Callable[[], Invitations | None]",
     ) -> None:
         self._loop = loop
         self._wall = wall
@@ -58,7 +61,7 @@ class LocalHandler:
         future = self._loop.run_in_executor(self._threads, _answer, request)
         future.add_done_callback(partial(self._answered, request, then))
 
-    def settle(self, invitations: Invitations, stored: StoredInvitation, *, whole: bool) -> None:
+    def settle(self, invitations: "Invitations", stored: "StoredInvitation", *, whole: bool) -> None:
         """Record the end of a download; ``whole`` if the client received all of it."""
         self._loop.run_in_executor(self._threads, _settle, invitations, stored, whole, self._wall())
 
@@ -91,14 +94,14 @@ def _answer(request: Request) -> Reply:
     return failure(request, 503, "Invitations are not available at the moment.", retry_after=10)
 
 
-def _settle(invitations: Invitations, stored: StoredInvitation, whole: bool, now: float) -> None:
+def _settle(invitations: "Invitations", stored: "StoredInvitation", whole: bool, now: float) -> None:
     try:
         invitations.settle(stored, whole=whole, now=now)
     except InvitationError as error:
         _log.error("invitations: %s", error)
 
 
-def _tidy(invitations: Invitations, now: float) -> None:
+def _tidy(invitations: "Invitations", now: float) -> None:
     try:
         invitations.sweep(now)
     except InvitationError as error:

@@ -4,8 +4,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.local.request import InvitationEvent, Reply, Request
-from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Catalogue, catalogues
-from gatekeeper.refusal.negotiation import choose_language, recognize_platform
+from gatekeeper.refusal.catalogue import Catalogue, catalogues
+from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE, choose_language, recognize_platform
 from gatekeeper.refusal.shown import LONGEST_NAME, header_safe, visible
 
 if TYPE_CHECKING:

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity
-from gatekeeper.invitations.folder import Invitations, StoredInvitation
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.wire.block import Block
+
+if TYPE_CHECKING:
+    from gatekeeper.invitations.folder import Invitations, StoredInvitation
 
 
 class InvitationEvent(StrEnum):
@@ -41,7 +44,7 @@ class Request:
     identity: Identity | None
     request_id: str
     now: float
-    invitations: Invitations
+    invitations: "Invitations"
     pages: RefusalPages
     routes: Sequence[Route] = ()
     authorities: Sequence[Certificate] = ()
@@ -69,7 +72,7 @@ class Reply:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     event: InvitationEvent | None = None
-    handing_out: StoredInvitation | None = None
+    handing_out: "StoredInvitation | None" = None
     note: str = field(default="", kw_only=True)
 
 

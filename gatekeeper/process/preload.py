@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _ON_DEMAND = (
     "cryptography.hazmat.primitives.serialization.pkcs7",
     "cryptography.x509",
+    "gatekeeper.acme.report",
     "gatekeeper.local.answers",
     "gatekeeper.x509.signatures",
     "importlib.resources",

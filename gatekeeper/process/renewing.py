@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gatekeeper.acme.folder import ACMEFolder
-from gatekeeper.acme.renewal import LOOK_SECONDS, Renewal
 from gatekeeper.settings.certificate_order import CertificateOrder
 
 if TYPE_CHECKING:
@@ -19,6 +17,9 @@ if TYPE_CHECKING:
     from gatekeeper.settings.tables import Settings
 
 _log = logging.getLogger("gatekeeper")
+
+# How often to check whether something is due: other processes write to the same folder, and clocks can be set.
+LOOK_SECONDS = 30.0
 
 
 def load_libraries() -> None:
@@ -77,7 +78,9 @@ class Renewing:
 
 
 def _renew(acme: "ACMESettings", order: CertificateOrder) -> None:
+    from gatekeeper.acme.folder import ACMEFolder
     from gatekeeper.acme.orders import DirectoryOrders
+    from gatekeeper.acme.renewal import Renewal
 
     folder = ACMEFolder(acme.folder, order.lineage)
     Renewal(folder, order.names, acme.directory, DirectoryOrders(acme, folder)).step(time.time())

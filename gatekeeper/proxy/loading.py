@@ -7,13 +7,10 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
-from gatekeeper.acme.folder import ACMEFolder
-from gatekeeper.acme.renewal import certificate_to_show
 from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
 from gatekeeper.gate.decision import Maintenance
 from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.unasked import closed_routes
-from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.revocations import load_revocations, unreadable_lists
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
@@ -27,6 +24,7 @@ from gatekeeper.wire.assertion import Assertions, read_signing_key
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+    from gatekeeper.invitations.folder import Invitations
     from gatekeeper.settings.access import ClientAuthSettings, InvitationsSettings, MaintenanceSettings
     from gatekeeper.settings.acme import ACMESettings
     from gatekeeper.settings.certificate_order import CertificateOrder
@@ -67,6 +65,9 @@ def server_files(settings: "Settings") -> list[ServerFiles]:
 
 
 def _ordered_files(where: str, acme: "ACMESettings", order: "CertificateOrder", *, ask: bool = True) -> ServerFiles:
+    from gatekeeper.acme.folder import ACMEFolder  # for who orders certificates
+    from gatekeeper.acme.renewal import certificate_to_show
+
     folder = ACMEFolder(acme.folder, order.lineage)
     ordered = Ordered(order.names, certificate_to_show(folder, order.names))
     return ServerFiles(where, folder.certificate, folder.certificate, ask=ask, ordered=ordered)
@@ -74,7 +75,11 @@ def _ordered_files(where: str, acme: "ACMESettings", order: "CertificateOrder", 
 
 def challenges_of(acme: "ACMESettings | None") -> Challenges | None:
     """The certificates that answer tls-alpn-01; None where another challenge is configured."""
-    return ACMEFolder(acme.folder).challenge_certificate if acme and acme.challenge == "tls-alpn-01" else None
+    if acme is None or acme.challenge != "tls-alpn-01":
+        return None
+    from gatekeeper.acme.folder import ACMEFolder
+
+    return ACMEFolder(acme.folder).challenge_certificate
 
 
 def mistakes_in_files(settings: "Settings", files: FileReader = OPEN_DIRECTLY) -> Iterator[Mistake]:
@@ -161,12 +166,14 @@ def _is_missing(folder: Path) -> bool:
         return False
 
 
-def invitations_of(settings: "InvitationsSettings | None") -> Invitations | None:
+def invitations_of(settings: "InvitationsSettings | None") -> "Invitations | None":
     """Not checked: whether the gate's user may write there, since this process may still be root. `Snapshot.warnings`
     checks it.
     """
     if settings is None:
         return None
+    from gatekeeper.invitations.folder import Invitations, folder_error
+
     if why := folder_error(settings.folder):
         raise ConfigurationError(Mistake("invitations.folder", why))
     return Invitations(settings.folder)

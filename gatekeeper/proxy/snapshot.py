@@ -10,7 +10,6 @@ from gatekeeper.gate.decision import Authorizer, Maintenance
 from gatekeeper.gate.revocation import alarms
 from gatekeeper.gate.routes import Routes
 from gatekeeper.gate.verdict import NO_PEER, OCSPPolicy, Peer, Policy, Refuse, Verdict, judge
-from gatekeeper.invitations.folder import Invitations, folder_error
 from gatekeeper.proxy.deadline import Timeouts
 from gatekeeper.proxy.host_trust import HostTrust
 from gatekeeper.proxy.loading import (
@@ -38,11 +37,12 @@ from gatekeeper.wire.request import HeadLimits, RequestReader
 from gatekeeper.wire.response_edits import ResponseEdits
 
 if TYPE_CHECKING:
+    from gatekeeper.invitations.folder import Invitations
     from gatekeeper.settings.access import ClientAuthSettings
     from gatekeeper.settings.tables import Settings
 
 # mypyc looks up the types of a dataclass's fields when it makes the class, also where they are imported for mypy alone.
-globals()["Settings"] = object
+globals()["Settings"] = globals()["Invitations"] = object
 
 # How many admitted visitors are cached, at some 5 KiB each.
 CACHED_CONTEXTS = 1024
@@ -88,7 +88,7 @@ class Snapshot:
     reader: RequestReader
     pages: RefusalPages
     upstreams: Mapping[str, Pool]
-    invitations: Invitations | None = None
+    invitations: "Invitations | None" = None
     maintenance: Maintenance | None = None
     edits: ResponseEdits | None = None
     request_limits: RequestLimits | None = None
@@ -203,8 +203,11 @@ class Snapshot:
         ]
         if self.invitations is None and any(route.title for route in self.settings.routes):
             found.append("routes with a title appear nowhere: their start page, /.gatekeeper/me, needs [invitations]")
-        if self.invitations is not None and (why := folder_error(self.invitations.path)):
-            found.append(f"invitations cannot be handed out: {why}")
+        if self.invitations is not None:
+            from gatekeeper.invitations.folder import folder_error
+
+            if why := folder_error(self.invitations.path):
+                found.append(f"invitations cannot be handed out: {why}")
         trusted = [(set(one.names), one.tls.authorities) for one in self.tls.hosts]
         elsewhere = self.tls.elsewhere or self.tls
         return [*found, *self.routes.rule_warnings(elsewhere.authorities, trusted), *self.routes.prefix_warnings()]

@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.refusal import grpc, problem
-from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
-from gatekeeper.refusal.negotiation import choose_language, prefers_page, recognize_platform
+from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE, choose_language, prefers_page, recognize_platform
 from gatekeeper.refusal.shown import (
     LONGEST_NAME,
     LONGEST_PARAGRAPH,
@@ -177,6 +176,8 @@ class RefusalPages:
         return self._answer(topic, variables, retry)
 
     def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> "Variables":
+        from gatekeeper.refusal.catalogue import catalogues  # for the first page, as what renders it
+
         catalogue = catalogues()[choose_language(language, catalogues(), DEFAULT_LANGUAGE)]
         text = catalogue.topics[topic]
         return {

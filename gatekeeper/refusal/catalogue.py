@@ -5,8 +5,6 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-DEFAULT_LANGUAGE = "en"
-
 
 @dataclass(frozen=True, slots=True)
 class Topic:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Collection
 from functools import lru_cache
 
+DEFAULT_LANGUAGE = "en"
+
 # Browsers send about 140 characters. Nothing longer is read, so what is cached stays small.
 LONGEST_FIELD = 1024
 

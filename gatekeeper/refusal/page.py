@@ -20,7 +20,8 @@ from typing import TypedDict
 import jinja2
 
 from gatekeeper.errors import ConfigurationError, Mistake
-from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Platform, Words, catalogues
+from gatekeeper.refusal.catalogue import Platform, Words, catalogues
+from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE
 from gatekeeper.refusal.shown import ShownCertificate
 from gatekeeper.refusal.topic import Layout, layout
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError

@@ -6,7 +6,8 @@ from dataclasses import asdict, fields
 import pytest
 
 from gatekeeper.gate.verdict import Reason
-from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, Catalogue, catalogues
+from gatekeeper.refusal.catalogue import Catalogue, catalogues
+from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE
 
 LANGUAGES = sorted(catalogues())
 

@@ -8,7 +8,6 @@ import asyncio
 import os
 from typing import cast
 
-from gatekeeper.acme.folder import ACMEFolder
 from gatekeeper.errors import MessageError
 from gatekeeper.proxy.client.connection import LINGER_SECONDS
 from gatekeeper.proxy.deadline import Deadline, Timeout
@@ -104,6 +103,8 @@ class RedirectConnection(asyncio.Protocol):
         acme = self._proxy.snapshot.settings.acme
         if acme is None or head.method not in (b"GET", b"HEAD"):
             return b""
+        from gatekeeper.acme.folder import ACMEFolder  # for who orders certificates
+
         return ACMEFolder(acme.folder).token(head.target[len(_CHALLENGES) :].decode("ascii", "replace"))
 
     def _fail(self, head: RequestHead, status: int, detail: str) -> None:

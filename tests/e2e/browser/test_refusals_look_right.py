@@ -13,7 +13,8 @@ from aiohttp import web
 from gatekeeper.gate.verdict import Reason, Refuse
 from gatekeeper.local.request import Reply
 from gatekeeper.refusal.answer import Answer, RefusalPages
-from gatekeeper.refusal.catalogue import DEFAULT_LANGUAGE, catalogues
+from gatekeeper.refusal.catalogue import catalogues
+from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE
 from tests.app import App
 from tests.e2e.browser.chromium import Chromium, Home
 from tests.local.test_local_page import ANDROID, invitation, shown
