@@ -64,10 +64,17 @@ def test_long_names_are_cut() -> None:
     assert len(problem["detail"]) < LONGEST_VALUE + 200
 
 
-def test_the_form_is_that_of_json_dumps() -> None:
+@pytest.mark.parametrize("minimal", [False, True])
+@pytest.mark.parametrize("text", ["What was found.", HOSTILE, '", "', ""])
+def test_the_form_is_that_of_json_dumps(text: str, minimal: bool) -> None:
     """One member a line, two spaces a level, a newline at the end: made to be read in a terminal."""
-    body = refusal(refuse(Reason.EXPIRED), "id", minimal=False).decode()
-    assert body == json.dumps(json.loads(body), indent=2) + "\n"
+    named = replace(CERTIFICATE, subject=text, issuer=text, serial=text)
+    for body in (
+        refusal(Refuse(Reason.EXPIRED, text, named), text, minimal=minimal).decode(),
+        refusal(Refuse(Reason.NO_CERTIFICATE, text), text, minimal=minimal).decode(),
+        failure(502, text, text, minimal=minimal).decode(),
+    ):
+        assert body == json.dumps(json.loads(body), indent=2) + "\n"
 
 
 @pytest.mark.parametrize(
