@@ -6,6 +6,7 @@ domain of an e-mail address (RFC 5280, 7.2 and 7.5).
 
 ``*`` has a meaning in three places only: ``*@example.com`` matches any address (or user principal name) there,
 ``*.example.com`` any host name with one more label, ``spiffe://example.com/*`` any URI that continues after the slash.
+Settings refuse a star anywhere else (`settings.certificate_types`).
 """
 
 from collections.abc import Callable, Collection

@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from gatekeeper.settings.certificate_types import (
     OID,
+    Attribute,
     DNSPattern,
     EmailPattern,
     Fingerprint,
@@ -112,9 +113,9 @@ class ClientAuthSettings(Table):
 class RuleSettings(Table):
     """What a certificate must contain. All keys given must match; of a repeated attribute, one value must."""
 
-    cn: Text | None = Field(default=None, examples=["alice"], description="The subject's common name.")
-    o: Text | None = Field(default=None, examples=["Example Ltd"], description="An organization of the subject.")
-    ou: Text | None = Field(default=None, examples=["ops"], description="An organizational unit of the subject.")
+    cn: Attribute | None = Field(default=None, examples=["alice"], description="The subject's common name.")
+    o: Attribute | None = Field(default=None, examples=["Example Ltd"], description="An organization of the subject.")
+    ou: Attribute | None = Field(default=None, examples=["ops"], description="An organizational unit of the subject.")
     email: EmailPattern | None = Field(
         default=None,
         examples=["alice@example.com"],
@@ -135,12 +136,12 @@ class RuleSettings(Table):
         examples=["alice@corp.example.com"],
         description="A user principal name of Windows among the alternative names; *@corp.example.com is any there.",
     )
-    subject_serial: Text | None = Field(
+    subject_serial: Attribute | None = Field(
         default=None,
         examples=["PNODE-12345678"],
         description="A serialNumber in the subject: the person's or device's number, not the certificate's.",
     )
-    uid: Text | None = Field(default=None, examples=["alice"], description="A user ID (UID) in the subject.")
+    uid: Attribute | None = Field(default=None, examples=["alice"], description="A user ID (UID) in the subject.")
     dn: Name | None = Field(
         default=None,
         examples=["CN=alice,OU=ops,O=Example Ltd"],
@@ -154,7 +155,7 @@ class RuleSettings(Table):
         examples=["msSmartcardLogin"],
         description="An extended key usage, by OpenSSL's name or as its object identifier.",
     )
-    issuer: Text | None = Field(
+    issuer: Attribute | None = Field(
         default=None, examples=["Home CA"], description="The common name of the authority that signed the certificate."
     )
     issuer_sha256: Fingerprint | None = Field(

@@ -4,6 +4,7 @@ import base64
 import re
 from typing import Annotated
 
+from gatekeeper.settings.types import one_line
 from gatekeeper.settings.validation import matching, reads, schema
 from gatekeeper.x509.names import normal_rfc4514
 
@@ -43,8 +44,29 @@ Fingerprint = Annotated[str, reads(_sha256, "a SHA-256 fingerprint: 64 hex digit
 Pin = Annotated[str, reads(_spki, 'the SHA-256 of a public key: 64 hex digits, or "sha256/" and its base64'), schema()]
 """A public key's pin in the form that ``Certificate.spki_sha256`` has."""
 
+
+def _without_star(text: str) -> str:
+    """Under ``deny``, a star that matches only itself would let in those whom it was written for."""
+    if "*" in text:
+        raise ValueError(
+            "must not contain a star, which would match only itself: values are compared whole; "
+            "write a rule for each value, or a rule with another key"
+        )
+    return text
+
+
+Attribute = Annotated[
+    str, reads(lambda text: _without_star(one_line(text)), "text on one line, not empty"), schema(r"[^*\r\n]+")
+]
+"""The whole value of an attribute of a name in a certificate."""
+
 Name = Annotated[
-    str, reads(normal_rfc4514, 'a distinguished name by RFC 4514, such as "CN=alice,O=Example Ltd"'), schema()
+    str,
+    reads(
+        lambda text: normal_rfc4514(_without_star(text)),
+        'a distinguished name by RFC 4514, such as "CN=alice,O=Example Ltd"',
+    ),
+    schema("[^*]+"),
 ]
 """A whole distinguished name in the form that ``Certificate.dn`` has."""
 

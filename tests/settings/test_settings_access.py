@@ -19,6 +19,32 @@ def test_a_rule_that_says_nothing_is_refused() -> None:
         RuleSettings.model_validate({})
 
 
+@pytest.mark.parametrize(
+    "value", ["*", "op*", "CN=*", "CN=alice,OU=op*", "*@*", "*.*.example.com", "spiffe://*/x", "1*"]
+)
+@pytest.mark.parametrize("key", RuleSettings.model_fields)
+def test_a_star_without_a_meaning_is_refused(key: str, value: str) -> None:
+    """It would match only itself: a rule under deny would let in those whom it was written for."""
+    with pytest.raises(ValidationError) as caught:
+        RouteSettings.model_validate({"deny": [{key: value}]})
+    (error,) = caught.value.errors()
+    assert error["loc"] == ("deny", 0, key)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("email", "*@example.com"), ("upn", "*@example.com"), ("dns", "*.example.com"), ("uri", "spiffe://example.com/*")],
+)
+def test_a_star_with_a_meaning_is_accepted(key: str, value: str) -> None:
+    """These are the only ones."""
+    assert getattr(RuleSettings.model_validate({key: value}), key) == value
+
+
+def test_a_name_may_hold_a_star_as_rfc_4514_escapes_it() -> None:
+    """Nobody takes the escape for a pattern; it is what the certificate's name is compared with."""
+    assert RuleSettings.model_validate({"dn": "CN=\\2A.example.com"}).dn == "CN=*.example.com"
+
+
 @pytest.mark.parametrize("name", ["allow", "hosts", "methods"])
 def test_an_empty_list_does_not_mean_everything(name: str) -> None:
     """Written without an entry, it could mean nobody as well as everybody."""
