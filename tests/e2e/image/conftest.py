@@ -21,11 +21,10 @@ class Buildah:
     """buildah with its whole storage in one folder, which takes everything along when it goes."""
 
     def __init__(self, folder: Path) -> None:
-        self._prefix = ["buildah", "--root", f"{folder}/root", "--runroot", f"{folder}/runroot"]
-        self._prefix += ["--storage-driver", "vfs"]
+        self.options = ["--root", f"{folder}/root", "--runroot", f"{folder}/runroot", "--storage-driver", "vfs"]
 
     def __call__(self, *arguments: str) -> str:
-        return run(*self._prefix, *arguments)
+        return run("buildah", *self.options, *arguments)
 
 
 def import_base(buildah: Buildah, folder: Path) -> str:
@@ -33,6 +32,8 @@ def import_base(buildah: Buildah, folder: Path) -> str:
     command = ["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", f"{folder}/base"]
     run(*command)
     container = buildah("from", "scratch")
+    # The official image's name for it.
+    (folder / "base/usr/bin/python").symlink_to("python3")
     buildah("copy", "-q", container, f"{folder}/base", "/")
     shutil.rmtree(folder / "base")
     buildah("commit", "-q", "--rm", container, "base")
@@ -47,29 +48,38 @@ def wheel_settings(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
-    """The real Dockerfile on a Debian base, without the base's shells.
-
-    It takes one to two minutes, so all of its tests run in one process (tests/conftest.py): it is built once a run.
-    """
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where everything about the image lies, until the end."""
     needs("buildah", "debootstrap", "unshare", "mount", "chroot")
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("building an image without an engine needs root")
     folder = tmp_path_factory.mktemp("image")
-    buildah = Buildah(folder)
-    try:
-        base = import_base(buildah, folder)
-        # Interpreted: the base has no compiler, and `make core-compiled` runs the compiled form.
-        arguments = [f"--build-arg={one}" for one in (f"BASE_IMAGE={base}", f"BUILD_IMAGE={base}", "COMPILED=0")]
-        options = ["--isolation=chroot", "--format=docker", "--layers=false", *arguments]
-        buildah("bud", *options, *wheel_settings(folder), "--tag=gatekeeper", str(ROOT))
-        inspected = json.loads(buildah("inspect", "--type=image", "gatekeeper"))
-        container = buildah("from", "--name=gate", "gatekeeper")
-        files = Path(buildah("mount", container))
-        # Every engine gives a container this file; buildah leaves it out of the image.
-        (files / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-        for shell in ("sh", "bash", "dash"):
-            (files / "usr/bin" / shell).unlink()
-        yield Image(inspected["Docker"]["config"], files)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def buildah(folder: Path) -> Buildah:
+    """With the image and its base in its storage, once `image` has been made."""
+    return Buildah(folder)
+
+
+@pytest.fixture(scope="session")
+def image(folder: Path, buildah: Buildah) -> Image:
+    """The real Dockerfile on a Debian base, without the base's shells.
+
+    It takes one to two minutes, so all of its tests run in one process (tests/conftest.py): it is built once a run.
+    """
+    base = import_base(buildah, folder)
+    # Interpreted: the base has no compiler, and `make core-compiled` runs the compiled form.
+    arguments = [f"--build-arg={one}" for one in (f"BASE_IMAGE={base}", f"BUILD_IMAGE={base}", "COMPILED=0")]
+    options = ["--isolation=chroot", "--format=docker", "--layers=false", *arguments]
+    buildah("bud", *options, *wheel_settings(folder), "--tag=gatekeeper", str(ROOT))
+    inspected = json.loads(buildah("inspect", "--type=image", "gatekeeper"))
+    container = buildah("from", "--name=gate", "gatekeeper")
+    files = Path(buildah("mount", container))
+    # Every engine gives a container this file; buildah leaves it out of the image.
+    (files / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    for shell in ("sh", "bash", "dash"):
+        (files / "usr/bin" / shell).unlink()
+    return Image(inspected["Docker"]["config"], files)
