@@ -27,6 +27,7 @@ from gatekeeper.process.worker import dry_run
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.access_log import fault_of
+from gatekeeper.tls.context import ServerContext
 
 
 def add_command(commands: Commands) -> None:
@@ -142,7 +143,7 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
         for order in settings.orders:
             table.add_row("ordered", f"{', '.join(order.names)} by {settings.acme.challenge}")
     for authority in snapshot.tls.authorities:
-        table.add_row("trusted CA", certificate_line(authority, now))
+        table.add_row("trusted CA", certificate_line(authority, now) + _where_trusted(authority, snapshot.tls))
     for one in snapshot.policy.revocations.every if snapshot.policy.revocations else ():
         table.add_row("CRL", crl_line(one, now))
     for name, upstream in settings.every_upstream.items():
@@ -151,6 +152,17 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
     for route in snapshot.routes.all if settings.routes else ():
         table.add_row("route", route_line(route))
     return table
+
+
+def _where_trusted(authority: Certificate, tls: ServerContext) -> str:
+    """On which hosts certificates of an authority count, if some hosts have their own (``client_auth.hosts``)."""
+    if tls.elsewhere is None:
+        return ""
+    some = [name for one in tls.hosts if authority in one.tls.authorities for name in one.names]
+    if authority not in tls.elsewhere.authorities:
+        return f", only on {', '.join(some)}"
+    others = [name for one in tls.hosts for name in one.names if name not in some]
+    return f", except on {', '.join(others)}" if others else ""
 
 
 def route_line(route: Route) -> str:

@@ -20,8 +20,9 @@ revocation status
 
 Modules that these words do not name:
 
-routes, rules, paths, addresses
-    which route matches; which certificates match; paths that servers read in different ways; networks.
+routes, rules, rule_warnings, paths, addresses
+    which route matches; which certificates match; rules that certificates of several authorities could match; paths
+    that servers read in different ways; networks.
 names, keys
     which texts may be names; which public keys are strong enough.
 ocsp

@@ -5,7 +5,7 @@ up in dictionaries, and the result for a method, host and target is cached.
 """
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.paths import folded, read_host, sure_length
+from gatekeeper.gate.rule_warnings import rule_warnings
 from gatekeeper.gate.rules import Rule, compile_rule
 from gatekeeper.gate.verdict import Identity
 
@@ -146,16 +147,20 @@ class Routes:
     ) -> Iterator[str]:
         """A sentence for each doubtful rule under ``allow``, given the trusted ``authorities``. ``hosts`` are the host
         names with authorities of their own.
-
-        Names and serials are unique only within an issuer. Of several trusted issuers, any one can issue a certificate
-        with a given name.
         """
         own = {name for names, _ in hosts for name in names}
-        yield from _rule_warnings(
-            (one for one in self.all if not one.hosts or not own.issuperset(one.hosts)), authorities
-        )
-        for names, some in hosts:
-            yield from _rule_warnings((one for one in self.all if not names.isdisjoint(one.hosts)), some)
+        for route in self.all if hosts or len(authorities) > 1 else ():
+            places = [some for names, some in hosts if any(self._reaches(route, name) for name in names)]
+            if not own.issuperset(route.hosts) or not route.hosts:
+                places.append(authorities)
+            yield from (f"{route.text}, {sentence}" for sentence in rule_warnings(route.allow, places))
+
+    def _reaches(self, route: Route, host: str) -> bool:
+        """Whether no earlier route takes every request of this host that ``route`` would take."""
+        tables = [self._any_host, self._hosts[host]] if host in self._hosts else [self._any_host]
+        # A name that no route's path has, and a method that only routes without methods take.
+        path = route.path.encode("ascii").removesuffix(b"*") + b"\0" * route.path.endswith("*")
+        return any(_first(tables, method, path, lower=False) is route for method in route.methods or (b"",))
 
     def prefix_warnings(self) -> Iterator[str]:
         """A sentence for each route whose ``strip_prefix`` leads to paths of the same app that another route guards.
@@ -203,32 +208,6 @@ class Routes:
 
 def _opens_anything(route: Route) -> bool:
     return route.public or route.origins is None or bool(route.origins)
-
-
-def _rule_warnings(routes: Iterable[Route], authorities: Sequence[Certificate]) -> Iterator[str]:
-    keys = {(name, one.spki_sha256) for one in authorities for name in one.common_names}
-    known = Counter(name for name, _ in keys)
-    for route in routes if len(authorities) > 1 else ():
-        for rule in route.allow:
-            warning = None if rule.pinned else _issuer_warning(rule.issuer, known)
-            if warning is not None:
-                yield f"{route.text}, {rule.text} {warning}"
-
-
-def _issuer_warning(issuer: str | None, known: Mapping[str, int]) -> str | None:
-    if issuer is None:
-        remedy = "issuer" if len(known) > 1 else "issuer_sha256, as all have the same name"
-        return f"names no issuer, so any of the trusted authorities can make a certificate that fits; write {remedy}"
-    match known.get(issuer, 0):
-        case 0:
-            return "names an issuer that is not in client_auth.ca, so no certificate matches"
-        case 1:
-            return None
-        case several:
-            return (
-                f"names an issuer of which client_auth.ca holds {several}, and each can make a certificate that fits; "
-                "write a rule with issuer_sha256 for each that is meant"
-            )
 
 
 # Symfony, Zend and IIS take the path from the first two (CVE-2018-14773), Express, Rails, Laravel, ASP.NET and Spring

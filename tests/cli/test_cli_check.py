@@ -179,3 +179,24 @@ def test_a_list_is_not_compared_with_authorities_that_are_missing(
     )
     assert main(["check", "--json", "-c", str(path)]) == 2
     assert [one["key"] for one in json.loads(capsys.readouterr().out)["mistakes"]] == ["client_auth.ca"]
+
+
+def test_authorities_of_single_hosts_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where each counts; and a rule that certificates of both could match is warned of."""
+    home = make_authority("Home CA")
+    (tmp_path / "home.crt").write_bytes(home.certificate_pem)
+    (tmp_path / "partners.crt").write_bytes(make_authority("Partner CA").certificate_pem)
+    make_server("gate.example.com", home).write(tmp_path, "server")
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(
+        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
+        '[[client_auth.hosts]]\nhosts = "a.example.com"\nca = "partners.crt"\n'
+        '[[client_auth.hosts]]\nhosts = "b.example.com"\nca = ["home.crt", "partners.crt"]\n'
+        '[upstream]\nurl = "http://127.0.0.1:8000"\n'
+        '[[routes]]\npath = "/admin/*"\nallow = [{ ou = "ops" }]\n'
+    )
+    assert main(["check", "-c", str(path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "days left), except on a.example.com" in printed
+    assert "days left), only on a.example.com, b.example.com" in printed
+    assert 'routes[0] /admin/*, allow[0]: ou = "ops" names no issuer' in printed

@@ -1,7 +1,6 @@
 """Which route takes a request."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from gatekeeper.gate.routes import (
 )
 from gatekeeper.settings.access import RouteSettings
 from tests.calls import count_calls
-from tests.people import ALICE
 
 
 def routes(*tables: dict[str, Any], documents: tuple[bytes, ...] = ()) -> Routes:
@@ -201,45 +199,6 @@ def test_a_route_says_which_it_is() -> None:
     """For explain and check: where it stands, and what it takes."""
     some = routes({"path": "/a/*"}, {"hosts": ["x.example", "y.example"], "methods": ["GET", "PUT"]})
     assert [route.text for route in some.all] == ["routes[0] /a/*", "routes[1] x.example,y.example/*"]
-
-
-HOME, PARTNER = replace(ALICE, common_names=("Home CA",)), replace(ALICE, common_names=("Partner CA",), spki_sha256="x")
-
-
-@pytest.mark.parametrize(
-    ("rule", "doubt"),
-    [
-        ({"cn": "alice"}, "names no issuer"),
-        ({"serial": "01"}, "names no issuer"),
-        ({"cn": "alice", "issuer": "Home CA"}, ""),
-        ({"cn": "alice", "issuer": "Hume CA"}, "not in client_auth.ca, so no certificate matches"),
-        ({"cn": "alice", "issuer": "Partner CA"}, "holds 2"),
-        ({"sha256": "ab" * 32}, ""),
-        ({"spki": "ab" * 32}, ""),
-    ],
-    ids=str,
-)
-def test_rules_that_two_authorities_could_fit(rule: dict[str, str], doubt: str) -> None:
-    """Names and serials are unique within an issuer only; with one authority, nothing is doubtful. A renewed
-    authority, with its old name and key, is the same one.
-    """
-    some = routes({"allow": [rule]})
-    trusted = [HOME, replace(HOME, der=b"renewed"), PARTNER, replace(PARTNER, spki_sha256="y")]
-    sentences = list(some.rule_warnings(trusted))
-    assert [doubt in sentence for sentence in sentences] == ([True] if doubt else [])
-    assert all(sentence.startswith("routes[0] /*, allow[0]: ") for sentence in sentences)
-    assert list(some.rule_warnings([HOME])) == []
-
-
-def test_rules_for_authorities_of_one_name() -> None:
-    """As after `gatekeeper ca rollover`: to name the issuer would not help, and two pinned rules do."""
-    trusted = [HOME, replace(HOME, spki_sha256="new")]
-    (sentence,) = routes({"allow": [{"ou": "ops"}]}).rule_warnings(trusted)
-    assert sentence.endswith("; write issuer_sha256, as all have the same name")
-    (sentence,) = routes({"allow": [{"ou": "ops", "issuer": "Home CA"}]}).rule_warnings(trusted)
-    assert sentence.endswith("; write a rule with issuer_sha256 for each that is meant")
-    pinned = [{"ou": "ops", "issuer_sha256": letter * 64} for letter in "ab"]
-    assert list(routes({"allow": pinned}).rule_warnings(trusted)) == []
 
 
 def test_documents_are_found_before_routes() -> None:
