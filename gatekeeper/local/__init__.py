@@ -12,6 +12,8 @@ invite
     an invitation: who may open or download it, and the download.
 page
     the invitation's page, in the visitor's language and for the visitor's device.
+withdrawn
+    whether the certificate of an invitation still counts here.
 enrolment
     an invitation for a computer that keeps its key: the request, and the certificate.
 renewal

@@ -14,6 +14,7 @@ from gatekeeper.invitations.token import digest_of
 from gatekeeper.local import enrolment
 from gatekeeper.local.page import page
 from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
+from gatekeeper.local.withdrawn import is_withdrawn
 from gatekeeper.refusal.negotiation import prefers_page
 
 _TYPES = {".p12": "application/x-pkcs12", ".mobileconfig": "application/x-apple-aspen-config"}
@@ -43,11 +44,15 @@ PRIVATE = (
     ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
 )
 _OVER = {
-    Stage.USED: (410, "The invitation has already been used.", "invitation_used"),
-    Stage.LOST: (410, "The download of the invitation was interrupted and not repeated in time.", "invitation_lost"),
-    Stage.ENDED: (410, "The invitation has expired.", "invitation_ended"),
-    Stage.CANCELLED: (410, "The invitation was cancelled.", "invitation_cancelled"),
+    Stage.USED: ("The invitation has already been used.", "invitation_used"),
+    Stage.LOST: ("The download of the invitation was interrupted and not repeated in time.", "invitation_lost"),
+    Stage.ENDED: ("The invitation has expired.", "invitation_ended"),
+    Stage.CANCELLED: ("The invitation was cancelled.", "invitation_cancelled"),
 }
+_WITHDRAWN = (
+    "The certificate of the invitation was revoked, or its authority is not trusted here any more.",
+    "invitation_withdrawn",
+)
 
 
 def answer(request: Request, token: bytes) -> Reply:
@@ -59,9 +64,10 @@ def answer(request: Request, token: bytes) -> Reply:
         detail = "There is no invitation at this address."
         return failure(request, 404, detail, topic="invitation_unknown", event=InvitationEvent.UNKNOWN)
     stored = request.invitations.aged(stored, request.now)
-    if stored.state.stage in _OVER:
-        status, detail, topic = _OVER[stored.state.stage]
-        return failure(request, status, detail, topic=topic, event=InvitationEvent.REFUSED)
+    over = _OVER.get(stored.state.stage) or (_WITHDRAWN if is_withdrawn(request, stored) else None)
+    if over is not None:
+        detail, topic = over
+        return failure(request, 410, detail, topic=topic, event=InvitationEvent.REFUSED)
     if stored.invitation.kind is InvitationKind.REQUEST:
         unintended = _unintended(request) if request.method == b"POST" else ""
         if unintended:

@@ -19,6 +19,7 @@ from gatekeeper.local.invite import download
 from gatekeeper.local.layout import catalogue_for, platform_of, sheet
 from gatekeeper.local.page import PROFILES
 from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
+from gatekeeper.local.withdrawn import is_withdrawn
 from gatekeeper.refusal.negotiation import prefers_page
 from gatekeeper.refusal.shown import rfc3339, show
 
@@ -65,6 +66,7 @@ def _renewal(request: Request, identity: Identity) -> StoredInvitation | None:
     ]
     now = [request.invitations.aged(found, request.now) for found in waiting]
     able = [one for one in now if may_take(one.state, mark_of(request.address, one.invitation.digest))]
+    able = [one for one in able if not is_withdrawn(request, one)]
     return max(able, key=lambda one: one.invitation.made, default=None)
 
 

@@ -15,6 +15,7 @@ from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_reque
 from gatekeeper.invitations.state import Stage, State
 from gatekeeper.local.enrolment import CHAIN_HEADERS, waits
 from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
+from gatekeeper.local.withdrawn import is_withdrawn
 from gatekeeper.x509 import pem
 
 _log = logging.getLogger("gatekeeper")
@@ -55,6 +56,9 @@ def submit(request: Request, identity: Identity, signed: SignedRenewal) -> Store
     stored = request.invitations.find(digest)
     if stored is not None:
         stored = request.invitations.aged(stored, request.now)
+        if stored.state.alive and is_withdrawn(request, stored):
+            detail = "The next certificate was revoked, or its authority is not trusted here any more."
+            return failure(request, 403, detail, event=InvitationEvent.REFUSED)
         if stored.state.alive:
             return stored
         if stored.state.stage is Stage.CANCELLED:

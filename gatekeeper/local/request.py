@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.routes import Route
-from gatekeeper.gate.verdict import Identity
+from gatekeeper.gate.verdict import Identity, Policy
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.wire.block import Block
 
@@ -22,7 +22,7 @@ class InvitationEvent(StrEnum):
     DOWNLOADED = "downloaded"  # complete, and deleted here
     REQUESTED = "requested"  # a certificate request was stored
     INTERRUPTED = "interrupted"  # the download was interrupted
-    REFUSED = "refused"  # used, expired, cancelled or being downloaded; or requested by a link preview
+    REFUSED = "refused"  # used, expired, cancelled, withdrawn or being downloaded; or requested by a link preview
     UNKNOWN = "unknown"  # no invitation has this token
     LIMITED = "limited"  # the address has sent too many unknown tokens
 
@@ -33,7 +33,7 @@ class Request:
 
     ``path`` is without the query and begins with `gatekeeper.gate.routes.LOCAL_PREFIX`. ``address`` is the visitor's,
     as the gate sees it; ``identity`` is set for admitted visitors. ``routes`` are all configured routes, empty if
-    there are none. ``authorities`` are those whose clients are admitted on this host.
+    there are none. ``authorities`` are those whose clients are admitted on this host, ``policy`` judges on every host.
     """
 
     method: bytes
@@ -48,6 +48,7 @@ class Request:
     pages: RefusalPages
     routes: Sequence[Route] = ()
     authorities: Sequence[Certificate] = ()
+    policy: Policy = field(default_factory=Policy)
 
     def header(self, name: bytes) -> str:
         """The value of a header that the parser keeps (`gatekeeper.wire.headers`), "" if it is missing."""

@@ -170,6 +170,7 @@ class LocalRequest(RequestHandler):
             pages=snapshot.pages,
             routes=snapshot.routes.all,
             authorities=snapshot.authorities_on(self.head.block.host),
+            policy=snapshot.policy,
         )
         visit.proxy.local.handle(self._request, self._answered)
 

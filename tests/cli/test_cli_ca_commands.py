@@ -191,7 +191,12 @@ def test_a_rollover_from_the_first_command_to_the_last(ca: Command, ca_json: Cal
     assert "2 still on the old authority" in listed
     refused = "1 would be locked out: bob; the new ca.crt would not verify 1 of the servers: gate"
     assert refused in ca("retire", code=1)
-    assert ca_json("retire", "--force") == {"retired": True, "locked_out": ["bob"], "servers": ["gate"]}
+    assert ca_json("retire", "--force") == {
+        "retired": True,
+        "locked_out": ["bob"],
+        "servers": ["gate"],
+        "cancelled": [],
+    }
     assert {(one["name"], one["status"]) for one in ca_json("list")} == {
         ("alice", "revoked"), ("alice", "valid"), ("bob", "retired"), ("gate", "retired"),
     }  # fmt: skip
@@ -230,7 +235,7 @@ def test_who_is_on_the_old_authority_is_invited_and_nobody_else(
     for one in Invitations(tmp_path / "inv").all():
         Invitations(tmp_path / "inv").move(one, over(Stage.USED, time.time()))
     assert "Nobody is left on the old authority" in ca("renew", "--old-authority", *there)
-    assert ca_json("retire", *there[1:3]) == {"retired": True, "locked_out": [], "servers": []}
+    assert ca_json("retire", *there[1:3]) == {"retired": True, "locked_out": [], "servers": [], "cancelled": []}
 
 
 def test_what_is_name_and_serial_at_once_is_not_guessed(ca: Command, ca_json: Callable[..., Any]) -> None:

@@ -20,9 +20,9 @@ from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import Subject
 from gatekeeper.ca.transaction import BundleOptions
-from gatekeeper.cli.ca.link import create_invitation
+from gatekeeper.cli.ca.link import chain_of, create_invitation
 from gatekeeper.errors import InvitationError
-from gatekeeper.invitations.folder import Invitations, StoredInvitation
+from gatekeeper.invitations.folder import CHAIN, Invitations, StoredInvitation
 from gatekeeper.invitations.invitation import ANCHOR, FILES, Profile
 from gatekeeper.invitations.request import mark_of_key, spki_sha256, write_request
 from gatekeeper.invitations.state import Stage, State, over
@@ -64,7 +64,7 @@ def test_neither_token_nor_password_nor_a_key_is_in_the_folder(folder: Path, ca_
     """Whoever takes the gate's disk has neither links nor what opens the files, and nobody else may look."""
     made = ca_json("invite", "alice", *EC, *HERE)
     files = [path for path in folder.rglob("*") if path.is_file()]
-    assert {path.name for path in files} == {*FILES.values(), "invitation.json"}
+    assert {path.name for path in files} == {*FILES.values(), CHAIN, "invitation.json"}
     for path in files:
         octets = path.read_bytes()
         assert made["password"].encode() not in octets
@@ -178,7 +178,7 @@ def test_a_folder_that_fails_half_way_leaves_the_certificate_and_says_what_to_do
     issued = issuer.issue("alice", bundle=BundleOptions("a password"), key_type="ec:p256", now=datetime.now(UTC))
     folder.rmdir()
     with pytest.raises(InvitationError, match=r"no invitation was created.*gatekeeper ca p12 alice"):
-        create_invitation(Invitations(folder), GATE, issued, "a password", timedelta(hours=1))
+        create_invitation(Invitations(folder), GATE, issued, chain_of(issuer, issued), "a password", timedelta(hours=1))
     assert not folder.exists()
 
 

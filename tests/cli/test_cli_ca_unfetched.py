@@ -52,7 +52,7 @@ def test_who_has_fetched_it_has_moved(folder: Invitations, ca: Command, ca_json:
     """Whether or not the old one is still valid."""
     move(folder, Stage.USED)
     assert "No client is left on the old authority" in ca("list", *HERE)
-    assert ca_json("retire", *HERE) == {"retired": True, "locked_out": [], "servers": []}
+    assert ca_json("retire", *HERE) == {"retired": True, "locked_out": [], "servers": [], "cancelled": []}
 
 
 @pytest.mark.parametrize("stage", [Stage.ENDED, Stage.LOST, Stage.CANCELLED])

@@ -21,7 +21,7 @@ from tests.invitations.invited import Invited, invite
 from tests.proxy.scene import Scene, get, request
 
 JSON = "Accept: application/json"
-CHAIN = b"-----BEGIN CERTIFICATE-----\nnothing secret\n-----END CERTIFICATE-----\n"
+CHAIN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 Make = Callable[..., Scene]
 
 

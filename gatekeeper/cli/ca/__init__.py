@@ -10,6 +10,8 @@ printing, fields
     output that several commands share, as text and as JSON.
 link, invitations
     creating invitations; listing and cancelling them.
+withdrawal
+    cancelling those whose certificate was revoked or retired.
 """
 
 from gatekeeper.cli.ca.arguments import add_command

@@ -19,10 +19,10 @@ from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.fields import issued_fields
-from gatekeeper.cli.ca.invitations import is_id
-from gatekeeper.cli.ca.link import Destination
+from gatekeeper.cli.ca.invitations import cancel_withdrawn, is_id
+from gatekeeper.cli.ca.link import Destination, chain_of
 from gatekeeper.cli.ca.options import current_time, grant_of, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import PEM, print_notes
+from gatekeeper.cli.ca.printing import print_notes
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, InvitationError, UsageError
 from gatekeeper.gate.keys import public_key_of
@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     must_still_wait(folder, waiting)  # time has passed since, and --replace revokes
     with opened_issuer(args) as issuer:
         issued = _sign(issuer, args, folder, waiting)
+        cancel_withdrawn(folder, issuer.store.index(), current_time())
     _print(issued, waiting, as_json=wants_json(args))
     return 0
 
@@ -88,9 +89,7 @@ def _sign_renewal(issuer: Issuer, args: argparse.Namespace, folder: Invitations,
 
 def hand_out(folder: Invitations, stored: StoredInvitation, issuer: Issuer, issued: Issued, now: datetime) -> None:
     """Store a certificate beside its request. If the request was cancelled meanwhile, revoke it: AuthorityError."""
-    certificate = issuer.store.issued(issued.entry)
-    chain = b"".join(one.public_bytes(PEM) for one in (certificate, issuer.store.signer(certificate)))
-    if folder.sign(stored, chain, now.timestamp()):
+    if folder.sign(stored, chain_of(issuer, issued), now.timestamp()):
         return
     issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=now)
     before = ", and so is the previous one" if issued.superseded else ""

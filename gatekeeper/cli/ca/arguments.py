@@ -275,6 +275,8 @@ def _revoke(add: _Add) -> None:
         help=", ".join(REASONS),
     )
     parser.add_argument("--unlisted", action="store_true", help="also a serial that is not in the index")
+    _add_folder(parser)
+    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _crl(add: _Add) -> None:

@@ -8,7 +8,7 @@ from cryptography import x509
 from rich.table import Table
 from rich.text import Text
 
-from gatekeeper.ca.index import iso
+from gatekeeper.ca.index import Index, Status, iso
 from gatekeeper.ca.names import printable
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import InvitationError
@@ -99,6 +99,20 @@ def cancel(invitations: Invitations, what: str) -> list[StoredInvitation]:
             f"there is nothing to cancel: the invitation of {what} is over ({_WORDS[last.state.stage]}); "
             "to revoke the certificate: gatekeeper ca revoke"
         )
+    return cancelled
+
+
+def cancel_withdrawn(invitations: Invitations, index: Index, now: datetime) -> list[StoredInvitation]:
+    """Cancel the open invitations whose certificate this authority has revoked, or retired with an old authority."""
+    entries = {entry.serial: entry for entry in index.entries}
+    cancelled = []
+    for one in invitations.all():
+        found = with_serial(invitations, invitations.aged(one, now.timestamp()))
+        serial = int(found.invitation.serial or "0", 16)
+        entry = entries.get(serial)
+        retired = entry is not None and index.status(entry, now) is Status.RETIRED
+        if (retired or index.revocation(serial)) and invitations.cancel(found, now.timestamp()):
+            cancelled.append(found)
     return cancelled
 
 

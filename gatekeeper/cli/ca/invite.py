@@ -17,7 +17,7 @@ from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.invitations import cancel, print_cancelled, print_invitations
-from gatekeeper.cli.ca.link import Destination, NewInvitation, create_csr_invitation, create_invitation
+from gatekeeper.cli.ca.link import Destination, NewInvitation, chain_of, create_csr_invitation, create_invitation
 from gatekeeper.cli.ca.options import (
     bundle_options,
     current_time,
@@ -59,8 +59,9 @@ def run(args: argparse.Namespace) -> int:
     with opened_issuer(args) as issuer:
         anchor = issuer.anchor(tuple(args.trust), now=current_time()) if args.trust else None
         issued = issue_client(issuer, args, options)
+        chain = chain_of(issuer, issued)
     password = issued.password or options.password or ""
-    one = create_invitation(folder, gate, issued, password, timedelta(seconds=args.valid), anchor=anchor)
+    one = create_invitation(folder, gate, issued, chain, password, timedelta(seconds=args.valid), anchor=anchor)
     made = issued.password is not None
     print_invited(issued, one, password if made else None, args)
     return 0

@@ -12,12 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.files import read_file
-from gatekeeper.ca.issuer import Issued
+from gatekeeper.ca.issuer import Issued, Issuer
 from gatekeeper.ca.profiles import all_profiles
 from gatekeeper.config.document import find
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError, InvitationError, UsageError
-from gatekeeper.invitations.folder import Invitations, folder_error
+from gatekeeper.invitations.folder import CHAIN, Invitations, folder_error
 from gatekeeper.invitations.invitation import ANCHOR, FILES, Invitation, InvitationKind
 from gatekeeper.invitations.state import Stage
 from gatekeeper.invitations.token import link, make_token
@@ -110,13 +110,15 @@ def create_invitation(
     invitations: Invitations,
     gate: str,
     issued: Issued,
+    chain: bytes,
     password: str,
     valid: timedelta,
     *,
     replaces: str = "",
     anchor: x509.Certificate | None = None,
 ) -> NewInvitation:
-    """Store a certificate in every form; ``replaces`` is the SHA-256 of the certificate that it replaces, ``anchor`` an
+    """Store a certificate in every form. ``chain`` is the certificate and its authority's (PEM), by which the gate sees
+    whether it still counts; ``replaces`` is the SHA-256 of the certificate that it replaces, ``anchor`` an
     authority for the device to trust.
 
     InvitationError if that fails: the folder is unchanged then, and the certificate remains issued.
@@ -124,7 +126,7 @@ def create_invitation(
     path = next(path for path in issued.files if path.suffix == ".p12")
     trusted = anchor.public_bytes(Encoding.DER) if anchor is not None else None
     profiles = all_profiles(read_file(path), password, issued.entry.name, str(path), trusted)
-    files = {FILES[profile]: octets for profile, octets in profiles.items()}
+    files = {FILES[profile]: octets for profile, octets in profiles.items()} | {CHAIN: chain}
     token, now = make_token(), datetime.now(UTC).timestamp()
     invitation = Invitation(
         name=issued.entry.name,
@@ -143,6 +145,12 @@ def create_invitation(
             f"password by gatekeeper ca p12 {issued.entry.name}, or revoke it and invite again"
         ) from error
     return NewInvitation(invitation, link(gate, token))
+
+
+def chain_of(issuer: Issuer, issued: Issued) -> bytes:
+    """An issued certificate, then that of the authority that signed it (PEM)."""
+    certificate = issuer.store.issued(issued.entry)
+    return b"".join(one.public_bytes(Encoding.PEM) for one in (certificate, issuer.store.signer(certificate)))
 
 
 def create_csr_invitation(invitations: Invitations, gate: str, name: str, valid: timedelta) -> NewInvitation:

@@ -18,10 +18,11 @@ from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import authority_fields, issued_fields
 from gatekeeper.cli.ca.invite import print_invited
 from gatekeeper.cli.ca.issue import print_client
-from gatekeeper.cli.ca.link import Destination, create_invitation, not_fetched
+from gatekeeper.cli.ca.link import Destination, chain_of, create_invitation, not_fetched
 from gatekeeper.cli.ca.options import bundle_options, current_time, folder_of, making_a_key, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import print_issued_files, print_notes
 from gatekeeper.cli.ca.unfetched import lost, unfetched
+from gatekeeper.cli.ca.withdrawal import cancelled_with
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.invitations.folder import Invitations
@@ -60,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
             lifetime=lifetime,
             now=current_time(),
         )
+        cancelled_with(args, issuer.store.index())
     _print(issued, compat=args.compat, as_json=wants_json(args))
     return 0
 
@@ -157,6 +159,7 @@ def _invite_again(
         folder,
         gate,
         issued,
+        chain_of(issuer, issued),
         issued.password or options.password or "",
         timedelta(seconds=args.valid),
         replaces=replaces,

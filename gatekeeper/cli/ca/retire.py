@@ -6,6 +6,7 @@ from datetime import datetime
 from gatekeeper.ca.index import CertificateKind, Index, shown_names
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
 from gatekeeper.cli.ca.unfetched import known_unfetched
+from gatekeeper.cli.ca.withdrawal import cancelled_with, print_cancelled_with
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
 
@@ -19,17 +20,19 @@ def run(args: argparse.Namespace) -> int:
             _must_have_fetched(issuer.store.index(), now)
         left = issuer.retire(waiting or (), force=args.force, now=now)
         folder = issuer.store.path
+        cancelled = cancelled_with(args, issuer.store.index())
     locked_out = [entry for entry in left if entry.kind is CertificateKind.CLIENT]
     servers = [entry for entry in left if entry.kind is CertificateKind.SERVER]
     if wants_json(args):
         names = {"locked_out": [entry.name for entry in locked_out], "servers": [entry.name for entry in servers]}
-        print_json({"retired": True} | names)
+        print_json({"retired": True} | names | {"cancelled": [one.identifier for one in cancelled]})
         return 0
     print(f"The old authority is retired; {folder / 'ca.crt'} holds the new one alone, and the old key is destroyed.")
     for entry in locked_out:
         print(f"{entry.name} ({entry.serial_hex}) is locked out.")
     for entry in servers:
         print(f"{entry.name} ({entry.serial_hex}) is a server: whoever trusts the new ca.crt alone rejects it.")
+    print_cancelled_with(cancelled)
     print("A gate that reads the files there notices by itself; give the new ca.crt and ca.crl to one that has copies.")
     return 0
 

@@ -13,9 +13,11 @@ from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import ISSUED, Store
 from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
+from gatekeeper.cli.ca.withdrawal import cancelled_with, print_cancelled_with
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
+from gatekeeper.invitations.folder import StoredInvitation
 
 _SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
 
@@ -25,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
     with opened_issuer(args) as issuer:
         serials = _serials(args, issuer.store)
         issuer.revoke(serials, RevocationReason(args.reason), now=current_time())
-        _print(issuer.store.index(), serials, issuer.store.path, as_json=wants_json(args))
+        cancelled = cancelled_with(args, issuer.store.index())
+        _print(issuer.store.index(), serials, cancelled, issuer.store.path, as_json=wants_json(args))
     return 0
 
 
@@ -67,13 +70,22 @@ def _serial_of_file(path: Path, authorities: tuple[x509.Certificate, ...]) -> in
     return certificate.serial_number
 
 
-def _print(index: Index, serials: tuple[int, ...], folder: Path, *, as_json: bool) -> None:
+def _print(
+    index: Index, serials: tuple[int, ...], cancelled: list[StoredInvitation], folder: Path, *, as_json: bool
+) -> None:
     if as_json:
-        print_json({"revoked": [serial_hex(serial) for serial in serials], "crl": str(folder / "ca.crl")})
+        print_json(
+            {
+                "revoked": [serial_hex(serial) for serial in serials],
+                "cancelled": [one.identifier for one in cancelled],
+                "crl": str(folder / "ca.crl"),
+            }
+        )
         return
     for serial in serials:
         entry = next((entry for entry in index.entries if entry.serial == serial), None)
         print(f"{entry.name if entry else 'A certificate'} ({serial_hex(serial)}) is revoked.")
+    print_cancelled_with(cancelled)
     print()
     print(f"{folder / 'ca.crl'} is signed again. A gate that reads it there notices by itself;")
     print("give the new list to one that has a copy.")
