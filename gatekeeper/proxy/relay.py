@@ -202,6 +202,7 @@ class Relay(RequestHandler, ResponseHandler, Outcome):
         if refusal.pending:
             visit.ask(self.judge_anew)
             return
+        visit.tls.forget_session()
         proxy.journal.revoked(refusal.reason)
         self.reason, self.detail = refusal.reason, refusal.detail
         self._withdraw(refusal, now)

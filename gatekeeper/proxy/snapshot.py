@@ -238,7 +238,6 @@ def _tls_options(settings: "Settings") -> TLSOptions:
         suites=suites_of(server),
         advertise_ca=client_auth.advertise_ca,
         session_resumption=client_auth.session_resumption,
-        shared_sessions=server.workers != 1,
         certificate_size=client_auth.certificate_size,
         depth=client_auth.depth,
     )

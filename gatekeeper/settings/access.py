@@ -74,7 +74,7 @@ class ClientAuthSettings(Table):
     )
     session_resumption: StrictBool = Field(
         default=False,
-        description="Whether admitted visitors may resume the TLS session for an hour; each request is still judged.",
+        description="Whether admitted visitors may resume a worker's TLS session for an hour; each request is judged.",
     )
     depth: Annotated[StrictInt, Field(ge=0, le=100)] = Field(
         default=5,

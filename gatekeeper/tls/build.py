@@ -19,7 +19,7 @@ from gatekeeper.tls.files import AUTHORITIES, AuthorityFiles, Files, ServerFiles
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.proof import load_and_prove
 from gatekeeper.tls.server_names import NamedCertificate, ServerNames, shared_names
-from gatekeeper.tls.sessions import SessionCache, Sessions, Tickets
+from gatekeeper.tls.sessions import Sessions
 from gatekeeper.tls.suites import DEFAULT_SUITES, Suites, choose_suites
 from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.names import canonical, encode_name
@@ -27,10 +27,7 @@ from gatekeeper.x509.names import canonical, encode_name
 
 @dataclass(frozen=True, slots=True)
 class TLSOptions:
-    """The keys of ``[server]`` and ``[client_auth]`` about the TLS of a listener; ``certificate_size`` is in bytes.
-
-    With ``shared_sessions``, TLS sessions can be resumed in another process than the one that began them.
-    """
+    """The keys of ``[server]`` and ``[client_auth]`` about the TLS of a listener; ``certificate_size`` is in bytes."""
 
     min_tls: str = "1.2"
     max_tls: str = "1.3"
@@ -38,7 +35,6 @@ class TLSOptions:
     suites: Suites = DEFAULT_SUITES
     advertise_ca: bool = True
     session_resumption: bool = False
-    shared_sessions: bool = False
     certificate_size: int = 16 * 1024
     depth: int = 5
 
@@ -81,7 +77,7 @@ def build_context(
         warnings += _namesakes(authorities)
     # OpenSSL takes the suites of the context that the servername callback has chosen, the groups of the first.
     warnings += choose_suites(options.suites, [one.context for one in named], openssl, reason)
-    sessions = _sessions(context, openssl, authorities, warnings, options)
+    sessions = _sessions(context, openssl, warnings, options)
     hosts = _host_authorities(trust.hosts, of_hosts, openssl, reason, options)
     if challenges is not None and openssl is None:
         raise ConfigurationError(_no_challenges(reason))
@@ -251,11 +247,7 @@ def _prepare_names(
 
 
 def _sessions(
-    context: ssl.SSLContext,
-    openssl: OpenSSL | None,
-    authorities: Sequence[Certificate],
-    warnings: list[str],
-    options: TLSOptions,
+    context: ssl.SSLContext, openssl: OpenSSL | None, warnings: list[str], options: TLSOptions
 ) -> Sessions | None:
     """How sessions are resumed; or a warning that they cannot: each visitor then does a full handshake, no harm."""
     if not options.session_resumption:
@@ -263,9 +255,7 @@ def _sessions(
     try:
         if openssl is None:
             raise BindingError("OpenSSL's functions cannot be found")
-        if options.shared_sessions:
-            return Tickets(openssl.libssl, context, authorities)
-        return SessionCache(openssl.libssl, context)
+        return Sessions(openssl, context)
     except BindingError as error:
         warnings.append(f"TLS sessions cannot be resumed: {error}")
         return None

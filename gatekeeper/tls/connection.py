@@ -163,6 +163,15 @@ class TLSConnection:
             sessions.keep(self._ssl)
             self._resumable = True
 
+    def forget_session(self) -> None:
+        """Let nobody resume this session again, and give none: a request was refused, and the next handshake can show
+        another certificate.
+        """
+        sessions, self._sessions = self._context.sessions, None
+        if sessions is not None and (self._resumable or self._ssl.session_reused):
+            sessions.forget(self._ssl)
+        self._resumable = False
+
     def lost(self) -> None:
         """The TCP connection has ended. In RFC 8446, 6.1, as in TLS 1.1 and 1.2, the session may be resumed although
         nobody has said close_notify; OpenSSL would forget it (ssl_clear_bad_session). A fatal alert still ends it.
@@ -262,11 +271,9 @@ class TLSConnection:
         """Of a stranger, nobody needs OpenSSL's copies, nor a long chain: it is no path to a trusted authority. Should
         one of them be trusted by a reload, the client has to connect anew.
         """
-        sessions, self._sessions = self._sessions, None
+        self.forget_session()
         if not self._ssl.session_reused:
             openssl.forget_certificates(self._ssl)
-        elif sessions is not None:
-            sessions.forget(self._ssl)  # it was good before; with a full handshake it can show another certificate
         if sum(map(len, self.peer.sent)) > STRANGERS_BYTES:
             self.peer = replace(self.peer, sent=())
 

@@ -258,7 +258,7 @@ def choose_by_name(
     challenges: Challenges | None = None,
 ) -> None:
     """Show each visitor the certificate for the host that it asks for, and ask no certificate of it where
-    `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked. What `Tickets` does stays.
+    `NamedCertificate.ask` is false. Without ``openssl``, everybody is asked.
 
     ``advertised`` are hosts for which other authorities are named to clients, as DER. ``challenges`` has the answers
     to tls-alpn-01, for clients that offer `ACME_PROTOCOL` alone.

