@@ -2,18 +2,26 @@
 and the resources in ``If`` (RFC 4918, 10.3 and 10.4).
 
 A Destination that means another place to the app must not reach it: it would move a file to where the visitor did not
-say.
+say. A resource in If is only a condition that the visitor puts on its own request, so one of another place is left
+alone: it brings about nothing that one below the path could not.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from gatekeeper.gate.routes import AMBIGUOUS, NoRoute, RouteMatch
 from gatekeeper.wire.request import RequestHead
 
 WITHOUT: Final = frozenset({b"GET", b"HEAD", b"POST"})
 """Methods whose requests are not searched for such addresses: they name none but their own."""
 
-ELSEWHERE: Final = "The Destination is not below the path that this app is at."
+ELSEWHERE: Final = NoRoute(502, "The Destination is not below the path that this app is at.")
+SEVERAL: Final = NoRoute(400, "The request has more than one Destination.")
+AMBIGUOUS_ADDRESS: Final = NoRoute(400, "The path in Destination or If is ambiguous.")
+
+Match = Callable[[bytes, bytes, bytes], RouteMatch]
+"""`gatekeeper.gate.routes.Routes.match`."""
 
 _FIELD = re.compile(rb"^(destination|if):[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _DESTINATION = re.compile(rb"^destination:([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
@@ -35,14 +43,29 @@ def without_prefix(prefix: bytes, target: bytes) -> bytes:
     return b"/" + target[len(prefix) :].lstrip(b"/") if prefix else target
 
 
-def leads_elsewhere(head: RequestHead, prefix: bytes) -> bool:
-    """Whether the request has a Destination at another site, or not below ``prefix``: 502 is for one in another
-    namespace (RFC 4918, 9.8.5 and 9.9.4).
+def answer_to(head: RequestHead, prefix: bytes, match: Match) -> NoRoute | None:
+    """What a request gets instead of the app below ``prefix``, because of its addresses; None if they are good.
+
+    502 is for a Destination in another namespace (RFC 4918, 9.8.5 and 9.9.4). A path gets 400 if it would get that as
+    the request's own (``match``): "/dav/../a" begins with the prefix, but means a place that is not below it. Not
+    checked: whether the visitor may use the route of a Destination.
     """
     if head.method in WITHOUT:
-        return False
-    found = _DESTINATION.findall(head.block.forward)
-    return any(_as_app_sees(url.strip(b" \t"), head.block.host, prefix, b"") is None for url in found)
+        return None
+    host, found = head.block.host, _DESTINATION.findall(head.block.forward)
+    if len(found) > 1:
+        return SEVERAL
+    urls = [url.strip(b" \t") for url in found]
+    if any(_as_app_sees(url, host, prefix, b"") is None for url in urls):
+        return ELSEWHERE
+    paths = (path for url in (*urls, *_resources(head)) if (path := _own_path(url, host)))
+    return AMBIGUOUS_ADDRESS if any(match(head.method, host, path) is AMBIGUOUS for path in paths) else None
+
+
+def _resources(head: RequestHead) -> Iterator[bytes]:
+    for name, value in _FIELD.findall(head.block.forward):
+        if name.lower() == b"if":
+            yield from filter(None, _RESOURCE.findall(value))
 
 
 def rewrite(fields: bytes, host: bytes, prefix: bytes, app_host: bytes) -> bytes:
@@ -66,13 +89,19 @@ def rewrite(fields: bytes, host: bytes, prefix: bytes, app_host: bytes) -> bytes
 
 def _as_app_sees(url: bytes, host: bytes, prefix: bytes, app_host: bytes) -> bytes | None:
     """The address as the app sees it; None if it is not one below ``prefix`` at the visitor's Host."""
+    path = _own_path(url, host)
+    if path is None or not is_below(prefix, path):
+        return None
+    site = url[: len(url) - len(path)]
+    return (site and (b"https://" + app_host if app_host else site)) + without_prefix(prefix, path)
+
+
+def _own_path(url: bytes, host: bytes) -> bytes | None:
+    """The path of an address at the visitor's Host, with its query; None for one of another site, or for none."""
     match = _URL.fullmatch(url)
-    if match is None:
+    if match is None or (match[1] and _site(match[2]) != _site(host)):
         return None
-    scheme, site, path = match[1] or b"", match[2] or b"", match[3] or b""
-    if (scheme and _site(site) != _site(host)) or not is_below(prefix, path):
-        return None
-    return scheme + (app_host or site if scheme else b"") + without_prefix(prefix, path)
+    return match[3] or b""
 
 
 def _site(host: bytes) -> bytes:

@@ -4,17 +4,25 @@ import time
 
 import pytest
 
+from gatekeeper.gate.routes import NoRoute, Routes
+from gatekeeper.settings.access import RouteSettings
 from gatekeeper.wire.request import HeadLimits, RequestHead, RequestReader
 from gatekeeper.wire.rewriting import Rewriting
-from gatekeeper.wire.webdav import leads_elsewhere
+from gatekeeper.wire.webdav import AMBIGUOUS_ADDRESS, ELSEWHERE, SEVERAL, answer_to
 
 APP = b"127.0.0.1:8000"
 TOKEN = b"(<urn:uuid:181d4fae>)"
+ROUTES = Routes([RouteSettings(path="/dav/*", strip_prefix=True), RouteSettings(path="/admin/*")])
 
 
 def head(*lines: bytes, method: bytes = b"MOVE", host: bytes = b"site.example") -> RequestHead:
     block = b"".join(line + b"\r\n" for line in (b"Host: %b" % host, *lines)) + b"\r\n"
     return RequestReader(HeadLimits()).read(b"%b /dav/a HTTP/1.1" % method, block, cache=False)
+
+
+def answered(*lines: bytes, method: bytes = b"MOVE") -> NoRoute | None:
+    """What the gate itself answers."""
+    return answer_to(head(*lines, method=method), b"/dav", ROUTES.match)
 
 
 def sent(line: bytes, prefix: bytes = b"/dav", host: bytes = b"", method: bytes = b"MOVE") -> bytes:
@@ -39,7 +47,7 @@ def sent(line: bytes, prefix: bytes = b"/dav", host: bytes = b"", method: bytes 
 )
 def test_a_destination_loses_what_the_path_loses(asked: bytes, got: bytes) -> None:
     """An absolute address or a path (RFC 4918, 8.3); the default port may stand in it."""
-    assert not leads_elsewhere(head(b"Destination: %b" % asked), b"/dav")
+    assert answered(b"Destination: %b" % asked) is None
     assert sent(b"Destination: %b" % asked).lower() == b"destination: %b" % got.lower()
 
 
@@ -63,27 +71,56 @@ def test_a_destination_loses_what_the_path_loses(asked: bytes, got: bytes) -> No
 )
 def test_a_destination_elsewhere_is_told(asked: bytes) -> None:
     """The app would take each of them for one of its own paths, or for none."""
-    assert leads_elsewhere(head(b"Destination: %b" % asked, method=b"COPY"), b"/dav")
+    assert answered(b"Destination: %b" % asked, method=b"COPY") is ELSEWHERE
 
 
-def test_one_of_several_destinations_is_enough() -> None:
+CLIMBING = [
+    *(b"/dav/../admin/x", b"/dav/a/../../admin/x", b"/dav/%2e%2e/admin/x", b"/dav/..%2fadmin/x", b"/dav/..;/admin/x"),
+    *(b"/dav/..;a=b/admin/x", b"/dav/\\..\\admin\\x", b"/dav/%252e%252e/admin/x", b"/dav/..%5cadmin/x", b"/dav/..#/x"),
+    *(b"/dav/%c0%ae%c0%ae/admin/x", b"/dav/b/..", b"/dav/..?a"),
+]
+
+
+@pytest.mark.parametrize("path", CLIMBING)
+def test_an_address_is_judged_as_a_path_is(path: bytes) -> None:
+    """It begins with the prefix, and the app would look for it above its root; as a request's path it gets 400 too."""
+    for url in (path, b"https://site.example" + path, b"HTTPS://SITE.example:443" + path):
+        assert answered(b"Destination: " + url) is AMBIGUOUS_ADDRESS
+        assert answered(b"If: <%b> %b" % (url, TOKEN), method=b"LOCK") is AMBIGUOUS_ADDRESS
+        assert answered(b"Destination: /dav/b", b"If: </dav/a> (a) <%b> (b)" % url) is AMBIGUOUS_ADDRESS
+
+
+@pytest.mark.parametrize(
+    "path", [b"/dav/a%2Fb", b"/dav/a;b", b"/dav//b", b"/dav/a..b", b"/dav/...b/", b"/dav/b?x=/../y"]
+)
+def test_an_odd_address_passes_as_an_odd_path_does(path: bytes) -> None:
+    """However it is read, it is below the prefix."""
+    assert answered(b"Destination: " + path, b"If: <%b> (a)" % path) is None
+
+
+def test_only_one_destination_can_be_meant() -> None:
     """Nobody knows which of them the app reads."""
-    lines = b"Destination: /dav/b", b"destination: /b"
-    assert leads_elsewhere(head(*lines), b"/dav")
-    assert leads_elsewhere(head(*reversed(lines)), b"/dav")
+    assert answered(b"Destination: /dav/b", b"destination: /b") is SEVERAL
+    assert answered(b"Destination: /dav/b", b"Destination: /dav/b", method=b"COPY") is SEVERAL
+
+
+def test_a_state_or_another_site_in_if_is_not_judged() -> None:
+    """Neither is a path at the visitor's Host; it is a condition that the visitor puts on its own request."""
+    assert answered(b"If: (<https://site.example/dav/../lock>)", method=b"LOCK") is None
+    assert answered(b"If: <https://elsewhere.example/../b> (a) </admin/x> (b)", method=b"LOCK") is None
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"POST"])
 def test_ordinary_methods_are_not_searched(method: bytes) -> None:
     """To them the field means nothing, so that it costs nothing."""
     line = b"Destination: https://site.example/dav/b"
-    assert not leads_elsewhere(head(b"Destination: /b", method=method), b"/dav")
+    assert answered(b"Destination: /b", method=method) is None
     assert sent(line, method=method) == line
 
 
 def test_a_request_without_destination_leads_nowhere() -> None:
     """Nor does one whose name only ends alike."""
-    assert not leads_elsewhere(head(b"X-Destination: /b", method=b"PROPFIND"), b"/dav")
+    assert answered(b"X-Destination: /b", method=b"PROPFIND") is None
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,8 @@ from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.wire.preflight import read_preflight
 from gatekeeper.wire.request import RequestHead
-from gatekeeper.wire.webdav import ELSEWHERE, leads_elsewhere
+from gatekeeper.wire.webdav import answer_to
 
-_DESTINATION_ELSEWHERE: Final = NoRoute(502, ELSEWHERE)
 _DOCUMENT_HEADERS: Final = (("Content-Type", "application/json"), ("Cache-Control", "max-age=300"))
 
 
@@ -109,9 +108,10 @@ def _is_answered_below(stream: ClientStream, visit: Visit, route: Route, head: R
     if route.lacks_slash:
         _add_slash(stream, visit, head, now)
         return True
-    if not leads_elsewhere(head, route.prefix):
+    instead = answer_to(head, route.prefix, visit.snapshot.routes.match)
+    if instead is None:
         return False
-    _answer(stream, visit, head, _DESTINATION_ELSEWHERE, now)
+    _answer(stream, visit, head, instead, now)
     return True
 
 
