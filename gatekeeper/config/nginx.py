@@ -16,6 +16,7 @@ import crossplane
 from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason
 from gatekeeper.config.nginx_headers import response_headers
 from gatekeeper.config.nginx_limits import request_body, request_rate, timeouts
+from gatekeeper.config.nginx_request_headers import request_headers
 from gatekeeper.config.nginx_servers import App, Location, Server, apps, locations
 from gatekeeper.config.nginx_tls import tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values
@@ -139,6 +140,8 @@ class _Writer:
         self._shared_timeouts = apart[0] if apart and all(times == apart[0] for times in apart) else {}
         self._sizes = [request_body(some, notes.add) for some in of_apps]
         self._rate = request_rate(every, http, notes.add)
+        taken = (one for one in http if one.name != "server")
+        self._custom = request_headers([*taken, *_walk(one.block for one in servers)], notes.add)
 
     def write(self) -> Translation:
         """The whole translation, whose text can be loaded."""
@@ -148,7 +151,8 @@ class _Writer:
             self._client_auth(),
             *self._upstreams(),
             *self._routes(),
-            f"[response]\n{_headers_line(self._shared_headers)}" if self._shared_headers else "",
+            _table_line("response", "headers", self._shared_headers),
+            _table_line("identity", "custom", self._custom),
             *self._rest(),
         ]
         unique = tuple(dict.fromkeys(self._notes.lines))
@@ -276,7 +280,7 @@ class _Writer:
                     lines += [_line("allow_from", networks[id(one)])] if networks[id(one)] else []
                     lines += ["strip_prefix = true"] if one.strips else []
                     if self._headers[id(one)] and not self._shared_headers:
-                        lines.append(f"response = {{ {_headers_line(self._headers[id(one)])} }}")
+                        lines.append(f"response = {{ {_headers_line('headers', self._headers[id(one)])} }}")
                     yield "\n".join(["[[routes]]", _line("path", one.path), *lines, _line("upstream", app.name)])
 
     def _app(self, location: Location) -> App | None:
@@ -319,8 +323,12 @@ class _Writer:
         return "\n".join(["[limits]", *filter(None, lines)])
 
 
-def _headers_line(headers: Mapping[str, str]) -> str:
-    return f"headers = {{ {', '.join(f'{_text(name)} = {_text(value)}' for name, value in headers.items())} }}"
+def _table_line(table: str, key: str, headers: Mapping[str, str]) -> str:
+    return f"[{table}]\n{_headers_line(key, headers)}" if headers else ""
+
+
+def _headers_line(key: str, headers: Mapping[str, str]) -> str:
+    return f"{key} = {{ {', '.join(f'{_text(name)} = {_text(value)}' for name, value in headers.items())} }}"
 
 
 def _line(key: str, value: str | list[str] | tuple[str, ...]) -> str:

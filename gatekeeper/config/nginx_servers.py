@@ -13,9 +13,8 @@ Note = Callable[[Directive, str], None]
 
 # Conditions that reject visitors without a valid certificate, which gatekeeper does anyway.
 _CHECK = re.compile(r"\$ssl_client_verify (?:!=|!~\*?) \"?\^?(?:SUCCESS|OK)\$?\"?")
-# Headers that the gate sets anyway, or that have no use behind it.
-_HEADERS_SET = {"connection", "host", "upgrade", "x-request-id", "x-real-ip", "x-scheme", "x-url-scheme"}
-_HOSTS = {"$host": "", "$http_host": "", "$server_name": "", "$proxy_host": "upstream"}
+# Values of Host, and of ``upstream.host``.
+HOSTS = {"$host": "", "$http_host": "", "$server_name": "", "$proxy_host": "upstream"}
 _ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
 # Files that a static: upstream tries anyway.
 _TRIED = {"$uri", "$uri/", "$uri/index.html"}
@@ -138,8 +137,6 @@ def locations(server: Server, note: Note) -> Iterator[Location]:
 def _location(one: Directive, path: str, server: Server, note: Note) -> Location | None:
     for nested in named(one.block, "location"):
         note(nested, "nested locations are not taken over")
-    for header in named(one.block, "proxy_set_header", "grpc_set_header"):
-        _header(header, note)
     passed = first(named(one.block, "proxy_pass", "grpc_pass"))
     alias = first(named(one.block, "alias"))
     root = first(named(one.block, "root") or server.get("root"))
@@ -250,22 +247,12 @@ def _conditions(directives: Iterable[Directive], note: Note) -> None:
             note(one, "conditions are not taken over; rules over certificates are allow and deny of a route")
 
 
-def _header(one: Directive, note: Note) -> None:
-    name, value = one.args[0].lower(), one.args[-1]
-    if name == "host" and "$" in value and value not in _HOSTS:
-        note(one, "the app gets Host as the visitor sent it; see upstream.host")
-    elif name in _HEADERS_SET or name.startswith(("x-forwarded-", "x-ssl-client-")):
-        return
-    else:
-        note(one, "see identity.headers and identity.custom for what the app can be told")
-
-
 def _host(location: Location) -> str:
     """The value of ``upstream.host``; "" for the visitor's own Host."""
     headers = [*location.get("proxy_set_header"), *location.get("grpc_set_header")]
     value = next((one.args[-1] for one in headers if one.args[0].lower() == "host"), "$host")
     if "$" in value:
-        return _HOSTS.get(value, "")
+        return HOSTS.get(value, "")
     try:
         return parse_host(value)
     except ValueError:

@@ -127,7 +127,11 @@ def test_names_that_are_only_similar_pass(name: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [b"X-Device", b"Remote-Groups", b"Remote.Email", b"remote-name", b"Authorization", b"From", b"Secret"]
+    "name",
+    [
+        *(b"X-Device", b"Remote-Groups", b"Remote.Email", b"remote-name", b"Authorization", b"From", b"Secret"),
+        *(b"X-SSL-Client-DN", b"x-ssl-client-cn"),
+    ],
 )
 def test_a_custom_header_may_have_this_name(name: bytes) -> None:
     """One of the operator's own, what no preset says though only the gate may, and who asks by HTTP's own words."""
@@ -135,7 +139,26 @@ def test_a_custom_header_may_have_this_name(name: bytes) -> None:
     assert not is_of_the_request(folded(name))
 
 
-@pytest.mark.parametrize("name", [b"Remote-User", b"X-Forwarded-User", *sorted(HOP_BY_HOP), b"Host", b"Content-Length"])
+NGINX = [
+    *(
+        b"X-SSL-Client-Verify",
+        b"X-SSL-Client-S-DN",
+        b"X-SSL-Client-I-DN",
+        b"X-SSL-Client-Serial",
+        b"x.ssl-client-serial",
+    ),
+    *(b"X-SSL-Client-Fingerprint", b"X-SSL-Client-V-Start", b"X-SSL-Client-V-End", b"X-SSL-Client-Escaped-Cert"),
+]
+OTHERS = [b"Remote-User", b"X-Forwarded-User", *sorted(HOP_BY_HOP), b"Host", b"Content-Length"]
+
+
+@pytest.mark.parametrize("name", [b"X-SSL-Client-DN", b"X-SSL-Client-CN", *NGINX])
+def test_no_client_sends_a_header_with_the_prefix_of_nginx(name: bytes) -> None:
+    """Whether or not the gate sets it: apps behind nginx believe them all."""
+    assert read_request_field(BUILT_IN, name + b": x").line == b""
+
+
+@pytest.mark.parametrize("name", [*OTHERS, *NGINX])
 def test_what_the_gate_sets_or_removes_is_not_left_to_custom_headers(name: bytes) -> None:
     """Framing and hop-by-hop fields are the worst of them: an app would see another request than the gate."""
     assert not is_left_to_custom(folded(name))
