@@ -265,7 +265,7 @@ def choose_by_name(
     """
     first = names.all[0]
     if challenges is not None and openssl is not None:
-        openssl.remember_alpn(first.context)
+        openssl.read_hellos(first.context)
     before = first.context.sni_callback
 
     def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:

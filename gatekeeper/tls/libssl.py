@@ -32,6 +32,7 @@ _FUNCTIONS: tuple[Function, ...] = (
     ("SSL_CTX_set_cert_verify_callback", None, (c_void_p, CertificateCallback, c_void_p)),
     ("SSL_set_verify", None, (c_void_p, c_int, c_void_p)),
     ("SSL_CTX_set_client_hello_cb", None, (c_void_p, HelloCallback, c_void_p)),
+    ("SSL_set_session_id_context", c_int, (c_void_p, c_char_p, c_uint)),
     ("SSL_client_hello_get0_ext", c_int, (c_void_p, c_uint, c_void_p, c_void_p)),
     ("SSL_add_client_CA", c_int, (c_void_p, c_void_p)),
     ("SSL_CTX_add_client_CA", c_int, (c_void_p, c_void_p)),

@@ -8,6 +8,7 @@ other file knows C but `verifier`, `sessions` and `libssl`, which declares the f
 
 import _ssl
 import ctypes
+import hashlib
 import ssl
 import sys
 import threading
@@ -19,7 +20,8 @@ from gatekeeper.gate.verdict import VerifyError
 from gatekeeper.tls.libssl import GROUP_NAME, HelloCallback, InfoCallback, LibSSL
 from gatekeeper.tls.verifier import V_OK, Recall, Refuse, Verifier
 
-_HELLO_SUCCESS = 1  # SSL_CLIENT_HELLO_SUCCESS
+_HELLO_SUCCESS, _HELLO_ERROR = 1, 0  # SSL_CLIENT_HELLO_SUCCESS, SSL_CLIENT_HELLO_ERROR
+_EXT_SERVER_NAME = 0  # TLSEXT_TYPE_server_name
 _EXT_ALPN = 16  # TLSEXT_TYPE_application_layer_protocol_negotiation (openssl/tls1.h)
 _VERIFY_NONE = 0x00  # SSL_VERIFY_NONE: ask for none
 _VERIFY_PEER = 0x01  # SSL_VERIFY_PEER: ask for a certificate, take none as an answer
@@ -134,8 +136,12 @@ class OpenSSL(Verifier):
             with self._libssl.certificate(der) as certificate:
                 self._call["SSL_add_client_CA"](pointer, certificate)
 
-    def remember_alpn(self, context: ssl.SSLContext) -> None:
-        """Have `offers_alone` know what a client offers (SSL_CTX_set_client_hello_cb(3)); Python tells nobody."""
+    def read_hellos(self, context: ssl.SSLContext) -> None:
+        """Have `offers_alone` know what a client offers (SSL_CTX_set_client_hello_cb(3)), as Python tells nobody, and
+        sessions be resumed under the server name that they began with, and no other (RFC 6066, 3).
+
+        OpenSSL looks for the session before it calls the servername callback, and does not compare the names itself.
+        """
         pointer = self._libssl.context_pointer(context)
         self._call["SSL_CTX_set_client_hello_cb"](pointer, self._hello_callback, None)
 
@@ -230,16 +236,23 @@ class OpenSSL(Verifier):
         self._call["ERR_clear_error"]()
 
     def _on_hello(self, pointer: int, _alert: int, _argument: int) -> int:
-        """The ClientHello callback: remember the ALPN extension. An exception must not reach ctypes."""
-        start, size = ctypes.c_void_p(), ctypes.c_size_t()
+        """The ClientHello callback: remember the ALPN extension, and let a session be found under its server name only
+        (SSL_set_session_id_context(3)). An exception must not reach ctypes; it ends the handshake.
+        """
         self._alpn.offered = b""
         try:
-            arguments = (pointer, _EXT_ALPN, ctypes.byref(start), ctypes.byref(size))
-            if self._call["SSL_client_hello_get0_ext"](*arguments) == 1 and start.value:
-                self._alpn.offered = ctypes.string_at(start.value, size.value)
+            self._alpn.offered = self._extension(pointer, _EXT_ALPN)
+            name = hashlib.sha256(self._extension(pointer, _EXT_SERVER_NAME).lower()).digest()
+            bound = self._call["SSL_set_session_id_context"](pointer, name, len(name))
         except BaseException:
-            return _HELLO_SUCCESS
-        return _HELLO_SUCCESS
+            return _HELLO_ERROR
+        return _HELLO_SUCCESS if bound else _HELLO_ERROR
+
+    def _extension(self, pointer: int, number: int) -> bytes:
+        """The content of an extension of the ClientHello; b"" if there is none."""
+        start, size = ctypes.c_void_p(), ctypes.c_size_t()
+        found = self._call["SSL_client_hello_get0_ext"](pointer, number, ctypes.byref(start), ctypes.byref(size))
+        return ctypes.string_at(start.value, size.value) if found == 1 and start.value else b""
 
     def _on_message(self, pointer: int, where: int, _value: int) -> None:
         """The info callback. CPython keeps the address of its own object with the connection, as

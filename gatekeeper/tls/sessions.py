@@ -50,11 +50,12 @@ class Sessions:
     """
 
     def __init__(self, openssl: OpenSSL, context: ssl.SSLContext) -> None:
-        """Let them be resumed; BindingError if that is not to be had."""
+        """Let each be resumed, under the server name that it began with; BindingError if that is not to be had."""
         self._libssl, self._call = libssl, call = openssl.libssl, openssl.libssl.call
         for function in _FUNCTIONS:
             libssl.declare(function)
         self._context = libssl.context_pointer(context)
+        openssl.read_hellos(context)
         call["SSL_CTX_set_timeout"](self._context, SESSION_SECONDS)
         # Not stored by OpenSSL itself: in TLS 1.2 it would do that before anybody was judged.
         mode = _SESS_CACHE_SERVER | _SESS_CACHE_NO_INTERNAL_STORE

@@ -167,6 +167,24 @@ def test_in_memory_the_chain_is_kept_too(scene: Scene, version: ssl.TLSVersion) 
     assert again.peer.sent == (inner.der,)
 
 
+@BOTH
+def test_a_session_is_resumed_under_its_server_name_only(scene: Scene, version: ssl.TLSVersion) -> None:
+    """RFC 6066, 3: under another name, or without one, the handshake is a full one. Letters may be large or small."""
+    context, holder = gate(scene), make_client("alice", scene.authority)
+    for began, again, expected in (
+        ("a.example.com", "A.example.com", True),
+        ("a.example.com", "b.example.com", False),
+        ("a.example.com", None, False),
+        (None, "a.example.com", False),
+    ):
+        alice = Visitor(holder, version, server_name=began)
+        meet(context, alice)
+        alice.server_name = again
+        server = come_back(context, alice)
+        assert resumed(server) is expected, (began, again)
+        assert server.peer.errors == ()
+
+
 # -- how long
 
 
