@@ -45,7 +45,12 @@ def _argument(action: argparse.Action) -> Iterator[str]:
         return
     metavar = action.metavar or (action.dest.upper() if action.nargs != 0 else "")
     if isinstance(action.choices, tuple | list) and not action.metavar:
-        metavar = "\\|".join(map(str, action.choices))
+        metavar = "|".join(map(str, action.choices))
     values = " ".join(metavar) if isinstance(metavar, tuple) else metavar
     names = ", ".join(f"{name} {values}".strip() for name in action.option_strings) or values
-    yield f"| `{names}` | {(action.help or '').replace('|', chr(92) + '|')} |"
+    yield f"| `{_cell(names)}` | {_cell(action.help or '')} |"
+
+
+def _cell(text: str) -> str:
+    """GitHub Flavored Markdown 0.29, 4.10: a pipe ends the cell, inside a code span too, unless it is escaped."""
+    return text.replace("|", r"\|")

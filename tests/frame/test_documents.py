@@ -14,6 +14,8 @@ NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 FILES = re.compile(r"`((?:config|docs|tests|benchmarks|gatekeeper)/[^`\s*…]+|\.ci/run)`")
 KEYS = re.compile(rf"`((?:{'|'.join(Settings.model_fields)})(?:\.[a-z_]+)+)`")
 LINKS = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
+PIPES = re.compile(r"(?<!\\)\|")
 WORDS = re.compile(r"^\.PHONY: (.+)$", re.MULTILINE).search((ROOT / "Makefile").read_text())[1].split()
 
 
@@ -31,6 +33,23 @@ def test_files_that_are_named_exist(name: str) -> None:
 def test_links_of_the_site_stay_in_it(name: str) -> None:
     """The site is made of docs/ alone, and `make docs` takes no link that leads out of it."""
     assert [link for link in LINKS.findall((ROOT / name).read_text()) if link.startswith("../")] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_have_as_many_cells_as_their_header(name: str) -> None:
+    """GitHub Flavored Markdown 0.29, 4.10: a pipe ends a cell, inside a code span too, unless it is escaped."""
+    lines = FENCED.sub("", (ROOT / name).read_text()).splitlines()
+    wrong, cells = [], 0
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if not line.lstrip().startswith("|"):
+            cells = 0
+            continue
+        found = len(PIPES.findall(line.strip()))
+        if not cells and re.fullmatch(r"[|:\s-]+", following):
+            cells = found
+        if found != cells:
+            wrong.append(line)
+    assert wrong == []
 
 
 @pytest.mark.parametrize("name", NAMES)
