@@ -59,6 +59,7 @@ class Words:
     request: str
     checked: str
     invited: str
+    invited_by_somebody: str
     unsent: str
 
 

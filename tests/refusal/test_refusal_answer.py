@@ -149,6 +149,16 @@ def test_the_page_says_how_one_gets_a_certificate_here(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", sorted(catalogues()))
+def test_nobody_is_named_below_where_no_contact_is_set(language: str) -> None:
+    """The page then sends the visitor to whoever gave them the address."""
+    words = catalogues()[language].words
+    page = refused(refuse(Reason.NO_CERTIFICATE), pages=RefusalPages(invites=True), language=language).body.decode()
+    assert words.invited_by_somebody in page
+    assert words.invited not in page
+    assert words.invited_by_somebody != words.invited
+
+
+@pytest.mark.parametrize("language", sorted(catalogues()))
 def test_a_certificate_that_the_browser_keeps_back_is_spoken_of_openly(language: str) -> None:
     """Chromium never sends one that has expired, is not valid yet or is for servers: its owner lands on this page."""
     words = catalogues()[language].words
