@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.paths import read_host
-from gatekeeper.gate.verdict import Peer, Policy, Verdict, VerifyError, judge
+from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, Verdict, VerifyError, judge
 from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, HostAuthorities, ServerContext
 
 
@@ -54,7 +54,12 @@ class HostTrust:
         asked by that verdict, without which nobody gets here.
         """
         trust = self._trust_on(host)
-        return judge(trust.verify(peer), now, trust.policy)
+        verdict = judge(trust.verify(peer), now, trust.policy)
+        if isinstance(verdict, Refuse) and verdict.reason is Reason.UNTRUSTED_ISSUER and not peer.errors:
+            # OpenSSL's words are about the path that these authorities leave, such as "self-signed certificate in
+            # certificate chain" for one that the handshake accepted.
+            return replace(verdict, detail="The authority that signed the certificate does not count for this host.")
+        return verdict
 
     def authorities(self, host: bytes) -> tuple[Certificate, ...]:
         """Those that count on this Host."""

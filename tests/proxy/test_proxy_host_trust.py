@@ -81,6 +81,18 @@ def test_on_a_host_with_its_own_authorities_only_theirs_count(
     assert scene.log.records[-2]["reason"] == "untrusted_issuer"
 
 
+@pytest.mark.parametrize("stranger", [False, True])
+def test_the_refusal_says_that_the_authority_does_not_count_here(
+    partner_scene: Callable[..., Scene], files: Files, stranger: bool
+) -> None:
+    """Of a certificate that another host accepts. What no host accepts is refused in OpenSSL's words."""
+    visitor = partner_scene().visitor(make_client("alice", make_authority("Other CA")) if stranger else files.alice)
+    visitor.send(get(PARTNERS))
+    answer = visitor.read()
+    assert b"Gatekeeper-Reason: untrusted_issuer" in answer
+    assert (b"The authority that signed the certificate does not count for this host." in answer) is not stranger
+
+
 @pytest.mark.parametrize("host", ["app.example.com", "x.partners.example.com", "[::1]", "192.0.2.1"])
 def test_elsewhere_the_authorities_of_a_host_do_not_count(
     partner_scene: Callable[..., Scene], files: Files, paula: Holder, host: str
