@@ -13,30 +13,38 @@ from pathlib import Path
 from gatekeeper.errors import AuthorityError, UsageError
 
 VARIABLE = "GATEKEEPER_CA_PASSPHRASE"
+_INSTEAD_FOR_KEYS = f"--passphrase-file or ${VARIABLE}"
+_INSTEAD_FOR_BUNDLES = "--password-file"
 
 
 def existing_passphrase(file: Path | None, what: str) -> bytes:
     """The passphrase of an existing key; ``what`` names the key in the prompt."""
     given = _given(file)
-    return given if given is not None else _ask(f"Passphrase of {what}: ").encode("utf-8", "surrogateescape")
+    return (
+        given
+        if given is not None
+        else _ask(f"Passphrase of {what}: ", _INSTEAD_FOR_KEYS).encode("utf-8", "surrogateescape")
+    )
 
 
 def new_passphrase(file: Path | None, what: str) -> bytes:
     """A passphrase for a new key, asked for twice."""
     given = _given(file)
-    return given if given is not None else _ask_twice(f"New passphrase for {what}: ").encode("utf-8", "surrogateescape")
+    if given is not None:
+        return given
+    return _ask_twice(f"New passphrase for {what}: ", _INSTEAD_FOR_KEYS).encode("utf-8", "surrogateescape")
 
 
 def bundle_password(file: Path | None, *, ask: bool, what: str) -> str | None:
     """The password for a new ``.p12``; None if one is to be generated."""
     if file is not None:
         return read_secret(file).decode()
-    return _ask_twice(f"New password for {what}: ") if ask else None
+    return _ask_twice(f"New password for {what}: ", _INSTEAD_FOR_BUNDLES) if ask else None
 
 
 def open_password(file: Path | None, what: str) -> str:
     """The password of an existing ``.p12``."""
-    return read_secret(file).decode() if file is not None else _ask(f"Password of {what}: ")
+    return read_secret(file).decode() if file is not None else _ask(f"Password of {what}: ", _INSTEAD_FOR_BUNDLES)
 
 
 def read_secret(file: Path) -> bytes:
@@ -66,22 +74,20 @@ def _check_mode(file: Path) -> None:
         print(f"gatekeeper: others can read {file}; close it: chmod 600 {shlex.quote(str(file))}", file=sys.stderr)
 
 
-def _ask_twice(prompt: str) -> str:
-    first = _ask(prompt)
-    if _ask("The same again: ") != first:
+def _ask_twice(prompt: str, instead: str) -> str:
+    first = _ask(prompt, instead)
+    if _ask("The same again: ", instead) != first:
         raise UsageError("the two differ; nothing was done")
     return first
 
 
-def _ask(prompt: str) -> str:
+def _ask(prompt: str, instead: str) -> str:
     """Ask on the terminal, without echo. UsageError without a terminal, where getpass would read standard input with
-    echo.
+    echo; ``instead`` is what the command takes the secret from then.
     """
     if not _has_terminal():
-        raise UsageError(
-            f"there is no terminal to ask on ({prompt.rstrip(': ').lower()}); "
-            f"use --passphrase-file, ${VARIABLE} or --password-file"
-        )
+        wanted = f"{prompt[:1].lower()}{prompt[1:].rstrip(': ')}"
+        raise UsageError(f"there is no terminal to ask on ({wanted}); use {instead}")
     try:
         return getpass.getpass(prompt)
     except EOFError as error:

@@ -115,4 +115,8 @@ def test_mistakes_are_one_line_each(tmp_path: Path) -> None:
     assert "there is no authority in ca" in ca(tmp_path, "issue", "alice", code=1)
     ca(tmp_path, "init", "--cn", "Home CA", *EC)
     assert "wrong passphrase for ca/ca.key" in ca(tmp_path, "crl", code=1, passphrase="wrong")
-    assert "there is no terminal to ask on" in ca(tmp_path, "crl", code=2, passphrase=None)
+    asked = ca(tmp_path, "crl", code=2, passphrase=None)
+    assert "there is no terminal to ask on (passphrase of ca/ca.key); use --passphrase-file or $GATEKEEPER_CA" in asked
+    ca(tmp_path, "issue", "alice", "--key", "ec:p256")
+    asked = ca(tmp_path, "show", "ca/alice.p12", code=2, passphrase=None)
+    assert asked.strip().endswith("there is no terminal to ask on (password of ca/alice.p12); use --password-file")

@@ -69,6 +69,14 @@ def test_colours_on_a_terminal_unless_unwanted(tmp_path: Path) -> None:
     assert "\x1b[32m" not in ca_on_terminal(tmp_path, "list", NO_COLOR="1")[1]
 
 
+def test_a_passphrase_is_refused_before_the_key_is_made(tmp_path: Path) -> None:
+    """An RSA key takes seconds, which would be lost."""
+    code, screen = ca_on_terminal(tmp_path, "init", "--cn", "Home CA", GATEKEEPER_CA_PASSPHRASE="short")
+    assert code == 1
+    assert "a passphrase has at least" in screen
+    assert "Making a key" not in screen
+
+
 def test_what_takes_long_is_said(tmp_path: Path) -> None:
     """An RSA key may take seconds: a line says so while it does, and goes away."""
     ca(tmp_path, "init", "--cn", "Home CA", *EC)

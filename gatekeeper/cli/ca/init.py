@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography import x509
 
 from gatekeeper.ca.files import read_file
-from gatekeeper.ca.keys import check_key_type, key_is_encrypted
+from gatekeeper.ca.keys import check_key_type, check_new_passphrase, key_is_encrypted
 from gatekeeper.ca.requests import check_common_name
 from gatekeeper.ca.store import KEY, adopt_store, create_store, must_be_free
 from gatekeeper.ca.subject import common_name
@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
         check_key_type(args.key)
         check_common_name(args.cn)
         passphrase = new_passphrase(passphrase_file(args), str(folder / KEY))
+        check_new_passphrase(passphrase)
         with making_a_key(args.key):
             store = create_store(
                 folder,

@@ -16,7 +16,10 @@ PEM = Encoding.PEM
 _IMPORT = (
     ("Windows", "Chrome and Edge: double-click the file, keep Current User, let Windows choose the store."),
     ("macOS", "Safari and Chrome: double-click the file; it goes into the login keychain."),
-    ("Linux", "Chrome: chrome://settings/certificates, Your certificates, Import."),
+    (
+        "Linux",
+        "Chrome: chrome://certificate-manager (older: chrome://settings/certificates), Your certificates, Import.",
+    ),
     ("Firefox", "Everywhere: Settings, Privacy & Security, View Certificates, Your Certificates, Import."),
     ("iOS", "AirDrop or mail the file to the device, open it, then Settings, Profile Downloaded, Install."),
     ("Android", "Settings, Security, Encryption & credentials, Install a certificate, VPN & app user certificate."),
