@@ -28,6 +28,7 @@ from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.access_log import fault_of
 from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.server_names import NamedCertificate
 
 
 def add_command(commands: Commands) -> None:
@@ -137,8 +138,7 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
     table.add_row("speaks", " and ".join(protocols(settings)))
     table.add_row("admin on", f"http://{settings.admin.listen}" if settings.admin.listen else "off")
     for named in snapshot.tls.names.all:
-        names = f" for {', '.join(named.names)}{'' if named.ask else ', asks no visitor for one'}"
-        table.add_row("certificate", f"{certificate_line(named.certificate, now)}{names * bool(named.names)}")
+        table.add_row("certificate", certificate_line(named.certificate, now) + _whom_for(named))
     if settings.acme is not None:
         for order in settings.orders:
             table.add_row("ordered", f"{', '.join(order.names)} by {settings.acme.challenge}")
@@ -152,6 +152,12 @@ def _summary(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
     for route in snapshot.routes.all if settings.routes else ():
         table.add_row("route", route_line(route))
     return table
+
+
+def _whom_for(named: NamedCertificate) -> str:
+    """The hosts and addresses that a server certificate carries; an ordered one's are those of the configuration."""
+    names = (*named.names, *named.certificate.ips) if named.ordered is None else named.names
+    return f" for {', '.join(names)}{'' if named.ask else ', asks no visitor for one'}" if names else ""
 
 
 def _where_trusted(authority: Certificate, tls: ServerContext) -> str:

@@ -1,15 +1,17 @@
 """What ``gatekeeper check`` says of routes."""
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from gatekeeper.cli import main
 from gatekeeper.cli.check import route_line
 from gatekeeper.gate.routes import compile_route
 from gatekeeper.settings.access import RouteSettings
-from tests.certificates import make_authority, make_server
+from tests.certificates import make, make_authority, make_server, named
 from tests.gate.lists import make_crl, pem
 
 
@@ -200,3 +202,21 @@ def test_authorities_of_single_hosts_are_told_apart(tmp_path: Path, capsys: pyte
     assert "days left), except on a.example.com" in printed
     assert "days left), only on a.example.com, b.example.com" in printed
     assert 'routes[0] /admin/*, allow[0]: ou = "ops" names no issuer' in printed
+
+
+def test_the_server_certificates_names_and_addresses_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All for which clients accept it."""
+    home = make_authority("Home CA")
+    (tmp_path / "home.crt").write_bytes(home.certificate_pem)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1")), x509.IPAddress(ip_address("::1"))]
+    extensions = [(x509.SubjectAlternativeName(names), False)]
+    make(named("gate"), home, extensions=extensions).write(tmp_path, "server")
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(
+        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
+        '[upstream]\nurl = "http://127.0.0.1:8000"\n'
+    )
+    assert main(["check", "-c", str(path)]) == 0
+    assert "days left) for localhost, 127.0.0.1, ::1 " in " ".join(capsys.readouterr().out.split())
