@@ -155,6 +155,7 @@ class Status:
             "expiring_clients": totals.expiring_clients,
             "handshakes": dict(totals.handshakes),
             "tls_groups": dict(totals.groups),
+            "tls_resumed": totals.resumed,
             "rate_limited": totals.rate_limited,
             "access_log_lost": totals.lost_lines,
         }
@@ -204,6 +205,8 @@ class Status:
         )
         name, text = "gatekeeper_tls_groups_total", "Completed handshakes by the group of their key exchange."
         yield from family(name, "counter", text, "group", totals.groups.items())
+        text = "Completed handshakes that resumed a session."
+        yield from single("gatekeeper_tls_resumed_total", "counter", text, totals.resumed)
         if self._proxy.snapshot.invitations is not None:
             name, text = "gatekeeper_invitations_total", "What happened to invitations."
             yield from family(name, "counter", text, "event", totals.invitations.items())

@@ -63,10 +63,14 @@ class Journal:
 
     # -- TLS
 
-    def handshake_done(self, group: str) -> None:
-        """A TLS handshake was completed, with a good certificate or not. ``group`` is that of the key exchange."""
+    def handshake_done(self, group: str, *, resumed: bool) -> None:
+        """A TLS handshake was completed, with a good certificate or not. ``group`` is that of the key exchange;
+        ``resumed`` if it began with the session of another connection.
+        """
         self.metrics.handshake_ended("ok")
         self.metrics.key_exchanged(group)
+        if resumed:
+            self.metrics.change(Cell.RESUMED, 1)
 
     def handshake_failed(self, client: str, why: str, server_name: str | None, level: int = logging.INFO) -> None:
         """A TLS handshake failed, or an established connection broke TLS's rules."""

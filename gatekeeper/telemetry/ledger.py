@@ -38,6 +38,7 @@ class Totals:
     refusals: Mapping[str, int]
     handshakes: Mapping[str, int]
     groups: Mapping[str, int]
+    resumed: int
     invitations: Mapping[str, int]
     crl_fetches: Mapping[str, int]
     connections: int
@@ -163,6 +164,7 @@ class Ledger:
             refusals=refusals,
             handshakes=handshakes,
             groups=groups,
+            resumed=self._sum(Cell.RESUMED),
             invitations=invitations,
             crl_fetches=crl_fetches,
             http2_requests=http2_requests,

@@ -41,7 +41,7 @@ _GROUP_INDEX: Final = {name: index for index, name in enumerate(_GROUPS)}
 
 # The cells of a row. First a square of status and duration, so that an answered request is one addition.
 _NAMED: Final = _STATUSES * SLOTS
-_REFUSALS: Final = _NAMED + 16
+_REFUSALS: Final = _NAMED + 24
 _HANDSHAKE: Final = _REFUSALS + 32
 _INVITED: Final = _HANDSHAKE + 8
 _CRL_FETCHED: Final = _INVITED + 12
@@ -74,6 +74,7 @@ class Cell(IntEnum):
     HTTP2_CONNECTIONS = _NAMED + 13
     RATE_LIMITED = _NAMED + 14
     ROWS = _NAMED + 15
+    RESUMED = _NAMED + 16
 
 
 # What is open at the moment: none of it is when the worker is gone.

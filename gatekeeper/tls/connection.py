@@ -198,6 +198,11 @@ class TLSConnection:
         return name
 
     @property
+    def resumed(self) -> bool:
+        """Whether the handshake resumed the session of another connection."""
+        return self._context.sessions is not None and bool(self._ssl.session_reused)
+
+    @property
     def alpn(self) -> str | None:
         """The application protocol agreed on (RFC 7301), None if none was."""
         return self._ssl.selected_alpn_protocol()

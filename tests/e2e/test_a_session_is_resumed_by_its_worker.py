@@ -11,7 +11,7 @@ import pytest
 
 from tests.app import App
 from tests.certificates import make_authority
-from tests.gate_process import PATIENCE, Gate
+from tests.gate_process import PATIENCE, Gate, until
 from tests.visitors import Visitors
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -51,12 +51,15 @@ def known(connection: ssl.SSLSocket) -> tuple[ssl.SSLSession, bool]:
 def test_every_visit_with_a_session_is_served(gate: Gate, visitors: Visitors, workers: int) -> None:
     """One worker resumes each; with two, it depends on which of them the kernel chooses."""
     alice = visitors.context("alice", ssl.TLSVersion.TLSv1_3)
+    count = 0
     session, resumed = known(visit(gate, alice))
     assert not resumed
     assert session.has_ticket
     for _ in range(20):
         session, resumed = known(visit(gate, alice, session))
         assert resumed or workers > 1
+        count += resumed
+    until(lambda: f"gatekeeper_tls_resumed_total {count}\n" in gate.admin_text("/metrics"))
 
 
 def test_no_session_survives_a_change_of_the_authorities(gate: Gate, visitors: Visitors, workers: int) -> None:

@@ -15,6 +15,7 @@ from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
 from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.snapshot import build_snapshot
+from gatekeeper.telemetry.metrics import Cell
 from tests.certificates import NOW, Holder, make_authority, make_client
 from tests.proxy.browser import Browser
 from tests.proxy.scene import SWITCHED, UPGRADE, Files, Scene, Visitor, get
@@ -117,6 +118,17 @@ def test_whose_certificate_does_not_count_on_a_host_gets_no_session(
     assert scene.log.records[-1]["reason"] == "untrusted_issuer"
     assert kept(scene) == 0
     assert not scene.visitor(paula, version=version, session=visitor.tls.session).tls.session_reused
+
+
+@BOTH
+def test_resumed_handshakes_are_counted(resuming: Make, files: Files, version: ssl.TLSVersion) -> None:
+    """Each once; full ones are not."""
+    scene = resuming()
+    first = scene.visitor(files.alice, version=version)
+    assert status(scene, first, get()) == 200
+    assert scene.proxy.metrics.count(Cell.RESUMED) == 0
+    assert scene.visitor(files.alice, version=version, session=session_of(first)).tls.session_reused
+    assert scene.proxy.metrics.count(Cell.RESUMED) == 1
 
 
 def test_a_403_in_http2_ends_the_session(resuming: Make, files: Files) -> None:

@@ -93,7 +93,7 @@ class ClientConnection(Connection, Link):
         if not established:
             self.transport.write(tls.pending_output())
             if tls.established:
-                self._proxy.journal.handshake_done(tls.group)
+                self._proxy.journal.handshake_done(tls.group, resumed=tls.resumed)
                 if tls.alpn == ACME_PROTOCOL:
                     # RFC 8737, 3: whoever validates a challenge has seen the certificate, and sends nothing.
                     self.linger()
