@@ -1,6 +1,9 @@
 """The files that settings name: which ones there are, what each is at the moment, and how they are read."""
 
 import os
+import select
+import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +16,11 @@ if TYPE_CHECKING:
 
 FileStamp = tuple[int, ...] | None
 """A file as stat(2) sees it, links followed: device, inode, size, times of content and entry. None if there is none."""
+
+
+# How long a command that writes into a pipe may take: `-c <(vault read …)`.
+PIPE_SECONDS = 10.0
+_BLOCK = 1 << 20
 
 
 class UnreadableFileError(Exception):
@@ -28,16 +36,25 @@ class FileReader:
     """
 
     descriptors: Mapping[Path, int] = field(default_factory=dict)
+    pipe_seconds: float = PIPE_SECONDS
 
     def locate(self, path: Path) -> Path:
         """The path to open in place of ``path``, for libraries that open files themselves."""
         return Path(f"/proc/self/fd/{self.descriptors.get(path, 'none')}") if self.descriptors else path
 
     def read(self, path: Path, limit: int) -> bytes:
-        """The content of a file of at most ``limit`` bytes that is not blank; else UnreadableFileError."""
+        """The content of a file of at most ``limit`` bytes that is not blank; else UnreadableFileError.
+
+        A pipe is read to its end, for at most ``pipe_seconds``; one into which nobody writes is empty.
+        """
         try:
-            with self.locate(path).open("rb") as file:
-                content = file.read(limit + 1)
+            # fifo(7): without O_NONBLOCK, opening a FIFO lasts until somebody opens it to write.
+            descriptor = os.open(self.locate(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as file:
+                is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+                content = (
+                    file.read(limit + 1) if is_file else b"".join(_blocks(descriptor, limit + 1, self.pipe_seconds))
+                )
         except (OSError, ValueError) as error:
             raise UnreadableFileError(_reason(error)) from error
         if not content.strip():
@@ -49,6 +66,23 @@ class FileReader:
 
 OPEN_DIRECTLY = FileReader()
 """Opens every file at its configured path."""
+
+
+def _blocks(descriptor: int, most: int, seconds: float) -> Iterator[bytes]:
+    end = time.monotonic() + seconds
+    while most:
+        try:
+            block = os.read(descriptor, min(most, _BLOCK))
+        except BlockingIOError:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise UnreadableFileError(f"is a pipe whose writer did not finish within {seconds:g} s") from None
+            select.select([descriptor], [], [], left)
+            continue
+        if not block:
+            return
+        most -= len(block)
+        yield block
 
 
 def _reason(error: OSError | ValueError) -> str:

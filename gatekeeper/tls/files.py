@@ -140,10 +140,13 @@ class Files:
         """
         if files.ordered is not None:
             return self._ordered(context, files, files.ordered)
-        chain = self.certificates(f"{files.where}.certificate", files.certificate)
+        certificate = self._read(f"{files.where}.certificate", files.certificate)
+        chain = (
+            self._certificates_in(f"{files.where}.certificate", files.certificate, certificate) if certificate else []
+        )
         content = self._read(f"{files.where}.key", files.key)
         passphrase = self._passphrase(files) if files.key_passphrase_file else b""
-        if content is None or passphrase is None:
+        if certificate is None or content is None or passphrase is None:
             return chain
         if b"PRIVATE KEY-----" not in content:
             self._wrong(f"{files.where}.key", f"{files.key} holds no PEM private key{_instead(content)}")
@@ -153,7 +156,7 @@ class Files:
                 f"{files.key} is encrypted; name a file with its passphrase in {files.where}.key_passphrase_file",
             )
         elif chain:
-            self._load(context, files, passphrase)
+            self._load(context, files, certificate, content, passphrase)
         return chain
 
     def _ordered(self, context: ssl.SSLContext, files: ServerFiles, ordered: Ordered) -> list[Certificate]:
@@ -175,11 +178,14 @@ class Files:
                 self._wrong(key, _why_not_loaded(error, files, b""))
         return chain
 
-    def _load(self, context: ssl.SSLContext, files: ServerFiles, passphrase: bytes) -> None:
+    def _load(
+        self, context: ssl.SSLContext, files: ServerFiles, certificate: bytes, key: bytes, passphrase: bytes
+    ) -> None:
+        """Not from the files: they may be pipes, or may have changed since they were read."""
         try:
-            # A passphrase is always given, an empty one even: OpenSSL would ask for a missing one on the terminal.
-            locate = self._reader.locate
-            context.load_cert_chain(locate(files.certificate), locate(files.key), password=lambda: passphrase)
+            with as_file(certificate) as chain_file, as_file(key) as key_file:
+                # A passphrase is always given, an empty one even: OpenSSL would ask for a missing one on the terminal.
+                context.load_cert_chain(chain_file, key_file, password=lambda: passphrase)
         except ssl.SSLError as error:
             self._wrong(f"{files.where}.key", _why_not_loaded(error, files, passphrase))
         except OSError as error:

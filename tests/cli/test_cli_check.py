@@ -1,6 +1,7 @@
 """What ``gatekeeper check`` says of routes."""
 
 import json
+import os
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -220,3 +221,47 @@ def test_the_server_certificates_names_and_addresses_are_printed(
     )
     assert main(["check", "-c", str(path)]) == 0
     assert "days left) for localhost, 127.0.0.1, ::1 " in " ".join(capsys.readouterr().out.split())
+
+
+PIPES = """
+[server]
+listen = "127.0.0.1:0"
+certificate = "{pipe}"
+key = "{pipe}"
+key_passphrase_file = "{pipe}"
+
+[client_auth]
+ca = "{pipe}"
+crl = "{pipe}"
+
+[upstream]
+url = "https://127.0.0.1:8000"
+ca = "{pipe}"
+
+[upstreams.other]
+url = "https://127.0.0.1:8000"
+certificate = "{pipe}"
+key = "{pipe}"
+
+[identity]
+jwt = {{ key = "{pipe}", audience = "x" }}
+
+[refusal]
+template = "{pipe}"
+"""
+
+
+def test_no_pipe_keeps_check_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """fifo(7): one without a writer would block whoever opens it, for ever."""
+    pipe, path = tmp_path / "pipe", tmp_path / "gatekeeper.toml"
+    os.mkfifo(pipe)
+    assert main(["check", "--json", "-c", str(pipe)]) == 2
+    assert "is empty" in json.loads(capsys.readouterr().out)["mistakes"][0]["message"]
+    path.write_text(PIPES.format(pipe=pipe))
+    assert main(["check", "--json", "-c", str(path)]) == 2
+    found = json.loads(capsys.readouterr().out)["mistakes"]
+    assert {one["key"] for one in found} >= {
+        *("server.certificate", "server.key", "server.key_passphrase_file", "client_auth.ca", "client_auth.crl[0]"),
+        *("upstream.ca", "upstreams.other.certificate", "identity.jwt.key", "refusal.template"),
+    }
+    assert all("is empty" in one["message"] for one in found)

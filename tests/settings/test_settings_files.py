@@ -2,6 +2,7 @@
 
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,35 @@ def test_what_cannot_be_opened_has_the_reason_in_words(tmp_path: Path) -> None:
     assert reason(tmp_path) == "is a directory, not a file"
     assert reason(Path("a\0b")) == "cannot be the name of a file"
     assert reason(tmp_path / "loop") == f"cannot be read: {os.strerror(errno.ELOOP)}"
+
+
+def test_a_pipe_without_a_writer_is_empty(tmp_path: Path) -> None:
+    """fifo(7): opening it would block until somebody opens it to write."""
+    os.mkfifo(tmp_path / "pipe")
+    assert reason(tmp_path / "pipe") == "is empty"
+
+
+def test_a_pipe_is_read_to_its_end() -> None:
+    """As a shell passes the output of a command, ``-c <(…)``: the first bytes may come after the pipe is opened."""
+    inside, outside = os.pipe()
+    with ThreadPoolExecutor(1) as pool:
+        path = Path(f"/proc/self/fd/{inside}")
+        read = pool.submit(OPEN_DIRECTLY.read, path, 8)
+        for piece in (b"sec", b"ret"):
+            os.write(outside, piece)
+        os.close(outside)
+        assert read.result() == b"secret"
+    os.close(inside)
+
+
+def test_a_writer_that_does_not_finish_is_told() -> None:
+    """Not waited for: `gatekeeper check` ends, and a reload keeps what it has."""
+    inside, outside = os.pipe()
+    os.write(outside, b"sec")
+    with pytest.raises(UnreadableFileError, match=r"^is a pipe whose writer did not finish within 0 s$"):
+        FileReader(pipe_seconds=0).read(Path(f"/proc/self/fd/{inside}"), 8)
+    os.close(outside)
+    os.close(inside)
 
 
 def test_a_file_of_another_user_is_not_readable(tmp_path: Path) -> None:

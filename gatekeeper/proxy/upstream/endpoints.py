@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gatekeeper.errors import ConfigurationError, Mistake
@@ -9,11 +10,14 @@ from gatekeeper.proxy.upstream.endpoint import Endpoint
 from gatekeeper.proxy.upstream.http2_endpoint import HTTP2Endpoint
 from gatekeeper.proxy.upstream.lenient import LenientEndpoint
 from gatekeeper.settings.addresses import SocketPath, UpstreamURL
-from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
+from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
 from gatekeeper.tls.client import client_context
+from gatekeeper.tls.memory_file import as_file
 
 if TYPE_CHECKING:
     from gatekeeper.settings.upstream import UpstreamSettings
+
+_FILE_LIMIT = 16 * 1024 * 1024  # every public authority together is 0.2 MiB; what is longer is a device or a wrong path
 
 
 def make_endpoints(
@@ -68,7 +72,13 @@ def upstream_tls(name: str, settings: "UpstreamSettings", files: FileReader = OP
     """TLS towards an app: its certificate is verified unless ``unsafe_skip_verify`` says otherwise."""
     table = _table(name)
     try:
-        context = client_context(str(files.locate(settings.ca)) if settings.ca else None)
+        if settings.ca is None:
+            context = client_context()
+        else:
+            with as_file(files.read(settings.ca, _FILE_LIMIT)) as ca:
+                context = client_context(ca)
+    except UnreadableFileError as error:
+        raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} {error}")) from error
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(Mistake(f"{table}.ca", f"{settings.ca} cannot be used: {_words(error)}")) from error
     context.set_alpn_protocols(["h2"] if settings.endpoints[0].is_http2 else ["http/1.1"])
@@ -76,13 +86,24 @@ def upstream_tls(name: str, settings: "UpstreamSettings", files: FileReader = OP
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if settings.certificate is not None:
-        try:
-            key = files.locate(settings.key) if settings.key is not None else None
-            context.load_cert_chain(files.locate(settings.certificate), key, password=_no_passphrase)
-        except (OSError, ssl.SSLError) as error:
-            sentence = f"{settings.certificate} and its key cannot be used: {_words(error)}"
-            raise ConfigurationError(Mistake(f"{table}.certificate", sentence)) from error
+        _present(context, table, settings.certificate, settings.key, files)
     return context
+
+
+def _present(context: ssl.SSLContext, table: str, certificate: Path, key: Path | None, files: FileReader) -> None:
+    """Load the certificate that the app asks for, with its key, which may be in the same file."""
+    content = []
+    for name, path in (("certificate", certificate), ("key", key)):
+        try:
+            content += [files.read(path, _FILE_LIMIT)] if path is not None else []
+        except UnreadableFileError as error:
+            raise ConfigurationError(Mistake(f"{table}.{name}", f"{path} {error}")) from error
+    try:
+        with as_file(b"\n".join(content)) as both:
+            context.load_cert_chain(both, password=_no_passphrase)
+    except (OSError, ssl.SSLError) as error:
+        sentence = f"{certificate} and its key cannot be used: {_words(error)}"
+        raise ConfigurationError(Mistake(f"{table}.certificate", sentence)) from error
 
 
 def _no_passphrase() -> str:
