@@ -1,7 +1,7 @@
 """Contradictions between the tables of a configuration, as far as they show without opening any file."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
@@ -125,8 +125,14 @@ def _default_is_upstream(upstreams: Mapping[str, UpstreamSettings]) -> Problems:
 def _routes_lead_somewhere(
     upstream: UpstreamSettings | None, upstreams: Mapping[str, UpstreamSettings], routes: tuple[RouteSettings, ...]
 ) -> Problems:
-    names = [*upstreams, *(["default"] if upstream is not None else [])]
-    for index, route in enumerate(routes):
+    return routes_without_upstream(
+        dict(enumerate(routes)), [*upstreams, *(["default"] if upstream is not None else [])]
+    )
+
+
+def routes_without_upstream(routes: Mapping[int, RouteSettings], names: Sequence[str]) -> Problems:
+    """The routes, by their indexes in the file, to none of the upstreams of these names."""
+    for index, route in routes.items():
         if route.upstream not in names:
             close = difflib.get_close_matches(route.upstream, names, n=1)
             hint = f'; did you mean "{close[0]}"?' if close else ""
@@ -134,10 +140,16 @@ def _routes_lead_somewhere(
 
 
 def _routes_are_reached(routes: tuple[RouteSettings, ...]) -> Problems:
-    for index, taker in shadowed_routes(routes):
+    return unreached_routes(dict(enumerate(routes)))
+
+
+def unreached_routes(routes: Mapping[int, RouteSettings]) -> Problems:
+    """The routes, by their indexes in the file, that an earlier one covers."""
+    indexes = list(routes)
+    for index, taker in shadowed_routes(list(routes.values())):
         yield (
-            ("routes", index),
-            f"is never reached: routes[{taker}] comes before it and matches everything that it matches",
+            ("routes", indexes[index]),
+            f"is never reached: routes[{indexes[taker]}] comes before it and matches everything that it matches",
         )
 
 

@@ -12,13 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gatekeeper.config.checks import contradictions
+from gatekeeper.config.checks import contradictions, routes_without_upstream, unreached_routes
 from gatekeeper.config.configuration import Configuration
 from gatekeeper.config.document import Problem, read_document
 from gatekeeper.config.messages import message_for, missing_key
 from gatekeeper.config.partial import adapter, partial_settings
 from gatekeeper.config.source import KeyPath, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.settings.access import RouteSettings
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.validation import Loading
@@ -68,9 +69,31 @@ def _settle(document: dict[str, Any], loading: Loading) -> tuple[Settings | None
     except ValidationError as error:
         found = [message_for(one) for one in _told_once(error.errors(include_url=False))]
         problems = [(_as_written(document, where), message) for where, message in found]
-        tables = _sound_tables(document, {where[0] for where, _ in problems if where}, loading)
-        return None, [*unnamed, *problems, *contradictions(tables)]
+        broken = {where[0] for where, _ in problems if where}
+        tables = _sound_tables(document, broken, loading)
+        return None, [*unnamed, *problems, *contradictions(tables), *_between_routes(document, broken, loading)]
     return settings, [*unnamed, *contradictions(dict(settings))]
+
+
+def _between_routes(document: dict[str, Any], broken: set[str | int], loading: Loading) -> Iterator[Problem]:
+    """The mistakes of `contradictions` in routes without mistakes of their own, although another route or an upstream
+    has some.
+    """
+    written, upstreams = document.get("routes"), document.get("upstreams", {})
+    if not isinstance(written, list) or not isinstance(upstreams, dict):
+        return
+    routes = {index: route for index, one in enumerate(written) if (route := _sound_route(one, loading)) is not None}
+    if broken & {"routes", "upstream", "upstreams"}:
+        yield from routes_without_upstream(routes, [*upstreams, *(["default"] if "upstream" in document else [])])
+    if "routes" in broken:
+        yield from unreached_routes(routes)
+
+
+def _sound_route(written: Any, loading: Loading) -> RouteSettings | None:
+    try:
+        return RouteSettings.model_validate(written, context=loading)
+    except ValidationError:
+        return None
 
 
 def _without_certificate(document: dict[str, Any]) -> Iterator[Problem]:

@@ -391,3 +391,42 @@ def test_a_rule_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(path, {})
     assert [one.key for one in caught.value.mistakes if one.key.startswith("routes")] == ["routes[0].allow[0].serial"]
+
+
+ROUTES_WITH_MISTAKES = """
+[upstream]
+url = "http://127.0.0.1:8000"
+max_connections = "many"
+
+[upstreams.photos]
+url = "http://127.0.0.1:8001"
+max_connections = "many"
+
+[[routes]]
+methods = "get"
+
+[[routes]]
+upstream = "photos"
+
+[[routes]]
+path = "/admin/*"
+
+[[routes]]
+path = "/p/*"
+upstream = "fotos"
+"""
+
+
+def test_a_wrong_value_hides_no_contradiction_between_routes(tmp_path: Path) -> None:
+    """Neither one in a route, nor one in an upstream, whose name is known all the same."""
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(ROUTES_WITH_MISTAKES)
+    with pytest.raises(ConfigurationError) as caught:
+        load(path, {})
+    found = {one.key: one.message for one in caught.value.mistakes if one.key.startswith(("routes", "upstream"))}
+    assert list(found) == [
+        *("upstream.max_connections", "upstreams.photos.max_connections", "routes[0].methods"),
+        *("routes[2]", "routes[3]", "routes[3].upstream"),
+    ]
+    assert "routes[1] comes before it" in found["routes[2]"]
+    assert found["routes[3].upstream"] == 'there is no upstream named "fotos"; did you mean "photos"?'
