@@ -17,7 +17,7 @@ from gatekeeper.admin.exposition import family, head, histogram, label, labelled
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.proxy.crl_folder import CRLFolder
 from gatekeeper.proxy.crl_sources import wanted_urls
-from gatekeeper.proxy.proxy import Proxy, Reload
+from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.upstream.pool import Pool
 from gatekeeper.telemetry.ledger import Ledger, Totals
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 REACH_SECONDS = 2.0
 # More frequent requests get the previous result.
 REACH_AGAIN_SECONDS = 1.0
+
+ANOTHER_FAILED = "another worker could not reload; the log says why"
 
 _DAY = 86400
 
@@ -177,14 +179,13 @@ class Status:
             }
 
     def _last_reload(self) -> dict[str, Any] | None:
-        reload = self._proxy.last_reload
-        if self._ledger.reload_failed and (reload is None or reload.ok):
-            # Each worker loads for itself, one a moment before the other; then the message is in that one's memory.
-            since = reload.time if reload is not None else self._ledger.started
-            reload = Reload(since, ok=False, message="another worker could not reload; the log says why")
-        if reload is None:
+        """Of any worker: this one may have started later. Only the message is in the memory of the one that failed."""
+        when, ok, message, own = self._ledger.last_reload, not self._ledger.reload_failed, "", self._proxy.last_reload
+        if not ok:
+            message = own.message if own is not None and not own.ok else ANOTHER_FAILED
+        elif not when:
             return None
-        return {"time": _iso(reload.time), "ok": reload.ok, "message": reload.message}
+        return {"time": _iso(when or self._ledger.started), "ok": ok, "message": message}
 
     # -- /metrics
 

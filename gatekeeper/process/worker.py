@@ -339,6 +339,7 @@ class _Worker:
 
     def _reloaded(self, reload: Reload) -> None:
         self._proxy.last_reload = reload
+        self._metrics.set_time(Cell.RELOADED, reload.time)
         self._metrics.set(Cell.RELOAD_FAILED, not reload.ok)
         self._send(reloaded=reload.ok)
 

@@ -104,6 +104,13 @@ class Ledger:
         return any(row.count(Cell.RELOAD_FAILED) for row in (self.own, *self.workers))
 
     @property
+    def last_reload(self) -> float:
+        """When a worker has reloaded last, with or without success (seconds since the epoch); 0 if none has. A worker
+        that ended counts: its successor began with what was on disk.
+        """
+        return max(row.time(Cell.RELOADED) for row in self.rows)
+
+    @property
     def workers(self) -> Iterator[Metrics]:
         """The rows of running workers."""
         return (row for row in self.rows if row.count(Cell.PID))

@@ -75,6 +75,7 @@ class Cell(IntEnum):
     RATE_LIMITED = _NAMED + 14
     ROWS = _NAMED + 15
     RESUMED = _NAMED + 16
+    RELOADED = _NAMED + 17
 
 
 # What is open at the moment: none of it is when the worker is gone.

@@ -11,27 +11,32 @@ from gatekeeper.proxy.proxy import Reload
 from gatekeeper.telemetry.ledger import Ledger
 from gatekeeper.telemetry.metrics import Cell
 
-FINE, BROKEN = Reload(1800000000.0, ok=True), Reload(1800000000.0, ok=False, message="no CA")
+WHEN = 1800000000.0
+FINE, BROKEN = Reload(WHEN, ok=True), Reload(WHEN, ok=False, message="no CA")
 
 
 @pytest.mark.parametrize(
-    ("own", "others_failed", "told"),
+    ("own", "reloaded", "failed", "told"),
     [
-        (None, False, None),
-        (FINE, False, (True, "")),
-        (BROKEN, True, (False, "no CA")),
-        (None, True, (False, "another worker could not reload; the log says why")),
-        (FINE, True, (False, "another worker could not reload; the log says why")),
+        (None, 0.0, False, None),
+        (FINE, WHEN, False, (True, "")),
+        (None, WHEN, False, (True, "")),  # it has started later
+        (BROKEN, WHEN, True, (False, "no CA")),
+        (None, WHEN, True, (False, "another worker could not reload; the log says why")),
+        (FINE, WHEN, True, (False, "another worker could not reload; the log says why")),
     ],
 )
-def test_one_worker_that_could_not_reload_is_enough(own: Reload | None, others_failed: bool, told: Any) -> None:
-    """As in the metric: whichever is asked, what is in force is not what is on disk."""
+def test_every_worker_tells_of_the_same_reload(
+    own: Reload | None, reloaded: float, failed: bool, told: tuple[bool, str] | None
+) -> None:
+    """As in the metric, one that failed is enough: whichever is asked, what is in force is not what is on disk."""
     ledger = Ledger(2)
     for pid, row in enumerate(ledger.rows, 1):
         row.begin(pid, 0.0, 0.0)
-    ledger.rows[1].set(Cell.RELOAD_FAILED, others_failed)
+    ledger.rows[1].set_time(Cell.RELOADED, reloaded)
+    ledger.rows[1].set(Cell.RELOAD_FAILED, failed)
     found = Status(SimpleNamespace(last_reload=own), ledger, Path("x"))._last_reload()  # type: ignore[arg-type]
-    assert (found and (found["ok"], found["message"])) == told
+    assert found == (told and {"time": "2027-01-15T08:00:00Z", "ok": told[0], "message": told[1]})
 
 
 @pytest.mark.parametrize(

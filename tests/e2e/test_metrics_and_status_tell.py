@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from pathlib import Path
 
 from gatekeeper import __version__
@@ -82,3 +83,16 @@ def test_a_failed_reload_is_told_at_once(folder: Path) -> None:
             (folder / "ca.crt").write_bytes(right)
             until(lambda done=done: count("reloaded") >= 2 * done)  # type: ignore[misc]
             assert gate.admin("/status")[1]["last_reload"]["ok"] is True
+
+
+def test_a_worker_that_started_after_a_reload_tells_of_it(folder: Path) -> None:
+    """Whichever is asked: the one that reloaded, or the one that replaced the other and never has."""
+    with Gate(folder, "http://127.0.0.1:1", server="workers = 2") as gate:
+        (folder / "ca.crt").write_bytes((folder / "ca.crt").read_bytes() + b"\n")
+        until(lambda: sum("reloaded " in line for line in gate.err) == 2)
+        told = gate.admin("/status")[1]
+        killed = told["workers"][0]["pid"]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: gate.admin("/status")[1]["worker_restarts"] == 1)
+        until(lambda: [one["state"] for one in gate.admin("/status")[1]["workers"]] == ["serving"] * 2)
+        assert [gate.admin("/status")[1]["last_reload"] for _ in range(8)] == [told["last_reload"]] * 8

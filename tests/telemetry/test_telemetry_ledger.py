@@ -104,6 +104,18 @@ def test_key_exchanges_are_counted_by_group() -> None:
     assert ledger.totals().groups == {"x25519": 2, "X25519MLKEM768": 1, "other": 2}
 
 
+def test_the_last_reload_of_any_worker_counts() -> None:
+    """Also of one that has ended: its successor began with what was loaded then."""
+    ledger = Ledger(2)
+    assert ledger.last_reload == 0.0
+    for row, when in zip(ledger.rows, (2000.0, 1000.0), strict=True):
+        row.begin(42, 1.0, 1.0)
+        row.set_time(Cell.RELOADED, when)
+    ledger.rows[0].end()
+    ledger.rows[0].begin(43, 3000.0, 3000.0)
+    assert ledger.last_reload == 2000.0
+
+
 def test_a_row_that_was_added_later_counts_in_every_process() -> None:
     """Also in those that were forked before, which must hold limits for the whole gate."""
     ledger = Ledger(1, most=3)
