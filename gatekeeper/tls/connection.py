@@ -41,8 +41,8 @@ HANDSHAKE_SLICE: Final = 4 * 1024
 certificates, in one read, would keep 27 KiB for as long as the connection; an ordinary message is smaller than this."""
 
 UNSENT_LIMIT: Final = 64 * 1024
-"""What OpenSSL may want to say by itself (TLS 1.3) before anything is sent that takes it along. A ticket holds the
-client's certificate, and OpenSSL's own limit for that is higher still."""
+"""What OpenSSL may want to say by itself (TLS 1.3) before anything is sent that takes it along: answers to KeyUpdate,
+and a ticket."""
 
 
 class TLSConnection:
