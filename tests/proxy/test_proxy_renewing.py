@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gatekeeper.invitations.request import read_request
 from gatekeeper.invitations.state import Stage, over
 from gatekeeper.local.renewal import MOST_WAITING, WAITING_SECONDS
 from tests.certificates import DAY, NOW, Holder, Key, make_client, named, new_key
+from tests.proxy.reloading import renew, revoking
 from tests.proxy.scene import Scene, request
 
 RENEW = "/.gatekeeper/renew"
@@ -228,3 +230,18 @@ def test_without_a_folder_the_app_has_the_path(make_scene: Make) -> None:
     alice.send(request("GET", CACERTS))
     scene.loop.settle()
     assert b"GET /.well-known/est/cacerts HTTP/1.1" in scene.app.last.read()
+
+
+@pytest.mark.parametrize("est", [False, True])
+def test_a_next_certificate_that_was_revoked_is_not_handed_out(renewing: Renewing, est: bool) -> None:
+    """403 as soon as the list is loaded, to a machine whose own certificate is still good."""
+    csr = renewing.csr()
+    fetch = renewing.est if est else renewing.renew
+    assert fetch(csr)[0] == 202
+    signed = x509.load_pem_x509_certificate(renewing.sign(csr))
+    assert fetch(csr)[0] == 200
+    snapshot = renewing.scene.proxy.snapshot
+    listed = revoking(renewing.scene, Holder(new_key(), signed)).policy.revocations
+    renew(renewing.scene, replace(snapshot, policy=replace(snapshot.policy, revocations=listed)))
+    status, _, body = fetch(csr)
+    assert (status, b"The next certificate was revoked" in body) == (403, True)
