@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,14 @@ class Buildah:
     """buildah with its whole storage in one folder, which takes everything along when it goes."""
 
     def __init__(self, folder: Path) -> None:
-        self.options = ["--root", f"{folder}/root", "--runroot", f"{folder}/runroot", "--storage-driver", "vfs"]
+        self.options = ["--root", f"{folder}/root", "--runroot", f"{folder}/runroot"]
+        # vfs works everywhere, but copies everything for each layer and container. overlay does not work on an overlay.
+        trial = subprocess.run(
+            ["buildah", *self.options, "--storage-driver=overlay", "info"], check=False, capture_output=True
+        )
+        self.options.append(f"--storage-driver={'vfs' if trial.returncode else 'overlay'}")
+        if trial.returncode:
+            shutil.rmtree(folder / "root", ignore_errors=True)
 
     def __call__(self, *arguments: str) -> str:
         return run("buildah", *self.options, *arguments)
@@ -59,9 +67,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def buildah(folder: Path) -> Buildah:
+def buildah(folder: Path) -> Iterator[Buildah]:
     """With the image and its base in its storage, once `image` has been made."""
-    return Buildah(folder)
+    buildah = Buildah(folder)
+    yield buildah
+    buildah("rm", "--all")  # unmounts what `image` mounted
+    subprocess.run(["umount", "--lazy", folder / "root" / "overlay"], check=False, capture_output=True)
 
 
 @pytest.fixture(scope="session")
