@@ -6,7 +6,7 @@
 # Any base with Python 3.11 or later, venv and pip will do. The first stage, which compiles, needs gcc and Python's headers
 # as well, and the same interpreter at the same path, because the environment made there points to it. With
 #   --build-arg COMPILED=0
-# the source runs as it is, at two thirds of the speed, and any base will do for both. A private package index comes in with
+# the source runs as it is, with a sixth more CPU time, and any base will do for both. A private package index comes in by
 #   --secret id=pip,src=pip.conf
 ARG BUILD_IMAGE=python:3.12-bookworm
 ARG BASE_IMAGE=python:3.12-slim-bookworm
