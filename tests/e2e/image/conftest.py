@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,12 +57,14 @@ def wheel_settings(folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where everything about the image lies, until the end."""
+def folder() -> Iterator[Path]:
+    """Where everything about the image lies, until the end. podman takes no --runroot of more than 50 characters, which
+    pytest's own folders have where tests run in several processes.
+    """
     needs("buildah", "debootstrap", "unshare", "mount", "chroot")
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("building an image without an engine needs root")
-    folder = tmp_path_factory.mktemp("image")
+    folder = Path(tempfile.mkdtemp(prefix="image"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
