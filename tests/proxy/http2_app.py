@@ -9,6 +9,9 @@ import h2.settings
 
 from tests.proxy.scene import AppConnection, Scene
 
+H2C = {"upstream": {"url": "h2c://127.0.0.1:8000"}}
+POST = ("Content-Length: 5",)
+
 
 class HTTP2App:
     """The app's end of one connection: `receive` gives the events of h2 since the last call."""

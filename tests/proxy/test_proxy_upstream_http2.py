@@ -1,4 +1,4 @@
-"""HTTP/2 to an app, with python-hyper's h2 as the app: shared connections, flow control, and what may be sent again."""
+"""HTTP/2 to an app, with python-hyper's h2 as the app: shared connections, and how they end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,8 @@ import pytest
 
 from gatekeeper.wire.response import MAX_HEAD_BYTES
 from tests.proxy.browser import Browser
-from tests.proxy.http2_app import HTTP2App, started
+from tests.proxy.http2_app import H2C, POST, HTTP2App, started
 from tests.proxy.scene import Files, Scene, get, request, undated
-
-H2C = {"upstream": {"url": "h2c://127.0.0.1:8000"}}
-POST = ("Content-Length: 5",)
-
 
 Make = Callable[..., Scene]
 

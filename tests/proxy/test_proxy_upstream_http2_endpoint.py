@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 
 from gatekeeper.proxy.upstream.http2_endpoint import HTTP2Endpoint
-from tests.proxy.http2_app import HTTP2App, started
+from tests.proxy.http2_app import H2C, HTTP2App, started
 from tests.proxy.scene import Scene, get
 
 Make = Callable[..., Scene]
@@ -25,21 +25,21 @@ def endpoint_of(scene: Scene) -> HTTP2Endpoint:
 
 def asked(make_scene: Make, **settings: int) -> tuple[Scene, HTTP2App]:
     """One request under way, on the first connection."""
-    scene = make_scene(upstream={"url": "h2c://127.0.0.1:8000"})
+    scene = make_scene(**H2C)
     scene.alice().send(get("/"))
     return scene, started(scene, **settings)
 
 
 def test_nothing_is_open_before_the_first_request(make_scene: Make) -> None:
     """And a connection may be made."""
-    scene = make_scene(upstream={"url": "h2c://127.0.0.1:8000"})
+    scene = make_scene(**H2C)
     assert said(scene) == {"busy": 0, "idle": 0, "has_capacity": True, "may_open": True}
     assert endpoint_of(scene).acquire() is None
 
 
 def test_no_second_connection_is_made_before_the_first_has_told_its_limits(make_scene: Make) -> None:
     """The app may take a hundred requests on it."""
-    scene = make_scene(upstream={"url": "h2c://127.0.0.1:8000"})
+    scene = make_scene(**H2C)
     scene.alice().send(get("/"))
     assert said(scene) == {"busy": 1, "idle": 0, "has_capacity": False, "may_open": False}
 

@@ -12,12 +12,8 @@ import pytest
 from gatekeeper.proxy.streams import Replay
 from gatekeeper.wire.request import HeadLimits, RequestReader
 from tests.proxy.browser import Browser
-from tests.proxy.http2_app import started
+from tests.proxy.http2_app import H2C, POST, started
 from tests.proxy.scene import MIB, Files, Scene, get, request
-
-H2C = {"upstream": {"url": "h2c://127.0.0.1:8000"}}
-POST = ("Content-Length: 5",)
-
 
 Make = Callable[..., Scene]
 
