@@ -129,11 +129,25 @@ def test_a_sweep_destroys_what_has_ended(invited: Invited) -> None:
     assert found(invited).state.stage is Stage.ENDED
 
 
+def killed_after_the_rename(invited: Invited) -> None:
+    """Leave what a process leaves that was killed before it had emptied the folder."""
+    folder = invited.invitations.path / found(invited).identifier
+    (folder / "open").rename(folder / f"used-{int(NOW)}")
+    assert left_on_disk(invited) == set(CONTENTS)
+
+
+def test_files_that_are_still_there_after_the_rename_are_not_handed_out(invited: Invited) -> None:
+    """The rename alone takes the right to download away; the files are deleted after it."""
+    seen = found(invited)
+    killed_after_the_rename(invited)
+    assert invited.invitations.take(found(invited), HERE, NOW) is None
+    assert invited.invitations.take(seen, HERE, NOW) is None
+    assert invited.invitations.read(seen, "modern.p12") is None
+
+
 def test_a_sweep_finishes_what_a_killed_process_began_to_destroy(invited: Invited) -> None:
     """It had renamed the folder, and not yet emptied it."""
-    one = found(invited)
-    folder = invited.invitations.path / one.identifier
-    (folder / "open").rename(folder / f"used-{int(NOW)}")
+    killed_after_the_rename(invited)
     invited.invitations.sweep(NOW + 1)
     assert left_on_disk(invited) == set()
 
