@@ -7,6 +7,7 @@ import datetime
 import ipaddress
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -29,9 +30,12 @@ from gatekeeper.acme.folder import Account, ACMEFolder
 from gatekeeper.acme.tls_alpn import challenge_certificate, general_name, server_name
 from gatekeeper.errors import ACMEError
 from gatekeeper.settings.acme import ACMESettings
+from gatekeeper.settings.files import OPEN_DIRECTLY, UnreadableFileError
 
 # The time limit of an order, from the responses to its challenges to the certificate.
 ORDER_SECONDS = 120.0
+# The largest file that [acme] names; every public authority together is 0.2 MiB.
+_LARGEST = 16 << 20
 # A request whose nonce has expired is to be repeated (RFC 8555, 6.5); the library does so once.
 _NONCE_RETRIES = 4
 
@@ -117,7 +121,8 @@ class DirectoryOrders:
     def _plain(self, directory: str, key: JWK | None = None) -> tuple[messages.Directory, client.ClientNetwork]:
         network = _Network(key, alg=ES256, user_agent=f"gatekeeper/{__version__}", timeout=30)
         if self._settings.ca is not None:
-            network.verify_ssl = str(self._settings.ca)  # type: ignore[assignment]  # requests takes the path of a file
+            _read(self._settings.ca)  # requests, which takes its path, would wait for a FIFO without an end
+            network.verify_ssl = str(self._settings.ca)  # type: ignore[assignment]
         return client.ClientV2.get_directory(directory, network), network
 
     def _connected(self, directory: str) -> client.ClientV2:
@@ -142,7 +147,7 @@ class DirectoryOrders:
         if _requires_binding(acme.directory):
             if settings.eab is None:
                 raise ACMEError("the directory requires an account of its operator: acme.eab")
-            secret = settings.eab.hmac_key_file.read_text("ascii").split("\n")[0].strip()
+            secret = _read(settings.eab.hmac_key_file).decode("ascii").split("\n")[0].strip()
             binding = messages.ExternalAccountBinding.from_data(
                 key.public_key(), settings.eab.key_id, secret, acme.directory
             )
@@ -192,6 +197,13 @@ class DirectoryOrders:
         if wanted is not None and profiles and wanted not in profiles:
             raise ACMEError(f"it has no profile {wanted}, only {', '.join(profiles)}")
         return wanted if profiles else None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return OPEN_DIRECTLY.read(path, _LARGEST)
+    except UnreadableFileError as error:
+        raise ACMEError(f"{path} {error}") from error
 
 
 def _new_key() -> bytes:

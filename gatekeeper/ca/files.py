@@ -17,17 +17,21 @@ from gatekeeper.ca.subject import common_name
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.keys import key_weakness
+from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 from gatekeeper.tls.files import not_an_authority
 from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.pem import CERTIFICATE_LABELS, blocks
 
+# A revocation list of a million serials takes 54 MB in PEM.
+_LARGEST = 64 << 20
+
 
 def read_file(path: Path) -> bytes:
-    """The content of any file; AuthorityError if it cannot be read."""
+    """The content of a file that the command line names; AuthorityError if it is empty or cannot be read."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise AuthorityError(f"{path}: {error.strerror}") from error
+        return FROM_COMMAND_LINE.read(path, _LARGEST)
+    except UnreadableFileError as error:
+        raise AuthorityError(f"{path} {error}") from error
 
 
 def read_certificate_pem(content: bytes, source: str) -> x509.Certificate:

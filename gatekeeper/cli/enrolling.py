@@ -32,12 +32,16 @@ from gatekeeper.ca.subject import Subject
 from gatekeeper.cli.terminal import working
 from gatekeeper.errors import InvitationError, UsageError
 from gatekeeper.invitations.request import spki_sha256
+from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 from gatekeeper.tls.client import client_context
+from gatekeeper.tls.memory_file import as_file
 from gatekeeper.x509.request import parse_request
 
 _PATH = re.compile(r"/\.gatekeeper/invite/[A-Za-z0-9_-]{43}/?")
 # An answer of the gate is a few KiB, a chain of large keys a few more.
 _LARGEST_ANSWER = 1 << 18
+# Every public authority together is 0.2 MiB.
+_LARGEST_CACERT = 16 << 20
 _CONNECT_SECONDS = 30.0
 _SHORTEST_WAIT, _LONGEST_WAIT = 1, 60
 # Temporary failures: the gate restarts, a file server is unavailable, too many requests.
@@ -70,10 +74,12 @@ class GateClient:
         parts = urlsplit(address)
         if parts.scheme != "https" or not parts.hostname or parts.username:
             raise UsageError("this is not the address of a gate, such as https://gate.example.com")
-        self._cacert = cacert
         try:
+            self._authorities = FROM_COMMAND_LINE.read(cacert, _LARGEST_CACERT) if cacert else None
             self._host, self._port = parts.hostname, parts.port or 443
             self._context = self._new_context()
+        except UnreadableFileError as error:
+            raise UsageError(f"{cacert} {error}") from error
         except ssl.SSLError as error:
             raise UsageError(f"{cacert} holds no certificate (PEM) of an authority") from error
         except (OSError, ValueError) as error:
@@ -83,7 +89,10 @@ class GateClient:
         self.address = f"https://{parts.netloc}"
 
     def _new_context(self) -> ssl.SSLContext:
-        return client_context(str(self._cacert) if self._cacert else None)
+        if self._authorities is None:
+            return client_context()
+        with as_file(self._authorities) as file:
+            return client_context(file)
 
     def show(self, certificate: Path, key: Path) -> None:
         """Present this certificate from now on; ssl.SSLError or OSError if it cannot be used."""

@@ -28,6 +28,7 @@ from gatekeeper.proxy.forwarding import address_headers, visitor_headers, whole_
 from gatekeeper.proxy.ocsp import ask_once
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.proxy.upstream.pool import authority, host_for
+from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 from gatekeeper.tls.context import Mode
 from gatekeeper.tls.handshake_keys import unusable_in_handshakes
 from gatekeeper.wire.preflight import read_preflight
@@ -37,6 +38,8 @@ from gatekeeper.x509.certificate import parse_certificate
 
 _PEM = re.compile(rb"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _URL = re.compile(r"(?:https://([^/?#]+))?(/[^#]*)?")
+# A chain of certificates is a few KiB; a longer file is another one, or a device.
+_LARGEST = 1 << 20
 _WIDTH = 80
 _LABEL = 13
 
@@ -287,9 +290,9 @@ def _peer(snapshot: Snapshot, options: argparse.Namespace) -> Peer:
 def _certificates(path: Path, password_file: Path | None) -> list[bytes]:
     """The certificates in the file as DER, unchecked: the gate judges them. May ask for a .p12's password."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+        content = FROM_COMMAND_LINE.read(path, _LARGEST)
+    except UnreadableFileError as error:
+        raise UsageError(f"{path} {error}") from None
     if is_bundle(content):
         opened = read_bundle(content, open_password(password_file, str(path)), str(path))
         if opened.certificate is None:

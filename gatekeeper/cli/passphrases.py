@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 
 from gatekeeper.errors import AuthorityError, UsageError
+from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 
 VARIABLE = "GATEKEEPER_CA_PASSPHRASE"
 _INSTEAD_FOR_KEYS = f"--passphrase-file or ${VARIABLE}"
 _INSTEAD_FOR_BUNDLES = "--password-file"
+# A longer file is another one, or a device.
+_LARGEST = 1 << 16
 
 
 def existing_passphrase(file: Path | None, what: str) -> bytes:
@@ -48,11 +51,11 @@ def open_password(file: Path | None, what: str) -> str:
 
 
 def read_secret(file: Path) -> bytes:
-    """The first line of a file; AuthorityError if it cannot be read or is not text."""
+    """The first line of a file; AuthorityError if it is empty, cannot be read or is not text."""
     try:
-        line = file.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
-    except OSError as error:
-        raise AuthorityError(f"{file}: {error.strerror}") from error
+        line = FROM_COMMAND_LINE.read(file, _LARGEST).decode().split("\n", 1)[0].rstrip("\r")
+    except UnreadableFileError as error:
+        raise AuthorityError(f"{file} {error}") from error
     except UnicodeDecodeError as error:
         raise AuthorityError(f"{file} holds no text, so no passphrase") from error
     return line.encode()

@@ -7,7 +7,9 @@ What the values mean to nginx is taken from its documentation (nginx.org/en/docs
 
 import json
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +23,10 @@ from gatekeeper.config.nginx_servers import App, Location, Server, apps, locatio
 from gatekeeper.config.nginx_tls import tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values
 from gatekeeper.errors import UsageError
+from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 
+# The longest configuration that is taken from a pipe.
+_LARGEST = 4 << 20
 _CERTIFICATE_KEYS = (
     ("certificate", "ssl_certificate"),
     ("key", "ssl_certificate_key"),
@@ -69,13 +74,32 @@ def _redirects(server: Server) -> bool:
 
 
 def _parse(path: Path) -> list[Directive]:
-    payload = crossplane.parse(str(path), catch_errors=False, check_ctx=False, check_args=False, comments=False)
+    with _regular(path) as file:
+        payload = crossplane.parse(str(file), catch_errors=False, check_ctx=False, check_args=False, comments=False)
+    for one in (*payload["config"], *payload["errors"]):
+        one["file"] = str(path) if one["file"] == str(file) else one["file"]
     for error in payload["errors"]:
         raise UsageError(_sentence(error["file"], error["error"]))
     try:
         return Directive.read_all(payload["config"], 0)
     except RecursionError:
         raise UsageError(f"{path} includes itself, or holds too many blocks inside each other") from None
+
+
+@contextmanager
+def _regular(path: Path) -> Iterator[Path]:
+    """The file itself, or a copy of what a pipe or device holds: crossplane would wait for a FIFO without an end."""
+    if path.is_file() or not path.exists():
+        yield path
+        return
+    try:
+        content = FROM_COMMAND_LINE.read(path, _LARGEST)
+    except UnreadableFileError as error:
+        raise UsageError(f"{path} {error}") from None
+    with tempfile.NamedTemporaryFile() as copy:
+        copy.write(content)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def _sentence(file: str, error: str) -> str:

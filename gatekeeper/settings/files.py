@@ -33,28 +33,27 @@ class FileReader:
 
     ``descriptors`` are open copies of files that this process may not open itself (`process.sealed_files`). If there
     are any, a file without a copy counts as missing; opening it would fail with "permission denied".
+
+    A pipe is read to its end, for at most ``pipe_seconds``. One that nobody has opened to write is empty, or with
+    ``awaits_writer`` waited for as long.
     """
 
     descriptors: Mapping[Path, int] = field(default_factory=dict)
     pipe_seconds: float = PIPE_SECONDS
+    awaits_writer: bool = False
 
     def locate(self, path: Path) -> Path:
         """The path to open in place of ``path``, for libraries that open files themselves."""
         return Path(f"/proc/self/fd/{self.descriptors.get(path, 'none')}") if self.descriptors else path
 
     def read(self, path: Path, limit: int) -> bytes:
-        """The content of a file of at most ``limit`` bytes that is not blank; else UnreadableFileError.
-
-        A pipe is read to its end, for at most ``pipe_seconds``; one into which nobody writes is empty.
-        """
+        """The content of a file of at most ``limit`` bytes that is not blank; else UnreadableFileError."""
         try:
             # fifo(7): without O_NONBLOCK, opening a FIFO lasts until somebody opens it to write.
             descriptor = os.open(self.locate(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
                 is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-                content = (
-                    file.read(limit + 1) if is_file else b"".join(_blocks(descriptor, limit + 1, self.pipe_seconds))
-                )
+                content = file.read(limit + 1) if is_file else b"".join(self._blocks(descriptor, limit + 1))
         except (OSError, ValueError) as error:
             raise UnreadableFileError(_reason(error)) from error
         if not content.strip():
@@ -63,26 +62,34 @@ class FileReader:
             raise UnreadableFileError("is too large")
         return content
 
+    def _blocks(self, descriptor: int, most: int) -> Iterator[bytes]:
+        end, must_wait = time.monotonic() + self.pipe_seconds, self.awaits_writer
+        while most:
+            # poll(2): a FIFO that has had no writer yet is not at its end, though read(2) would return nothing.
+            if must_wait and not _is_ready(descriptor, end):
+                raise UnreadableFileError(f"is a pipe whose writer did not finish within {self.pipe_seconds:g} s")
+            try:
+                block = os.read(descriptor, min(most, _BLOCK))
+            except BlockingIOError:
+                must_wait = True
+                continue
+            if not block:
+                return
+            most -= len(block)
+            yield block
+
 
 OPEN_DIRECTLY = FileReader()
 """Opens every file at its configured path."""
 
+FROM_COMMAND_LINE = FileReader(pipe_seconds=60.0, awaits_writer=True)
+"""For files named on the command line: a pipe's writer may be a program that asks a person for a PIN."""
 
-def _blocks(descriptor: int, most: int, seconds: float) -> Iterator[bytes]:
-    end = time.monotonic() + seconds
-    while most:
-        try:
-            block = os.read(descriptor, min(most, _BLOCK))
-        except BlockingIOError:
-            left = end - time.monotonic()
-            if left <= 0:
-                raise UnreadableFileError(f"is a pipe whose writer did not finish within {seconds:g} s") from None
-            select.select([descriptor], [], [], left)
-            continue
-        if not block:
-            return
-        most -= len(block)
-        yield block
+
+def _is_ready(descriptor: int, end: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0.0, end - time.monotonic()) * 1000))
 
 
 def _reason(error: OSError | ValueError) -> str:

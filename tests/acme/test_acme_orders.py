@@ -1,6 +1,7 @@
 """What is said to directories, and what is taken from them. Whole orders are made with pebble, end to end."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -121,6 +122,16 @@ def test_a_directory_that_knows_its_customers_needs_their_binding(tmp_path: Path
         assert list(orders(tmp_path, eab={"key_id": "1", "hmac_key_file": "eab.key"}).doubts(url)) == []
         with pytest.raises(ACMEError, match=r"requires an account of its operator: acme\.eab"):
             orders(tmp_path).obtain(url, ["gate.example.com"])
+
+
+def test_a_file_that_never_ends_is_told(tmp_path: Path) -> None:
+    """fifo(7): an order, or `gatekeeper check`, would wait for it for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    with directory(meta={"externalAccountRequired": True}) as url:
+        with pytest.raises(ACMEError, match="pipe is empty"):
+            orders(tmp_path, eab={"key_id": "1", "hmac_key_file": "pipe"}).obtain(url, ["gate.example.com"])
+        with pytest.raises(ACMEError, match="pipe is empty"):
+            list(orders(tmp_path, ca="pipe").doubts(url))
 
 
 def parts(pem: bytes) -> tuple[bytes, bytes]:

@@ -65,8 +65,8 @@ def test_mistakes_are_one_line_each(tmp_path: Path, ca: Command, ca_json: Callab
     assert "neither a name" in ca("show", "nothing", code=1)
     assert "neither a name nor a serial" in ca("revoke", "nobody", code=1)
     (tmp_path / "empty").write_text("\n")
-    assert "empty password" in ca("issue", "alice", "--password-file", "empty", *EC, code=1)
-    assert "none: No such file" in ca("crl", "--passphrase-file", "none", code=1)
+    assert "empty is empty" in ca("issue", "alice", "--password-file", "empty", *EC, code=1)
+    assert "none does not exist" in ca("crl", "--passphrase-file", "none", code=1)
     assert ca_json("list") == []
 
 

@@ -131,8 +131,8 @@ def test_an_authority_that_cannot_be_read_is_told_as_it_is(gate: Gate, enroll: C
     """Missing, a folder, or something else."""
     Path("key.pem").write_text("nothing")
     for path, why in (
-        ("none.crt", "cannot be used: no such file or directory"),
-        (".", "cannot be used: is a directory"),
+        ("none.crt", "does not exist"),
+        (".", "is a directory, not a file"),
         ("key.pem", "holds no certificate (PEM) of an authority"),
     ):
         assert enroll("--cacert", path, code=2) == f"gatekeeper: {path} {why}\n"

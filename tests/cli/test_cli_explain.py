@@ -223,7 +223,7 @@ def test_an_authority_below_another_cannot_pass_for_one_that_a_rule_names(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--cert", "nothing.crt", "GET", "/"), "nothing.crt cannot be read: no such file or directory"),
+        (("--cert", "nothing.crt", "GET", "/"), "nothing.crt does not exist"),
         (("--cert", "alice.key", "GET", "/"), "alice.key holds no certificate, neither PEM nor DER"),
         (("--cert", "broken.pem", "GET", "/"), "broken.pem holds a certificate whose base64 is broken"),
         (("--cert", "short.der", "GET", "/"), "short.der holds a certificate that OpenSSL cannot read"),

@@ -42,7 +42,7 @@ def test_the_passphrase_of_the_authority_is_not_the_bundles_password(monkeypatch
 
 def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     """A missing file and one that is not text are named."""
-    with pytest.raises(AuthorityError, match="none: No such file"):
+    with pytest.raises(AuthorityError, match="none does not exist"):
         existing_passphrase(tmp_path / "none", "ca.key")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     with pytest.raises(AuthorityError, match="holds no text"):

@@ -1,6 +1,8 @@
 """Configurations of nginx, and what becomes of them."""
 
+import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,19 @@ def test_an_included_file_keeps_its_name_and_what_follows_keeps_its_own(tmp_path
         f"{tmp_path}/extra.conf, line 1: gzip on",
         "line 4: gzip off",
     ]
+
+
+def test_a_configuration_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """``--from-nginx <(ssh host nginx -T)``; its notes name what the person named."""
+    pipe = tmp_path / "nginx.conf"
+    os.mkfifo(pipe)
+    text = f"http {{ server {{\n{TLS} {CHECKED} gzip on;\nlocation / {{ {PASSED} }} }} }}"
+    writer = threading.Thread(target=pipe.write_text, args=(text,))
+    writer.start()
+    translation = translate(pipe)
+    writer.join()
+    assert 'url = "http://127.0.0.1:8000"' in translation.text
+    assert [note.partition(": ")[0] for note in translation.notes] == ["line 2"]
 
 
 @pytest.mark.parametrize(

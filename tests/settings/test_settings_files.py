@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
+from gatekeeper.settings.files import FROM_COMMAND_LINE, OPEN_DIRECTLY, FileReader, UnreadableFileError
 
 
 def reason(path: Path, limit: int = 8) -> str:
@@ -49,6 +49,17 @@ def test_a_pipe_without_a_writer_is_empty(tmp_path: Path) -> None:
     """fifo(7): opening it would block until somebody opens it to write."""
     os.mkfifo(tmp_path / "pipe")
     assert reason(tmp_path / "pipe") == "is empty"
+
+
+def test_on_the_command_line_a_pipe_without_a_writer_is_waited_for(tmp_path: Path) -> None:
+    """A script makes a FIFO and starts its writer in the background. The end of the wait is the same for both."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnreadableFileError, match="did not finish within 0 s"):
+        FileReader(pipe_seconds=0, awaits_writer=True).read(tmp_path / "pipe", 8)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(FROM_COMMAND_LINE.read, tmp_path / "pipe", 8)
+        (tmp_path / "pipe").write_bytes(b"secret")  # open(2) returns once somebody reads
+        assert read.result() == b"secret"
 
 
 def test_a_pipe_is_read_to_its_end() -> None:

@@ -22,9 +22,12 @@ from gatekeeper.invitations.invitation import ANCHOR, FILES, Invitation, Invitat
 from gatekeeper.invitations.state import Stage
 from gatekeeper.invitations.token import link, make_token
 from gatekeeper.settings.addresses import Address
+from gatekeeper.settings.files import OPEN_DIRECTLY, UnreadableFileError
 from gatekeeper.settings.tables import Settings
 
 _GATE = re.compile(r"https://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?/?", re.ASCII)
+# A chain of certificates is a few KiB.
+_LARGEST = 1 << 20
 _WHERE = "name it by --invitations, or the gate's configuration by -c"
 
 
@@ -98,9 +101,9 @@ def _settings(args: argparse.Namespace) -> Settings | None:
 def _host_of(certificate: Path) -> str | None:
     """The first host name in a server certificate; None if it has none or cannot be read."""
     try:
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        found = x509.load_pem_x509_certificate(OPEN_DIRECTLY.read(certificate, _LARGEST))
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (OSError, ValueError, x509.ExtensionNotFound):
+    except (UnreadableFileError, ValueError, x509.ExtensionNotFound):
         return None
     plain = (name for name in names.get_values_for_type(x509.DNSName) if "*" not in name)
     return next(plain, None)
