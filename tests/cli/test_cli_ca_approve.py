@@ -166,7 +166,10 @@ def test_a_name_with_a_certificate_needs_to_be_replaced(
     second = ask()
     assert "sign this request in its place: --replace" in ca("approve", "backup", "--yes", *THERE, code=1)
     assert statuses(ca_json) == ["valid"]
+    assert stages(folder).count(Stage.SIGNED) == 1
     printed = ca("approve", "backup", "--yes", "--replace", *THERE)
+    assert "The invitation of backup (" in printed
+    assert sorted(stages(folder)) == [Stage.CANCELLED, Stage.SIGNED]
     assert f"Fingerprint: {second}" in printed
     assert f"The previous certificate ({first['serial']}) is revoked" in printed
     assert statuses(ca_json) == ["revoked", "valid"]
@@ -249,8 +252,8 @@ def test_what_is_taken_back_while_it_is_signed_is_revoked(
     assert "cancelled just now; its certificate is revoked" in error
     assert ("and so is the previous one" in error) == replace
     assert set(statuses(ca_json)) == {"revoked"}
-    assert not list((folder.path / stored.identifier).rglob("certificate.pem"))
-    assert Stage.CANCELLED in stages(folder)
+    assert not list(folder.path.rglob("certificate.pem"))
+    assert set(stages(folder)) == {Stage.CANCELLED}
 
 
 def test_an_id_alone_does_not_say_who_gets_the_certificate(

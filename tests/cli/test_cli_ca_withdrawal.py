@@ -30,9 +30,20 @@ def stages(folder: Invitations) -> dict[str, Stage]:
     return {one.invitation.name: one.state.stage for one in folder.all()}
 
 
-def test_revoking_cancels_the_invitation(folder: Invitations, ca: Command) -> None:
-    """Of this certificate alone, and its files are destroyed."""
-    assert "The invitation of dora (" in ca("revoke", "dora", *HERE)
+# Every command that withdraws a certificate which somebody may hold; `approve` and `retire` have tests of their own.
+WITHDRAWING = {
+    "by name": ("revoke", "dora"),
+    "by file": ("revoke", "ca/dora.crt"),
+    "renewed": ("renew", "dora"),
+    "replaced by a request": ("sign", "dora.csr", "--replace"),
+}
+
+
+@pytest.mark.parametrize("how", WITHDRAWING)
+def test_a_certificate_that_is_withdrawn_leaves_no_open_invitation(folder: Invitations, ca: Command, how: str) -> None:
+    """Of this certificate alone, and its files are destroyed: a person would see a link that leads nowhere."""
+    ca("csr", "dora", *EC, "--no-passphrase", "--out", ".")
+    assert "The invitation of dora (" in ca(*WITHDRAWING[how], *HERE)
     assert stages(folder) == {"dora": Stage.CANCELLED, "ben": Stage.OPEN}
     (dora,) = (one for one in folder.all() if one.invitation.name == "dora")
     assert folder.read(dora, "modern.p12") is None
@@ -72,7 +83,10 @@ def test_retiring_cancels_the_invitations_of_the_old_authority(
     assert stages(folder) == {"dora": Stage.CANCELLED, "ben": Stage.CANCELLED, "new": Stage.OPEN}
 
 
-def test_a_renewal_that_revokes_cancels_the_invitation_before(folder: Invitations, tmp_path: Path, ca: Command) -> None:
-    """The certificate before is revoked at once, so its link leads nowhere."""
-    ca("renew", "dora", *HERE)
-    assert stages(folder) == {"dora": Stage.CANCELLED, "ben": Stage.OPEN}
+@pytest.mark.parametrize("words", [("renew", "dora", "--keep-old"), ("issue", "eve", *EC), ("crl",)])
+def test_a_command_that_withdraws_nothing_cancels_nothing(
+    folder: Invitations, ca: Command, words: tuple[str, ...]
+) -> None:
+    """The certificate in the invitation is as good as before."""
+    ca(*words)
+    assert stages(folder) == {"dora": Stage.OPEN, "ben": Stage.OPEN}

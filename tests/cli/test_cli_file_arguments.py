@@ -64,6 +64,7 @@ COMMANDS = {
 # These go on without the file: what they do is urgent, or has nothing to do with it.
 ALL_THE_SAME = {
     "ca revoke --config": ("ca", "revoke", "alice", "-c", "FILE"),
+    "ca sign --config": ("ca", "sign", "ca/alice.csr", "--replace", "-c", "FILE"),
     "ca list --config": ("ca", "list", "-c", "FILE"),
 }
 # In a process of its own, since it takes over the signals.

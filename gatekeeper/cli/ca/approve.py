@@ -9,6 +9,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from gatekeeper.ca.index import Entry
 from gatekeeper.ca.issuer import Issued, Issuer
@@ -19,10 +20,11 @@ from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.fields import issued_fields
-from gatekeeper.cli.ca.invitations import cancel_withdrawn, is_id
+from gatekeeper.cli.ca.invitations import is_id
 from gatekeeper.cli.ca.link import Destination, chain_of
 from gatekeeper.cli.ca.options import current_time, grant_of, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import print_notes
+from gatekeeper.cli.ca.withdrawal import cancelled_fields, print_cancelled_with
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, InvitationError, UsageError
 from gatekeeper.gate.keys import public_key_of
@@ -49,10 +51,14 @@ def run(args: argparse.Namespace) -> int:
     must_know_the_name(waiting, args)
     must_be_sure(waiting, args.fingerprint, yes=args.yes)
     must_still_wait(folder, waiting)  # time has passed since, and --replace revokes
-    with opened_issuer(args) as issuer:
+    cancelled: list[StoredInvitation] = []
+    with opened_issuer(args, cancelled) as issuer:
         issued = _sign(issuer, args, folder, waiting)
-        cancel_withdrawn(folder, issuer.store.index(), current_time())
-    _print(issued, waiting, as_json=wants_json(args))
+    if wants_json(args):
+        print_json(_fields(issued, waiting) | cancelled_fields(cancelled))
+    else:
+        _print(issued, waiting)
+        print_cancelled_with(cancelled)
     return 0
 
 
@@ -192,11 +198,11 @@ def described(one: Waiting) -> tuple[str, ...]:
     )
 
 
-def _print(issued: Issued, one: Waiting, *, as_json: bool) -> None:
-    """Print the result after signing."""
-    if as_json:
-        print_json(issued_fields(issued) | {"spki": one.spki, "address": one.request.address})
-        return
+def _fields(issued: Issued, one: Waiting) -> dict[str, Any]:
+    return issued_fields(issued) | {"spki": one.spki, "address": one.request.address}
+
+
+def _print(issued: Issued, one: Waiting) -> None:
     for line in described(one):
         print(line)
     print()

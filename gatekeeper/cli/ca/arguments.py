@@ -164,7 +164,6 @@ def _approve(add: _Add) -> None:
     _add_folder(parser)
     _add_days(parser)
     _add_grant(parser)
-    parser.set_defaults(url=None, list=False, cancel=None)
 
 
 def _watch(add: _Add) -> None:
@@ -184,7 +183,6 @@ def _watch(add: _Add) -> None:
         help="sign a new key that the old one has not vouched for, as the gate says whose it is (EST)",
     )
     _add_folder(parser)
-    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _csr(add: _Add) -> None:
@@ -208,6 +206,7 @@ def _sign(add: _Add) -> None:
         "--as-requested", action="store_true", help="grant the whole subject and all names that the request asks for"
     )
     parser.add_argument("--replace", action="store_true", help="revoke the certificates that this name has now")
+    _add_folder(parser)
 
 
 def _p12(add: _Add) -> None:
@@ -260,7 +259,6 @@ def _renew(add: _Add) -> None:
     # The same time for which visitors are warned (identity.expiry_warning) and then open /.gatekeeper/me.
     _add_link(parser, valid="14d")
     _add_bundle(parser)
-    parser.set_defaults(list=False, cancel=None)
 
 
 def _revoke(add: _Add) -> None:
@@ -276,7 +274,6 @@ def _revoke(add: _Add) -> None:
     )
     parser.add_argument("--unlisted", action="store_true", help="also a serial that is not in the index")
     _add_folder(parser)
-    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _crl(add: _Add) -> None:
@@ -302,14 +299,12 @@ def _retire(add: _Add) -> None:
     parser = add("retire", "end the old authority after a rollover, once every client has a certificate of the new one")
     parser.add_argument("--force", action="store_true", help="lock out whoever still has a certificate of the old one")
     _add_folder(parser)
-    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _list(add: _Add) -> None:
     parser = add("list", "list the certificates that were issued")
     parser.add_argument("--expiring", type=span, metavar="30d", help="only certificates that expire within this time")
     _add_folder(parser)
-    parser.set_defaults(url=None, list=True, cancel=None)
 
 
 def _show(add: _Add) -> None:

@@ -6,18 +6,8 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.ca.names import check_name
 from gatekeeper.cli.ca.fields import issued_fields
-from gatekeeper.cli.ca.options import (
-    bundle_options,
-    issue_client,
-    opened_issuer,
-    wants_json,
-)
-from gatekeeper.cli.ca.printing import (
-    how_to_import,
-    print_issued_files,
-    print_notes,
-    show_password,
-)
+from gatekeeper.cli.ca.options import bundle_options, issue_client, opened_issuer, wants_json
+from gatekeeper.cli.ca.printing import how_to_import, print_issued_files, print_notes, show_password
 from gatekeeper.cli.terminal import print_json
 
 
@@ -28,15 +18,15 @@ def run(args: argparse.Namespace) -> int:
     options = bundle_options(args)
     with opened_issuer(args) as issuer:
         issued = issue_client(issuer, args, options)
-    print_client(issued, compat=args.compat, as_json=wants_json(args))
+    if wants_json(args):
+        print_json(issued_fields(issued))
+    else:
+        print_client(issued, compat=args.compat)
     return 0
 
 
-def print_client(issued: Issued, *, compat: bool, as_json: bool) -> None:
+def print_client(issued: Issued, *, compat: bool) -> None:
     """Print what was issued for a client, and how it is imported."""
-    if as_json:
-        print_json(issued_fields(issued))
-        return
     print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)
     print()

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 from cryptography import x509
@@ -44,7 +45,6 @@ class Destination:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._args = args
-        self._settings = _settings(args)
 
     def folder(self) -> Invitations:
         """The folder of invitations; UsageError if it is not known, InvitationError if it cannot be used."""
@@ -78,6 +78,15 @@ class Destination:
                 return f"https://{name}" if port == 443 else f"https://{name}:{port}"
         raise UsageError("say the address by which people reach the gate: --url https://gate.example.com")
 
+    @cached_property
+    def _settings(self) -> Settings | None:
+        """The gate's configuration, read only where the options do not say enough; None if there is none."""
+        try:
+            path = find(self._args.config, os.environ)
+        except ConfigurationError:
+            return None
+        return load(path).settings
+
 
 def checked_url(url: str) -> str:
     """The address of a gate, without a trailing slash; UsageError if it is not scheme, host and port alone."""
@@ -85,17 +94,6 @@ def checked_url(url: str) -> str:
     if not _GATE.fullmatch(url):
         raise UsageError(f"--url is the gate's address and nothing more, such as https://gate.example.com, not {url!r}")
     return url.rstrip("/")
-
-
-def _settings(args: argparse.Namespace) -> Settings | None:
-    """The gate's configuration, if it is needed and one is named or found."""
-    if args.config is None and args.invitations is not None and (args.url is not None or args.list or args.cancel):
-        return None
-    try:
-        path = find(args.config, os.environ)
-    except ConfigurationError:
-        return None
-    return load(path).settings
 
 
 def _host_of(certificate: Path) -> str | None:

@@ -14,21 +14,33 @@ from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase
 from gatekeeper.cli.terminal import working
 from gatekeeper.errors import AuthorityError
+from gatekeeper.invitations.folder import StoredInvitation
 
 FOLDER_VARIABLE = "GATEKEEPER_CA"
 
 
 @contextmanager
-def opened_issuer(args: argparse.Namespace) -> Iterator[Issuer]:
+def opened_issuer(args: argparse.Namespace, cancelled: list[StoredInvitation] | None = None) -> Iterator[Issuer]:
     """The authority, unlocked and open for this command alone: one lock, and every file read once.
 
-    The passphrase is asked for before the folder is locked: a forgotten prompt must not stop a nightly timer.
+    The passphrase is asked for before the folder is locked: a forgotten prompt must not stop a nightly timer. Whatever
+    certificates the command withdraws, their open invitations are cancelled at its end and added to ``cancelled``.
     """
     store = Store(folder_of(args))
     store.must_exist()
     passphrase = existing_passphrase(passphrase_file(args), str(store.path / KEY))
     with store.opened():
-        yield Issuer(store, passphrase)
+        before = store.index()
+        try:
+            yield Issuer(store, passphrase)
+        finally:
+            after = store.index()
+            if (after.revocations, after.retired) != (before.revocations, before.retired):
+                from gatekeeper.cli.ca.withdrawal import cancelled_with  # the configuration, with pydantic
+
+                found = cancelled_with(args, after, current_time())
+                if cancelled is not None:
+                    cancelled += found
 
 
 def folder_of(args: argparse.Namespace) -> Path:

@@ -22,10 +22,10 @@ from gatekeeper.cli.ca.link import Destination, chain_of, create_invitation, not
 from gatekeeper.cli.ca.options import bundle_options, current_time, folder_of, making_a_key, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import print_issued_files, print_notes
 from gatekeeper.cli.ca.unfetched import lost, unfetched
-from gatekeeper.cli.ca.withdrawal import cancelled_with
+from gatekeeper.cli.ca.withdrawal import cancelled_fields, print_cancelled_with
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError, UsageError
-from gatekeeper.invitations.folder import Invitations
+from gatekeeper.invitations.folder import Invitations, StoredInvitation
 
 # How many names a message lists.
 _FEW = 10
@@ -52,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     if args.invite:
         return _renew_by_invitation(args, lifetime)
     options = bundle_options(args)
-    with opened_issuer(args) as issuer, making_a_key(args.new_key) if args.new_key else nullcontext():
+    cancelled: list[StoredInvitation] = []
+    with opened_issuer(args, cancelled) as issuer, making_a_key(args.new_key) if args.new_key else nullcontext():
         issued = issuer.renew(
             args.name,
             bundle=options,
@@ -61,8 +62,11 @@ def run(args: argparse.Namespace) -> int:
             lifetime=lifetime,
             now=current_time(),
         )
-        cancelled_with(args, issuer.store.index())
-    _print(issued, compat=args.compat, as_json=wants_json(args))
+    if wants_json(args):
+        print_json(issued_fields(issued) | cancelled_fields(cancelled))
+        return 0
+    _print(issued, compat=args.compat)
+    print_cancelled_with(cancelled)
     return 0
 
 
@@ -181,12 +185,9 @@ def _replaced(store: Store, folder: Invitations, name: str) -> str:
     return not_fetched(folder, old.serial_hex) or store.issued(old).fingerprint(SHA256()).hex()
 
 
-def _print(issued: Issued, *, compat: bool, as_json: bool) -> None:
+def _print(issued: Issued, *, compat: bool) -> None:
     if issued.entry.kind is CertificateKind.CLIENT and any(path.suffix == ".p12" for path in issued.files):
-        print_client(issued, compat=compat, as_json=as_json)
-        return
-    if as_json:
-        print_json(issued_fields(issued))
+        print_client(issued, compat=compat)
         return
     print(f"{issued.entry.name} has a new certificate, valid until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)

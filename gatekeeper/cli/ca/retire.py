@@ -6,26 +6,27 @@ from datetime import datetime
 from gatekeeper.ca.index import CertificateKind, Index, shown_names
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
 from gatekeeper.cli.ca.unfetched import known_unfetched
-from gatekeeper.cli.ca.withdrawal import cancelled_with, print_cancelled_with
+from gatekeeper.cli.ca.withdrawal import cancelled_fields, print_cancelled_with
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
+from gatekeeper.invitations.folder import StoredInvitation
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     now = current_time()
     waiting = known_unfetched(args, now)
-    with opened_issuer(args) as issuer:
+    cancelled: list[StoredInvitation] = []
+    with opened_issuer(args, cancelled) as issuer:
         if waiting is None and not args.force:
             _must_have_fetched(issuer.store.index(), now)
         left = issuer.retire(waiting or (), force=args.force, now=now)
         folder = issuer.store.path
-        cancelled = cancelled_with(args, issuer.store.index())
     locked_out = [entry for entry in left if entry.kind is CertificateKind.CLIENT]
     servers = [entry for entry in left if entry.kind is CertificateKind.SERVER]
     if wants_json(args):
         names = {"locked_out": [entry.name for entry in locked_out], "servers": [entry.name for entry in servers]}
-        print_json({"retired": True} | names | {"cancelled": [one.identifier for one in cancelled]})
+        print_json({"retired": True} | names | cancelled_fields(cancelled))
         return 0
     print(f"The old authority is retired; {folder / 'ca.crt'} holds the new one alone, and the old key is destroyed.")
     for entry in locked_out:

@@ -12,8 +12,8 @@ from gatekeeper.ca.index import Index
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import ISSUED, Store
 from gatekeeper.ca.subject import common_name
-from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
-from gatekeeper.cli.ca.withdrawal import cancelled_with, print_cancelled_with
+from gatekeeper.cli.ca.options import current_time, folder_of, opened_issuer, wants_json
+from gatekeeper.cli.ca.withdrawal import cancelled_fields, print_cancelled_with
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
@@ -24,11 +24,12 @@ _SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
-    with opened_issuer(args) as issuer:
+    cancelled: list[StoredInvitation] = []
+    with opened_issuer(args, cancelled) as issuer:
         serials = _serials(args, issuer.store)
         issuer.revoke(serials, RevocationReason(args.reason), now=current_time())
-        cancelled = cancelled_with(args, issuer.store.index())
-        _print(issuer.store.index(), serials, cancelled, issuer.store.path, as_json=wants_json(args))
+        index = issuer.store.index()
+    _print(index, serials, cancelled, folder_of(args), as_json=wants_json(args))
     return 0
 
 
@@ -74,13 +75,8 @@ def _print(
     index: Index, serials: tuple[int, ...], cancelled: list[StoredInvitation], folder: Path, *, as_json: bool
 ) -> None:
     if as_json:
-        print_json(
-            {
-                "revoked": [serial_hex(serial) for serial in serials],
-                "cancelled": [one.identifier for one in cancelled],
-                "crl": str(folder / "ca.crl"),
-            }
-        )
+        serials_hex = [serial_hex(serial) for serial in serials]
+        print_json({"revoked": serials_hex, **cancelled_fields(cancelled), "crl": str(folder / "ca.crl")})
         return
     for serial in serials:
         entry = next((entry for entry in index.entries if entry.serial == serial), None)

@@ -11,7 +11,9 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, grant_of, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import file_of, print_issued_files, print_notes, quoted
+from gatekeeper.cli.ca.withdrawal import cancelled_fields, print_cancelled_with
 from gatekeeper.cli.terminal import print_json, show
+from gatekeeper.invitations.folder import StoredInvitation
 
 # How many of a request's names are listed.
 _FEW = 20
@@ -20,7 +22,8 @@ _FEW = 20
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
     request = read_file(args.request)
-    with opened_issuer(args) as issuer:
+    cancelled: list[StoredInvitation] = []
+    with opened_issuer(args, cancelled) as issuer:
         issued = issuer.sign(
             request,
             str(args.request),
@@ -31,16 +34,17 @@ def run(args: argparse.Namespace) -> int:
             lifetime=timedelta(days=args.days),
             now=current_time(),
         )
-    _print(issued, folder_of(args), as_json=wants_json(args))
+    if wants_json(args):
+        print_json(issued_fields(issued) | cancelled_fields(cancelled))
+    else:
+        _print(issued, cancelled, folder_of(args))
     return 0
 
 
-def _print(issued: Issued, folder: Path, *, as_json: bool) -> None:
-    if as_json:
-        print_json(issued_fields(issued))
-        return
+def _print(issued: Issued, cancelled: list[StoredInvitation], folder: Path) -> None:
     print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}, as {issued.entry.subject}.")
     print_notes(issued)
+    print_cancelled_with(cancelled)
     if issued.not_granted:
         more = f" and {len(issued.not_granted) - _FEW} more" if len(issued.not_granted) > _FEW else ""
         show(Text(f"Asked for and not granted: {', '.join(issued.not_granted[:_FEW])}{more}."))
