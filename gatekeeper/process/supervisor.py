@@ -239,6 +239,9 @@ class Supervisor:
         row = next(row for row in self._ledger.rows if not row.count(Cell.PID))
         folder = new_folder_name()
         ours, theirs = socket.socketpair()
+        now = time.monotonic()
+        # Before the fork: the worker may serve, and say so in its row, before this process runs again.
+        row.begin(0, now, time.time())
         # Until the child has put its own handlers in place, no signal may run the ones it inherits.
         self._signals.hold()
         try:
@@ -254,8 +257,7 @@ class Supervisor:
             self._signals.release()
             theirs.close()
         ours.setblocking(False)
-        now = time.monotonic()
-        row.begin(pid, now, time.time())
+        row.set(Cell.PID, pid)
         child = self._children[pid] = WorkerProcess(pid, row, ours, folder)
         self._selector.register(ours, selectors.EVENT_READ, child)
         self._worker_set.started(pid, now)
@@ -265,6 +267,7 @@ class Supervisor:
 
         def prepare() -> WorkerContext:
             self._signals.forget()
+            row.set(Cell.PID, os.getpid())
             # An end that stayed open here would keep the other workers from noticing that the supervisor is gone.
             for end in (ours, *(child.channel for child in self._children.values())):
                 end.close()

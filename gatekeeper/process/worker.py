@@ -335,13 +335,13 @@ class _Worker:
         self._renewing.look()
 
     def _report(self, reload: Reload) -> None:
-        self._call(self._reloaded, reload)
-
-    def _reloaded(self, reload: Reload) -> None:
+        """Publish how a reload went. Not in the event loop, which may be busy: whoever has read the log line asks for
+        /status, and any worker may answer.
+        """
         self._proxy.last_reload = reload
         self._metrics.set_time(Cell.RELOADED, reload.time)
         self._metrics.set(Cell.RELOAD_FAILED, not reload.ok)
-        self._send(reloaded=reload.ok)
+        self._call(partial(self._send, reloaded=reload.ok))
 
     def _call(self, what: Callable[..., object], *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop is closed: the gate has stopped

@@ -177,7 +177,7 @@ class Metrics:
         self.upstream_times.publish(now)
 
     def begin(self, pid: int, now: float, wall: float) -> None:
-        """Take over the row for a new worker: gauges start at 0, counters continue."""
+        """Take over the row for a new worker: gauges start at 0, counters continue. ``pid`` is 0 before the fork."""
         for cell in (*_OPEN, Cell.RELOAD_FAILED, Cell.EXPIRING_CLIENTS):
             self._counts[cell] = 0
         self._counts[Cell.PID] = pid

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import ssl
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +13,7 @@ import pytest
 from tests.app import App
 from tests.e2e.clients import Client, app
 from tests.gate_process import PATIENCE, Gate, until
+from tests.ports import free_port
 from tests.visitors import Visitors
 
 ANSWERED = 'gatekeeper_requests_total{code="200",protocol="HTTP/1"}'
@@ -100,6 +102,33 @@ def test_its_successor_removes_the_sockets_that_it_left(folder: Path, monkeypatc
     with TemporaryDirectory() as name, monkeypatch.context() as environment:  # short, for the path of a socket
         environment.setenv("TMPDIR", name)
         check_what_is_left(folder, Path(name))
+
+
+# fork(2) returns in the supervisor when the worker already answers: on a busy machine it may come so late.
+LATE = """
+import contextlib, http.client, os, runpy, sys
+fork = os.fork
+def late():
+    if child := fork():
+        with contextlib.suppress(ConnectionRefusedError):  # earlier, for another process
+            admin = http.client.HTTPConnection("127.0.0.1", {port})
+            admin.request("GET", "/readyz")
+            print("during the fork:", admin.getresponse().status, file=sys.stderr)
+    return child
+os.fork = late
+del sys.argv[:3]
+runpy.run_module("gatekeeper", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_worker_that_serves_before_the_supervisor_goes_on_is_seen_to_serve(folder: Path) -> None:
+    """The supervisor does not overwrite what the worker has said about itself meanwhile."""
+    port = free_port()
+    run = (sys.executable, "-c", LATE.format(port=port))
+    with App() as behind, Gate(folder, behind.url, admin=f"127.0.0.1:{port}", run=run) as gate:
+        gate.wait_for(lambda line: line == "during the fork: 200")
+        kill(gate, gate.workers()[0])
+        assert gate.admin("/readyz")[0] == 200
 
 
 def check_what_is_left(folder: Path, temporary: Path) -> None:
