@@ -334,7 +334,7 @@ def test_a_malformed_call_of_grpc_gets_a_status_of_grpc(stage: Any, files: Files
     browser = Browser(stage(), files.alice)
     stream = browser.ask("no/slash", GRPC, method="POST")
     answer = browser.answers[stream]
-    assert (answer.status, answer.headers["grpc-status"], answer.ended) == (200, "13", True)
+    assert (answer.status, answer.headers["grpc-status"], answer.ended, answer.reset) == (200, "13", True, None)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import h2.errors
 import pytest
 
+from gatekeeper.proxy.client.http2_stream import RESET_SECONDS
 from gatekeeper.wire.http2.stream import SEND_HIGH
 from tests.proxy.browser import Browser
 from tests.proxy.scene import OK, Files
@@ -150,3 +152,24 @@ def test_a_request_over_the_limit_is_answered_with_413(stage: Any, files: Files)
     assert browser.answers[stream].status == 413
     assert scene.app.last.is_gone
     assert len(scene.app.last.read().partition(b"\r\n\r\n")[2]) < 1000
+
+
+@pytest.mark.parametrize(
+    ("path", "reset"), [("no/slash", h2.errors.ErrorCodes.PROTOCOL_ERROR), ("/" + "x" * 9000, None)]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_malformed_request_is_reset_behind_its_answer(
+    stage: Any, files: Files, path: str, reset: int | None, method: str
+) -> None:
+    """RFC 9113, 8.1.1: an error of the stream. Not in one piece with the answer, which some clients would not show. A
+    request that is only too large has its answer like any other.
+    """
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    answer = browser.answers[browser.ask(path, method=method)]
+    assert answer.status in (400, 414)
+    assert bool(answer.content) is (method == "GET")
+    assert (answer.ended, answer.reset) == (reset is None, None)
+    scene.loop.advance(RESET_SECONDS)
+    browser.read()
+    assert (answer.ended, answer.reset) == (reset is None, reset)

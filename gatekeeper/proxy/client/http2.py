@@ -189,14 +189,16 @@ class Http2(Codec):
             own.dispatch(authorizer, now)
 
     def rejected(self, stream: Stream, request: RejectedRequest) -> None:
-        """A request that is malformed: the answer says why (RFC 9113, 8.1.1), and the connection ends as after a 403:
-        whoever sends one has no claim on a second.
+        """A request that is malformed or too large: the answer says why, and the connection ends as after a 403:
+        whoever sends one has no claim on a second. For what is malformed, RST_STREAM follows the answer (RFC 9113,
+        8.1.1).
         """
         visit, error = self.visit, request.error
         visit.requests += 1
         now = self._proxy.wall()
         visit.authorizer(now)
         own = self._streams[stream.id] = Http2Stream(self, stream, request.head)
+        own.malformed = error.status == 400
         self._proxy.metrics.http2_streams += 1
         request_id = visit.next_request_id()
         sent = visit.send_error(own, request.head, error.status, error.detail, request_id, close=False)

@@ -20,6 +20,9 @@ from gatekeeper.wire.response import ResponseHead, own_response, read_response
 # What an app may say to a client about its request; all else is between the app and the gate. Not REFUSED_STREAM: a
 # client would repeat what the app has begun with (RFC 9113, 8.7).
 _PASSED_CODES = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM})
+# RFC 9113, 8.1.1: a malformed request is an error of its stream, behind the answer that says why. curl and others show
+# nothing of an answer that they read in one piece with RST_STREAM.
+RESET_SECONDS = 0.1
 _NOT_PAUSED: frozenset[PauseReason] = frozenset()
 _NO_TUNNEL = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
@@ -46,7 +49,9 @@ class Owner(Protocol):
 
 
 class Http2Stream(ClientStream):
-    """A request's stream. ``id`` is its number, ``paused`` why the client gets no further credit for its body."""
+    """A request's stream. ``id`` is its number, ``paused`` why the client gets no further credit for its body,
+    ``malformed`` whether RST_STREAM ends the answer.
+    """
 
     __slots__ = (
         "_accept",
@@ -63,6 +68,7 @@ class Http2Stream(ClientStream):
         "handler",
         "head",
         "id",
+        "malformed",
         "paused",
     )
 
@@ -74,6 +80,7 @@ class Http2Stream(ClientStream):
         self.deadline: Deadline = StreamDeadline(owner.deadlines, self._expired)
         self.handler: RequestHandler | None = None
         self.head = head
+        self.malformed = False
         self.paused = _NOT_PAUSED
         self._accept = b""  # of a WebSocket handshake
         self._tunnel = False  # it came about
@@ -134,6 +141,10 @@ class Http2Stream(ClientStream):
     def _expired(self, timeout: Timeout) -> None:
         if self.handler is not None:
             self.handler.expired(timeout)
+            return
+        if self.malformed:
+            self._stream.reset(ErrorCode.PROTOCOL_ERROR)
+            self._owner.flush()
             return
         # The response is complete, and its end waits for the client. WINDOW_UPDATEs of one byte are not enough.
         before, self._unsent = self._unsent, self._stream.unsent
@@ -268,9 +279,16 @@ class Http2Stream(ClientStream):
         """
         if headers[:1] == (grpc.CONTENT_TYPE,):
             status = 200
+            self.malformed = False  # a call has its status when it has ended
         headers = self._visit.own_headers(headers)
         text = own_response(status, headers, body, method=b"HEAD", close=False, now=self._visit.proxy.wall())
-        self._stream.send_whole(read_response(text), b"" if self.head.method == b"HEAD" else body)
+        if self.head.method == b"HEAD":
+            body = b""
+        if self.malformed:
+            self._stream.send_head(read_response(text))
+            self._stream.send_content(body)
+        else:
+            self._stream.send_whole(read_response(text), body)
         self._owner.flush()
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
@@ -298,7 +316,9 @@ class Http2Stream(ClientStream):
         self._held = None
         stream.finished()
         self._owner.ended(self)
-        if stream.unsent:
+        if self.malformed:
+            self.deadline.set(Timeout.LINGER, RESET_SECONDS)
+        elif stream.unsent:
             self._unsent = stream.unsent
             self.deadline.set(Timeout.STREAM, self._visit.snapshot.timeouts.stream_idle)
         else:

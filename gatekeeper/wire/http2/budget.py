@@ -1,8 +1,9 @@
 """A budget for frames that carry nothing for an app (RFC 9113, 10.5).
 
 Each is harmless and cheap to send, and costs the receiver as much as one that carries something: PING (CVE-2019-9512),
-RST_STREAM (CVE-2019-9514, CVE-2023-44487), SETTINGS (CVE-2019-9515), empty DATA (CVE-2019-9518), PRIORITY
-(CVE-2019-9513), WINDOW_UPDATE, unknown ones, and what makes us reset streams (CVE-2025-8671).
+SETTINGS (CVE-2019-9515), empty DATA (CVE-2019-9518), PRIORITY (CVE-2019-9513), WINDOW_UPDATE, unknown ones. RST_STREAM
+(CVE-2019-9514, CVE-2023-44487) and what makes us reset streams (CVE-2025-8671) have a budget of their own with
+visitors.
 """
 
 # As nghttp2 has it for resets: a page that is left cancels a few hundred requests at once, and nothing goes on at 33 a

@@ -22,6 +22,7 @@ from gatekeeper.wire.http2.frames import (
     MAX_FRAME_SIZE,
     MAX_STREAM_ID,
     MAX_WINDOW,
+    NO_RFC7540_PRIORITIES,
     SETTINGS,
     ErrorCode,
     goaway_frame,
@@ -41,6 +42,8 @@ MAX_QUEUED_REPLIES = 100
 REMEMBERED_RESETS = 256
 
 _NONE = -1 << 31  # no stream
+# RFC 9113, 6.5.2; RFC 8441, 3; RFC 9218, 2.1.
+_BOOLEAN_SETTINGS = frozenset({ENABLE_PUSH, ENABLE_CONNECT_PROTOCOL, NO_RFC7540_PRIORITIES})
 
 
 class ConnectionHandler(Protocol):
@@ -77,6 +80,7 @@ class Connection:
         "block_parts",
         "block_stream",
         "budget",
+        "completed",
         "continuations",
         "failure",
         "first_block",
@@ -113,6 +117,7 @@ class Connection:
         self.ready: deque[Stream] = deque()
         self.streams: dict[int, Stream] = {}
         self.active = 0
+        self.completed = 0  # requests that had their response
         self.failure: HTTP2Error | None = None
         self.budget = Budget()
         self.table = EMPTY
@@ -196,6 +201,10 @@ class Connection:
         if not self.budget.spend(self.now, cost):
             raise HTTP2Error(ErrorCode.ENHANCE_YOUR_CALM, f"too many {what}")
 
+    def spend_reset(self, what: str) -> None:
+        """Count a stream that the peer reset, or made us reset."""
+        self.spend(what)
+
     def await_block(self, stream_id: int) -> None:
         """The beginning of a field block has come, and not its end. Called for each part of it."""
         block = stream_id if stream_id > self.last_stream_id else -stream_id
@@ -231,8 +240,11 @@ class Connection:
         elif name == MAX_FRAME_SIZE:
             if not MAX_FRAME <= value < 2**24:
                 raise protocol_error("a frame size that no peer may have")
-        elif name in (ENABLE_PUSH, ENABLE_CONNECT_PROTOCOL) and value > 1:
+        elif name in _BOOLEAN_SETTINGS and value > 1:
             raise protocol_error("a setting that is neither 0 nor 1")
+
+    def settings_acknowledged(self) -> None:
+        """The peer holds itself to our SETTINGS from now on (RFC 9113, 6.5.3)."""
 
     def ping_acknowledged(self, data: bytes) -> None:
         """The answer to a PING of ours."""
@@ -273,7 +285,7 @@ class Connection:
         """RST_STREAM for what the peer did; too many of these are a flood too (CVE-2025-8671)."""
         self.remember_reset(stream_id)
         self.reply(rst_stream_frame(stream_id, code))
-        self.spend("streams that had to be reset")
+        self.spend_reset("streams that had to be reset")
 
     def fail(self, error: HTTP2Error) -> None:
         """RFC 9113, 5.4.1."""
@@ -343,6 +355,8 @@ class Connection:
         over = stream.is_finished and (stream.is_reset or (stream.ended and stream.remote_ended))
         if over and self.streams.pop(stream.id, None) is not None:
             self.active -= 1
+            if not stream.is_reset:
+                self.completed += 1
             self._grown -= stream.window - STREAM_WINDOW
 
 

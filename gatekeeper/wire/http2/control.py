@@ -23,7 +23,14 @@ def priority(connection: Connection, stream_id: int, flags: int, payload: bytes)
         raise protocol_error("PRIORITY on stream 0")
     if len(payload) != 5:
         raise HTTP2Error(ErrorCode.FRAME_SIZE_ERROR, "PRIORITY has not five bytes")
+    require_other(stream_id, payload)
     connection.spend("PRIORITY frames")
+
+
+def require_other(stream_id: int, priority: bytes) -> None:
+    """RFC 7540, 5.3.1: a stream cannot depend on itself. An error of the stream there; RFC 9113, 5.4.1 allows this."""
+    if int.from_bytes(priority[:4]) & MAX_STREAM_ID == stream_id:
+        raise protocol_error("a stream depends on itself")
 
 
 def rst_stream(connection: Connection, stream_id: int, flags: int, payload: bytes) -> None:
@@ -31,7 +38,7 @@ def rst_stream(connection: Connection, stream_id: int, flags: int, payload: byte
     if len(payload) != 4:
         raise HTTP2Error(ErrorCode.FRAME_SIZE_ERROR, "RST_STREAM has not four bytes")
     connection.require_begun(stream_id)
-    connection.spend("RST_STREAM frames")
+    connection.spend_reset("RST_STREAM frames")
     stream = connection.streams.get(stream_id)
     if stream is not None and not stream.is_reset:
         handler = stream.handler
@@ -47,6 +54,7 @@ def settings(connection: Connection, stream_id: int, flags: int, payload: bytes)
         raise HTTP2Error(ErrorCode.FRAME_SIZE_ERROR, "SETTINGS has a wrong length")
     connection.spend("SETTINGS frames", 1 + len(payload) // 6 / _SETTINGS_PER_TOKEN)
     if flags & ACK:
+        connection.settings_acknowledged()
         return
     connection.settings_seen = True
     for name, value in read_settings(payload):

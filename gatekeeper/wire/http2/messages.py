@@ -2,6 +2,7 @@
 
 from gatekeeper.errors import HTTP2Error, MessageError
 from gatekeeper.wire.http2.connection import Connection
+from gatekeeper.wire.http2.control import require_other
 from gatekeeper.wire.http2.fields import malformed, trailer_lines
 from gatekeeper.wire.http2.frames import (
     END_HEADERS,
@@ -95,6 +96,7 @@ def headers(connection: Connection, stream_id: int, flags: int, payload: bytes) 
     if flags & PRIORITY_FLAG:
         if len(payload) < 5:
             raise HTTP2Error(ErrorCode.FRAME_SIZE_ERROR, "HEADERS is too short for its priority")
+        require_other(stream_id, payload)
         payload = payload[5:]  # RFC 9113, 5.3.2: ignored
     if flags & END_HEADERS:
         connection.block(stream_id, flags, payload)

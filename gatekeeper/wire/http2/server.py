@@ -2,7 +2,9 @@
 
 from typing import Protocol
 
+from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.framing import LENGTH
+from gatekeeper.wire.http2.budget import Budget
 from gatekeeper.wire.http2.connection import Connection, ConnectionHandler
 from gatekeeper.wire.http2.frame_handlers import FRAME_HANDLERS
 from gatekeeper.wire.http2.frames import (
@@ -18,6 +20,7 @@ from gatekeeper.wire.http2.frames import (
     ErrorCode,
     goaway_frame,
     ping_frame,
+    protocol_error,
     settings_frame,
     window_update_frame,
 )
@@ -28,6 +31,8 @@ from gatekeeper.wire.request import RequestHead
 
 # RFC 9113, 6.5.2 recommends no less.
 MAX_STREAMS = 100
+# Streams that the visitor left out, in so many places; Firefox begins with the third.
+REMEMBERED_GAPS = 8
 _DRAINING = b"draining"
 _PROBE = b"read yet"
 
@@ -64,11 +69,12 @@ class ServerConnection(Connection):
     """One connection of a visitor. Its first bytes to send, SETTINGS, are there at once.
 
     ``max_streams`` are how many requests may be in hand at once: those that the visitor cancelled count until their
-    owner has finished with them (CVE-2023-44487). ``cache`` is whether heads may be cached with those of others
-    that were let in; it may be set at any time.
+    owner has finished with them (CVE-2023-44487). It may be set higher for what comes before the visitor knows what was
+    announced. ``cache`` is whether heads may be cached with those of others that were let in. It may be set at any
+    time.
     """
 
-    __slots__ = ("_probes", "_reader", "_server", "cache", "max_streams")
+    __slots__ = ("_announced", "_cancelled", "_probes", "_reader", "_server", "_skipped", "cache", "max_streams")
 
     def __init__(
         self, handler: ServerHandler, reader: BlockReader, *, max_streams: int = MAX_STREAMS, cache: bool = True
@@ -77,7 +83,9 @@ class ServerConnection(Connection):
         self._server = handler
         self._reader = reader
         self._probes = 0
-        self.max_streams = max_streams
+        self._announced = self.max_streams = max_streams
+        self._cancelled = Budget()
+        self._skipped: tuple[range, ...] = ()
         self.cache = cache
         self._preface = PREFACE
         settings = (
@@ -103,12 +111,16 @@ class ServerConnection(Connection):
             return
         over = self.sent_goaway >= 0
         if stream_id <= self.last_stream_id or not stream_id & 1:
+            if any(stream_id in gap for gap in self._skipped):
+                raise protocol_error("a stream begins behind a later one")  # RFC 9113, 5.1.1
             self.require_reset(stream_id)
             over = True
         read, self.table = self._reader.read(self.table, block, ended=ended, cache=self.cache)
         if over:
             self.spend("field blocks on streams that are over")  # RFC 9113, 6.8: read on for the table's sake
             return
+        if stream_id - self.last_stream_id > 2:
+            self._skipped = *self._skipped[1 - REMEMBERED_GAPS :], range(self.last_stream_id + 1 | 1, stream_id, 2)
         self.last_stream_id = stream_id
         if self.active >= self.max_streams:
             self.refuse_stream(stream_id, ErrorCode.REFUSED_STREAM)  # RFC 9113, 5.1.2
@@ -122,6 +134,16 @@ class ServerConnection(Connection):
         if not ended and read.block.framing is LENGTH:
             stream.remaining = read.block.length
         self._server.request(stream, read, ended)
+
+    def spend_reset(self, what: str) -> None:
+        """Count a stream that was reset, by whomever: its request may have begun to cost the app something, for
+        a few bytes (CVE-2023-44487, CVE-2025-8671). Only requests that were answered earn some, and no content of
+        requests: a byte with each would make the limit void.
+        """
+        self._cancelled.earn(self.completed)
+        self.completed = 0
+        if not self._cancelled.spend(self.now):
+            raise HTTP2Error(ErrorCode.ENHANCE_YOUR_CALM, f"too many {what}")
 
     def block_begun(self) -> None:
         """Tell the owner, who knows how long the rest may take."""
@@ -142,6 +164,10 @@ class ServerConnection(Connection):
         """
         self._probes += 1
         self.out.append(ping_frame(_PROBE))
+
+    def settings_acknowledged(self) -> None:
+        """No more streams than were announced (RFC 9113, 5.1.2), whatever ``max_streams`` was until now."""
+        self.max_streams = self._announced
 
     def ping_acknowledged(self, data: bytes) -> None:
         """What was sent before our PING has been read, and what crossed it has come."""

@@ -63,7 +63,15 @@ CONNECTION_ERRORS = {
     "5.1 half-closed: CONTINUATION": (START + HALF_CLOSED_1 + frame(CONTINUATION, 4, 1, b""), E.PROTOCOL_ERROR),
     # 5.1.1
     "5.1.1 even": (START + headers(2), E.PROTOCOL_ERROR),
-    "5.1.1 backwards": (START + headers(5) + headers(3), E.STREAM_CLOSED),
+    "5.1.1 backwards": (START + headers(5) + headers(3), E.PROTOCOL_ERROR),
+    "5.1.1 backwards to the first": (START + headers(15) + headers(1), E.PROTOCOL_ERROR),
+    "5.1.1 once more": (START + headers(1) + headers(5) + headers(1), E.STREAM_CLOSED),
+    # RFC 7540, 5.3.1
+    "7540 5.3.1 PRIORITY on itself": (START + frame(PRIORITY, 0, 1, b"\0\0\0\x01\0"), E.PROTOCOL_ERROR),
+    "7540 5.3.1 HEADERS on itself": (
+        START + frame(HEADERS, 5 | PRIORITY_FLAG, 1, b"\x80\0\0\x01\0" + block(*GET)),
+        E.PROTOCOL_ERROR,
+    ),
     # 6.1
     "6.1 DATA on 0": (START + frame(DATA, 0, 0, b"x"), E.PROTOCOL_ERROR),
     "6.1 padding": (START + OPEN_1 + frame(DATA, PADDED, 1, b"\x02\0"), E.PROTOCOL_ERROR),
@@ -87,6 +95,7 @@ CONNECTION_ERRORS = {
     "6.5.2 small frames": (START + settings_frame([(5, 16383)]), E.PROTOCOL_ERROR),
     "6.5.2 large frames": (START + settings_frame([(5, 2**24)]), E.PROTOCOL_ERROR),
     "8441 3 connect": (START + settings_frame([(8, 2)]), E.PROTOCOL_ERROR),
+    "9218 2.1 no priorities": (START + settings_frame([(9, 2)]), E.PROTOCOL_ERROR),
     # 6.6
     "6.6 PUSH_PROMISE": (START + OPEN_1 + frame(PUSH_PROMISE, 4, 1, bytes(4)), E.PROTOCOL_ERROR),
     # 6.7

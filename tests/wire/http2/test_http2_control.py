@@ -53,10 +53,10 @@ def test_a_reset_is_told_with_its_code(code: int) -> None:
 
 
 def test_priority_is_ignored() -> None:
-    """RFC 9113, 5.3.2: of a stream that depends on itself too."""
+    """RFC 9113, 5.3.2."""
     gate = started()
     gate.receive(headers(1))
-    assert gate.receive(b"\0\0\x05\x02\0\0\0\0\x01" + b"\x80\0\0\x01\xff") == []
+    assert gate.receive(b"\0\0\x05\x02\0\0\0\0\x01" + b"\x80\0\0\x03\xff") == []
     assert gate.failure is None
     assert gate.told == [(1, "request", b"/", True)]
 

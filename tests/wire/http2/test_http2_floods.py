@@ -58,12 +58,15 @@ def test_a_flood_ends_the_connection(before: bytes, one: bytes) -> None:
     assert sent > BURST / 12
 
 
-def test_cancelled_requests_are_a_flood() -> None:
-    """CVE-2023-44487: each costs us a connection to the app."""
+@pytest.mark.parametrize("content", [b"", b"x"], ids=["without body", "with a byte of one"])
+def test_cancelled_requests_are_a_flood(content: bytes) -> None:
+    """CVE-2023-44487: each costs us a connection to the app, whatever the visitor spends on its body."""
     gate = started()
     stream_id = 1
     while gate.failure is None and stream_id < 3 * BURST:
-        gate.receive(headers(stream_id) + frame(RST_STREAM, 0, stream_id, b"\0\0\0\x08"))
+        body = frame(DATA, 0, stream_id, content) if content else b""
+        request = headers(stream_id, POST, flags=0 if content else 1)
+        gate.receive(request + body + frame(RST_STREAM, 0, stream_id, b"\0\0\0\x08"))
         gate.streams[stream_id].finished()
         stream_id += 2
     assert gate.failure is not None
@@ -71,12 +74,25 @@ def test_cancelled_requests_are_a_flood() -> None:
     assert BURST * 0.9 < stream_id / 2 < BURST * 1.1
 
 
-def test_making_us_reset_streams_is_a_flood() -> None:
+def test_answered_requests_pay_for_cancelled_ones() -> None:
+    """A client of gRPC that asks two servers at once and cancels the slower one (hedging) may go on for ever."""
+    gate = started()
+    for stream_id in range(1, int(6 * BURST), 4):
+        gate.receive(headers(stream_id) + headers(stream_id + 2))
+        gate.answer(stream_id)
+        gate.receive(frame(RST_STREAM, 0, stream_id + 2, b"\0\0\0\x08"))
+        gate.streams[stream_id + 2].finished()
+    assert gate.failure is None
+
+
+@pytest.mark.parametrize("content", [b"", b"x"], ids=["without body", "with a byte of one"])
+def test_making_us_reset_streams_is_a_flood(content: bytes) -> None:
     """CVE-2025-8671: the same by our own hand."""
     gate = started()
     stream_id = 1
     while gate.failure is None and stream_id < 3 * BURST:
-        gate.receive(headers(stream_id) + frame(WINDOW_UPDATE, 0, stream_id, bytes(4)))
+        body = frame(DATA, 0, stream_id, content) if content else b""
+        gate.receive(headers(stream_id, POST, flags=0) + body + frame(WINDOW_UPDATE, 0, stream_id, bytes(4)))
         gate.streams[stream_id].finished()
         stream_id += 2
     assert gate.failure is not None

@@ -25,6 +25,15 @@ def test_a_request_over_the_limit_is_refused_and_may_be_repeated() -> None:
     assert list(gate.heads) == [1, 5]
 
 
+def test_who_knows_the_limit_is_held_to_it() -> None:
+    """RFC 9113, 5.1.2 and 6.5.3: its owner may take more of what was sent before."""
+    gate = started(max_streams=1)
+    gate.connection.max_streams = 100
+    gate.receive(headers(1) + headers(3))
+    assert gate.receive(frame(SETTINGS, ACK, 0) + headers(5)) == [(RST_STREAM, 0, 5, b"\0\0\0\x07")]
+    assert list(gate.heads) == [1, 3]
+
+
 def test_what_begins_after_goaway_is_read_and_ignored() -> None:
     """RFC 9113, 6.8: for the table's sake; the peer may repeat it elsewhere."""
     gate = started()
