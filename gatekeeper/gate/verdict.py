@@ -5,7 +5,7 @@ the same call decides in the server, in ``gatekeeper explain`` and in the tests.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import assert_never
@@ -187,7 +187,8 @@ def judge(peer: Peer, now: float, policy: Policy) -> Verdict:
     if refusal is not None:
         return refusal
     status = _listed_status(path, now, policy)
-    refusal = _list_refusal(status, certificate) or _name_refusal(certificate, policy)
+    # Unlike a responder that does not respond, a list that has ended does not recover by itself.
+    refusal = _revocation_refusal(status, certificate, stale=status.stale) or _name_refusal(certificate, policy)
     if refusal is not None:
         return refusal
     issuer = path[min(1, len(path) - 1)]
@@ -292,13 +293,7 @@ def _is_below_a_revoked_one(path: list[Certificate], now: float, revocations: Re
     return any(revocations.status(one, above, now).standing is Standing.REVOKED for one, above in pairwise(path[1:]))
 
 
-def _list_refusal(status: RevocationStatus, certificate: Certificate) -> Refuse | None:
-    """The refusal because of a list. Unlike a responder, a list that has ended does not recover by itself."""
-    refusal = _revocation_refusal(status, certificate)
-    return replace(refusal, stale=True) if refusal is not None and status.stale else refusal
-
-
-def _revocation_refusal(status: RevocationStatus, certificate: Certificate) -> Refuse | None:
+def _revocation_refusal(status: RevocationStatus, certificate: Certificate, *, stale: bool = False) -> Refuse | None:
     match status.standing:
         case Standing.GOOD:
             return None
@@ -306,7 +301,7 @@ def _revocation_refusal(status: RevocationStatus, certificate: Certificate) -> R
             return Refuse(Reason.REVOKED, "The authority that issued the certificate has revoked it.", certificate)
         case Standing.UNKNOWN:
             detail = f"It cannot be determined whether the certificate was revoked. {status.detail}."
-            return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate)
+            return Refuse(Reason.REVOCATION_UNKNOWN, detail, certificate, stale=stale)
         case _:
             assert_never(status.standing)
 

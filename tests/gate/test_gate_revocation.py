@@ -144,6 +144,14 @@ def test_a_stale_list_lets_nobody_in_unless_configured() -> None:
     assert verdict(BOB, allow, now=later).reason is Reason.REVOKED
 
 
+def test_a_refusal_tells_a_list_that_has_ended_from_one_that_is_missing() -> None:
+    """Only the first is a matter of a new list: visitors of another authority never had one."""
+    later, policy = (NOW + 2 * DAY).timestamp(), Policy(revocations=read(make_crl(BOB)))
+    assert verdict(ALICE, policy, now=later).stale
+    assert not verdict(BOB, policy, now=later).stale  # revoked, whatever else is true of the list
+    assert not verdict(make_client("carol", INNER), policy, INNER, HOME).stale
+
+
 @pytest.mark.parametrize("allow", [False, True])
 def test_an_authority_without_a_list_lets_nobody_in(allow: bool) -> None:
     """Where any list is configured, and whatever ``crl_stale`` says: it is about lists that are there."""
@@ -158,6 +166,14 @@ def test_an_intermediate_authority_that_is_trusted_by_itself_is_unknown() -> Non
     refuse = judge(Peer(INNER.der), SECONDS, policy)
     assert isinstance(refuse, Refuse)
     assert refuse.reason is Reason.REVOCATION_UNKNOWN
+
+
+def test_a_root_that_shows_itself_is_judged_by_its_own_list() -> None:
+    """It has signed itself, so its issuer is known."""
+    assert isinstance(judge(Peer(HOME.der), SECONDS, Policy(revocations=read(make_crl()))), Admit)
+    refuse = judge(Peer(HOME.der), SECONDS, Policy(revocations=read(make_crl(HOME))))
+    assert isinstance(refuse, Refuse)
+    assert refuse.reason is Reason.REVOKED
 
 
 def test_without_any_list_nobody_asks() -> None:

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import Authority, authority_from_key, make_authority
 from gatekeeper.ca.certificates import Credential, issue_client
-from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, VerifyError, judge
 
 NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -44,6 +44,20 @@ def test_nobody_is_let_in_without_a_certificate() -> None:
 def test_what_cannot_be_parsed_is_refused() -> None:
     """A certificate that OpenSSL takes and cryptography does not has nothing that could be judged."""
     assert reason(judge(Peer(b"\x30\x03\x02\x01\x01"), NOW.timestamp(), Policy())) is Reason.INVALID_CERTIFICATE
+
+
+def test_a_path_is_read_once() -> None:
+    """A connection is judged at each request, and its certificates stay the same."""
+    parsed = []
+
+    def parse(certificate: bytes) -> Certificate:
+        parsed.append(certificate)
+        return read_certificate(certificate)
+
+    alice = peer()
+    assert alice.path(parse) == alice.path(parse) == [read_certificate(der(ALICE)), read_certificate(der(HOME))]
+    assert parsed == [der(ALICE), der(HOME)]
+    assert Peer().path(parse) == []
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,12 @@ def test_others_do_not_wait() -> None:
 
 
 def test_afterwards_it_begins_anew() -> None:
-    """One more wrong guess is one, not eleven."""
+    """One more wrong guess is one, not eleven, and ten more are too many again."""
     guesses = wrong(TokenRateLimit(), "192.0.2.7")
     guesses.wrong("192.0.2.7", WINDOW_SECONDS)
     assert guesses.wait("192.0.2.7", WINDOW_SECONDS) == 0
+    wrong(guesses, "192.0.2.7", MOST_GUESSES - 1, WINDOW_SECONDS)
+    assert guesses.wait("192.0.2.7", WINDOW_SECONDS) == WINDOW_SECONDS + 1
 
 
 @pytest.mark.parametrize(("other", "waits"), [("2001:db8:0:1::ffff", True), ("2001:db8:0:2::1", False)])
