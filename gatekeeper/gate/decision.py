@@ -138,12 +138,13 @@ def is_open(route: Route, identity: Identity, address: str) -> bool:
     """Whether a route lets this visitor through from ``address``. Not checked: whether an earlier route takes the
     request.
     """
-    decision = Forward(route.upstream, identity, route) if route.public else _apply(route, identity)
-    return isinstance(asked_from(decision, address), Forward)
+    return isinstance(asked_from(_apply(route, identity), address), Forward)
 
 
 def _apply(route: Route, identity: Identity) -> Forward | Denied:
-    """Apply the route's rules: deny wins, and if there are rules under ``allow``, one of them must match."""
+    """Apply the route's rules: deny wins, and if there are rules under ``allow``, one of them must match. Public routes
+    have none.
+    """
     denied = route.denies(identity)
     allowed = route.allows(identity)
     if denied is not None or (route.allow and allowed is None):

@@ -77,7 +77,8 @@ class RevocationList:
     """One CRL whose signature was checked. Times are seconds since the epoch.
 
     ``scope`` says which certificates it covers. ``number`` is its CRLNumber. A delta has a ``base``, the number of the
-    oldest list that it may be added to; ``removed`` are the serials that it removes from that.
+    oldest list that it may be added to; ``removed`` are the serials that it removes from that. A complete list removes
+    none, whatever its entries say (RFC 5280, 5.3.1), as with OpenSSL.
 
     ``serials`` is a set of numbers: a million serials of 128 bits take 80 MB, and a lookup takes 0.05 µs.
     """
@@ -298,10 +299,8 @@ def _read(der: bytes, authorities: tuple[Certificate, ...]) -> RevocationList:
             raise ValueError("is a delta CRL without the number of its base or its own")
     if crl.next_update is None:
         raise ValueError(f"the CRL of {name} does not say when the next one comes (nextUpdate)")
-    # removeFromCRL has a meaning in deltas only; OpenSSL ignores such an entry in a complete list too.
-    removed = crl.removed if base is not None else frozenset()
     return RevocationList(
-        issuer_of(signer), crl.this_update, crl.next_update, crl.revoked, scope, number, base, removed
+        issuer_of(signer), crl.this_update, crl.next_update, crl.revoked, scope, number, base, crl.removed
     )
 
 

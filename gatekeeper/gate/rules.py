@@ -71,9 +71,11 @@ def _address(wanted: str, values: Callable[[Certificate], tuple[str, ...]]) -> F
 
 
 def _mailbox(address: str) -> tuple[str, str]:
-    """Local part and domain. With a second ``@``, programs disagree on where the domain begins: then there is none."""
+    """Local part and domain. With a second ``@``, programs disagree on where the domain begins: it then stays in the
+    domain, and no rule matches, because settings refuse one there.
+    """
     local, _, domain = address.partition("@")
-    return (local, _lower(domain)) if "@" not in domain else (address, "")
+    return local, _lower(domain)
 
 
 def _dns(wanted: str) -> Fits:

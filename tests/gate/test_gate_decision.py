@@ -19,7 +19,16 @@ from gatekeeper.gate.decision import (
     asked_from,
     is_open,
 )
-from gatekeeper.gate.routes import AMBIGUOUS, EVERYTHING, MAINTENANCE, UNKNOWN, Routes, StaticDocument
+from gatekeeper.gate.routes import (
+    AMBIGUOUS,
+    EVERYTHING,
+    LOCAL,
+    LOCAL_ADMITTED,
+    MAINTENANCE,
+    UNKNOWN,
+    Routes,
+    StaticDocument,
+)
 from gatekeeper.gate.rules import compile_rule
 from gatekeeper.gate.verdict import Admit, Identity, Reason, Refuse, Verdict
 from gatekeeper.settings.access import RouteSettings, RuleSettings
@@ -110,6 +119,12 @@ def test_deny_wins() -> None:
         assert decision.refusal.reason is Reason.NOT_ALLOWED
         assert decision.rule is not None
         assert decision.rule.text == 'deny[1]: cn = "alice"'
+
+
+def test_a_rule_that_denies_need_not_be_sure_of_the_issuer() -> None:
+    """An authority of the same name that should not exist is denied too: in doubt, nobody is let through."""
+    doubtful = Admit(Identity(ALICE, issuer_is_known=False), until=float("inf"))
+    assert isinstance(decide(doubtful, {"deny": [{"issuer": "Home CA"}]}), Denied)
 
 
 def test_who_is_not_denied_is_let_through() -> None:
@@ -238,6 +253,18 @@ def test_strangers_do_not_fill_the_memory() -> None:
     assert routes.cached_match.cache_info().currsize == 1  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize(
+    "target", ["/.gatekeeper/me", "/.gatekeeper/me/", "/.gatekeeper/renew", "/.well-known/est/simplereenroll"]
+)
+def test_the_gates_pages_about_a_visitor_need_a_certificate(target: str) -> None:
+    """An invitation is for those who have none yet; what is said about a visitor and signed for it is not."""
+    routes = Routes([], local=True)
+    assert Authorizer(NOBODY, routes).decide(b"GET", b"x", target.encode()) == Denied(NOBODY)
+    assert Authorizer(admitted(), routes).decide(b"GET", b"x", target.encode()) is LOCAL_ADMITTED
+    assert Authorizer(admitted(), routes).decide(b"GET", b"x", b"/.well-known/est/simplereenroll/") is UNKNOWN
+    assert Authorizer(NOBODY, routes).decide(b"GET", b"x", b"/.gatekeeper/invite/x") is LOCAL
+
+
 def test_nobody_else_makes_a_forward() -> None:
     """Nothing can reach an upstream without asking here: no other file of the package calls ``Forward``."""
     root = Path(gatekeeper.__file__).parent
@@ -265,6 +292,27 @@ def test_maintenance_closes_all_that_is_forwarded_and_nothing_else() -> None:
     let_through = Authorizer(admitted(), routes, open_to_alice)
     assert all(isinstance(let_through.decide(b"GET", b"x", target), Forward) for target in (b"/a", b"/b"))
     assert Authorizer(admitted(), Routes([]), closed).fixed_decision is MAINTENANCE
+
+
+def test_maintenance_tells_nobody_that_a_route_is_open_to_others() -> None:
+    """Whoever a route refuses gets the same 403 as before, and need not come back later."""
+    routes = Routes([RouteSettings.model_validate({"deny": [{"cn": "alice"}]})])
+    assert isinstance(Authorizer(admitted(), routes, Maintenance()).decide(b"GET", b"x", b"/"), Denied)
+
+
+def test_maintenance_holds_for_preflights() -> None:
+    """They reach the app without a certificate."""
+    routes = Routes([RouteSettings.model_validate({"cors_preflight": True})])
+    assert Authorizer(NOBODY, routes, Maintenance()).decide(b"OPTIONS", b"x", b"/", ASKS) is MAINTENANCE
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_issuer_that_may_be_another_exempts_nobody_from_maintenance(known: bool) -> None:
+    """As under ``allow``: anybody with a trusted authority can make one below it with this name."""
+    exempt = Maintenance((compile_rule(RuleSettings(issuer="Home CA"), "allow[0]"),))
+    visitor = Admit(Identity(ALICE, issuer_is_known=known), until=float("inf"))
+    decision = Authorizer(visitor, Routes([]), exempt).fixed_decision
+    assert isinstance(decision, Forward) if known else decision is MAINTENANCE
 
 
 @pytest.mark.parametrize("table", [{}, {"public": True}, {"allow": [{"cn": "alice"}]}])

@@ -12,7 +12,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.gate.ocsp import WITHOUT_NEXT_UPDATE, make_request, read_response, responder_of
+from gatekeeper.gate.ocsp import MOST_DELEGATES, WITHOUT_NEXT_UPDATE, make_request, read_response, responder_of
 from gatekeeper.gate.revocation import RevocationStatus, Standing
 from gatekeeper.gate.verdict import Admit, Identity, OCSPPolicy, Reason, Refuse, confirm
 from gatekeeper.x509.ocsp import parse_response as ocsp_parts
@@ -111,6 +111,15 @@ def test_an_answer_of_a_delegate_counts(by: Any) -> None:
     """RFC 6960, 4.2.2.2: its certificate comes along, was issued by the authority itself, and is for OCSP signing."""
     delegate = make_client("ocsp", HOME, purposes=SIGNING)
     assert read(respond(signer=delegate, sends=(delegate,), by=by)).standing is Standing.GOOD
+
+
+def test_only_the_first_few_certificates_beside_an_answer_are_looked_at() -> None:
+    """Each costs a signature check, and whoever answers in the responder's place chooses how many there are."""
+    delegate = make_client("ocsp", HOME, purposes=SIGNING)
+    content = respond(signer=delegate, sends=(*[ALICE] * (MOST_DELEGATES - 1), delegate))
+    assert read(content).standing is Standing.GOOD
+    with pytest.raises(ValueError, match="neither by the authority nor"):
+        read(respond(signer=delegate, sends=(*[ALICE] * MOST_DELEGATES, delegate)))
 
 
 OTHER = make_authority("Other CA")

@@ -9,7 +9,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.gate.revocation import Revocations, RevocationStatus, Standing, alarms, read_lists
+from gatekeeper.gate.revocation import (
+    RevocationList,
+    Revocations,
+    RevocationStatus,
+    Standing,
+    alarms,
+    read_lists,
+    replay,
+)
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, judge
 from tests.certificates import DAY, NOW, make_authority, make_client
 from tests.gate.lists import (
@@ -231,3 +239,47 @@ def test_a_list_that_certificates_name_is_still_to_come() -> None:
         "there is no CRL of CN=Inner CA yet: it is fetched once a certificate from it says from where, and until then "
         "everyone with a certificate from it is refused"
     )
+
+
+# -- lists that are fetched
+
+
+def numbered(number: int, *, delta: bool = False, **more: Any) -> RevocationList:
+    extensions: list[tuple[x509.ExtensionType, bool]] = [(x509.CRLNumber(number), False)]
+    extensions += [(x509.DeltaCRLIndicator(1), True)] * delta
+    (found,) = read(make_crl(extensions=extensions, **more)).every
+    return found
+
+
+OLD = numbered(7)
+REPLAYED = "is older than the one before it"
+NOT_THE_SAME = "or of other certificates than the one before it"
+
+
+@pytest.mark.parametrize(
+    ("new", "why"),
+    [
+        ([numbered(7)], ""),
+        ([numbered(8)], ""),
+        ([numbered(6)], REPLAYED),
+        ([numbered(8, begins=NOW - 2 * HOUR)], REPLAYED),
+        ([numbered(6), numbered(8)], ""),
+        ([numbered(8, issuer=make_authority("Home CA", key=HOME.key))], ""),
+        ([numbered(8, delta=True)], NOT_THE_SAME),
+        ([], NOT_THE_SAME),
+    ],
+)
+def test_a_list_from_before_a_revocation_does_not_replace_a_newer_one(new: list[RevocationList], why: str) -> None:
+    """RFC 5280, 5.2.3 and 5.1.2.4: an attacker on the network can send an old list, which has a valid signature."""
+    found = replay(new, [OLD])
+    assert found.endswith(why) if why else not found
+
+
+def test_a_policy_tells_whose_visitors_are_locked_out() -> None:
+    """Those of an authority without a list in force: a delta is no list; an old one counts if configured."""
+    now = (NOW + 2 * DAY).timestamp()
+    lists = Revocations.of([OLD, numbered(8, delta=True, ends=NOW + 9 * DAY)])
+    assert Policy(revocations=lists).locked_out(SECONDS) == []
+    assert Policy(revocations=lists).locked_out(now) == ["CN=Home CA"]
+    assert Policy(revocations=lists, stale_counts=True).locked_out(now) == []
+    assert Policy().locked_out(now) == []

@@ -132,6 +132,14 @@ def test_a_delta_takes_back_from_its_base_alone(number: int, more: dict[str, Any
     assert standing(read(base, delta(BOB, entries=REMOVED, **more)), BOB) is expected
 
 
+def test_a_delta_takes_back_from_lists_of_its_own_scope_alone() -> None:
+    """RFC 5280, 5.2.4 (c): one for users alone says nothing about a list of everybody."""
+    base = make_crl(BOB, extensions=[(x509.CRLNumber(7), False)])
+    extensions = [(x509.DeltaCRLIndicator(7), True), (x509.CRLNumber(8), False)]
+    users = make_crl(BOB, entries=REMOVED, extensions=[*extensions, (scope(only_contains_user_certs=True), True)])
+    assert standing(read(base, users), BOB) is Standing.REVOKED
+
+
 def test_a_revoked_authority_between() -> None:
     """Whoever is below an authority that was taken back is refused, as by nginx and HAProxy."""
     below = make_client("below", INNER)

@@ -46,6 +46,19 @@ def test_what_cannot_be_parsed_is_refused() -> None:
     assert reason(judge(Peer(b"\x30\x03\x02\x01\x01"), NOW.timestamp(), Policy())) is Reason.INVALID_CERTIFICATE
 
 
+def test_a_strangers_large_certificate_is_not_parsed() -> None:
+    """Its maker chose what is in it; the reason comes from OpenSSL alone."""
+    errors = (VerifyError(20, 0, "issuer"),)
+    names = [f"{number}.example.com" for number in range(200)]
+    large = der(issue_client(HOME, "large", key_type="ec:p256", now=NOW, dns_names=names))
+    for certificate, parsed in ((der(ALICE), True), (large, False)):
+        refusal = judge(Peer(certificate, errors=errors), NOW.timestamp(), Policy())
+        assert isinstance(refusal, Refuse)
+        assert refusal.reason is Reason.UNTRUSTED_ISSUER
+        assert (refusal.certificate is not None) is parsed
+    assert isinstance(judge(Peer(large, verified=(der(HOME),)), NOW.timestamp(), Policy()), Admit)
+
+
 def test_a_path_is_read_once() -> None:
     """A connection is judged at each request, and its certificates stay the same."""
     parsed = []
@@ -128,13 +141,15 @@ def test_an_issuer_is_known_by_name_and_key() -> None:
     other = make_authority("Other CA", key_type="ec:p256", now=NOW)
     renewal = authority_from_key(HOME.key, HOME.certificate.subject, now=NOW + timedelta(days=1))
     twin = make_authority("Home CA", key_type="ec:p256", now=NOW)
-    home, renewed, others, twins = (read_certificate(der(one)) for one in (HOME, renewal, other, twin))
+    same_key = authority_from_key(HOME.key, other.certificate.subject, now=NOW)
+    home, renewed, others, twins, alias = (read_certificate(der(one)) for one in (HOME, renewal, other, twin, same_key))
     for trusted, known in (
         ((home,), True),
         ((others,), True),
         ((others, home), True),
         ((others, renewed), True),
         ((others, twins), False),
+        ((others, alias), False),
         ((), False),
     ):
         verdict = judge(peer(), NOW.timestamp(), Policy(authorities=trusted))
