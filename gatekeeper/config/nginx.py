@@ -15,16 +15,21 @@ from pathlib import Path
 
 import crossplane
 
-from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason
+from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason, unusual
 from gatekeeper.config.nginx_headers import response_headers
 from gatekeeper.config.nginx_limits import request_body, request_rate, timeouts
 from gatekeeper.config.nginx_request_headers import request_headers
 from gatekeeper.config.nginx_servers import App, Location, Server, apps, locations
-from gatekeeper.config.nginx_tls import tls_keys
+from gatekeeper.config.nginx_tls import tell_differences, tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values
 from gatekeeper.errors import UsageError
 from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 
+# Options of ``listen`` that have no counterpart. Others are settings of nginx's sockets.
+_LISTEN_OPTIONS = {
+    "quic": "gatekeeper has no HTTP/3",
+    "ipv6only=off": "here an IPv6 address takes IPv6 alone; listen on 0.0.0.0 with the same port too",
+}
 # The longest configuration that is taken from a pipe.
 _LARGEST = 4 << 20
 _CERTIFICATE_KEYS = (
@@ -64,6 +69,9 @@ def translate(path: Path) -> Translation:
             continue
         if one.name not in ALWAYS and one.name not in TRANSLATED and id(one) not in known:
             notes.add(one, reason(one.name))
+        elif why := unusual(one.name, one.args):
+            notes.add(one, why)
+    tell_differences(servers, notes.add)
     return _Writer(main, http, servers, redirects, notes).write()
 
 
@@ -160,7 +168,9 @@ class _Writer:
         each = list(self._headers.values())
         self._shared_headers = each[0] if each and all(one == each[0] for one in each) else {}
         # One [response] table, if all apps have the same headers in nginx.
-        apart = [times for app, times in zip(self._apps, self._timeouts, strict=True) if "static:" not in app.place[0]]
+        apart = [
+            times for app, times in zip(self._apps, self._timeouts, strict=True) if "static:" not in app.place.target
+        ]
         self._shared_timeouts = apart[0] if apart and all(times == apart[0] for times in apart) else {}
         self._sizes = [request_body(some, notes.add) for some in of_apps]
         self._rate = request_rate(every, http, notes.add)
@@ -227,8 +237,13 @@ class _Writer:
                     self._notes.add(one, "a listener without TLS is not taken over")
                     continue
                 yield address if ":" in address or not address.isdigit() else f"0.0.0.0:{address}"
-                if "quic" in options:
-                    self._notes.add(one, "gatekeeper has no HTTP/3")
+                for option, why in _LISTEN_OPTIONS.items():
+                    if option in options:
+                        self._notes.add(one, why)
+                if "default_server" in options and server is not servers[0]:
+                    self._notes.add(one, "a client that names no host gets the certificate of the first server")
+                if "proxy_protocol" in options and not server.get("set_real_ip_from"):
+                    self._notes.add(one, "PROXY headers are read from server.proxy_protocol_from: name it")
 
     def _proxies(self, server: Server) -> list[str]:
         networks = [one.args[0] for one in server.get("set_real_ip_from") if one.args[0] != "unix:"]
@@ -270,12 +285,11 @@ class _Writer:
             urls = [f"static:{self._file(url[7:])}" if url.startswith("static:") else url for url in app.urls]
             lines = ["[upstream]" if app.name == "default" else f"[upstreams.{app.name}]"]
             lines += [_line("url", urls[0]) if len(urls) == 1 else _line("urls", urls)]
-            lines += [_line("fallback", app.place[1])] if app.place[1] else []
-            lines += [
-                _line(key, value if key == "server_name" else self._file(value)) for key, value in app.tls.items()
-            ]
-            lines += ["request_buffering = true"] if app.buffers else []
-            lines += [_line("host", app.host)] if app.host else []
+            place = app.place
+            lines += [_line("fallback", place.fallback)] if place.fallback else []
+            lines += [_line(key, value if key == "server_name" else self._file(value)) for key, value in place.tls]
+            lines += ["request_buffering = true"] if place.buffers else []
+            lines += [_line("host", place.host)] if place.host else []
             if times and not self._shared_timeouts:
                 lines.append(f"timeouts = {{ {', '.join(_line(key, value) for key, value in times.items())} }}")
             lines += [_line("request_body", body)] if body != self._sizes[0] else []
@@ -330,6 +344,9 @@ class _Writer:
         log = first(named(every, "access_log"))
         if log is None:
             return ""
+        for other in named(every, "access_log"):
+            if other.args[0] != log.args[0]:
+                self._notes.add(other, "there is one access log for the whole gate")
         target = {"/dev/stdout": "stdout", "/dev/stderr": "stderr"}.get(log.args[0], log.args[0])
         if re.fullmatch(r"off|std(out|err)|/[^$]*", target):
             return "[log]\n" + _line("access", target)

@@ -48,6 +48,7 @@ TRANSLATED = frozenset(
 )  # fmt: skip
 
 _NOT_DONE = "gatekeeper does not do this; keep nginx behind the gate where it is needed"
+_FEWEST = "requests go to the endpoint with the fewest requests"
 _RULES = "write rules instead: allow and deny of a route"
 
 # Directives without a counterpart, and what to do about each.
@@ -69,10 +70,11 @@ REASONS = {
     "fastcgi_pass": "gatekeeper speaks HTTP to apps; keep nginx behind the gate, or give the app an HTTP port",
     "fastcgi_param": "gatekeeper speaks HTTP to apps",
     "gzip": _NOT_DONE,
-    "hash": "requests go to the endpoint with the fewest requests",
-    "ip_hash": "requests go to the endpoint with the fewest requests",
+    "hash": _FEWEST,
+    "ip_hash": _FEWEST,
     "js_import": _NOT_DONE,
     "large_client_header_buffers": "see limits.request_header and limits.request_line",
+    "least_time": _FEWEST,
     "limit_conn": "see limits.connections_per_ip",
     "limit_conn_zone": "see limits.connections_per_ip",
     "limit_except": "see methods of a route",
@@ -91,6 +93,7 @@ REASONS = {
     "proxy_ignore_headers": "no header of an app has a meaning for the gate",
     "proxy_intercept_errors": "the app's own errors pass unchanged",
     "proxy_next_upstream": "a request is tried at another endpoint if none of it can have been acted on",
+    "random": _FEWEST,
     "real_ip_header": "X-Forwarded-For of server.trusted_proxies is read",
     "real_ip_recursive": "always so",
     "resolver": "names are resolved by the system",
@@ -109,6 +112,7 @@ REASONS = {
     "ssl_stapling_verify": "no answer is stapled",
     "stream": "gatekeeper passes on HTTP only",
     "stub_status": "see /metrics of the admin listener",
+    "sticky": _FEWEST,
     "sub_filter": _NOT_DONE,
     "underscores_in_headers": "headers with an underscore never pass: apps take them for those of the gate",
     "worker_shutdown_timeout": "see timeouts.drain",
@@ -129,10 +133,25 @@ _FAMILIES = {
     "scgi_": REASONS["scgi_pass"],
     "uwsgi_": REASONS["uwsgi_pass"],
 }
-_UNKNOWN = "gatekeeper has no counterpart"
+UNKNOWN = "gatekeeper has no counterpart"
+
+# Directives that need no key, unless they have other values than these.
+_USUAL = {
+    "index": ({"index.html"}, "static: serves index.html for a folder, and no other name"),
+    "proxy_http_version": ({"1.1", "2"}, "apps are spoken to in HTTP/1.1 or HTTP/2"),
+    "proxy_pass_request_body": ({"on"}, "every request passes with its body"),
+    "proxy_pass_request_headers": ({"on"}, "every request passes with its headers"),
+    "proxy_redirect": ({"default", "off"}, "a Location at the app's own address is mapped back, and no other"),
+}
 
 
 def reason(name: str) -> str:
     """What to do about a directive that is not translated."""
-    family = next((why for beginning, why in _FAMILIES.items() if name.startswith(beginning)), _UNKNOWN)
+    family = next((why for beginning, why in _FAMILIES.items() if name.startswith(beginning)), UNKNOWN)
     return REASONS.get(name, family)
+
+
+def unusual(name: str, args: tuple[str, ...]) -> str:
+    """What to know about a directive that needs no key, because of its value; "" if nothing."""
+    usual, why = _USUAL.get(name, ((), ""))
+    return why if not set(args) & set(usual) else ""

@@ -40,6 +40,9 @@ def timeouts(locations: Sequence[Location], note: Note) -> dict[str, str]:
         values = [[[one for name in names for one in location.get(name)] for names in each] for location in locations]
         if any(any(some) for some in values):
             longest = [_largest([some[at] for some in values], duration, _SECONDS, note) for at in range(len(each))]
+            for at, seconds in enumerate(longest):
+                if seconds < max(longest) and (written := first(one for some in values for one in some[at])):
+                    note(written, f"timeouts.{key} is one timer for several of nginx; the longest of them is taken")
             if max(longest) != TimeoutsSettings.model_fields[key].default:
                 found[key] = write_duration(max(longest))
     return found

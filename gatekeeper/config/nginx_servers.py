@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 
+from gatekeeper.config.nginx_directives import ALWAYS, REASONS, UNKNOWN, reason
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.addresses import parse_host, parse_upstream
 from gatekeeper.settings.http_types import ROUTE_PATH, SITE_FILE
@@ -15,6 +16,22 @@ Note = Callable[[Directive, str], None]
 _CHECK = re.compile(r"\$ssl_client_verify (?:!=|!~\*?) \"?\^?(?:SUCCESS|OK)\$?\"?")
 # Values of Host, and of ``upstream.host``.
 HOSTS = {"$host": "", "$http_host": "", "$server_name": "", "$proxy_host": "upstream"}
+# ``proxy_pass`` to a host name, which is not an address, a socket or the name of an ``upstream``.
+_IS_SITE = re.compile(r"[a-z0-9]+://(?=[^:/]*[A-Za-z])[^:/]+\.[^:/]+(:[0-9]+)?")
+_TLS_SCHEMES = ("https:", "h2:")
+# Directives that nginx has for each location, and gatekeeper once.
+_OF_THE_GATE = ("access_log", "keepalive_timeout", "set_real_ip_from")
+_EJECTED = "an endpoint that does not answer is ejected, for a second at first"
+# Directives of an ``upstream`` that need no key, and what the options of its servers mean here.
+_OF_A_GROUP = ALWAYS | {"keepalive_timeout"}
+_OPTIONS = {
+    "fail_timeout": _EJECTED,
+    "max_conns": "see max_connections of an upstream",
+    "max_fails": _EJECTED,
+    "resolve": REASONS["resolver"],
+    "slow_start": "see slow_start of an upstream",
+    "weight": REASONS["least_time"],
+}
 _ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
 # Files that a static: upstream tries anyway.
 _TRIED = {"$uri", "$uri/", "$uri/index.html"}
@@ -54,6 +71,21 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where requests go, and what nginx sends there. Locations with the same value lead to the same app.
+
+    ``target`` is a URL of ``proxy_pass`` or ``grpc_pass``, or a folder. ``fallback`` is the file to send for paths
+    without a file. ``host`` is the value of ``upstream.host``, "" for the visitor's own. ``tls`` are the keys for TLS.
+    """
+
+    target: str
+    fallback: str = ""
+    host: str = ""
+    buffers: bool = False
+    tls: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
     """A path in the form of ``routes.path``, and its target: a URL of ``proxy_pass`` or ``grpc_pass``, or a folder.
 
@@ -68,9 +100,13 @@ class Location:
     fallback: str = ""
 
     @property
-    def place(self) -> tuple[str, str]:
-        """Locations with the same value lead to the same app."""
-        return self.target, self.fallback
+    def place(self) -> Place:
+        """Where it leads."""
+        if self.target.startswith("static:"):
+            return Place(self.target, self.fallback)
+        # On by default in nginx. Most apps do not need it, so it is translated only if it is written.
+        buffers = values(self.get("proxy_request_buffering")) == ["on"]
+        return Place(self.target, self.fallback, _host(self), buffers, tuple(_tls(self)))
 
     def networks(self, note: Note) -> list[str]:
         """The networks that may send requests, by ``allow`` and ``deny``, whose first match decides; [] for every
@@ -102,14 +138,11 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An upstream: its name and target, the keys for TLS, whether requests are buffered, and the Host that it gets."""
+    """An upstream: its name, what leads to it, and its URLs."""
 
     name: str
-    place: tuple[str, str]
+    place: Place
     urls: tuple[str, ...]
-    tls: dict[str, str] = field(default_factory=dict)
-    buffers: bool = False
-    host: str = ""
 
 
 def locations(server: Server, note: Note) -> Iterator[Location]:
@@ -137,11 +170,15 @@ def locations(server: Server, note: Note) -> Iterator[Location]:
 def _location(one: Directive, path: str, server: Server, note: Note) -> Location | None:
     for nested in named(one.block, "location"):
         note(nested, "nested locations are not taken over")
+    for own in named(one.block, *_OF_THE_GATE):
+        note(own, "is the same for the whole gate; those of a location are not taken over")
     passed = first(named(one.block, "proxy_pass", "grpc_pass"))
     alias = first(named(one.block, "alias"))
     root = first(named(one.block, "root") or server.get("root"))
     location = Location(path, "", one, server)
     if passed is not None:
+        for tried in named(one.block, "try_files"):
+            note(tried, "an app answers every request; files are served by an app of their own, static:/folder")
         target = _target(passed, location, note)
         return replace(location, target=target, strips=_strips(passed, location)) if target else None
     if alias is not None and path.endswith("*") and alias.args[0].endswith("/") == one.args[-1].endswith("/"):
@@ -248,9 +285,14 @@ def _conditions(directives: Iterable[Directive], note: Note) -> None:
 
 
 def _host(location: Location) -> str:
-    """The value of ``upstream.host``; "" for the visitor's own Host."""
+    """The value of ``upstream.host``; "" for the visitor's own Host.
+
+    By default nginx sends ``$proxy_host``. That is kept for host names, which may say which site is meant. An address,
+    a socket or a group of servers means one app, which can make links of the visitor's Host only.
+    """
     headers = [*location.get("proxy_set_header"), *location.get("grpc_set_header")]
-    value = next((one.args[-1] for one in headers if one.args[0].lower() == "host"), "$host")
+    default = "$proxy_host" if _IS_SITE.fullmatch(location.target) else "$host"
+    value = next((one.args[-1] for one in headers if one.args[0].lower() == "host"), default)
     if "$" in value:
         return HOSTS.get(value, "")
     try:
@@ -262,8 +304,13 @@ def _host(location: Location) -> str:
 def apps(found: Iterable[Location], http: Sequence[Directive], note: Note) -> list[App]:
     """The apps that the locations lead to, the first as "default"; ``note`` is called for other targets."""
     groups = {one.args[0]: one for one in named(http, "upstream") if one.args}
-    known: dict[tuple[str, str], App | None] = {}
+    known: dict[Place, App | None] = {}
     for location in found:
+        if location.target.startswith(_TLS_SCHEMES) and values(location.get(f"{_module(location)}_ssl_verify")) != [
+            "on"
+        ]:
+            where = location.block or location.server.block
+            note(where, "nginx takes any certificate of the app; gatekeeper verifies it")
         if location.place in known:
             continue
         first_one = not any(known.values())
@@ -296,10 +343,7 @@ def _app(name: str, location: Location, groups: dict[str, Directive], note: Note
     if not urls:
         note(where, f"the upstream {host} has no servers")
         return None
-    tls = _tls(location, note) if any(url.startswith(("https:", "h2:")) for url in urls) else {}
-    # On by default in nginx. Most apps do not need it, so it is translated only if it is written.
-    buffers = values(location.get("proxy_request_buffering")) == ["on"]
-    return App(name, location.place, tuple(urls), tls, buffers, _host(location))
+    return App(name, location.place, tuple(urls))
 
 
 def _members(group: Directive, note: Note) -> Iterator[Directive]:
@@ -309,20 +353,23 @@ def _members(group: Directive, note: Note) -> Iterator[Directive]:
             note(one, "is left out: there are no endpoints in reserve, and it would get requests all the time")
             continue
         for option in one.args[1:]:
-            if option.startswith("weight="):
-                note(one, f"{option}: requests go to the endpoint with the fewest requests")
+            if option != "backup":
+                note(one, f"{option}: {_OPTIONS.get(option.partition('=')[0], UNKNOWN)}")
         yield one
-    for one in named(group.block, "ip_hash", "hash", "random", "sticky"):
-        note(one, "requests go to the endpoint with the fewest requests")
+    for one in group.block:
+        if one.name not in _OF_A_GROUP:
+            note(one, reason(one.name))
 
 
 def _url(scheme: str, host: str) -> str:
     return host if host.startswith("unix:") else f"{scheme}://{host}"
 
 
-def _tls(location: Location, note: Note) -> dict[str, str]:
-    module = "grpc" if location.target.startswith("h2:") and not location.get("proxy_pass") else "proxy"
-    keys = {key: found[0] for name, key in _TLS_KEYS.items() if (found := values(location.get(f"{module}_{name}")))}
-    if values(location.get(f"{module}_ssl_verify")) != ["on"]:
-        note(location.block or location.server.block, "nginx takes any certificate of the app; gatekeeper verifies it")
-    return keys
+def _tls(location: Location) -> Iterator[tuple[str, str]]:
+    for name, key in _TLS_KEYS.items() if location.target.startswith(_TLS_SCHEMES) else ():
+        if found := values(location.get(f"{_module(location)}_{name}")):
+            yield key, found[0]
+
+
+def _module(location: Location) -> str:
+    return "grpc" if location.target.startswith("h2:") and not location.get("proxy_pass") else "proxy"

@@ -1,6 +1,6 @@
-"""What a server of nginx says about TLS: versions, suites, groups."""
+"""What a server of nginx says about TLS: versions, suites, groups; and what it says otherwise than the first one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from gatekeeper.config.nginx_servers import Note, Server
 from gatekeeper.config.nginx_values import first, values
@@ -8,6 +8,11 @@ from gatekeeper.settings.cipher_names import is_cipher, words
 
 # nginx's default, which many configurations repeat. The gate's own list is stricter.
 _OF_NGINX = "HIGH:!aNULL:!MD5"
+# What nginx has for each server, and gatekeeper once; it is that of the first server.
+_OF_THE_GATE = (
+    "http2", "set_real_ip_from", "ssl_ciphers", "ssl_conf_command", "ssl_crl", "ssl_ecdh_curve", "ssl_ocsp",
+    "ssl_protocols", "ssl_session_tickets", "ssl_trusted_certificate", "ssl_verify_depth",
+)  # fmt: skip
 _COMMANDS = {"ciphersuites": "ciphersuites", "groups": "groups", "curves": "groups"}
 
 
@@ -29,6 +34,17 @@ def tls_keys(server: Server, note: Note) -> Iterator[tuple[str, str]]:
         elif key == "groups" or not protocols or "TLSv1.3" in protocols:
             found[key] = one.args[-1]
     yield from found.items()
+
+
+def tell_differences(servers: Sequence[Server], note: Note) -> None:
+    """Note what the servers after the first have otherwise, and certificates beside the first one of a server."""
+    for server in servers:
+        for one in server.get("ssl_certificate")[1:]:
+            note(one, "a further certificate for the same names, of another kind of key; the first one is taken over")
+        for name in _OF_THE_GATE:
+            own, taken = server.get(name), servers[0].get(name)
+            if values(own) != values(taken):
+                note(first(own) or server.block, f"{name} is that of the first server for the whole gate")
 
 
 def _ciphers(server: Server, note: Note) -> str:

@@ -73,8 +73,9 @@ def test_the_keys_of_grpc_are_those_of_proxy(tmp_path: Path) -> None:
     assert app.ca.name == "app-ca.crt"
     times = settings.timeouts
     assert (times.response_header, times.stream_idle, times.connect) == (600.0, 1200.0, 9.0)
-    assert len(notes) == 1
+    assert len(notes) == 2
     assert "apps at a Unix socket are spoken to in HTTP/1.1" in notes[0]
+    assert "grpc_read_timeout 10m: timeouts.stream_idle is one timer" in notes[1]
 
 
 def test_a_path_that_nginx_takes_off_is_stripped(tmp_path: Path) -> None:
@@ -137,6 +138,47 @@ def test_the_host_that_an_app_gets_is_taken_over(tmp_path: Path, value: str, hos
     configuration, notes = translated(tmp_path, server)
     assert configuration.settings.every_upstream["default"].host == host
     assert notes == []
+
+
+def test_locations_with_another_host_are_an_app_of_their_own(tmp_path: Path) -> None:
+    """One address can hold several sites; nothing of the second location is taken for the first."""
+    inside = "".join(
+        f"location {path} {{ {PASSED} proxy_set_header Host {host}; {more} }}"
+        for path, host, more in (
+            ("/", "$host", ""),
+            ("/a/", "a.internal", ""),
+            ("/b/", "a.internal", "proxy_request_buffering on;"),
+            ("/c/", "a.internal", ""),
+        )
+    )
+    configuration, notes = translated(tmp_path, f"server {{ {TLS} {CHECKED} {inside} }}")
+    settings = configuration.settings
+    found = {route.path: settings.every_upstream[route.upstream] for route in settings.routes}
+    assert {path: (app.host, app.request_buffering) for path, app in found.items()} == {
+        "/*": ("visitor", False),
+        "/a/*": ("a.internal", False),
+        "/b/*": ("a.internal", True),
+        "/c/*": ("a.internal", False),
+    }
+    assert len(settings.every_upstream) == 3
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("http://app.internal", "upstream"),
+        ("https://app.internal:8443", "upstream"),
+        ("http://127.0.0.1:8000", "visitor"),
+        ("http://[::1]:8000", "visitor"),
+        ("http://app:8000", "visitor"),
+        ("http://unix:/run/app.sock", "visitor"),
+    ],
+)
+def test_without_a_host_a_name_keeps_what_nginx_sends(tmp_path: Path, target: str, host: str) -> None:
+    """nginx sends $proxy_host then. A site may be meant by its name; an app beside the gate wants the visitor's."""
+    configuration, _ = translated(tmp_path, f"server {{ {TLS} {CHECKED} location / {{ proxy_pass {target}; }} }}")
+    assert configuration.settings.every_upstream["default"].host == host
 
 
 @pytest.mark.parametrize(
