@@ -209,16 +209,16 @@ class Gate:
 
     def logged(self, count: int, path: Path | None = None) -> list[dict[str, Any]]:
         """The lines of the access log, once there are ``count`` of them: it is written a moment later."""
+        until(lambda: len(self.log_lines(path)) >= count)
+        lines = self.log_lines(path)
+        assert len(lines) == count, lines
+        return [json.loads(line) for line in lines]
+
+    def log_lines(self, path: Path | None = None) -> list[str]:
+        """The lines that the access log has by now; whole ones, since write(2) may be seen half done."""
         path = path or self.log
-
-        def lines() -> list[str]:
-            """Whole ones: write(2) may be seen half done."""
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
-            return text[: text.rfind("\n") + 1].splitlines()
-
-        until(lambda: len(lines()) >= count)
-        assert len(lines()) == count, lines()
-        return [json.loads(line) for line in lines()]
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return text[: text.rfind("\n") + 1].splitlines()
 
     # -- the process
 

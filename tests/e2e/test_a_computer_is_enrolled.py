@@ -146,6 +146,7 @@ def test_a_computer_is_enrolled(place: Place) -> None:
     )
     assert curl.stdout == "200"
     assert "is revoked" in place.ca("invite", "--cancel", "backup", "--url", place.gate.address)
+    place.gate.stop()  # then all that it logs is there
     assert link.rpartition("/")[2] not in place.gate.log.read_text() + "\n".join(place.gate.err)
 
 

@@ -7,12 +7,14 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from gatekeeper.process.handover import UPGRADE_VARIABLE
 from tests.app import App
 from tests.e2e.clients import Client, app, next_head
 from tests.gate_process import PATIENCE, ROOT, Gate, until
@@ -24,16 +26,29 @@ UPGRADES = int(os.environ.get("UPGRADES", "3"))
 
 
 @contextmanager
-def running(folder: Path, upstream: str, server: str = "", admin: str = "127.0.0.1:0") -> Iterator[Gate]:
+def running(
+    folder: Path, upstream: str, server: str = "", admin: str = "127.0.0.1:0", environ: Mapping[str, str] | None = None
+) -> Iterator[Gate]:
     """A gate that may be replaced: whoever has taken over by the end is stopped too."""
-    with Gate(folder, upstream, server=server, admin=admin) as gate:
+    with Gate(folder, upstream, server=server, admin=admin, environ=environ) as gate:
         try:
             yield gate
         finally:
-            with suppress(OSError):
-                last = gate.admin("/status")[1]["supervisor"]
+            end_whoever_serves(gate)
+
+
+def end_whoever_serves(gate: Gate) -> None:
+    """Also one that has taken over; for a moment its predecessor answers /status, too."""
+    with suppress(OSError):  # nobody answers any more
+        while True:
+            last = gate.admin("/status")[1]["supervisor"]
+            with suppress(ProcessLookupError):
                 os.kill(last, signal.SIGTERM)
-                until(lambda: not alive(last))
+            until(partial(has_ended, last))
+
+
+def has_ended(pid: int) -> bool:
+    return not alive(pid)
 
 
 def alive(pid: int) -> bool:
@@ -71,6 +86,7 @@ def upgrade(gate: Gate) -> None:
     before = gate.admin("/status")[1]["supervisor"]
     os.kill(before, signal.SIGUSR2)
     until(lambda: gate.admin("/status")[1]["supervisor"] != before)
+    until(lambda: not alive(before))  # until then, it answers /status too
 
 
 async def keep(gate: Gate, alice: ssl.SSLContext, over: asyncio.Event) -> int:
@@ -127,6 +143,7 @@ def test_the_command_waits_for_the_successor(folder: Path, visitors: Visitors) -
         command = [sys.executable, "-m", "gatekeeper", "upgrade", "-c", str(folder / "gatekeeper.toml")]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 0, done.stderr
+        until(lambda: not alive(old))  # until then, it answers /status too
         new = gate.admin("/status")[1]["supervisor"]
         assert done.stdout.startswith(f"process {new} has taken over from {old}: version ")
         (folder / "server.key").unlink()
@@ -149,9 +166,17 @@ def test_the_command_leaves_a_gate_of_another_file_alone(folder: Path) -> None:
         assert gate.admin("/status")[1]["supervisor"] == before
 
 
-def test_stopping_ends_a_successor_that_is_not_ready(folder: Path, visitors: Visitors) -> None:
+def holding_successors(folder: Path) -> dict[str, str]:
+    """The environment of a gate whose successor begins when somebody has written to the FIFO ``go-on``."""
+    os.mkfifo(folder / "go-on")
+    wait = f'import os\nif "{UPGRADE_VARIABLE}" in os.environ:\n    open("{folder / "go-on"}").read()\n'
+    (folder / "sitecustomize.py").write_text(wait)
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_stopping_ends_a_successor_that_is_not_ready(folder: Path) -> None:
     """SIGTERM means the gate as a whole: nobody is left who takes over afterwards."""
-    with App() as behind, Gate(folder, behind.url) as gate:
+    with App() as behind, Gate(folder, behind.url, environ=holding_successors(folder)) as gate:
         gate.signal(signal.SIGUSR2)
         took = gate.wait_for(lambda line: line.partition("upgrade: process ")[2].partition(" takes over")[0])
         gate.signal(signal.SIGTERM)
@@ -182,10 +207,11 @@ def test_systemd_is_told_the_new_main_process(folder: Path) -> None:
 
 def test_an_upgrade_under_way_is_not_begun_again(folder: Path) -> None:
     """A second signal while the successor starts does not start another one."""
-    with App() as behind, running(folder, behind.url) as gate:
+    with App() as behind, running(folder, behind.url, environ=holding_successors(folder)) as gate:
         before = gate.admin("/status")[1]["supervisor"]
         os.kill(before, signal.SIGUSR2)
         gate.wait_for(lambda line: "takes over when it serves" in line)
         os.kill(before, signal.SIGUSR2)
         gate.wait_for(lambda line: "no second upgrade" in line)
+        (folder / "go-on").write_text("")
         until(lambda: gate.admin("/status")[1]["supervisor"] != before)

@@ -2,16 +2,14 @@
 protocol to them."""
 
 import asyncio
-import os
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -21,7 +19,7 @@ import pytest
 from tests.app import App
 from tests.e2e.authority import PASSPHRASE, ca
 from tests.e2e.namespaces import network
-from tests.e2e.test_an_upgrade_loses_no_request import alive
+from tests.e2e.test_an_upgrade_loses_no_request import end_whoever_serves, upgrade
 from tests.gate_process import PATIENCE, Gate, until
 from tests.invitations.invited import Invited, invite
 from tests.tools import needs
@@ -31,9 +29,9 @@ FILES = {"ca.crt": "ca.crt", "localhost.crt": "server.crt", "localhost.key": "se
 HAPROXY = """\
 defaults
   mode tcp
-  timeout connect 5s
-  timeout client 20s
-  timeout server 20s
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
 listen gates
   bind fd@{fd}
   balance roundrobin
@@ -108,7 +106,7 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
                 tables=f'[invitations]\nfolder = "{invited.invitations.path}"',
             )
             stack.enter_context(gate)
-            stack.callback(end_successor, gate)
+            stack.callback(end_whoever_serves, gate)  # if it was replaced, also its successor
             gates.append(gate)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         servers = "\n".join(
@@ -121,14 +119,6 @@ def site(authority: Path, tmp_path: Path) -> Iterator[Site]:
         stack.callback(balancer.wait, PATIENCE)
         stack.callback(balancer.terminate)
         yield Site(gates, listener.getsockname()[1], home, crl, invited)
-
-
-def end_successor(gate: Gate) -> None:
-    """A gate that was replaced left a process behind that is not the fixture's."""
-    with suppress(OSError):
-        pid = gate.admin("/status")[1]["supervisor"]
-        os.kill(pid, signal.SIGTERM)
-        until(lambda: not alive(pid))
 
 
 def test_each_replica_gets_its_share(site: Site) -> None:
@@ -173,12 +163,6 @@ async def roll(site: Site) -> int:
     finally:
         over.set()
     return sum(await asyncio.gather(*clients))
-
-
-def upgrade(gate: Gate) -> None:
-    before = gate.admin("/status")[1]["supervisor"]
-    os.kill(before, signal.SIGUSR2)
-    until(lambda: gate.admin("/status")[1]["supervisor"] != before)
 
 
 async def come_anew(site: Site, over: asyncio.Event) -> int:

@@ -244,4 +244,4 @@ def test_the_gates_own_errors(gate: Gate, channel: grpc.Channel) -> None:
 
 
 def logged(gate: Gate) -> list[Any]:
-    return [json.loads(line) for line in gate.log.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in gate.log_lines()]

@@ -10,9 +10,11 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from tests.app import App
 from tests.e2e.clients import app
@@ -160,11 +162,21 @@ def test_a_worker_that_is_killed_under_h2load(folder: Path) -> None:
     """SIGKILL leaves no time for GOAWAY: what is under way on that worker's connections is lost, and h2load sees them
     closed, so that it knows. The other worker's lose nothing, and who comes again is served at once.
     """
-    with App(app) as behind, Gate(folder, behind.url, server="workers = 2", tables=PUBLIC) as gate:
+    killed = asyncio.Event()
+
+    async def waiting(request: web.Request) -> web.StreamResponse:
+        await killed.wait()
+        return await app(request)
+
+    async def go_on() -> None:
+        killed.set()
+
+    with App(waiting) as behind, Gate(folder, behind.url, server="workers = 2", tables=PUBLIC) as gate:
         with h2load(gate, EACH * CONNECTIONS, CONNECTIONS) as load:
             until(lambda: sum(worker["connections"] for worker in gate.admin("/status")[1]["workers"]) == CONNECTIONS)
-            victim, other = gate.admin("/status")[1]["workers"]
+            other, victim = sorted(gate.admin("/status")[1]["workers"], key=itemgetter("connections"))
             os.kill(victim["pid"], signal.SIGKILL)
+            behind.run(go_on())
             with h2load(gate, 100) as second:
                 again, _ = second.communicate(timeout=PATIENCE)
             said, _ = load.communicate(timeout=PATIENCE)

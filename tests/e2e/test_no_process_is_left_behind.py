@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.app import App
+from tests.e2e.test_an_upgrade_loses_no_request import alive
 from tests.gate_process import PATIENCE, ROOT, Gate, configure, until
 from tests.tools import namespace
 from tests.visitors import Visitors
@@ -17,17 +18,13 @@ def is_there(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-def is_zombie(pid: int) -> bool:
-    return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-
-
 def test_workers_end_with_a_supervisor_that_is_killed(folder: Path) -> None:
     """They notice that nobody would ever end them, and the port is free."""
     with App() as behind, Gate(folder, behind.url, server="workers = 2") as gate:
         workers = gate.workers()
         gate.signal(signal.SIGKILL)
         gate.process.wait(PATIENCE)
-        until(lambda: not any(is_there(pid) and not is_zombie(pid) for pid in workers))
+        until(lambda: not any(map(alive, workers)))
 
 
 def test_a_killed_worker_leaves_no_zombie(folder: Path) -> None:

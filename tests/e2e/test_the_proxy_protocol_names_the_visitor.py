@@ -20,10 +20,10 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HAPROXY = """\
 defaults
   mode tcp
-  timeout connect 5s
-  timeout client 20s
-  timeout server 20s
-  timeout check 20s
+  timeout connect 60s
+  timeout client 60s
+  timeout server 60s
+  timeout check 60s
 listen gate
   bind fd@{fd}
   server gate 127.0.0.1:{port} {option}

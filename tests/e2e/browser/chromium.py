@@ -77,6 +77,10 @@ class Home:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+class PageGoneError(Exception):
+    """A command failed: the browser was on its way to another page, or the command is wrong."""
+
+
 class Chromium:
     """One browser with one tab. Leaving ends it; the profile stays in the home folder for the next one."""
 
@@ -101,7 +105,7 @@ class Chromium:
         self.responses: list[tuple[str, str, int]] = []
         self.websockets: list[int] = []
         try:
-            until(lambda: active.exists() and active.read_text().count("\n") == 1)
+            until(lambda: active.exists() and active.read_text().partition("\n")[2])
             port, path = active.read_text().split()
             self._devtools = self._open.enter_context(
                 connect(f"ws://127.0.0.1:{port}{path}", max_size=None, proxy=None)
@@ -146,6 +150,12 @@ class Chromium:
         answer = self._call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
+
+    def sees(self, script: str) -> Any:
+        """The same while a click leads to another page; None where the page goes away meanwhile."""
+        with suppress(PageGoneError):
+            return self.run(script)
+        return None
 
     @property
     def text(self) -> str:
@@ -202,7 +212,8 @@ class Chromium:
         self._devtools.send(json.dumps({"id": self._sent, "method": method, "params": parameters, **session}))
         while (message := self._receive()).get("id") != self._sent:
             pass
-        assert "error" not in message, (method, message["error"])
+        if "error" in message:
+            raise PageGoneError(method, message["error"])
         result: dict[str, Any] = message["result"]
         return result
 

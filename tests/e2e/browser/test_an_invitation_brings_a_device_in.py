@@ -42,7 +42,7 @@ def read_code(printed: str) -> str:
 
 def logged(gate: Gate, *words: str) -> list[str]:
     """The lines of the access log with these words."""
-    return [line for line in gate.log.read_text().splitlines() if all(word in line for word in words)]
+    return [line for line in gate.log_lines() if all(word in line for word in words)]
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -66,7 +66,7 @@ def test_an_invitation_brings_a_device_in(
         assert browser.run("document.scripts.length + performance.getEntriesByType('resource').length") == 0
         assert browser.reported == []
         browser.run("document.querySelector('main a').click()")
-        until(lambda: browser.run(HEADLINE) == catalogues()["en"].topics["no_certificate"].what)
+        until(lambda: browser.sees(HEADLINE) == catalogues()["en"].topics["no_certificate"].what)
         until(lambda: logged(gate, agent, '"reason":"no_certificate"'))
         assert not logged(gate, agent, '"referer"')
         assert browser.go(link) == 200
@@ -80,10 +80,12 @@ def test_an_invitation_brings_a_device_in(
         browser.open_tab(private=True)
         assert browser.go(gate.address) == 200
         assert browser.text == f"Hello, CN={device}"
+        before = len(logged(gate, '"status":410'))
         until(lambda: browser.go(link) == 410)
         assert browser.run(HEADLINE) == catalogues()["en"].topics["invitation_used"].what
         browser.look(width, height, "light")
         browser.picture(pictures / f"invitation-{device}-used.png")
+    until(lambda: len(logged(gate, '"status":410')) > before)
     states = {one["name"]: one["state"] for one in ca_json(office, "invite", "--list", *folder)}
     assert states[device] == "used"
     token = link.rpartition("/")[2]

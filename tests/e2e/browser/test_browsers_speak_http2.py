@@ -34,7 +34,7 @@ def bundle(office: Path, request: pytest.FixtureRequest) -> tuple[Path, str]:
 
 def logged(gate: Gate, name: str) -> list[tuple[str, str, int]]:
     """Client, version and status of what somebody asked for."""
-    lines = [line for line in gate.log.read_text("utf-8").splitlines() if f'"CN={name}"' in line]
+    lines = [line for line in gate.log_lines() if f'"CN={name}"' in line]
     read = [json.loads(line) for line in lines]
     return [(line["client"], line["protocol"], line["status"]) for line in read]
 
