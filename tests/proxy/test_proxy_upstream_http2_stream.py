@@ -117,6 +117,39 @@ def test_a_post_whose_stream_is_reset_otherwise_is_not_sent_again(scene: Scene) 
     assert list(app.requests()) == [1]
 
 
+@pytest.mark.parametrize("code", range(14))
+def test_a_get_that_the_app_resets_is_not_sent_again_there(scene: Scene, code: int) -> None:
+    """Over a connection that has been idle, which lives on: it is not one that closed when it was used again. Where the
+    app says that it did not begin (code 7), five attempts follow.
+    """
+    alice = scene.alice()
+    alice.send(get("/"))
+    app = started(scene)
+    app.receive()
+    app.answer(1)
+    alice.send(get("/"))
+    attempts = (3, 5, 7, 9, 11, 13) if code == 7 else (3,)
+    for stream in attempts:
+        app.receive()
+        app.h2.reset_stream(stream, error_code=code)
+        app.send()
+    assert list(app.requests()) == [1, *attempts]
+    assert scene.statuses == [200, 502]
+
+
+@pytest.mark.parametrize("end", [False, True])
+def test_content_without_a_head_is_a_bad_gateway(scene: Scene, end: bool) -> None:
+    """A client would read it as the response."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    app = started(scene)
+    app.receive()
+    content = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    app.wire.send(bytes((0, 0, len(content), 0, int(end), 0, 0, 0, 1)) + content)
+    assert alice.read().startswith(b"HTTP/1.1 502 ")
+    assert app.saw(h2.events.StreamReset, 1).error_code == 1
+
+
 def test_an_answer_cut_by_the_app_is_cut_for_the_client(scene: Scene) -> None:
     """RFC 9113, 8.1.1: it must not look complete."""
     alice = scene.alice()

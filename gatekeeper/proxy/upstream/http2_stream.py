@@ -146,8 +146,16 @@ class HTTP2Stream(UpstreamStream):
         if self._stream is not None:
             self._stream.consumed(size)
 
+    def was_reset(self, code: int) -> None:
+        """The app ended this stream, or broke a rule of it: of the request, it may have carried out any part. Nothing
+        suggests that the next one fares better on this connection, which lives on.
+        """
+        self.used_before = False
+        self.gone(StreamResetError(code))
+
     def refused(self) -> None:
         """RFC 9113, 8.7: the app has not begun with this request, and it may be sent again."""
+        self.used_before = False
         if self._kept is not None:
             ended = self._has_body and self._request_ended
             self.replay = Replay(b"".join(self._kept), self._trailers, ended=ended)
@@ -271,8 +279,7 @@ class _Response:
         if code == ErrorCode.REFUSED_STREAM:
             self._failure = lambda _: stream.refused()
         else:
-            error = StreamResetError(code)
-            self._failure = lambda _: stream.gone(error)
+            self._failure = lambda _: stream.was_reset(code)
         self._note()
 
     def malformed(self, error: MessageError) -> None:

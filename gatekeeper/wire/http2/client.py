@@ -42,16 +42,16 @@ class ClientHandler(ConnectionHandler, Protocol):
 
 
 class ResponseStream(Stream):
-    """One request to an app, with this ``method``; ``responded`` is whether its final response came."""
+    """One request to an app, with this ``method``."""
 
-    __slots__ = ("method", "responded", "responses")
+    __slots__ = ("method", "responses")
 
     def __init__(
         self, connection: Connection, stream_id: int, send_window: int, handler: ResponseHandler, method: bytes
     ) -> None:
         super().__init__(connection, stream_id, send_window, STREAM_WINDOW)
         self.method = method
-        self.responded = False
+        self.remote_begun = False
         self.handler = self.responses = handler
 
 
@@ -110,7 +110,7 @@ class ClientConnection(Connection):
                 self.require_reset(stream_id)
             self.table = decode(self.table, block)[1]
             self.spend("field blocks on streams that are over")
-        elif isinstance(stream, ResponseStream) and not stream.responded:
+        elif isinstance(stream, ResponseStream) and not stream.remote_begun:
             read, self.table = read_response_block(self.table, block)
             self._response(stream, read, ended)
         else:
@@ -127,7 +127,7 @@ class ClientConnection(Connection):
             self.spend("interim responses")
             stream.responses.interim(read)
         else:
-            stream.responded = True
+            stream.remote_begun = True
             stream.remote_ended = ended
             stream.responses.response(read, ended)
             self.settle(stream)
@@ -140,6 +140,12 @@ class ClientConnection(Connection):
             self.max_streams = value
             self._app.capacity_changed()
         super().setting(name, value)
+
+    def require_reset(self, stream_id: int) -> None:
+        """RFC 9113, 5.1: what comes on a stream that we reset is ignored. An app may take thousands of requests at once
+        and visitors may cancel them together: no number of remembered ones is enough, so every stream may be one.
+        """
+        self.require_begun(stream_id)
 
     def peer_goes_away(self, last_stream_id: int, code: int) -> None:
         """RFC 9113, 6.8: what is above was not begun, and may be repeated elsewhere."""

@@ -57,6 +57,9 @@ def _content(connection: Connection, stream: Stream, content: bytes, size: int, 
     if stream.receive_window < 0:
         connection.stream_error(stream, ErrorCode.FLOW_CONTROL_ERROR)
         return
+    if not stream.remote_begun:
+        connection.stream_error(stream, ErrorCode.PROTOCOL_ERROR)  # RFC 9113, 8.1: content without a head
+        return
     length = len(content)
     if stream.remaining >= 0:
         # RFC 9113, 8.1.1: a body of another length than announced. As soon as it shows: the app must not take a

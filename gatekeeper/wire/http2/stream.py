@@ -130,6 +130,7 @@ class Stream:
         "queued",
         "receive_window",
         "remaining",
+        "remote_begun",
         "remote_ended",
         "send_window",
         "slow",
@@ -142,6 +143,7 @@ class Stream:
         self.id = stream_id
         self.handler: StreamHandler = IGNORE
         # The peer's side.
+        self.remote_begun = True  # the head of its message came: a request, or the final response
         self.remote_ended = False
         self.window = self.receive_window = window
         self.remaining = -1  # of the length that was announced; -1 if none was

@@ -187,6 +187,32 @@ def test_a_cancelled_request_is_reset_and_its_answer_ignored() -> None:
     assert [told for told in caller.told if told[0] == 1] == []
 
 
+@pytest.mark.parametrize("end", [0, END_STREAM])
+@pytest.mark.parametrize("before", [b"", headers(1, [(b":status", b"103")], flags=0)], ids=["nothing", "interim"])
+@pytest.mark.parametrize("content", [b"", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_content_without_a_head_is_an_error_of_the_stream(end: int, before: bytes, content: bytes) -> None:
+    """RFC 9113, 8.1: nobody is told of the content, which a client would read as the response that it lacks."""
+    caller = asked()
+    sent = caller.receive(before + frame(DATA, end, 1, content))
+    assert sent == [(RST_STREAM, 0, 1, b"\0\0\0\x01")]
+    assert [told[1:] for told in caller.told if told[1] != "interim"] == [("reset", ErrorCode.PROTOCOL_ERROR)]
+    assert caller.failure is None
+
+
+def test_any_number_of_cancelled_requests_may_still_be_answered() -> None:
+    """RFC 9113, 5.1: what comes on streams that we reset is ignored; visitors may cancel thousands of calls at once."""
+    caller = Caller()
+    caller.receive(settings_frame([(3, 5000)]))
+    streams = [caller.connection.open(Owner(caller.told, 1), request(), end=True) for _ in range(2000)]
+    for stream in streams:
+        stream.reset()
+        stream.finished()
+    for stream in streams:
+        caller.receive(headers(stream.id, OK, flags=0) + frame(DATA, END_STREAM, stream.id, b"hi"))
+    assert caller.failure is None
+    assert [told for told in caller.told if told[0]] == []
+
+
 PROTOCOL_ERRORS = {
     "the first frame is no SETTINGS": frame(GOAWAY, 0, 0, bytes(8)),
     "a response to nothing": settings_frame(()) + headers(1, OK),
