@@ -9,7 +9,7 @@ number and size, and a reload makes a new reader. The twelve headers of a browse
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -49,7 +49,7 @@ class RequestHead:
     is an ordinary one: HTTP/1.1, a path and a Host, no body, not HEAD, nothing in Connection but keep-alive or close.
     It is b"" for every other request, and only ever leads to shortcuts; ``closes`` belongs to it and tells that no
     further request follows. ``cookie`` is the cookie line for the upstream where it was read apart from the block,
-    which then does not contain it.
+    which then does not contain it. ``text`` are the bytes that it was read from, if `RequestReader.cached` did so.
     """
 
     method: bytes
@@ -59,6 +59,7 @@ class RequestHead:
     wire_head: bytes
     cookie: bytes
     closes: bool
+    text: bytes = field(init=False, compare=False, repr=False)
 
     # Written out for mypyc, which does not compile what `dataclasses` writes: 2,500 instructions instead of 100.
     def __init__(
@@ -78,6 +79,7 @@ class RequestHead:
         self.wire_head = wire_head
         self.cookie = cookie
         self.closes = closes
+        self.text = b""
 
     @property
     def keep_alive(self) -> bool:
@@ -168,6 +170,8 @@ class RequestReader:
         if head is None:
             line_end = text.find(b"\r\n")
             head = self.read(text[:line_end], text[line_end + 2 :], cache=True)
+        if len(text) <= CACHED_BLOCK_BYTES:  # a connection keeps its last head
+            head.text = text
         return head
 
     def _read_in_two(self, text: bytes) -> RequestHead | None:

@@ -56,7 +56,8 @@ class ResponseHead:
     response to an ordinary request. ``reusable`` says whether the upstream's connection may be used again after this
     response, going by its head alone. ``upgrade`` is the protocol that a 101 switches to, b"" for none. ``hpack`` is
     the head as an HTTP/2 field block, once one was needed. ``undated`` is the head as it came, without its blank line,
-    where it has no Date and `with_date` must be asked for one before it is passed on; else b"".
+    where it has no Date and `with_date` must be asked for one before it is passed on; else b"". ``text`` is the whole
+    head as it came, b"" for a long one and in HTTP/2.
     """
 
     status: int
@@ -69,6 +70,7 @@ class ResponseHead:
     content_length: int = -1
     hpack: bytes = b""
     undated: bytes = b""
+    text: bytes = b""
 
     def body(self, method: bytes, *, lenient: bool = False) -> Body | None:
         """A reader for the body that follows a request of this method, None if none does (RFC 9112, 6.3)."""
@@ -131,6 +133,7 @@ def _read(head: bytes) -> ResponseHead:
         upgrade_protocol(special.get(b"upgrade", b"")) if b"upgrade" in options else b"",
         length if has_length and reusable else -1,
         undated=b"" if status < 200 or b"date" in [field.name for field in known] else head[:-2],
+        text=head if len(head) <= CACHED_HEAD_BYTES else b"",
     )
 
 

@@ -1,11 +1,15 @@
 """The short ways through an exchange give what the long ones give."""
 
+from dataclasses import replace
+
 import pytest
 
 from gatekeeper.proxy.upstream.health import MANY_FAILED
 from gatekeeper.proxy.websocket import FrameTracker
-from gatekeeper.wire.request import HeadLimits, RequestReader
-from tests.proxy.scene import Scene, get, request
+from gatekeeper.wire.request import CACHED_BLOCK_BYTES, HeadLimits, RequestReader
+from gatekeeper.wire.response import CACHED_HEAD_BYTES, read_response
+from tests.proxy.reloading import renew, revoking
+from tests.proxy.scene import Scene, Visitor, get, request
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: app\r\nContent-Length: 5\r\nX-A: b\r\n\r\n"
 
@@ -115,6 +119,84 @@ def test_a_cached_head_is_read_as_a_fresh_one() -> None:
     for _ in range(2):
         known = reader.cached[b"GET /a HTTP/1.1\r\n" + block]
         assert (known.method, known.target, known.minor, known.wire_head) == (b"GET", b"/a", 1, fresh.wire_head)
+
+
+def ask_twice(scene: Scene, visitor: Visitor) -> bytes:
+    """What the app got the second time."""
+    for _ in range(2):
+        visitor.send(get("/", "X-Team: red"))
+        got = scene.app.last.read()
+        scene.serve(visitor)
+    return got
+
+
+def test_a_head_that_comes_again_is_judged_by_the_reader_in_force(scene: Scene) -> None:
+    """After a reload, the same head can be one with a field that only the gate may set, or one that is too large."""
+    alice = scene.alice()
+    assert b"X-Team: red" in ask_twice(scene, alice)
+    renew(scene, replace(scene.proxy.snapshot, reader=RequestReader(HeadLimits(), frozenset({b"x-team"}))))
+    assert b"X-Team" not in ask_twice(scene, alice)
+    renew(scene, replace(scene.proxy.snapshot, reader=RequestReader(HeadLimits(head=20))))
+    alice.send(get("/", "X-Team: red"))
+    assert alice.read().startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_head_that_comes_again_is_no_admission(scene: Scene) -> None:
+    """The visitor is judged for each request, by which nothing is spared."""
+    alice = scene.alice()
+    ask_twice(scene, alice)
+    renew(scene, revoking(scene, scene.files.alice))
+    alice.send(get("/", "X-Team: red"))
+    assert alice.read().startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_head_that_comes_again_with_something_behind_it(scene: Scene) -> None:
+    """Pipelined requests and pieces of heads are taken apart as ever."""
+    alice = scene.alice()
+    ask_twice(scene, alice)
+    again = get("/", "X-Team: red")
+    alice.send(again + again + again[:9])
+    for _ in range(2):
+        assert b"X-Team: red" in scene.app.last.read()
+        scene.serve(alice)
+    alice.send(again[9:])
+    assert b"X-Team: red" in scene.app.last.read()
+
+
+def test_a_response_whose_head_came_before_is_another_one(scene: Scene) -> None:
+    """Its content is its own, in one piece or in several; and a head that only begins alike is another head."""
+    alice = scene.alice()
+    longer = HEAD[:-2] + b"X-C: d\r\n\r\n"
+    for head, content in ((HEAD, b"hello"), (HEAD, b"world"), (longer, b"again"), (HEAD, b"hello")):
+        alice.send(get("/a"))
+        got = scene.serve(alice, head + content)
+        assert got.endswith(content)
+        # RFC 9110, 6.6.1: this app sends no Date.
+        assert (got.count(b"\r\nX-C: d\r\n"), got.count(b"\r\nDate: ")) == (int(head is longer), 1)
+    alice.send(get("/a"))
+    scene.app.last.send(HEAD[:-1])
+    scene.app.last.send(HEAD[-1:] + b"wo")
+    scene.app.last.send(b"rld")
+    assert alice.read().endswith(b"\r\n\r\nworld")
+    assert len(scene.app.connections) == 1
+
+
+def test_connections_keep_no_long_head(scene: Scene) -> None:
+    """There may be thousands of them."""
+    reader = RequestReader(HeadLimits())
+    block = b"Host: app.example.com\r\nX-A: %b\r\n\r\n"
+    for size in (1, CACHED_BLOCK_BYTES):
+        text = b"GET /a HTTP/1.1\r\n" + block % (b"a" * size)
+        assert reader.cached[text].text == (text if size == 1 else b"")
+    for size in (1, CACHED_HEAD_BYTES):
+        text = b"HTTP/1.1 204 No Content\r\nX-A: %b\r\n\r\n" % (b"a" * size)
+        assert read_response(text).text == (text if size == 1 else b"")
+        alice = scene.alice()
+        alice.send(get("/a") + get("/b"))
+        scene.serve(alice, text)
+        assert alice.connection.closing is False
+        assert b"GET /b " in scene.app.last.read()
+        assert scene.serve(alice, HEAD + b"hello").endswith(b"hello")
 
 
 @pytest.mark.parametrize("sizes", [[1, 1, 8], [10], [2, 8], [9, 1], [128, 2]])

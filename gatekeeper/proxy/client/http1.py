@@ -14,7 +14,7 @@ from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Codec, Link, RequestHandler
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.framing import Body
-from gatekeeper.wire.request import CACHED_BLOCK_BYTES, unreadable_head, without_empty_lines
+from gatekeeper.wire.request import CACHED_BLOCK_BYTES, RequestReader, unreadable_head, without_empty_lines
 
 _CR: Final = 0x0D
 
@@ -22,13 +22,14 @@ _CR: Final = 0x0D
 class Http1(Codec, Owner):
     """The codec of one connection. ``link`` and ``visit`` are the connection's."""
 
-    __slots__ = ("_link", "_proxy", "_taking", "_visit", "stream")
+    __slots__ = ("_link", "_proxy", "_reader", "_taking", "_visit", "stream")
 
     def __init__(self, link: Link, visit: Visit) -> None:
         self._link = link
         self._visit = visit
         self._proxy: Proxy = visit.proxy
         self.stream = Http1Stream(self, link, visit)
+        self._reader: RequestReader | None = None  # of the stream's head
         self._taking = False  # requests are being taken up, so that nothing needs to be begun from within
         self.stream.await_request()
 
@@ -154,8 +155,10 @@ class Http1(Codec, Owner):
             data, stream.ahead = stream.ahead + data, b""
         visit = self._visit
         reader = visit.snapshot.reader
-        # A head that is known ends where it ends: asking for it takes 0.02 µs, looking for the empty line 0.4.
-        if visit.until and len(data) <= CACHED_BLOCK_BYTES and data in reader.cached:
+        # A head that is known ends where it ends. To compare a browser's with the last one takes 0.01 µs, to hash it
+        # and look it up 0.5, to look for the empty line 0.4.
+        repeated = data == stream.head.text
+        if repeated or (visit.until and len(data) <= CACHED_BLOCK_BYTES and data in reader.cached):
             text, rest = data, b""
         else:
             text, rest = _split_head(data, already)
@@ -170,15 +173,15 @@ class Http1(Codec, Owner):
         visit.requests += 1
         reader = visit.snapshot.reader
         try:
-            if authorizer.admitted:
-                head = reader.cached[text]
-            else:
+            if not authorizer.admitted:
                 line, _, block = text.partition(b"\r\n")
-                head = reader.read(line, block, cache=False)
+                stream.head = reader.read(line, block, cache=False)
+            elif not repeated or reader is not self._reader:
+                stream.head, self._reader = reader.cached[text], reader
         except MessageError as error:
             self._reject(error, data, now)
             return False
-        stream.head = head
+        head = stream.head
         body = stream.body = None if head.wire_head else head.body()
         stream.holds_back = False
         if body is None:
