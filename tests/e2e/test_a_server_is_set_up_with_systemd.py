@@ -28,7 +28,7 @@ PYTHON = "/usr/bin/python3"
 SYSTEMD = Path("/lib/systemd/systemd")
 BOOT = f"""
 mount --bind / "$1"
-exec systemd-nspawn --quiet --private-network --register=no --keep-unit --volatile=overlay --machine=gatekeeper-trial \
+exec systemd-nspawn --quiet --private-network --register=no --keep-unit --volatile=overlay --machine=gatekeeper-$$ \
   --bind="$2:/clone" --bind-ro="$3:/wheels" --directory="$1" {SYSTEMD} systemd.unit=sockets.target
 """
 # What a reader of the page types, and what stands for the network: the wheels.

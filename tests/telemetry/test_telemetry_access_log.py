@@ -46,7 +46,7 @@ def test_lines_are_written_a_moment_later(loop: VirtualLoop, tmp_path: Path) -> 
     loop.advance(FLUSH_SECONDS)
     until(lambda: path.read_text() == "/1\n/2\n")
     assert path.stat().st_mode & 0o007 == 0
-    log.close()
+    log.close(PATIENCE)
 
 
 def test_many_lines_do_not_wait(loop: VirtualLoop, tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_many_lines_do_not_wait(loop: VirtualLoop, tmp_path: Path) -> None:
     log = AccessLog(path, a_line, loop)
     write(log, *["/"] * FLUSH_LINES)
     until(lambda: path.read_text().count("\n") == FLUSH_LINES)
-    log.close()
+    log.close(PATIENCE)
 
 
 def test_closing_writes_what_is_left(loop: VirtualLoop, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_closing_writes_what_is_left(loop: VirtualLoop, tmp_path: Path) -> None:
     path.write_text("/0\n")
     log = AccessLog(path, a_line, loop)
     write(log, "/1")
-    log.close()
+    log.close(PATIENCE)
     assert path.read_text() == "/0\n/1\n"
     loop.settle()
 
@@ -75,7 +75,7 @@ def test_off_writes_nothing_and_starts_nothing(loop: VirtualLoop) -> None:
     log = AccessLog("off", lambda *_: pytest.fail("a line was made"), loop)
     assert not log.wanted
     write(log, "/1")
-    log.close()
+    log.close(PATIENCE)
     assert threading.active_count() <= before  # one of an earlier test may have ended meanwhile
 
 
@@ -89,7 +89,7 @@ def test_reopening_follows_a_renamed_file(loop: VirtualLoop, tmp_path: Path) -> 
     old = path.rename(tmp_path / "access.log.1")
     log.reopen()
     write(log, "/new")
-    log.close()
+    log.close(PATIENCE)
     assert (old.read_text(), path.read_text()) == ("/old\n", "/new\n")
 
 
@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_reopened_is_kept(
     moved = folder.rename(tmp_path / "elsewhere")
     log.reopen()
     write(log, "/1")
-    log.close()
+    log.close(PATIENCE)
     assert (moved / "access.log").read_text() == "/1\n"
     assert "the old file is kept" in caplog.text
 
@@ -175,7 +175,7 @@ def test_a_slow_target_loses_lines_but_never_stops_traffic(
     write(log, "/after")
     log.flush()
     assert read_some(reader) == b"/after\n"
-    log.close()
+    log.close(PATIENCE)
 
 
 def test_a_pipe_without_a_reader_is_not_waited_for(loop: VirtualLoop, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_pipe_without_a_reader_is_not_waited_for(loop: VirtualLoop, tmp_path: 
     assert os.read(reader, 100) == b"/early\n"
     os.close(reader)
     write(log, "/later")
-    log.close()
+    log.close(PATIENCE)
     assert log.dropped == 0
 
 
@@ -223,7 +223,7 @@ def test_a_broken_target_is_said_and_counted(loop: VirtualLoop, caplog: pytest.L
     with caplog.at_level(logging.ERROR):
         log = AccessLog(target, a_line, loop)
         write(log, "/1", "/2")
-        log.close()
+        log.close(PATIENCE)
     assert log.dropped == 2
     assert caplog.messages == ["access log: No space left on device; lines are lost"]
 
@@ -243,5 +243,5 @@ def test_only_a_file_that_was_made_here_is_handed_over(loop: VirtualLoop, tmp_pa
     for _ in range(2):
         log = AccessLog(tmp_path / "access.log", a_line, loop)
         log.hand_over(handed.append)
-        log.close()
+        log.close(PATIENCE)
     assert len(handed) == 1
