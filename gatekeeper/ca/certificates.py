@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -90,8 +91,20 @@ def sign_server(
 ) -> x509.Certificate:
     """Sign a server certificate: version 3, not a CA, serverAuth only. Clients compare only its alternative names (RFC
     9525).
+
+    An RSA key may encipher keys too: TLS 1.2 needs that for the RSA key exchange (RFC 5246, 7.4.2), and programs that
+    verify with NSS's CERT_VerifyCertificate() ask for it whatever the key exchange.
     """
-    return _sign_leaf(authority, public_key, subject, ExtendedKeyUsageOID.SERVER_AUTH, lifetime, now, serial)
+    return _sign_leaf(
+        authority,
+        public_key,
+        subject,
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        lifetime,
+        now,
+        serial,
+        key_encipherment=isinstance(public_key, RSAPublicKey),
+    )
 
 
 def issue_client(
@@ -168,11 +181,13 @@ def _sign_leaf(
     lifetime: timedelta,
     now: datetime,
     serial: int | None,
+    *,
+    key_encipherment: bool = False,
 ) -> x509.Certificate:
     builder = (
         new_builder(subject.name, authority.certificate.subject, public_key, lifetime, now, serial)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(key_usage(digital_signature=True), critical=True)
+        .add_extension(key_usage(digital_signature=True, key_encipherment=key_encipherment), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(issuer_identifier(authority.certificate), critical=False)

@@ -69,6 +69,16 @@ def test_a_server_certificate_is_for_servers_only(home: Authority, now: datetime
     assert [str(ip) for ip in names.get_values_for_type(x509.IPAddress)] == ["127.0.0.1", "::1"]
 
 
+@pytest.mark.parametrize(("key_type", "enciphers"), [("rsa:2048", True), ("ec:p256", False), ("ed25519", False)])
+def test_a_servers_rsa_key_may_encipher_keys(home: Authority, now: datetime, key_type: str, enciphers: bool) -> None:
+    """The RSA key exchange of TLS 1.2 needs it (RFC 5246, 7.4.2); no other key, and no client, gets that usage."""
+    server = issue_server(home, "localhost", key_type=key_type, now=now).certificate
+    assert extension(server, x509.KeyUsage).value.digital_signature
+    assert extension(server, x509.KeyUsage).value.key_encipherment is enciphers
+    client = issue_client(home, "alice", key_type=key_type, now=now).certificate
+    assert not extension(client, x509.KeyUsage).value.key_encipherment
+
+
 def test_what_is_granted_stands_in_the_certificate(home: Authority, now: datetime) -> None:
     """Units go into the subject, e-mail, DNS and URI into the alternative names."""
     credential = issue_client(
