@@ -176,8 +176,9 @@ def _host_authorities(
 def _advertised(hosts: Iterable[HostAuthorities], options: TLSOptions, warnings: list[str]) -> dict[str, list[bytes]]:
     """The authorities that the handshake names to visitors of each host that has its own."""
     return {
-        name: _names(host.tls.authorities, warnings) if options.advertise_ca else []
+        name: names
         for host in hosts
+        for names in [_names(host.tls.authorities, warnings) if options.advertise_ca else []]
         for name in host.names
     }
 
@@ -279,19 +280,25 @@ def _bind(
 # RFC 5246, 7.4.4, and RFC 8446, 4.2.4: two octets hold the length of the list. What else a CertificateRequest says, the
 # algorithms of signatures above all, takes less than 2 KiB.
 _MOST_NAMES = 65535 - 2048
+# Measured: from a CertificateRequest of 16 KiB on, mbedTLS 2.28 ends the handshake, because it joins no records; from
+# 20 KiB on wolfSSL 5.5, from 32 KiB on Java 17 and Bouncy Castle. In TLS 1.2 it says less than 512 bytes besides names.
+_PORTABLE_NAMES = (16 << 10) - 512
 
 
 def _names(authorities: Iterable[Certificate], warnings: list[str]) -> list[bytes]:
     """One certificate for each name that the handshake tells; none, with a warning, where they do not fit into it."""
     found = {encode_name(parse_certificate(one.der).subject): one.der for one in authorities}
     size = sum(len(name) + 2 for name in found)
-    if size <= _MOST_NAMES:
-        return list(found.values())
-    warnings.append(
-        f"the {len(found)} names of the authorities in client_auth.ca take {size} bytes, more than a handshake can "
-        "carry; none is sent, so browsers offer every certificate"
-    )
-    return []
+    taken = f"the {len(found)} names of the authorities in client_auth.ca take {size} bytes"
+    if size > _MOST_NAMES:
+        warnings.append(f"{taken}, more than a handshake can carry; none is sent, so browsers offer every certificate")
+        return []
+    if size > _PORTABLE_NAMES:
+        warnings.append(
+            f"{taken} of each handshake; above 16 KiB some clients cannot connect (mbedTLS, wolfSSL), above 32 KiB "
+            "Java cannot; list fewer, or set client_auth.advertise_ca = false"
+        )
+    return list(found.values())
 
 
 def _namesakes(authorities: Iterable[Certificate]) -> Iterator[str]:

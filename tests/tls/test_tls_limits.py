@@ -70,9 +70,16 @@ def test_more_names_than_a_handshake_can_carry(scene: Scene, version: int) -> No
 
 
 def test_names_just_below_the_limit_are_sent(scene: Scene) -> None:
-    """The near miss: 380 of them."""
+    """The near miss: 380 of them. Some clients cannot read so many: a warning says so."""
     gate = scene.gate(scene.authority, *authorities(380))
-    assert gate.warnings == ()
+    (warning,) = gate.warnings
+    assert "above 16 KiB some clients cannot connect" in warning
     server = TLSConnection(gate)
     Visitor(make_client("alice", scene.authority), VERSIONS[0]).shake_hands(server)
     assert server.peer.errors == ()
+
+
+def test_names_that_every_client_can_read_are_no_matter(scene: Scene) -> None:
+    """Below 16 KiB: with the list of algorithms in front of them they fit into one record of TLS 1.2."""
+    assert scene.gate(scene.authority, *authorities(95)).warnings == ()
+    assert len(scene.gate(scene.authority, *authorities(105)).warnings) == 1
