@@ -50,12 +50,12 @@ class HostTrust:
     def verdict(self, host: bytes, peer: Peer, now: float) -> Verdict:
         """The verdict at the moment ``now`` about a visitor that asks for this Host and sent a certificate.
 
-        Not checked: what an OCSP responder says. The handshake trusted all authorities together, and the responder is
-        asked by that verdict, without which nobody gets here.
+        Not checked: what an OCSP responder says, and whether the handshake found an error. It trusted all authorities
+        together, and whom the verdict about that refuses is refused on every host.
         """
         trust = self._trust_on(host)
         verdict = judge(trust.verify(peer), now, trust.policy)
-        if isinstance(verdict, Refuse) and verdict.reason is Reason.UNTRUSTED_ISSUER and not peer.errors:
+        if isinstance(verdict, Refuse) and verdict.reason is Reason.UNTRUSTED_ISSUER:
             # OpenSSL's words are about the path that these authorities leave, such as "self-signed certificate in
             # certificate chain" for one that the handshake accepted.
             return replace(verdict, detail="The authority that signed the certificate does not count for this host.")

@@ -6,6 +6,7 @@ from typing import Any
 import h2.settings
 
 from gatekeeper.proxy.client.http2_refusals import MAX_REFUSALS
+from gatekeeper.proxy.client.misdirected import MAX_HOSTS
 from gatekeeper.tls.files import ServerFiles
 from tests.certificates import make_server
 from tests.proxy.browser import Browser
@@ -99,6 +100,15 @@ def test_421_once_for_another_host_than_the_connections(stage: Any, files: Files
         statuses.append(browser.answers[browser.ask(authority=authority)].status)
     assert statuses == [421, 403, 403]
     assert scene.statuses == [421, 403, 403]
+
+
+def test_421_for_as_many_hosts_as_a_browser_has(stage: Any, files: Files) -> None:
+    """Each is kept in memory, so a client that makes names up gets 403 from then on."""
+    browser = Browser(stage(), None)
+    statuses = [
+        browser.answers[browser.ask(authority=f"{number}.example.com")].status for number in range(MAX_HOSTS + 1)
+    ]
+    assert statuses == [421] * MAX_HOSTS + [403]
 
 
 def test_421_once_on_a_connection_that_was_not_asked_for_a_certificate(

@@ -175,3 +175,13 @@ def test_the_end_of_the_gate_does_not_wait(scene: Scene) -> None:
     assert scene.proxy.connections == {client.connection}
     client.connection.drain()
     assert client.transport.is_closing()
+
+
+def test_the_end_of_the_gate_cuts_no_answer(scene: Scene) -> None:
+    """What the client still sends is taken, or the kernel's reset would destroy the answer (RFC 9112, 9.6)."""
+    client = Client(scene)
+    client.send(b"POST / HTTP/1.1\r\nHost: gate.example.com\r\nContent-Length: 10\r\n\r\n")
+    client.connection.drain()
+    assert not client.transport.is_closing()
+    client.send(b"0123456789")
+    assert client.got.startswith(b"HTTP/1.1 308 ")

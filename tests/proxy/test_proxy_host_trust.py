@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_ce
 
 from gatekeeper.cli.explain import explain
 from gatekeeper.errors import BindingError
-from gatekeeper.gate.certificate import Certificate
-from gatekeeper.gate.verdict import Peer, Policy, Refuse
+from gatekeeper.gate.certificate import Certificate, read_certificate
+from gatekeeper.gate.decision import Authorizer
+from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse
 from gatekeeper.proxy.host_trust import HostTrust
 from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.tls.connection import TLSConnection
-from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, ServerContext
 from tests.certificates import Holder, make_authority, make_client
 from tests.proxy.browser import Browser
 from tests.proxy.scene import OK, Files, Scene
@@ -120,12 +121,14 @@ def test_a_public_route_does_not_tell_who_is_not_trusted_there(
     partner_scene: Callable[..., Scene], files: Files, paula: Holder
 ) -> None:
     """The app of one host never hears a name that another host's authority gave; on its own host it hears it again."""
-    scene = partner_scene(routes=[{"path": "/open", "public": True}, {}])
+    scene = partner_scene(routes=[{"path": "/open", "public": True}, {}], identity={"expiry_warning": "3650d"})
     visitor = scene.visitor(paula)
     for host, path, told in ((PARTNERS, "/", True), ("app.example.com", "/open", False), (PARTNERS, "/", True)):
         visitor.send(get(host, path))
         assert (b"paula" in scene.app.last.read()) is told
-        assert scene.serve(visitor).startswith(b"HTTP/1.1 200")
+        answer = scene.serve(visitor)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert (b"Gatekeeper-Certificate-Expires" in answer) is told
     assert ["paula" in str(record) for record in scene.log.records] == [True, False, True]
 
 
@@ -171,6 +174,15 @@ def test_421_once_where_a_certificate_does_not_count(
     scene.app.last.send(OK)
     stream.read()
     assert stream.answers[asked].status == 200
+
+
+def test_no_421_where_a_certificate_counts_and_a_rule_refuses(
+    partner_scene: Callable[..., Scene], paula: Holder
+) -> None:
+    """On another connection she would be asked for the same certificate, and refused as well."""
+    scene = partner_scene(server={"http2": True}, routes=[{"deny": [{"cn": "paula"}]}])
+    browser = Browser(scene, paula, name="app.example.com")
+    assert browser.answers[browser.ask(authority=PARTNERS)].status == 403
 
 
 def test_clients_are_told_the_authorities_of_the_host(
@@ -231,10 +243,41 @@ def test_verifications_are_cached_for_the_same_peer(
             return tls.verify(leaf, sent)
 
     trust = HostTrust(Counting(), (), scene.snapshot.policy)  # type: ignore[arg-type]
+    peer = scene.snapshot.tls.verify(files.alice.der)
     for sent in ((), (), (paula.der,), ()):
-        peer = replace(scene.snapshot.tls.verify(files.alice.der), sent=sent)
-        assert not isinstance(trust.verdict(b"a", peer, time.time()), Refuse)
+        assert not isinstance(trust.verdict(b"a", replace(peer, sent=sent), time.time()), Refuse)
     assert len(asked) == 3
+    verified = trust._default.verified
+    ((question, answer, end),) = verified.values()
+    assert end <= time.monotonic() + CACHED_SECONDS
+    verified[files.alice.der] = question, answer, time.monotonic()  # an authority may have ended meanwhile
+    trust.verdict(b"a", peer, time.time())
+    assert len(asked) == 4
+    verified.update((b"%d" % number, (peer, peer, 0.0)) for number in range(CACHED_PEERS))
+    trust.verdict(b"a", replace(peer, sent=(paula.der,)), time.time())
+    assert list(verified) == [files.alice.der]  # a full memory is emptied
+
+
+def test_a_resumed_session_brings_no_chain(partner_scene: Callable[..., Scene], files: Files) -> None:
+    """What the handshake found leads to the authority of the host; on one whose only authority it is, it is known."""
+    inner = make_authority("Inner CA", files.authority)
+    scene = partner_scene()
+    shown = scene.snapshot.tls.verify(make_client("ines", inner).der, (inner.der,))
+    assert scene.snapshot.hosts is not None
+    verdict = scene.snapshot.hosts.verdict(b"app.example.com", replace(shown, sent=()), time.time())
+    assert isinstance(verdict, Admit)
+    assert verdict.identity.issuer_is_known
+    assert not scene.snapshot.policy.knows(read_certificate(inner.der))
+
+
+def test_whom_the_gate_refuses_no_host_admits(partner_scene: Callable[..., Scene], files: Files) -> None:
+    """An OCSP responder is asked once, for all hosts, and a host's authorities say nothing of it."""
+    snapshot = partner_scene().snapshot
+    peer = snapshot.tls.verify(files.alice.der)
+    revoked = Authorizer(Refuse(Reason.REVOKED, "By OCSP."), snapshot.routes)
+    assert not snapshot.authorizer_on(b"app.example.com", peer, revoked, time.time()).admitted
+    admitted = Authorizer(snapshot.judge(peer, time.time()), snapshot.routes)
+    assert snapshot.authorizer_on(b"app.example.com", peer, admitted, time.time()).admitted
 
 
 def test_est_tells_the_authorities_of_the_host(

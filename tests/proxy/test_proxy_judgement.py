@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from gatekeeper.gate.revocation import RevocationStatus, Standing
-from gatekeeper.gate.verdict import NO_PEER, Peer, Reason, VerifyError
-from gatekeeper.proxy.snapshot import CACHED_CONTEXTS
+from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.revocation import Revocations, RevocationStatus, Standing
+from gatekeeper.gate.verdict import NO_PEER, Peer, Policy, Reason, VerifyError
+from gatekeeper.proxy.snapshot import CACHED_CERTIFICATES, CACHED_CONTEXTS
 from tests.proxy.scene import Scene, get
 
 
@@ -93,6 +94,46 @@ def test_memory_is_bounded(scene: Scene) -> None:
         scene.snapshot.cache(Peer(b"%d" % number), client_context)
         scene.snapshot.cache(Peer(b"0", sent=(b"%d" % number,)), client_context)
     assert len(scene.snapshot._contexts) <= CACHED_CONTEXTS
+
+
+def test_what_takes_much_memory_is_not_cached(scene: Scene) -> None:
+    """The certificates of a peer together: a leaf, what was sent along, the path."""
+    peer, now = alice(scene), scene.wall()
+    client_context = scene.proxy.judge.client_context(scene.proxy.snapshot, peer, now)
+    third = bytes(CACHED_CERTIFICATES // 3)
+    for size in (0, 1):
+        large = Peer(third, sent=(third,), verified=(third + bytes(3 * size),))
+        scene.snapshot.cache(large, client_context)
+        assert (scene.snapshot.cached(large, now) is None) is bool(size)
+        scene.snapshot._contexts.clear()
+
+
+def test_only_a_missing_list_is_asked_for(make_scene: Callable[..., Scene]) -> None:
+    """A stranger's certificate, or one that has expired, must not make the gate fetch what it names."""
+    scene, asked = make_scene(), list[Certificate]()
+    scene.proxy.judge.on_unknown = asked.append
+    peer, now = alice(scene), scene.wall()
+    reason(scene, replace(peer, errors=(VerifyError(18, 0, "self-signed certificate"),)), now)
+    reason(scene, peer, now + 20 * 365 * 86400)
+    assert asked == []
+    scene.proxy.renew(replace(scene.snapshot, policy=Policy(revocations=Revocations.of([]))))
+    assert reason(scene, peer, now) is Reason.REVOCATION_UNKNOWN
+    assert [one.common_name for one in asked] == ["alice"]
+
+
+def test_what_is_said_about_the_end_is_said_in_time(make_scene: Callable[..., Scene]) -> None:
+    """``identity.expiry_warning``: the lines change before the verdict ends."""
+    scene = make_scene(identity={"expiry_warning": "7d"})
+    context = scene.proxy.judge.client_context(scene.proxy.snapshot, alice(scene), scene.wall())
+    assert context.until == context.ends - 7 * 86400
+
+
+def test_a_responder_that_nobody_asks_any_more_keeps_nobody_waiting(scene: Scene) -> None:
+    """A reload has switched OCSP off, while a visitor's verdict was pending."""
+    told: list[str] = []
+    scene.proxy.judge.ask(scene.snapshot, alice(scene), lambda: told.append("judge again"))
+    scene.loop.settle()
+    assert told == ["judge again"]
 
 
 def test_nobody_is_nobody(scene: Scene) -> None:

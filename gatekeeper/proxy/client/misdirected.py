@@ -1,6 +1,7 @@
 """Requests on an HTTP/2 connection that was made for another host: 421 Misdirected Request (RFC 9110, 15.5.20)."""
 
 from gatekeeper.gate.decision import Authorizer, Denied
+from gatekeeper.gate.paths import read_host
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.proxy.streams import ClientStream
 from gatekeeper.proxy.visit import Visit
@@ -22,17 +23,18 @@ class MisdirectedHosts:
 
     def __init__(self, visit: Visit) -> None:
         self._visit = visit
-        self._hosts: set[bytes] = set()
+        self._hosts: set[str] = set()
 
     def answered(self, stream: ClientStream, head: RequestHead, authorizer: Authorizer, now: float) -> bool:
         """Whether the request was answered with 421, on the page of the refusal. Ask where the visitor has shown no
         certificate, and where hosts have their own authorities.
         """
-        visit, another = self._visit, False
+        visit = self._visit
         if visit.snapshot.hosts is not None:
             authorizer = visit.authorizer_on(head.block.host, authorizer, now)
-            another = not authorizer.admitted  # certificate might do
-        if not another and visit.tls.peer.leaf is not None:
+            if authorizer.admitted:
+                return False
+        elif visit.tls.peer.leaf is not None:
             return False
         refusal = None if visit.is_grpc(head) else self._refusal(head, authorizer)  # gRPC clients do not know 421
         if refusal is None:
@@ -42,8 +44,8 @@ class MisdirectedHosts:
 
     def _refusal(self, head: RequestHead, authorizer: Authorizer) -> Refuse | None:
         """The refusal that a connection for the request's own host may avoid; None if none, or 421 was sent."""
-        host, name = head.block.host.partition(b":")[0].lower(), self._visit.tls.server_name
-        if name is None or host in self._hosts or host == name.lower().encode("ascii", "replace"):
+        host, name = read_host(head.block.host), self._visit.tls.server_name
+        if name is None or host is None or host in self._hosts or host == name.lower():
             return None
         decision = authorizer.fixed_decision or authorizer.decide(head.method, head.block.host, head.target, None)
         if not isinstance(decision, Denied) or len(self._hosts) >= MAX_HOSTS:
