@@ -13,7 +13,7 @@ import pytest
 
 from gatekeeper.gate.certificate import read_certificate
 from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
-from gatekeeper.gate.verdict import Policy
+from gatekeeper.gate.verdict import Peer, Policy
 from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.telemetry.metrics import Cell
 from tests.certificates import NOW, Holder, make_authority, make_client
@@ -49,6 +49,16 @@ def partners(tmp_path: Path) -> Partners:
     partner_ca = make_authority("Partner CA")
     (tmp_path / "partners.crt").write_bytes(partner_ca.certificate_pem)
     return [{"hosts": PARTNERS, "ca": str(tmp_path / "partners.crt")}], make_client("paula", partner_ca)
+
+
+class Silent:
+    """Responders that have not answered yet."""
+
+    def answer(self, peer: Peer, responder: str | None, now: float) -> None:
+        return None
+
+    def ask(self, peer: Peer, responder: str | None, then: Callable[[], None]) -> None:
+        pass
 
 
 def kept(scene: Scene) -> int:
@@ -118,6 +128,19 @@ def test_whose_certificate_does_not_count_on_a_host_gets_no_session(
     assert scene.log.records[-1]["reason"] == "untrusted_issuer"
     assert kept(scene) == 0
     assert not scene.visitor(paula, version=version, session=visitor.tls.session).tls.session_reused
+
+
+@BOTH
+def test_nobody_gets_a_session_before_the_responder_has_answered(
+    resuming: Make, files: Files, version: ssl.TLSVersion
+) -> None:
+    """It may say that the certificate was revoked."""
+    scene = resuming(client_auth={"ocsp": "leaf"})
+    scene.proxy.judge.responders = Silent()  # type: ignore[assignment]
+    alice = scene.visitor(files.alice, version=version)
+    alice.send(get())
+    assert alice.read() == b""
+    assert kept(scene) == 0
 
 
 @BOTH
