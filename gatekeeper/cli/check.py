@@ -3,8 +3,9 @@
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from gatekeeper.gate.routes import Route
 from gatekeeper.process.privileges import account_of
 from gatekeeper.process.worker import dry_run
 from gatekeeper.proxy.snapshot import Snapshot
+from gatekeeper.settings.addresses import DEFAULT_ADMIN, Address, ListenAddress
 from gatekeeper.settings.tables import Settings
 from gatekeeper.telemetry.access_log import fault_of
 from gatekeeper.tls.context import ServerContext
@@ -58,7 +60,7 @@ def _check(options: argparse.Namespace) -> int:
         print_json(_as_json(path, settings, snapshot, now))
         return 0
     show(_summary(path, settings, snapshot, now))
-    for warning in (*snapshot.warnings(now), *doubts(settings)):
+    for warning in _warnings(settings, snapshot, now):
         show(Text(f"warning: {warning}", style="yellow"))
     show(Text("The configuration is right.", style="green"))
     return 0
@@ -111,8 +113,30 @@ def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
             for name, upstream in settings.every_upstream.items()
         ],
         "routes": [_route_fields(route) for route in snapshot.routes.all],
-        "warnings": [*snapshot.warnings(now), *doubts(settings)],
+        "warnings": _warnings(settings, snapshot, now),
     }
+
+
+def _warnings(settings: Settings, snapshot: Snapshot, now: float) -> list[str]:
+    """What `serve` warns of, and what can be told once only: in a container, for example, an admin listener on every
+    address is as it should be.
+    """
+    return [*snapshot.warnings(now), *_exposed(settings.admin.listen), *doubts(settings)]
+
+
+def _exposed(admin: ListenAddress | None) -> Iterator[str]:
+    """A warning about an admin listener on every address, or on a public one (RFC 6890). Not checked: what addresses a
+    host name has.
+    """
+    try:
+        address = ip_address(admin.host) if isinstance(admin, Address) else None
+    except ValueError:
+        return
+    if address is not None and (address.is_unspecified or address.is_global):
+        yield (
+            f"admin.listen is {admin}: it has no TLS and asks for no certificate, so whoever reaches it reads /status "
+            f"and /metrics; write {DEFAULT_ADMIN}, or let only your monitoring reach it (firewall, network policy)"
+        )
 
 
 def _route_fields(route: Route) -> dict[str, Any]:

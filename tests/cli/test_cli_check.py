@@ -223,6 +223,38 @@ def test_the_server_certificates_names_and_addresses_are_printed(
     assert "days left) for localhost, 127.0.0.1, ::1 " in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("listen", "exposed"),
+    [
+        ("0.0.0.0:9000", True),
+        ("[::]:9000", True),
+        ("203.0.114.7:9000", True),
+        ("[2a00::7]:9000", True),
+        ("127.0.0.1:9000", False),
+        ("[::1]:9000", False),
+        ("192.168.0.7:9000", False),
+        ("localhost:9000", False),
+        ("unix:/run/gatekeeper/admin.sock", False),
+        ("off", False),
+    ],
+)
+def test_an_admin_listener_that_the_network_can_reach_is_warned_of(
+    listen: str, exposed: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is plain HTTP, and asks nobody for a certificate. An address of one's own network may be meant so."""
+    home = make_authority("Home CA")
+    home.write(tmp_path, "home")
+    make_server("gate.example.com", home).write(tmp_path, "server")
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(
+        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
+        f'[upstream]\nurl = "http://127.0.0.1:8000"\n[admin]\nlisten = "{listen}"\n'
+    )
+    assert main(["check", "-c", str(path)]) == 0
+    told = f"warning: admin.listen is {listen}: it has no TLS and asks for no certificate"
+    assert (told in " ".join(capsys.readouterr().out.split())) is exposed
+
+
 PIPES = """
 [server]
 listen = "127.0.0.1:0"
