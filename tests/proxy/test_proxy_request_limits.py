@@ -54,7 +54,7 @@ def test_others_are_not_affected(make_scene: Make) -> None:
 def test_strangers_count_by_address(make_scene: Make) -> None:
     """And not by port: refused in any case, above the rate with 429. An admitted client there does not pay for it."""
     scene = make_scene(limits=TWO)
-    got = []
+    got: list[bytes] = []
     for _ in range(3):
         nobody = scene.visitor(None, address=("192.0.2.7", 50000 + len(got)))
         nobody.send(get())
