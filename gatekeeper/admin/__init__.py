@@ -4,10 +4,10 @@ server
     the HTTP listener: ``/healthz``, ``/readyz``, ``/metrics``, ``/status``.
 connection
     one connection to it: a request and its answer.
-durations
-    as people read them.
 exposition
     Prometheus' text format.
 status
     the answers: any worker answers for all of them.
+wording
+    numbers and durations as people read them.
 """

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs
 
 from gatekeeper.admin.connection import AdminAnswer, AdminConnection, plain
-from gatekeeper.admin.durations import brief, span
 from gatekeeper.admin.status import Check, is_ready
+from gatekeeper.admin.wording import brief, pluralized, span
 from gatekeeper.wire.request import RequestHead
 
 if TYPE_CHECKING:
@@ -216,11 +216,6 @@ def _policy() -> str:
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     )
-
-
-def pluralized(number: int, noun: str) -> str:
-    """A number with its noun: ``1 connection``, ``2 connections``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def bars(counts: Sequence[int], height: int = 64) -> list[tuple[int, int, int, str]]:

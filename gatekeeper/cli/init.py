@@ -42,7 +42,7 @@ def _init(options: argparse.Namespace) -> int:
         raise GatekeeperError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
     if translation is not None and translation.notes:
         print(f"{len(translation.notes)} directives were not translated; {path} lists them at its end.")
-    print(f"Wrote {path}. Next: make it name your files and your app, then")
+    print(f"Wrote {path}. Next: enter your certificate files and the address of your app there, then run")
     print(f"  gatekeeper check -c {path}")
     print(f"  gatekeeper serve -c {path}")
     return 0

@@ -3,11 +3,11 @@
 from collections.abc import Collection
 
 _STARTER = """\
-# gatekeeper stands in front of your app: whoever shows a good client certificate is let through, everybody else gets
-# a 403 that says why.
+# gatekeeper stands in front of your app. It forwards requests of clients with a valid certificate; everyone else gets
+# 403 and the reason.
 #
-#   gatekeeper check     says whether this file is right, and every mistake in it at once
-#   gatekeeper serve     opens the gate
+#   gatekeeper check     checks this file and the files that it names, and reports every mistake at once
+#   gatekeeper serve     runs the gate
 #
 # Paths start at the folder of this file. ${{NAME}} in a string is filled from the environment.
 
@@ -20,25 +20,25 @@ certificate = "{certificate}"
 key = "{key}"
 
 [client_auth]
-# Whoever holds a certificate of this authority is let in. To make one, and a certificate for yourself:
+# The authority whose certificates are accepted. To create one, and a certificate for yourself:
 #   gatekeeper ca --dir ca init --cn "My CA"
 #   gatekeeper ca --dir ca issue alice
-# Then import the .p12 into your browser. Only ca.crt belongs on the gate; ca.key stays in a safe place.
+# Then import the .p12 into your browser. On the gate only ca.crt and ca.crl are needed; keep ca.key in a safe place.
 ca = "{ca}"
-# What it revoked, signed again by each `gatekeeper ca revoke`; once it expires, nobody is admitted.
+# Its revocation list, which each `gatekeeper ca revoke` signs again. On an expired list the gate admits nobody.
 {crl}crl = "ca/ca.crl"
 
 [upstream]
-# Your app. It should listen where only the gate reaches it. Other ways to write it:
+# Your app. It should listen where only the gate can reach it. Other forms of the address:
 #   "https://app.internal"   "unix:/run/app.sock"   "static:/srv/www"
 url = "http://127.0.0.1:8000"
 
 [refusal]
-# Whom a refused visitor may ask; shown on the page.
+# Whom refused visitors can ask; shown on the page.
 #contact = "you@example.com"
 
 [admin]
-# For you, not for visitors: /healthz, /readyz, /metrics and /status, without TLS.
+# For operators, not for visitors: /healthz, /readyz, /metrics and /status, without TLS.
 listen = "127.0.0.1:9000"
 """
 

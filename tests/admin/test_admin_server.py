@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, bars, page, pluralized
+from gatekeeper.admin.server import MOST_CONNECTIONS, Admin, bars, page
 from gatekeeper.admin.status import Check
 from gatekeeper.process.listeners import open_listener
 from gatekeeper.settings.addresses import parse_listen
@@ -199,11 +199,6 @@ def test_the_bare_address_leads_to_the_page() -> None:
     """For people who know host and port alone."""
     status, _, headers = ask_whole({}, "/", "GET", "text/html")
     assert (status, headers["Location"]) == (302, "/status")
-
-
-def test_one_is_singular() -> None:
-    """And nothing else is."""
-    assert [pluralized(number, "line") for number in (0, 1, 2)] == ["0 lines", "1 line", "2 lines"]
 
 
 def test_an_answer_ends_its_connection() -> None:

@@ -99,7 +99,7 @@ def test_the_list_says_what_became_of_each(folder: Path, ca: Command, ca_json: C
     used = next(one for one in invitations.all() if one.invitation.name == "bob")
     assert invitations.move(used, over(Stage.USED, datetime.now(UTC).timestamp()))
     table = ca("invite", "--list", *HERE)
-    assert re.search(r"^alice +waits", table, re.MULTILINE)
+    assert re.search(r"^alice +open", table, re.MULTILINE)
     assert re.search(r"^bob +used", table, re.MULTILINE)
     assert {one["name"]: one["state"] for one in ca_json("invite", "--list", *HERE)} == {"alice": "open", "bob": "used"}
     assert not any(link.rpartition("/")[2] in table for link in links)

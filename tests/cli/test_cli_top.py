@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.console import Console
 
-from gatekeeper.cli.top import view
+from gatekeeper.cli.top import fitted, view
 
 STATUS: dict[str, Any] = {
     "version": "1.2.3",
@@ -29,7 +29,7 @@ def shown(rate: float | None, status: dict[str, Any] = STATUS) -> str:
     console = Console(width=100, no_color=True)
     with console.capture() as capture:
         console.print(view(status, rate))
-    return capture.get()
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
 
 def test_everything_is_there() -> None:
@@ -51,7 +51,32 @@ def test_the_latency_of_an_app_is_there() -> None:
     latency = {"seconds": 300, "responses": 7, "median": 0.0021, "p95": 1.5}
     busy = STATUS | {"upstreams": [STATUS["upstreams"][0] | {"latency": latency}]}
     assert "2.1 ms  1.5 s" in shown(None, busy)
-    assert "–       –" in shown(None)
+    assert "–     –" in shown(None)
+
+
+def test_a_certificate_has_the_kind_that_the_status_page_tells() -> None:
+    """A list that revokes nothing is one, too."""
+    text = shown(None)
+    assert "CRL, 5 revoked         20  CN=Home CA" in text
+    authority = {"kind": "client_ca", "subject": "CN=Home CA", "not_after": "2027", "days_left": 400}
+    assert "client CA          400  CN=Home CA" in shown(None, STATUS | {"certificates": [authority], "crls": []})
+
+
+def test_one_is_singular() -> None:
+    """In the first line."""
+    assert "; 1 open connection, 1 request\n" in shown(None, STATUS | {"connections": 1, "requests": 1})
+
+
+def test_a_small_terminal_gets_more_lines_of_text() -> None:
+    """Blank lines separate the tables where they fit; before a line is lost, they go."""
+    lines = shown(None).splitlines()
+    blank = lines.count("")
+    assert blank == 4
+    for height, kept in ((len(lines), blank), (len(lines) - 1, 0)):
+        console = Console(width=100, height=height, no_color=True)
+        with console.capture() as capture:
+            console.print(fitted(console, STATUS, None))
+        assert capture.get().splitlines().count("") == kept
 
 
 def test_a_reason_that_never_occurred_takes_no_line() -> None:

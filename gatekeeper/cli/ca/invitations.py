@@ -25,14 +25,14 @@ _STYLES = {
     Stage.LOST: "red",
 }
 _WORDS = {
-    Stage.OPEN: "waits",
-    Stage.TAKEN: "is being downloaded",
-    Stage.LEFT: "broke off, may be repeated",
-    Stage.ASKED: "asked, to be approved",
+    Stage.OPEN: "open",
+    Stage.TAKEN: "being downloaded",
+    Stage.LEFT: "interrupted, may be repeated",
+    Stage.ASKED: "requested, to be approved",
     Stage.SIGNED: "approved, to be fetched",
     Stage.USED: "used",
-    Stage.LOST: "broke off, destroyed",
-    Stage.ENDED: "ended unused",
+    Stage.LOST: "interrupted, deleted",
+    Stage.ENDED: "expired unused",
     Stage.CANCELLED: "cancelled",
 }
 

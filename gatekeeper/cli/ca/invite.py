@@ -112,11 +112,13 @@ def print_invited(issued: Issued, one: NewInvitation, password: str | None, args
     print(f"{name} is invited. The certificate is valid until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)
     print()
-    if args.qr or sys.stdout.isatty():
+    has_code = args.qr or sys.stdout.isatty()
+    if has_code:
         _print_code(one.link)
     print(one.link)
     print()
-    print(f"The link works once, until {ends:%Y-%m-%d %H:%M} UTC. Show the code to the camera, or send the link.")
+    how = "Show the code to the camera, or send the link." if has_code else "Send it to the person."
+    print(f"The link works once, until {ends:%Y-%m-%d %H:%M} UTC. {how}")
     if one.invitation.replaces:
         gate = one.link.partition(INVITE.decode())[0]
         print(f"A browser with the previous certificate needs no link: {gate}{ME.decode()}")

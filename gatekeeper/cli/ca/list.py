@@ -60,6 +60,8 @@ def _print(index: Index, lines: Iterable[str], now: datetime, *, within: timedel
         return
     if entries or unlisted:
         show(_table(index, entries, unlisted, now), at_least=80)
+        if entries and within is not None:
+            show(Text("Renew each before it expires: gatekeeper ca renew NAME"))
     else:
         print("Nothing was issued yet." if within is None else f"No certificate expires within {within.days} days.")
     for line in lines:

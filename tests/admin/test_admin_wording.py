@@ -1,8 +1,13 @@
-"""gatekeeper.admin.durations: what a person reads."""
+"""gatekeeper.admin.wording: what a person reads."""
 
 import pytest
 
-from gatekeeper.admin.durations import brief, span
+from gatekeeper.admin.wording import brief, pluralized, span
+
+
+def test_one_is_singular() -> None:
+    """And nothing else is."""
+    assert [pluralized(number, "line") for number in (0, 1, 2)] == ["0 lines", "1 line", "2 lines"]
 
 
 def test_a_duration_has_two_units() -> None:

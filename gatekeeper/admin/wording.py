@@ -1,4 +1,9 @@
-"""Durations as people read them."""
+"""Numbers and durations as people read them."""
+
+
+def pluralized(number: int, noun: str) -> str:
+    """A number with its noun: ``1 connection``, ``2 connections``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def span(seconds: float) -> str:
