@@ -70,8 +70,9 @@ def configure(folder: Path, upstream: str = "http://127.0.0.1:8000", **parts: st
     assert parts.keys() <= DEFAULTS.keys()
     path = folder / "gatekeeper.toml"
     url = f'url = "{upstream}"' if upstream else ""
-    path.write_text(CONFIGURATION.format(**DEFAULTS | parts, upstream=url), encoding="utf-8")
-    return path
+    new = path.with_suffix(".new")
+    new.write_text(CONFIGURATION.format(**DEFAULTS | parts, upstream=url), encoding="utf-8")
+    return new.replace(path)  # a running gate finds all of it or nothing
 
 
 class Gate:

@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -74,11 +74,18 @@ class Watch:
             return True
 
 
-def replace(path: Path, content: bytes) -> None:
-    """As certbot and ``gatekeeper ca`` do: a new file beside it, then a rename."""
-    new = path.with_name(path.name + ".new")
-    new.write_bytes(content)
-    os.replace(new, path)
+def replace(path: Path, content: bytes | str) -> None:
+    """As certbot and ``gatekeeper ca`` do: a new file beside it, then a rename. No look can find it half written."""
+    replace_all({path: content})
+
+
+def replace_all(contents: Mapping[Path, bytes | str]) -> None:
+    """The same with several files, of which the watch is to see all at once: the renames come last."""
+    for path, content in contents.items():
+        new = path.with_name(path.name + ".new")
+        new.write_bytes(content.encode() if isinstance(content, str) else content)
+    for path in contents:
+        os.replace(path.with_name(path.name + ".new"), path)
 
 
 @pytest.fixture
@@ -127,15 +134,17 @@ def test_a_request_that_comes_between_two_looks_is_not_lost(watch: Watch) -> Non
 def test_a_certificate_renewed_by_rename_is_loaded_once(watch: Watch, home: Holder) -> None:
     """Certificate, then key: one reload for both, when they have come to rest."""
     new = make_server("new.example.com", home)
-    replace(watch.folder / "server.crt", new.certificate_pem)
-    replace(watch.folder / "server.key", new.key_pem())
+    replace_all(
+        {watch.folder / "server.crt": new.certificate_pem, watch.folder / "server.key": new.key_pem()},
+    )
     assert watch.reloaded().tls.certificate.dns_names == ("new.example.com",)
     assert watch.rests()
 
 
 def test_a_file_rewritten_in_place_is_loaded(watch: Watch) -> None:
     """The configuration itself is watched too."""
-    watch.path.write_text(CONFIGURATION + '[refusal]\ncontact = "you@example.com"\n')
+    with watch.path.open("a") as configuration:
+        configuration.write('[refusal]\ncontact = "you@example.com"\n')
     assert watch.reloaded().settings.refusal.contact == "you@example.com"
 
 
@@ -144,12 +153,14 @@ def test_a_half_written_file_keeps_the_old_state_until_it_is_whole(
 ) -> None:
     """Told once, with file, line and key; tried again at the next change, not before."""
     whole = make_server("new.example.com", home, key=load_key(watch)).certificate_pem
-    (watch.folder / "server.crt").write_bytes(whole[: len(whole) // 2])
+    begun, rest = whole[: len(whole) // 2], whole[len(whole) // 2 :]
+    replace(watch.folder / "server.crt", begun)
     message = watch.failed()
     assert f"{watch.path}: line 2: server.certificate: " in message
     assert watch.rests()
     assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1
-    (watch.folder / "server.crt").write_bytes(whole)
+    with (watch.folder / "server.crt").open("ab") as certificate:
+        certificate.write(rest)
     assert watch.reloaded().tls.certificate.dns_names == ("new.example.com",)
 
 
@@ -168,9 +179,9 @@ def test_a_key_that_does_not_match_keeps_the_old_state(watch: Watch, home: Holde
 
 def test_a_broken_configuration_keeps_the_old_state(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
     """Every mistake is a line of its own in the log."""
-    watch.path.write_text(CONFIGURATION + "[sever]\n[clinet_auth]\n")
+    replace(watch.path, CONFIGURATION + "[sever]\n[clinet_auth]\n")
     assert len(watch.failed().splitlines()) == 2
-    watch.path.write_text(CONFIGURATION)
+    replace(watch.path, CONFIGURATION)
     watch.reloaded()
     assert len([record for record in caplog.records if "not reloaded" in record.message]) == 2
 
@@ -180,7 +191,7 @@ def test_each_line_tells_the_worker(watch: Watch, caplog: pytest.LogCaptureFixtu
     caplog.set_level(logging.INFO, "gatekeeper")
     replace(watch.path, b"")
     watch.failed()
-    replace(watch.path, CONFIGURATION.encode())
+    replace(watch.path, CONFIGURATION)
     watch.reloaded()
     watch.reloader.reload()  # the lines of the reload before have been written when this one is reported
     watch.reloaded()
@@ -203,9 +214,9 @@ def test_what_the_log_says_is_in_the_status_already(watch: Watch) -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        watch.path.write_text("")
+        replace(watch.path, "")
         assert told.get(timeout=PATIENCE) == ("not reloaded", [False])
-        watch.path.write_text(CONFIGURATION)
+        replace(watch.path, CONFIGURATION)
         while (said := told.get(timeout=PATIENCE)) == ("not reloaded", [False]):
             pass  # one line a mistake
         assert said == ("reloaded", [False, True])
@@ -219,15 +230,15 @@ def test_a_removed_file_keeps_the_old_state_until_it_is_back(watch: Watch) -> No
     content = (watch.folder / "ca.crt").read_bytes()
     (watch.folder / "ca.crt").unlink()
     assert "ca.crt does not exist" in watch.failed()
-    (watch.folder / "ca.crt").write_bytes(content)
+    replace(watch.folder / "ca.crt", content)
     watch.reloaded()
 
 
 def test_files_that_a_new_configuration_names_are_watched(watch: Watch) -> None:
     """Also those of a configuration that failed, so that mending the file is enough."""
-    watch.path.write_text(CONFIGURATION.replace("ca.crt", "new-ca.crt"))
+    replace(watch.path, CONFIGURATION.replace("ca.crt", "new-ca.crt"))
     assert "new-ca.crt does not exist" in watch.failed()
-    (watch.folder / "new-ca.crt").write_bytes(make_authority("New CA").certificate_pem)
+    replace(watch.folder / "new-ca.crt", make_authority("New CA").certificate_pem)
     assert [one.subject for one in watch.reloaded().tls.authorities] == ["CN=New CA"]
     (watch.folder / "ca.crt").unlink()  # nobody needs it any more
     assert watch.rests()
@@ -247,9 +258,10 @@ def test_an_unexpected_exception_does_not_end_the_watch(watch: Watch, caplog: py
 def test_what_takes_effect_at_the_next_start_is_named(watch: Watch) -> None:
     """The user is changed once; ports, workers and logs change when the workers are replaced."""
     old = load(watch.path).settings
-    watch.path.write_text(
+    replace(
+        watch.path,
         CONFIGURATION.replace("[server]", '[server]\nlisten = "127.0.0.1:1"\nuser = "nobody"')
-        + '[log]\nlevel = "error"\n[timeouts]\nidle = "1s"\n'
+        + '[log]\nlevel = "error"\n[timeouts]\nidle = "1s"\n',
     )
     new = load(watch.path).settings
     assert list(needing_a_restart(old, new)) == ["server.user"]

@@ -14,6 +14,7 @@ from gatekeeper.tls.openssl import OpenSSL, load_libssl
 from gatekeeper.tls.proof import prove_service
 from gatekeeper.tls.suites import Suites
 from tests.certificates import make_server
+from tests.gate_process import PATIENCE
 from tests.tls.scene import Scene
 from tests.tls.test_tls_s_client import Door as OtherDoor
 from tests.tools import needs
@@ -46,8 +47,8 @@ def asked_by_s_client(scene: Scene, given: Suites, *options: str) -> str:
     door = Door(scene.gate(suites=given))
     door.start()
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{door.port}", "-ign_eof", *options]
-    ran = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=20)
-    door.join(20)
+    ran = subprocess.run(command, input="hello\n", capture_output=True, text=True, timeout=PATIENCE)
+    door.join(PATIENCE)
     return ran.stdout if "\nHELLO\n" in ran.stdout else ""
 
 
