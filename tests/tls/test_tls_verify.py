@@ -12,6 +12,7 @@ from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import ServerContext
+from gatekeeper.tls.libssl import VerifyCallback
 from gatekeeper.tls.openssl import OpenSSL, load_libssl
 from tests.certificates import DAY, NOW, SERVER, Holder, as_v1, make, make_authority, make_client, named
 from tests.tls.scene import Scene, Visitor
@@ -75,24 +76,31 @@ def test_the_authorities_are_those_of_the_context(scene: Scene, gate: ServerCont
 
 
 def test_a_verification_that_openssl_breaks_off_admits_nobody(scene: Scene) -> None:
-    """X509_verify_cert(3) that fails without saying why is an error, not a pass."""
+    """X509_verify_cert(3) that fails without saying why is an error, not a pass; so is a success without a path."""
+    verify = load_libssl().libssl.call["X509_verify_cert"]
 
     class Failing(OpenSSL):
         def __init__(self) -> None:
             super().__init__()
-            self._call["X509_verify_cert"] = lambda _: -1
-            self._call["X509_STORE_CTX_get_error"] = lambda _: 0
+            self._call["X509_verify_cert"] = lambda store: verify(store) - 2
 
-    holder = make_client("alice", scene.authority)
-    assert [error.code for error in Failing().verify(scene.gate().ssl_context, holder.der, ()).errors] == [1]
+    class Pathless(OpenSSL):
+        def __init__(self) -> None:
+            super().__init__()
+            self._call["X509_STORE_CTX_get0_chain"] = lambda _: None
+
+    context, holder = scene.gate().ssl_context, make_client("alice", scene.authority)
+    for binding in (Failing(), Pathless()):
+        assert [error.code for error in binding.verify(context, holder.der, ()).errors] == [1]
 
 
 def test_an_error_that_nobody_collected_is_not_lost(scene: Scene) -> None:
     """The error that is left in the verification is the second witness beside the callback."""
 
     class Deaf(OpenSSL):
-        def _remember(self, store: int) -> None:
-            pass
+        def __init__(self) -> None:
+            super().__init__()
+            self._callback = VerifyCallback(lambda ok, _store: ok)
 
     holder = make_client("mallory", make_authority("Other CA"))
     assert [error.code for error in Deaf().verify(scene.gate().ssl_context, holder.der, ()).errors] == [20]
