@@ -14,8 +14,8 @@ apart, preload
     a function called in a child process, for the sake of what it loads; what workers load before they are forked.
 reload, watch
     reloads when a file changes or on SIGHUP; detects that a file has changed.
-sealed_files
-    copies of files that only root may read, handed to workers that are not root.
+sealed_files, privileged_files
+    copies of files that only root may read, handed to workers that are not root; when these are made.
 listeners, privileges
     the sockets that visitors connect to; the user that a worker becomes.
 handover, upgrade

@@ -11,8 +11,7 @@ container the supervisor takes care of children that are not its own. It costs a
 SIGUSR2 has it start its successor from the code that is installed now, see `gatekeeper.process.upgrade`.
 
 Started as root with ``server.user``, it stays root, as nginx's master does: workers read their files as root and then
-become that user. Since those could not read a key again, it watches the files for them and sends sealed copies
-to reload from.
+become that user. See `gatekeeper.process.privileged_files` for how they reload.
 """
 
 import gc
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, NoReturn
 from gatekeeper.embedded.sites import new_folder_name
 from gatekeeper.errors import GatekeeperError, StartError
 from gatekeeper.process.children import cores, kill, reap_orphans
-from gatekeeper.process.configuration import VALIDATED, ConfigurationFile
+from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.listeners import (
     Listener,
     Role,
@@ -40,17 +39,16 @@ from gatekeeper.process.listeners import (
     sockets_of,
 )
 from gatekeeper.process.preload import preload
+from gatekeeper.process.privileged_files import PrivilegedFiles
 from gatekeeper.process.privileges import Account
 from gatekeeper.process.reload import POLL_SECONDS, needing_new_workers
 from gatekeeper.process.sd_notify import SystemdNotifier
-from gatekeeper.process.sealed_files import SealedFiles, close, seal, seal_content, send
+from gatekeeper.process.sealed_files import SealedFiles, close, send
 from gatekeeper.process.signal_queue import SignalQueue
 from gatekeeper.process.upgrade import Upgrade
-from gatekeeper.process.watch import Watch
 from gatekeeper.process.worker import WorkerContext
 from gatekeeper.process.worker_process import WorkerProcess, work
 from gatekeeper.process.workers import TICK_SECONDS, Command, Event, Exit, Kill, Send, Start, WorkerSet
-from gatekeeper.settings.files import files_of, written_files
 from gatekeeper.telemetry.ledger import Ledger
 from gatekeeper.telemetry.metrics import Cell, Metrics
 
@@ -81,7 +79,6 @@ class Supervisor:
         ready: Callable[[], None],
     ) -> None:
         self._configuration = configuration
-        self._path = configuration.path
         self._settings = configuration.read().settings
         # What listeners and workers were made for.
         self._made_for = self._settings
@@ -99,8 +96,7 @@ class Supervisor:
         self._children: dict[int, WorkerProcess] = {}
         self._left: deque[str] = deque(maxlen=MOST_WORKERS)  # folders of dead workers, for their successors to remove
         self._signals = SignalQueue(_SIGNALS)
-        self._watch: Watch | None = None  # where the workers gave up root; else they watch the files themselves
-        self._last_check = 0.0
+        self._files: PrivilegedFiles | None = None  # for workers that gave up root; others watch the files themselves
 
     def run(self) -> None:
         """Run until stopped; GatekeeperError if it ends for another reason."""
@@ -109,7 +105,7 @@ class Supervisor:
         worker_set = self._worker_set
         with self._selector, self._signals.listening(self._selector):
             if self._account is not None:
-                self._watch = Watch((self._path, *files_of(self._settings)))
+                self._files = PrivilegedFiles(self._configuration, self._settings)
             preload(self._settings, everything=self._account is not None)
             gc.collect()
             gc.freeze()  # so that no collection writes to memory that is shared with the workers
@@ -134,27 +130,20 @@ class Supervisor:
         self._reap()
         heartbeats = {child.pid: child.row.time(Cell.BEAT) for child in self._children.values()}
         self._worker_set.check(time.monotonic(), heartbeats, self._settings.timeouts.hang)
-        self._check_files()
+        if self._files is not None and self._files.changed(time.monotonic()):
+            self._worker_set.reload()
         self._fill()
         if self._notifier.watchdog_seconds is not None:
             self._notifier.send("WATCHDOG=1")
 
     def _poll_timeout(self) -> float:
         tick = min(
-            POLL_SECONDS if self._watch else TICK_SECONDS,
+            POLL_SECONDS if self._files else TICK_SECONDS,
             self._settings.timeouts.hang / 4,
             (self._notifier.watchdog_seconds or 60.0) / 3,
         )
         pause = self._worker_set.next_fill() - time.monotonic()
         return min(tick, pause) if pause > 0 else tick
-
-    def _check_files(self) -> None:
-        now = time.monotonic()
-        if self._watch is None or now - self._last_check < POLL_SECONDS:
-            return
-        self._last_check = now
-        if self._watch.changed():
-            self._worker_set.reload()
 
     # -- signals
 
@@ -193,27 +182,18 @@ class Supervisor:
                 case Event():
                     self._announce(action)
         if reloading:
-            self._have_reloaded(reloading)
+            self._order_reload(reloading)
 
-    def _have_reloaded(self, lines: Iterable[socket.socket]) -> None:
-        sealed = self._seal_files()
-        for line in lines:
+    def _order_reload(self, channels: Iterable[socket.socket]) -> None:
+        sealed: SealedFiles = {}
+        if self._files is not None:
+            with self._signals.held():
+                sealed = self._files.seal()
+        for channel in channels:
             with suppress(OSError):
-                send(sealed, line, Command.FILES.value)
-                line.send(Command.RELOAD.value)
+                send(sealed, channel, Command.FILES.value)
+                channel.send(Command.RELOAD.value)
         close(sealed)
-
-    def _seal_files(self) -> SealedFiles:
-        """Copies of all files in the configuration, for workers that may not be able to read them."""
-        if self._watch is None:
-            return {}
-        with suppress(GatekeeperError), self._signals.held():  # the workers report what is wrong
-            self._settings = self._configuration.read().settings
-        files = (self._path, *files_of(self._settings))
-        self._watch.loading(*files)
-        with self._signals.held():
-            validated = seal_content(self._configuration.packed())
-        return {VALIDATED: validated, **seal(set(files).difference(written_files(self._settings)))}
 
     def _announce(self, event: Event) -> None:
         match event:
