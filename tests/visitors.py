@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gatekeeper.ca.authority import make_authority
 from gatekeeper.ca.certificates import Credential, issue_client, issue_server, self_signed
+from gatekeeper.ca.subject import make_subject
 
 EC = "ec:p256"  # quick to make
 DAY = timedelta(days=1)
@@ -40,7 +41,7 @@ class Visitors:
         (folder / "ca.crt").write_bytes(home.certificate_pem)
         credentials = {
             "server": issue_server(home, "localhost", "127.0.0.1", key_type=EC, now=now),
-            "alice": issue_client(home, "alice", emails=["alice@example.com"], key_type=EC, now=now),
+            "alice": issue_client(home, make_subject("alice", emails=["alice@example.com"]), key_type=EC, now=now),
             "expired": issue_client(home, "old", key_type=EC, now=now - 9 * DAY, lifetime=DAY),
             "early": issue_client(home, "early", key_type=EC, now=now + DAY),
             "foreign": issue_client(elsewhere, "alice", key_type=EC, now=now),

@@ -1,7 +1,6 @@
 """Certificates for clients and servers: pure functions of the authority, the key, the names and the time."""
 
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -109,23 +108,18 @@ def sign_server(
 
 def issue_client(
     authority: Authority,
-    name: str | None,
+    subject: Subject | str | None,
     *,
-    organizational_units: Iterable[str] = (),
-    emails: Iterable[str] = (),
-    dns_names: Iterable[str] = (),
-    uris: Iterable[str] = (),
     key_type: str = DEFAULT_KEY_TYPE,
     lifetime: timedelta = YEAR,
     now: datetime,
     serial: int | None = None,
 ) -> Credential:
-    """Generate a key and sign its client certificate. A ``now`` in the past or future makes an expired or not yet valid
-    one.
+    """Generate a key and sign its client certificate; text is the common name of a subject with no other names.
+
+    A ``now`` in the past or future makes an expired or not yet valid one.
     """
-    subject = make_subject(
-        name, organizational_units=organizational_units, emails=emails, dns_names=dns_names, uris=uris
-    )
+    subject = subject if isinstance(subject, Subject) else make_subject(subject)
     key = make_key(key_type)
     certificate = sign_client(authority, key.public_key(), subject, lifetime=lifetime, now=now, serial=serial)
     return Credential(certificate, key, authority.certificate)

@@ -43,12 +43,18 @@ from gatekeeper.errors import AuthorityError
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The names that the operator grants a client besides its common name."""
+    """The names that the operator grants a client besides its common name.
+
+    The others are for `Issuer.sign` alone: ``common_name`` replaces the one in the request, "" to keep that;
+    ``as_requested`` grants the whole subject and the alternative names of the request.
+    """
 
     organizational_units: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
     dns_names: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
+    common_name: str = ""
+    as_requested: bool = False
 
     def subject(self, name: str) -> Subject:
         """The subject for this name with these grants; AuthorityError for names that no certificate can hold."""
@@ -132,24 +138,20 @@ class Issuer:
         grant: Grant | None = None,
         *,
         name: str | None = None,
-        common_name: str | None = None,
-        as_requested: bool = False,
         replace_older: bool = False,
         lifetime: timedelta = YEAR,
         now: datetime,
     ) -> Issued:
         """Sign a client certificate for a request that was made elsewhere.
 
-        Only the key and the common name are taken from the request, since routes decide by the other names;
-        ``as_requested`` takes the whole subject and the alternative names. ``name`` is the name of the files, the
-        common name if None. A ``common_name`` replaces the one in the request: the operator has said whom it is for.
+        Only the key and the common name are taken from the request, since routes decide by the other names, unless the
+        ``grant`` says otherwise. ``name`` is the name of the files, the common name if None.
         """
-        asked = read_request(request, source)
-        if common_name is None:
-            common_name = check_request(asked, source)
+        asked, grant = read_request(request, source), grant or Grant()
+        common_name = grant.common_name or check_request(asked, source)
         key = check_strength(asked, source)
         name = check_name(name) if name else _file_name(common_name)
-        subject = grantable_subject(asked, source) if as_requested else (grant or Grant()).subject(common_name)
+        subject = grantable_subject(asked, source) if grant.as_requested else grant.subject(common_name)
         with self._transaction(now) as transaction:
             older = transaction.index.in_force(name, now) if replace_older else ()
             transaction.supersede(older)

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import make_anchor, make_authority
@@ -57,6 +58,18 @@ def test_an_anchor_is_for_single_hosts(issuer: Issuer, host: str) -> None:
     """A pattern or a network would let the authority vouch for more than one server, an address alone for all names."""
     with pytest.raises(AuthorityError):
         issuer.anchor((host,), now=NOW)
+
+
+def test_an_anchor_signs_servers_and_nothing_else(issuer: Issuer) -> None:
+    """No revocation lists, which the device would believe. A device that cannot read the limits must not use it: they
+    are critical (RFC 5280, 4.2).
+    """
+    extensions = issuer.anchor(("nas.lan",), now=NOW).extensions
+    usage = extensions.get_extension_for_class(x509.KeyUsage)
+    assert (usage.critical, usage.value.key_cert_sign, usage.value.crl_sign) == (True, True, False)
+    assert extensions.get_extension_for_class(x509.NameConstraints).critical
+    basic = extensions.get_extension_for_class(x509.BasicConstraints)
+    assert (basic.critical, basic.value.ca, basic.value.path_length) == (True, True, 0)
 
 
 def test_an_anchor_ends_with_the_authority(issuer: Issuer) -> None:

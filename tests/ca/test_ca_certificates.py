@@ -81,16 +81,14 @@ def test_a_servers_rsa_key_may_encipher_keys(home: Authority, now: datetime, key
 
 def test_what_is_granted_stands_in_the_certificate(home: Authority, now: datetime) -> None:
     """Units go into the subject, e-mail, DNS and URI into the alternative names."""
-    credential = issue_client(
-        home,
+    subject = make_subject(
         "alice",
         organizational_units=["ops", "dev"],
         emails=["a@example.com"],
         dns_names=["a.example.com"],
         uris=["https://example.com/a"],
-        key_type="ec:p256",
-        now=now,
     )
+    credential = issue_client(home, subject, key_type="ec:p256", now=now)
     read = read_certificate(credential.certificate.public_bytes(Encoding.DER))
     assert read.subject == "CN=alice,OU=dev,OU=ops"
     assert (read.emails, read.dns_names, read.uris) == (

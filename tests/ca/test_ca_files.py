@@ -5,9 +5,13 @@ import warnings
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from gatekeeper.ca.authority import authority_from_key
 from gatekeeper.ca.files import must_be_able_to_sign, read_certificate_pem, read_certificates
+from gatekeeper.ca.keys import key_pem
 from gatekeeper.ca.store import adopt_store
+from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import AuthorityError
 from gatekeeper.x509 import pem
 from tests.ca.conftest import NOW, PASSPHRASE
@@ -77,6 +81,17 @@ def test_no_certificate_at_all(content: bytes) -> None:
     """A sentence that names the file."""
     with pytest.raises(AuthorityError, match=re.escape("ca.crt holds no certificate that can be read")):
         read_certificates(content, "ca.crt")
+
+
+def test_an_authority_with_a_weak_key_is_not_adopted(tmp_path: Path) -> None:
+    """No gate would admit what it signs."""
+    key = rsa.generate_private_key(65537, 1024)
+    weak = authority_from_key(key, make_subject("Home CA").name, now=NOW)
+    (tmp_path / "ca.crt").write_bytes(weak.certificate_pem)
+    (tmp_path / "ca.key").write_bytes(key_pem(key, PASSPHRASE))
+    with pytest.raises(AuthorityError, match=r"ca\.crt is refused: .*1024 bits"):
+        adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+    assert not (tmp_path / "ca").exists()
 
 
 def test_a_country_of_three_letters_is_adopted(tmp_path: Path) -> None:

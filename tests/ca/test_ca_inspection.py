@@ -33,7 +33,9 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def alice(home: Authority) -> Credential:
-    return issue_client(home, "alice", emails=["a@example.com"], key_type="ec:p256", now=NOW, lifetime=30 * DAY)
+    return issue_client(
+        home, make_subject("alice", emails=["a@example.com"]), key_type="ec:p256", now=NOW, lifetime=30 * DAY
+    )
 
 
 @pytest.fixture(scope="module")

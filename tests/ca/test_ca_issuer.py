@@ -180,7 +180,7 @@ def test_as_requested_takes_all_names_but_no_powers(issuer: Issuer, store: Store
         .add_extension(x509.SubjectAlternativeName([x509.RFC822Name("a@example.com")]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    made = issuer.sign(asked.public_bytes(Encoding.PEM), "alice.csr", as_requested=True, now=NOW)
+    made = issuer.sign(asked.public_bytes(Encoding.PEM), "alice.csr", Grant(as_requested=True), now=NOW)
     certificate = store.issued(made.entry)
     assert made.entry.subject == "CN=alice,OU=ops"
     extensions = certificate.extensions
@@ -206,7 +206,7 @@ def test_a_request_whose_name_is_no_file_can_be_called_otherwise(issuer: Issuer)
 def test_names_that_no_gate_lets_in_are_not_signed(uri: str, issuer: Issuer, store: Store) -> None:
     """A request may ask for names with line ends and escapes; --as-requested does not grant what the gate refuses."""
     with pytest.raises(AuthorityError, match="no gate would admit it"):
-        issuer.sign(request(make_subject("alice", uris=[uri])), "alice.csr", as_requested=True, now=NOW)
+        issuer.sign(request(make_subject("alice", uris=[uri])), "alice.csr", Grant(as_requested=True), now=NOW)
     with pytest.raises(AuthorityError, match="no gate would admit it"):
         issuer.sign(request(), "alice.csr", Grant(uris=(uri,)), now=NOW)
     assert store.index().entries == ()
@@ -320,7 +320,7 @@ def test_the_recipes_request_is_signed_by_the_adopted_authority(tmp_path: Path, 
             "-out", tmp_path / "user.csr")  # fmt: skip
     now = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes()).not_valid_before_utc + timedelta(hours=1)
     store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=now)
-    Issuer(store, PASSPHRASE).sign((tmp_path / "user.csr").read_bytes(), "user.csr", as_requested=True, now=now)
+    Issuer(store, PASSPHRASE).sign((tmp_path / "user.csr").read_bytes(), "user.csr", Grant(as_requested=True), now=now)
     at = ("-attime", int(now.timestamp()))
     crl = ("-crl_check", "-CRLfile", store.path / "ca.crl")
     trust = ("-purpose", "sslclient", "-CAfile", tmp_path / "ca.crt")

@@ -11,12 +11,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from gatekeeper.ca.authority import authority_from_key, cross_signed, make_authority
 from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.index import Status
 from gatekeeper.ca.issuer import Grant, Issuer
-from gatekeeper.ca.keys import make_key
+from gatekeeper.ca.keys import key_pem, make_key
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store, adopt_store
+from gatekeeper.ca.subject import make_subject
 from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
 from tests.ca.conftest import NOW, PASSPHRASE, issue, request, revoked, write_v1_authority
@@ -139,6 +141,22 @@ def test_a_renewed_authority_of_version_1_has_extensions(tmp_path: Path) -> None
     store = adopt_store(tmp_path / "ca", *write_v1_authority(tmp_path), PASSPHRASE, now=NOW)
     new = Issuer(store, PASSPHRASE).renew_authority(now=NOW).extensions
     assert new.get_extension_for_class(x509.BasicConstraints).value.ca
+
+
+def test_an_authority_below_another_does_not_renew_itself(tmp_path: Path) -> None:
+    """Its certificate would be self-signed, and the one above it would no longer vouch for it."""
+    above = make_authority("Root CA", key_type="ec:p256", now=NOW)
+    below = authority_from_key(make_key("ec:p256"), make_subject("Home CA").name, now=NOW)
+    certificate = cross_signed(below, above, now=NOW)
+    (tmp_path / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "ca.key").write_bytes(key_pem(below.key, PASSPHRASE))
+    store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+    issuer = Issuer(store, PASSPHRASE)
+    with pytest.raises(AuthorityError, match="signed by another one, which must renew it"):
+        issuer.renew_authority(now=NOW)
+    with pytest.raises(AuthorityError, match="signed by another one, which must replace it"):
+        issuer.roll_over(key_type="ec:p256", now=NOW)
+    assert store.certificate() == certificate
 
 
 @pytest.fixture

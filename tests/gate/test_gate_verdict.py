@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import Authority, authority_from_key, make_authority
 from gatekeeper.ca.certificates import Credential, issue_client
+from gatekeeper.ca.subject import make_subject
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, VerifyError, judge
 
@@ -50,7 +51,7 @@ def test_a_strangers_large_certificate_is_not_parsed() -> None:
     """Its maker chose what is in it; the reason comes from OpenSSL alone."""
     errors = (VerifyError(20, 0, "issuer"),)
     names = [f"{number}.example.com" for number in range(200)]
-    large = der(issue_client(HOME, "large", key_type="ec:p256", now=NOW, dns_names=names))
+    large = der(issue_client(HOME, make_subject("large", dns_names=names), key_type="ec:p256", now=NOW))
     for certificate, parsed in ((der(ALICE), True), (large, False)):
         refusal = judge(Peer(certificate, errors=errors), NOW.timestamp(), Policy())
         assert isinstance(refusal, Refuse)

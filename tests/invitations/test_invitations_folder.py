@@ -174,6 +174,17 @@ def test_a_renewal_that_nobody_fetched_is_remembered_for_long(tmp_path: Path, us
     assert list(invitations.all()) == []
 
 
+def test_a_second_request_does_not_replace_the_first(invited: Invited) -> None:
+    """Two know the link: the key that the administrator compares must stay the one that came first."""
+    first, second = "a" * 32, "b" * 32
+    asked = invited.invitations.ask(found(invited), first, b"first", NOW)
+    assert asked is not None
+    assert invited.invitations.ask(found(invited), second, b"second", NOW) is None
+    assert invited.invitations.ask(asked, second, b"second", NOW) is None
+    assert found(invited).state.mark == first
+    assert invited.invitations.read(found(invited), f"request-{first}.json") == b"first"
+
+
 def test_cancelled_is_destroyed_even_while_it_is_downloaded(invited: Invited) -> None:
     """Who looked before it was taken finds it all the same; what comes of the download changes nothing."""
     seen = found(invited)

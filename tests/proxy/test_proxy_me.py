@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gatekeeper.invitations.invitation import InvitationKind
 from gatekeeper.invitations.state import Stage
 from gatekeeper.refusal.answer import RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
@@ -137,12 +138,33 @@ def test_a_renewal_is_fetched_once_and_without_a_link(meeting: Meeting) -> None:
     assert meeting.fetch()[0] == 404
 
 
+@pytest.mark.parametrize(
+    ("host", "origin"), [("App.Example.COM", "https://app.example.com"), ("app.example.com", "https://APP.example.com")]
+)
+def test_the_case_of_a_host_means_nothing(meeting: Meeting, host: str, origin: str) -> None:
+    """RFC 3986, 3.2.2: the page that sends its form to another spelling of its own name is the same site."""
+    renewal, body = meeting.renewal(), b"profile=modern"
+    octets = request("POST", ME, f"Content-Length: {len(body)}", f"Origin: {origin}", body=body)
+    alice = meeting.scene.alice()
+    assert meeting.ask(octets.replace(b"app.example.com", host.encode(), 1), alice).startswith(b"HTTP/1.1 200 ")
+    alice.say_goodbye()
+    assert stage(renewal) is Stage.USED
+
+
 def test_a_renewal_of_another_certificate_is_not_shown(meeting: Meeting) -> None:
     """Not of an older one of the same name, nor an ordinary invitation for it."""
     others = [meeting.renewal("0" * 64), invite(meeting.folder, meeting.scene.wall(), "alice")]
     assert meeting.fields()["renewal"] is None
     assert meeting.fetch()[0] == 404
     assert [stage(one) for one in others] == [Stage.OPEN, Stage.OPEN]
+
+
+def test_what_a_machine_has_asked_for_is_not_shown(meeting: Meeting) -> None:
+    """It names the same certificate, but has no file for a browser, and is fetched where it was asked for."""
+    waiting = meeting.renewal(kind=InvitationKind.RENEWAL, files={})
+    assert meeting.fields()["renewal"] is None
+    assert meeting.fetch()[0] == 404
+    assert stage(waiting) is Stage.OPEN
 
 
 def test_a_renewal_ends(meeting: Meeting) -> None:

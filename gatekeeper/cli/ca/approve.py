@@ -7,7 +7,7 @@ granted come from the command line, and a person or a script compares the key's 
 import argparse
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,9 +69,8 @@ def _sign(issuer: Issuer, args: argparse.Namespace, folder: Invitations, waiting
     issued = issuer.sign(
         waiting.request.pem.encode(),
         f"the request of {name}",
-        grant_of(args),
+        replace(grant_of(args), common_name=name),
         name=name,
-        common_name=name,
         replace_older=args.replace,
         lifetime=timedelta(days=args.days),
         now=current_time(),

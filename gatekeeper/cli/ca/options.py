@@ -61,7 +61,13 @@ def wants_json(args: argparse.Namespace) -> bool:
 
 def grant_of(args: argparse.Namespace) -> Grant:
     """What the operator grants a client beside its name."""
-    return Grant(tuple(args.ou), tuple(args.email), tuple(args.dns), tuple(args.uri))
+    return Grant(
+        tuple(args.ou),
+        tuple(args.email),
+        tuple(args.dns),
+        tuple(args.uri),
+        as_requested=getattr(args, "as_requested", False),
+    )
 
 
 def bundle_options(args: argparse.Namespace) -> BundleOptions:

@@ -29,7 +29,6 @@ def run(args: argparse.Namespace) -> int:
             str(args.request),
             grant_of(args),
             name=args.name,
-            as_requested=args.as_requested,
             replace_older=args.replace,
             lifetime=timedelta(days=args.days),
             now=current_time(),
