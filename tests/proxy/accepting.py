@@ -1,7 +1,10 @@
 """An acceptor on real sockets, with guests in place of connections."""
 
 import asyncio
+import select
 import socket
+import struct
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -11,7 +14,7 @@ from gatekeeper.proxy.client.acceptor import BATCH, Acceptor
 from gatekeeper.proxy.proxy import Proxy
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.telemetry.metrics import Metrics
-from tests.gate_process import PATIENCE
+from tests.gate_process import PATIENCE, until
 from tests.proxy.scene import Files, Log
 
 
@@ -44,6 +47,24 @@ class Guest(asyncio.Protocol):
         self.transport.abort()
 
 
+def queue_length(listener: socket.socket) -> int:
+    """How many connections wait to be accepted: tcpi_unacked of a listener (Linux, tcp_get_info()); 0 where the kernel
+    does not say it.
+    """
+    if sys.platform != "linux" or listener.family == socket.AF_UNIX:
+        return 0
+    information = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+    return int(struct.unpack_from("I", information.ljust(32, b"\0"), 24)[0])
+
+
+def queued(listener: socket.socket, count: int) -> bool:
+    """Whether so many wait, as far as the kernel says it. connect(2) returns with the SYN-ACK; the client's ACK, which
+    completes the connection, may still be on its way.
+    """
+    length = queue_length(listener)
+    return length >= count or (not length and bool(select.select([listener], [], [], 0)[0]))
+
+
 class Gate:
     """An acceptor, its listeners, and the guests that it has let in."""
 
@@ -59,11 +80,14 @@ class Gate:
 
     def connect(self, count: int = 1) -> None:
         """Clients whose connections are complete, in the kernel's queue."""
+        before = queue_length(self.listeners[0])
         for _ in range(count):
             client = socket.socket(self.listeners[0].family)
             client.settimeout(PATIENCE)
             client.connect(self.address)
             self.clients.append(client)
+        if self.listeners[0].family != socket.AF_UNIX:
+            until(lambda: queued(self.listeners[0], before + count))
 
     async def guest(self) -> Guest:
         return await asyncio.wait_for(self.arrived.get(), PATIENCE)
