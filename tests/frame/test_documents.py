@@ -13,6 +13,7 @@ DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/**/
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 FILES = re.compile(r"`((?:config|docs|tests|benchmarks|gatekeeper)/[^`\s*…]+|\.ci/run)`")
 KEYS = re.compile(rf"`((?:{'|'.join(Settings.model_fields)})(?:\.[a-z_]+)+)`")
+MAKE = re.compile(r"(?:`|^ +(?:sudo )?)make ([a-z]+)", re.MULTILINE)
 LINKS = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PIPES = re.compile(r"(?<!\\)\|")
@@ -63,8 +64,14 @@ def test_keys_that_are_named_exist(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_make_words_that_are_named_exist(name: str) -> None:
     """Each `make word`, in backquotes or on a line of its own."""
-    for word in re.findall(r"(?:`|^ +(?:sudo )?)make ([a-z]+)", (ROOT / name).read_text(), re.MULTILINE):
+    for word in MAKE.findall((ROOT / name).read_text()):
         assert word in WORDS, word
+
+
+@pytest.mark.parametrize("pattern", [KEYS, MAKE])
+def test_some_page_names_what_must_exist(pattern: re.Pattern[str]) -> None:
+    """A pattern that finds nothing would hold nothing."""
+    assert sum(len(pattern.findall((ROOT / name).read_text())) for name in NAMES) > 20
 
 
 def test_operations_explains_every_reason() -> None:

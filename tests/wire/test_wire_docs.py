@@ -53,12 +53,13 @@ def test_every_preset_has_a_row_with_its_headers() -> None:
 
 def test_the_examples_are_configurations() -> None:
     """Every TOML block is a table that loads; custom headers come out as described."""
-    for block in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL):
-        settings = IdentitySettings.model_validate(tomllib.loads(block)["identity"])
-        if settings.custom:
-            lines = IdentityWriter(settings, ALICE).lines(Identity(ALICE), NOW).request
-            assert b"X-WEBAUTH-USER: alice\r\n" in lines
-            assert b"X-Device: alice (staff,dev); until 2027-08-15T19:00:00Z\r\n" in lines
+    blocks = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
+    (settings,) = (
+        found for block in blocks if (found := IdentitySettings.model_validate(tomllib.loads(block)["identity"])).custom
+    )
+    lines = IdentityWriter(settings, ALICE).lines(Identity(ALICE), NOW).request
+    assert b"X-WEBAUTH-USER: alice\r\n" in lines
+    assert b"X-Device: alice (staff,dev); until 2027-08-15T19:00:00Z\r\n" in lines
 
 
 def test_every_placeholder_and_every_claim_is_named() -> None:
