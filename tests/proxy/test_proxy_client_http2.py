@@ -1,27 +1,17 @@
 """HTTP/2 from a visitor's first byte to the app and back, with h2 as the visitor, in memory."""
 
-import base64
-import hashlib
-import re
-from dataclasses import replace
 from typing import Any, cast
 
-import h2.config
-import h2.connection
 import h2.errors
-import h2.events
-import h2.settings
 import pytest
 
-from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
-from gatekeeper.gate.verdict import Policy
 from gatekeeper.proxy.client.http2 import Http2
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.telemetry.metrics import Cell
 from tests.certificates import make_client
 from tests.proxy.browser import Browser
-from tests.proxy.scene import OK, Files, Scene
+from tests.proxy.reloading import renew, revoking
+from tests.proxy.scene import OK, Files
 
 
 def test_a_request_reaches_the_app_and_its_answer_the_visitor(stage: Any, files: Files) -> None:
@@ -201,57 +191,6 @@ def test_draining_takes_what_is_on_its_way_and_ends_with_the_last_answer(stage: 
     assert browser.visitor.was_sent_away
 
 
-KEY = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-def websocket(stage: Any, files: Files, *, right: bool = True) -> tuple[Scene, Browser, int]:
-    scene = stage()
-    browser = Browser(scene, files.alice)
-    stream = browser.ask("/chat", ("sec-websocket-version", "13"), method="CONNECT", protocol="websocket", end=False)
-    asked = scene.app.last.read()
-    found = re.search(rb"Sec-WebSocket-Key: (\S+)\r\n", asked)
-    assert found is not None
-    key = found.group(1) if right else b"x"
-    accept = base64.b64encode(hashlib.sha1(key + KEY).digest())
-    scene.app.last.send(
-        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-    )
-    browser.read()
-    return scene, browser, stream
-
-
-def test_a_websocket_goes_both_ways(stage: Any, files: Files) -> None:
-    """RFC 8441: extended CONNECT here, Upgrade to the app."""
-    scene, browser, stream = websocket(stage, files)
-    assert browser.answers[stream].status == 200
-    browser.send(stream, b"\x81\x00")
-    assert scene.app.last.read() == b"\x81\x00"
-    scene.app.last.send(b"\x81\x02hi")
-    browser.read()
-    assert browser.answers[stream].content == b"\x81\x02hi"
-    scene.app.last.close()
-    browser.read()
-    assert browser.answers[stream].ended
-
-
-def test_an_app_that_does_not_know_the_key_gets_no_tunnel(stage: Any, files: Files) -> None:
-    """RFC 6455, 4.1."""
-    _, browser, stream = websocket(stage, files, right=False)
-    assert browser.answers[stream].reset is not None
-    assert browser.answers[stream].status == 0
-
-
-def test_a_plain_answer_to_a_websocket_handshake_is_no_tunnel(stage: Any, files: Files) -> None:
-    """200 would open one for the visitor."""
-    scene = stage()
-    browser = Browser(scene, files.alice)
-    stream = browser.ask("/", ("sec-websocket-version", "13"), method="CONNECT", protocol="websocket", end=False)
-    scene.app.last.send(OK)
-    browser.read()
-    assert browser.answers[stream].status == 502
-
-
 def test_an_idle_connection_is_closed(stage: Any, files: Files) -> None:
     """timeouts.idle, with GOAWAY."""
     scene = stage(timeouts={"idle": "5s"})
@@ -285,10 +224,7 @@ def test_a_revoked_visitors_streams_end_and_nobody_elses(stage: Any, files: File
     download, waits, kept = browser.ask("/film"), browser.ask("/slow"), other.ask("/film")
     for app in (scene.app.connections[0], scene.app.connections[2]):
         app.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
-    issuer = issuer_of(read_certificate(files.authority.der))
-    listed = RevocationList(issuer, 0.0, 2e9, frozenset({lost.certificate.serial_number}))
-    scene.proxy.renew(replace(scene.proxy.snapshot, policy=Policy(revocations=Revocations.of([listed]))))
-    scene.loop.settle()
+    renew(scene, revoking(scene, lost))
     browser.read()
     scene.loop.advance(0.2)
     browser.read()
@@ -298,43 +234,6 @@ def test_a_revoked_visitors_streams_end_and_nobody_elses(stage: Any, files: File
     scene.app.connections[2].send(b"bottom")
     other.read()
     assert other.answers[kept].content == b"halfbottom"
-
-
-GRPC = ("content-type", "application/grpc+proto")
-
-
-def test_a_refused_call_of_grpc_gets_a_status_of_grpc(stage: Any, files: Files) -> None:
-    """Trailers-Only: HTTP's status is 200, END_STREAM comes with the head; the log has 403."""
-    scene = stage()
-    browser = Browser(scene, None)
-    stream = browser.ask("/a.Service/Method", GRPC, method="POST", end=False)
-    answer = browser.answers[stream]
-    assert (answer.status, answer.headers["grpc-status"], answer.content, answer.ended) == (200, "7", b"", True)
-    assert answer.headers["grpc-message"].startswith("no_certificate: ")
-    assert answer.headers["gatekeeper-reason"] == "no_certificate"
-    assert scene.statuses == [403]
-
-
-def test_a_call_of_grpc_for_another_host_gets_no_421(stage: Any, files: Files) -> None:
-    """Its clients do not repeat a call for it."""
-    browser = Browser(stage(), None)
-    stream = browser.ask("/a.Service/Method", GRPC, method="POST", authority="other.example.com")
-    assert browser.answers[stream].headers["grpc-status"] == "7"
-
-
-def test_grpc_web_is_plain_http(stage: Any, files: Files) -> None:
-    """Browsers read HTTP's status."""
-    browser = Browser(stage(), None)
-    stream = browser.ask("/a.Service/Method", ("content-type", "application/grpc-web+proto"), method="POST")
-    assert browser.answers[stream].status == 403
-
-
-def test_a_malformed_call_of_grpc_gets_a_status_of_grpc(stage: Any, files: Files) -> None:
-    """INTERNAL, as for every 400."""
-    browser = Browser(stage(), files.alice)
-    stream = browser.ask("no/slash", GRPC, method="POST")
-    answer = browser.answers[stream]
-    assert (answer.status, answer.headers["grpc-status"], answer.ended, answer.reset) == (200, "13", True, None)
 
 
 @pytest.mark.parametrize(
@@ -353,17 +252,6 @@ def test_a_malformed_request_is_the_last_of_its_connection(stage: Any, files: Fi
     scene.loop.advance(0.2)
     browser.read()
     assert browser.goaways == [(other, 0)]
-
-
-def test_a_call_of_grpc_that_no_app_answers(stage: Any, files: Files) -> None:
-    """UNAVAILABLE, so that the client may try again."""
-    scene = stage()
-    browser = Browser(scene, files.alice)
-    stream = browser.ask("/a.Service/Method", GRPC, method="POST")
-    scene.app.last.close()
-    browser.read()
-    assert browser.answers[stream].headers["grpc-status"] == "14"
-    assert scene.statuses == [502]
 
 
 @pytest.mark.parametrize("who", ["alice", "nobody"])

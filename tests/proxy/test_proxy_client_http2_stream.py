@@ -9,7 +9,7 @@ from gatekeeper.proxy.client.http2_stream import RESET_SECONDS
 from gatekeeper.wire.http2.stream import SEND_HIGH
 from tests.proxy.browser import Browser
 from tests.proxy.scene import OK, Files
-from tests.proxy.test_proxy_client_http2 import websocket
+from tests.proxy.test_proxy_client_http2_websocket import websocket
 
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 

@@ -3,14 +3,12 @@
 import logging
 import ssl
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
-from gatekeeper.gate.verdict import Policy
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
+from tests.proxy.reloading import renew, revoking
 from tests.proxy.scene import Scene, get
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -22,10 +20,8 @@ def scene(make_scene: Callable[..., Scene]) -> Scene:
 
 
 def revoked(scene: Scene) -> Holder:
-    issuer = issuer_of(read_certificate(scene.files.authority.der))
     lost = make_client("lost", scene.files.authority)
-    listed = RevocationList(issuer, 0.0, 2e9, frozenset({lost.certificate.serial_number}))
-    scene.proxy.snapshot = replace(scene.proxy.snapshot, policy=Policy(revocations=Revocations.of([listed])))
+    renew(scene, revoking(scene, lost))
     return lost
 
 
@@ -76,8 +72,6 @@ def test_an_open_connection_that_is_revoked_gets_the_page(scene: Scene) -> None:
     """Its handshake is long over."""
     lost = make_client("lost", scene.files.authority)
     visitor = scene.visitor(lost)
-    issuer = issuer_of(read_certificate(scene.files.authority.der))
-    listed = RevocationList(issuer, 0.0, 2e9, frozenset({lost.certificate.serial_number}))
-    scene.proxy.renew(replace(scene.proxy.snapshot, policy=Policy(revocations=Revocations.of([listed]))))
+    renew(scene, revoking(scene, lost))
     visitor.send(get())
     assert b"Gatekeeper-Reason: revoked\r\n" in visitor.read()

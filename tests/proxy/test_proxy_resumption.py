@@ -4,21 +4,19 @@ certificate (RFC 8446, 2.2)."""
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gatekeeper.gate.certificate import read_certificate
-from gatekeeper.gate.revocation import RevocationList, Revocations, issuer_of
-from gatekeeper.gate.verdict import Peer, Policy
+from gatekeeper.gate.verdict import Peer
 from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.telemetry.metrics import Cell
 from tests.certificates import NOW, Holder, make_authority, make_client
 from tests.proxy.browser import Browser
-from tests.proxy.scene import SWITCHED, UPGRADE, Files, Scene, Visitor, get
+from tests.proxy.reloading import renew, revoking, tunnel
+from tests.proxy.scene import Files, Scene, Visitor, get
 
 RESUMING = {"ca": "ca.crt", "session_resumption": True}
 ROUTES = [{"path": "/admin/*", "allow": [{"cn": "bob"}]}, {"path": "/*"}]
@@ -182,13 +180,8 @@ def test_a_request_that_is_ended_by_a_revocation_ends_the_session(resuming: Make
     """A tunnel: no further request is refused on its connection."""
     scene = resuming()
     alice = scene.alice()
-    alice.send(UPGRADE)
-    scene.app.last.send(SWITCHED)
-    assert alice.read().startswith(b"HTTP/1.1 101 ")
+    tunnel(scene, alice)
     assert kept(scene) == 1
-    issuer = issuer_of(read_certificate(files.authority.der))
-    revoked = RevocationList(issuer, 0.0, 3e9, frozenset({files.alice.certificate.serial_number}))
-    scene.proxy.renew(replace(scene.snapshot, policy=Policy(revocations=Revocations.of([revoked]))))
-    scene.loop.settle()
+    renew(scene, revoking(scene, files.alice))
     assert alice.was_sent_away
     assert kept(scene) == 0
