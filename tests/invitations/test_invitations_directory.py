@@ -1,6 +1,8 @@
 """gatekeeper.invitations.directory: nothing below an open folder is reached through a link that somebody put there."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,31 @@ def test_a_name_is_one_step(tmp_path: Path, name: str) -> None:
     """O_NOFOLLOW looks at the last part of a path only."""
     with Directory.opened(tmp_path) as folder, pytest.raises(NotADirectoryError), folder.entered(name):
         pass
+
+
+class Exchanging(Directory):
+    """A directory in which a compromised gate exchanges each new folder for one of its own, before it is opened."""
+
+    @contextmanager
+    def entered(self, name: str) -> Iterator[Directory]:
+        os.rmdir(name, dir_fd=self._descriptor)
+        os.mkdir(name, dir_fd=self._descriptor)
+        os.chown(name, 12345, 12346, dir_fd=self._descriptor)
+        with super().entered(name) as folder:
+            yield folder
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_folder_that_was_exchanged_while_it_was_made_is_not_used(tmp_path: Path) -> None:
+    """Its owner could read every file that root writes into it."""
+    descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        folder = Exchanging(descriptor)
+        with pytest.raises(NotADirectoryError, match="replaced while it was created"), folder.made("x", folder.access()):
+            pass
+    finally:
+        os.close(descriptor)
+    assert (tmp_path / "x").stat().st_uid == 12345
 
 
 def test_a_folder_that_is_emptied_keeps_what_links_led_to(tmp_path: Path, secret: Path) -> None:

@@ -138,6 +138,17 @@ def test_a_renewal_is_fetched_once_and_without_a_link(meeting: Meeting) -> None:
     assert meeting.fetch()[0] == 404
 
 
+def test_the_newest_renewal_is_the_one(meeting: Meeting) -> None:
+    """The administrator made another one, because something was wrong with the first."""
+    old = meeting.renewal()
+    meeting.scene.loop.advance(60)
+    new = meeting.renewal()
+    alice = meeting.scene.alice()
+    assert meeting.fetch(visitor=alice)[0] == 200
+    alice.say_goodbye()
+    assert (stage(old), stage(new)) == (Stage.OPEN, Stage.USED)
+
+
 @pytest.mark.parametrize(
     ("host", "origin"), [("App.Example.COM", "https://app.example.com"), ("app.example.com", "https://APP.example.com")]
 )

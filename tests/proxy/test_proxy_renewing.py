@@ -102,6 +102,16 @@ def test_the_whole_way(renewing: Renewing) -> None:
     assert not renewing.scene.app.connections
 
 
+@pytest.mark.parametrize("stray", [b"!", b"-----BEGIN CERTIFICATE REQUEST-----\n", b"\x00"])
+def test_est_takes_base64_and_nothing_between(renewing: Renewing, stray: bytes) -> None:
+    """RFC 4648, 3.3: what is no letter of the alphabet is not skipped; two readers would read two requests."""
+    body = stray + base64.encodebytes(renewing.csr().public_bytes(Encoding.DER))
+    status, _, said = renewing.post(body, target=EST)
+    assert status == 400
+    assert b"PKCS #10 in base64" in said
+    assert renewing.waiting() == []
+
+
 def test_est_renews_the_same_way(renewing: Renewing) -> None:
     """RFC 7030, 4.2.2 and 4.2.3: base64 both ways, 202 with Retry-After, and the certificate alone."""
     csr = renewing.csr()
