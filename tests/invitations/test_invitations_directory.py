@@ -112,7 +112,8 @@ def test_a_folder_that_was_exchanged_while_it_was_made_is_not_used(tmp_path: Pat
     descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         folder = Exchanging(descriptor)
-        with pytest.raises(NotADirectoryError, match="replaced while it was created"), folder.made("x", folder.access()):
+        access = folder.access()
+        with pytest.raises(NotADirectoryError, match="replaced while it was created"), folder.made("x", access):
             pass
     finally:
         os.close(descriptor)
