@@ -5,6 +5,7 @@ There is no way to run without an authority: a missing one never means "everybod
 Only the first of these tests start a process; starting Python for each mistake takes half a second.
 """
 
+import errno
 import logging
 import os
 import socket
@@ -64,7 +65,8 @@ def test_a_process_whose_port_is_in_use(folder: Path) -> None:
         port = taken.getsockname()[1]
         code, said = run([*SERVE, "-c", str(configure(folder, listen=f'"127.0.0.1:{port}"'))])
     assert code == FAILED
-    assert said == f"gatekeeper: cannot listen on 127.0.0.1:{port}: address already in use\n"
+    words = os.strerror(errno.EADDRINUSE).lower()
+    assert said == f"gatekeeper: cannot listen on 127.0.0.1:{port}: {words}\n"
 
 
 def test_a_process_with_a_configuration_that_is_not_there(tmp_path: Path) -> None:

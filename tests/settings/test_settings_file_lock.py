@@ -1,5 +1,7 @@
 """A lock in a folder that several processes use."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,6 @@ def test_one_holds_it_at_a_time(tmp_path: Path) -> None:
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     """Nothing is made where it leads, which may be a place that only this process can write."""
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="Too many levels of symbolic links"), try_lock(tmp_path / "lock"):
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)), try_lock(tmp_path / "lock"):
         pass
     assert not (tmp_path / "elsewhere").exists()

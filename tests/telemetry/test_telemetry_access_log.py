@@ -1,5 +1,6 @@
 """The access log: a target that may be slow or broken without stopping traffic."""
 
+import errno
 import logging
 import os
 import threading
@@ -132,7 +133,7 @@ def test_why_a_target_could_not_be_opened(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "file").write_text("")
     assert fault_of(tmp_path / "file" / "access.log") == "not a directory"
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere" / "access.log")
-    assert fault_of(tmp_path / "link") in ("no such file or directory", "too many levels of symbolic links")
+    assert fault_of(tmp_path / "link") in ("no such file or directory", os.strerror(errno.ELOOP).lower())
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert fault_of(tmp_path / "access.log") == "its folder cannot be written"
 
@@ -233,7 +234,7 @@ def test_root_does_not_follow_a_link(loop: VirtualLoop, tmp_path: Path) -> None:
     """The gate's user owns the folder of the log, and could have root write into any file (CWE-59)."""
     (tmp_path / "precious").write_text("")
     (tmp_path / "access.log").symlink_to(tmp_path / "precious")
-    with pytest.raises(StartError, match="symbolic links"):
+    with pytest.raises(StartError, match=os.strerror(errno.ELOOP).lower()):
         AccessLog(tmp_path / "access.log", a_line, loop)
 
 
