@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from websockets.sync.client import connect
 
-from tests.gate_process import PATIENCE
+from tests.gate_process import PATIENCE, until
 
 # A certificate is sent without asking, which no protocol could click away; nothing is fetched from Mozilla.
 PREFERENCES = """\
@@ -25,7 +25,7 @@ user_pref("network.connectivity-service.enabled", false);
 user_pref("toolkit.telemetry.enabled", false);
 user_pref("services.settings.server", "data:,#remote-settings-dummy/v1");
 """
-_LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
+_LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)\n")
 
 
 class Firefox:
@@ -40,21 +40,23 @@ class Firefox:
         _run("certutil", "-A", "-n", "Home CA", "-t", "CT,C,C", "-i", str(authority), "-d", store)
         if bundle is not None:
             _run("pk12util", "-i", str(bundle[0]), "-W", bundle[1], "-d", store)
-        self._process = subprocess.Popen(
-            ["firefox-esr", "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0"],
-            env=dict(os.environ, HOME=str(folder)),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
+        said = folder / "firefox.log"  # a pipe that nobody empties would stop it one day
+        with said.open("wb") as errors:
+            self._process = subprocess.Popen(
+                ["firefox-esr", "--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0"],
+                env=dict(os.environ, HOME=str(folder)),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
         self._open = ExitStack()
         self._open.callback(self._end)
         self._sent = 0
         try:
-            assert self._process.stderr is not None
-            match = next(match for line in self._process.stderr if (match := _LISTENING.search(line)))
+            until(lambda: _LISTENING.search(said.read_text()) or self._process.poll() is not None)
+            match = _LISTENING.search(said.read_text())
+            assert match, said.read_text()
             self._socket = self._open.enter_context(connect(f"{match[1]}/session", max_size=None, proxy=None))
             self._call("session.new", capabilities={})
             self._tab = self._call("browsingContext.create", type="tab")["context"]
@@ -93,8 +95,6 @@ class Firefox:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait(PATIENCE)
-        assert self._process.stderr is not None
-        self._process.stderr.close()
 
 
 def _run(*command: str) -> None:
