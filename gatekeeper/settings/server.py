@@ -76,7 +76,7 @@ class ServerSettings(Table):
     )
     groups: Annotated[tuple[SuiteNames, ...], OneOrMany] = Field(
         default=(),
-        examples=["?X25519MLKEM768:X25519:P-256"],
+        examples=["?X25519MLKEM768:X25519:P-256:P-384"],
         description="The groups of the key exchange, by OpenSSL's names; a question mark precedes those that "
         "OpenSSL need not know. Without it, OpenSSL's own list.",
     )

@@ -19,6 +19,8 @@ _STRENGTH = 112
 _LEVEL_WORD = re.compile("@SECLEVEL=([0-5])")
 # RFC 8422, 5.1.1, and SP 800-57 part 1, table 2: less than 112 bits.
 _SMALL_GROUPS = re.compile("sect1[0-9]+[rk][0-9]|secp1[0-9]+[rk][0-9]|prime192v1|[PKB]-1[0-9]+", re.IGNORECASE)
+# The curves of usual EC certificates, and what else OpenSSL calls them.
+_CURVES = {"P-256": ("prime256v1", "secp256r1"), "P-384": ("secp384r1",)}
 # As many names as a warning holds.
 _SHOWN = 4
 _NEVER_USED = (
@@ -83,7 +85,7 @@ def choose_suites(
             suites.choose(context, openssl)
     except ssl.SSLError:
         raise ConfigurationError(Mistake("server.ciphers", "selects no suite that this OpenSSL has")) from None
-    return tuple(_doubts(suites, contexts[0].get_ciphers()))
+    return (*_doubts(suites, contexts[0].get_ciphers()), *_missing_curves(suites.groups, contexts[0].minimum_version))
 
 
 def _mistakes(suites: Suites, openssl: OpenSSL | None) -> Iterator[Mistake]:
@@ -139,6 +141,19 @@ def _doubts(suites: Suites, found: Sequence[Any]) -> Iterator[str]:
     small = [one for one in suites.groups if _SMALL_GROUPS.fullmatch(one)]
     if small:
         yield f"server.groups holds {', '.join(small)}: {_NEVER_USED}"
+
+
+def _missing_curves(groups: Sequence[str], lowest: ssl.TLSVersion) -> Iterator[str]:
+    """In TLS 1.2 the server's groups are the curves of certificates too (RFC 8422, 5.1): OpenSSL ends the handshake of
+    a client whose certificate has another one ("wrong curve"), before the verify callback.
+    """
+    known = {one.lower() for one in groups}
+    missing = [curve for curve, more in _CURVES.items() if known.isdisjoint((curve.lower(), *more))]
+    if groups and missing and lowest < ssl.TLSVersion.TLSv1_3:
+        yield (
+            f"server.groups lacks {' and '.join(missing)}: in TLS 1.2, clients whose certificate has such a key cannot "
+            "connect, and no page says why; write it at the end of the list, or set server.min_tls to 1.3"
+        )
 
 
 def _can_be_used(suite: Any) -> bool:

@@ -3,22 +3,24 @@
 import re
 import ssl
 import subprocess
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import pytest
 
 from gatekeeper.errors import BindingError, ConfigurationError, TLSError
+from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.files import ServerFiles
 from gatekeeper.tls.openssl import OpenSSL, load_libssl
 from gatekeeper.tls.proof import prove_service
 from gatekeeper.tls.suites import Suites
-from tests.certificates import make_server
+from tests.certificates import make_client, make_server
 from tests.gate_process import PATIENCE
-from tests.tls.scene import Scene
+from tests.tls.scene import VERSIONS, Scene, Visitor
 from tests.tls.test_tls_s_client import Door as OtherDoor
 from tests.tools import needs
 
+TLS12, TLS13 = VERSIONS
 ECDSA = "ECDHE-ECDSA-AES128-GCM-SHA256"
 NO_GROUP = "NIST-7"
 
@@ -184,7 +186,9 @@ def test_the_security_level_stays(scene: Scene) -> None:
         (suites(ciphers="AECDH-AES128-SHA"), "server.ciphers holds AECDH-AES128-SHA: never used"),
         (suites(ciphers="ECDHE-RSA-NULL-SHA"), "server.ciphers holds ECDHE-RSA-NULL-SHA: never used"),
         (suites(ciphers="DHE-RSA-AES128-GCM-SHA256"), "server.ciphers holds DHE-RSA-AES128-GCM-SHA256: never used"),
-        (suites(groups="X25519:prime192v1"), "server.groups holds prime192v1: never used"),
+        (suites(groups="X25519:P-256:P-384:prime192v1"), "server.groups holds prime192v1: never used"),
+        (suites(groups="X25519"), "server.groups lacks P-256 and P-384: in TLS 1.2"),
+        (suites(groups="X25519:prime256v1"), "server.groups lacks P-384: in TLS 1.2"),
     ],
 )
 def test_what_is_weak_is_warned_about(scene: Scene, given: Suites, beginning: str) -> None:
@@ -207,6 +211,24 @@ def test_a_long_list_is_shortened(scene: Scene) -> None:
 def test_what_is_good_is_not_spoken_of(scene: Scene, given: Suites) -> None:
     """Suites as without the keys, and usual groups."""
     assert scene.gate(suites=given).warnings == ()
+
+
+def test_groups_alone_are_no_matter_in_tls_13(scene: Scene) -> None:
+    """There a certificate's curve belongs to its signature (RFC 8446, 4.2.3)."""
+    assert scene.gate(suites=suites(groups="X25519"), min_tls="1.3").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("groups", "version", "refused"),
+    [("X25519", TLS12, True), ("X25519:P-256", TLS12, False), ("X25519", TLS13, False)],
+)
+def test_a_certificates_curve_is_a_group_in_tls_12(scene: Scene, groups: str, version: Any, refused: bool) -> None:
+    """What the warning is about: OpenSSL ends the handshake of a client with a P-256 key."""
+    server = TLSConnection(scene.gate(suites=suites(groups=groups)))
+    visitor = Visitor(make_client("alice", scene.authority), version)
+    with pytest.raises(TLSError, match="wrong curve") if refused else nullcontext():
+        visitor.shake_hands(server)
+        assert server.peer.errors == ()
 
 
 @pytest.mark.parametrize(
