@@ -67,6 +67,17 @@ def test_one_of_fifty_at_once(inviting: Inviting) -> None:
     assert sorted(status(answer) for _, answer in begun) == [200] + [409] * 49
 
 
+def test_nobody_is_offered_what_somebody_else_downloads(inviting: Inviting) -> None:
+    """Neither while it lasts nor after it broke off: a button that leads to a refusal helps nobody."""
+    visitor, _ = inviting.begin()
+    assert status(inviting.ask(address=ELSEWHERE)) == 409
+    visitor.transport.unacknowledged = 1
+    visitor.leave()
+    assert inviting.stage is Stage.LEFT
+    assert status(inviting.ask(address=ELSEWHERE)) == 409
+    assert status(inviting.ask()) == 200
+
+
 def test_a_client_that_closes_without_goodbye_has_it(inviting: Inviting) -> None:
     """FIN, and the kernel has the acknowledgement of every byte."""
     visitor, _ = inviting.begin()

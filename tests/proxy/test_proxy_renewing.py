@@ -102,6 +102,14 @@ def test_the_whole_way(renewing: Renewing) -> None:
     assert not renewing.scene.app.connections
 
 
+def test_a_renewal_waits_as_long_as_its_certificate_is_valid(renewing: Renewing) -> None:
+    """Afterwards nobody could fetch it: the machine is not admitted."""
+    brief = make_client("brief", renewing.scene.files.authority, ends=NOW + DAY)
+    assert renewing.renew(renewing.csr(bearer=subject_of(brief.certificate)), who=brief)[0] == 202
+    (found,) = renewing.waiting()
+    assert found.invitation.ends == brief.certificate.not_valid_after_utc.timestamp() + 1
+
+
 @pytest.mark.parametrize("stray", [b"!", b"-----BEGIN CERTIFICATE REQUEST-----\n", b"\x00"])
 def test_est_takes_base64_and_nothing_between(renewing: Renewing, stray: bytes) -> None:
     """RFC 4648, 3.3: what is no letter of the alphabet is not skipped; two readers would read two requests."""
