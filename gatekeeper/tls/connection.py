@@ -25,9 +25,12 @@ RECORD: Final = 16384
 """The most plaintext that one TLS record carries (RFC 8446, 5.1), so one read takes a record whole."""
 
 SLICE: Final = 64 * 1024
-"""How much goes through OpenSSL's memory buffers at once. They never shrink: 64 KiB costs a connection 170 KiB after
-its first large bodies, where 256 KiB at once would keep 700. Measured for 256 KiB (one core, CPython 3.11): in, 106 µs
-in slices, 101 at once, 121 record by record; out, 94, 87 and 102."""
+"""How much goes through OpenSSL's memory buffers at once. They never shrink by themselves: until `free_buffers`, 64 KiB
+costs a connection 170 KiB, where 256 KiB at once would keep 700. Measured for 256 KiB (one core, CPython 3.11): in, 106
+µs in slices, 101 at once, 121 record by record; out, 94, 87 and 102."""
+
+SMALL: Final = 4 * 1024
+"""What is not longer makes a buffer grow to 5.5 KiB at most, and is not worth freeing it for."""
 
 _HANDSHAKE: Final = b"\x16"
 """The first byte of a record that carries the handshake (RFC 8446, 5.1)."""
@@ -37,8 +40,8 @@ HANDSHAKE_LIMIT: Final = 256 * 1024
 certificate chain of 100 KiB (SSL_CTX_set_max_cert_list(3)), so nothing that it would accept is cut off."""
 
 HANDSHAKE_SLICE: Final = 4 * 1024
-"""How much of a handshake goes through OpenSSL's memory buffer at once, which never shrinks. A stranger's 24 KiB of
-certificates, in one read, would keep 27 KiB for as long as the connection; an ordinary message is smaller than this."""
+"""How much of a handshake goes through OpenSSL's memory buffer at once. A stranger's 24 KiB of certificates, in one
+read, would keep 27 KiB until the handshake is done; an ordinary message is smaller than this."""
 
 UNSENT_LIMIT: Final = 64 * 1024
 """What OpenSSL may want to say by itself (TLS 1.3) before anything is sent that takes it along: answers to KeyUpdate,
@@ -58,6 +61,7 @@ class TLSConnection:
         "_drain",
         "_feed",
         "_found",
+        "_grown",
         "_handshake_bytes",
         "_incoming",
         "_messages",
@@ -75,10 +79,15 @@ class TLSConnection:
         "received_eof",
     )
 
-    def __init__(self, context: ServerContext, refuse: Refuse | None = None) -> None:
-        """``refuse`` may end the handshake for a certificate; the fallback does not ask it."""
+    def __init__(
+        self, context: ServerContext, refuse: Refuse | None = None, grown: set["TLSConnection"] | None = None
+    ) -> None:
+        """``refuse`` may end the handshake for a certificate; the fallback does not ask it. To ``grown`` the connection
+        adds itself when its buffers have grown, so that somebody calls `free_buffers` later.
+        """
         self._context = context
         self._refuse = refuse
+        self._grown: set[TLSConnection] = set() if grown is None else grown
         self._incoming = incoming = ssl.MemoryBIO()
         self._outgoing = outgoing = ssl.MemoryBIO()
         self._ssl = connection = context.ssl_context.wrap_bio(incoming, outgoing, server_side=True)
@@ -108,12 +117,15 @@ class TLSConnection:
         """
         if not self.established:
             return self._receive_handshake(data)
-        if len(data) > SLICE:
-            return self._receive_slices(memoryview(data))
+        size = len(data)
+        if size > SMALL:
+            self._grown.add(self)
+            if size > SLICE:
+                return self._receive_slices(memoryview(data))
         self._feed(data)
         # Python takes as much memory as it is told to read: for 16 KiB, that and shrinking it is 800 instructions. One
         # byte more than came: whoever is given less has all of a record.
-        size = min(len(data) + 1, RECORD)
+        size = min(size + 1, RECORD)
         try:
             plaintext = self._read(size)
         except ssl.SSLError as error:
@@ -128,8 +140,10 @@ class TLSConnection:
 
     def send(self, data: bytes | memoryview) -> bytes:
         """Encrypt ``data``; the result is to be written to the socket, and holds what `pending_output` would return."""
-        if len(data) > SLICE:
-            return b"".join(self.send_slices(data))
+        if len(data) > SMALL:
+            self._grown.add(self)
+            if len(data) > SLICE:
+                return b"".join(self.send_slices(data))
         try:
             self._write(data)  # all of it: Python leaves SSL_MODE_ENABLE_PARTIAL_WRITE off (SSL_write(3))
         except ssl.SSLError as error:
@@ -176,8 +190,18 @@ class TLSConnection:
         """The TCP connection has ended. In RFC 8446, 6.1, as in TLS 1.1 and 1.2, the session may be resumed although
         nobody has said close_notify; OpenSSL would forget it (ssl_clear_bad_session). A fatal alert still ends it.
         """
+        self._grown.discard(self)
         if self._resumable and self._context.openssl is not None:
             self._context.openssl.say_goodbye(self._ssl)
+
+    def free_buffers(self) -> None:
+        """Free the memory of OpenSSL's buffers, unless something waits in them. To be called once in a while: it costs
+        3 µs, and up to 25 when the next large body makes them grow again.
+        """
+        if not (self._incoming.pending or self._outgoing.pending):
+            self._grown.discard(self)
+            if self._context.openssl is not None:
+                self._context.openssl.free_buffers(self._ssl)
 
     def verify_anew(self, context: ServerContext) -> None:
         """Judge the visitor's certificates by other authorities, those of ``context``, as a handshake would.
@@ -222,9 +246,6 @@ class TLSConnection:
                 flight = self._outgoing.pending
             if self.established and self._incoming.pending:
                 self._read_all(pieces, flight)
-        openssl = self._context.openssl
-        if self.established and openssl is not None and not (self._incoming.pending or self._outgoing.pending):
-            openssl.free_buffers(self._ssl)
         return b"".join(pieces)
 
     def _continue_handshake(self, size: int) -> None:
@@ -252,6 +273,7 @@ class TLSConnection:
             self.group = openssl.group(self._ssl)
             self._ssl.on_message = self._messages  # type: ignore[attr-defined]
             openssl.watch_messages(self._ssl)
+            self._grown.add(self)
         self.peer = self._peer_now(errors)
         if openssl is not None and self.peer.errors:
             self._keep_little(openssl)

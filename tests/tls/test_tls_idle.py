@@ -4,7 +4,9 @@ import ctypes
 import ssl
 from contextlib import suppress
 
-from gatekeeper.tls.connection import TLSConnection
+import pytest
+
+from gatekeeper.tls.connection import SLICE, SMALL, TLSConnection
 from gatekeeper.tls.openssl import load_libssl
 from tests.certificates import make_client
 from tests.tls.scene import Scene, Visitor
@@ -30,27 +32,91 @@ def allocated(server: TLSConnection) -> list[int]:
     return found
 
 
-def test_the_buffers_of_the_handshake_are_freed(scene: Scene) -> None:
+@pytest.fixture
+def grown() -> set[TLSConnection]:
+    """The connections whose buffers have grown."""
+    return set()
+
+
+def connect(
+    scene: Scene, grown: set[TLSConnection], version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+) -> tuple[TLSConnection, Visitor]:
+    """A connection whose handshake is done."""
+    server = TLSConnection(scene.gate(), grown=grown)
+    visitor = Visitor(make_client("alice", scene.authority), version)
+    visitor.shake_hands(server)
+    return server, visitor
+
+
+def talk(server: TLSConnection, visitor: Visitor, request: bytes, response: bytes) -> None:
+    """One exchange, whole in both directions."""
+    visitor.tls.write(request)
+    assert server.receive(visitor.outgoing.read()) == request
+    visitor.incoming.write(server.send(response))
+    read = bytearray()
+    while len(read) < len(response):
+        read += visitor.tls.read(len(response))
+    assert bytes(read) == response
+
+
+def test_the_buffers_of_the_handshake_are_freed(scene: Scene, grown: set[TLSConnection]) -> None:
     """An eighth of what an idle connection takes. What comes and goes afterwards is whole all the same."""
-    server, visitor = TLSConnection(scene.gate()), Visitor(make_client("alice", scene.authority))
-    visitor.shake_hands(server)
+    server, visitor = connect(scene, grown)
+    assert min(allocated(server)) > 0
+    assert grown == {server}
+    server.free_buffers()
     assert allocated(server) == [0, 0]
-    visitor.tls.write(b"request")
-    assert server.receive(visitor.outgoing.read()) == b"request"
-    visitor.incoming.write(server.send(b"response"))
-    assert visitor.tls.read(100) == b"response"
+    assert not grown
+    talk(server, visitor, b"request", b"response")
 
 
-def test_a_flight_that_waits_is_kept(scene: Scene) -> None:
+@pytest.mark.parametrize(("request_size", "response_size"), [(SMALL + 1, 1), (1, SMALL + 1), (1 << 20, 1 << 20)])
+def test_what_a_large_body_takes_is_freed(
+    scene: Scene, grown: set[TLSConnection], request_size: int, response_size: int
+) -> None:
+    """It would keep 170 KiB for as long as the connection. The next body is whole all the same."""
+    server, visitor = connect(scene, grown)
+    server.free_buffers()
+    for _ in range(2):
+        talk(server, visitor, bytes(request_size), bytes(response_size))
+        assert max(allocated(server)) >= min(max(request_size, response_size), SLICE)
+        assert grown == {server}
+        server.free_buffers()
+        assert allocated(server) == [0, 0]
+        assert not grown
+
+
+def test_small_messages_are_not_worth_it(scene: Scene, grown: set[TLSConnection]) -> None:
+    """An exchange would cost a hundredth more, for 11 KiB."""
+    server, visitor = connect(scene, grown)
+    server.free_buffers()
+    talk(server, visitor, bytes(SMALL // 2), bytes(SMALL))
+    assert not grown
+    assert sum(allocated(server)) <= 11 * 1024
+
+
+def test_who_has_left_is_not_kept_for_its_buffers(scene: Scene, grown: set[TLSConnection]) -> None:
+    """They are freed with the connection."""
+    server, _ = connect(scene, grown)
+    server.lost()
+    assert not grown
+
+
+def test_a_flight_that_waits_is_kept(scene: Scene, grown: set[TLSConnection]) -> None:
     """The server says the last word of a TLS 1.2 handshake (RFC 5246, 7.3): it is still to be written."""
-    server, visitor = (
-        TLSConnection(scene.gate()),
-        Visitor(make_client("alice", scene.authority), ssl.TLSVersion.TLSv1_2),
-    )
-    visitor.shake_hands(server)
-    assert visitor.tls.version() == "TLSv1.2"
-    visitor.tls.write(b"request")
-    assert server.receive(visitor.outgoing.read()) == b"request"
+    server = TLSConnection(scene.gate(), grown=grown)
+    visitor = Visitor(make_client("alice", scene.authority), ssl.TLSVersion.TLSv1_2)
+    while not server.established:
+        with suppress(ssl.SSLWantReadError):
+            visitor.tls.do_handshake()
+        server.receive(visitor.outgoing.read())
+        if not server.established:
+            visitor.incoming.write(server.pending_output())
+    server.free_buffers()
+    assert grown == {server}
+    visitor.incoming.write(server.pending_output())
+    visitor.tls.do_handshake()
+    talk(server, visitor, b"request", b"response")
 
 
 def test_a_request_that_comes_with_the_handshake_is_read(scene: Scene) -> None:
@@ -63,4 +129,3 @@ def test_a_request_that_comes_with_the_handshake_is_read(scene: Scene) -> None:
     visitor.tls.do_handshake()
     visitor.tls.write(b"request")
     assert server.receive(visitor.outgoing.read()) == b"request"
-    assert allocated(server) == [0, 0]

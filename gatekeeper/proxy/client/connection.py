@@ -61,7 +61,8 @@ class ClientConnection(Connection, Link):
         self.client = client
         self.address = address
         snapshot = proxy.snapshot
-        self.tls = TLSConnection(snapshot.tls, self._refuse_handshake if snapshot.refuses_in_handshake else None)
+        refuse = self._refuse_handshake if snapshot.refuses_in_handshake else None
+        self.tls = TLSConnection(snapshot.tls, refuse, proxy.grown)
         self.deadline = Deadline(proxy.loop, self._expired)
         self.paused: set[PauseReason] = set()
         self.visit = Visit(proxy, self, self.tls, client, address)
