@@ -309,8 +309,8 @@ class Link(Protocol):
     def linger(self, last: bytes = b"") -> None:
         """Send ``last`` and close_notify, and give the client time to read it."""
 
-    def close(self) -> None:
-        """Close: the client sends no more, and no request is left to answer."""
+    def close(self, last: bytes = b"") -> None:
+        """Send ``last`` and close_notify, and close: the client sends no more, and no request is left to answer."""
 
     def abort_tls(self) -> None:
         """Close without close_notify, once the buffer is sent."""

@@ -220,14 +220,16 @@ class ClientConnection(Connection, Link):
             left = self._linger_until - self._proxy.loop.time()
             self.deadline.set(Timeout.LINGER, min(LINGER_SECONDS, max(left, 0.0)))
 
-    def close(self) -> None:
-        """Close: no request is under way, or the one under way will never be complete."""
+    def close(self, last: bytes = b"") -> None:
+        """Send ``last`` and close_notify, and close: no request is under way, or the one under way will never be
+        complete.
+        """
         if not self._lingering:
             self._lingering = True
-            self.transport.write(self.tls.close())
+            self.transport.write(self.tls.close(last))
         self._drop_codec()
         self.transport.close()
-        self._await_end()
+        self._await_end(self._proxy.snapshot.timeouts.stream_idle)
 
     def abort_tls(self) -> None:
         """Close once the buffer is sent, without close_notify: the client detects the truncation (RFC 8446, 6.1)."""

@@ -225,6 +225,9 @@ class Http1Stream(ClientStream):
         self.handler = None
         if not self._keep_alive:
             last, self._last = self._last, b""
+            if self._client_is_done():
+                self._link.close(last)
+                return
             self.ahead = b""
             self._link.linger(last)
             return
@@ -234,6 +237,12 @@ class Http1Stream(ClientStream):
             self.deadline.set(_IDLE, self._visit.snapshot.timeouts.idle)
         if (self.ahead or self.slow) and self._owner is not None:
             self._owner.next_request()
+
+    def _client_is_done(self) -> bool:
+        """Whether the client has said that this is its last request (RFC 9112, 9.3), and all of it was read. What it
+        may not send needs not be waited for; nginx closes at once too. That saves two turns of the loop, and a packet.
+        """
+        return not (self.head.keep_alive or self.ahead or self.tunnel) and self.body is None
 
     def await_request(self) -> None:
         """Give the client ``timeouts.idle`` for its next request, or `DRAIN_IDLE_SECONDS` if the gate is stopping."""
