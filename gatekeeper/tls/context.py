@@ -209,6 +209,8 @@ class ServerSide(ssl.SSLObject):
     """A connection that remembers the name that the client asked for; Python tells it only to a callback."""
 
     server_name: str | None = None
+    pointer: int | None = None
+    """Where `LibSSL.connection_pointer` has found OpenSSL's part of it."""
     on_message: Callable[[], None]
     """What `OpenSSL.watch_messages` calls."""
 

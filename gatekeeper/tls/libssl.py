@@ -143,11 +143,17 @@ class LibSSL:
         return pointer
 
     def connection_pointer(self, connection: ssl.SSLObject) -> int:
-        """The ``SSL *``. Proof: CPython stores the address of its own object in it as application data."""
+        """The ``SSL *``. Proof: CPython stores the address of its own object in it as application data. It is given
+        once: both stay what they are for as long as the connection lives.
+        """
+        known: int | None = getattr(connection, "pointer", None)
+        if known:
+            return known
         inner = connection._sslobj  # type: ignore[attr-defined]
         pointer = c_void_p.from_address(id(inner) + _SSL_OFFSET).value
         if not pointer or self.call["SSL_get_ex_data"](pointer, 0) != id(inner):
             raise BindingError("the address of a connection does not lead to OpenSSL's part of it")
+        connection.pointer = pointer  # type: ignore[attr-defined]
         return pointer
 
     @contextmanager

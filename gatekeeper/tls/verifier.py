@@ -4,6 +4,8 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
 
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.verdict import Peer, VerifyError
@@ -17,6 +19,8 @@ _NO_PATH = frozenset({2, 20, 18, 19, 21})
 # X509_V_ERR_AKID_SKID_MISMATCH, X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH
 _OTHER_IDENTIFIER = frozenset({30, 31})
 
+_Result = TypeVar("_Result")
+
 Refuse = Callable[[Peer], int]
 """Asked in the middle of a handshake about a certificate whose key nobody has proved to hold yet: 0 lets it go on, an
 X509_V_ERR number ends it with the alert that OpenSSL sends for it (ssl_x509err2alert)."""
@@ -27,8 +31,9 @@ Recall = Callable[[tuple[bytes, ...]], bool]
 leaf first) when they were verified last, on a context that trusts the same authorities."""
 
 
-class _Running(threading.local):
-    """Where the verification that runs in this thread collects what is wrong, and who may end it; None while none runs.
+@dataclass(slots=True)
+class Verification:
+    """Where a verification collects what is wrong, and who may end it.
 
     ``refused`` is whether ``refuse`` did. ``recall`` may make the verification superfluous. ``authorities`` (DER) are
     those whose signatures decide, see `Verifier.verify_by_keys`.
@@ -37,8 +42,15 @@ class _Running(threading.local):
     found: list[VerifyError] | None = None
     refuse: Refuse | None = None
     recall: Recall | None = None
-    refused: bool = False
     authorities: frozenset[bytes] = frozenset()
+    refused: bool = False
+
+
+class _Running(threading.local):
+    """The verification that runs in this thread; one that collects nothing while none runs."""
+
+    def __init__(self) -> None:
+        self.now = Verification()
 
 
 class Verifier:
@@ -101,8 +113,8 @@ class Verifier:
             sent = stack.enter_context(self._libssl.stack_of(certificates))
             trusted = self._call["SSL_CTX_get_cert_store"](self._libssl.context_pointer(trusting))
             store = stack.enter_context(self._verification(connection, trusted, certificates[0], sent))
-            with self._collecting(found, authorities=authorities):
-                vouched = self._call["X509_verify_cert"](store)
+            verification = Verification(found, authorities=authorities)
+            vouched = self._during(verification, lambda: self._call["X509_verify_cert"](store))
             result = self._call["X509_STORE_CTX_get_error"](store)
             path = self._libssl.ders(self._call["X509_STORE_CTX_get0_chain"](store))
             self._call["ERR_clear_error"]()
@@ -112,23 +124,16 @@ class Verifier:
             found.append(VerifyError(result, 0, self._libssl.words(result)))
         return Peer(leaf, sent=tuple(chain), verified=() if found else tuple(path[1:]), errors=tuple(found))
 
-    @contextmanager
-    def _collecting(
-        self,
-        found: list[VerifyError],
-        refuse: Refuse | None = None,
-        authorities: frozenset[bytes] = frozenset(),
-        recall: Recall | None = None,
-    ) -> Iterator[None]:
-        """For what runs in here. ``refuse`` may verify in the middle of a handshake, so what was before is put back."""
+    def _during(self, verification: Verification, work: Callable[[], _Result]) -> _Result:
+        """``work()``, with its callbacks collecting there. ``refuse`` may verify in the middle of a handshake, so what
+        was before is put back.
+        """
         running = self._running
-        before = running.found, running.refuse, running.authorities, running.recall, running.refused
-        running.found, running.refuse, running.authorities, running.recall = found, refuse, authorities, recall
-        running.refused = False
+        before, running.now = running.now, verification
         try:
-            yield
+            return work()
         finally:
-            running.found, running.refuse, running.authorities, running.recall, running.refused = before
+            running.now = before
 
     @contextmanager
     def _verification(self, connection: ssl.SSLObject, authorities: int, leaf: int, sent: int) -> Iterator[int]:
@@ -157,7 +162,7 @@ class Verifier:
         has to prove to OpenSSL each time, after this.
         """
         try:
-            recall = self._running.recall
+            recall = self._running.now.recall
             if recall is not None and recall(self._sent(store)):
                 self._call["X509_STORE_CTX_set_error"](store, V_OK)
                 return 1
@@ -165,7 +170,7 @@ class Verifier:
             self._call["ERR_clear_error"]()
             if vouched != 1 and self._call["X509_STORE_CTX_get_error"](store) == V_OK:
                 self._call["X509_STORE_CTX_set_error"](store, _V_UNSPECIFIED)
-            return int(not self._running.refused)
+            return int(not self._running.now.refused)
         except BaseException:
             return 0
 
@@ -185,18 +190,18 @@ class Verifier:
         an undefined number.
         """
         try:
-            found = self._running.found
+            found = self._running.now.found
             if not ok and found is not None:
                 code = self._call["X509_STORE_CTX_get_error"](store)
                 depth = self._call["X509_STORE_CTX_get_error_depth"](store)
                 found.append(VerifyError(code, depth, self._libssl.words(code)))
             self._call["ERR_clear_error"]()
-            if self._running.refuse is not None and not self._may_go_on(self._running.refuse, ok, store):
-                self._running.refused = True
+            if self._running.now.refuse is not None and not self._may_go_on(self._running.now.refuse, ok, store):
+                self._running.now.refused = True
                 return 0
             return int(bool(ok) or self._call["X509_STORE_CTX_get_error"](store) not in _NO_PATH)
         except BaseException:
-            self._running.refused = True
+            self._running.now.refused = True
             return 0
 
     def _on_issued(self, _store: int, subject: int, issuer: int) -> int:
@@ -208,7 +213,7 @@ class Verifier:
         call = self._call
         try:
             code = call["X509_check_issued"](issuer, subject)
-            if self._libssl.der(issuer) not in self._running.authorities:
+            if self._libssl.der(issuer) not in self._running.now.authorities:
                 return int(code == V_OK)
             fits = code == V_OK or code in _OTHER_IDENTIFIER
             return int(fits and call["X509_verify"](subject, call["X509_get0_pubkey"](issuer)) == 1)
@@ -222,7 +227,7 @@ class Verifier:
         if ok and self._call["X509_STORE_CTX_get_error_depth"](store) > 0:
             return True
         leaf = self._libssl.der(self._call["X509_STORE_CTX_get0_cert"](store))
-        errors = tuple(self._running.found or ())
+        errors = tuple(self._running.now.found or ())
         path = () if errors else tuple(self._libssl.ders(self._call["X509_STORE_CTX_get0_chain"](store))[1:])
         sent = self._libssl.ders(self._call["X509_STORE_CTX_get0_untrusted"](store)) if errors else []
         code = refuse(Peer(leaf, sent=tuple(one for one in sent if one != leaf), verified=path, errors=errors))
