@@ -74,9 +74,9 @@ SWITCHED = (
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 )
-WEBSOCKET_MESSAGE = bytes((0x82, 0xA0)) + bytes(4) + b"x" * 32
+WEBSOCKET_MESSAGE = bytes((0x82, 0x80 | 100)) + bytes(4) + b"x" * 100
 """A masked binary message (RFC 6455, 5.2), as a client sends it."""
-WEBSOCKET_REPLY = bytes((0x82, 0x20)) + b"x" * 32
+WEBSOCKET_REPLY = bytes((0x82, 100)) + b"x" * 100
 
 MIB = 1 << 20
 PIECE = 256_000

@@ -88,7 +88,7 @@ def refusal(gate: Gate, times: int) -> Callable[[slice], None]:
 
 
 def message(gate: Gate, times: int) -> Callable[[slice], None]:
-    """WebSocket messages: 32 bytes to the app, 32 bytes back."""
+    """WebSocket messages: 100 bytes to the app, 100 bytes back."""
     visitor = gate.shake_hands()
     visitor.open_websocket()
     return _play(visitor.echo, [visitor.encrypt(WEBSOCKET_MESSAGE) for _ in range(times)])

@@ -46,7 +46,7 @@ from gatekeeper.settings.addresses import Address, SocketPath
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 from gatekeeper.telemetry.access_log import AccessLog
 from gatekeeper.telemetry.ledger import Ledger
-from gatekeeper.telemetry.log_lines import FORMATS, forget_blocks
+from gatekeeper.telemetry.log_lines import FORMATS
 from gatekeeper.telemetry.metrics import Cell, Metrics, RowState
 from gatekeeper.tls.proof import prove_service
 
@@ -329,7 +329,6 @@ class _Worker:
         self._call(self._proxy.renew, snapshot)
         self._call(in_force.set)
         in_force.wait(IN_FORCE_SECONDS)
-        forget_blocks()
         if len(self._proxy.connections) <= FEW_CONNECTIONS:
             gc.collect()
         self._renewing.look()

@@ -118,7 +118,7 @@ def json_line(visitor: Visitor, head: RequestHead, outcome: Outcome) -> str:
             extra += _json_refusal(outcome)
     else:
         request = _REQUESTS[head.method, head.target, protocol, outcome.status]
-        block = _BLOCKS[head.block]
+        block = head.block.logged or _json_known_block(head.block)
     return (
         f"{_TIMES[int(outcome.started * 1000)]}{outcome.request_id}{request}{outcome.sent}"
         f"{_DURATIONS[int(outcome.duration * 1e6)]}{extra}{visitor.written or _json_visitor(visitor)}{block}"
@@ -157,7 +157,8 @@ def _json_block(block: Block) -> str:
 
 def _json_known_block(block: Block) -> str:
     """A block with a fresh cookie is a new one, but says the same here: 0.4 µs instead of 4."""
-    return _FIELDS[block.host, block.get(b"user-agent"), block.get(b"referer")]
+    block.logged = text = _FIELDS[block.host, block.get(b"user-agent"), block.get(b"referer")]
+    return text
 
 
 def _json_fields(fields: tuple[bytes, bytes, bytes]) -> str:
@@ -199,15 +200,7 @@ _TIMES: Final = _Texts(_json_time, CACHED_TIMES)
 _DURATIONS: Final = _Texts(_json_duration, CACHED_TIMES)
 _UPSTREAM_TIMES: Final = _Texts(_json_upstream_time, CACHED_TIMES)
 _REQUESTS: Final = _Texts(_json_request, CACHED)
-_BLOCKS: Final = _Texts(_json_known_block, CACHED)
 _FIELDS: Final = _Texts(_json_fields, CACHED)
-
-
-def forget_blocks() -> None:
-    """Forget the blocks whose text is cached. To be called when a reload has brought a new parser: those of the old one
-    never come again, and each keeps what it was parsed by, 15 KiB.
-    """
-    _BLOCKS.clear()
 
 
 def _json_refusal(outcome: Outcome) -> str:

@@ -6,7 +6,7 @@ of Connection. llhttp has to be able to read each block as well.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import httptools
@@ -40,12 +40,13 @@ _PLAIN_OPTIONS: Final = frozenset({b"close", b"http2-settings", b"keep-alive", b
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """What a header block says; it is shared between requests and never changed.
+    """What a header block says; it is shared between requests and never changed, but for ``logged``.
 
     ``forward`` are the lines for the upstream: Host, what passes, the framing written anew. ``forwarded_host`` is the
     line that repeats Host for apps behind several proxies. ``lines`` is how many came. ``options`` are the tokens of
     Connection. ``fields`` holds the fields that mean something to the gate itself, by their lower-case names,
-    ``stripped`` what no trailer may be called either.
+    ``stripped`` what no trailer may be called either. ``logged`` is what the access log says of it, "" before the first
+    line.
     """
 
     forward: bytes
@@ -57,6 +58,7 @@ class Block:
     options: frozenset[bytes]
     fields: Mapping[bytes, bytes]
     stripped: NameSet
+    logged: str = field(default="", init=False)
 
     @property
     def plain(self) -> bool:

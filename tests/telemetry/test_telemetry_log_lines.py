@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.telemetry.log_lines import (
-    _BLOCKS,
     _FIELDS,
     _REQUESTS,
     CACHED,
@@ -195,14 +194,17 @@ def test_no_format_knows_the_token_of_an_invitation(line: object) -> None:
 
 def test_what_refused_visitors_send_is_not_cached() -> None:
     """A stranger could fill the gate's memory with 32 KiB heads otherwise."""
-    caches = (_REQUESTS, _BLOCKS, _FIELDS)
+    caches = (_REQUESTS, _FIELDS)
     for cache in caches:
         cache.clear()
-    json_line(Visitor("192.0.2.1:5000"), head(b"/" + b"x" * 1000), REFUSED)
-    json_line(Visitor("192.0.2.1:5000"), head(b"/" + b"x" * 5000), PLAIN)
-    assert [len(cache) for cache in caches] == [0, 0, 0]
-    json_line(Visitor("192.0.2.1:5000"), head(b"/"), PLAIN)
-    assert [len(cache) for cache in caches] == [1, 1, 1]
+    for asked, outcome in ((head(b"/" + b"x" * 1000), REFUSED), (head(b"/" + b"x" * 5000), PLAIN)):
+        json_line(Visitor("192.0.2.1:5000"), asked, outcome)
+        assert not asked.block.logged
+    assert [len(cache) for cache in caches] == [0, 0]
+    asked = head(b"/")
+    line = json_line(Visitor("192.0.2.1:5000"), asked, PLAIN)
+    assert [len(cache) for cache in caches] == [1, 1]
+    assert line.endswith(asked.block.logged)
 
 
 def test_the_cache_is_bounded() -> None:
