@@ -22,6 +22,13 @@ def test_every_reason_has_its_problem(reason: Reason) -> None:
     assert problem["detail"].startswith("What was found. ")
 
 
+@pytest.mark.parametrize("minimal", [False, True])
+def test_programs_that_keep_a_certificate_back_are_explained(minimal: bool) -> None:
+    """Wget, Go and Java say nothing of it: who has given them a certificate is told why the gate has none."""
+    problem = json.loads(refusal(refuse(Reason.NO_CERTIFICATE, None), "id", minimal=minimal))
+    assert "if its issuer is not accepted here or its key cannot be read" in problem["detail"]
+
+
 def test_titles_differ() -> None:
     """Who reads only the title knows the reason."""
     problems = [json.loads(refusal(refuse(reason), "id", minimal=False)) for reason in Reason]
