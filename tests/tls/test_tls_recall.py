@@ -9,7 +9,7 @@ import pytest
 from gatekeeper.errors import TLSError
 from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, VerifyError, judge
 from gatekeeper.tls.connection import TLSConnection
-from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, ServerContext
+from gatekeeper.tls.context import CACHED_PEER_BYTES, CACHED_PEERS, CACHED_SECONDS, ServerContext
 from gatekeeper.tls.openssl import OpenSSL
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
@@ -107,6 +107,15 @@ def test_nobody_is_known_for_long(scene: Scene) -> None:
     assert end <= until
     context._shown[alice.der,] = peer, time.monotonic()
     assert meet(context, alice).peer is not peer
+
+
+def test_what_takes_much_memory_is_verified_each_time(scene: Scene) -> None:
+    """All certificates that were sent, together."""
+    context, alice = scene.gate(), make_client("alice", scene.authority)
+    for size in (0, 1):
+        peer = Peer(alice.der, sent=(bytes(CACHED_PEER_BYTES - len(alice.der) + size),))
+        context.remember(peer)
+        assert (context.recall((alice.der, *peer.sent)) is None) is bool(size)
 
 
 def test_few_are_known(scene: Scene) -> None:

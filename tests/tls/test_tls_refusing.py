@@ -1,13 +1,14 @@
 """Certificates that end the handshake: who is asked, about what, and which alert the visitor gets."""
 
 import ssl
+from collections.abc import Callable
 
 import pytest
 
 from gatekeeper.errors import TLSError
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.tls.connection import TLSConnection
-from tests.certificates import Holder, make_authority, make_client
+from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
 REVOKED, REJECTED = 23, 28
@@ -45,15 +46,24 @@ def test_a_good_certificate_may_be_refused(scene: Scene, version: ssl.TLSVersion
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_bad_certificate_gets_openssls_own_alert(scene: Scene, version: ssl.TLSVersion) -> None:
-    """Asked when the first thing is found wrong; what is found decides, not the number."""
-    eve = make_client("eve", make_authority("Other CA"))
-    asked, got = refused(scene, version, eve, REJECTED)
+@pytest.mark.parametrize(
+    ("make", "alert"),
+    [
+        (lambda _: make_client("eve", make_authority("Other CA")), "TLSV1_ALERT_UNKNOWN_CA"),
+        (lambda home: make_client("old", home, ends=NOW - DAY), "SSLV3_ALERT_CERTIFICATE_EXPIRED"),
+    ],
+)
+def test_a_bad_certificate_gets_openssls_own_alert(
+    scene: Scene, version: ssl.TLSVersion, make: Callable[[Holder], Holder], alert: str
+) -> None:
+    """Asked when the first thing is found wrong; what is found decides, not the number. No path counts as verified."""
+    holder = make(scene.authority)
+    asked, got = refused(scene, version, holder, REJECTED)
     assert len(asked) == 1
-    assert asked[0].leaf == eve.der
+    assert asked[0].leaf == holder.der
     assert asked[0].errors
     assert asked[0].verified == ()
-    assert got == "TLSV1_ALERT_UNKNOWN_CA"
+    assert got == alert
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -152,6 +152,14 @@ def test_without_the_binding_a_change_of_the_authorities_ends_who_was_admitted(s
     assert [error.words for error in server.peer.errors] == ["connect anew: this Python hides its OpenSSL"]
 
 
+def test_a_change_of_the_authorities_is_nothing_to_who_has_no_certificate(scene: Scene) -> None:
+    """A public page that is being loaded goes on."""
+    nobody, server = Visitor(), TLSConnection(scene.gate())
+    nobody.shake_hands(server)
+    server.verify_anew(scene.gate(make_authority("Other CA")))
+    assert server.peer == Peer()
+
+
 def test_garbage_is_no_certificate(gate: ServerContext) -> None:
     """As a leaf or among those that came along."""
     for leaf, sent in ((b"\x30\x00", ()), (gate.certificate.der, (b"garbage",))):
