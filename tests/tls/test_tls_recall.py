@@ -11,6 +11,8 @@ from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, VerifyError, j
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import CACHED_PEER_BYTES, CACHED_PEERS, CACHED_SECONDS, ServerContext
 from gatekeeper.tls.openssl import OpenSSL
+from gatekeeper.tls.verifier import Recall
+from gatekeeper.tls.verifier import Refuse as Refuser
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -73,6 +75,27 @@ def test_what_is_remembered_does_not_outweigh_an_error(scene: Scene) -> None:
     meet(context, alice)
     binding.doubts = True
     assert meet(context, alice).peer.errors
+
+
+def test_a_peer_that_was_recalled_for_other_certificates_does_not_count(scene: Scene) -> None:
+    """Fails closed: the certificate is compared with the one of this connection."""
+    alice, bob = (make_client(name, scene.authority) for name in ("alice", "bob"))
+
+    class Confused(OpenSSL):
+        def handshake(
+            self,
+            connection: ssl.SSLObject,
+            found: list[VerifyError],
+            refuse: Refuser | None = None,
+            recall: Recall | None = None,
+        ) -> None:
+            if recall is not None:
+                recall((bob.der,))
+            super().handshake(connection, found, refuse)
+
+    context = scene.gate(binding=Confused)
+    meet(context, bob)
+    assert meet(context, alice).peer.leaf == alice.der
 
 
 def test_a_stranger_is_verified_each_time(scene: Scene) -> None:

@@ -2,10 +2,13 @@
 
 import ssl
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
-from gatekeeper.gate.verdict import Policy, Reason, Refuse, judge
+from gatekeeper.errors import BindingError
+from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, judge
 from gatekeeper.tls.context import CACHED_SECONDS
+from gatekeeper.tls.openssl import OpenSSL
 from tests.certificates import DAY, NOW, make_authority, make_client
 from tests.tls.resuming import BOTH, admitted, come_back, gate, meet
 from tests.tls.scene import Scene, Visitor, resumed
@@ -66,6 +69,34 @@ def test_whose_certificate_is_not_good_any_more_is_a_stranger(scene: Scene, vers
     assert server.peer.leaf is not None
     assert server.peer.errors
     assert not resumed(come_back(changed, alice))
+
+
+@BOTH
+def test_who_resumes_is_not_known_for_longer(scene: Scene, version: ssl.TLSVersion) -> None:
+    """Or one who comes back each minute would never be verified again."""
+    alice, context = admitted(scene, version)
+    ((certificates, (peer, _)),) = context._shown.items()
+    soon = time.monotonic() + CACHED_SECONDS / 2
+    context._shown[certificates] = peer, soon
+    assert come_back(context, alice).peer is peer
+    assert context._shown == {certificates: (peer, soon)}
+
+
+@BOTH
+def test_a_resumed_session_that_cannot_be_verified_admits_nobody(scene: Scene, version: ssl.TLSVersion) -> None:
+    """Fails closed: OpenSSL's own result is that of the first handshake."""
+
+    class Failing(OpenSSL):
+        def verify(self, context: ssl.SSLContext, leaf: bytes, chain: Sequence[bytes]) -> Peer:
+            raise BindingError("for a test")
+
+    alice = Visitor(make_client("alice", scene.authority), version)
+    context = scene.gate(binding=Failing, session_resumption=True)
+    assert not meet(context, alice).peer.errors
+    context._shown.clear()
+    server = come_back(context, alice)
+    assert resumed(server)
+    assert [error.words for error in server.peer.errors] == ["a resumed session cannot be verified: for a test"]
 
 
 def test_who_was_recognised_is_still_judged_by_the_date(scene: Scene) -> None:
