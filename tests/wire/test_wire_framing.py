@@ -82,7 +82,17 @@ def test_a_size_is_hexadecimal_digits(size: bytes) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"5\nhello\r\n", b"\n", b"5\r\nhello\n", b"5\r\nhelloX", b"5\r\nhello!\r\n", b"5\r\nhello\rX", b"0\r\n\n"],
+    [
+        b"5\nhello\r\n",
+        b"\n",
+        b"\n\r",
+        b"5\r\nhello\n",
+        b"5\r\nhell\r\n0\r\n\r\n",  # the CR is content, and a bare LF follows
+        b"5\r\nhelloX",
+        b"5\r\nhello!\r\n",
+        b"5\r\nhello\rX",
+        b"0\r\n\n",
+    ],
 )
 def test_lines_end_in_crlf_and_chunks_where_they_say(data: bytes) -> None:
     """One byte more or less is another message."""
