@@ -243,8 +243,12 @@ class Http2(Codec):
         """Send what is due, while the transport's buffer has room. Within a call of `receive` it waits for the end."""
         if self._corked or self._slow:
             return
-        self._corked = True
         connection = self.connection
+        if not connection.ready and connection.sent_goaway < 0:  # nearly always
+            if data := connection.data_to_send():
+                self.link.write(data)
+            return
+        self._corked = True
         while data := connection.data_to_send():
             self.link.write(data)
             if self._slow or not connection.ready:

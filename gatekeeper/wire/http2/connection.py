@@ -42,6 +42,7 @@ MAX_QUEUED_REPLIES = 100
 REMEMBERED_RESETS = 256
 
 _NONE = -1 << 31  # no stream
+_unpack_header = HEADER.unpack_from
 # RFC 9113, 6.5.2; RFC 8441, 3; RFC 9218, 2.1.
 _BOOLEAN_SETTINGS = frozenset({ENABLE_PUSH, ENABLE_CONNECT_PROTOCOL, NO_RFC7540_PRIORITIES})
 
@@ -173,9 +174,8 @@ class Connection:
 
     def _frames(self, data: bytes) -> None:
         at, size = 0, len(data)
-        unpack, handlers, most = HEADER.unpack_from, self._frame_handlers, len(self._frame_handlers)
         while (start := at + HEADER_BYTES) <= size:
-            high, low, kind, flags, stream_id = unpack(data, at)
+            high, low, kind, flags, stream_id = _unpack_header(data, at)
             length = high << 8 | low
             if length > MAX_FRAME:
                 raise HTTP2Error(ErrorCode.FRAME_SIZE_ERROR, "a frame is larger than allowed")  # RFC 9113, 4.2
@@ -190,11 +190,12 @@ class Connection:
                 raise protocol_error("a field block is interrupted")  # RFC 9113, 6.10
             if not self.settings_seen and (kind != SETTINGS or flags & ACK):
                 raise protocol_error("the first frame is not SETTINGS")  # RFC 9113, 3.4
-            if kind < most:
-                handlers[kind](self, stream_id, flags, payload)
+            if kind <= CONTINUATION:
+                self._frame_handlers[kind](self, stream_id, flags, payload)
             else:
                 self.spend("frames of unknown types")  # RFC 9113, 5.5: ignored
-        self._held = data[at:] if at else data
+        if at < size:
+            self._held = data[at:] if at else data
 
     def spend(self, what: str, cost: float = 1.0) -> None:
         """Count a frame that carries nothing; HTTP2Error with ENHANCE_YOUR_CALM if there were too many."""
@@ -357,7 +358,8 @@ class Connection:
             self.active -= 1
             if not stream.is_reset:
                 self.completed += 1
-            self._grown -= stream.window - STREAM_WINDOW
+            if stream.window != STREAM_WINDOW:
+                self._grown -= stream.window - STREAM_WINDOW
 
 
 FrameHandler = Callable[[Connection, int, int, bytes], None]

@@ -64,20 +64,39 @@ class KnownFields(dict[tuple[bytes, bytes], HeaderField]):
 
     Each is one object, so that lists of them are known by what they hold. No cookies and no pseudo-header fields, of
     which too many are new: those are fields that may be told apart though they say the same.
+
+    ``literals`` are the same fields by the bytes that say them without a dynamic table (RFC 7541, 6.2): every visitor
+    with the same browser begins with these, and to read the Huffman code of one costs ten times as much as to find it.
     """
 
-    __slots__ = ()
+    __slots__ = ("literals",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.literals: dict[bytes, HeaderField] = {}
 
     def __missing__(self, key: tuple[bytes, bytes]) -> HeaderField:
         field = HeaderField(*key)
-        if field.kind not in _NEVER_KNOWN and field.size <= KNOWN_FIELD_BYTES:
+        if _may_be_known(field):
             if len(self) >= KNOWN_FIELDS:
                 self.clear()
+                self.literals.clear()
             self[key] = field
         return field
 
+    def add_literal(self, literal: bytes, field: HeaderField) -> None:
+        """Take note of what these bytes say."""
+        if _may_be_known(field):
+            if len(self.literals) >= KNOWN_FIELDS:
+                self.literals.clear()
+            self.literals[literal] = field
 
-# 2 MiB at most, and some 0.2 MiB with browsers.
+
+def _may_be_known(field: HeaderField) -> bool:
+    return field.kind not in _NEVER_KNOWN and field.size <= KNOWN_FIELD_BYTES
+
+
+# 3 MiB at most, and some 0.3 MiB with browsers.
 KNOWN_FIELDS, KNOWN_FIELD_BYTES = 2048, 512
 _NEVER_KNOWN = frozenset({PSEUDO, MALFORMED, COOKIE})
 

@@ -101,16 +101,14 @@ def goaway_frame(last_stream_id: int, code: int) -> bytes:
     return _GOAWAY.pack(0, 8, GOAWAY, 0, 0, last_stream_id, code)
 
 
-def whole_message(stream_id: int, block: bytes, content: bytes) -> bytes:
-    """HEADERS and DATA with END_STREAM, of at most `MAX_FRAME` bytes each."""
+def whole_message(stream_id: int, block: bytes, content: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """HEADERS and DATA with END_STREAM, of at most `MAX_FRAME` bytes each, in pieces that wait to be joined."""
     size, length = len(block), len(content)
-    return b"".join(
-        (
-            _pack(size >> 8, size & 0xFF, HEADERS, END_HEADERS, stream_id),
-            block,
-            _pack(length >> 8, length & 0xFF, DATA, END_STREAM, stream_id),
-            content,
-        )
+    return (
+        _pack(size >> 8, size & 0xFF, HEADERS, END_HEADERS, stream_id),
+        block,
+        _pack(length >> 8, length & 0xFF, DATA, END_STREAM, stream_id),
+        content,
     )
 
 

@@ -91,6 +91,15 @@ def read_string(block: bytes, at: int) -> tuple[bytes, int]:
     return (decode_huffman(block[at:end]) if first & 0x80 else block[at:end]), end
 
 
+def find_end(block: bytes, at: int) -> int:
+    """Where the string literal at ``at`` ends, perhaps behind the block."""
+    size = block[at] & 0x7F
+    if size != 0x7F:
+        return at + 1 + size
+    size, at = read_integer(block, at, 0x7F)
+    return at + size
+
+
 def find_path(block: bytes) -> tuple[int, int]:
     """Where the string of a path begins and ends that goes into no table (RFC 7541, 6.2.2 and 6.2.3), and that only
     fields of the tables precede: there browsers have what is new in a request. 0, 0 if it is not there.
@@ -144,18 +153,45 @@ class _BlockReading:
                 continue
             else:  # 6.2: literal, inserted or not, perhaps never to be indexed by anybody
                 index, at = read_integer(block, at, 0x3F if first & 0x40 else 0x0F)
-                if not index:
-                    name, at = read_string(block, at)
-                elif index < FIRST_DYNAMIC:
-                    name = static[index].name
+                if known is None:
+                    name, value, at = self._literal(index, at)
+                    field = HeaderField(name, value)
+                elif index >= FIRST_DYNAMIC:
+                    name, value, at = self._literal(index, at)
+                    field = known[name, value]
                 else:
-                    name = dynamic[index - FIRST_DYNAMIC].name
-                value, at = read_string(block, at)
-                field = HeaderField(name, value) if known is None else known[name, value]
+                    field, at = self._known_literal(known, start, index, at)
                 if first & 0x40:
                     dynamic = self._insert(field)
             found.append(field)
         return found
+
+    def _literal(self, index: int, at: int) -> tuple[bytes, bytes, int]:
+        """Name and value of a literal behind its index, and where it ends."""
+        if not index:
+            name, at = read_string(self.block, at)
+        elif index < FIRST_DYNAMIC:
+            name = STATIC_FIELDS[index].name
+        else:
+            name = self.fields[index - FIRST_DYNAMIC].name
+        value, at = read_string(self.block, at)
+        return name, value, at
+
+    def _known_literal(self, known: KnownFields, start: int, index: int, at: int) -> tuple[HeaderField, int]:
+        """A literal that means the same under every table, and where it ends. It is found by all its bytes, its lengths
+        among them, so one that ends behind the block is not found.
+        """
+        block = self.block
+        end = find_end(block, at)
+        if not index:
+            end = find_end(block, end)
+        literal = block[start:end]
+        field = known.literals.get(literal)
+        if field is None:
+            name, value, end = self._literal(index, at)
+            field = known[name, value]
+            known.add_literal(literal, field)
+        return field, end
 
     def _resize(self, at: int) -> int:
         limit, at = read_integer(self.block, at, 0x1F)
@@ -167,7 +203,8 @@ class _BlockReading:
 
     def _insert(self, field: HeaderField) -> tuple[HeaderField, ...]:
         """RFC 7541, 4.4: room is made first; a field that is larger than the table only empties it."""
-        self._evict(self.limit - field.size)
+        if self.size + field.size > self.limit:
+            self._evict(self.limit - field.size)
         if field.size <= self.limit:
             self.fields = (field, *self.fields)
             self.size += field.size

@@ -105,20 +105,10 @@ class ServerConnection(Connection):
     def block(self, stream_id: int, flags: int, block: bytes) -> None:
         """A request, or the trailers of one."""
         ended = flags & END_STREAM != 0  # bool() is a call
-        stream = self.streams.get(stream_id)
-        if stream is not None:
-            trailers(self, stream, ended, block)
+        if stream_id <= self.last_stream_id or not stream_id & 1 or self.sent_goaway >= 0:
+            self._block_of_none_new(stream_id, ended, block)
             return
-        over = self.sent_goaway >= 0
-        if stream_id <= self.last_stream_id or not stream_id & 1:
-            if any(stream_id in gap for gap in self._skipped):
-                raise protocol_error("a stream begins behind a later one")  # RFC 9113, 5.1.1
-            self.require_reset(stream_id)
-            over = True
         read, self.table = self._reader.read(self.table, block, ended=ended, cache=self.cache)
-        if over:
-            self.spend("field blocks on streams that are over")  # RFC 9113, 6.8: read on for the table's sake
-            return
         if stream_id - self.last_stream_id > 2:
             self._skipped = *self._skipped[1 - REMEMBERED_GAPS :], range(self.last_stream_id + 1 | 1, stream_id, 2)
         self.last_stream_id = stream_id
@@ -134,6 +124,19 @@ class ServerConnection(Connection):
         if not ended and read.block.framing is LENGTH:
             stream.remaining = read.block.length
         self._server.request(stream, read, ended)
+
+    def _block_of_none_new(self, stream_id: int, ended: bool, block: bytes) -> None:
+        """Trailers, or what comes on a stream that is over, or begun in vain."""
+        stream = self.streams.get(stream_id)
+        if stream is not None:
+            trailers(self, stream, ended, block)
+            return
+        if stream_id <= self.last_stream_id or not stream_id & 1:
+            if any(stream_id in gap for gap in self._skipped):
+                raise protocol_error("a stream begins behind a later one")  # RFC 9113, 5.1.1
+            self.require_reset(stream_id)
+        _, self.table = self._reader.read(self.table, block, ended=ended, cache=self.cache)
+        self.spend("field blocks on streams that are over")  # RFC 9113, 6.8: read on for the table's sake
 
     def spend_reset(self, what: str) -> None:
         """Count a stream that was reset, by whomever: its request may have begun to cost the app something, for

@@ -188,7 +188,7 @@ class Stream:
         connection.send_window -= size
         if connection.budget.left < BURST:  # a call saved
             connection.budget.earn()
-        connection.out.append(whole_message(self.id, block, content))
+        connection.out += whole_message(self.id, block, content)
         self.ending = self.ended = True
 
     def send_head(self, head: ResponseHead, lines: bytes = b"", *, end: bool = False) -> None:

@@ -81,8 +81,11 @@ def test_known_fields_are_emptied_when_they_are_too_many() -> None:
     """So memory stays bounded, whatever an admitted visitor sends."""
     known = KnownFields()
     for number in range(fields.KNOWN_FIELDS + 1):
-        known[b"x", b"%d" % number]
-    assert len(known) == 1
+        known.add_literal(b"literal %d" % number, known[b"x", b"%d" % number])
+    assert len(known) == len(known.literals) == 1
+    for number in range(fields.KNOWN_FIELDS):
+        known.add_literal(b"again %d" % number, known[b"x", b"0"])
+    assert len(known.literals) == 1
 
 
 def test_long_fields_are_not_kept() -> None:
@@ -90,4 +93,6 @@ def test_long_fields_are_not_kept() -> None:
     known = KnownFields()
     for field in ((b"x", b"y" * fields.KNOWN_FIELD_BYTES), (b"cookie", b"a"), (b":path", b"/"), (b"X", b"")):
         assert known[field].kind == HeaderField(*field).kind
+        known.add_literal(b"literal", known[field])
     assert not known
+    assert not known.literals

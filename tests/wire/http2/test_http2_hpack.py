@@ -192,6 +192,38 @@ def test_known_fields_are_one_object() -> None:
     assert list(known) == [(b"a", b"b")]
 
 
+def test_a_known_literal_is_found_by_its_bytes() -> None:
+    """And does to the table what its first bits say (RFC 7541, 6.2.1 to 6.2.3)."""
+    known = KnownFields()
+    for first, entries in ((0x40, 1), (0x00, 0), (0x10, 0)):
+        block = bytes((first,)) + b"\x01a\x01b"
+        (read_once,), _ = decode(EMPTY, block, known)
+        assert known.literals[block] is read_once
+        (found,), table = decode(EMPTY, block, known)
+        assert found is read_once
+        assert len(table.fields) == entries
+
+
+def test_a_literal_with_a_name_of_the_dynamic_table_is_not_found_by_its_bytes() -> None:
+    """They mean something else under another table."""
+    known = KnownFields()
+    for name in (b"a", b"c"):
+        _, table = decode(EMPTY, b"\x40\x01" + name + b"\x01b", known)
+        (field,), _ = decode(table, b"\x0f\x2f\x01x", known)
+        assert (field.name, field.value) == (name, b"x")
+        assert b"\x0f\x2f\x01x" not in known.literals
+
+
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_a_known_literal_that_is_cut_is_an_error(cut: int) -> None:
+    """RFC 9113, 4.3."""
+    known = KnownFields()
+    block = b"\x40\x01a\x01b"
+    decode(EMPTY, block, known)
+    with pytest.raises(HTTP2Error, match="HPACK"):
+        decode(EMPTY, block[:cut], known)
+
+
 NAMES = st.sampled_from([b":path", b"cookie", b"accept", b"x-a", b"x-" + b"n" * 200, b"content-length"])
 VALUES = st.one_of(st.binary(max_size=40), st.sampled_from([b"", b"gzip, deflate", b"v" * 3000]))
 LISTS = st.lists(st.tuples(NAMES, VALUES), max_size=12)
@@ -219,6 +251,8 @@ def test_mutated_blocks_are_read_as_hpack_reads_them_or_not_at_all(fields: Field
     """What one takes and the other rejects is smuggling in waiting."""
     encoder = hpack.Encoder()
     block = bytearray(encoder.encode(fields, huffman=data.draw(st.booleans())))
+    known = KnownFields()
+    decode(EMPTY, bytes(block), known)
     for _ in range(data.draw(st.integers(1, 3))):
         if block:
             block[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))
@@ -232,3 +266,8 @@ def test_mutated_blocks_are_read_as_hpack_reads_them_or_not_at_all(fields: Field
         found = None
     if found is not None:
         assert found == expected
+    try:
+        again: Fields | None = [(field.name, field.value) for field in decode(EMPTY, bytes(block), known)[0]]
+    except HTTP2Error:
+        again = None
+    assert again == found
