@@ -172,6 +172,12 @@ class Index:
         return replace(self, revocations=(*self.revocations, *more), crl_number=number)
 
 
+def parse_serial(text: str) -> int | None:
+    """The serial number that a person writes, in hex, with colons or without; None if it is none."""
+    digits = text.replace(":", "")
+    return int(digits, 16) if _SERIAL.fullmatch(digits) else None
+
+
 def entry_of(
     certificate: x509.Certificate, name: str, kind: CertificateKind, *, holds_key: bool, authority: str = ""
 ) -> Entry:

@@ -68,11 +68,15 @@ def answer(request: Request, token: bytes) -> Reply:
     if over is not None:
         detail, topic = over
         return failure(request, 410, detail, topic=topic, event=InvitationEvent.REFUSED)
+    if request.method == b"POST" and (unintended := _unintended(request)):
+        return failure(request, 403, unintended, event=InvitationEvent.REFUSED)
     if stored.invitation.kind is InvitationKind.REQUEST:
-        unintended = _unintended(request) if request.method == b"POST" else ""
-        if unintended:
-            return failure(request, 403, unintended, event=InvitationEvent.REFUSED)
         return enrolment.answer(request, stored, below)
+    return _bundle(request, stored, below)
+
+
+def _bundle(request: Request, stored: StoredInvitation, below: bytes) -> Reply:
+    """Answer for an invitation whose files can be downloaded; it is not over."""
     anchor = request.invitations.read(stored, ANCHOR)
     if below and (below != _AUTHORITY or anchor is None or request.method not in (b"GET", b"HEAD")):
         return failure(request, 404, "There is nothing here.")
@@ -82,9 +86,6 @@ def answer(request: Request, token: bytes) -> Reply:
     if below and anchor is not None:
         return Reply(200, _ANCHOR_HEADERS, anchor)
     if request.method == b"POST":
-        unintended = _unintended(request)
-        if unintended:
-            return failure(request, 403, unintended, event=InvitationEvent.REFUSED)
         return download(request, stored, mark)
     if request.method in (b"GET", b"HEAD"):
         if _wants_json(request):
@@ -128,7 +129,7 @@ def _unintended(request: Request) -> str:
     # With the policy no-referrer, the page itself sends "null" (Fetch, 3.1). Another site may, too, but it would
     # have to know the token, and then it could download by itself.
     origin = request.header(b"origin")
-    if origin not in ("", "null") and origin.lower() != f"https://{request.host.lower()}":
+    if origin not in ("", "null") and origin.lower() != request.own_origin:
         return "The download must be started on the page of the invitation."
     return ""
 

@@ -84,8 +84,7 @@ def _is_meant(request: Request) -> bool:
     Sec-Fetch-Site cannot be forged by a page; browsers without it send Origin with every POST. Programs send neither.
     """
     site, origin = request.header(b"sec-fetch-site"), request.header(b"origin")
-    own = origin.lower() == f"https://{request.host.lower()}"
-    return site in ("", "same-origin") and (own or origin == "")
+    return site in ("", "same-origin") and origin.lower() in ("", request.own_origin)
 
 
 def _visible_routes(request: Request, identity: Identity) -> list[VisibleRoute]:

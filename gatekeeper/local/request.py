@@ -59,6 +59,11 @@ class Request:
         """The value of the Host header."""
         return self.block.host.decode("latin-1")
 
+    @property
+    def own_origin(self) -> str:
+        """The Origin (RFC 6454, 6.2) of pages on the requested host, in lower case."""
+        return f"https://{self.host.lower()}"
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

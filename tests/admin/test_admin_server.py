@@ -97,7 +97,9 @@ TELLING = ["/status", "/metrics", "/readyz?verbose"]
 
 
 @pytest.mark.parametrize("path", TELLING)
-@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:9000", "localhost.attacker.example"])
+@pytest.mark.parametrize(
+    "host", ["attacker.example", "attacker.example:9000", "localhost.attacker.example", "mylocalhost"]
+)
 def test_a_page_with_a_name_of_its_own_learns_nothing(path: str, host: str) -> None:
     """DNS rebinding: the browser takes our answer for the page's own, whose name points to 127.0.0.1."""
     status, text, _ = ask_whole({}, path, "GET", "*/*", Host=host)
@@ -207,8 +209,10 @@ def test_an_answer_ends_its_connection() -> None:
     assert ask_whole({}, "/nowhere", "GET", "*/*")[2]["Connection"] == "close"
 
 
-def play(seconds: float, connections: int) -> tuple[bytes, bytes]:
-    """What the first of so many connections, none of which ends its request, and a newcomer are answered."""
+def play(seconds: float, connections: int, rest: bytes = b"") -> tuple[bytes, bytes]:
+    """What the first of so many connections, none of which ends its request, and a newcomer are answered. The first one
+    sends the ``rest`` of its request after the newcomer has its answer.
+    """
 
     async def talk() -> tuple[bytes, bytes]:
         listener = open_listener(parse_listen("127.0.0.1:0"))
@@ -220,7 +224,9 @@ def play(seconds: float, connections: int) -> tuple[bytes, bytes]:
             writer.write(b"GET /healthz HTTP/1.1\r\n")
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-        answers = await held[0][0].read(), await reader.read()
+        answer = await reader.read()
+        held[0][1].write(rest)
+        answers = await held[0][0].read(), answer
         for _, each in (*held, (reader, writer)):
             each.close()
         await admin.stop()
@@ -235,6 +241,12 @@ def test_nobody_can_occupy_it(seconds: float, connections: int) -> None:
     first, newcomer = play(seconds, connections)
     assert first == b""
     assert newcomer.startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_as_many_as_there_may_be_are_served() -> None:
+    """The newcomer is the last one that has room."""
+    for answer in play(1000.0, MOST_CONNECTIONS - 1, b"Host: a\r\n\r\n"):
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 def test_nonsense_is_no_news(caplog: pytest.LogCaptureFixture) -> None:

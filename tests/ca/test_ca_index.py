@@ -8,7 +8,16 @@ import pytest
 
 from gatekeeper.ca.authority import Authority
 from gatekeeper.ca.certificates import issue_client
-from gatekeeper.ca.index import CertificateKind, Entry, Index, Status, entry_of, read_index, write_index
+from gatekeeper.ca.index import (
+    CertificateKind,
+    Entry,
+    Index,
+    Status,
+    entry_of,
+    parse_serial,
+    read_index,
+    write_index,
+)
 from gatekeeper.ca.revocation import Revocation, RevocationReason
 from gatekeeper.errors import AuthorityError
 
@@ -136,3 +145,12 @@ def test_names_are_found_in_any_case(alice: Entry) -> None:
     """Alice and alice are one file on some systems, so they are one name."""
     assert Index((alice,)).named("ALICE") == (alice,)
     assert Index((alice,)).named("bob") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "serial"),
+    [("0A", 10), ("01:0a", 266), ("f" * 40, 16**40 - 1), ("0", None), ("", None), ("f" * 41, None), ("x1", None)],
+)
+def test_a_serial_is_read_as_people_write_it(text: str, serial: int | None) -> None:
+    """As openssl and the gate's log print it, with colons or without; positive, 20 octets at most (RFC 5280)."""
+    assert parse_serial(text) == serial

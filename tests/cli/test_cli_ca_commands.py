@@ -114,7 +114,7 @@ def test_a_foreign_certificate_is_not_ours_to_revoke(tmp_path: Path, ca: Command
     assert "was not signed by CA" in ca("revoke", "--dir", "two", "one/alice.crt", code=1)
     assert "no certificate with serial" in ca("revoke", "--dir", "two", "01:0A", code=1)
     assert ca_json("revoke", "--dir", "two", "01:0A", "--unlisted")["revoked"] == ["010A"]
-    assert "no certificate with serial" in ca("revoke", "--dir", "two", "0", "--unlisted", code=1)
+    assert "neither a name nor a serial" in ca("revoke", "--dir", "two", "0", "--unlisted", code=1)
     assert "is not the key of" in ca("p12", "x", "--key", "one/alice.key", "--certificate", "one/ca.crt", code=1)
 
 

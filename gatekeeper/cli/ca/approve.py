@@ -96,7 +96,7 @@ def hand_out(folder: Invitations, stored: StoredInvitation, issuer: Issuer, issu
     """Store a certificate beside its request. If the request was cancelled meanwhile, revoke it: AuthorityError."""
     if folder.sign(stored, chain_of(issuer, issued), now.timestamp()):
         return
-    issuer.revoke((issued.entry.serial,), RevocationReason("unspecified"), now=now)
+    issuer.revoke((issued.entry.serial,), RevocationReason.UNSPECIFIED, now=now)
     before = ", and so is the previous one" if issued.superseded else ""
     name = issued.entry.name
     raise AuthorityError(f"the invitation of {name} was cancelled just now; its certificate is revoked{before}")

@@ -74,7 +74,7 @@ def _cancel(args: argparse.Namespace, invitations: Invitations) -> int:
     revoked = _in_force(store.index(), cancelled) if store.exists() else ()
     if revoked:
         with opened_issuer(args) as issuer:
-            issuer.revoke(revoked, RevocationReason("unspecified"), now=current_time())
+            issuer.revoke(revoked, RevocationReason.UNSPECIFIED, now=current_time())
     print_cancelled(cancelled, revoked, as_json=wants_json(args))
     return 0
 

@@ -1,14 +1,13 @@
 """``gatekeeper ca revoke``: revoke certificates."""
 
 import argparse
-import re
 from pathlib import Path
 
 from cryptography import x509
 
 from gatekeeper.ca.authority import is_signed_by
 from gatekeeper.ca.files import read_certificate_pem, read_file
-from gatekeeper.ca.index import Index
+from gatekeeper.ca.index import Index, parse_serial
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import ISSUED, Store
 from gatekeeper.ca.subject import common_name
@@ -18,8 +17,6 @@ from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import serial_hex
 from gatekeeper.invitations.folder import StoredInvitation
-
-_SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,8 +35,7 @@ def _serials(args: argparse.Namespace, store: Store) -> tuple[int, ...]:
     file.
     """
     index = store.index()
-    digits = args.what.replace(":", "")
-    serial = int(digits, 16) if _SERIAL.fullmatch(digits) else None
+    serial = parse_serial(args.what)
     issued = {entry.serial for entry in index.entries}
     if named := index.named(args.what):
         serials = tuple(entry.serial for entry in index.in_force(args.what, current_time()))
@@ -55,7 +51,7 @@ def _serials(args: argparse.Namespace, store: Store) -> tuple[int, ...]:
         return (_serial_of_file(Path(args.what), store.authorities()),)
     if serial is None:
         raise AuthorityError(f"{args.what} is neither a name nor a serial that was issued here, nor a file")
-    if not (args.unlisted and serial) and serial not in issued:
+    if not args.unlisted and serial not in issued:
         raise AuthorityError(
             f"no certificate with serial {args.what} was issued here; if openssl did, give its file, or add --unlisted"
         )

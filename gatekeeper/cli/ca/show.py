@@ -1,7 +1,6 @@
 """``gatekeeper ca show``: describe a certificate, request, CRL, bundle or key, and whether a gate would admit it."""
 
 import argparse
-import re
 from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import datetime
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from gatekeeper.ca.admission import Trust, make_trust
 from gatekeeper.ca.files import read_file
-from gatekeeper.ca.index import Index
+from gatekeeper.ca.index import Index, parse_serial
 from gatekeeper.ca.inspection import Inspection, inspect_certificate, inspect_file
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
 from gatekeeper.ca.store import CRL, Store
@@ -23,8 +22,6 @@ from gatekeeper.cli.ca.options import current_time, folder_of, wants_json
 from gatekeeper.cli.passphrases import open_password
 from gatekeeper.cli.terminal import print_json, show
 from gatekeeper.errors import AuthorityError
-
-_SERIAL = re.compile(r"[0-9A-Fa-f]{1,40}", re.ASCII)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -56,9 +53,7 @@ def _certificate(store: Store, index: Index, what: str) -> x509.Certificate | No
         return store.certificate()
     if named := index.named(what):
         return store.issued(named[-1])
-    digits = what.replace(":", "")
-    serial = int(digits, 16) if _SERIAL.fullmatch(digits) else None
-    return next((store.issued(entry) for entry in index.entries if entry.serial == serial), None)
+    return next((store.issued(entry) for entry in index.entries if entry.serial == parse_serial(what)), None)
 
 
 def _trust(store: Store, now: datetime) -> Trust:
