@@ -45,6 +45,34 @@ def test_the_answer_is_whole_and_the_last_one() -> None:
     assert body == b"/a"
 
 
+def test_what_comes_while_it_is_answered_is_not_read() -> None:
+    """A second request would have a second answer, after the end of the connection was announced."""
+    asked = []
+
+    async def talk() -> bytes:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        async def answer(head: RequestHead) -> AdminAnswer:
+            asked.append(head.target)
+            if len(asked) == 1:
+                connection.data_received(b"GET /b HTTP/1.1\r\nHost: x\r\n\r\n")
+            return AdminAnswer(head.target, "text/plain")
+
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            connection = AdminConnection(answer, loop, PATIENCE, lambda _: ended.set())
+            await loop.connect_accepted_socket(lambda: connection, theirs)
+            reader, writer = await asyncio.open_connection(sock=ours)
+            writer.write(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+            got = await reader.read()
+            writer.close()
+            await ended.wait()
+            return got
+
+    assert asyncio.run(asyncio.wait_for(talk(), PATIENCE)).count(b"HTTP/1.1 200 OK") == 1
+    assert asked == [b"/a"]
+
+
 def test_head_gets_no_body() -> None:
     """RFC 9110, 9.3.2."""
     got = play(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
