@@ -16,6 +16,8 @@ memory_file, handshake_keys
     certificates and keys as files, for libraries that read nothing else; keys that can sign a handshake.
 connection, message_limits
     one visitor's TLS, bytes in and bytes out, without a socket or asyncio; limits for messages without content.
+peer
+    who is on the other side of a connection, once its handshake is done.
 proxy_protocol
     the PROXY header that may come before TLS.
 client

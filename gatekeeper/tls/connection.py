@@ -5,19 +5,17 @@ to the socket what `send`, `close` and `pending_output` return. After a `TLSErro
 alert) and closes. A time limit for the handshake is the shell's business.
 """
 
-import _ssl
 import ssl
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from gatekeeper.errors import BindingError, PlainHTTPError, TLSError
-from gatekeeper.gate.verdict import NO_PEER, STRANGERS_BYTES, Peer, VerifyError
+from gatekeeper.gate.verdict import NO_PEER, Peer, VerifyError
 from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.message_limits import MessageLimit, SilenceLimit
-from gatekeeper.tls.openssl import OpenSSL
+from gatekeeper.tls.peer import peer_of
 from gatekeeper.tls.proxy_protocol import begins_like_one
 from gatekeeper.tls.verifier import Refuse
 
@@ -160,10 +158,10 @@ class TLSConnection:
         return self._drain()
 
     def close(self, last: bytes = b"") -> bytes:
-        """Send ``last``, say close_notify, once, and return what is to be written; nothing can be sent afterwards."""
+        """Send ``last`` and close_notify, and return what is to be written. Nothing can be sent afterwards."""
         said = self.send(last) if last else b""
         if self._context.openssl is not None:
-            self._context.openssl.say_goodbye(self._ssl)
+            self._context.openssl.send_close_notify(self._ssl)
         else:
             # The visitor has not said it too, or the handshake was never done, or the connection has failed before.
             with suppress(ssl.SSLError):
@@ -192,7 +190,7 @@ class TLSConnection:
         """
         self._grown.discard(self)
         if self._resumable and self._context.openssl is not None:
-            self._context.openssl.say_goodbye(self._ssl)
+            self._context.openssl.send_close_notify(self._ssl)
 
     def free_buffers(self) -> None:
         """Free the memory of OpenSSL's buffers, unless something waits in them. To be called once in a while: it costs
@@ -274,35 +272,17 @@ class TLSConnection:
             self._ssl.on_message = self._messages  # type: ignore[attr-defined]
             openssl.watch_messages(self._ssl)
             self._grown.add(self)
-        self.peer = self._peer_now(errors)
+        self.peer = peer_of(self._ssl, errors, self._context, self._recalled)
         if openssl is not None and self.peer.errors:
-            self._keep_little(openssl)
+            self.forget_session()
+            if not self._ssl.session_reused:
+                openssl.forget_certificates(self._ssl)
         self._write = self._ssl._sslobj.write  # type: ignore[attr-defined]
         self.established = True
 
     def _recall(self, certificates: tuple[bytes, ...]) -> bool:
         self._recalled = self._context.recall(certificates)
         return self._recalled is not None
-
-    def _peer_now(self, errors: tuple[VerifyError, ...]) -> Peer:
-        """Fails closed: where something is wrong all the same, what was recalled does not count."""
-        known = self._recalled
-        if known is not None and not errors and known.leaf == self._ssl.getpeercert(True):
-            return known
-        peer = _peer(self._ssl, errors, self._context)
-        if self._context.openssl is not None and not errors and not self._ssl.session_reused:
-            self._context.remember(peer)
-        return peer
-
-    def _keep_little(self, openssl: OpenSSL) -> None:
-        """Of a stranger, nobody needs OpenSSL's copies, nor a long chain: it is no path to a trusted authority. Should
-        one of them be trusted by a reload, the client has to connect anew.
-        """
-        self.forget_session()
-        if not self._ssl.session_reused:
-            openssl.forget_certificates(self._ssl)
-        if sum(map(len, self.peer.sent)) > STRANGERS_BYTES:
-            self.peer = replace(self.peer, sent=())
 
     # -- bulk, and what the quick way leaves over
 
@@ -371,45 +351,6 @@ def _what_else(data: bytes | memoryview) -> None:
         )
     if bytes(data[:1]).isalpha():
         raise PlainHTTPError
-
-
-def _peer(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:
-    """What the finished handshake tells.
-
-    A resumed session has no path and the verdict of another day, so its certificate is verified again. In the fallback
-    that cannot be done, but there a session only begins with a certificate that is good, and ends with the context.
-    """
-    leaf = connection.getpeercert(True)
-    if leaf is None:
-        return NO_PEER
-    if connection.session_reused and context.openssl is None:
-        return Peer(leaf, errors=errors)
-    sent, path = _chains(connection)
-    if connection.session_reused:
-        return _resumed(leaf, sent, context)
-    peer = Peer(leaf, tuple(sent), () if errors else tuple(path[1:]), errors)
-    return context.another_path(peer) if errors else context.require_path(peer, path)
-
-
-def _resumed(leaf: bytes, sent: Sequence[bytes], context: ServerContext) -> Peer:
-    """Fails closed: where nobody can verify it, OpenSSL's word of another day does not count."""
-    try:
-        return context.resume(leaf, sent)
-    except BindingError as error:
-        return Peer(leaf, errors=(VerifyError(1, 0, f"a resumed session cannot be verified: {error}"),))
-
-
-def _chains(connection: ssl.SSLObject) -> tuple[list[bytes], list[bytes]]:
-    """What was sent behind the leaf, and OpenSSL's path, leaf first; both as DER."""
-    if sys.version_info >= (3, 13):
-        return connection.get_unverified_chain()[1:], connection.get_verified_chain()
-    inner = connection._sslobj  # type: ignore[attr-defined]
-    # None: no certificate, or none that leads anywhere.
-    return _ders((inner.get_unverified_chain() or [])[1:]), _ders(inner.get_verified_chain() or [])
-
-
-def _ders(chain: Sequence[Any]) -> list[bytes]:
-    return [certificate.public_bytes(_ssl.ENCODING_DER) for certificate in chain]
 
 
 def _ignore(_data: bytes | memoryview) -> int:

@@ -231,8 +231,8 @@ class OpenSSL(Verifier):
         self._libssl.free_buffer(self._call["SSL_get_rbio"](pointer))
         self._libssl.free_buffer(self._call["SSL_get_wbio"](pointer))
 
-    def say_goodbye(self, connection: ssl.SSLObject) -> None:
-        """Say close_notify, if that can be said (SSL_shutdown(3)).
+    def send_close_notify(self, connection: ssl.SSLObject) -> None:
+        """Send close_notify, unless the connection has failed or did so before (SSL_shutdown(3)).
 
         ``connection.unwrap()`` would then ask for the visitor's, and raise that it has not come: 4 µs more.
         """
