@@ -14,6 +14,7 @@ from rich.text import Text
 
 from gatekeeper.acme.report import doubts
 from gatekeeper.admin.status import certificate_fields, crl_fields, protocols
+from gatekeeper.admin.wording import pluralized
 from gatekeeper.cli.configuration import add_config_option, naming_lines
 from gatekeeper.cli.parser import WRONG_USAGE, Commands
 from gatekeeper.cli.terminal import print_json, show, working
@@ -213,7 +214,7 @@ def crl_line(crl: RevocationList, now: float) -> str:
     """A CRL in one line: ``CN=Home CA, 3 revoked, next update 2027-11-23 …``."""
     until = datetime.fromtimestamp(crl.next_update, UTC)
     days = int((crl.next_update - now) // 86400)
-    left = "stale" if now >= crl.next_update else f"{days} days left"
+    left = "stale" if now >= crl.next_update else f"{pluralized(days, 'day')} left"
     return f"{crl.issuer[0]}, {len(crl.serials)} revoked, next update {until:%Y-%m-%d %H:%M} UTC ({left})"
 
 
@@ -221,6 +222,6 @@ def certificate_line(certificate: Certificate, now: float) -> str:
     """A certificate in one line: ``CN=Home CA, until 2027-11-23 (365 days left)``."""
     until = datetime.fromtimestamp(certificate.not_after, UTC)
     days = int((certificate.not_after - now) // 86400)
-    left = "has expired" if days < 0 else f"{days} days left"
+    left = "has expired" if days < 0 else f"{pluralized(days, 'day')} left"
     names = ", ".join((*certificate.dns_names, *certificate.ips))
     return f"{certificate.subject or names}, until {until:%Y-%m-%d} ({left})"

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from gatekeeper.admin.wording import pluralized
 from gatekeeper.cli.parser import Commands
 from gatekeeper.config.document import NAME
 from gatekeeper.config.nginx import translate
@@ -41,7 +42,7 @@ def _init(options: argparse.Namespace) -> int:
     except OSError as error:
         raise GatekeeperError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
     if translation is not None and translation.notes:
-        print(f"{len(translation.notes)} directives were not translated; {path} lists them at its end.")
+        print(f"{pluralized(len(translation.notes), 'note')} about what was not translated: at the end of {path}.")
     print(f"Wrote {path}. Next: enter your certificate files and the address of your app there, then run")
     print(f"  gatekeeper check -c {path}")
     print(f"  gatekeeper serve -c {path}")

@@ -1,6 +1,7 @@
 """gatekeeper.cli.ca and its commands: from words to certificates and back."""
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -294,3 +295,12 @@ def test_renewing_the_authority_says_whose_certificates_name_its_serial(
     for said in (True, False):
         assert main(["ca", "renew", "--dir", "easy", "ca"]) == 0
         assert ("certificates of ca name the authority by its serial number" in capsys.readouterr().err) == said
+
+
+def test_nothing_that_expires_is_said_with_the_date(ca: Command) -> None:
+    """Also for hours, and for the longest time that can be written."""
+    ca("init", "--cn", "Home CA", *EC)
+    ca("issue", "alice", *EC, "--days", "2")
+    assert re.match(r"No certificate expires before 2\d{3}-\d\d-\d\d\.\n", ca("list", "--expiring", "12h"))
+    assert "alice" in ca("list", "--expiring", "36525d")
+    assert "Renew each before it expires: gatekeeper ca renew NAME" in ca("list", "--expiring", "3d")

@@ -8,12 +8,13 @@ from gatekeeper.settings.units import parse_duration
 MAX = 0
 
 _DAY = 86400
+_MOST_DAYS = 36525
 
 
 def days(text: str) -> int:
     """A number of days, up to a hundred years: dates of five digits overflow in X.509 and in people's scripts."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 36525:
-        raise argparse.ArgumentTypeError(f"a number of days, 1 to 36525, not {text!r}")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"a number of days, 1 to {_MOST_DAYS}, not {text!r}")
     return int(text)
 
 
@@ -43,9 +44,11 @@ def _seconds(text: str, least: float, most: float, expected: str) -> float:
 
 
 def span(text: str) -> float:
-    """The days of ``30d``, ``2w``, ``12h``, or of a number of days."""
+    """The days of ``30d``, ``2w``, ``12h``, or of a number of days; up to a hundred years."""
     number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "d")
     factor = {"h": 1 / 24, "d": 1, "w": 7}.get(unit)
-    if factor is None or not number.isascii() or not number.isdigit():
+    if factor is None or not number.isascii() or not number.isdigit() or len(number) > len(str(24 * _MOST_DAYS)):
         raise argparse.ArgumentTypeError(f"a time such as 30d, 2w or 12h, not {text!r}")
+    if int(number) * factor > _MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"a time of at most {_MOST_DAYS} days, not {text!r}")
     return int(number) * factor

@@ -62,8 +62,10 @@ def _print(index: Index, lines: Iterable[str], now: datetime, *, within: timedel
         show(_table(index, entries, unlisted, now), at_least=80)
         if entries and within is not None:
             show(Text("Renew each before it expires: gatekeeper ca renew NAME"))
+    elif within is not None:
+        print(f"No certificate expires before {now + within:%Y-%m-%d}.")
     else:
-        print("Nothing was issued yet." if within is None else f"No certificate expires within {within.days} days.")
+        print("Nothing was issued yet.")
     for line in lines:
         show(Text(line, style="yellow"))
 
