@@ -207,7 +207,7 @@ class _Worker:
         )
         if context.admin is not None:
             await self._admin.start(context.admin)
-        self._fetcher = CRLFetcher(lambda: proxy.snapshot, self._metrics.crl_fetched)
+        self._fetcher = CRLFetcher(lambda: proxy.snapshot, self._metrics.crl_fetched, began=ledger.started)
         proxy.judge.on_unknown = self._fetcher.learn
         # What exists now lives as long as the process; the collector need not look at it again.
         gc.collect()

@@ -42,7 +42,9 @@ MAX_LEARNED = 64
 
 
 class CRLFetcher:
-    """One per worker. ``snapshot`` is the one in force, ``count`` is told "fetched", "unchanged" or "failed"."""
+    """One per worker. ``snapshot`` is the one in force, ``count`` is told "fetched", "unchanged" or "failed". ``began``
+    is when the gate started, None for now: what was fetched before is fetched again, by one of the workers.
+    """
 
     def __init__(
         self,
@@ -52,13 +54,14 @@ class CRLFetcher:
         wall: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         patience: float = PATIENCE_SECONDS,
+        began: float | None = None,
     ) -> None:
         self._snapshot = snapshot
         self._count = count
         self._wall = wall
         self._chance = chance
         self._patience = patience
-        self._began = wall()
+        self._began = wall() if began is None else began
         self._learned: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

@@ -125,7 +125,7 @@ def test_a_computer_is_enrolled(place: Place) -> None:
     before = key.read_bytes()
     second = place.enroll(link)
     assert asked(second) == spki
-    assert "asked, to be approved" in place.ca("invite", "--list", "--url", place.gate.address)
+    assert "requested, to be approved" in place.ca("invite", "--list", "--url", place.gate.address)
     assert "a different key" in place.ca("approve", "backup", "--fingerprint", "0" * 64, code=1)
     assert "--fingerprint" in place.ca("approve", "backup", code=2)
     assert spki in place.ca("approve", "backup", "--fingerprint", spki, "--ou", "machines")

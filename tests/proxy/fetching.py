@@ -86,7 +86,7 @@ class Scene:
     def authorities(self) -> tuple[Certificate, ...]:
         return tuple(read_certificate(one.der) for one in self.trusted)
 
-    def worker(self) -> CRLFetcher:
+    def worker(self, began: float | None = None) -> CRLFetcher:
         def snapshot() -> Snapshot:
             found = SimpleNamespace(
                 settings=SimpleNamespace(client_auth=self.auth), tls=SimpleNamespace(authorities=self.authorities)
@@ -94,7 +94,12 @@ class Scene:
             return cast(Snapshot, found)
 
         return CRLFetcher(
-            snapshot, self.counted.append, wall=lambda: self.now, chance=lambda: 0.0, patience=self.patience
+            snapshot,
+            self.counted.append,
+            wall=lambda: self.now,
+            chance=lambda: 0.0,
+            patience=self.patience,
+            began=began,
         )
 
     @property

@@ -147,6 +147,19 @@ def test_an_unchanged_list_is_not_sent_again(play: Callable[..., None]) -> None:
     play(script)
 
 
+def test_a_worker_that_starts_later_does_not_ask_again(play: Callable[..., None]) -> None:
+    """Another one has fetched since the start of the gate. Or it is one that replaces a worker that was killed."""
+
+    async def script(scene: Scene) -> None:
+        gate_began = scene.now
+        await scene.fetcher.fetch_due()
+        scene.now += 10
+        await scene.worker(began=gate_began).fetch_due()
+        assert len(scene.asked) == 1
+
+    play(script)
+
+
 def test_a_restart_asks_again(play: Callable[..., None]) -> None:
     """Whoever was revoked a moment ago is on the next list; the one that was kept may have hours to go."""
 
