@@ -25,15 +25,13 @@ def closed_routes(
             "server.certificates",
             f"never asks visitors of {names[0]}, but without [[routes]] everybody must be asked",
         )
-    told: set[int] = set()
+    reported: set[int] = set()
     for host in sorted(hosts):
         for index in _reached(routes, host):
-            if not routes[index].public and index not in told:
-                told.add(index)
-                yield (
-                    f"routes[{index}]",
-                    (f"takes requests for {host}, whose visitors are never asked for a certificate, and is not public"),
-                )
+            if not routes[index].public and index not in reported:
+                reported.add(index)
+                why = f"takes requests for {host}, whose visitors are never asked for a certificate, and is not public"
+                yield f"routes[{index}]", why
 
 
 def _reached(routes: "Sequence[RouteSettings]", host: str) -> Iterator[int]:

@@ -8,8 +8,8 @@ atomically.
 
 from collections.abc import Iterable
 
-# Ten thousand addresses spread over so many buckets fill none but once in many thousand times; an address without a
-# place is counted by its own worker alone.
+# With ten thousand addresses, hardly any bucket ever fills up. An address that finds its bucket full is counted by its
+# own worker alone.
 BUCKETS, SLOTS = 2048, 16
 CELLS = BUCKETS * SLOTS
 
@@ -25,7 +25,7 @@ class AddressCounts:
 
     def __init__(self, cells: memoryview) -> None:
         self._cells = cells
-        # Count, cell and key of each address. Who found no place has no cell: -1.
+        # Count, cell and key of each address; the cell is -1 where its bucket had none left.
         self._own: dict[str, tuple[int, int, int]] = {}
 
     def change(self, address: str, by: int) -> None:

@@ -7,6 +7,7 @@ import mmap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from gatekeeper.telemetry import request_rates
 from gatekeeper.telemetry.address_counts import count_in_all
@@ -23,6 +24,8 @@ from gatekeeper.telemetry.metrics import (
 )
 from gatekeeper.telemetry.request_rates import RequestRates
 from gatekeeper.telemetry.upstream_times import Latency, latency
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,39 +145,19 @@ class Ledger:
 
     def totals(self) -> Totals:
         """The sum of all rows."""
-        requests: dict[int, int] = {}
-        http2_requests: Counter[int] = Counter()
-        durations = [0] * SLOTS
-        refusals, handshakes = dict.fromkeys(REASONS, 0), dict.fromkeys(HANDSHAKES, 0)
-        groups: Counter[str] = Counter()
-        invitations, crl_fetches = dict.fromkeys(INVITATIONS, 0), dict.fromkeys(CRL_FETCHES, 0)
-        for row in self.rows:
-            if not row.time(Cell.STARTED):
-                continue  # no worker ever had it
-            for status, slots in row.answers():
-                requests[status] = requests.get(status, 0) + sum(slots)
-                durations = [one + more for one, more in zip(durations, slots, strict=True)]
-            http2_requests.update(dict(row.http2_answers()))
-            for reason, count in row.refusals.items():
-                refusals[reason] += count
-            for result, count in row.handshakes.items():
-                handshakes[result] += count
-            groups.update(row.groups)
-            for event, count in row.invitations.items():
-                invitations[event] += count
-            for result, count in row.crl_fetches.items():
-                crl_fetches[result] += count
+        used = [row for row in self.rows if row.time(Cell.STARTED)]  # no worker ever had the others
+        answers = [answer for row in used for answer in row.answers()]
         return Totals(
-            requests=requests,
-            durations=tuple(durations),
+            requests=_add_by_key({status: sum(slots)} for status, slots in answers),
+            durations=tuple(_add([[0] * SLOTS, *(slots for _, slots in answers)])),
             duration_sum=sum(row.time(Cell.DURATION_SUM) for row in self.rows),
-            refusals=refusals,
-            handshakes=handshakes,
-            groups=groups,
+            refusals=_add_by_key((row.refusals for row in used), REASONS),
+            handshakes=_add_by_key((row.handshakes for row in used), HANDSHAKES),
+            groups=_add_by_key(row.groups for row in used),
             resumed=self._sum(Cell.RESUMED),
-            invitations=invitations,
-            crl_fetches=crl_fetches,
-            http2_requests=http2_requests,
+            invitations=_add_by_key((row.invitations for row in used), INVITATIONS),
+            crl_fetches=_add_by_key((row.crl_fetches for row in used), CRL_FETCHES),
+            http2_requests=_add_by_key(dict(row.http2_answers()) for row in used),
             connections=self.connections,
             http2_connections=self._sum(Cell.HTTP2_CONNECTIONS),
             http2_streams=self._sum(Cell.HTTP2_STREAMS),
@@ -184,6 +167,14 @@ class Ledger:
             expiring_clients=self._sum(Cell.EXPIRING_CLIENTS),
             restarts=self.own.count(Cell.RESTARTS),
         )
+
+
+def _add_by_key(counts: Iterable[Mapping[Key, int]], keys: Sequence[Key] = ()) -> dict[Key, int]:
+    """The sum for each key, also for ``keys`` that were never counted."""
+    sums: Counter[Key] = Counter(dict.fromkeys(keys, 0))
+    for one in counts:
+        sums.update(one)
+    return dict(sums)
 
 
 def _add(rows: Iterable[Sequence[int]]) -> list[int]:

@@ -2,8 +2,8 @@
 
 The generic cell rate algorithm (ITU-T I.371, annex A): all that is kept of a client is the theoretical arrival time of
 its next request. Workers write to the same cells without a lock: two requests at the same moment may count as one.
-A client is stored in one of many small buckets, as in `gatekeeper.telemetry.address_counts`; where a bucket is full,
-whose time is the earliest makes room, and begins anew.
+A client is stored in one of many small buckets, as in `gatekeeper.telemetry.address_counts`. In a full bucket, a new
+client takes the place of the one whose time is the earliest, which is then counted from the beginning.
 """
 
 BUCKETS, SLOTS = 4096, 4
@@ -36,7 +36,7 @@ class RequestRates:
         return 0.0
 
     def _find(self, client: str) -> tuple[int, int]:
-        """The client's own slot, else the one of its bucket that was due first; and its key, which is never 0."""
+        """The client's own slot, else the one of its bucket with the earliest time; and its key, which is never 0."""
         number = hash(client) & (1 << 64) - 1
         start, key = number % BUCKETS * SLOTS * 2, number // BUCKETS + 1
         slots = range(start, start + SLOTS * 2, 2)
