@@ -61,6 +61,7 @@ class Grant:
         for dns_name in self.dns_names:
             check_host(dns_name)
         try:
+            "".join(self.organizational_units).encode()  # make_subject would not notice until the certificate is signed
             return make_subject(
                 name,
                 organizational_units=self.organizational_units,
@@ -68,6 +69,8 @@ class Grant:
                 dns_names=self.dns_names,
                 uris=self.uris,
             )
+        except UnicodeEncodeError as error:
+            raise AuthorityError(f"{error.object!r} is not UTF-8; see the encoding of the terminal") from error
         except ValueError as error:
             raise AuthorityError(f"this cannot stand in a certificate: {error}") from error
 

@@ -297,6 +297,15 @@ def test_renewing_the_authority_says_whose_certificates_name_its_serial(
         assert ("certificates of ca name the authority by its serial number" in capsys.readouterr().err) == said
 
 
+@pytest.mark.parametrize("option", ["--ou", "--email", "--dns", "--uri"])
+def test_a_name_that_is_no_utf8_is_refused(ca: Command, tmp_path: Path, option: str) -> None:
+    """A byte of another encoding, as os.fsdecode passes it on (PEP 383): one line, and nothing is written."""
+    ca("init", "--cn", "Home CA", *EC)
+    for words in (("issue", "alice"), ("csr", "alice", "--no-passphrase")):
+        assert ca(*words, *EC, option, "\udcff", code=1)
+    assert not list(tmp_path.rglob("alice*"))
+
+
 def test_nothing_that_expires_is_said_with_the_date(ca: Command) -> None:
     """Also for hours, and for the longest time that can be written."""
     ca("init", "--cn", "Home CA", *EC)
