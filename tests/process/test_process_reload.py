@@ -17,6 +17,7 @@ from gatekeeper.process.reload import Reloader, needing_a_restart, needing_new_w
 from gatekeeper.proxy.proxy import Reload
 from gatekeeper.proxy.snapshot import Snapshot, build_snapshot
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
+from gatekeeper.settings.identity import IdentitySettings
 from gatekeeper.settings.tables import Settings
 from tests.certificates import Holder, make_authority, make_server
 from tests.gate_process import PATIENCE
@@ -39,7 +40,7 @@ url = "http://127.0.0.1:8000"
 class Watch:
     """A reloader of real files, and what comes out of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, watching: bool = True) -> None:
         self.folder = folder
         self.path = folder / "gatekeeper.toml"
         self.snapshots: Queue[Snapshot] = Queue()
@@ -48,7 +49,7 @@ class Watch:
         self.reloader = Reloader(
             ConfigurationFile(self.path), settings, build=self._build, renew=self.snapshots.put, report=self.reloads.put
         )
-        self.reloader.start(self._build(settings))
+        self.reloader.start(self._build(settings), watching=watching)
 
     def _build(self, settings: Settings, files: FileReader = OPEN_DIRECTLY) -> Snapshot:
         return build_snapshot(settings, {}, 0.0, files)
@@ -103,6 +104,35 @@ def watch(tmp_path: Path, home: Holder) -> Iterator[Watch]:
     watch.reloader.stop()
     watch.reloader._thread.join(PATIENCE)
     assert not watch.reloader._thread.is_alive()
+
+
+def test_where_another_process_watches_it_only_waits_to_be_asked(watch: Watch) -> None:
+    """It may be unable to read the files; those that it is to load are sent with the request."""
+    other = Watch(watch.folder, watching=False)
+    try:
+        replace(watch.folder / "ca.crt", make_authority("Next CA").certificate_pem)
+        watch.reloaded()
+        assert other.reloads.empty()
+        other.reloader.reload()
+        assert other.reloaded().tls.authorities[0].common_name == "Next CA"
+    finally:
+        other.reloader.stop()
+        other.reloader._thread.join(PATIENCE)
+
+
+def test_a_warning_is_logged_once_for_as_long_as_it_lasts(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
+    """Not each minute; again where it was over in between."""
+    settings = load(watch.path).settings
+    reloader = Reloader(
+        ConfigurationFile(watch.path), settings, build=watch._build, renew=watch.snapshots.put, report=watch.reloads.put
+    )
+    plain = watch._build(settings)
+    identity = IdentitySettings.model_validate({"pass": ["CF-Connecting-IP"]})
+    passing = watch._build(settings.model_copy(update={"identity": identity}))
+    for snapshot in (passing, passing, plain, passing):
+        reloader._snapshot = snapshot
+        reloader._log_warnings()
+    assert sum("identity.pass" in message for message in caplog.messages) == 2
 
 
 def test_asked_it_loads_although_nothing_changed(watch: Watch) -> None:

@@ -298,6 +298,14 @@ def test_who_leaves_may_take_as_long_as_it_said(one: Gate) -> None:
 # -- stopping
 
 
+def test_who_leaves_does_not_serve_again(one: Gate) -> None:
+    """A late word of readiness changes nothing: it no longer accepts, so another is started, and its time runs."""
+    one.worker_set.leaves(1, 30.0, one.now)
+    assert one.serve(1) == [Start()]
+    one.now += 30.0 + GRACE_SECONDS + 0.1
+    assert one.check() == [Kill(1)]
+
+
 def test_stopping_in_order_and_at_once(one: Gate) -> None:
     """The second time; nobody is started any more, and who does not obey is killed."""
     one.worker_set.stop(one.now)

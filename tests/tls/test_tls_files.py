@@ -129,6 +129,14 @@ def test_certificates_that_are_no_authority(files: Files, kind: str) -> None:
     assert not _openssl_trusts(files, holder)
 
 
+def test_an_authority_from_before_basic_constraints(files: Files) -> None:
+    """Netscape's certificate type says so (SSL CA, bit 5), and OpenSSL believes it."""
+    kind = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.16.840.1.113730.1.1"), b"\x03\x02\x02\x04")
+    holder = make(named("Old CA"), extensions=[(kind, False)])
+    assert files.build(ca=[files.write("old.crt", holder.certificate_pem)])
+    assert _openssl_trusts(files, holder)
+
+
 @pytest.mark.parametrize("usages", [{"key_cert_sign": True}, {"key_cert_sign": True, "crl_sign": True}])
 def test_the_usual_key_usages_are_fine(files: Files, usages: dict[str, bool]) -> None:
     """The near miss: with keyCertSign it is an authority."""

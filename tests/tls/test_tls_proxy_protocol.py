@@ -88,6 +88,7 @@ BAD = {
     "a TLV that is cut off behind nothing": v2(0x21, 0x00, TLV[:-1]),
     "a wrong checksum": v2(0x21, 0x11, V4 + TLV + CHECKSUM[:-1] + b"\x00"),
     "a checksum of other addresses": v2(0x21, 0x11, V4[:3] + b"\x02" + V4[4:] + TLV + CHECKSUM),
+    "a checksum that is too long": v2(0x21, 0x11, V4 + TLV + bytes.fromhex("03000500760299be")),
     "a checksum that is too short": v2(0x21, 0x11, V4 + b"\x03\x00\x03abc"),
     "a second checksum that is wrong": v2(0x21, 0x11, V4 + TLV + CHECKSUM + CHECKSUM),
     "a broken signature": SIGNATURE[:8] + b"X",
