@@ -37,13 +37,13 @@ def _log_unraisable(what: "sys.UnraisableHookArgs") -> None:
         # CPython's servername callback got a name that is not ASCII. The handshake ends, and that is logged too.
         _log.debug("a server name that cannot be read: %a", what.object[:255])
         return
-    where = f"{what.err_msg or 'an exception that nobody could catch'}: {what.object!r:.200}"
+    where = f"{what.err_msg or 'an exception that could not be raised'}: {what.object!r:.200}"
     _log.error("%s", where, exc_info=what.exc_value)
 
 
 def _log_thread(what: threading.ExceptHookArgs) -> None:
     name = what.thread.name if what.thread is not None else "?"
-    _log.error("the thread %s ends by a mistake of its own", name, exc_info=what.exc_value)
+    _log.error("the thread %s has ended because of a bug", name, exc_info=what.exc_value)
 
 
 def log_always(level: int, line: str) -> None:

@@ -219,7 +219,7 @@ class _Worker:
         self._metrics.set(Cell.STATE, RowState.SERVING)
         self._heartbeat()
         self._send(ready=True)
-        # Whoever gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
+        # A worker that gave up root may be unable to read the key again; the supervisor then watches, and sends copies.
         self._renewing.start()
         reloader.start(snapshot, watching=context.account is None)
         self._fetcher.start()

@@ -30,10 +30,10 @@ TICK_SECONDS = 0.5
 class Command(Enum):
     """Commands to a worker, each a byte."""
 
-    STOP = b"s"  # the gate stops: nobody accepts after you
-    RETIRE = b"r"  # others accept in your place: finish what you have
+    STOP = b"s"  # the gate stops: no other worker accepts afterwards
+    RETIRE = b"r"  # other workers accept: finish the exchanges under way
     CUT = b"c"  # end at once
-    FILES = b"f"  # with these words come copies of files, for the reload that is ordered next
+    FILES = b"f"  # comes with sealed copies of files, for the next reload
     RELOAD = b"h"
     REOPEN = b"l"
 

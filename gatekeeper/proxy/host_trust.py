@@ -51,7 +51,7 @@ class HostTrust:
         """The verdict at the moment ``now`` about a visitor that asks for this Host and sent a certificate.
 
         Not checked: what an OCSP responder says, and whether the handshake found an error. It trusted all authorities
-        together, and whom the verdict about that refuses is refused on every host.
+        together, and a visitor whom that verdict refuses is refused on every host.
         """
         trust = self._trust_on(host)
         verdict = judge(trust.verify(peer), now, trust.policy)

@@ -204,7 +204,7 @@ class TLSConnection:
     def verify_anew(self, context: ServerContext) -> None:
         """Judge the visitor's certificates by other authorities, those of ``context``, as a handshake would.
 
-        Fails closed: where they cannot be judged without one, nothing but a new connection helps.
+        Fails closed: if they cannot be judged outside a handshake, the visitor has to connect anew.
         """
         if self.peer.leaf is None:
             return

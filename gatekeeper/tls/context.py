@@ -171,7 +171,7 @@ class ServerContext:
         return self._by_key[0]
 
     def resume(self, leaf: bytes, sent: Sequence[bytes]) -> Peer:
-        """The peer of a resumed session, as by `verify`; nothing of the verdict of another day is kept."""
+        """The peer of a resumed session, as by `verify`: the result of its first handshake does not count."""
         peer = self.recall((leaf, *sent))
         if peer is None:
             peer = self.verify(leaf, sent)
@@ -183,8 +183,8 @@ class ServerContext:
         they have to be verified, which takes 300 µs.
 
         What stays true of it, chain and purpose, is what a kept connection relies on too; dates and revocation are
-        judged at each request anyway. Another set of authorities is another context, which remembers nobody. Not for
-        ever, because another path is found when an authority on this one has ended.
+        judged at each request anyway. Another set of authorities is another context, which remembers nobody. For
+        `CACHED_SECONDS` only: when an authority on the path has expired, another path may be found.
         """
         peer, end = self._shown.get(certificates, _NOBODY)
         return peer if time.monotonic() < end else None

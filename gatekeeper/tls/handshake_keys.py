@@ -1,4 +1,4 @@
-"""Which keys can sign a TLS handshake: a certificate with another one may be valid, and nobody can show it."""
+"""Which keys can sign a TLS handshake: a certificate with any other may be valid, but no client can use it."""
 
 import ssl
 

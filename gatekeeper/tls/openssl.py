@@ -139,8 +139,8 @@ class OpenSSL(Verifier):
                 self._call["SSL_add_client_CA"](pointer, certificate)
 
     def read_hellos(self, context: ssl.SSLContext) -> None:
-        """Have `offers_alone` know what a client offers (SSL_CTX_set_client_hello_cb(3)), as Python tells nobody, and
-        sessions be resumed under the server name that they began with, and no other (RFC 6066, 3).
+        """Read each ClientHello before OpenSSL does (SSL_CTX_set_client_hello_cb(3)): for `offers_alone`, and so that a
+        session is resumed only under the server name that it began with (RFC 6066, 3).
 
         OpenSSL looks for the session before it calls the servername callback, and does not compare the names itself.
         """

@@ -54,7 +54,7 @@ def prove(openssl: OpenSSL, certificates: ProofCertificates | None = None) -> No
 def prove_service(context: ServerContext) -> None:
     """One handshake of a client without certificate with the context that visitors are to get; StartError if it fails.
 
-    So a gate that could talk to nobody does not take over from one that can. The client takes every suite that OpenSSL
+    A gate that cannot complete a handshake must not replace one that can. The client takes every suite that OpenSSL
     has; which ones a visitor has is not known.
     """
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

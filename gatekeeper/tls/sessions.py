@@ -14,7 +14,8 @@ from gatekeeper.tls.libssl import Function
 from gatekeeper.tls.openssl import OpenSSL
 
 SESSION_SECONDS: Final = 3600
-"""How long a session lives, from its full handshake. For as long, nobody proves to hold the key of the certificate."""
+"""How long a session lives, from its full handshake. Until then, a visitor who resumes it does not prove again that it
+holds the key of its certificate."""
 
 CACHED_SESSIONS: Final = 1000
 """How many sessions a process keeps, at 5 to 8 KiB each: OpenSSL holds the visitor's certificates in them, decoded."""

@@ -165,5 +165,5 @@ def test_what_python_itself_would_print_is_in_the_log(caplog: pytest.LogCaptureF
     one, two, three = caplog.records
     assert (one.levelname, two.levelname, three.levelname) == ("ERROR", "ERROR", "DEBUG")
     assert one.exc_info[1].args == ("one",)
-    assert two.getMessage() == "the thread MainThread ends by a mistake of its own"
+    assert two.getMessage() == "the thread MainThread has ended because of a bug"
     assert three.getMessage() == r"a server name that cannot be read: b'gat\xe9\n'"
