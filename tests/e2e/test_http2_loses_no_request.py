@@ -111,7 +111,7 @@ def test_a_worker_that_is_killed(folder: Path, visitors: Visitors) -> None:
 PUBLIC = '[[routes]]\npath = "/*"\npublic = true\n'
 SUCCEEDED = re.compile(r" (\d+) succeeded")
 ENDED = re.compile(r"(\d+) succeeded, (\d+) failed, \d+ errored, (\d+) timeout")
-EACH = 1500
+EACH = 300
 CONNECTIONS = 8
 
 
