@@ -49,6 +49,8 @@ class Gate:
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
+                # Without a length the end is a TCP connection closed without close_notify, an error on Python 3.11.2.
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
 
