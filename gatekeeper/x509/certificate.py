@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gatekeeper.x509.der import (
     BOOLEAN,
+    CONSTRUCTED,
     OCTET_STRING,
     OID,
     DERError,
@@ -120,7 +121,7 @@ def read_extensions(data: bytes, one: Element) -> dict[bytes, Extension]:
     twice = set()
     for extension in children(data, one):
         oid, *more = children(data, extension)
-        if oid.tag != OID or not more or more[-1].tag & ~0x20 != OCTET_STRING:
+        if oid.tag != OID or not more or more[-1].tag & ~CONSTRUCTED != OCTET_STRING:
             raise DERError("an extension is malformed")
         critical = more[0].tag == BOOLEAN and boolean(data, more[0])
         name = data[oid.start : oid.stop]

@@ -190,7 +190,7 @@ def read_scope(value: bytes) -> Scope:
     users = authorities = attributes = True
     reasons, indirect = ALL_REASONS, False
     for one in first(value):
-        match one.tag & ~0x20:
+        match one.tag & ~CONSTRUCTED:
             case 0x80:
                 points = point_names(value, one)
             case 0x81:
@@ -211,7 +211,7 @@ def point_names(value: bytes, name: Element) -> frozenset[bytes]:
     return frozenset(
         raw(value, one)
         for choice in elements(value, name.start, name.stop)
-        if choice.tag & ~0x20 == 0x80
+        if choice.tag & ~CONSTRUCTED == 0x80
         for one in elements(value, choice.start, choice.stop)
     )
 
@@ -222,7 +222,7 @@ def certificate_points(value: bytes) -> frozenset[bytes]:
         name
         for point in first(value)
         for field in children(value, point)
-        if field.tag & ~0x20 == 0x80
+        if field.tag & ~CONSTRUCTED == 0x80
         for name in point_names(value, field)
     )
 

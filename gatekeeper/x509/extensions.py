@@ -9,6 +9,7 @@ from typing import TypeVar
 from gatekeeper.x509.der import (
     BIT_STRING,
     BOOLEAN,
+    CONSTRUCTED,
     OID,
     DERError,
     Element,
@@ -28,7 +29,6 @@ _Value = TypeVar("_Value")
 _UPN = bytes.fromhex("2b060104018237140203")
 _OCSP = bytes.fromhex("2b06010505073001")
 _IA5 = 22
-_CONSTRUCTED = 0x20
 _OTHER_NAME, _EMAIL, _DNS, _DIRECTORY, _URI, _IP = 0x80, 0x81, 0x82, 0x84, 0x86, 0x87
 
 
@@ -62,7 +62,7 @@ def alternative_names(value: bytes) -> AlternativeNames:
     directories: list[Name] = []
     undecoded = 0
     for one in first(value):
-        kind = one.tag & ~_CONSTRUCTED
+        kind = one.tag & ~CONSTRUCTED
         try:
             if kind == _DIRECTORY:
                 directories.append(read_name(value, element(value, one.start, one.stop)))
@@ -108,7 +108,7 @@ _TEXTS: dict[int, Callable[[bytes, Element], str | None]] = {
 
 def _uris(value: bytes, names: list[Element]) -> Iterator[str]:
     for one in names:
-        if one.tag & ~_CONSTRUCTED == _URI:
+        if one.tag & ~CONSTRUCTED == _URI:
             with suppress(UnicodeDecodeError):
                 yield _ia5(value, one)
 
@@ -141,7 +141,7 @@ KEY_CERT_SIGN, CRL_SIGN = 5, 6
 def bits(value: bytes) -> frozenset[int]:
     """The numbers of the bits that are set in a BIT STRING (X.690, 8.6)."""
     one = element(value, 0, len(value))
-    if one.tag & ~_CONSTRUCTED != BIT_STRING:
+    if one.tag & ~CONSTRUCTED != BIT_STRING:
         raise DERError("expected bits")
     octets = content(value, one)[1:]
     return frozenset(at * 8 + bit for at, octet in enumerate(octets) for bit in range(8) if octet & (0x80 >> bit))

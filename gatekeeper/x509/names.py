@@ -12,7 +12,19 @@ from functools import cache, lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
-from gatekeeper.x509.der import OID, SEQUENCE, SET, DERError, Element, children, content, dotted, encode, encode_oid
+from gatekeeper.x509.der import (
+    CONSTRUCTED,
+    OID,
+    SEQUENCE,
+    SET,
+    DERError,
+    Element,
+    children,
+    content,
+    dotted,
+    encode,
+    encode_oid,
+)
 
 CN, SERIAL_NUMBER, C, L, ST, O, OU = (b"\x55\x04" + bytes((last,)) for last in (3, 5, 6, 7, 8, 10, 11))  # noqa: E741
 EMAIL = bytes.fromhex("2a864886f70d010901")
@@ -55,7 +67,7 @@ def read_name(data: bytes, one: Element) -> Name:
             if value.tag == SEQUENCE:
                 found.append(Attribute(at, data[oid.start : oid.stop], SEQUENCE, data[value.start : value.stop]))
             else:
-                found.append(Attribute(at, data[oid.start : oid.stop], value.tag & ~0x20, content(data, value)))
+                found.append(Attribute(at, data[oid.start : oid.stop], value.tag & ~CONSTRUCTED, content(data, value)))
     return tuple(found)
 
 

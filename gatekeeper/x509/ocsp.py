@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gatekeeper.x509.certificate import RawCertificate, key_bits
 from gatekeeper.x509.der import (
+    CONSTRUCTED,
     ENUMERATED,
     INTEGER,
     OCTET_STRING,
@@ -129,7 +130,7 @@ def _single(data: bytes, one: Element) -> SingleResponse:
         name_hash=content(data, name_hash),
         key_hash=content(data, key_hash),
         serial=integer(data, serial),
-        good={_GOOD: True, _REVOKED: False}.get(status.tag & ~0x20),
+        good={_GOOD: True, _REVOKED: False}.get(status.tag & ~CONSTRUCTED),
         this_update=read_time(data, this_update),
         next_update=read_time(data, elements(data, later.start, later.stop)[0]) if later else None,
     )
