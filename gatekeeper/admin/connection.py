@@ -42,7 +42,8 @@ Answerer = Callable[[RequestHead], Awaitable[AdminAnswer]]
 class AdminConnection(asyncio.Protocol):
     """Reads one request, has ``answerer`` answer it, and closes behind the answer. ``ended`` is called at the end.
 
-    Bodies are not read. The connection is aborted after ``seconds``, whatever its state.
+    Bodies are not read. The connection is aborted after ``seconds``, whatever its state. ``answered`` is done once the
+    answer is written, or never will be.
     """
 
     _transport: asyncio.Transport
@@ -60,6 +61,7 @@ class AdminConnection(asyncio.Protocol):
         self._seconds = seconds
         self._received = b""
         self.task: asyncio.Task[None] | None = None
+        self.answered: asyncio.Future[None] = loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
@@ -71,6 +73,7 @@ class AdminConnection(asyncio.Protocol):
         self._timer.cancel()
         if self.task is not None:
             self.task.cancel()
+        self._set_answered()
         self._ended(self)
 
     def data_received(self, data: bytes) -> None:
@@ -111,3 +114,8 @@ class AdminConnection(asyncio.Protocol):
             transport.write_eof()
         else:
             transport.close()
+        self._set_answered()
+
+    def _set_answered(self) -> None:
+        if not self.answered.done():
+            self.answered.set_result(None)

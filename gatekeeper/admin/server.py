@@ -21,7 +21,7 @@ from gatekeeper.wire.request import RequestHead
 if TYPE_CHECKING:
     import jinja2  # loaded for the first page
 
-SHUTDOWN_SECONDS = 0.5
+SHUTDOWN_SECONDS = 1.0
 # Limits on connections, which each serve one request: a slow client must not keep a descriptor that visitors need.
 CONNECTION_SECONDS = 10.0
 MOST_CONNECTIONS = 32
@@ -82,10 +82,10 @@ class Admin:
             self._server = None
 
     async def stop(self) -> None:
-        """Stop serving."""
+        """Stop serving. Who has connected may still ask: a client cannot know that this worker leaves."""
         self.leave()
-        under_way = [connection.task for connection in self._connections if connection.task is not None]
-        if under_way:
+        if self._connections:
+            under_way = [connection.answered for connection in self._connections]
             await asyncio.wait(under_way, timeout=SHUTDOWN_SECONDS)
         for connection in list(self._connections):
             connection.abort()

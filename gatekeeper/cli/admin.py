@@ -61,6 +61,8 @@ def ask(listen: ListenAddress, path: str) -> tuple[int, dict[str, Any]]:
         with _connect(listen) as connection:
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        if not answer:
+            raise ValueError("it closed the connection")
         # RFC 9112, 4: HTTP-version SP status-code SP. An answer to HTTP/1.0 ends with its connection, unchunked.
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), json.loads(body)

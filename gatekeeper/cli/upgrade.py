@@ -47,13 +47,22 @@ def _upgrade(options: argparse.Namespace) -> int:
     end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         time.sleep(_POLL_SECONDS)
-        now = read_status(where)
+        now = _status_now(where)
         if now["supervisor"] != pid:
             print(f"process {now['supervisor']} has taken over from {pid}: version {now['version']}")
             return 0
         if now["upgrades_failed"] > before["upgrades_failed"]:
             raise GatekeeperError(f"the upgrade failed, and process {pid} goes on; its log says why")
     raise GatekeeperError(f"process {pid} has not been replaced within {PATIENCE_SECONDS:g} s")
+
+
+def _status_now(where: ListenAddress) -> dict[str, Any]:
+    """The status, asked for twice if need be: the worker that takes the first connection may be about to end."""
+    try:
+        return read_status(where)
+    except GatekeeperError:
+        time.sleep(_POLL_SECONDS)
+        return read_status(where)
 
 
 def must_be_of(path: Path, status: Mapping[str, Any], where: ListenAddress) -> None:

@@ -235,6 +235,30 @@ def play(seconds: float, connections: int, rest: bytes = b"") -> tuple[bytes, by
     return asyncio.run(asyncio.wait_for(talk(), PATIENCE))
 
 
+def test_who_has_connected_is_answered_when_the_worker_leaves() -> None:
+    """Also who has not asked yet. During an upgrade the successor accepts on the same socket, so nobody can tell."""
+
+    async def talk() -> bytes:
+        listener = open_listener(parse_listen("127.0.0.1:0"))
+        admin = Admin(StatusSource({}))
+        await admin.start(listener)
+        port = listener.getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        other, asking = await asyncio.open_connection("127.0.0.1", port)
+        asking.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        await other.read()  # so both were accepted
+        stopping = asyncio.create_task(admin.stop())
+        await asyncio.sleep(0)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = await reader.read()
+        await stopping
+        for each in (writer, asking):
+            each.close()
+        return answer
+
+    assert asyncio.run(asyncio.wait_for(talk(), PATIENCE)).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 @pytest.mark.parametrize(("seconds", "connections"), [(2.0, 1), (1000.0, MOST_CONNECTIONS)])
 def test_nobody_can_occupy_it(seconds: float, connections: int) -> None:
     """A request that is never finished is given a time, and one of too many is the first to go."""
