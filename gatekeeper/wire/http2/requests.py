@@ -32,6 +32,7 @@ MAX_COOKIES = 256
 # some 3 KiB with a browser, 40 KiB if somebody who was let in does it on purpose.
 CACHED_BLOCKS = 512
 CACHED_SECTIONS = 512
+CACHED_PATHS = 1024
 CACHED_BLOCK_BYTES = 4096
 _REQUIRED = frozenset({b":method", b":scheme", b":path"})
 _OPTIONAL = _REQUIRED | {b":authority"}
@@ -62,6 +63,8 @@ class BlockReader:
         self._blocks: dict[tuple[Table, bool, bytes], tuple[Read, Table]] = {}
         # What is before and behind a path leads to a head, the length that another path may have, and the table after.
         self._around: dict[tuple[Table, bool, bytes, bytes], tuple[RequestHead, int, Table]] = {}
+        # Paths as they are encoded, of at most 127 bytes: for visitors who have a cookie of their own, and so a table.
+        self._paths: dict[bytes, bytes] = {}
         # By the fields themselves, which are never changed, and which the key keeps alive.
         self._sections: dict[tuple[bytes | None, bool, tuple[HeaderField, ...]], bytes] = {}
 
@@ -79,7 +82,7 @@ class BlockReader:
             return head, after
         at, end = find_path(block)
         around = table, ended, block[:at], block[end:]
-        read = self._read_path(around, block, at) if at else None
+        read = self._read_path(around, block, at, end) if at else None
         if read is None:
             head, after, size = self._read(table, block, ended, self._fields)
             # Not one that brings a new cookie into the table: nobody else comes to the same table by it.
@@ -97,14 +100,20 @@ class BlockReader:
         return read
 
     def _read_path(
-        self, around: tuple[Table, bool, bytes, bytes], block: bytes, at: int
+        self, around: tuple[Table, bool, bytes, bytes], block: bytes, at: int, end: int
     ) -> tuple[RequestHead, Table] | None:
         """A block that was read before with another path; None if it was not, or if the path is to be refused."""
         known = self._around.get(around)
         if known is None:
             return None
         other, room, after = known
-        path, _ = read_string(block, at)
+        literal = block[at:end]
+        path = self._paths.get(literal)
+        if path is None:
+            path, _ = read_string(block, at)
+            if len(self._paths) >= CACHED_PATHS:
+                self._paths.clear()
+            self._paths[literal] = path
         head = self.reader.with_target(other, path) if len(path) <= room else None
         return None if head is None else (head, after)
 

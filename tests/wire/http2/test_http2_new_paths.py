@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.http2.hpack import EMPTY, Table
-from gatekeeper.wire.http2.requests import BlockReader, RejectedRequest
+from gatekeeper.wire.http2.requests import CACHED_PATHS, BlockReader, RejectedRequest
 from gatekeeper.wire.request import HeadLimits, RequestHead, RequestReader
 from tests.corpus.reading import requests
 from tests.wire.http2.peers import GET, block
@@ -53,6 +53,30 @@ def test_a_new_path_is_judged_as_in_a_request_of_its_own(path: bytes, huffman: b
     fresh, other = BlockReader(RequestReader(HeadLimits())).read(table, data, ended=True, cache=True)
     assert outcome(known) == outcome(fresh)
     assert one is other is table
+
+
+@pytest.mark.parametrize("path", [b"/known", b"/no#fragment", b"/\x80", b""])
+def test_a_path_that_another_visitor_sent_is_judged_anew(path: bytes) -> None:
+    """Its string is known by its bytes; the other visitor's cookie, and so the table, is another."""
+    reader, encoder, table = primed()
+    reader.read(table, with_path(encoder, path), ended=True, cache=True)
+    other, table = hpack.Encoder(), EMPTY
+    fields = [*GET[:2], GET[3], (b":path", b""), (b"accept", b"*/*"), (b"cookie", b"id=2")]
+    for asked in (b"/a", b"/b", path):
+        fields[3] = hpack.NeverIndexedHeaderTuple(b":path", asked)
+        data = other.encode(fields)
+        before = table
+        found, table = reader.read(before, data, ended=True, cache=True)
+    fresh, _ = BlockReader(RequestReader(HeadLimits())).read(before, data, ended=True, cache=True)
+    assert outcome(found) == outcome(fresh)
+
+
+def test_known_paths_stay_few() -> None:
+    """Whatever an admitted visitor asks for."""
+    reader, encoder, table = primed()
+    for number in range(CACHED_PATHS + 2):
+        reader.read(table, with_path(encoder, b"/%d" % number), ended=True, cache=True)
+    assert len(reader._paths) <= CACHED_PATHS
 
 
 @pytest.mark.parametrize("limits", [HeadLimits(line=40), HeadLimits(head=300)], ids=["line", "list"])

@@ -193,6 +193,7 @@ def test_strangers_leave_nothing_behind() -> None:
     assert not reader._blocks
     assert not reader._sections
     assert not reader._around
+    assert not reader._paths
     assert not reader._fields
 
 
