@@ -10,9 +10,6 @@ from gatekeeper.errors import TLSError
 from gatekeeper.gate.verdict import Peer, Policy, Reason, Refuse, VerifyError, judge
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import CACHED_PEER_BYTES, CACHED_PEERS, CACHED_SECONDS, ServerContext
-from gatekeeper.tls.openssl import OpenSSL
-from gatekeeper.tls.verifier import Recall
-from gatekeeper.tls.verifier import Refuse as Refuser
 from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import VERSIONS, Scene, Visitor
 
@@ -57,45 +54,6 @@ def test_nobody_is_remembered_with_an_error(scene: Scene) -> None:
     context = scene.gate()
     context.remember(Peer(b"leaf", errors=(VerifyError(1, 0, "no path"),)))
     assert context.recall((b"leaf",)) is None
-
-
-class Doubting(OpenSSL):
-    """OpenSSL whose second witness finds something wrong."""
-
-    doubts = False
-
-    def verify_result(self, connection: ssl.SSLObject, found: list[VerifyError]) -> tuple[VerifyError, ...]:
-        return (VerifyError(1, 0, "doubt"),) if self.doubts else super().verify_result(connection, found)
-
-
-def test_what_is_remembered_does_not_outweigh_an_error(scene: Scene) -> None:
-    """Nothing is wrong only if both witnesses say so."""
-    binding, alice = Doubting(), make_client("alice", scene.authority)
-    context = scene.gate(binding=lambda: binding)
-    meet(context, alice)
-    binding.doubts = True
-    assert meet(context, alice).peer.errors
-
-
-def test_a_peer_that_was_recalled_for_other_certificates_does_not_count(scene: Scene) -> None:
-    """Fails closed: the certificate is compared with the one of this connection."""
-    alice, bob = (make_client(name, scene.authority) for name in ("alice", "bob"))
-
-    class Confused(OpenSSL):
-        def handshake(
-            self,
-            connection: ssl.SSLObject,
-            found: list[VerifyError],
-            refuse: Refuser | None = None,
-            recall: Recall | None = None,
-        ) -> None:
-            if recall is not None:
-                recall((bob.der,))
-            super().handshake(connection, found, refuse)
-
-    context = scene.gate(binding=Confused)
-    meet(context, bob)
-    assert meet(context, alice).peer.leaf == alice.der
 
 
 def test_a_stranger_is_verified_each_time(scene: Scene) -> None:
