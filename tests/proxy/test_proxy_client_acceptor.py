@@ -166,11 +166,11 @@ class Failing(socket.socket):
 
     error: OSError | None
 
-    def accept(self) -> tuple[socket.socket, Any]:
+    def _accept(self) -> tuple[int, Any]:
         error, self.error = self.error, None
         if error is not None:
             raise error
-        return super().accept()
+        return super()._accept()  # type: ignore[misc]
 
 
 def failing(code: int) -> Failing:

@@ -5,6 +5,7 @@ asyncio's pauses for a second and logs a traceback, libuv's accepts and closes w
 neither can empty the kernel's queue before it closes.
 """
 
+import _socket
 import asyncio
 import errno
 import logging
@@ -37,6 +38,15 @@ SPARE_DESCRIPTORS = 64
 
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h; missing from the module socket
+
+
+class _Accepted(socket.socket):
+    """``family`` and ``type`` are the kernel's numbers. `socket.socket` looks for a member of an enum each time, for
+    0.4 µs, and accepting one connection asks five times.
+    """
+
+    family = _socket.socket.family  # type: ignore[assignment]
+    type = _socket.socket.type  # type: ignore[assignment]
 
 
 class Acceptor:
@@ -124,7 +134,8 @@ class Acceptor:
     def _accept(self, listener: socket.socket) -> bool:
         """Accept one connection; False if none is waiting, or the system has no room for one."""
         try:
-            connection, peername = listener.accept()
+            descriptor, peername = listener._accept()  # type: ignore[attr-defined]
+            connection = _Accepted(fileno=descriptor)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as error:
