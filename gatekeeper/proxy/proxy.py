@@ -6,7 +6,6 @@ import fcntl
 import logging
 import termios
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -105,7 +104,7 @@ class Proxy:
         self.pending: set[PendingConnection] = set()
         self.grown: set[TLSConnection] = set()
         self._free: asyncio.TimerHandle | None = None
-        self._reserved: Counter[str] = Counter()
+        self._reserved: dict[str, int] = {}
         self._connections_in_all = connections_in_all or (lambda: len(self.connections))
         self._connections_from = connections_from or metrics.address_counts.count
         self._drained = asyncio.Event()
@@ -199,7 +198,7 @@ class Proxy:
         """Count a connection from this address that was accepted but is not yet `opened`. Without this, all connections
         that are accepted in one turn of the loop would pass `over_limit`.
         """
-        self._reserved[address] += 1
+        self._reserved[address] = self._reserved.get(address, 0) + 1
         self.metrics.address_counts.change(address, 1)
 
     def cancel_reservation(self, address: str) -> None:
@@ -208,12 +207,10 @@ class Proxy:
             self.metrics.address_counts.change(address, -1)
 
     def _unreserve(self, address: str) -> bool:
-        if address not in self._reserved:
-            return False
-        self._reserved[address] -= 1
-        if not self._reserved[address]:
-            del self._reserved[address]
-        return True
+        left = self._reserved.pop(address, 0) - 1
+        if left > 0:
+            self._reserved[address] = left
+        return left >= 0
 
     def over_limit(self, address: str) -> bool:
         """Whether ``limits.connections_per_ip`` forbids one more from there. A Unix socket is not an address."""

@@ -249,24 +249,29 @@ class TLSConnection:
     def _continue_handshake(self, size: int) -> None:
         """With ``size`` bytes that were fed."""
         try:
-            self._shake_hands()
-        except ssl.SSLWantReadError:
-            self._handshake_bytes += size
-            if self._handshake_bytes > HANDSHAKE_LIMIT:
-                raise TLSError("the handshake is too long") from None
+            if self._shake_hands():
+                return
+        except ssl.SSLWantReadError:  # in the fallback
+            pass
         except (ssl.SSLError, BindingError) as error:
             raise TLSError(_words(error)) from error
+        self._handshake_bytes += size
+        if self._handshake_bytes > HANDSHAKE_LIMIT:
+            raise TLSError("the handshake is too long")
 
-    def _shake_hands(self) -> None:
+    def _shake_hands(self) -> bool:
+        """Whether the handshake is done."""
         openssl, refuse = self._context.openssl, self._refuse
         if openssl is None:
             self._ssl.do_handshake()
             errors: tuple[VerifyError, ...] = ()
         else:
             if refuse is None:
-                openssl.handshake(self._ssl, self._found, recall=self._recall)
+                done = openssl.handshake(self._ssl, self._found, recall=self._recall)
             else:
-                openssl.handshake(self._ssl, self._found, lambda peer: refuse(self._context.another_path(peer)))
+                done = openssl.handshake(self._ssl, self._found, lambda peer: refuse(self._context.another_path(peer)))
+            if not done:
+                return False
             errors = openssl.verify_result(self._ssl, self._found)
             self.group = openssl.group(self._ssl)
             self._ssl.on_message = self._messages  # type: ignore[attr-defined]
@@ -279,6 +284,7 @@ class TLSConnection:
                 openssl.forget_certificates(self._ssl)
         self._write = self._ssl._sslobj.write  # type: ignore[attr-defined]
         self.established = True
+        return True
 
     def _recall(self, certificates: tuple[bytes, ...]) -> bool:
         self._recalled = self._context.recall(certificates)

@@ -167,8 +167,9 @@ class OpenSSL(Verifier):
         found: list[VerifyError],
         refuse: Refuse | None = None,
         recall: Recall | None = None,
-    ) -> None:
+    ) -> bool:
         """``connection.do_handshake()``, with everything that is wrong with the client's certificates put in ``found``.
+        False if the client has more to say first.
 
         ``refuse`` is asked when something is wrong, and when nothing was; without it, no certificate ends the
         handshake. Where ``recall`` knows the certificates, they are not verified again.
@@ -176,7 +177,12 @@ class OpenSSL(Verifier):
         The verify callback runs inside this call, in this thread, and nowhere else: renegotiation and post-handshake
         authentication are off.
         """
-        self._during(Verification(found, refuse, recall), connection.do_handshake)
+        try:
+            # The method in C: the exception has one function less to leave.
+            self._during(Verification(found, refuse, recall), connection._sslobj.do_handshake)  # type: ignore[attr-defined]
+        except ssl.SSLWantReadError:
+            return False
+        return True
 
     def group(self, connection: ssl.SSLObject) -> str:
         """The group of the key exchange (RFC 8446, 4.2.7), as "X25519MLKEM768"; "" where OpenSSL before 3.0 has no name

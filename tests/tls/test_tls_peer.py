@@ -50,10 +50,10 @@ def test_a_peer_that_was_recalled_for_other_certificates_does_not_count(scene: S
             found: list[VerifyError],
             refuse: Refuser | None = None,
             recall: Recall | None = None,
-        ) -> None:
+        ) -> bool:
             if recall is not None:
                 recall((bob.der,))
-            super().handshake(connection, found, refuse)
+            return super().handshake(connection, found, refuse)
 
     context = scene.gate(binding=Confused)
     meet(context, bob)

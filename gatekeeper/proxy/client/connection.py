@@ -95,11 +95,12 @@ class ClientConnection(Connection, Link):
             self.transport.write(tls.pending_output())
             if tls.established:
                 self._proxy.journal.handshake_done(tls.group, resumed=tls.resumed)
-                if tls.alpn == ACME_PROTOCOL:
+                alpn = tls.alpn
+                if alpn == ACME_PROTOCOL:
                     # RFC 8737, 3: whoever validates a challenge has seen the certificate, and sends nothing.
                     self.linger()
                     return
-                self._codec = Http2(self, self.visit) if tls.alpn == "h2" else Http1(self, self.visit)
+                self._codec = Http2(self, self.visit) if alpn == "h2" else Http1(self, self.visit)
         codec = self._codec
         if codec is None:
             return
