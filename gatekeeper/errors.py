@@ -21,8 +21,10 @@ Errors carry parts; ``__str__`` makes the sentence. Exceptions of other librarie
 go on as one of these.
 """
 
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 
 
 class GatekeeperError(Exception):
@@ -157,3 +159,14 @@ class BindingError(GatekeeperError):
 
 class ACMEError(GatekeeperError):
     """An ACME directory issues no certificate, or cannot be reached."""
+
+
+# Of an exception's text, which may contain whole certificates.
+_LONGEST_ERROR = 200
+
+
+def in_one_line(error: BaseException) -> str:
+    """An unexpected exception for the log: its type, the beginning of its text, and where it was raised."""
+    last = traceback.extract_tb(error.__traceback__, limit=-1)
+    where = "".join(f" ({PurePath(frame.filename).name}, line {frame.lineno})" for frame in last)
+    return f"{type(error).__name__}: {ascii(str(error))[1:-1][:_LONGEST_ERROR]}{where}"

@@ -27,7 +27,7 @@ class InvitationEvent(StrEnum):
     LIMITED = "limited"  # the address has sent too many unknown tokens
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # the event loop logs what its callbacks are called with
 class Request:
     """A complete local request, with everything that its answer depends on.
 

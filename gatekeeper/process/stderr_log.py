@@ -1,13 +1,16 @@
 """Log messages for the operator on stderr, one line each; with a priority if stderr is systemd's journal."""
 
+import asyncio
 import logging
 import os
 import select
 import sys
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 _log = logging.getLogger("gatekeeper")
+_asyncio_log = logging.getLogger("asyncio")
 
 # sd-daemon(3): the priorities of syslog, in angle brackets.
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -44,6 +47,14 @@ def _log_unraisable(what: "sys.UnraisableHookArgs") -> None:
 def _log_thread(what: threading.ExceptHookArgs) -> None:
     name = what.thread.name if what.thread is not None else "?"
     _log.error("the thread %s has ended because of a bug", name, exc_info=what.exc_value)
+
+
+def log_event_loop_error(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """An exception handler for event loops. asyncio's own logs the arguments of the callback too, which may contain
+    whole certificates.
+    """
+    error = context.get("exception")
+    _asyncio_log.error("%.200s", ascii(context.get("message", "an error in the event loop"))[1:-1], exc_info=error)
 
 
 def log_always(level: int, line: str) -> None:

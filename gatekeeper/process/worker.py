@@ -31,6 +31,7 @@ from gatekeeper.process.privileges import Account, become
 from gatekeeper.process.reload import Reloader
 from gatekeeper.process.renewing import Renewing
 from gatekeeper.process.sealed_files import receive
+from gatekeeper.process.stderr_log import log_event_loop_error
 from gatekeeper.process.watch import Watch
 from gatekeeper.process.workers import Command
 from gatekeeper.proxy.client.acceptor import Acceptor
@@ -155,6 +156,7 @@ class _Worker:
 
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(log_event_loop_error)
         self._leaving: asyncio.Future[Command] = self._loop.create_future()
         self._cut = asyncio.Event()
         async with self._sites:

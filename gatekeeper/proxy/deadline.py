@@ -118,10 +118,12 @@ class StreamDeadlines:
         self._handle = None
         self.armed_for = inf
         now = self.time()
-        for deadline in list(self.waiting):
-            deadline.expire(now)
-        if self.waiting:
-            self.arm(min([deadline.due for deadline in self.waiting]))
+        try:
+            for deadline in list(self.waiting):
+                deadline.expire(now)
+        finally:  # the others' deadlines must not be lost with one that raises
+            if self.waiting:
+                self.arm(min([deadline.due for deadline in self.waiting]))
 
 
 class StreamDeadline(Deadline):

@@ -1,11 +1,13 @@
 """Every answer of the gate itself, as values that the proxy only has to frame."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from gatekeeper.errors import in_one_line
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.refusal import grpc, problem
 from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE, choose_language, prefers_page, recognize_platform
@@ -23,7 +25,7 @@ from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader
 
 if TYPE_CHECKING:
     # Imports jinja2, which is loaded with the first page.
-    from gatekeeper.refusal.page import Page, Variables
+    from gatekeeper.refusal.page import Page, PreparedPage, Variables
 
 _log = logging.getLogger(__name__)
 
@@ -58,13 +60,22 @@ class Answer:
     body: bytes
 
 
+def _load_builtin_page() -> "PreparedPage":
+    from gatekeeper.refusal.page import builtin_page
+
+    return builtin_page()
+
+
 class RefusalPages:
     """The answers of a gate with one ``[refusal]`` table; built with each reload.
 
     ``detail`` "minimal" omits the certificate and what the check found; the reason is given either way. ``contact``
     is an e-mail address, an http(s) address or any text. ``template`` is the operator's own page; ConfigurationError if
     it is missing or broken. ``invites``: certificates are handed out by invitations here, and the page for visitors
-    without one says so.
+    without one says so. ``builtin`` loads the built-in page when the first is sent.
+
+    No answer fails because a page does: whatever is raised while one is made, the same status and reason are sent as
+    a problem (RFC 9457), and the log says why.
     """
 
     def __init__(
@@ -75,7 +86,9 @@ class RefusalPages:
         template: Path | None = None,
         files: FileReader = OPEN_DIRECTLY,
         invites: bool = False,
+        builtin: "Callable[[], PreparedPage]" = _load_builtin_page,
     ) -> None:
+        self._builtin = builtin
         self._invites = invites
         self._minimal = detail == "minimal"
         self._contact = contact.strip()
@@ -117,8 +130,23 @@ class RefusalPages:
         reason = (("Gatekeeper-Reason", str(refusal.reason)),)
         if is_grpc:
             return _grpc(403, problem.sentence(refusal, minimal=self._minimal), request_id, reason)
-        if not prefers_page(accept):
-            return _problem(403, problem.refusal(refusal, request_id, minimal=self._minimal), request_id, reason)
+        if prefers_page(accept):
+            try:
+                return self._refusal_page(refusal, language, request_id, host, now, user_agent, reason)
+            except Exception as error:  # a refusal stays one
+                _log_no_page(request_id, error)
+        return _problem(403, problem.refusal(refusal, request_id, minimal=self._minimal), request_id, reason)
+
+    def _refusal_page(
+        self,
+        refusal: Refuse,
+        language: str,
+        request_id: str,
+        host: str,
+        now: float,
+        user_agent: str,
+        reason: tuple[tuple[str, str], ...],
+    ) -> Answer:
         certificate = None if self._minimal else refusal.certificate
         topic = "list_ended" if refusal.stale else topic_of_refusal(refusal.reason, certificate, now)
         variables = self._variables(
@@ -160,10 +188,23 @@ class RefusalPages:
         retry = () if retry_after is None else (("Retry-After", str(retry_after)),)
         if is_grpc:
             return _grpc(status, problem.phrase(status) if self._minimal else detail, request_id, retry)
-        if not prefers_page(accept):
-            return _problem(
-                status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry
-            )
+        if prefers_page(accept):
+            try:
+                return self._failure_page(status, detail, language, request_id, topic, link, retry)
+            except Exception as error:
+                _log_no_page(request_id, error)
+        return _problem(status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry)
+
+    def _failure_page(
+        self,
+        status: int,
+        detail: str,
+        language: str,
+        request_id: str,
+        topic: str | None,
+        link: str,
+        retry: tuple[tuple[str, str], ...],
+    ) -> Answer:
         topic, detail = (topic, "") if topic else (topic_of_failure(status), detail)
         variables = self._variables(
             status=status,
@@ -222,20 +263,25 @@ class RefusalPages:
 
     def _render(self, topic: str, variables: "Variables") -> "tuple[Page, bytes]":
         """The operator's page; if its template fails on this request, the built-in page and a line in the log."""
-        from gatekeeper.refusal.page import blame, builtin_page
+        from gatekeeper.refusal.page import blame
 
         if self._own_page is not None:
             try:
                 return self._own_page, self._own_page.render(variables).encode("utf-8", "replace")
             except Exception as error:  # a template is a program and may raise anything
                 _log.error("refusal.template failed, the built-in page is sent instead: %s", blame(error))
-        page = builtin_page()
+        page = self._builtin()
         return page, page.fill(topic, variables)
 
 
 def short_number(request_id: str) -> str:
     """The first 8 digits, which people read out; they are nearly always enough to find the line in the log."""
     return request_id[:SHORT_NUMBER]
+
+
+def _log_no_page(request_id: str, error: Exception) -> None:
+    number = short_number(request_id)
+    _log.error("the page for request %s could not be made, JSON is sent instead: %s", number, in_one_line(error))
 
 
 def _grpc(status: int, message: str, request_id: str, extra: tuple[tuple[str, str], ...]) -> Answer:

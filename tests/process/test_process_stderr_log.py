@@ -1,17 +1,26 @@
 """Messages on stderr: how their lines begin, and that nobody waits for whoever reads them."""
 
+import asyncio
 import logging
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from gatekeeper.process.stderr_log import LineFormatter, StderrHandler, _log_thread, _log_unraisable, is_journal
+from gatekeeper.process.stderr_log import (
+    LineFormatter,
+    StderrHandler,
+    _log_thread,
+    _log_unraisable,
+    is_journal,
+    log_event_loop_error,
+)
 from tests.gate_process import PATIENCE
 
 
@@ -167,3 +176,25 @@ def test_what_python_itself_would_print_is_in_the_log(caplog: pytest.LogCaptureF
     assert one.exc_info[1].args == ("one",)
     assert two.getMessage() == "the thread MainThread has ended because of a bug"
     assert three.getMessage() == r"a server name that cannot be read: b'gat\xe9\n'"
+
+
+def test_a_bug_in_the_event_loop_is_logged_without_what_its_callback_was_called_with(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """That may be whole certificates."""
+
+    def broken(_certificate: str) -> None:
+        raise ValueError("a bug")
+
+    async def call() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(log_event_loop_error)
+        loop.call_soon(partial(broken, "CN=alice " * 1000))
+        await asyncio.sleep(0)
+
+    asyncio.run(call())
+    (logged,) = caplog.records
+    assert (logged.name, logged.levelno) == ("asyncio", logging.ERROR)
+    assert len(logged.getMessage()) <= 200
+    assert logged.exc_info is not None
+    assert isinstance(logged.exc_info[1], ValueError)

@@ -164,6 +164,23 @@ def test_a_stream_that_still_moves_is_set_again_while_it_expires(loop: VirtualLo
     assert times == [5.0, 8.0, 11.0]
 
 
+def test_a_stream_that_raises_takes_no_other_deadline_with_it(loop: VirtualLoop) -> None:
+    """The timer is armed for the others all the same."""
+    shared = StreamDeadlines(loop)
+    expired: list[Timeout] = []
+
+    def broken(wait: Timeout) -> None:
+        raise ValueError("a bug")
+
+    one, two = StreamDeadline(shared, broken), StreamDeadline(shared, expired.append)
+    one.set(Timeout.STREAM, 5)
+    two.set(Timeout.STREAM, 7)
+    with pytest.raises(ValueError, match="a bug"):
+        loop.advance(5)
+    loop.advance(2)
+    assert expired == [Timeout.STREAM]
+
+
 def test_streams_of_a_closed_connection_wait_for_nothing(loop: VirtualLoop, streams: Streams) -> None:
     """Its timer is cancelled."""
     streams.all[0].set(Timeout.STREAM, 5)

@@ -5,7 +5,7 @@ import logging
 import os
 from typing import Final, cast
 
-from gatekeeper.errors import MessageError, PlainHTTPError, TLSError
+from gatekeeper.errors import MessageError, PlainHTTPError, TLSError, in_one_line
 from gatekeeper.gate.verdict import Admit, Peer, Reason, Refuse
 from gatekeeper.proxy.client.http1 import Http1
 from gatekeeper.proxy.client.http2 import Http2
@@ -20,6 +20,8 @@ from gatekeeper.tls.context import ACME_PROTOCOL
 from gatekeeper.wire.https_url import https_url
 from gatekeeper.wire.request import unreadable_head
 from gatekeeper.wire.response import own_response
+
+_log = logging.getLogger("gatekeeper")
 
 # How much may wait to be sent before the upstream is told to pause. Two of these and what the kernel holds is all the
 # memory that a slow reader costs.
@@ -274,7 +276,11 @@ class ClientConnection(Connection, Link):
         if self._codec is None or timeout in (Timeout.LINGER, Timeout.HANDSHAKE):
             self.transport.abort()
         else:
-            self._codec.expired(timeout)
+            try:
+                self._codec.expired(timeout)
+            except Exception as error:  # no deadline is set any more that would end the connection
+                _log.error("closed: a deadline could not be handled: %s", in_one_line(error))
+                self.abort()
 
 
 def _plain_http_answer(proxy: Proxy, client: str, data: bytes) -> bytes:

@@ -1,8 +1,10 @@
 """One request of an HTTP/2 connection, and its response: between `wire.http2.stream.Stream` and a request's handler."""
 
+import logging
 from dataclasses import replace
 from typing import Protocol
 
+from gatekeeper.errors import in_one_line
 from gatekeeper.gate.decision import Authorizer
 from gatekeeper.proxy.client.dispatch import dispatch
 from gatekeeper.proxy.client.misdirected import MisdirectedHosts
@@ -16,6 +18,8 @@ from gatekeeper.wire.http2.frames import ErrorCode
 from gatekeeper.wire.http2.stream import SEND_HIGH, Stream
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, own_response, read_response
+
+_log = logging.getLogger("gatekeeper")
 
 # What an app may say to a client about its request; all else is between the app and the gate. Not REFUSED_STREAM: a
 # client would repeat what the app has begun with (RFC 9113, 8.7).
@@ -140,7 +144,7 @@ class Http2Stream(ClientStream):
 
     def _expired(self, timeout: Timeout) -> None:
         if self.handler is not None:
-            self.handler.expired(timeout)
+            self._tell_expired(self.handler, timeout)
             return
         if self.malformed:
             self._stream.reset(ErrorCode.PROTOCOL_ERROR)
@@ -155,6 +159,18 @@ class Http2Stream(ClientStream):
         else:
             self._stream.reset(ErrorCode.CANCEL)
             self._owner.flush()
+
+    def _tell_expired(self, handler: RequestHandler, timeout: Timeout) -> None:
+        try:
+            handler.expired(timeout)
+        except Exception as error:  # no deadline is set any more that would end the stream
+            _log.error("reset: a deadline could not be handled: %s", in_one_line(error))
+            self._give_up(handler)
+
+    def _give_up(self, handler: RequestHandler) -> None:
+        self.handler = None
+        handler.client_gone()
+        self.abort()
 
     # -- called by the wire's stream
 
@@ -294,10 +310,10 @@ class Http2Stream(ClientStream):
     def switch(self, head: ResponseHead, rest: bytes) -> None:
         """101: the stream is a tunnel from now on; to the client that is a 200 (RFC 8441, 5)."""
         if not accepts(head, self._accept):
-            handler, self.handler = self.handler, None
-            if handler is not None:
-                handler.client_gone()
-            self.abort()
+            if self.handler is not None:
+                self._give_up(self.handler)
+            else:
+                self.abort()
             return
         self._tunnel = True
         self._stream.switch(head)
