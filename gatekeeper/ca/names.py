@@ -9,7 +9,7 @@ from cryptography import x509
 from gatekeeper.ca.requests import check_common_name
 from gatekeeper.ca.subject import Subject
 from gatekeeper.errors import AuthorityError
-from gatekeeper.gate.names import rfc2253
+from gatekeeper.gate.names import UNSEEN, rfc2253
 
 # `NAME.key` and `NAME.crt` of such a client would be the authority's own files.
 AUTHORITY_NAME = "ca"
@@ -81,7 +81,10 @@ def folded_name(name: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with every character that could control a terminal escaped: anyone can choose the names in a request."""
+    """The text with every character escaped that could control a terminal or is not seen: anyone can choose the names
+    in a request.
+    """
+    text = UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

@@ -309,7 +309,8 @@ def _revocation_refusal(status: RevocationStatus, certificate: Certificate, *, s
 def _name_refusal(certificate: Certificate, policy: Policy) -> Refuse | None:
     """A name must read the same everywhere: in C, in a log, in a header, on a screen."""
     if certificate.controls:
-        return Refuse(Reason.INVALID_CERTIFICATE, "The certificate's names contain control characters.", certificate)
+        detail = "The certificate's names contain control or invisible characters."
+        return Refuse(Reason.INVALID_CERTIFICATE, detail, certificate)
     # A common name that cannot be decoded does not count as blank: it matches no rule, and is forwarded as by nginx.
     if policy.require_common_name and "CN" not in certificate.undecoded and is_blank(certificate.common_name):
         return Refuse(Reason.BLANK_NAME, "The certificate has no common name (CN), or a blank one.", certificate)

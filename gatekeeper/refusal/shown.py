@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlsplit
 
 from gatekeeper.gate.certificate import Certificate
+from gatekeeper.gate.names import UNSEEN
 
 # A name takes at most two lines on a wide screen; a whole distinguished name, or the gate's own text, a paragraph.
 LONGEST_NAME = 160
@@ -34,13 +35,19 @@ def visible(text: str, limit: int) -> str:
     """At most ``limit`` characters of ``text``, the rest an ellipsis, with every unseen character spelled out.
 
     Control characters, the marks that turn the direction of writing around (Unicode TR 36, 2.9), zero-width characters,
-    line separators, lone surrogates: what `str.isprintable` denies is shown as its code point, ``‹U+202E›``.
+    line separators, lone surrogates: what `str.isprintable` denies, or `UNSEEN` matches, is shown as its code point,
+    ``‹U+202E›``.
     """
     if len(text) > limit:
         text = text[: limit - 1] + "…"
+    text = UNSEEN.sub(_spelled_out, text)
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else f"‹U+{ord(char):04X}›" for char in text)
+
+
+def _spelled_out(found: re.Match[str]) -> str:
+    return f"‹U+{ord(found[0]):04X}›"
 
 
 def header_safe(request_id: str) -> str:

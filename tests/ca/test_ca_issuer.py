@@ -202,6 +202,16 @@ def test_a_request_whose_name_is_no_file_can_be_called_otherwise(issuer: Issuer)
     assert made.entry.subject == "CN=../../etc/cron.d/alice"
 
 
+@pytest.mark.parametrize("name", ["al\u3164ice", "al\u034fice", "alice\ufe0f"])
+def test_no_certificate_gets_a_name_that_only_looks_like_another(name: str, issuer: Issuer, store: Store) -> None:
+    """`str.isprintable` passes these invisible characters; the gate's own check does not."""
+    with pytest.raises(AuthorityError, match="no gate would admit it"):
+        issuer.issue(name, now=NOW)
+    with pytest.raises(AuthorityError, match="no gate would admit it"):
+        issuer.issue("alice", Grant(organizational_units=(name,)), now=NOW)
+    assert store.index().entries == ()
+
+
 @pytest.mark.parametrize("uri", ["x:a\nb", "x:a\x00b", "x:\x1b[31m"])
 def test_names_that_no_gate_lets_in_are_not_signed(uri: str, issuer: Issuer, store: Store) -> None:
     """A request may ask for names with line ends and escapes; --as-requested does not grant what the gate refuses."""

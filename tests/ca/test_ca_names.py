@@ -87,4 +87,5 @@ def test_whatever_is_accepted_is_one_plain_file_name(name: str) -> None:
 def test_what_drives_a_terminal_is_written_as_an_escape() -> None:
     """Names from foreign requests are printed, but cannot colour or move anything."""
     assert printable("a\x1b[31mb\nc\u202ed") == "a\\x1b[31mb\\nc\\u202ed"
+    assert printable("a\u3164b\ufe0f") == "a\\u3164b\\ufe0f"
     assert printable("müller") == "müller"

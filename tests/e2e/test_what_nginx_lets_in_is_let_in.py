@@ -26,8 +26,11 @@ from tests.variations import variations
 HOME, KEY = make_authority("Home CA"), new_key()
 ODD = oddities(HOME, KEY)
 VARIED = variations(HOME, KEY)
-# docs/certificates.md, "Stricter than nginx": no common name, control characters in a name.
-STRICTER = {"subject: NUL in T61String", "subject: no attributes at all", "subject: only empty parts"}
+# docs/certificates.md, "Stricter than nginx": no common name, control characters or invisible ones in a name.
+STRICTER = {
+    *("subject: NUL in T61String", "subject: no attributes at all", "subject: only empty parts"),
+    *("subject: a soft hyphen", "subject: a byte order mark in BMPString", "subject: a byte order mark in UTF8String"),
+}
 # nginx breaks the line of a serial number there, and then the app refuses the request.
 NGINX_FAILS = {"frame: a serial of 36 octets", "frame: a serial of 200 octets"}
 YEAR_0 = "dates: begins: year 0"

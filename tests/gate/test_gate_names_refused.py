@@ -19,6 +19,11 @@ from tests.tools import needs
 
 AUTHORITY = make_authority("Home CA")
 CONTROLS = ["\0", "\n", "\r", "\t", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\u202e", "\u2066"]
+# One of each range that Unicode's DerivedCoreProperties.txt lists as Default_Ignorable_Code_Point.
+INVISIBLE = (
+    "\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b\u180e\u180f\u200b\u200c\u200d\u200e\u200f\u2060\u2064\u2065\u206f\u3164\ufe00\ufe0f"
+    "\ufeff\uffa0\ufff0\ufff9\ufffb\U0001bca0\U0001d173\U0001d17a\U000e0001\U000e0041\U000e0100\U000e01ef\U000e0fff"
+)
 
 
 def certificate(subject: x509.Name, *alternatives: x509.GeneralName) -> Certificate:
@@ -43,8 +48,15 @@ def test_control_characters_anywhere_in_the_subject(control: str) -> None:
         subject = x509.Name([x509.NameAttribute(NameOID.TITLE, "x"), x509.NameAttribute(oid, f"a{control}b")])
         assert refusal(certificate(subject)) == (
             Reason.INVALID_CERTIFICATE,
-            "The certificate's names contain control characters.",
+            "The certificate's names contain control or invisible characters.",
         )
+
+
+@pytest.mark.parametrize("char", INVISIBLE, ids=ascii)
+def test_a_name_that_only_looks_like_another(char: str) -> None:
+    """``al<U+200B>ice`` reads as alice on every screen: no app may take one for the other."""
+    assert refusal(certificate(named(f"al{char}ice")))[0] is Reason.INVALID_CERTIFICATE
+    assert refusal(certificate(named(f"{char}alice")))[0] is Reason.INVALID_CERTIFICATE
 
 
 @pytest.mark.parametrize(
@@ -72,6 +84,10 @@ def test_control_characters_in_alternative_names(alternative: x509.GeneralName) 
         'a, b = c \\ "d" <e>; #+',
         "a\u00a0b",
         "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "\u0936\u094d\u200d\u0930\u0940",
+        "\u845b\U000e0100\u57ce",
+        "\u1820\u180b",
+        "\u2764\ufe0f\u200d\U0001f525",
         "x" * 64,
     ],
 )
@@ -113,7 +129,7 @@ def test_a_common_name_that_cannot_be_decoded_hides_the_others() -> None:
     assert isinstance(verdict(one), Admit)
 
 
-@pytest.mark.parametrize("name", [None, " ", "\u3000", "\u200b", "\u00a0 \u2060"])
+@pytest.mark.parametrize("name", [None, " ", "\u3000", "\u00a0 \u2003", "\u2800"])
 def test_blank_names(name: str | None) -> None:
     """Nothing to be seen is no name, unless none is required."""
     one = certificate(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Home"), *named(name)]))

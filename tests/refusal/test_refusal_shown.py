@@ -28,6 +28,7 @@ from tests.refusal.presented import CERTIFICATE
         ("\x1b[31m", "‹U+001B›[31m"),
         ("a\u202ecod.exe", "a‹U+202E›cod.exe"),
         ("a\u200bb", "a‹U+200B›b"),
+        ("a\u3164b\ufe0f", "a‹U+3164›b‹U+FE0F›"),
         ("\ud800", "‹U+D800›"),
         ("\U000e0041", "‹U+E0041›"),
     ],
