@@ -1,28 +1,30 @@
 """Printing: in colour on a terminal, plain elsewhere, in any encoding."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 
+# Blanks at the end of a line, with the sequences for colours (ECMA-48, 8.3.117) around them. The last sequence stays:
+# it switches the colours off.
+_LAST_BLANKS = re.compile(r"(?:(\x1b\[[0-9;]*m)|\s)*\Z")
+
 
 def show(what: RenderableType, at_least: int = 0) -> None:
-    """Print on standard output; without rich's trailing blanks if that is no terminal.
+    """Print on standard output, without the blanks with which rich fills lines: whoever copies them would get them.
 
     Below a width of ``at_least`` nothing is wrapped or cut: a narrower terminal breaks the lines itself. The console is
     created each time, because it caches whether standard output is a terminal.
     """
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = max(console.width, at_least)
-    if console.is_terminal:
-        console.print(what)
-        return
     with console.capture() as capture:
         console.print(what)
     for line in capture.get().splitlines():
-        print(line.rstrip())
+        print(_LAST_BLANKS.sub(r"\1", line))
 
 
 def print_json(value: object) -> None:

@@ -31,8 +31,8 @@ class Certificate:
     principal names of Windows.
 
     A value that cannot be decoded by the rules of its type is left out, and ``undecoded`` names it. ``controls``:
-    whether a name contains control or unseen characters. ``points`` are the general names of the places where its revocation list
-    is published.
+    whether a name contains control or unseen characters. ``points`` are the general names of the places where its
+    revocation list is published.
     """
 
     der: bytes

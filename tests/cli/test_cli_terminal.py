@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,24 @@ def test_tables_have_no_blanks_at_the_end_of_lines(capsys: pytest.CaptureFixture
     lines = capsys.readouterr().out.splitlines()
     assert lines == [line.rstrip() for line in lines]
     assert "1" * 20 in lines[1]
+
+
+def test_tables_on_a_terminal_have_none_either(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does who copies from a terminal; colours begin and end where they did."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(style="yellow")
+    table.add_row("a", "b")
+    table.add_row("name", "")
+    show(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines] == ["a     b", "name"]
+    assert all(line.endswith("\x1b[0m") for line in lines)
 
 
 @pytest.mark.parametrize(("encoding", "written"), [("utf-8", "Zoë"), ("ascii", "Zo\\u00eb"), ("latin-1", "Zo\\u00eb")])
