@@ -109,8 +109,11 @@ def test_a_certificate_that_expires_while_its_connection_is_open(folder: Path, v
             answers = answers_until_refused(gate, holder)
             assert b"\r\nGatekeeper-Reason: expired\r\n" in answers[-1]
             assert datetime.now(UTC) >= brief.certificate.not_valid_after_utc
-            assert len(app.asked) == len(answers) - 1
-            if app.asked:
+            asked = len(app.asked)
+            assert asked - len(answers) in {-1, 0}  # one may have been on its way to the app when the certificate ended
+            assert len(answers_until_refused(gate, holder)) == 1
+            assert len(app.asked) == asked
+            if asked:
                 break
     assert answers[0].startswith(b"HTTP/1.1 200 OK\r\n")
 
