@@ -20,6 +20,7 @@ from gatekeeper.cli.parser import WRONG_USAGE, Commands
 from gatekeeper.cli.terminal import print_json, show, working
 from gatekeeper.config.document import find
 from gatekeeper.config.load import inspect
+from gatekeeper.config.misdirected import misdirected
 from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.revocation import RevocationList
@@ -61,7 +62,7 @@ def _check(options: argparse.Namespace) -> int:
         print_json(_as_json(path, settings, snapshot, now))
         return 0
     show(_summary(path, settings, snapshot, now))
-    for warning in _warnings(settings, snapshot, now):
+    for warning in _warnings(path, settings, snapshot, now):
         show(Text(f"warning: {warning}", style="yellow"))
     show(Text("The configuration is right.", style="green"))
     return 0
@@ -114,15 +115,16 @@ def _as_json(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> 
             for name, upstream in settings.every_upstream.items()
         ],
         "routes": [_route_fields(route) for route in snapshot.routes.all],
-        "warnings": _warnings(settings, snapshot, now),
+        "warnings": _warnings(path, settings, snapshot, now),
     }
 
 
-def _warnings(settings: Settings, snapshot: Snapshot, now: float) -> list[str]:
+def _warnings(path: Path, settings: Settings, snapshot: Snapshot, now: float) -> list[str]:
     """What `serve` warns of, and what can be told once only: in a container, for example, an admin listener on every
     address is as it should be.
     """
-    return [*snapshot.warnings(now), *_exposed(settings.admin.listen), *doubts(settings)]
+    exposed, misled = _exposed(settings.admin.listen), misdirected(settings, path)
+    return [*snapshot.warnings(now), *exposed, *misled, *doubts(settings)]
 
 
 def _exposed(admin: ListenAddress | None) -> Iterator[str]:

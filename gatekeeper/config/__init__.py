@@ -14,6 +14,8 @@ checks
     what spans several tables.
 shadowed_routes
     routes that can never match, because earlier ones cover them.
+misdirected
+    upstreams that lead back to the gate, or publish its keys.
 reference
     the settings as an example file, as documentation and as a schema for editors.
 starter

@@ -37,6 +37,8 @@ def _words(where: KeyPath, error: ErrorDetails) -> str:
             return f"should be a whole number{got}"
         case "greater_than_equal":
             return f"should be at least {context['ge']}{got}"
+        case "less_than_equal":
+            return f"should be at most {context['le']}{got}"
         case "too_short":
             return "must not be empty"
         case "tuple_type":

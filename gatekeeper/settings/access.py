@@ -22,7 +22,7 @@ from gatekeeper.settings.crl_types import CDP, CRLHost, CRLSource
 from gatekeeper.settings.host_authorities import HostAuthoritiesSettings
 from gatekeeper.settings.http_types import HeaderValue, Method, Origins, ResponseHeaderName, RoutePath, WebURL
 from gatekeeper.settings.table import Table
-from gatekeeper.settings.types import Duration, File, Folder, HostName, Network, Size, Text, UpstreamName
+from gatekeeper.settings.types import Duration, File, Folder, HostName, Network, Size, Text, UpstreamName, sized
 from gatekeeper.settings.validation import OneOrMany
 
 
@@ -80,9 +80,10 @@ class ClientAuthSettings(Table):
         default=5,
         description="How many authorities may stand between a visitor's certificate and a trusted authority.",
     )
-    certificate_size: Size = Field(
+    certificate_size: Annotated[Size, sized(512, 1 << 20, "less holds no certificate")] = Field(
         default=16 << 10,
-        description="The certificates that a client sends in the handshake, all together; above, the handshake fails.",
+        description="The certificates that a client sends in the handshake, all together; above, the handshake fails. "
+        "From 512B to 1MiB.",
     )
     hosts: tuple[HostAuthoritiesSettings, ...] = Field(
         default=(),

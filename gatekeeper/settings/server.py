@@ -22,6 +22,7 @@ from gatekeeper.settings.types import (
     SuiteNames,
     Text,
     Workers,
+    sized,
 )
 from gatekeeper.settings.validation import OneOrMany
 
@@ -179,15 +180,20 @@ class TimeoutsSettings(Table):
 class LimitsSettings(Table):
     """Size and number limits."""
 
-    request_header: Size = Field(default=32 << 10, description="The head of a request, all lines together; above: 431.")
-    header_count: Annotated[StrictInt, Field(ge=1)] = Field(
+    request_header: Annotated[Size, sized(256, 16 << 20, "less holds no request")] = Field(
+        default=32 << 10,
+        description="The head of a request, all lines together; above: 431. From 256B to 16MiB.",
+    )
+    header_count: Annotated[StrictInt, Field(ge=1, le=10000)] = Field(
         default=100, description="The number of header lines of a request; above: 431."
     )
-    request_line: Size = Field(default=8 << 10, description="The first line of a request; above: 414.")
+    request_line: Annotated[Size, sized(128, 1 << 20, "less holds no request line with a path")] = Field(
+        default=8 << 10, description="The first line of a request; above: 414. From 128B to 1MiB."
+    )
     request_body: SizeOrUnlimited = Field(
         default=None, description='The body of a request; above: 413; or "unlimited".'
     )
-    connections: Annotated[StrictInt, Field(ge=1)] = Field(
+    connections: Annotated[StrictInt, Field(ge=1, le=10_000_000)] = Field(
         default=10000, description="Open connections in all workers together; above, new ones wait to be accepted."
     )
     connections_per_ip: Count = Field(
@@ -199,7 +205,7 @@ class LimitsSettings(Table):
         examples=["50/s"],
         description="Requests by certificate, or by address without one and on public routes; above: 429.",
     )
-    rate_burst: Annotated[StrictInt, Field(ge=1)] = Field(
+    rate_burst: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = Field(
         default=100, description="How many requests may come at once before limits.rate counts."
     )
     concurrent: Count = Field(

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, PlainValidator, WithJsonSchema
 
 from gatekeeper.settings import units
 from gatekeeper.settings.addresses import ListenAddress, UpstreamURL, parse_host, parse_listen, parse_upstream, quoted
@@ -67,6 +67,20 @@ RateOrOff = Annotated[
 
 Size = Annotated[int, reads(units.parse_size, _SIZE), writes(units.write_size), schema(_SIZE_PATTERN)]
 """Bytes."""
+
+
+def sized(least: int, most: int, what: str) -> AfterValidator:
+    """In ``Annotated[Size, …]``: from ``least`` to ``most`` bytes; ``what`` would not fit into less."""
+
+    def check(size: int) -> int:
+        if size < least:
+            raise ValueError(f'should be at least "{units.write_size(least)}": {what}; got "{units.write_size(size)}"')
+        if size > most:
+            raise ValueError(f'should be at most "{units.write_size(most)}"; got "{units.write_size(size)}"')
+        return size
+
+    return AfterValidator(check)
+
 
 SizeOrUnlimited = Annotated[
     int | None,

@@ -71,6 +71,7 @@ def build_context(
         message = "names no certificate authority, so the gate could never admit anybody"
         raise ConfigurationError(Mistake(AUTHORITIES, message))
     warnings = files.warnings + list(_warnings([one.certificate for one in named], authorities, now))
+    warnings += [f"{one.key}: {why}" for one in named for why in _unfit_for_servers(one)]
     names = _names(everywhere, warnings) if options.advertise_ca else []
     openssl, reason = _bind(binding, context, names, options)
     if openssl is None:
@@ -327,6 +328,25 @@ def _warnings(servers: Sequence[Certificate], authorities: Sequence[Certificate]
             yield f"{whose} {name} is not valid yet"
         elif when := urgency(certificate.not_before, certificate.not_after, now):
             yield f"{whose} {name} {when}, and from then on {_consequence(own)}"
+
+
+_SERVER_AUTH, _ANY_PURPOSE = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
+
+
+def _unfit_for_servers(one: NamedCertificate) -> Iterator[str]:
+    """Why every client refuses it, though OpenSSL serves it: RFC 5280, 4.2.1.12, and RFC 9110, 4.3.4."""
+    certificate, remedy = one.certificate, "make one with gatekeeper ca server, or order one by [acme]"
+    name = certificate.subject or ", ".join(certificate.dns_names) or "a certificate without a name"
+    if certificate.purposes and not {_SERVER_AUTH, _ANY_PURPOSE}.intersection(certificate.purposes):
+        yield (
+            f"{name} is not for servers (its extended key usage lacks serverAuth), so browsers and "
+            f"programs refuse to connect; {remedy}"
+        )
+    if not certificate.dns_names and not certificate.ips:
+        yield (
+            f"{name} carries neither a host name nor an address (subjectAltName), so browsers and most "
+            f"programs refuse to connect; {remedy}"
+        )
 
 
 def _consequence(server: bool) -> str:

@@ -255,6 +255,24 @@ def test_an_admin_listener_that_the_network_can_reach_is_warned_of(
     assert (told in " ".join(capsys.readouterr().out.split())) is exposed
 
 
+def test_an_upstream_that_is_the_gate_itself_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the configuration in a published folder."""
+    home = make_authority("Home CA")
+    home.write(tmp_path, "home")
+    make_server("gate.example.com", home).write(tmp_path, "server")
+    path = tmp_path / "gatekeeper.toml"
+    path.write_text(
+        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
+        '[upstream]\nurl = "https://127.0.0.1:8443"\n[upstreams.site]\nurl = "static:."\n'
+    )
+    assert main(["check", "--json", "-c", str(path)]) == 0
+    loop, published = json.loads(capsys.readouterr().out)["warnings"]
+    assert loop.startswith(
+        "upstream is https://127.0.0.1:8443, where the gate itself listens (server.listen, 0.0.0.0:8443)"
+    )
+    assert published.startswith(f"upstreams.site is static:{tmp_path}, so visitors can read {tmp_path}/server.key, ")
+
+
 PIPES = """
 [server]
 listen = "127.0.0.1:0"

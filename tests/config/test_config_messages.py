@@ -75,6 +75,24 @@ def test_a_value_where_a_table_belongs(tmp_path: Path, table: str) -> None:
             'identity.jwt.lifetime: must be "10s" at least',
         ),
         (MINIMAL + "[limits]\nconnections = '1'\n", 'limits.connections: should be a whole number; got "1"'),
+        (
+            MINIMAL + '[limits]\nrequest_line = "0B"\n',
+            'limits.request_line: should be at least "128B": less holds no request line with a path; got "0B"',
+        ),
+        (
+            MINIMAL + '[limits]\nrequest_header = "1B"\n',
+            'limits.request_header: should be at least "256B": less holds no request; got "1B"',
+        ),
+        (
+            MINIMAL + '[limits]\nrequest_header = "100GiB"\n',
+            'limits.request_header: should be at most "16MiB"; got "100GiB"',
+        ),
+        (
+            MINIMAL.replace("[client_auth]\n", '[client_auth]\ncertificate_size = "1B"\n'),
+            'client_auth.certificate_size: should be at least "512B": less holds no certificate; got "1B"',
+        ),
+        (MINIMAL + "[limits]\nhttp2_streams = 1001\n", "limits.http2_streams: should be at most 1000; got 1001"),
+        (MINIMAL + "[limits]\nheader_count = 10001\n", "limits.header_count: should be at most 10000; got 10001"),
         (MINIMAL + "[limits]\nconnections_per_ip = -1\n", "limits.connections_per_ip: should be at least 0; got -1"),
         (MINIMAL + "[refusal]\ndetail = 'some'\n", 'refusal.detail: should be "full" or "minimal"; got "some"'),
         (CLIENT_AUTH + UPSTREAM, 'server.key: is missing; write for example: key = "privkey.pem"'),

@@ -1,11 +1,14 @@
 """From files to a context: what is trusted, what is announced, and what OpenSSL must be able to do."""
 
 import ssl
+from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import NoReturn
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.errors import BindingError, ConfigurationError
 from gatekeeper.tls.build import check_openssl
@@ -121,6 +124,26 @@ def test_warnings(files: Files) -> None:
     assert server_says == "the server's certificate CN=gate.example.com is not valid yet"
     assert authority_says.startswith("the client CA CN=Old CA ended on ")
     assert "from then on everyone with a certificate from it is refused; make the next one" in authority_says
+
+
+def test_a_server_certificate_that_every_client_refuses_is_warned_of(files: Files) -> None:
+    """OpenSSL serves a client's certificate; no client takes it (RFC 5280, 4.2.1.12; RFC 9110, 4.3.4)."""
+    certificate, key = make_client("alice", None).write(files.folder, "client")
+    purpose, names = files.build(certificate=certificate, key=key).warnings
+    assert purpose.startswith(
+        "server.certificate: CN=alice is not for servers (its extended key usage lacks serverAuth)"
+    )
+    assert names.startswith("server.certificate: CN=alice carries neither a host name nor an address (subjectAltName)")
+    assert names.endswith("refuse to connect; make one with gatekeeper ca server, or order one by [acme]")
+
+
+def test_a_server_certificate_for_any_purpose_or_an_address_is_good(files: Files) -> None:
+    """Neither an extended key usage nor a host name is needed."""
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    for purposes in ([], [x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])]):
+        made = make(named("gate"), None, extensions=[(one, False) for one in (address, *purposes)])
+        certificate, key = made.write(files.folder, "server")
+        assert files.build(certificate=certificate, key=key).warnings == ()
 
 
 # -- what is switched off
