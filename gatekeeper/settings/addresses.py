@@ -168,6 +168,8 @@ def parse_host(text: str) -> str:
             return str(IPv4Address(text))
         except ValueError:
             raise ValueError(f"{quoted(text)} is not an IPv4 address") from None
+    if "*" in text:
+        raise ValueError(f"{quoted(text)} has a star, but there are no wildcards here; write each host name in full")
     if not _NAME.fullmatch(text):
         raise ValueError(f"{quoted(text)} is not a host name" if text else "names no host")
     return text

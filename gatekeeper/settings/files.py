@@ -52,12 +52,13 @@ class FileReader:
             # fifo(7): without O_NONBLOCK, opening a FIFO lasts until somebody opens it to write.
             descriptor = os.open(self.locate(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
-                is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-                content = file.read(limit + 1) if is_file else b"".join(self._blocks(descriptor, limit + 1))
+                kind = os.fstat(descriptor).st_mode
+                blocks = self._blocks(descriptor, limit + 1)
+                content = file.read(limit + 1) if stat.S_ISREG(kind) else b"".join(blocks)
         except (OSError, ValueError) as error:
             raise UnreadableFileError(_reason(error)) from error
         if not content.strip():
-            raise UnreadableFileError("is empty")
+            raise UnreadableFileError("is a pipe into which nobody writes" if stat.S_ISFIFO(kind) else "is empty")
         if len(content) > limit:
             raise UnreadableFileError("is too large")
         return content

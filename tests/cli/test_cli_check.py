@@ -306,7 +306,7 @@ def test_no_pipe_keeps_check_waiting(tmp_path: Path, capsys: pytest.CaptureFixtu
     pipe, path = tmp_path / "pipe", tmp_path / "gatekeeper.toml"
     os.mkfifo(pipe)
     assert main(["check", "--json", "-c", str(pipe)]) == 2
-    assert "is empty" in json.loads(capsys.readouterr().out)["mistakes"][0]["message"]
+    assert "is a pipe into which nobody writes" in json.loads(capsys.readouterr().out)["mistakes"][0]["message"]
     path.write_text(PIPES.format(pipe=pipe))
     assert main(["check", "--json", "-c", str(path)]) == 2
     found = json.loads(capsys.readouterr().out)["mistakes"]
@@ -314,4 +314,4 @@ def test_no_pipe_keeps_check_waiting(tmp_path: Path, capsys: pytest.CaptureFixtu
         *("server.certificate", "server.key", "server.key_passphrase_file", "client_auth.ca", "client_auth.crl[0]"),
         *("upstream.ca", "upstreams.other.certificate", "identity.jwt.key", "refusal.template"),
     }
-    assert all("is empty" in one["message"] for one in found)
+    assert all("is a pipe into which nobody writes" in one["message"] for one in found)

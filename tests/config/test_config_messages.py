@@ -76,6 +76,11 @@ def test_a_value_where_a_table_belongs(tmp_path: Path, table: str) -> None:
         ),
         (MINIMAL + "[limits]\nconnections = '1'\n", 'limits.connections: should be a whole number; got "1"'),
         (
+            MINIMAL + '[[routes]]\nhosts = ["*.example.com"]\n',
+            'routes[0].hosts[0]: "*.example.com" has a star, but there are no wildcards here; write each host name '
+            "in full",
+        ),
+        (
             MINIMAL + '[limits]\nrequest_line = "0B"\n',
             'limits.request_line: should be at least "128B": less holds no request line with a path; got "0B"',
         ),

@@ -45,10 +45,10 @@ def test_what_cannot_be_opened_has_the_reason_in_words(tmp_path: Path) -> None:
     assert reason(tmp_path / "loop") == f"cannot be read: {os.strerror(errno.ELOOP)}"
 
 
-def test_a_pipe_without_a_writer_is_empty(tmp_path: Path) -> None:
+def test_a_pipe_without_a_writer_is_told_apart_from_an_empty_file(tmp_path: Path) -> None:
     """fifo(7): opening it would block until somebody opens it to write."""
     os.mkfifo(tmp_path / "pipe")
-    assert reason(tmp_path / "pipe") == "is empty"
+    assert reason(tmp_path / "pipe") == "is a pipe into which nobody writes"
 
 
 def test_on_the_command_line_a_pipe_without_a_writer_is_waited_for(tmp_path: Path) -> None:
