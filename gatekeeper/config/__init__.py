@@ -20,8 +20,10 @@ reference
     the settings as an example file, as documentation and as a schema for editors.
 starter
     the file that ``gatekeeper init`` writes.
-nginx, nginx_servers, nginx_tls, nginx_headers, nginx_request_headers, nginx_limits
+nginx, nginx_reading, nginx_servers, nginx_locations, nginx_tls, nginx_headers, nginx_request_headers, nginx_limits
     translates a configuration of nginx (``init --from-nginx``).
+nginx_refusals
+    what nginx refuses, so that the translation refuses it too.
 nginx_directives, nginx_values
     what becomes of each directive; times and sizes as nginx writes them.
 """

@@ -7,31 +7,35 @@ What the values mean to nginx is taken from its documentation (nginx.org/en/docs
 
 import json
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import crossplane
 
 from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason, unusual
 from gatekeeper.config.nginx_headers import response_headers
 from gatekeeper.config.nginx_limits import request_body, request_rate, timeouts
+from gatekeeper.config.nginx_locations import in_order, locations
+from gatekeeper.config.nginx_reading import parse
+from gatekeeper.config.nginx_refusals import NOBODY
 from gatekeeper.config.nginx_request_headers import request_headers
-from gatekeeper.config.nginx_servers import App, Location, Server, apps, locations
+from gatekeeper.config.nginx_servers import App, Location, Server, apps
 from gatekeeper.config.nginx_tls import tell_differences, tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values
 from gatekeeper.errors import UsageError
-from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 
+_UNDECIDED = """\
+# nginx refuses requests here that no path names; /admin in nginx is /administrator too. Close what is meant by routes
+# before the open ones, or see that the app has nothing there. Then remove this route: with it, nothing loads."""
+# Directives that decide who is let in.
+_DECIDES = frozenset(
+    {"allow", "auth_basic", "auth_request", "deny", "if", "internal", "limit_except", "location", "return", "satisfy"}
+    | {"server", "try_files"}
+)
 # Options of ``listen`` that have no counterpart. Others are settings of nginx's sockets.
 _LISTEN_OPTIONS = {
     "quic": "gatekeeper has no HTTP/3",
     "ipv6only=off": "here an IPv6 address takes IPv6 alone; listen on 0.0.0.0 with the same port too",
 }
-# The longest configuration that is taken from a pipe.
-_LARGEST = 4 << 20
 _CERTIFICATE_KEYS = (
     ("certificate", "ssl_certificate"),
     ("key", "ssl_certificate_key"),
@@ -49,7 +53,7 @@ class Translation:
 
 def translate(path: Path) -> Translation:
     """Translate the file; UsageError if it cannot be read, or holds no server with a certificate."""
-    main = _parse(path)
+    main = parse(path)
     http = [one for block in named(main, "http") for one in block.block] or main
     notes = _Notes(path)
     servers, redirects = [], []
@@ -81,44 +85,6 @@ def _redirects(server: Server) -> bool:
     return bool(returns) and all(one.name == "return" and one.args[-1].startswith("https://") for one in returns)
 
 
-def _parse(path: Path) -> list[Directive]:
-    with _regular(path) as file:
-        payload = crossplane.parse(str(file), catch_errors=False, check_ctx=False, check_args=False, comments=False)
-    for one in (*payload["config"], *payload["errors"]):
-        one["file"] = str(path) if one["file"] == str(file) else one["file"]
-    for error in payload["errors"]:
-        raise UsageError(_sentence(error["file"], error["error"]))
-    try:
-        return Directive.read_all(payload["config"], 0)
-    except RecursionError:
-        raise UsageError(f"{path} includes itself, or holds too many blocks inside each other") from None
-
-
-@contextmanager
-def _regular(path: Path) -> Iterator[Path]:
-    """The file itself, or a copy of what a pipe or device holds: crossplane would wait for a FIFO without an end."""
-    if path.is_file() or not path.exists():
-        yield path
-        return
-    try:
-        content = FROM_COMMAND_LINE.read(path, _LARGEST)
-    except UnreadableFileError as error:
-        raise UsageError(f"{path} {error}") from None
-    with tempfile.NamedTemporaryFile() as copy:
-        copy.write(content)
-        copy.flush()
-        yield Path(copy.name)
-
-
-def _sentence(file: str, error: str) -> str:
-    """crossplane's message without errno."""
-    match = re.fullmatch(r"\[Errno [0-9]+\] (.*?)(?:: '(.*)')?", error)
-    if match is None:
-        return f"{file}: {error}"
-    place = file if match[2] in (None, file) else f"{file}: {match[2]}"
-    return f"{place}: {match[1].lower()}"
-
-
 def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
     """All directives, except the contents of blocks such as ``types``, ``map`` and ``upstream``."""
     for one in directives:
@@ -132,13 +98,17 @@ class _Notes:
     """Directives that could not be translated, each with its position."""
 
     path: Path
-    lines: list[str] = field(default_factory=list)
+    lines: list[tuple[bool, str]] = field(default_factory=list)
 
     def add(self, one: Directive, why: str) -> None:
         """Note a directive, and what to do about it."""
         words = " ".join((one.name, *one.args))
         place = f"line {one.line}" if Path(one.file) == self.path else f"{one.file}, line {one.line}"
-        self.lines.append(f"{place}: {words}: {why}")
+        self.lines.append((one.name not in _DECIDES, f"{place}: {words}: {why}"))
+
+    def in_order(self) -> tuple[str, ...]:
+        """Each note once, those about who is let in first."""
+        return tuple(dict.fromkeys(line for _, line in sorted(self.lines, key=lambda one: one[0])))
 
 
 class _Writer:
@@ -159,7 +129,7 @@ class _Writer:
         self._http = http
         self._servers = servers
         self._notes = notes
-        self._locations = [(server, list(locations(server, notes.add))) for server in servers]
+        self._locations = [(server, locations(server, notes.add)) for server in servers]
         every = [one for _, found in self._locations for one in found]
         self._apps = apps(every, http, notes.add)
         of_apps = [[one for one in every if one.place == app.place] for app in self._apps]
@@ -189,7 +159,7 @@ class _Writer:
             _table_line("identity", "custom", self._custom),
             *self._rest(),
         ]
-        unique = tuple(dict.fromkeys(self._notes.lines))
+        unique = self._notes.in_order()
         head = f"# Translated from {self._notes.path.name}. Read it before use: gatekeeper check -c gatekeeper.toml"
         parts = [head, *filter(None, tables)]
         if unique:
@@ -262,23 +232,31 @@ class _Writer:
                 self._notes.add(server.block, "asks for no certificate in nginx; here every visitor needs one")
             elif verify == ["optional_no_ca"]:
                 self._notes.add(server.block, "takes certificates of any authority in nginx; here only those of ca")
-            elif found is not None and values(server.get("ssl_client_certificate")) != values(
-                found.get("ssl_client_certificate")
-            ):
-                self._notes.add(server.block, "trusts other authorities: see [[client_auth.hosts]]")
         if found is None:
             return "\n".join(lines)
         lines.append(_line("ca", self._file(values(found.get("ssl_client_certificate"))[0])))
         for one in found.get("ssl_trusted_certificate"):
             self._notes.add(one, "trusted without being named to clients: add it to client_auth.ca if it is meant")
-        lines += [_line("crl", self._file(one.args[0])) for one in found.get("ssl_crl")]
+        # One list of a server counts for all servers: nobody is let in who is revoked in nginx.
+        lists = dict.fromkeys(self._file(name) for one in self._servers for name in values(one.get("ssl_crl")))
+        lines += [_line("crl", list(lists))] if lists else []
         if (depth := values(found.get("ssl_verify_depth"))) and depth[0].isdigit():
             lines.append(f"depth = {min(int(depth[0]), 100)}")
         if values(found.get("ssl_session_tickets")) == ["on"]:
             lines.append("session_resumption = true")
         if values(found.get("ssl_ocsp")) in (["on"], ["leaf"]):
             lines.append(_line("ocsp", "leaf"))
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._authorities_of_hosts(values(found.get("ssl_client_certificate")))])
+
+    def _authorities_of_hosts(self, shared: list[str]) -> Iterator[str]:
+        """The authorities of further servers; those without a name have no route."""
+        taken: set[str] = set()
+        for server in self._servers:
+            hosts = [name for name in server.hosts(None) if name not in taken]
+            taken.update(hosts)
+            own = values(server.get("ssl_client_certificate"))
+            if own not in ([], shared) and hosts:
+                yield "\n".join(["\n[[client_auth.hosts]]", _line("hosts", hosts), _line("ca", self._file(own[0]))])
 
     def _upstreams(self) -> Iterator[str]:
         for app, times, body in zip(self._apps, self._timeouts, self._sizes, strict=True):
@@ -300,26 +278,39 @@ class _Writer:
             )
 
     def _routes(self) -> Iterator[str]:
-        found = [one for _, inside in self._locations for one in inside if self._app(one) is not None]
-        networks = {id(one): one.networks(self._notes.add) for one in found}
-        if len(self._servers) == 1 and [one.path for one in found] == ["/*"] and not any(networks.values()):
+        every = [one for _, inside in self._locations for one in inside]
+        if len(every) == len(self._servers) == 1 and every[0].path == "/*" and not self._narrows(every[0]):
             return
+        written = False
         for server, inside in self._locations:
             hosts = server.hosts(self._notes.add if len(self._servers) > 1 else None)
             if len(self._servers) > 1 and not hosts:
                 self._notes.add(server.block, "no host name can be taken over, so its locations are not either")
                 continue
-            # nginx uses the longest location that matches, exact ones first; gatekeeper uses the first route that
-            # matches.
-            for one in sorted(inside, key=lambda one: (one.path.endswith("*"), -len(one.path))):
-                app = self._app(one)
-                if app is not None:
-                    lines = [_line("hosts", hosts)] if len(self._servers) > 1 else []
-                    lines += [_line("allow_from", networks[id(one)])] if networks[id(one)] else []
-                    lines += ["strip_prefix = true"] if one.strips else []
-                    if self._headers[id(one)] and not self._shared_headers:
-                        lines.append(f"response = {{ {_headers_line('headers', self._headers[id(one)])} }}")
-                    yield "\n".join(["[[routes]]", _line("path", one.path), *lines, _line("upstream", app.name)])
+            for one in in_order(inside):
+                yield self._route(one, hosts if len(self._servers) > 1 else [])
+                written = True
+        if not written:
+            # Without any route, every visitor would reach [upstream].
+            yield "\n".join(["[[routes]]", _line("allow_from", NOBODY)])
+
+    def _route(self, one: Location, hosts: list[str]) -> str:
+        app = self._app(one)
+        lines = [_line("hosts", hosts)] if hosts else []
+        lines += [_line("methods", one.methods)] if one.methods else []
+        if networks := one.networks(self._notes.add):
+            lines.append(_line("allow_from", networks) + (" # closed to everyone" if networks is NOBODY else ""))
+        lines += ["strip_prefix = true"] if one.strips else []
+        headers = self._headers.get(id(one))
+        if headers and not self._shared_headers:
+            lines.append(f"response = {{ {_headers_line('headers', headers)} }}")
+        lines.append(_line("upstream", app.name if app is not None else "default"))
+        head = [_UNDECIDED] if one.undecided else []
+        return "\n".join([*head, "[[routes]]", _line("path", one.undecided or one.path), *lines])
+
+    def _narrows(self, one: Location) -> bool:
+        """Whether it lets in fewer than every visitor."""
+        return one.closed or bool(one.methods) or bool(one.networks(self._notes.add)) or self._app(one) is None
 
     def _app(self, location: Location) -> App | None:
         return next((app for app in self._apps if location.place == app.place), None)

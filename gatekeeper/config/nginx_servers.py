@@ -1,26 +1,22 @@
-"""Servers, locations and apps of a configuration of nginx."""
+"""Servers and apps of a configuration of nginx."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_network
 
 from gatekeeper.config.nginx_directives import ALWAYS, REASONS, UNKNOWN, reason
-from gatekeeper.config.nginx_values import Directive, first, named, values
+from gatekeeper.config.nginx_refusals import NOBODY
+from gatekeeper.config.nginx_values import Directive, named, values
 from gatekeeper.settings.addresses import parse_host, parse_upstream
-from gatekeeper.settings.http_types import ROUTE_PATH, SITE_FILE
 
 Note = Callable[[Directive, str], None]
 
-# Conditions that reject visitors without a valid certificate, which gatekeeper does anyway.
-_CHECK = re.compile(r"\$ssl_client_verify (?:!=|!~\*?) \"?\^?(?:SUCCESS|OK)\$?\"?")
 # Values of Host, and of ``upstream.host``.
 HOSTS = {"$host": "", "$http_host": "", "$server_name": "", "$proxy_host": "upstream"}
 # ``proxy_pass`` to a host name, which is not an address, a socket or the name of an ``upstream``.
 _IS_SITE = re.compile(r"[a-z0-9]+://(?=[^:/]*[A-Za-z])[^:/]+\.[^:/]+(:[0-9]+)?")
 _TLS_SCHEMES = ("https:", "h2:")
-# Directives that nginx has for each location, and gatekeeper once.
-_OF_THE_GATE = ("access_log", "keepalive_timeout", "set_real_ip_from")
 _EJECTED = "an endpoint that does not answer is ejected, for a second at first"
 # Directives of an ``upstream`` that need no key, and what the options of its servers mean here.
 _OF_A_GROUP = ALWAYS | {"keepalive_timeout"}
@@ -32,9 +28,6 @@ _OPTIONS = {
     "slow_start": "see slow_start of an upstream",
     "weight": REASONS["least_time"],
 }
-_ANSWERS_OTHERWISE = ("return", "fastcgi_pass", "uwsgi_pass", "scgi_pass")
-# Files that a static: upstream tries anyway.
-_TRIED = {"$uri", "$uri/", "$uri/index.html"}
 # Names of directives after "proxy_" or "grpc_".
 _TLS_KEYS = {
     "ssl_trusted_certificate": "ca",
@@ -42,8 +35,6 @@ _TLS_KEYS = {
     "ssl_certificate_key": "key",
     "ssl_name": "server_name",
 }
-# nginx's scheme, and gatekeeper's for an app that speaks HTTP/2.
-_HTTP2 = {"http": "h2c", "https": "h2", "grpc": "h2c", "grpcs": "h2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +47,13 @@ class Server:
     def get(self, name: str) -> list[Directive]:
         """The directives of this name that apply to the server."""
         return named(self.block.block, name) or named(self.http, name)
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether the address of a visitor is the one in a header."""
+        return bool(self.get("set_real_ip_from")) and not any(
+            "proxy_protocol" in one.args for one in self.get("listen")
+        )
 
     def hosts(self, note: Note | None) -> list[str]:
         """The server names that a route can have; ``note`` is called for the others."""
@@ -90,6 +88,8 @@ class Location:
     """A path in the form of ``routes.path``, and its target: a URL of ``proxy_pass`` or ``grpc_pass``, or a folder.
 
     ``strips``: whether the path is removed before forwarding. ``fallback``: the file to send for paths without a file.
+    ``closed``: whether nobody may request it; then it needs no target. ``methods``: those of its route; () for all.
+    ``undecided``: the sentence in place of a path, which keeps the file from being loaded until a person has read it.
     """
 
     path: str
@@ -98,6 +98,9 @@ class Location:
     server: Server
     strips: bool = False
     fallback: str = ""
+    closed: bool = False
+    methods: tuple[str, ...] = ()
+    undecided: str = ""
 
     @property
     def place(self) -> Place:
@@ -112,12 +115,17 @@ class Location:
         """The networks that may send requests, by ``allow`` and ``deny``, whose first match decides; [] for every
         network.
 
-        Rules that ``allow_from`` cannot express close the route to all but this machine, so nobody gets more access
-        than in nginx.
+        Rules that ``allow_from`` cannot express close the route, so nobody gets more access than in nginx. So do rules
+        over the address in X-Forwarded-For, which decides nothing here.
         """
+        if self.closed:
+            return NOBODY
         scopes = [self.block.block if self.block is not None else [], self.server.block.block, self.server.http]
         rules = next((found for scope in scopes if (found := named(scope, "allow", "deny"))), [])
         allowed: list[str] = []
+        if rules and self.server.forwarded:
+            note(rules[0], "is about X-Forwarded-For in nginx, which allow_from does not read, so the route is closed")
+            return NOBODY
         for one in rules:
             if one.name == "allow" and one.args[0] != "all":
                 allowed.append(one.args[0])
@@ -126,8 +134,8 @@ class Location:
             elif one.args[0] == "all" and allowed and all(map(_is_network, allowed)):
                 return allowed
             else:
-                note(one, "cannot be said with allow_from, so the route is closed to all but this machine")
-                return ["127.0.0.1/32", "::1/128"]
+                note(one, "cannot be said with allow_from, so the route is closed")
+                return NOBODY
         return []
 
     def get(self, name: str) -> list[Directive]:
@@ -145,143 +153,12 @@ class App:
     urls: tuple[str, ...]
 
 
-def locations(server: Server, note: Note) -> Iterator[Location]:
-    """The locations of a server that can be routes; ``note`` is called for the others."""
-    _conditions(server.block.block, note)
-    everything = False
-    checks = values(server.get("ssl_verify_client")) == ["on"] or _checks(server.block)
-    for one in named(server.block.block, "location"):
-        _conditions(one.block, note)
-        if not checks and not _checks(one):
-            note(one, "nginx lets in everyone here; public = true in its route does the same")
-        path = _path(one, note)
-        if path is None:
-            continue
-        location = _location(one, path, server, note)
-        everything = everything or path == "/*"
-        if location is not None:
-            yield location
-    root = first(server.get("root"))
-    if root is not None and not everything:
-        location = Location("/*", _folder(root, note), None, server)
-        yield replace(location, fallback=_fallback(location, "", note))
-
-
-def _location(one: Directive, path: str, server: Server, note: Note) -> Location | None:
-    for nested in named(one.block, "location"):
-        note(nested, "nested locations are not taken over")
-    for own in named(one.block, *_OF_THE_GATE):
-        note(own, "is the same for the whole gate; those of a location are not taken over")
-    passed = first(named(one.block, "proxy_pass", "grpc_pass"))
-    alias = first(named(one.block, "alias"))
-    root = first(named(one.block, "root") or server.get("root"))
-    location = Location(path, "", one, server)
-    if passed is not None:
-        for tried in named(one.block, "try_files"):
-            note(tried, "an app answers every request; files are served by an app of their own, static:/folder")
-        target = _target(passed, location, note)
-        return replace(location, target=target, strips=_strips(passed, location)) if target else None
-    if alias is not None and path.endswith("*") and alias.args[0].endswith("/") == one.args[-1].endswith("/"):
-        location = replace(location, target=_folder(alias, note), strips=path != "/*")
-        return replace(location, fallback=_fallback(location, one.args[-1].rstrip("/"), note))
-    if alias is not None:
-        note(alias, "is not a folder for everything below the location; write an app of its own, static:/folder")
-    elif root is not None and not named(one.block, *_ANSWERS_OTHERWISE):
-        location = replace(location, target=_folder(root, note))
-        return replace(location, fallback=_fallback(location, "", note))
-    note(one, "leads nowhere that gatekeeper knows; without a route, it answers 404 there or takes a wider one")
-    return None
-
-
-def _strips(passed: Directive, location: Location) -> bool:
-    """Whether nginx removes the same part of the path as ``strip_prefix``: the location up to its last slash."""
-    return (
-        passed.name == "proxy_pass"
-        and re.fullmatch(r"https?://(unix:[^:]+:|[^/]+)/", passed.args[0]) is not None
-        and location.path not in ("/*", "/")
-        and location.path.endswith("/*")
-        and location.block is not None
-        and location.block.args[-1].endswith("/")
-    )
-
-
-def _fallback(location: Location, prefix: str, note: Note) -> str:
-    """The file of ``try_files`` for paths without a file, relative to the folder; paths in the folder do not begin with
-    ``prefix``.
-    """
-    found = first(location.get("try_files"))
-    if found is None:
-        return ""
-    *tried, last = found.args
-    if _TRIED.issuperset(tried) and last == "=404":
-        return ""
-    file = last.removeprefix(f"{prefix}/")
-    if _TRIED.issuperset(tried) and last.startswith(f"{prefix}/") and re.fullmatch(SITE_FILE, file, re.ASCII):
-        return file
-    note(found, "files are looked for by their own path; fallback names one for browsers, and an app answers the rest")
-    return ""
-
-
 def _is_network(text: str) -> bool:
     try:
         ip_network(text)
     except ValueError:
         return False
     return True
-
-
-def _folder(root: Directive, note: Note) -> str:
-    if not root.args[0].startswith("/"):
-        note(root, "nginx looks below its prefix, which nginx -V tells; here it is the folder of its configuration")
-    return f"static:{root.args[0]}"
-
-
-def _path(one: Directive, note: Note) -> str | None:
-    kind, path = one.args if len(one.args) == 2 else ("", one.args[0])
-    if kind.startswith("~") or path.startswith(("@", "~")):
-        note(one, "patterns cannot be paths of a route")
-        return None
-    if kind != "=":
-        if not path.endswith("/"):
-            note(one, f"here {path}/* takes {path} and what is below it, but not {path}something")
-        path = path.rstrip("/") + "/*"
-    if re.fullmatch(ROUTE_PATH, path, re.ASCII) is None:
-        note(one, "holds characters that no path of a route may have")
-        return None
-    return path
-
-
-def _target(passed: Directive, location: Location, note: Note) -> str:
-    url, is_grpc = passed.args[0], passed.name == "grpc_pass"
-    if "$" in url:
-        note(passed, "variables cannot be in an address")
-        return ""
-    if is_grpc and "://" not in url:
-        url = f"grpc://{url}"
-    match = re.fullmatch(r"(grpcs?|https?)://(unix:[^:]+:?|[^/]+)(/.*)?", url)
-    if match is None or match[1].startswith("grpc") is not is_grpc:
-        note(passed, f"is no {'grpc or grpcs' if is_grpc else 'http or https'} address")
-        return ""
-    scheme, host, uri = match.groups()
-    if is_grpc or values(location.get("proxy_http_version")) == ["2"]:
-        scheme = _HTTP2[scheme]
-        if host.startswith("unix:"):
-            note(passed, "apps at a Unix socket are spoken to in HTTP/1.1; give it a port")
-            return ""
-    path = location.block.args[-1] if location.block is not None else "/"
-    if uri is not None and uri != path and not _strips(passed, location):
-        note(passed, f"replaces the path in nginx; the app gets it as it came, with {path}")
-    return f"{scheme}://{host.removesuffix(':')}"
-
-
-def _checks(block: Directive) -> bool:
-    return any(_CHECK.fullmatch(" ".join(one.args)) for one in named(block.block, "if"))
-
-
-def _conditions(directives: Iterable[Directive], note: Note) -> None:
-    for one in named(directives, "if"):
-        if _CHECK.fullmatch(" ".join(one.args)) is None:
-            note(one, "conditions are not taken over; rules over certificates are allow and deny of a route")
 
 
 def _host(location: Location) -> str:
@@ -306,6 +183,8 @@ def apps(found: Iterable[Location], http: Sequence[Directive], note: Note) -> li
     groups = {one.args[0]: one for one in named(http, "upstream") if one.args}
     known: dict[Place, App | None] = {}
     for location in found:
+        if not location.target:
+            continue
         if location.target.startswith(_TLS_SCHEMES) and values(location.get(f"{_module(location)}_ssl_verify")) != [
             "on"
         ]:

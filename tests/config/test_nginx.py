@@ -1,8 +1,6 @@
 """Configurations of nginx, and what becomes of them."""
 
-import os
 import re
-import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,6 @@ import pytest
 from gatekeeper.config.load import load
 from gatekeeper.config.nginx import translate
 from gatekeeper.config.nginx_directives import ALWAYS, REASONS, TRANSLATED
-from gatekeeper.errors import UsageError
 from tests.config.translating import CHECKED, PASSED, TLS, translated
 
 PAGE = (Path(__file__).parents[2] / "docs" / "from-nginx.md").read_text("utf-8")
@@ -96,7 +93,7 @@ def test_http2_off_is_taken_over(tmp_path: Path, written: str, offered: bool) ->
         (f"{TLS} {CHECKED} location / {{ {PASSED} gzip_types a/b; }}", "keep nginx behind the gate"),
         (f"{TLS} ssl_verify_client optional_no_ca; location / {{ {PASSED} }}", "takes certificates of any authority"),
         (f"{TLS} {CHECKED} location / {{ fastcgi_pass a; }}", "leads nowhere that gatekeeper knows"),
-        (f"{TLS} {CHECKED} location / {{ {PASSED} deny 10.0.0.1; }}", "closed to all but this machine"),
+        (f"{TLS} {CHECKED} location / {{ {PASSED} deny 10.0.0.1; }}", "so the route is closed"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} if ($uri = /) {{ return 404; }} }}", "conditions are not taken over"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header Host $x; }}", "the app gets Host as the visitor"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header X-User me; }}", "see identity.headers"),
@@ -129,42 +126,6 @@ def test_an_included_file_keeps_its_name_and_what_follows_keeps_its_own(tmp_path
         f"{tmp_path}/extra.conf, line 1: gzip on",
         "line 4: gzip off",
     ]
-
-
-def test_a_configuration_may_come_through_a_pipe(tmp_path: Path) -> None:
-    """``--from-nginx <(ssh host nginx -T)``; its notes name what the person named."""
-    pipe = tmp_path / "nginx.conf"
-    os.mkfifo(pipe)
-    text = f"http {{ server {{\n{TLS} {CHECKED} gzip on;\nlocation / {{ {PASSED} }} }} }}"
-    writer = threading.Thread(target=pipe.write_text, args=(text,))
-    writer.start()
-    translation = translate(pipe)
-    writer.join()
-    assert 'url = "http://127.0.0.1:8000"' in translation.text
-    assert [note.partition(": ")[0] for note in translation.notes] == ["line 2"]
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("http {", 'unexpected end of file, expecting "}"'),
-        ("http { server { listen 80; } }", "has no server with ssl_certificate"),
-        ("listen 443;", "has no server with ssl_certificate"),
-        (None, "nginx.conf: no such file or directory"),
-        ("include missing.conf;", "missing.conf: no such file or directory"),
-        ("include nginx.conf;", "nginx.conf includes itself"),
-        ("include .;", "is a directory"),
-    ],
-)
-def test_what_is_no_such_configuration_is_refused(tmp_path: Path, text: str | None, sentence: str) -> None:
-    """In one sentence, without a number of the system's."""
-    path = tmp_path / "nginx.conf"
-    if text is not None:
-        path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(UsageError, match=re.escape(sentence)) as wrong:
-        translate(path)
-    assert "Errno" not in str(wrong.value)
-    assert "\n" not in str(wrong.value)
 
 
 def test_names_of_files_start_where_nginx_has_them_start(tmp_path: Path) -> None:
@@ -237,3 +198,23 @@ def test_a_server_that_only_sends_to_https_becomes_the_redirect(tmp_path: Path) 
         configuration, notes = translated(tmp_path, gate + plain.format(inside))
         assert configuration.settings.server.redirect == ()
         assert any("a server without TLS is not taken over" in note for note in notes)
+
+
+def test_servers_keep_their_authorities(tmp_path: Path) -> None:
+    """Those of the first for all hosts, those of a further one on its names alone; every list of revocations counts."""
+    one = "server {{ {} ssl_verify_client on; server_name {}; location / {{ {} }} {} }}"
+    other = TLS.replace("ca.crt", "partners.crt")
+    configuration, _ = translated(
+        tmp_path,
+        one.format(TLS, "a.example", PASSED, "ssl_crl ca.crl;")
+        + one.format(other, "b.example c.example", PASSED, "ssl_crl partners.crl;")
+        + one.format(TLS, "d.example", PASSED, "ssl_crl ca.crl;")
+        + one.format(TLS.replace("ca.crt", "third.crt"), "e.example c.example", PASSED, ""),
+    )
+    client_auth = configuration.settings.client_auth
+    assert [path.name for path in client_auth.ca] == ["ca.crt"]
+    assert [path.name for path in client_auth.crl] == ["ca.crl", "partners.crl"]
+    assert [(table.hosts, [path.name for path in table.ca]) for table in client_auth.hosts] == [
+        (("b.example", "c.example"), ["partners.crt"]),
+        (("e.example",), ["third.crt"]),
+    ]

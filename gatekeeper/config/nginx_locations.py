@@ -1,0 +1,303 @@
+"""The locations of a server of nginx, as routes."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from gatekeeper.config.nginx_refusals import (
+    asks,
+    every_location,
+    is_check,
+    is_hidden,
+    methods,
+    paths,
+    refusal,
+    refuses,
+)
+from gatekeeper.config.nginx_servers import Location, Note, Server
+from gatekeeper.config.nginx_values import Directive, first, named, values
+from gatekeeper.settings.http_types import ROUTE_PATH, SITE_FILE
+
+# Directives that nginx has for each location, and gatekeeper once.
+_OF_THE_GATE = ("access_log", "keepalive_timeout", "set_real_ip_from")
+# Protocols of programs whose source is in the folder.
+_PROGRAMS = ("fastcgi_pass", "uwsgi_pass", "scgi_pass")
+_ANSWERS_OTHERWISE = (
+    *("return", "memcached_pass", "stub_status", "empty_gif", "perl", "js_content", "content_by_lua"),
+    *("content_by_lua_block", "content_by_lua_file", *_PROGRAMS),
+)
+# Files that a static: upstream tries anyway.
+_TRIED = {"$uri", "$uri/", "$uri/index.html"}
+# nginx's scheme, and gatekeeper's for an app that speaks HTTP/2.
+_HTTP2 = {"http": "h2c", "https": "h2", "grpc": "h2c", "grpcs": "h2"}
+
+
+def locations(server: Server, note: Note) -> list[Location]:
+    """The locations of a server as routes; ``note`` is called for what is no route.
+
+    What nginx refuses becomes a closed route, or one that keeps the file from being loaded.
+    """
+    inside = server.block.block
+    _conditions(inside, note)
+    found = [route for one in named(inside, "location") for route in _routes(one, server, note)]
+    root = first(server.get("root"))
+    if root is not None and not any(one.path == "/*" for one in found):
+        location = Location("/*", _folder(root, note), None, server)
+        found.append(replace(location, fallback=_fallback(location, "", note)))
+    if any(_runs_programs(one) for one in (server.block, *every_location(inside))):
+        found = [_without_files(one, note) for one in found]
+    if (closing := refusal(inside)) is not None:
+        note(closing, "refuses or redirects in nginx, so all routes of the server are closed")
+        found = [replace(one, closed=True) for one in found] or [Location("/*", "", None, server, closed=True)]
+    return [one for one in (*found, *_undecided(found)) if not one.undecided or _matters(one, found, note)]
+
+
+def _routes(one: Directive, server: Server, note: Note) -> Iterator[Location]:
+    """The routes of a location and of those inside it."""
+    _conditions(one.block, note)
+    everyone = values(server.get("ssl_verify_client")) != ["on"] and not _checks(server.block) and not _checks(one)
+    for nested in every_location(one.block):
+        yield from _pattern(nested, server, note) if _is_pattern(nested) else _nested(nested, server, note)
+    if _is_pattern(one):
+        if everyone:
+            note(one, "nginx lets in everyone here; if it is meant, write a route with public = true")
+        yield from _pattern(one, server, note)
+        return
+    path = _path(one, note)
+    if path is None:
+        if refuses(one.block):
+            yield _decide(one, server)
+        return
+    location = _location(one, path, server, note)
+    location = replace(location, closed=location.closed or _is_closed(location, note))
+    if everyone and not location.closed:
+        note(one, "nginx lets in everyone here; public = true in its route does the same")
+    only = tuple(methods(one.block))
+    if only and not location.closed:
+        yield replace(location, methods=only)
+        location = replace(location, closed=True)
+    yield location
+
+
+def _nested(one: Directive, server: Server, note: Note) -> Iterator[Location]:
+    note(one, "nested locations are not taken over, so its route is closed")
+    path = _path(one, note)
+    yield Location(path, "", one, server, closed=True) if path is not None else _decide(one, server)
+
+
+def _pattern(one: Directive, server: Server, note: Note) -> Iterator[Location]:
+    """The closed routes of a regular expression that refuses; none for one that does not."""
+    if one.args[0].startswith("@"):
+        note(one, "named locations are not taken over")
+        return
+    if not refuses(one.block):
+        note(one, "patterns cannot be paths of a route")
+        return
+    found, whole = paths(_expression(one))
+    for path in found:
+        if re.fullmatch(ROUTE_PATH, path, re.ASCII):
+            note(one, f"refuses requests in nginx, so {path} is closed")
+            yield Location(path, "", one, server, closed=True)
+        else:
+            whole = False
+    if not whole:
+        yield _decide(one, server)
+
+
+def _decide(one: Directive, server: Server) -> Location:
+    """A route that keeps the file from being loaded."""
+    words = f"{Path(one.file).name}, line {one.line}: {' '.join((one.name, *one.args))} refuses more: decide"
+    return Location("/", "", one, server, closed=True, undecided=words)
+
+
+def _matters(one: Location, found: list[Location], note: Note) -> bool:
+    """Whether a request that nginx refuses could reach anything here; ``note`` is called anyway."""
+    opened = [other for other in found if not other.closed]
+    files = all(other.target.startswith("static:") for other in opened)
+    if one.block is None or (_is_pattern(one.block) and files and is_hidden(_expression(one.block))):
+        note(one.block or one.server.block, "no file whose name begins with a dot is served")
+        return False
+    if opened:
+        note(one.block, "refuses requests that no path of a route names; the file is not loaded until you have decided")
+    return bool(opened)
+
+
+def _undecided(found: list[Location]) -> Iterator[Location]:
+    """For paths that nginx refuses as beginnings of names: /admin is /administrator too, a route's /admin/* is not."""
+    for one in found:
+        if one.block is None or one.undecided or _is_pattern(one.block) or not one.path.endswith("/*"):
+            continue
+        beginning = one.block.args[-1]
+        if beginning.endswith("/") or not (one.closed or one.methods or one.networks(lambda *_: None)):
+            continue
+        for other in found:
+            wider = other.path.endswith("/*") and not other.closed and beginning.startswith(other.path[:-1])
+            hidden = beginning.rpartition("/")[2].startswith(".") and other.target.startswith("static:")
+            if wider and not hidden and other.block is not one.block:
+                yield _decide(one.block, one.server)
+                break
+
+
+def _order(one: Location) -> tuple[int, int]:
+    """nginx takes an exact location, then a pattern, then the longest; gatekeeper takes the first route that fits."""
+    if one.undecided:
+        return -1, 0
+    if one.block is not None and _is_pattern(one.block):
+        return 1, -len(one.path)
+    return 2 if one.path.endswith("*") else 0, -len(one.path)
+
+
+def in_order(found: Iterable[Location]) -> Iterator[Location]:
+    """The one that nginx prefers first, without those that can never be reached, which a configuration may not have."""
+    found = sorted(found, key=_order)
+    for number, one in enumerate(found):
+        covers = (other for other in found[:number] if not other.methods and not other.undecided)
+        if one.undecided or not any(_covers(other.path, one.path) for other in covers):
+            yield one
+
+
+def _covers(wide: str, path: str) -> bool:
+    return path.rstrip("/") == wide.rstrip("/") or (wide.endswith("/*") and f"{path}/".startswith(wide[:-1]))
+
+
+def _runs_programs(one: Directive) -> bool:
+    """Whether requests go to a program, or those for a kind of file, such as ``\\.php$``, to a server of their own."""
+    kind = one.name == "location" and _is_pattern(one) and not _expression(one).startswith("^/")
+    return bool(named(one.block, *_PROGRAMS) or (kind and named(one.block, "proxy_pass", "grpc_pass")))
+
+
+def _without_files(one: Location, note: Note) -> Location:
+    """Closed, if it would send files of a folder that holds programs."""
+    if not one.target.startswith("static:"):
+        return one
+    note(one.block or one.server.block, "nginx has programs run here, whose source static: would send; it is closed")
+    return replace(one, target="", fallback="", closed=True)
+
+
+def _is_closed(one: Location, note: Note) -> bool:
+    """Whether nginx refuses in a way that a route cannot say."""
+    tried = first(one.get("try_files"))
+    if tried is not None and one.target.startswith("static:") and "$uri" not in tried.args[:-1]:
+        note(tried, "sends other files than static: would, so the route is closed")
+        return True
+    block = one.block.block if one.block is not None else ()
+    closing = refusal(block, static=one.target.startswith("static:"))
+    if closing is None and len(named(one.server.block.block, "location")) > 1:
+        closing = asks(block)
+    if closing is not None:
+        note(closing, "cannot be said in a route, so it is closed")
+    return closing is not None
+
+
+def _is_pattern(one: Directive) -> bool:
+    return one.args[0].startswith(("@", "~"))
+
+
+def _expression(one: Directive) -> str:
+    """The regular expression, which may follow ``~`` or ``~*`` without a space."""
+    return one.args[1] if len(one.args) == 2 else one.args[0].lstrip("~").removeprefix("*")
+
+
+def _location(one: Directive, path: str, server: Server, note: Note) -> Location:
+    for own in named(one.block, *_OF_THE_GATE):
+        note(own, "is the same for the whole gate; those of a location are not taken over")
+    passed = first(named(one.block, "proxy_pass", "grpc_pass"))
+    alias = first(named(one.block, "alias"))
+    root = first(named(one.block, "root") or server.get("root"))
+    location = Location(path, "", one, server)
+    if passed is not None:
+        for tried in named(one.block, "try_files"):
+            note(tried, "an app answers every request; files are served by an app of their own, static:/folder")
+        target = _target(passed, location, note)
+        return replace(location, target=target, strips=_strips(passed, location), closed=not target)
+    if alias is not None and path.endswith("*") and alias.args[0].endswith("/") == one.args[-1].endswith("/"):
+        location = replace(location, target=_folder(alias, note), strips=path != "/*")
+        return replace(location, fallback=_fallback(location, one.args[-1].rstrip("/"), note))
+    if alias is not None:
+        note(alias, "is not a folder for everything below the location; write an app of its own, static:/folder")
+    elif root is not None and not any(two.name in _ANSWERS_OTHERWISE for two in one.block):
+        location = replace(location, target=_folder(root, note))
+        return replace(location, fallback=_fallback(location, "", note))
+    note(one, "leads nowhere that gatekeeper knows, so its route is closed")
+    return replace(location, closed=True)
+
+
+def _strips(passed: Directive, location: Location) -> bool:
+    """Whether nginx removes the same part of the path as ``strip_prefix``: the location up to its last slash."""
+    return (
+        passed.name == "proxy_pass"
+        and re.fullmatch(r"https?://(unix:[^:]+:|[^/]+)/", passed.args[0]) is not None
+        and location.path not in ("/*", "/")
+        and location.path.endswith("/*")
+        and location.block is not None
+        and location.block.args[-1].endswith("/")
+    )
+
+
+def _fallback(location: Location, prefix: str, note: Note) -> str:
+    """The file of ``try_files`` for paths without a file, relative to the folder; paths in the folder do not begin with
+    ``prefix``.
+    """
+    found = first(location.get("try_files"))
+    if found is None:
+        return ""
+    *tried, last = found.args
+    if _TRIED.issuperset(tried) and last == "=404":
+        return ""
+    file = last.removeprefix(f"{prefix}/")
+    if _TRIED.issuperset(tried) and last.startswith(f"{prefix}/") and re.fullmatch(SITE_FILE, file, re.ASCII):
+        return file
+    note(found, "files are looked for by their own path; fallback names one for browsers, and an app answers the rest")
+    return ""
+
+
+def _folder(root: Directive, note: Note) -> str:
+    if not root.args[0].startswith("/"):
+        note(root, "nginx looks below its prefix, which nginx -V tells; here it is the folder of its configuration")
+    return f"static:{root.args[0]}"
+
+
+def _path(one: Directive, note: Note) -> str | None:
+    kind, path = one.args if len(one.args) == 2 else ("", one.args[0])
+    if kind != "=":
+        if not path.endswith("/"):
+            note(one, f"here {path}/* takes {path} and what is below it, but not {path}something")
+        path = path.rstrip("/") + "/*"
+    if re.fullmatch(ROUTE_PATH, path, re.ASCII) is None:
+        note(one, "holds characters that no path of a route may have")
+        return None
+    return path
+
+
+def _target(passed: Directive, location: Location, note: Note) -> str:
+    url, is_grpc = passed.args[0], passed.name == "grpc_pass"
+    if "$" in url:
+        note(passed, "variables cannot be in an address")
+        return ""
+    if is_grpc and "://" not in url:
+        url = f"grpc://{url}"
+    match = re.fullmatch(r"(grpcs?|https?)://(unix:[^:]+:?|[^/]+)(/.*)?", url)
+    if match is None or match[1].startswith("grpc") is not is_grpc:
+        note(passed, f"is no {'grpc or grpcs' if is_grpc else 'http or https'} address")
+        return ""
+    scheme, host, uri = match.groups()
+    if is_grpc or values(location.get("proxy_http_version")) == ["2"]:
+        scheme = _HTTP2[scheme]
+        if host.startswith("unix:"):
+            note(passed, "apps at a Unix socket are spoken to in HTTP/1.1; give it a port")
+            return ""
+    path = location.block.args[-1] if location.block is not None else "/"
+    if uri is not None and uri != path and not _strips(passed, location):
+        note(passed, f"replaces the path in nginx; the app gets it as it came, with {path}")
+    return f"{scheme}://{host.removesuffix(':')}"
+
+
+def _checks(block: Directive) -> bool:
+    return any(map(is_check, named(block.block, "if")))
+
+
+def _conditions(directives: Iterable[Directive], note: Note) -> None:
+    for one in named(directives, "if"):
+        if not is_check(one):
+            note(one, "conditions are not taken over; rules over certificates are allow and deny of a route")

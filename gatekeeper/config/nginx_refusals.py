@@ -1,0 +1,109 @@
+"""What nginx refuses by its configuration, so that the translation refuses it too."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from gatekeeper.config.nginx_values import Directive, named
+
+# Nobody has this address (RFC 1122, 3.2.1.3)
+NOBODY = ["0.0.0.0/32"]
+# Conditions that reject visitors without a valid certificate, which gatekeeper does anyway.
+_CHECK = re.compile(
+    r"\$ssl_client_verify (?:(?:!=|!~\*?) \"?\^?(?:SUCCESS|OK)\$?\"?|= \"?(?:NONE|FAILED)\"?|~\*? \"?\^?FAILED\"?)"
+)
+# Conditions that a static: upstream answers with 404 by itself.
+_NO_FILE = {"!-e $request_filename", "!-f $request_filename"}
+# Directives that run a program or ask a server before a request is answered.
+_ASKS = ("auth_", "access_by_lua", "rewrite_by_lua")
+_NO_PASSWORD = {"auth_basic_user_file", "auth_request_set", "auth_http_header"}
+# Regular expressions that a route's path can say: literal segments, with alternatives, from the start.
+_SEGMENT = r"(?:[A-Za-z0-9_~-]|\\[.\-])+"
+_ALTERNATIVES = rf"\((?:\?:)?({_SEGMENT}(?:/{_SEGMENT})*(?:\|{_SEGMENT}(?:/{_SEGMENT})*)*)\)"
+_SIMPLE = re.compile(
+    rf"\^((?:/{_SEGMENT})*)/(?:{_ALTERNATIVES}|({_SEGMENT}))"
+    r"(?P<end>\$|/(?:\.\*\$?)?|\((?:\?:)?(?:/\|\$|\$\|/)\)|)"
+)
+# Names that begin with a dot, which static: never serves.
+_HIDDEN = re.compile(r"(?:\^?/|\(\^\|/\)|\(\?:\^\|/\))\\\.[^|]*")
+
+
+def is_check(one: Directive) -> bool:
+    """Whether an ``if`` rejects only visitors without a valid certificate."""
+    return _CHECK.fullmatch(" ".join(one.args)) is not None
+
+
+def refusal(block: Iterable[Directive], *, static: bool = False) -> Directive | None:
+    """The directive that keeps requests from what the block leads to, and has no counterpart in a route.
+
+    Not ``allow``, ``deny`` and ``limit_except``, which have one.
+    """
+    for one in block:
+        if one.name in ("internal", "return"):
+            return one
+        if one.name == "if" and not (static and " ".join(one.args) in _NO_FILE) and _closes(one):
+            return one
+    return None
+
+
+def asks(block: Iterable[Directive]) -> Directive | None:
+    """The directive by which nginx asks for a password, or asks a program."""
+    return next(
+        (
+            one
+            for one in block
+            if one.name.startswith(_ASKS) and one.name not in _NO_PASSWORD and one.args[:1] != ("off",)
+        ),
+        None,
+    )
+
+
+def refuses(block: Iterable[Directive]) -> bool:
+    """Whether any directive in the block, or in a block of it, refuses a request."""
+    block = list(block)
+    return any(
+        one.name in ("internal", "deny", "limit_except")
+        or (one.name == "return" and _is_error(one))
+        or (one.name == "if" and _closes(one))
+        or (one.name == "location" and refuses(one.block))
+        for one in block
+    ) or (asks(block) is not None)
+
+
+def methods(block: Iterable[Directive]) -> list[str]:
+    """The methods that ``limit_except`` leaves open to all; [] for every method."""
+    found = named(block, "limit_except")
+    return list(found[0].args) if found else []
+
+
+def paths(pattern: str) -> tuple[list[str], bool]:
+    """Paths of routes that a regular expression of a location matches, and whether they are all that it matches.
+
+    ``~*`` differs in nothing: a path that only in another case belongs to a route is ambiguous, and gets 400.
+    """
+    match = _SIMPLE.fullmatch(pattern)
+    if match is None:
+        return [], False
+    end = "" if match["end"] == "$" else "/*"
+    names = (match[2] or match[3]).split("|")
+    return [f"{match[1]}/{name}{end}".replace("\\", "") for name in names], match["end"] != ""
+
+
+def is_hidden(pattern: str) -> bool:
+    """Whether a regular expression matches only names that begin with a dot."""
+    return _HIDDEN.fullmatch(pattern) is not None
+
+
+def every_location(block: Iterable[Directive]) -> Iterator[Directive]:
+    """The locations of a server, also those inside each other."""
+    for one in named(block, "location"):
+        yield one
+        yield from every_location(one.block)
+
+
+def _closes(condition: Directive) -> bool:
+    return not is_check(condition) and any(one.name == "return" and _is_error(one) for one in condition.block)
+
+
+def _is_error(returned: Directive) -> bool:
+    """``return URL`` and ``return 301 URL`` send a visitor elsewhere."""
+    return returned.args[:1] >= ("400",) and re.fullmatch("[0-9]+", returned.args[0]) is not None
