@@ -28,6 +28,16 @@ def quoted(text: str) -> str:
     return f'"{plain}"' if len(text) <= 80 else f'"{plain[:76]}…"'
 
 
+def joined(folder: Path, path: Path) -> Path:
+    """``folder / path`` for an absolute folder that exists, without ``folder/..`` where that is the folder above.
+
+    It is another one where ``folder`` is a symbolic link (path_resolution(7)), and stays as it is there.
+    """
+    while path.parts[:1] == ("..",) and not folder.is_symlink():
+        folder, path = folder.parent, Path(*path.parts[1:])
+    return folder / path
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """A TCP address: ``host`` is a name or an IP address without brackets, ``port`` 0 lets the kernel pick one."""
@@ -47,7 +57,7 @@ class SocketPath:
 
     def within(self, folder: Path) -> "SocketPath":
         """The same, with a relative path starting at ``folder``."""
-        return SocketPath(folder / self.path)
+        return SocketPath(joined(folder, self.path))
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
@@ -100,7 +110,7 @@ class UpstreamURL:
 
     def within(self, folder: Path) -> "UpstreamURL":
         """The same, with a relative path starting at ``folder``."""
-        return self if self.path is None else replace(self, path=folder / self.path)
+        return self if self.path is None else replace(self, path=joined(folder, self.path))
 
     def __str__(self) -> str:
         if self.path is not None:

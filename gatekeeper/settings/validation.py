@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
-from gatekeeper.settings.addresses import quoted
+from gatekeeper.settings.addresses import joined, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _placed(value: Any, info: ValidationInfo) -> Any:
     if not isinstance(info.context, Loading):
         return value
     if isinstance(value, Path):
-        return info.context.folder / value
+        return joined(info.context.folder, value)
     return value.within(info.context.folder) if hasattr(value, "within") else value
 
 

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL, parse_host, parse_listen, parse_upstream
+from gatekeeper.settings.addresses import (
+    Address,
+    SocketPath,
+    UpstreamURL,
+    joined,
+    parse_host,
+    parse_listen,
+    parse_upstream,
+)
 
 
 @pytest.mark.parametrize(
@@ -154,3 +162,25 @@ def test_relative_paths_start_at_a_folder() -> None:
     assert parse_upstream("static:/srv").within(folder).path == Path("/srv")
     assert parse_upstream("http://a").within(folder) == UpstreamURL("http", "a", 80)
     assert SocketPath(Path("x")).within(folder) == SocketPath(folder / "x")
+
+
+def test_a_path_through_the_folder_above_is_short(tmp_path: Path) -> None:
+    """Messages would show /etc/gatekeeper/../ssl/gate.key."""
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    assert joined(folder, Path("../ca.crt")) == tmp_path / "a" / "ca.crt"
+    assert joined(folder, Path("../../ca/ca.crt")) == tmp_path / "ca" / "ca.crt"
+    assert joined(folder, Path("..")) == tmp_path / "a"
+    assert joined(folder, Path("/srv/../ca.crt")) == Path("/srv/../ca.crt")
+    assert joined(folder, Path("link/../ca.crt")) == folder / "link/../ca.crt"
+    assert SocketPath(Path("../socket")).within(folder) == SocketPath(tmp_path / "a" / "socket")
+
+
+def test_a_path_through_a_symbolic_link_stays_what_it_is(tmp_path: Path) -> None:
+    """path_resolution(7): the folder above a link is the one above its target."""
+    (tmp_path / "far" / "target").mkdir(parents=True)
+    (tmp_path / "far" / "ca.crt").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "target")
+    (tmp_path / "link" / "below").mkdir()
+    assert joined(tmp_path / "link", Path("../ca.crt")).samefile(tmp_path / "far" / "ca.crt")
+    assert joined(tmp_path / "link" / "below", Path("../../ca.crt")).samefile(tmp_path / "far" / "ca.crt")

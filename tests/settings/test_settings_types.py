@@ -30,7 +30,7 @@ from tests.settings.reading import FOLDER, read
         (types.URL, "static:www", UpstreamURL("static", path=FOLDER / "www")),
         (types.File, "x", FOLDER / "x"),
         (types.File, "/x", Path("/x")),
-        (types.Folder, "../x", FOLDER / "../x"),
+        (types.Folder, "../x", FOLDER.parent / "x"),
         (types.LogTarget, "stdout", "stdout"),
         (types.LogTarget, "stdout.log", FOLDER / "stdout.log"),
         (types.Workers, "auto", "auto"),
