@@ -62,7 +62,7 @@ def _accepts(target: IPv4Address | IPv6Address, listener: IPv4Address | IPv6Addr
 
 def _addresses(address: Address) -> Sequence[IPv4Address | IPv6Address]:
     """The address itself, those of localhost (RFC 6761, 6.3), or none for another name."""
-    if address.host.lower().endswith("localhost"):
+    if f".{address.host.lower()}".endswith(".localhost"):
         return _LOOPBACK
     try:
         found = ip_address(address.host)

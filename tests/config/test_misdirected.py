@@ -32,6 +32,8 @@ def told(folder: Path, text: str) -> list[str]:
         ("[::]:8443", "http://127.0.0.1:8443", False),
         ("0.0.0.0:8443", "http://192.0.2.1:8443", False),
         ("0.0.0.0:8443", "http://app.lan:8443", False),
+        ("0.0.0.0:8443", "http://app.localhost:8443", True),
+        ("0.0.0.0:8443", "http://notlocalhost:8443", False),
         ("unix:/run/gate/socket", "unix:/run/app/socket", False),
         ("unix:/run/gate/socket", "http://127.0.0.1:8443", False),
     ],
