@@ -180,15 +180,15 @@ class TimeoutsSettings(Table):
 class LimitsSettings(Table):
     """Size and number limits."""
 
-    request_header: Annotated[Size, sized(256, 16 << 20, "less holds no request")] = Field(
+    request_header: Annotated[Size, sized(64, 16 << 20, "less holds no request")] = Field(
         default=32 << 10,
-        description="The head of a request, all lines together; above: 431. From 256B to 16MiB.",
+        description="The head of a request, all lines together; above: 431. From 64B to 16MiB.",
     )
     header_count: Annotated[StrictInt, Field(ge=1, le=10000)] = Field(
         default=100, description="The number of header lines of a request; above: 431."
     )
-    request_line: Annotated[Size, sized(128, 1 << 20, "less holds no request line with a path")] = Field(
-        default=8 << 10, description="The first line of a request; above: 414. From 128B to 1MiB."
+    request_line: Annotated[Size, sized(16, 1 << 20, "less holds no request line")] = Field(
+        default=8 << 10, description="The first line of a request; above: 414. From 16B to 1MiB."
     )
     request_body: SizeOrUnlimited = Field(
         default=None, description='The body of a request; above: 413; or "unlimited".'

@@ -82,11 +82,11 @@ def test_a_value_where_a_table_belongs(tmp_path: Path, table: str) -> None:
         ),
         (
             MINIMAL + '[limits]\nrequest_line = "0B"\n',
-            'limits.request_line: should be at least "128B": less holds no request line with a path; got "0B"',
+            'limits.request_line: should be at least "16B": less holds no request line; got "0B"',
         ),
         (
             MINIMAL + '[limits]\nrequest_header = "1B"\n',
-            'limits.request_header: should be at least "256B": less holds no request; got "1B"',
+            'limits.request_header: should be at least "64B": less holds no request; got "1B"',
         ),
         (
             MINIMAL + '[limits]\nrequest_header = "100GiB"\n',
