@@ -7,8 +7,8 @@ What the values mean to nginx is taken from its documentation (nginx.org/en/docs
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason, unusual
@@ -31,11 +31,8 @@ _DECIDES = frozenset(
     {"allow", "auth_basic", "auth_request", "deny", "if", "internal", "limit_except", "location", "return", "satisfy"}
     | {"server", "try_files"}
 )
-# Options of ``listen`` that have no counterpart. Others are settings of nginx's sockets.
-_LISTEN_OPTIONS = {
-    "quic": "gatekeeper has no HTTP/3",
-    "ipv6only=off": "here an IPv6 address takes IPv6 alone; listen on 0.0.0.0 with the same port too",
-}
+# Directives of which there are many, and all need the same.
+_PARAMETERS = ("fastcgi_param", "scgi_param", "uwsgi_param")
 _CERTIFICATE_KEYS = (
     ("certificate", "ssl_certificate"),
     ("key", "ssl_certificate_key"),
@@ -67,14 +64,20 @@ def translate(path: Path) -> Translation:
             notes.add(block, "a server without TLS is not taken over; the gate speaks HTTPS only")
     if not servers:
         raise UsageError(f"{path} has no server with ssl_certificate")
+    parameters: dict[str, list[Directive]] = {name: [] for name in _PARAMETERS}
     known = {id(one) for server in redirects for one in _walk(server.block.block)}
     for one in _walk(main):
         if one.name == "map" and one.args[:1] == ("$http_upgrade",):  # for WebSockets, which pass anyway
             continue
-        if one.name not in ALWAYS and one.name not in TRANSLATED and id(one) not in known:
+        if one.name in _PARAMETERS:
+            parameters[one.name].append(one)
+        elif one.name not in ALWAYS and one.name not in TRANSLATED and id(one) not in known:
             notes.add(one, reason(one.name))
         elif why := unusual(one.name, one.args):
             notes.add(one, why)
+    for first_one, *others in filter(None, parameters.values()):
+        more = f"; {len(others)} more lines of this name" if others else ""
+        notes.add(first_one, f"{reason(first_one.name)}{more}")
     tell_differences(servers, notes.add)
     return _Writer(main, http, servers, redirects, notes).write()
 
@@ -129,7 +132,8 @@ class _Writer:
         self._http = http
         self._servers = servers
         self._notes = notes
-        self._locations = [(server, locations(server, notes.add)) for server in servers]
+        everywhere = {place for server in servers for place in server.listens()}
+        self._locations = [(server, self._inside(server, everywhere)) for server in servers]
         every = [one for _, found in self._locations for one in found]
         self._apps = apps(every, http, notes.add)
         of_apps = [[one for one in every if one.place == app.place] for app in self._apps]
@@ -146,6 +150,14 @@ class _Writer:
         self._rate = request_rate(every, http, notes.add)
         taken = (one for one in http if one.name != "server")
         self._custom = request_headers([*taken, *_walk(one.block for one in servers)], notes.add)
+
+    def _inside(self, server: Server, everywhere: Set[str]) -> list[Location]:
+        """Its locations; closed, if nginx has the server at fewer addresses, which only some visitors may reach."""
+        found = locations(server, self._notes.add)
+        if not everywhere - server.listens():
+            return found
+        self._notes.add(server.block, "listens at fewer addresses than others; here it would at all, so it is closed")
+        return [replace(one, closed=True) for one in found if not one.undecided]
 
     def write(self) -> Translation:
         """The whole translation, whose text can be loaded."""
@@ -206,10 +218,13 @@ class _Writer:
                 if servers is self._servers and "ssl" not in options and len(server.get("listen")) > 1:
                     self._notes.add(one, "a listener without TLS is not taken over")
                     continue
-                yield address if ":" in address or not address.isdigit() else f"0.0.0.0:{address}"
-                for option, why in _LISTEN_OPTIONS.items():
-                    if option in options:
-                        self._notes.add(one, why)
+                every = address.isdigit() or address.startswith("*:")
+                if not every:
+                    yield address
+                if every or ("ipv6only=off" in options and address.startswith("[::]:")):
+                    yield f"0.0.0.0:{address.rpartition(':')[2]}"
+                if "quic" in options:
+                    self._notes.add(one, "gatekeeper has no HTTP/3")
                 if "default_server" in options and server is not servers[0]:
                     self._notes.add(one, "a client that names no host gets the certificate of the first server")
                 if "proxy_protocol" in options and not server.get("set_real_ip_from"):
@@ -240,11 +255,11 @@ class _Writer:
         # One list of a server counts for all servers: nobody is let in who is revoked in nginx.
         lists = dict.fromkeys(self._file(name) for one in self._servers for name in values(one.get("ssl_crl")))
         lines += [_line("crl", list(lists))] if lists else []
-        if (depth := values(found.get("ssl_verify_depth"))) and depth[0].isdigit():
-            lines.append(f"depth = {min(int(depth[0]), 100)}")
+        if depths := [depth for one in self._servers for depth in values(one.get("ssl_verify_depth"))]:
+            lines.append(f"depth = {min((int(depth) for depth in depths if depth.isdigit()), default=1)}")
         if values(found.get("ssl_session_tickets")) == ["on"]:
             lines.append("session_resumption = true")
-        if values(found.get("ssl_ocsp")) in (["on"], ["leaf"]):
+        if any(values(one.get("ssl_ocsp")) in (["on"], ["leaf"]) for one in self._servers):
             lines.append(_line("ocsp", "leaf"))
         return "\n".join([*lines, *self._authorities_of_hosts(values(found.get("ssl_client_certificate")))])
 
@@ -282,11 +297,17 @@ class _Writer:
         if len(every) == len(self._servers) == 1 and every[0].path == "/*" and not self._narrows(every[0]):
             return
         written = False
+        taken: set[str] = set()
         for server, inside in self._locations:
             hosts = server.hosts(self._notes.add if len(self._servers) > 1 else None)
             if len(self._servers) > 1 and not hosts:
                 self._notes.add(server.block, "no host name can be taken over, so its locations are not either")
                 continue
+            hosts = [name for name in hosts if name not in taken]
+            if len(self._servers) > 1 and not hosts:
+                self._notes.add(server.block, "an earlier server has its names, so its locations are not taken over")
+                continue
+            taken.update(hosts)
             for one in in_order(inside):
                 yield self._route(one, hosts if len(self._servers) > 1 else [])
                 written = True

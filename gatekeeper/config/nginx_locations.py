@@ -50,6 +50,7 @@ def locations(server: Server, note: Note) -> list[Location]:
     if (closing := refusal(inside)) is not None:
         note(closing, "refuses or redirects in nginx, so all routes of the server are closed")
         found = [replace(one, closed=True) for one in found] or [Location("/*", "", None, server, closed=True)]
+    found = [_without_slash(one, found, note) for one in found]
     return [one for one in (*found, *_undecided(found)) if not one.undecided or _matters(one, found, note)]
 
 
@@ -129,7 +130,7 @@ def _undecided(found: list[Location]) -> Iterator[Location]:
         if one.block is None or one.undecided or _is_pattern(one.block) or not one.path.endswith("/*"):
             continue
         beginning = one.block.args[-1]
-        if beginning.endswith("/") or not (one.closed or one.methods or one.networks(lambda *_: None)):
+        if beginning.endswith("/") or not refuses(one.block.block):
             continue
         for other in found:
             wider = other.path.endswith("/*") and not other.closed and beginning.startswith(other.path[:-1])
@@ -137,6 +138,17 @@ def _undecided(found: list[Location]) -> Iterator[Location]:
             if wider and not hidden and other.block is not one.block:
                 yield _decide(one.block, one.server)
                 break
+
+
+def _without_slash(one: Location, found: list[Location], note: Note) -> Location:
+    """Closed, if nginx refuses the same path with or without a slash at its end, which are one path to a route."""
+    other = one.path.rstrip("/") if one.path.endswith("/") else f"{one.path}/"
+    if one.closed or one.block is None or other.endswith("*/"):
+        return one
+    if not any(two.closed and two.path in (other, f"{other}*") for two in found if not two.undecided):
+        return one
+    note(one.block, f"is one path with {other} here, which is closed, so both are")
+    return replace(one, closed=True)
 
 
 def _order(one: Location) -> tuple[int, int]:
@@ -195,8 +207,7 @@ def _is_pattern(one: Directive) -> bool:
 
 
 def _expression(one: Directive) -> str:
-    """The regular expression, which may follow ``~`` or ``~*`` without a space."""
-    return one.args[1] if len(one.args) == 2 else one.args[0].lstrip("~").removeprefix("*")
+    return one.args[-1]
 
 
 def _location(one: Directive, path: str, server: Server, note: Note) -> Location:

@@ -23,7 +23,7 @@ def parse(path: Path) -> list[Directive]:
     for one in (*payload["config"], *payload["errors"]):
         one["file"] = str(path) if one["file"] == str(file) else one["file"]
     for error in payload["errors"]:
-        raise UsageError(_sentence(error["file"], error["error"]))
+        raise UsageError(_sentence(error["file"], error["error"], error["line"]))
     try:
         return Directive.read_all(payload["config"], 0)
     except RecursionError:
@@ -46,10 +46,11 @@ def _regular(path: Path) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def _sentence(file: str, error: str) -> str:
-    """crossplane's message without errno."""
+def _sentence(file: str, error: str, line: int | None) -> str:
+    """crossplane's message without errno; the line of an include whose file is missing."""
     match = re.fullmatch(r"\[Errno [0-9]+\] (.*?)(?:: '(.*)')?", error)
     if match is None:
         return f"{file}: {error}"
-    place = file if match[2] in (None, file) else f"{file}: {match[2]}"
-    return f"{place}: {match[1].lower()}"
+    if match[2] in (None, file) or line is None:
+        return f"{file}: {match[1].lower()}"
+    return f"{file}, line {line}: {match[2]}: {match[1].lower()}; copy the whole folder of nginx.conf"

@@ -72,7 +72,7 @@ def refuses(block: Iterable[Directive]) -> bool:
 def methods(block: Iterable[Directive]) -> list[str]:
     """The methods that ``limit_except`` leaves open to all; [] for every method."""
     found = named(block, "limit_except")
-    return list(found[0].args) if found else []
+    return [name.upper() for name in found[0].args] if found else []
 
 
 def paths(pattern: str) -> tuple[list[str], bool]:

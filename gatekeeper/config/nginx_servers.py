@@ -55,6 +55,12 @@ class Server:
             "proxy_protocol" in one.args for one in self.get("listen")
         )
 
+    def listens(self) -> set[str]:
+        """Where it listens for TLS; every address of IPv4 is the same place as every address of IPv6."""
+        found = self.get("listen")
+        places = [one.args[0] for one in found if len(found) == 1 or {"ssl", "quic"} & {*one.args}]
+        return {f"*:{place}" if place.isdigit() else re.sub(r"0\.0\.0\.0:|\[::\]:", "*:", place) for place in places}
+
     def hosts(self, note: Note | None) -> list[str]:
         """The server names that a route can have; ``note`` is called for the others."""
         found = []

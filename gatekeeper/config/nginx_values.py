@@ -11,6 +11,8 @@ from gatekeeper.settings.units import write_duration, write_size
 _TIMES = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "M": 30 * 86400, "y": 365 * 86400, "": 1}
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _LONGEST = 3650 * 86400
+# ``location =/a`` is ``location = /a`` (ngx_http_core_location()).
+_MODIFIER = re.compile(r"(=|\^~|~\*|~)(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,10 @@ class Directive:
             for included in one.get("includes", ()):
                 found += cls.read_all(configs, included)
             block = tuple(cls._read(configs, file, one.get("block", ())))
-            found.append(cls(one["directive"], tuple(one["args"]), file, one["line"], block))
+            args = tuple(one["args"])
+            if one["directive"] == "location" and len(args) == 1 and (match := _MODIFIER.fullmatch(args[0])):
+                args = (match[1], match[2])
+            found.append(cls(one["directive"], args, file, one["line"], block))
         return found
 
 

@@ -218,3 +218,29 @@ def test_servers_keep_their_authorities(tmp_path: Path) -> None:
         (("b.example", "c.example"), ["partners.crt"]),
         (("e.example",), ["third.crt"]),
     ]
+
+
+def test_the_strictest_server_decides_where_there_is_one_setting(tmp_path: Path) -> None:
+    """The depth of chains, and whether responders are asked."""
+    one = "server {{ {} {} server_name {}; {} location / {{ {} }} }}"
+    first = one.format(TLS, CHECKED, "a.example", "ssl_verify_depth 4;", PASSED)
+    second = one.format(TLS, CHECKED, "b.example", "ssl_verify_depth 2; ssl_ocsp on;", PASSED)
+    client_auth = translated(tmp_path, first + second)[0].settings.client_auth
+    assert (client_auth.depth, client_auth.ocsp) == (2, "leaf")
+
+
+def test_a_socket_for_both_kinds_of_address_becomes_two(tmp_path: Path) -> None:
+    """Of IPv6 alone, visitors by IPv4 would find nobody."""
+    tls = TLS.replace("listen 443 ssl;", "listen [::]:443 ssl ipv6only=off;")
+    configuration, notes = translated(tmp_path, f"server {{ {tls} {CHECKED} location / {{ {PASSED} }} }}")
+    assert [str(address) for address in configuration.settings.server.listen] == ["0.0.0.0:443", "[::]:443"]
+    assert notes == []
+
+
+def test_parameters_of_a_program_are_one_note(tmp_path: Path) -> None:
+    """Often twenty lines of an included file."""
+    inside = "fastcgi_pass a; fastcgi_param A b; fastcgi_param C d; fastcgi_param E f;"
+    _, notes = translated(tmp_path, f"server {{ {TLS} {CHECKED} location / {{ {inside} }} }}")
+    assert [note for note in notes if "fastcgi_param" in note] == [
+        "line 3: fastcgi_param A b: gatekeeper speaks HTTP to apps; 2 more lines of this name"
+    ]

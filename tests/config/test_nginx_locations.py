@@ -186,3 +186,51 @@ def test_notes_about_who_is_let_in_come_first(tmp_path: Path) -> None:
     inside = f"gzip on; expires 1d; location / {{ {PASSED} if ($http_x = y) {{ return 403; }} }}"
     notes = translated(tmp_path, f"server {{ {TLS} ssl_verify_client on; {inside} }}")[1]
     assert [note.split()[2] for note in notes] == ["if", "if", "gzip", "expires"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "closed"),
+    [
+        ("listen 443 ssl;", "listen 8443 ssl;", [True, True]),
+        ("listen 443 ssl;", "listen 127.0.0.1:8443 ssl;", [True, True]),
+        ("listen 443 ssl; listen 8443 ssl;", "listen 443 ssl;", [False, True]),
+        ("listen 443 ssl;", "listen 80; listen [::]:443 ssl; listen *:443 ssl;", [False, False]),
+        ("listen 443 ssl;", "listen 443 ssl; listen 443 quic;", [False, False]),
+    ],
+)
+def test_a_server_that_listens_elsewhere_is_closed(tmp_path: Path, first: str, second: str, closed: list[bool]) -> None:
+    """Another port or address may be behind a firewall; here every host is reached at each of them."""
+    rest = f"{TLS.partition(';')[2]} ssl_verify_client on; {OPEN}"
+    servers = f"server {{ {first} server_name a.example; {rest} }} server {{ {second} server_name b.example; {rest} }}"
+    settings = translated(tmp_path, servers)[0].settings
+    assert [[str(network) for network in route.allow_from or ()] == [NOBODY] for route in settings.routes] == closed
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        (f"location = /a {{ {PASSED} }} location /a/ {{ deny all; }}", {"/a": True, "/a/*": True}),
+        (f"location = /a/ {{ {PASSED} }} location = /a {{ deny all; }}", {"/a/": True}),
+        (f"location = /a/ {{ {PASSED} }} location /a/ {{ deny all; }}", {"/a/": False, "/a/*": True}),
+    ],
+)
+def test_a_path_with_a_slash_is_no_way_around(tmp_path: Path, inside: str, expected: dict[str, bool]) -> None:
+    """To a route, /a and /a/ are one path; nginx tells them apart."""
+    assert routes(tmp_path, OPEN + inside) == expected | {"/*": False}
+
+
+def test_a_modifier_needs_no_space(tmp_path: Path) -> None:
+    """=/a is not a prefix."""
+    inside = f"location =/a {{ deny all; }} location ^~/b/ {{ {PASSED} }}"
+    assert routes(tmp_path, OPEN + inside) == {"/a": True, "/b/*": False, "/*": False}
+
+
+def test_a_beginning_that_only_leads_elsewhere_needs_no_decision(tmp_path: Path) -> None:
+    """A redirect refuses nobody: /older may go to the app."""
+    assert routes(tmp_path, OPEN + "location /old { return 301 /new; }") == {"/old/*": True, "/*": False}
+
+
+def test_a_name_belongs_to_its_first_server(tmp_path: Path) -> None:
+    """nginx ignores the second; two routes of the same path and host would be an error here."""
+    first = f"server {{ {TLS} ssl_verify_client on; server_name a.example; location / {{ deny all; }} }}"
+    assert routes(tmp_path, f"server_name a.example; {OPEN}", first) == {"/*": True}

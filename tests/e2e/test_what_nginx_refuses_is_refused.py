@@ -31,6 +31,9 @@ http {{
         location /gone/ {{ return 404; }}
         location /internal/ {{ internal; proxy_pass {app}; }}
         location = /metrics {{ return 403; }}
+        location =/tight {{ return 403; }}
+        location = /slash {{ proxy_pass {app}; }} location /slash/ {{ deny all; }}
+        location = /bare/ {{ proxy_pass {app}; }} location = /bare {{ deny all; }}
         location ~ ^/secret/ {{ deny all; }}
         location /secret/longer/ {{ proxy_pass {app}; }}
         location ~ ^/(?:build|tests)(?:$|/) {{ return 404; }}
@@ -50,7 +53,7 @@ PATHS = [
     *("/secret/longer/a", "/build", "/build/a", "/builder", "/tests/a/b", "/page", "/page/a", "/odd/a", "/vip/a"),
     *("/agent/a", "/outer/a", "/outer/inner/a", "/read/a", "/open/a", "//denied/a", "/%64enied/a", "/a/../denied/a"),
     *("/open/../secret/a", "/secret%2fa", "/./gone/a", "/denied//a", "/secret/?a=b", "/metrics?a", "/metrics#a"),
-    *("/cased/a", "/Cased/a", "/CASED/a"),
+    *("/tight", "/slash", "/slash/", "/bare", "/bare/", "/cased/a", "/Cased/a", "/CASED/a"),
 ]
 
 
