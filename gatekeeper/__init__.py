@@ -4,6 +4,8 @@ The folders are the architecture. A module imports from its own package and from
 
 ``errors``
     what can go wrong.
+``package``
+    notices that the package on disk is another than the one that runs.
 ``x509``
     certificates, names, lists and signatures, read as leniently as OpenSSL reads them.
 ``settings``

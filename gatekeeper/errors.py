@@ -15,6 +15,7 @@
     ├── ProxyHeaderError      a PROXY header is malformed, missing or not allowed; the connection ends
     ├── TLSError              the peer's TLS is wrong; the connection ends
     │   └── PlainHTTPError    it is no TLS at all but HTTP, and can be answered as such
+    ├── PackageChangedError   another version is installed than runs, and a module is not loaded yet
     └── BindingError          Python's OpenSSL cannot be used directly; the gate goes on with TLS alerts
 
 Errors carry parts; ``__str__`` makes the sentence. Exceptions of other libraries stop at the edge where they arise and
@@ -159,6 +160,13 @@ class BindingError(GatekeeperError):
 
 class ACMEError(GatekeeperError):
     """An ACME directory issues no certificate, or cannot be reached."""
+
+
+class PackageChangedError(GatekeeperError, ImportError):
+    """The package on disk is not the one that this process was started from."""
+
+    def __str__(self) -> str:
+        return "the package on disk has changed: run gatekeeper upgrade"
 
 
 # Of an exception's text, which may contain whole certificates.

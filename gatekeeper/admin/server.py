@@ -16,6 +16,8 @@ from urllib.parse import parse_qs
 from gatekeeper.admin.connection import AdminAnswer, AdminConnection, plain
 from gatekeeper.admin.status import Check, is_ready
 from gatekeeper.admin.wording import brief, pluralized, span
+from gatekeeper.errors import PackageChangedError
+from gatekeeper.package import OWN
 from gatekeeper.wire.request import RequestHead
 
 if TYPE_CHECKING:
@@ -147,8 +149,11 @@ class Admin:
         vary = (("Vary", "Accept"),)
         if b"text/html" not in head.block.get(b"accept"):
             return replace(_json(report), headers=vary)
-        headers = (("Content-Security-Policy", _policy()), *vary)
-        return AdminAnswer(page(report).encode(), "text/html; charset=utf-8", headers=headers)
+        try:
+            headers = (("Content-Security-Policy", _policy()), *vary)
+            return AdminAnswer(page(report).encode(), "text/html; charset=utf-8", headers=headers)
+        except PackageChangedError:
+            return replace(_json(report), headers=vary)
 
     async def _metrics(self, head: RequestHead) -> AdminAnswer:
         if misdirected := self._misdirected(head):
@@ -184,11 +189,15 @@ def page(report: dict[str, Any]) -> str:
     return _template().render(report)
 
 
+def load_page() -> None:
+    """Load what `page` needs, so that nothing is read from the disk later."""
+    _template()
+    _policy()
+
+
 @cache
 def _source() -> str:
-    from importlib import resources
-
-    return resources.files("gatekeeper.admin").joinpath("status.html").read_text(encoding="utf-8")
+    return OWN.read("admin/status.html")
 
 
 @cache

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gatekeeper.errors import InvitationError, in_one_line
+from gatekeeper.errors import InvitationError, PackageChangedError, in_one_line
 from gatekeeper.invitations.token import INVITE
 from gatekeeper.local.request import InvitationEvent, Reply, Request, failure
 from gatekeeper.local.token_rate_limit import TokenRateLimit
@@ -106,6 +106,8 @@ def _reply_to(request: Request, answer: Callable[[Request], Reply]) -> Reply:
         return answer(request)
     except InvitationError as error:
         _log.error("invitations: %s", error)
+    except PackageChangedError:
+        pass  # logged once
     except Exception as error:
         _log.error("invitations: answering failed unexpectedly: %s", in_one_line(error))
     try:

@@ -4,6 +4,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gatekeeper.local.request import InvitationEvent, Reply, Request
+from gatekeeper.package import OWN
 from gatekeeper.refusal.catalogue import Catalogue, catalogues
 from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE, choose_language, recognize_platform
 from gatekeeper.refusal.shown import LONGEST_NAME, header_safe, visible
@@ -21,6 +22,7 @@ _HINTS = {
     "macOS": "mac",
     "Windows": "windows",
 }
+_TEMPLATES = ("base.html", "me.html", "page.html")
 _BUTTONS = """
 form button {
   display: block; width: 100%; margin: 1.25rem 0 .75rem; padding: .875rem 1.25rem; border: 0; border-radius: .875rem;
@@ -94,6 +96,13 @@ def sheet(
     return Reply(200, (*common, *headers), body.encode("utf-8", "replace"), event)
 
 
+def load_pages() -> None:
+    """Load what `sheet` needs, so that nothing is read from the disk later."""
+    _style()
+    for name in _TEMPLATES:
+        _templates().get_template(name)
+
+
 @cache
 def _style() -> str:
     from gatekeeper.refusal.page import stylesheet
@@ -106,7 +115,7 @@ def _templates() -> "jinja2.Environment":
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("gatekeeper.local", "."),
+        loader=jinja2.DictLoader({name: OWN.read(f"local/{name}") for name in _TEMPLATES}),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from gatekeeper.config.configuration import Configuration
-from gatekeeper.errors import ConfigurationError
+from gatekeeper.errors import ConfigurationError, Mistake, PackageChangedError
 from gatekeeper.process.apart import Apart
 from gatekeeper.process.sealed_files import seal_content
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, UnreadableFileError
@@ -39,14 +39,23 @@ class ConfigurationFile:
             self._child = Apart(partial(_outcome, self.path, text))
 
     def read(self) -> Configuration:
-        """The configuration; ConfigurationError as from `config.load`. Forks, so no other thread may run."""
+        """The configuration; ConfigurationError as from `config.load`. Forks, so no other thread may run.
+
+        The one in force if another version of gatekeeper is installed than runs: a worker that has ended must be
+        replaced all the same, and only the new version may judge a new text.
+        """
         if self._child is None:
             if self._newest is not None and self._is_current(OPEN_DIRECTLY):
                 return self._newest
             self.begin()
-        child, self._child, self._newest = self._child, None, None
+        child, before, self._child, self._newest = self._child, self._newest, None, None
         found = child.result() if child is not None else None
-        self._newest = _raised(found) if found is not None else _validate(self.path, OPEN_DIRECTLY)
+        try:
+            self._newest = _raised(found) if found is not None else _validate(self.path, OPEN_DIRECTLY)
+        except PackageChangedError as error:
+            if before is None:
+                raise ConfigurationError(Mistake("", str(error))) from error
+            self._newest = before
         return self._newest
 
     def read_here(self, files: FileReader) -> Configuration:
@@ -58,7 +67,10 @@ class ConfigurationFile:
         if VALIDATED in files.descriptors:
             self._newest = _unpack(files.read(VALIDATED, _MOST))
         elif not self._is_current(files) or self._newest is None:
-            self._newest = _validate(self.path, files)
+            try:
+                self._newest = _validate(self.path, files)
+            except PackageChangedError as error:
+                raise ConfigurationError(Mistake("", str(error))) from error
         return self._newest
 
     def packed(self) -> bytes:

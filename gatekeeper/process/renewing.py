@@ -24,7 +24,8 @@ LOOK_SECONDS = 30.0
 
 def load_libraries() -> None:
     """Load what orders need, if there is an ``[acme]``: the libraries take 15 MiB, and most gates order nothing."""
-    import gatekeeper.acme.orders  # noqa: F401
+    import gatekeeper.acme.orders
+    import gatekeeper.acme.report  # noqa: F401
 
 
 class Renewing:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gatekeeper.embedded.sites import new_folder_name
 from gatekeeper.errors import GatekeeperError, StartError
+from gatekeeper.package import watch_imports
 from gatekeeper.process.children import cores, kill, reap_orphans
 from gatekeeper.process.configuration import ConfigurationFile
 from gatekeeper.process.listeners import (
@@ -107,6 +108,7 @@ class Supervisor:
             if self._account is not None:
                 self._files = PrivilegedFiles(self._configuration, self._settings)
             preload(self._settings, everything=self._account is not None)
+            watch_imports()
             gc.collect()
             gc.freeze()  # so that no collection writes to memory that is shared with the workers
             try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
-from gatekeeper.errors import in_one_line
+from gatekeeper.errors import PackageChangedError, in_one_line
 from gatekeeper.gate.verdict import Refuse
 from gatekeeper.refusal import grpc, problem
 from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE, choose_language, prefers_page, recognize_platform
@@ -280,6 +280,8 @@ def short_number(request_id: str) -> str:
 
 
 def _log_no_page(request_id: str, error: Exception) -> None:
+    if isinstance(error, PackageChangedError):  # logged once
+        return
     number = short_number(request_id)
     _log.error("the page for request %s could not be made, JSON is sent instead: %s", number, in_one_line(error))
 

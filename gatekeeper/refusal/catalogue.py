@@ -5,6 +5,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from gatekeeper.package import OWN
+
 
 @dataclass(frozen=True, slots=True)
 class Topic:
@@ -127,6 +129,7 @@ def catalogues() -> MappingProxyType[str, Catalogue]:
     import tomllib
     from importlib import resources
 
+    OWN.require_unchanged()
     files = resources.files("gatekeeper.refusal").joinpath("locales").iterdir()
     return MappingProxyType(
         {

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from html.parser import HTMLParser
-from importlib import resources
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import TypedDict
@@ -20,6 +19,7 @@ from typing import TypedDict
 import jinja2
 
 from gatekeeper.errors import ConfigurationError, Mistake
+from gatekeeper.package import OWN
 from gatekeeper.refusal.catalogue import Platform, Words, catalogues
 from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE
 from gatekeeper.refusal.shown import ShownCertificate
@@ -143,7 +143,7 @@ def blame(error: Exception) -> str:
 
 def stylesheet() -> str:
     """The stylesheet of the built-in page, which the other pages of the gate share."""
-    return _styles(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))[0]
+    return _styles(OWN.read("refusal/page.html"))[0]
 
 
 def _content_security_policy(pages: list[str]) -> str:
@@ -195,7 +195,7 @@ class _StyleParser(HTMLParser):
 @cache
 def builtin_page() -> PreparedPage:
     """The page that comes with gatekeeper."""
-    return PreparedPage(resources.files("gatekeeper.refusal").joinpath("page.html").read_text("utf-8"))
+    return PreparedPage(OWN.read("refusal/page.html"))
 
 
 def own_page(path: Path, files: FileReader = OPEN_DIRECTLY) -> Page:

@@ -14,6 +14,7 @@ ROOT = Path(gatekeeper.__file__).parent
 # From the ground up. A module may import from its own layer and from those above it in this list.
 LAYERS = (
     {"errors"},
+    {"package"},
     {"x509"},
     {"settings"},
     {"gate"},

@@ -38,6 +38,8 @@ def loaded(path: Path, text: str, what: str) -> set[str]:
     [
         (CLIENT_AUTH + 'ocsp = "leaf"\n' + SERVER, "aiohttp"),
         (CLIENT_AUTH + "[server]\n" + ACME, "acme.client"),
+        (CLIENT_AUTH + "[server]\n" + ACME, "gatekeeper.acme.report"),
+        (CLIENT_AUTH + 'crl = "ca.crl"\n' + SERVER, "gatekeeper.x509.signatures"),
     ],
 )
 def test_what_the_settings_need_is_loaded(tmp_path: Path, tables: str, library: str) -> None:
@@ -50,3 +52,43 @@ def test_who_gives_up_root_has_everything(tmp_path: Path) -> None:
     """A refusal page, an answer below /.gatekeeper/, a list that a reload brings: none needs Python's folder then."""
     found = loaded(tmp_path / "gatekeeper.toml", MINIMAL, "everything")
     assert {"jinja2", "cryptography.x509", "gatekeeper.local.est", "gatekeeper.x509.signatures", "tempfile"} <= found
+
+
+REFUSING = PROGRAM.replace(
+    "print(*sys.modules)",
+    """
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"gatekeeper", "jinja2", "markupsafe", "cryptography"}:
+            raise AssertionError(name)
+
+from gatekeeper.gate.verdict import Reason, Refuse
+from gatekeeper.refusal.answer import RefusalPages
+import gatekeeper.admin.server, gatekeeper.local.handler
+sys.meta_path.insert(0, Refusing())
+import builtins
+builtins.open = None
+pages = RefusalPages()
+asked = {"accept": "text/html", "request_id": "id"}
+for language in ("en", "de", "es", "fr", "zh"):
+    for reason in Reason:
+        answer = pages.refused(Refuse(reason, "why"), language=language, host="host", now=0.0, **asked)
+        assert answer.headers[0][1].startswith("text/html"), answer
+    for status in (400, 404, 408, 413, 421, 429, 502, 503, 504):
+        assert pages.failed(status, "why", language=language, **asked).headers[0][1].startswith("text/html")
+gatekeeper.admin.server.load_page()
+from gatekeeper.local.answers import answer
+from gatekeeper.local.layout import load_pages
+load_pages()
+from cryptography.hazmat.primitives.serialization import pkcs7
+print("done")
+""",
+)
+
+
+def test_who_has_everything_loads_nothing_more(tmp_path: Path) -> None:
+    """Every kind of page of refusals and failures, in a process that can import nothing and read no template."""
+    (tmp_path / "gatekeeper.toml").write_text(MINIMAL)
+    command = [sys.executable, "-c", REFUSING, str(tmp_path / "gatekeeper.toml"), "everything"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("done\n", "")
