@@ -56,7 +56,7 @@ def translate(path: Path) -> Translation:
     servers, redirects = [], []
     for block in named(http, "server"):
         server = Server(block, http)
-        if server.get("ssl_certificate"):
+        if server.speaks_tls():
             servers.append(server)
         elif _redirects(server):
             redirects.append(server)

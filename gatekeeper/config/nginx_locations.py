@@ -121,6 +121,8 @@ def _matters(one: Location, found: list[Location], note: Note) -> bool:
         return False
     if opened:
         note(one.block, "refuses requests that no path of a route names; the file is not loaded until you have decided")
+    else:
+        note(one.block, "refuses requests that no path of a route names; close them before you open a route")
     return bool(opened)
 
 
@@ -221,7 +223,8 @@ def _location(one: Directive, path: str, server: Server, note: Note) -> Location
         for tried in named(one.block, "try_files"):
             note(tried, "an app answers every request; files are served by an app of their own, static:/folder")
         target = _target(passed, location, note)
-        return replace(location, target=target, strips=_strips(passed, location), closed=not target)
+        closed = not target or _moves(passed, location, note)
+        return replace(location, target=target, strips=_strips(passed, location), closed=closed)
     if alias is not None and path.endswith("*") and alias.args[0].endswith("/") == one.args[-1].endswith("/"):
         location = replace(location, target=_folder(alias, note), strips=path != "/*")
         return replace(location, fallback=_fallback(location, one.args[-1].rstrip("/"), note))
@@ -292,16 +295,22 @@ def _target(passed: Directive, location: Location, note: Note) -> str:
     if match is None or match[1].startswith("grpc") is not is_grpc:
         note(passed, f"is no {'grpc or grpcs' if is_grpc else 'http or https'} address")
         return ""
-    scheme, host, uri = match.groups()
+    scheme, host, _ = match.groups()
     if is_grpc or values(location.get("proxy_http_version")) == ["2"]:
         scheme = _HTTP2[scheme]
         if host.startswith("unix:"):
             note(passed, "apps at a Unix socket are spoken to in HTTP/1.1; give it a port")
             return ""
-    path = location.block.args[-1] if location.block is not None else "/"
-    if uri is not None and uri != path and not _strips(passed, location):
-        note(passed, f"replaces the path in nginx; the app gets it as it came, with {path}")
     return f"{scheme}://{host.removesuffix(':')}"
+
+
+def _moves(passed: Directive, location: Location, note: Note) -> bool:
+    """Whether nginx shows another part of the app, which may be all that visitors are to see."""
+    match = re.fullmatch(r"https?://(?:unix:[^:]+:|[^/]+)(/.*)", passed.args[0])
+    if match is None or location.block is None or match[1] == location.block.args[-1] or _strips(passed, location):
+        return False
+    note(passed, "replaces the path in nginx; here the app would get it as it came, so the route is closed")
+    return True
 
 
 def _checks(block: Directive) -> bool:

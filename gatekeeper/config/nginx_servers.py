@@ -55,6 +55,11 @@ class Server:
             "proxy_protocol" in one.args for one in self.get("listen")
         )
 
+    def speaks_tls(self) -> bool:
+        """Whether it has a certificate; one of ``http`` is for those that listen for TLS."""
+        own = named(self.block.block, "ssl_certificate") or any("ssl" in one.args for one in self.get("listen"))
+        return bool(own and self.get("ssl_certificate"))
+
     def listens(self) -> set[str]:
         """Where it listens for TLS; every address of IPv4 is the same place as every address of IPv6."""
         found = self.get("listen")

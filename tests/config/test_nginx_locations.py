@@ -234,3 +234,31 @@ def test_a_name_belongs_to_its_first_server(tmp_path: Path) -> None:
     """nginx ignores the second; two routes of the same path and host would be an error here."""
     first = f"server {{ {TLS} ssl_verify_client on; server_name a.example; location / {{ deny all; }} }}"
     assert routes(tmp_path, f"server_name a.example; {OPEN}", first) == {"/*": True}
+
+
+def test_what_no_path_names_is_a_note_where_all_is_closed(tmp_path: Path) -> None:
+    """A person who opens a route has to know of it."""
+    inside = "location / { fastcgi_pass a; } location ~ \\.key$ { deny all; }"
+    notes = translated(tmp_path, f"server {{ {TLS} ssl_verify_client on; {inside} }}")[1]
+    assert any(
+        "location ~ \\.key$: refuses requests that no path" in note and "before you open" in note for note in notes
+    )
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/public/", "http://unix:/run/a.sock:/public/"])
+def test_a_part_of_an_app_does_not_become_the_whole(tmp_path: Path, url: str) -> None:
+    """/admin of the app cannot be reached by this location in nginx."""
+    assert routes(tmp_path, f"location / {{ proxy_pass {url}; }}") == {"/*": True}
+
+
+def test_a_certificate_of_all_servers_makes_no_redirect_a_gate(tmp_path: Path) -> None:
+    """The one at port 80 would take the names of the one behind it."""
+    tls = TLS.partition(";")[2]
+    send = "server { listen 80; server_name a.example; return 301 https://$host$request_uri; }"
+    gate = f"server {{ listen 443 ssl; server_name a.example; ssl_verify_client on; {OPEN} }}"
+    settings = translated(tmp_path, f"{tls} {send} {gate}")[0].settings
+    assert [str(address) for address in (*settings.server.redirect, *settings.server.listen)] == [
+        "0.0.0.0:80",
+        "0.0.0.0:443",
+    ]
+    assert settings.routes == ()
