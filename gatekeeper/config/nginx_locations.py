@@ -177,7 +177,7 @@ def _covers(wide: str, path: str) -> bool:
 
 def _runs_programs(one: Directive) -> bool:
     """Whether requests go to a program, or those for a kind of file, such as ``\\.php$``, to a server of their own."""
-    kind = one.name == "location" and _is_pattern(one) and not _expression(one).startswith("^/")
+    kind = one.name == "location" and one.args[0].startswith("~") and not _expression(one).startswith("^/")
     return bool(named(one.block, *_PROGRAMS) or (kind and named(one.block, "proxy_pass", "grpc_pass")))
 
 

@@ -13,8 +13,9 @@ _CHECK = re.compile(
 )
 # Conditions that a static: upstream answers with 404 by itself.
 _NO_FILE = {"!-e $request_filename", "!-f $request_filename"}
-# Directives that run a program or ask a server before a request is answered.
-_ASKS = ("auth_", "access_by_lua", "rewrite_by_lua")
+# Directives that run a program before a request is answered, and that ask for a password or another server.
+_SCRIPTS = ("access_by_lua", "rewrite_by_lua")
+_ASKS = ("auth_", *_SCRIPTS)
 _NO_PASSWORD = {"auth_basic_user_file", "auth_request_set", "auth_http_header"}
 # Regular expressions that a route's path can say: literal segments, with alternatives, from the start.
 _SEGMENT = r"(?:[A-Za-z0-9_~-]|\\[.\-])+"
@@ -38,7 +39,7 @@ def refusal(block: Iterable[Directive], *, static: bool = False) -> Directive | 
     Not ``allow``, ``deny`` and ``limit_except``, which have one.
     """
     for one in block:
-        if one.name in ("internal", "return"):
+        if one.name in ("internal", "return") or one.name.startswith(_SCRIPTS):
             return one
         if one.name == "if" and not (static and " ".join(one.args) in _NO_FILE) and _closes(one):
             return one
@@ -46,7 +47,7 @@ def refusal(block: Iterable[Directive], *, static: bool = False) -> Directive | 
 
 
 def asks(block: Iterable[Directive]) -> Directive | None:
-    """The directive by which nginx asks for a password, or asks a program."""
+    """The directive by which nginx asks for a password, another server or a program."""
     return next(
         (
             one

@@ -67,6 +67,7 @@ def test_what_nginx_refuses_is_a_closed_route(tmp_path: Path, location: str, pat
         "location /a/ { root /srv; if (!-e $request_filename) { return 404; } }",
         f"location /a/ {{ auth_basic off; {PASSED} }}",
         "location /a/ { root /srv; try_files $uri =404; }",
+        f"location /a/ {{ root /srv; try_files $uri @b; }} location @b {{ {PASSED} }}",
     ],
 )
 def test_what_the_gate_refuses_anyway_closes_nothing(tmp_path: Path, location: str) -> None:
@@ -131,7 +132,14 @@ def test_nested_locations_are_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "closing", ["return 444;", "return 301 https://a.example/;", "if ($http_x = y) { return 403; }", "deny 10.0.0.1;"]
+    "closing",
+    [
+        "access_by_lua_file f;",
+        "return 444;",
+        "return 301 https://a.example/;",
+        "if ($http_x = y) { return 403; }",
+        "deny 10.0.0.1;",
+    ],
 )
 def test_what_a_server_refuses_closes_all_its_routes(tmp_path: Path, closing: str) -> None:
     """Also those that it has by its own root alone."""
