@@ -68,11 +68,11 @@ class BulkApp:
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 15\r\n\r\n%15d" % count)
             return
         chunked = head.startswith(b"GET /chunked")
+        self.sender = Sender(connection, chunked=chunked)  # before the head, which the test waits for
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n")
         connection.sendall(
             b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Content-Length: %d\r\n\r\n" % (SIZE + 1)
         )
-        self.sender = Sender(connection, chunked=chunked)
         self.sender.send()
 
 
