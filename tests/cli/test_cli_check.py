@@ -168,6 +168,13 @@ def test_keys_and_values_that_are_wrong_hide_no_file(tmp_path: Path, capsys: pyt
     assert sorted(one["key"] for one in found) == sorted(MISTYPED_KEYS)
 
 
+def configured(folder: Path, client_auth: str) -> Path:
+    """A gate with the certificate server.crt; ``client_auth`` is what follows its [client_auth]."""
+    path = folder / "gatekeeper.toml"
+    path.write_text(f'[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\n{client_auth}')
+    return path
+
+
 def test_a_list_is_not_compared_with_authorities_that_are_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,11 +182,7 @@ def test_a_list_is_not_compared_with_authorities_that_are_missing(
     authority = make_authority()
     (tmp_path / "ca.crl").write_bytes(pem(make_crl(issuer=authority)))
     make_server("gate.example.com", authority).write(tmp_path, "server")
-    path = tmp_path / "gatekeeper.toml"
-    path.write_text(
-        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\ncrl = "ca.crl"\n'
-        '[upstream]\nurl = "http://127.0.0.1:8000"\n'
-    )
+    path = configured(tmp_path, 'crl = "ca.crl"\n[upstream]\nurl = "http://127.0.0.1:8000"\n')
     assert main(["check", "--json", "-c", str(path)]) == 2
     assert [one["key"] for one in json.loads(capsys.readouterr().out)["mistakes"]] == ["client_auth.ca"]
 
@@ -190,13 +193,13 @@ def test_authorities_of_single_hosts_are_told_apart(tmp_path: Path, capsys: pyte
     (tmp_path / "home.crt").write_bytes(home.certificate_pem)
     (tmp_path / "partners.crt").write_bytes(make_authority("Partner CA").certificate_pem)
     make_server("gate.example.com", home).write(tmp_path, "server")
-    path = tmp_path / "gatekeeper.toml"
-    path.write_text(
-        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
+    path = configured(
+        tmp_path,
+        'ca = "home.crt"\n'
         '[[client_auth.hosts]]\nhosts = "a.example.com"\nca = "partners.crt"\n'
         '[[client_auth.hosts]]\nhosts = "b.example.com"\nca = ["home.crt", "partners.crt"]\n'
         '[upstream]\nurl = "http://127.0.0.1:8000"\n'
-        '[[routes]]\npath = "/admin/*"\nallow = [{ ou = "ops" }]\n'
+        '[[routes]]\npath = "/admin/*"\nallow = [{ ou = "ops" }]\n',
     )
     assert main(["check", "-c", str(path)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -214,10 +217,9 @@ def test_the_server_certificates_names_and_addresses_are_printed(
     names = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1")), x509.IPAddress(ip_address("::1"))]
     extensions = [(x509.SubjectAlternativeName(names), False)]
     make(named("gate"), home, extensions=extensions).write(tmp_path, "server")
-    path = tmp_path / "gatekeeper.toml"
-    path.write_text(
-        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
-        '[upstream]\nurl = "http://127.0.0.1:8000"\n'
+    path = configured(
+        tmp_path,
+        'ca = "home.crt"\n[upstream]\nurl = "http://127.0.0.1:8000"\n',
     )
     assert main(["check", "-c", str(path)]) == 0
     assert "days left) for localhost, 127.0.0.1, ::1 " in " ".join(capsys.readouterr().out.split())
@@ -245,10 +247,9 @@ def test_an_admin_listener_that_the_network_can_reach_is_warned_of(
     home = make_authority("Home CA")
     home.write(tmp_path, "home")
     make_server("gate.example.com", home).write(tmp_path, "server")
-    path = tmp_path / "gatekeeper.toml"
-    path.write_text(
-        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
-        f'[upstream]\nurl = "http://127.0.0.1:8000"\n[admin]\nlisten = "{listen}"\n'
+    path = configured(
+        tmp_path,
+        f'ca = "home.crt"\n[upstream]\nurl = "http://127.0.0.1:8000"\n[admin]\nlisten = "{listen}"\n',
     )
     assert main(["check", "-c", str(path)]) == 0
     told = f"warning: admin.listen is {listen}: it has no TLS and asks for no certificate"
@@ -260,10 +261,9 @@ def test_an_upstream_that_is_the_gate_itself_is_warned_of(tmp_path: Path, capsys
     home = make_authority("Home CA")
     home.write(tmp_path, "home")
     make_server("gate.example.com", home).write(tmp_path, "server")
-    path = tmp_path / "gatekeeper.toml"
-    path.write_text(
-        '[server]\ncertificate = "server.crt"\nkey = "server.key"\n[client_auth]\nca = "home.crt"\n'
-        '[upstream]\nurl = "https://127.0.0.1:8443"\n[upstreams.site]\nurl = "static:."\n'
+    path = configured(
+        tmp_path,
+        'ca = "home.crt"\n[upstream]\nurl = "https://127.0.0.1:8443"\n[upstreams.site]\nurl = "static:."\n',
     )
     assert main(["check", "--json", "-c", str(path)]) == 0
     loop, published = json.loads(capsys.readouterr().out)["warnings"]
