@@ -1,7 +1,7 @@
 """The signed assertion, checked as an app would."""
 
 import json
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -130,6 +130,16 @@ def test_the_jwks_holds_the_public_key_and_nothing_else(assertions: Assertions) 
     assert (key["kty"], key["crv"], key["use"], key["alg"]) == ("EC", "P-256", "sig", "ES256")
     text = f'{{"crv":"P-256","kty":"EC","x":"{key["x"]}","y":"{key["y"]}"}}'
     assert key["kid"] == urlsafe_b64encode(sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(("member", "private_value"), [("x", 379), ("y", 43)])
+def test_a_coordinate_that_begins_with_zero_is_written_whole(member: str, private_value: int) -> None:
+    """RFC 7518, 6.2.1.2: 32 bytes, or apps refuse the key. One key in 128 has such a coordinate."""
+    assertions = Assertions([ec.derive_private_key(private_value, ec.SECP256R1())], "my-app", 300.0)
+    coordinate = json.loads(assertions.jwks())["keys"][0][member]
+    assert urlsafe_b64decode(coordinate + "=")[0] == 0
+    assert len(urlsafe_b64decode(coordinate + "=")) == 32
+    assert claims(assertions, assertions.assertion(IDENTITY, NOW).token)["sub"] == "alice"
 
 
 def test_a_key_is_changed_without_an_app_that_has_not_heard_of_it() -> None:
