@@ -17,10 +17,14 @@ _IMAGE = r"(?<=gatekeeper:)\d+\.\d+\.\d+\S*"
 # File to the pattern whose matches are the version.
 REPEATS = {
     "charts/gatekeeper/Chart.yaml": r"(?<=^version: )\S+|(?<=^appVersion: )\S+",
+    "config/compose/compose.authority.yaml": _IMAGE,
     "config/compose/compose.haproxy.yaml": _IMAGE,
+    "config/compose/compose.machine.yaml": _IMAGE,
     "config/compose/compose.yaml": _IMAGE,
+    "config/kubernetes/crl.yaml": _IMAGE,
     "config/kubernetes/sidecar.yaml": _IMAGE,
     "config/kubernetes/standalone.yaml": _IMAGE,
+    "docs/scale.md": r"(?<=^gatekeeper )\d+\.\d+\.\d+\S*(?= \(compiled\)$)",
     "Dockerfile": r"(?<=^ARG VERSION=)\S+",
     "README.md": _IMAGE,
 }
@@ -54,8 +58,14 @@ def mistakes(tag: str) -> list[str]:
     found = list(stale(released))
     if tag and tag != f"v{released}":
         found.append(f"the tag is {tag}, the version of gatekeeper/__init__.py is {released}")
-    if not notes((ROOT / "CHANGELOG.md").read_text(), released):
-        found.append(f"CHANGELOG.md has no section for {released}")
+    return found + unwritten((ROOT / "CHANGELOG.md").read_text(), released)
+
+
+def unwritten(changelog: str, released: str) -> list[str]:
+    """What the notes of this version lack: their section, or changes that are still under [Unreleased]."""
+    found = [] if notes(changelog, released) else [f"CHANGELOG.md has no section for {released}"]
+    if notes(changelog, "Unreleased"):
+        found.append(f"CHANGELOG.md has changes under [Unreleased], which the notes of {released} would not name")
     return found
 
 

@@ -1,5 +1,7 @@
 """releasing.release: what stands in the way of a release, and the texts that it takes from the repository."""
 
+import re
+
 import pytest
 
 from gatekeeper import __version__
@@ -22,9 +24,28 @@ CHANGELOG = """\
 """
 
 
-def test_this_checkout_could_be_released() -> None:
-    """Version, changelog, chart, manifests and Dockerfile agree."""
-    assert release.mistakes(f"v{__version__}") == []
+def test_this_checkout_agrees_with_its_version() -> None:
+    """Changelog, chart, manifests and Dockerfile name the version; changes may still wait under [Unreleased]."""
+    assert [line for line in release.mistakes(f"v{__version__}") if "[Unreleased]" not in line] == []
+
+
+def test_no_file_names_an_image_that_stamp_would_leave_behind() -> None:
+    """`gatekeeper:` and a version is an image that the next release must rename."""
+    given = ("README.md", "Dockerfile", "docs/**/*.md", "config/**/*.*", "charts/**/*.*")
+    paths = {path for pattern in given for path in release.ROOT.glob(pattern) if path.is_file()}
+    named = [path for path in paths if re.search(r"\bgatekeeper:\d+\.\d+\.\d+", path.read_text(errors="replace"))]
+    found = {str(path.relative_to(release.ROOT)) for path in named}
+    assert "config/compose/compose.yaml" in found
+    assert found <= set(release.REPEATS)
+
+
+def test_changes_that_the_notes_would_not_name_are_a_mistake() -> None:
+    """The release page would say less than the release brings."""
+    waiting = CHANGELOG.replace("## [Unreleased]\n", "## [Unreleased]\n\n### Fixed\n\n- Three.\n")
+    assert release.unwritten(CHANGELOG, "1.2.0") == []
+    assert release.unwritten(CHANGELOG, "1.3.0") == ["CHANGELOG.md has no section for 1.3.0"]
+    (found,) = release.unwritten(waiting, "1.2.0")
+    assert "[Unreleased]" in found
 
 
 def test_a_tag_of_another_version_is_noticed() -> None:
