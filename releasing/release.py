@@ -27,6 +27,7 @@ REPEATS = {
     "docs/scale.md": r"(?<=^gatekeeper )\d+\.\d+\.\d+\S*(?= \(compiled\)$)",
     "Dockerfile": r"(?<=^ARG VERSION=)\S+",
     "README.md": _IMAGE,
+    "docs/from-nginx.md": _IMAGE,
 }
 
 

@@ -61,6 +61,21 @@ def test_every_file_that_repeats_another_version_is_named() -> None:
     assert not any("nothing" in line for line in release.stale("99.0.0"))
 
 
+def test_every_file_that_names_an_image_is_stamped() -> None:
+    """A tag that `make stamp` does not know would still be the old version after a release."""
+    texts = [
+        release.ROOT / "README.md",
+        *(path for top in ("docs", "config") for path in (release.ROOT / top).rglob("*.*")),
+    ]
+    named = {
+        str(path.relative_to(release.ROOT))
+        for path in texts
+        if path.is_file() and re.search(r"\bgatekeeper:\d+\.\d", path.read_text(encoding="utf-8", errors="replace"))
+    }
+    assert len(named) > 5
+    assert named <= set(release.REPEATS)
+
+
 @pytest.mark.parametrize(
     ("version", "notes"), [("1.2.0", "### Added\n\n- One."), ("1.1.0", "- Two."), ("1.0.0", ""), ("1x2.0", "")]
 )
