@@ -182,7 +182,7 @@ class RefusalPages:
         ``topic`` selects the page if the status alone does not; the page then omits ``detail``, which would repeat it.
         ``link`` is the address to go to instead, "" for none; a very long one is left out.
 
-        ``Allow`` for a 405 and ``Upgrade`` for a 426 (RFC 9110, 15.5.6 and 15.5.22) are the proxy's to add.
+        ``Allow`` for a 405 (RFC 9110, 15.5.6) is the caller's to add.
         """
         request_id = header_safe(request_id)
         retry = () if retry_after is None else (("Retry-After", str(retry_after)),)
