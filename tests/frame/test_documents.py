@@ -15,6 +15,7 @@ FILES = re.compile(r"`((?:config|docs|tests|benchmarks|gatekeeper)/[^`\s*…]+|\
 KEYS = re.compile(rf"`((?:{'|'.join(Settings.model_fields)})(?:\.[a-z_]+)+)`")
 MAKE = re.compile(r"(?:`|^ +(?:sudo )?)make ([a-z]+)", re.MULTILINE)
 LINKS = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+ANCHORS = re.compile(r"\]\((?!https?://)([^)#]*\.md)?#([^)]+)\)")
 FENCED = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 PIPES = re.compile(r"(?<!\\)\|")
 WORDS = re.compile(r"^\.PHONY: (.+)$", re.MULTILINE).search((ROOT / "Makefile").read_text())[1].split()
@@ -68,7 +69,7 @@ def test_make_words_that_are_named_exist(name: str) -> None:
         assert word in WORDS, word
 
 
-@pytest.mark.parametrize("pattern", [KEYS, MAKE])
+@pytest.mark.parametrize("pattern", [KEYS, MAKE, ANCHORS])
 def test_some_page_names_what_must_exist(pattern: re.Pattern[str]) -> None:
     """A pattern that finds nothing would hold nothing."""
     assert sum(len(pattern.findall((ROOT / name).read_text())) for name in NAMES) > 20
@@ -99,3 +100,26 @@ def test_the_page_of_headers_has_every_header() -> None:
     }
     assert len(written) > 10
     assert [name for name in sorted(written) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md"])
+def test_every_page_is_listed(name: str) -> None:
+    """A page that neither the README nor the first page of the site names is found by nobody."""
+    page = ROOT / name
+    linked = {(page.parent / link).resolve() for link in LINKS.findall(page.read_text())}
+    pages = {path for path in ROOT.glob("docs/*.md") if path.name != "index.md"}
+    assert sorted(path.name for path in pages - linked) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_anchors_that_are_linked_exist(name: str) -> None:
+    """The part of a link behind the hash is a heading of that page, written as GitHub and the site write it."""
+    page = ROOT / name
+    for file, anchor in ANCHORS.findall(FENCED.sub("", page.read_text())):
+        target = page.parent / file if file else page
+        assert anchor in anchors(target), f"{file}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
