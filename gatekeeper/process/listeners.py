@@ -49,8 +49,11 @@ def open_listeners(settings: "Settings", present: Sequence[Listener] = ()) -> tu
     """
     unused = list(present)
     found: list[Listener] = []
+    wanted = _wanted(settings)
+    ipv4_ports = _ipv4_ports(address for addresses in wanted.values() for address in addresses)
+    _require_same_families(present, wanted, ipv4_ports)
     try:
-        for role, addresses in _wanted(settings).items():
+        for role, addresses in wanted.items():
             from_systemd = [one for one in present if one.role is role and not one.address]
             if addresses and from_systemd:
                 found += from_systemd
@@ -59,7 +62,8 @@ def open_listeners(settings: "Settings", present: Sequence[Listener] = ()) -> tu
                 fitting = next((one for one in unused if (one.role, one.address) == (role, str(address))), None)
                 if fitting is not None:
                     unused.remove(fitting)
-                found.append(fitting or Listener(role, str(address), open_listener(address)))
+                ipv6_only = isinstance(address, Address) and address.port in ipv4_ports
+                found.append(fitting or Listener(role, str(address), open_listener(address, ipv6_only=ipv6_only)))
     except StartError:
         close_listeners(one for one in found if one not in present)
         raise
@@ -82,15 +86,35 @@ def _wanted(settings: "Settings") -> Mapping[Role, Sequence[ListenAddress]]:
     }
 
 
-def open_listener(address: ListenAddress) -> socket.socket:
+def _ipv4_ports(addresses: Iterable[ListenAddress]) -> frozenset[int]:
+    """The ports of the addresses that are not IPv6 (a name may be either): there, an IPv6 socket that takes IPv4 too
+    could not be bound (EADDRINUSE, ipv6(7)). Port 0 is another one each time.
+    """
+    ports = {one.port for one in addresses if isinstance(one, Address) and ":" not in one.host}
+    return frozenset(ports - {0})
+
+
+def _require_same_families(
+    present: Iterable[Listener], wanted: Mapping[Role, Sequence[ListenAddress]], ipv4_ports: frozenset[int]
+) -> None:
+    """StartError if an open socket would have to take IPv4 as well, or no longer: that is settled when it is bound."""
+    for one in present:
+        if one.socket.family != socket.AF_INET6 or one.address not in map(str, wanted[one.role]):
+            continue
+        ipv6_only = bool(one.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+        if ipv6_only != (one.socket.getsockname()[1] in ipv4_ports):
+            raise StartError(f"whether {one.address} takes IPv4 too only changes when the gate is stopped and started")
+
+
+def open_listener(address: ListenAddress, *, ipv6_only: bool = False) -> socket.socket:
     """Bind and listen; StartError if that fails."""
     try:
-        return _open_unix(address) if isinstance(address, SocketPath) else _open_tcp(address)
+        return _open_unix(address) if isinstance(address, SocketPath) else _open_tcp(address, ipv6_only)
     except OSError as error:
         raise StartError(f"cannot listen on {address}: {_words(error)}") from error
 
 
-def _open_tcp(address: Address) -> socket.socket:
+def _open_tcp(address: Address, ipv6_only: bool) -> socket.socket:
     family, kind, protocol, _, where = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -98,8 +122,8 @@ def _open_tcp(address: Address) -> socket.socket:
     with _closed_on_error(listener):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            # "[::]:8443" takes IPv4 visitors too, as nginx does with ipv6only=off.
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            # Alone, "[::]:8443" takes IPv4 visitors too, as nginx does with ipv6only=off.
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ipv6_only)
         _listen(listener, where)
     return listener
 

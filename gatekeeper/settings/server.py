@@ -32,7 +32,8 @@ class ServerSettings(Table):
 
     listen: Annotated[tuple[Listen, ...], Field(min_length=1), OneOrMany] = Field(
         default_factory=lambda: (parse_listen("0.0.0.0:8443"),),
-        description='Where to listen: an address, or a list of them; port 0 picks one, "unix:/path" is a Unix socket.',
+        description='Where to listen: an address, or a list of them. "[::]:8443" takes IPv4 visitors too, unless an '
+        'IPv4 address with that port is listed; port 0 picks one, "unix:/path" is a Unix socket.',
     )
     redirect: Annotated[tuple[Listen, ...], OneOrMany] = Field(
         default=(),

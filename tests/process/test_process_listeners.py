@@ -48,6 +48,35 @@ def test_ipv6_takes_ipv4_too() -> None:
         socket.create_connection(("::1", port)).close()
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize("order", [("0.0.0.0", "[::]"), ("[::]", "0.0.0.0"), ("127.0.0.1", "[::]")])
+def test_both_families_can_be_named(tmp_path: Path, order: tuple[str, str]) -> None:
+    """Beside an IPv4 address of its port, "[::]" is for IPv6 alone: the kernel would refuse the second one."""
+    with open_listener(parse_listen("[::]:0")) as free:
+        port = free.getsockname()[1]
+    found = open_listeners(settings(tmp_path, f'["{order[0]}:{port}", "{order[1]}:{port}"]', '"off"'))
+    for host in ("127.0.0.1", "::1"):
+        socket.create_connection((host, port)).close()
+    assert open_listeners(settings(tmp_path, f'["{order[0]}:{port}", "{order[1]}:{port}"]', '"off"'), found) == found
+    close_listeners(found)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_an_open_port_is_not_left_without_ipv4(tmp_path: Path) -> None:
+    """bind() has settled what an open "[::]" takes. Without "0.0.0.0" beside it, it would leave IPv4 visitors at a
+    closed port, so a reload that removes or adds that is refused, and says what to do."""
+    with open_listener(parse_listen("[::]:0")) as free:
+        port = free.getsockname()[1]
+    both, one = (
+        settings(tmp_path, value, '"off"') for value in (f'["0.0.0.0:{port}", "[::]:{port}"]', f'"[::]:{port}"')
+    )
+    for before, after in ((both, one), (one, both)):
+        found = open_listeners(before)
+        with pytest.raises(StartError, match=rf"whether \[::\]:{port} takes IPv4 too .* stopped and started"):
+            open_listeners(after, found)
+        close_listeners(found)
+
+
 def test_a_name_is_resolved() -> None:
     """localhost."""
     with open_listener(parse_listen("localhost:0")) as listener:
