@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from gatekeeper.ca.index import Entry
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.revocation import RevocationReason, is_due
+from gatekeeper.ca.rollover import retire, roll_over
 from gatekeeper.ca.store import Store, create_store
 from gatekeeper.ca.transaction import BundleOptions
 
@@ -72,13 +73,13 @@ class Family(Generic[Shown]):
     def _look(self, day: int, now: datetime) -> None:
         """`ca list`, and what it asks for."""
         if self.store.certificate().not_valid_after_utc - now < 365 * DAY:
-            self.issuer.roll_over(key_type=EC, lifetime=LIFETIME, now=now)
+            roll_over(self.issuer, key_type=EC, lifetime=LIFETIME, now=now)
             self.done.append("rollover")
         index = self.store.index()
         for entry in {*index.expiring(31 * DAY, now), *index.on_retiring(now)}:
             self._renew(entry.name, day, now)
         if self.store.retiring() is not None and all(one.waiting is None for one in self.devices):
-            self.issuer.retire(now=now)
+            retire(self.issuer, now=now)
             self.done.append("retire")
 
     def _renew(self, name: str, day: int, now: datetime) -> None:

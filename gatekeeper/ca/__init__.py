@@ -11,7 +11,9 @@ request
 bundle
     a ``.p12``: a credential in one file under a password, for browsers and phones.
 issuer
-    the operations of an unlocked authority: issue, sign, renew, revoke, write the CRL.
+    the operations of an unlocked authority: issue, sign, renew, revoke, write bundles and CRLs.
+rollover
+    the authority's own life: its certificate is renewed, the next authority follows it, the old one is retired.
 keys, profiles
     private keys; the forms of a credential that devices import.
 admission, renewal

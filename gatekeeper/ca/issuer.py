@@ -1,10 +1,10 @@
-"""What an unlocked authority does in its folder: issue, sign, renew, revoke, write the CRL.
+"""What an unlocked authority does in its folder: issue, sign, renew, revoke, write bundles and CRLs.
 
 Each operation is one transaction: afterwards all of its files are there, or none.
 """
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,18 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import (
-    AUTHORITY_LIFETIME,
     YEAR,
-    Authority,
-    authority_from_key,
-    cross_signed,
-    identifier_hex,
     make_anchor,
-    renewed_authority,
 )
-from gatekeeper.ca.folder import PUBLIC, SECRET, Content
-from gatekeeper.ca.index import CertificateKind, Entry, Index, Status, consequence
-from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, key_pem, make_key
+from gatekeeper.ca.index import CertificateKind, Entry, Index, Status
+from gatekeeper.ca.keys import DEFAULT_KEY_TYPE, check_key_type, make_key
 from gatekeeper.ca.names import check_host, check_name, left_out
 from gatekeeper.ca.requests import (
     check_request,
@@ -35,9 +28,9 @@ from gatekeeper.ca.requests import (
     requested_subject,
 )
 from gatekeeper.ca.revocation import Revocation, RevocationReason
-from gatekeeper.ca.store import CERTIFICATE, KEY, NEW_BY_OLD, OLD_BY_NEW, OLD_CERTIFICATE, OLD_KEY, Store
+from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import Subject, make_server_subject, make_subject, subject_of
-from gatekeeper.ca.transaction import BundleOptions, Transaction, open_transaction, time_left
+from gatekeeper.ca.transaction import BundleOptions, Transaction, UnlockedKeys, open_transaction
 from gatekeeper.errors import AuthorityError
 
 
@@ -100,10 +93,17 @@ class Issuer:
 
     def __init__(self, store: Store, passphrase: bytes) -> None:
         self.store = store
-        self._passphrase = passphrase
         with store.opened():
-            self._authority: Authority = store.unlock(passphrase)
-            self._retiring: Authority | None = store.unlock_retiring(passphrase)
+            self._keys = UnlockedKeys(store.unlock(passphrase), store.unlock_retiring(passphrase), passphrase)
+
+    @contextmanager
+    def transaction(self, now: datetime) -> Iterator[Transaction]:
+        """Change the folder and, if the transaction replaced the authority's keys, sign with the new ones afterwards.
+        Nothing changes if anything is raised inside, or if the files cannot be written.
+        """
+        with open_transaction(self.store, self._keys, now) as transaction:
+            yield transaction
+        self._keys = transaction.keys
 
     def issue(
         self,
@@ -155,7 +155,7 @@ class Issuer:
         key = check_strength(asked, source)
         name = check_name(name) if name else _file_name(common_name)
         subject = grantable_subject(asked, source) if grant.as_requested else grant.subject(common_name)
-        with self._transaction(now) as transaction:
+        with self.transaction(now) as transaction:
             older = transaction.index.in_force(name, now) if replace_older else ()
             transaction.supersede(older)
             self._must_be_free(
@@ -185,7 +185,7 @@ class Issuer:
 
         The old one is revoked as superseded unless ``keep_old``. ``lifetime`` is that of the old one if None.
         """
-        with self._transaction(now) as transaction:
+        with self.transaction(now) as transaction:
             old = latest(transaction.index, name)
             held = transaction.held_key(old)
             if new_key_type and not old.holds_key:
@@ -219,7 +219,7 @@ class Issuer:
         """
         asked = read_request(request, source)
         key, lifetime = check_strength(asked, source), old.lifetime
-        with self._transaction(now) as transaction:
+        with self.transaction(now) as transaction:
             if transaction.index.status(old, now) is not Status.VALID:
                 raise AuthorityError(f"the certificate {old.serial_hex} of {old.name} is not valid any more")
             subject = subject_of(self.store.issued(old))
@@ -227,80 +227,18 @@ class Issuer:
             transaction.put_request(old.name, asked.pem)
         return Issued(entry, transaction.paths(), shortened=self._is_shortened(entry, lifetime, now))
 
-    def renew_authority(self, *, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime) -> x509.Certificate:
-        """Renew the authority's own certificate with the same name and key; every certificate it signed stays valid."""
-        old = self._authority.certificate
-        if old.subject != old.issuer:
-            raise AuthorityError("this authority was signed by another one, which must renew it")
-        with self._transaction(now) as transaction:
-            self._authority = renewed_authority(self._authority, lifetime=lifetime, now=now)
-            transaction.authority = self._authority
-            above = self._retiring.certificate_pem if self._retiring else b""
-            transaction.files[CERTIFICATE] = Content(self._authority.certificate_pem + above, PUBLIC)
-        return self._authority.certificate
-
-    def roll_over(
-        self, *, key_type: str = DEFAULT_KEY_TYPE, lifetime: timedelta = AUTHORITY_LIFETIME, now: datetime
-    ) -> x509.Certificate:
-        """Generate a new authority of the same name beside the old one and cross-sign both (RFC 4210, 4.4).
-
-        Afterwards ``ca.crt`` contains both and ``ca.crl`` has a CRL of each, so a gate that reads them admits clients
-        of either; new certificates are signed by the new one. `retire` ends the old one.
-        """
-        check_key_type(key_type)
-        old = self._authority
-        if old.certificate.subject != old.certificate.issuer:
-            raise AuthorityError("this authority was signed by another one, which must replace it")
-        if self._retiring is not None:
-            raise AuthorityError("a rollover is under way; end it first: gatekeeper ca retire")
-        time_left(old, now)
-        with self._transaction(now) as transaction:
-            new = authority_from_key(make_key(key_type), old.certificate.subject, lifetime=lifetime, now=now)
-            self._authority, self._retiring = transaction.authority, transaction.retiring = new, old
-            transaction.index = _handed_over(transaction.index, identifier_hex(old.certificate))
-            transaction.files |= {
-                KEY: Content(key_pem(new.key, self._passphrase), SECRET),
-                OLD_KEY: Content(key_pem(old.key, self._passphrase), SECRET),
-                CERTIFICATE: Content(new.certificate_pem + old.certificate_pem, PUBLIC),
-                OLD_CERTIFICATE: Content(old.certificate_pem, PUBLIC),
-                NEW_BY_OLD: Content(cross_signed(new, old, now=now).public_bytes(Encoding.PEM), PUBLIC),
-                OLD_BY_NEW: Content(cross_signed(old, new, now=now).public_bytes(Encoding.PEM), PUBLIC),
-            }
-        return new.certificate
-
-    def retire(self, unfetched: Collection[str] = (), *, force: bool = False, now: datetime) -> tuple[Entry, ...]:
-        """Retire the old authority: gates trust it no longer, and its key is destroyed. Returns the clients locked out
-        by that, and the servers whose certificates are no longer trusted.
-
-        AuthorityError if there are any, unless ``force``. ``unfetched`` is as for `Index.on_retiring`.
-        """
-        with self._transaction(now) as transaction:
-            if self._retiring is None:
-                raise AuthorityError("there is no old authority to retire; gatekeeper ca rollover makes a new one")
-            left = transaction.index.on_retiring(now, unfetched)
-            if left and not force:
-                raise AuthorityError(
-                    f"{consequence(left)}; give each a new certificate first "
-                    "(gatekeeper ca renew NAME), or retire all the same: --force"
-                )
-            retired = (*transaction.index.retired, transaction.index.retiring)
-            transaction.index = replace(transaction.index, retiring="", retired=retired)
-            transaction.files[CERTIFICATE] = Content(self._authority.certificate_pem, PUBLIC)
-            self._retiring = transaction.retiring = None
-        return left
-
     def anchor(self, hosts: tuple[str, ...], *, now: datetime) -> x509.Certificate:
         """A trust anchor for devices: this authority, limited to the servers of these hosts (`make_anchor`)."""
         if pattern := next((host for host in hosts if "*" in host), None):
             raise AuthorityError(f"{pattern!r} is a pattern; a name stands for all the names below it")
         try:
-            return make_anchor(self._authority, tuple(map(check_host, hosts)), now=now)
+            return make_anchor(self._keys.authority, tuple(map(check_host, hosts)), now=now)
         except ValueError:
             raise AuthorityError("name a host name of the server's certificate, too, not addresses alone") from None
 
     def bundle(self, name: str, options: BundleOptions, *, now: datetime) -> Issued:
         """Write a client's ``.p12`` again."""
-        with self._transaction(now) as transaction:
+        with self.transaction(now) as transaction:
             entry = latest(transaction.index, name)
             if entry.kind is CertificateKind.SERVER:
                 raise AuthorityError(f"{entry.name} is a server; bundles are for clients")
@@ -315,7 +253,7 @@ class Issuer:
 
     def revoke(self, serials: tuple[int, ...], reason: RevocationReason, *, now: datetime) -> None:
         """Revoke these serial numbers, whether or not they are in the index."""
-        with self._transaction(now) as transaction:
+        with self.transaction(now) as transaction:
             for serial in serials:
                 transaction.index = transaction.index.with_revocation(Revocation(serial, now, reason))
 
@@ -326,7 +264,7 @@ class Issuer:
 
         ``whole_life`` means CRLs that are valid as long as the authority.
         """
-        with self._transaction(now) as transaction:
+        with self.transaction(now) as transaction:
             lifetime = None if whole_life else lifetime or transaction.index.crl_lifetime
             transaction.index = replace(transaction.index, crl_lifetime=lifetime)
         return self.store.crl()
@@ -342,7 +280,7 @@ class Issuer:
         now: datetime,
     ) -> Issued:
         check_key_type(key_type)
-        with self._transaction(now) as transaction:
+        with self.transaction(now) as transaction:
             self._must_be_free(transaction.index, name, now)
             self._must_not_overwrite_key(transaction.index, name)
             key = make_key(key_type)
@@ -351,9 +289,6 @@ class Issuer:
             transaction.put_key(name, key, kind)
             password = transaction.put_bundle(name, key, certificate, options) if options else None
         return Issued(entry, transaction.paths(), password, self._is_shortened(entry, lifetime, now))
-
-    def _transaction(self, now: datetime) -> AbstractContextManager[Transaction]:
-        return open_transaction(self.store, self._authority, self._retiring, self._passphrase, now)
 
     def _must_be_free(self, index: Index, name: str, now: datetime, instead: str | None = None) -> None:
         """``instead`` says what to do if the name has a certificate; by default, to renew it."""
@@ -373,12 +308,6 @@ class Issuer:
 
     def _is_shortened(self, entry: Entry, lifetime: timedelta, now: datetime) -> bool:
         return entry.not_after + timedelta(days=1) < now + lifetime
-
-
-def _handed_over(index: Index, old: str) -> Index:
-    """The index once the authority ``old`` (a key identifier) is retiring: all entries so far are marked as its own."""
-    entries = tuple(entry if entry.authority else replace(entry, authority=old) for entry in index.entries)
-    return replace(index, entries=entries, retiring=old)
 
 
 def latest(index: Index, name: str) -> Entry:

@@ -32,14 +32,24 @@ class BundleOptions:
     compat: bool = False
 
 
-@dataclass(slots=True)
-class Transaction:
-    """Made by `open_transaction` while the folder is locked; nothing is written before that returns."""
+@dataclass(frozen=True, slots=True)
+class UnlockedKeys:
+    """An authority with its key, the old one during a rollover, and the passphrase under which keys are stored."""
 
-    store: Store
     authority: Authority
     retiring: Authority | None
     passphrase: bytes
+
+
+@dataclass(slots=True)
+class Transaction:
+    """Made by `open_transaction` while the folder is locked; nothing is written before that returns.
+
+    A rollover replaces ``keys``: those at the end of the transaction sign the CRLs.
+    """
+
+    store: Store
+    keys: UnlockedKeys
     now: datetime
     index: Index
     files: dict[str, Content] = field(default_factory=dict)
@@ -59,12 +69,12 @@ class Transaction:
         AuthorityError for a client certificate that no gate would admit.
         """
         sign = sign_client if kind is CertificateKind.CLIENT else sign_server
-        lifetime = min(lifetime, time_left(self.authority, self.now))
+        lifetime = min(lifetime, time_left(self.keys.authority, self.now))
         serial = random_serial(self.index.serials())
-        certificate = sign(self.authority, public_key, subject, lifetime=lifetime, now=self.now, serial=serial)
+        certificate = sign(self.keys.authority, public_key, subject, lifetime=lifetime, now=self.now, serial=serial)
         if kind is CertificateKind.CLIENT:
-            must_be_let_in(certificate, (self.authority.certificate,), self.now)
-        signer = identifier_hex(self.authority.certificate) if self.retiring or self.index.retired else ""
+            must_be_let_in(certificate, (self.keys.authority.certificate,), self.now)
+        signer = identifier_hex(self.keys.authority.certificate) if self.keys.retiring or self.index.retired else ""
         entry = entry_of(certificate, name, kind, holds_key=holds_key, authority=signer)
         if self.index.key_is_compromised(entry.key):
             raise AuthorityError(
@@ -80,7 +90,7 @@ class Transaction:
         """During a rollover a server sends the cross-certificate too, so that devices that trust only the old authority
         find a path.
         """
-        above = self.store.folder.read(NEW_BY_OLD) if self.retiring else None
+        above = self.store.folder.read(NEW_BY_OLD) if self.keys.retiring else None
         return Content(pem.octets + above, PUBLIC) if above else pem
 
     def supersede(self, entries: tuple[Entry, ...]) -> None:
@@ -93,7 +103,7 @@ class Transaction:
         starts unattended.
         """
         self.files[f"{name}.key"] = Content(
-            key_pem(key, self.passphrase if kind is CertificateKind.CLIENT else None), SECRET
+            key_pem(key, self.keys.passphrase if kind is CertificateKind.CLIENT else None), SECRET
         )
 
     def put_request(self, name: str, pem: bytes) -> None:
@@ -117,7 +127,7 @@ class Transaction:
         pem = self.store.folder.read(source.name) if entry.holds_key else None
         if pem is None:
             return None
-        key = load_key(pem, self.passphrase, str(source))
+        key = load_key(pem, self.keys.passphrase, str(source))
         if key.public_key() != self.store.issued(entry).public_key():
             raise AuthorityError(f"{source} is not the key that was certified; bring that back from a backup")
         return key
@@ -136,22 +146,20 @@ class Transaction:
 
 
 @contextmanager
-def open_transaction(
-    store: Store, authority: Authority, retiring: Authority | None, passphrase: bytes, now: datetime
-) -> Iterator[Transaction]:
+def open_transaction(store: Store, keys: UnlockedKeys, now: datetime) -> Iterator[Transaction]:
     """Lock the folder and change it. If anything is raised inside, nothing is written.
 
     Every transaction signs the CRL again: the key is unlocked anyway, and a gate admits nobody on a CRL past its
     nextUpdate.
     """
     with store.opened():
-        transaction = Transaction(store, authority, retiring, passphrase, now, store.index())
+        transaction = Transaction(store, keys, now, store.index())
         yield transaction
         index = replace(transaction.index, crl_number=transaction.index.crl_number + 1)
         # Serial numbers are never used twice, so each CRL may list certificates of the other authority.
         crls = [
             make_crl(one, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
-            for one in (transaction.authority, transaction.retiring)
+            for one in (transaction.keys.authority, transaction.keys.retiring)
             if one is not None
         ]
         store.commit(index, crls, transaction.files)

@@ -21,6 +21,8 @@ from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.rollover import renew_authority, roll_over
+from gatekeeper.ca.rollover import retire as retire_old
 from gatekeeper.ca.store import Store, create_store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.ca.transaction import BundleOptions
@@ -83,11 +85,19 @@ def crl(path: Path, before: Before) -> None:
 
 
 def rollover(path: Path, before: Before) -> None:
-    Issuer(Store(path, before), PASSPHRASE).roll_over(key_type="ec:p256", now=LATER)
+    roll_over(Issuer(Store(path, before), PASSPHRASE), key_type="ec:p256", now=LATER)
 
 
 def retire(path: Path, before: Before) -> None:
-    Issuer(Store(path, before), PASSPHRASE).retire(now=LATER)
+    retire_old(Issuer(Store(path, before), PASSPHRASE), now=LATER)
+
+
+def renew_ca(path: Path, before: Before) -> None:
+    renew_authority(Issuer(Store(path, before), PASSPHRASE), now=LATER)
+
+
+def bundle(path: Path, before: Before) -> None:
+    Issuer(Store(path, before), PASSPHRASE).bundle("alice", WISH, now=LATER)
 
 
 def recover(path: Path, before: Before) -> None:
@@ -95,7 +105,8 @@ def recover(path: Path, before: Before) -> None:
 
 
 OPERATIONS = {
-    operation.__name__: operation for operation in (init, issue, sign, renew, revoke, crl, rollover, retire, recover)
+    operation.__name__: operation
+    for operation in (init, issue, sign, renew, revoke, crl, rollover, retire, renew_ca, bundle, recover)
 }
 
 

@@ -14,6 +14,7 @@ from gatekeeper.ca.bundle import read_bundle
 from gatekeeper.ca.issuer import Grant, Issuer
 from gatekeeper.ca.keys import key_is_encrypted, load_key, make_key
 from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.rollover import renew_authority
 from gatekeeper.ca.store import Store, adopt_store, create_store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.ca.transaction import BundleOptions
@@ -305,7 +306,7 @@ def test_a_list_holds_as_long_as_the_authority_unless_it_is_told(issuer: Issuer,
     assert store.crl().next_update_utc == end
     assert issuer.rewrite_crl(30 * DAY, now=NOW).next_update_utc == NOW + 30 * DAY
     assert issuer.rewrite_crl(whole_life=True, now=NOW).next_update_utc == end
-    renewed = issuer.renew_authority(now=NOW + 100 * DAY)
+    renewed = renew_authority(issuer, now=NOW + 100 * DAY)
     assert store.crl().next_update_utc == renewed.not_valid_after_utc > end
 
 

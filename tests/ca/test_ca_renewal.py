@@ -15,6 +15,7 @@ from gatekeeper.ca.keys import PrivateKey, make_key
 from gatekeeper.ca.renewal import RenewalPolicy, rule
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.rollover import roll_over
 from gatekeeper.ca.subject import Subject, common_name, make_subject, subject_of
 from gatekeeper.errors import AuthorityError
 from gatekeeper.invitations.renewal import prove
@@ -177,7 +178,7 @@ def test_a_stolen_key_is_not_certified_again(issuer: Issuer, machine: Machine) -
 
 def test_after_a_rollover_the_new_authority_signs(issuer: Issuer, machine: Machine) -> None:
     """So machines move by themselves."""
-    issuer.roll_over(key_type="ec:p256", now=NOW)
+    roll_over(issuer, key_type="ec:p256", now=NOW)
     request = machine.request()
     ruling = rule(issuer.store, request, POLICY, LATER)
     assert ruling.objection == ""

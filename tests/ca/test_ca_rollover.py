@@ -1,4 +1,4 @@
-"""gatekeeper.ca.issuer, roll_over and retire: two authorities of one name, and a gate that reads their files."""
+"""gatekeeper.ca.rollover: two authorities of one name, and a gate that reads their files."""
 
 import subprocess
 from dataclasses import replace
@@ -14,6 +14,7 @@ from gatekeeper.ca.authority import identifier_hex, is_signed_by
 from gatekeeper.ca.index import CertificateKind, consequence
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.revocation import RevocationReason
+from gatekeeper.ca.rollover import retire, roll_over
 from gatekeeper.ca.store import NEW_BY_OLD, OLD_BY_NEW, OLD_KEY, Store
 from gatekeeper.errors import AuthorityError
 from gatekeeper.gate.certificate import read_certificate
@@ -31,7 +32,7 @@ EC = "ec:p256"
 def rolled(issuer: Issuer) -> Issuer:
     """An authority with alice, then its rollover."""
     issuer.issue("alice", key_type=EC, lifetime=3000 * DAY, now=NOW)
-    issuer.roll_over(key_type=EC, now=LATER - 10 * DAY)
+    roll_over(issuer, key_type=EC, now=LATER - 10 * DAY)
     return issuer
 
 
@@ -78,7 +79,7 @@ def test_a_name_with_two_certificates_of_the_old_authority_is_counted_once(issue
     """One new certificate settles both; the newer one stands for the name."""
     issuer.issue("alice", key_type=EC, lifetime=3000 * DAY, now=NOW)
     newer = issuer.renew("alice", keep_old=True, now=NOW + DAY).entry
-    issuer.roll_over(key_type=EC, now=NOW + 2 * DAY)
+    roll_over(issuer, key_type=EC, now=NOW + 2 * DAY)
     assert [one.serial for one in issuer.store.index().on_retiring(NOW + 2 * DAY)] == [newer.serial]
 
 
@@ -94,9 +95,9 @@ def test_revoking_reaches_what_either_signed(rolled: Issuer) -> None:
 def test_nobody_is_retired_by_mistake(rolled: Issuer) -> None:
     """`retire` waits until everybody has a certificate of the new authority."""
     with pytest.raises(AuthorityError, match="1 would be locked out: alice"):
-        rolled.retire(now=LATER - DAY)
+        retire(rolled, now=LATER - DAY)
     rolled.renew("alice", keep_old=True, now=LATER - DAY)
-    assert rolled.retire(now=LATER - DAY) == ()
+    assert retire(rolled, now=LATER - DAY) == ()
     assert standing(rolled.store, "alice", LATER) is Standing.GOOD
     assert not (rolled.store.path / OLD_KEY).exists()
     assert len(x509.load_pem_x509_certificates((rolled.store.path / "ca.crt").read_bytes())) == 1
@@ -118,10 +119,10 @@ def test_the_folder_can_be_opened_again_at_every_stage(rolled: Issuer) -> None:
     """Index, list and both keys are read back by the next command."""
     again = Issuer(Store(rolled.store.path), PASSPHRASE)
     again.renew("alice", now=LATER - DAY)
-    again.retire(now=LATER)
+    retire(again, now=LATER)
     once_more = Issuer(Store(rolled.store.path), PASSPHRASE)
     assert [entry.name for entry in once_more.store.index().entries] == ["alice", "alice"]
-    once_more.roll_over(key_type=EC, now=LATER + DAY)
+    roll_over(once_more, key_type=EC, now=LATER + DAY)
     assert len(once_more.store.authorities()) == 2
 
 
@@ -149,7 +150,7 @@ def test_a_kill_at_any_step_locks_nobody_out(operation: str, store: Store, tmp_p
     issuer, at = Issuer(store, PASSPHRASE), NOW + DAY
     issuer.issue("alice", key_type=EC, now=NOW)
     if operation == "retire":
-        issuer.roll_over(key_type=EC, now=NOW)
+        roll_over(issuer, key_type=EC, now=NOW)
         issuer.renew("alice", keep_old=True, now=NOW)
     alice = store.issued(store.index().named("alice")[-1])
     before = store.index()
@@ -167,12 +168,30 @@ def test_a_kill_at_any_step_locks_nobody_out(operation: str, store: Store, tmp_p
         again = Issuer(reopened, PASSPHRASE)
         if not changed[-1]:
             assert index == before
-            again.roll_over(key_type=EC, now=at) if operation == "rollover" else again.retire(now=at)
+            roll_over(again, key_type=EC, now=at) if operation == "rollover" else retire(again, now=at)
         bob = reopened.issued(again.issue("bob", key_type=EC, now=at).entry)
         assert let_in(copy, alice, at), step
         assert let_in(copy, bob, at), step
     assert changed == sorted(changed)
     assert (changed[0], changed[-1]) == (False, True)
+
+
+def test_a_disk_that_is_full_changes_no_key(store: Store) -> None:
+    """An issuer whose rollover could not be written signs with the authority that the folder still has."""
+    full = False
+
+    def before(step: str) -> None:
+        if full and step == "write journal":
+            raise OSError(28, "No space left on device", str(store.path))
+
+    issuer = Issuer(Store(store.path, before), PASSPHRASE)
+    full = True
+    with pytest.raises(AuthorityError, match="No space left"):
+        roll_over(issuer, key_type=EC, now=NOW)
+    full = False
+    made = issuer.issue("alice", key_type=EC, now=NOW)
+    assert is_signed_by(store.issued(made.entry), store.certificate())
+    assert store.retiring() is None
 
 
 def test_openssl_follows_each_to_the_other(rolled: Issuer, tmp_path: Path) -> None:

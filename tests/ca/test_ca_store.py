@@ -308,7 +308,7 @@ def must_be_whole(store: Store) -> None:
             assert bundle.certificate == certificate
 
 
-@pytest.mark.parametrize("operation", ["issue", "sign", "renew", "revoke", "crl", "recover"])
+@pytest.mark.parametrize("operation", ["issue", "sign", "renew", "revoke", "crl", "renew_ca", "bundle", "recover"])
 def test_a_kill_at_any_step_leaves_all_or_nothing(operation: str, store: Store, tmp_path: Path) -> None:
     """After kill -9 at each step of a change the folder holds the old state or the new one, whole, and works."""
     Issuer(store, PASSPHRASE).issue("alice", bundle=BundleOptions("a password"), key_type="ec:p256", now=NOW)

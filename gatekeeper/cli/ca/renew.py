@@ -14,6 +14,7 @@ from gatekeeper.ca.index import CertificateKind, Entry, Index, shown_names
 from gatekeeper.ca.issuer import Issued, Issuer, latest
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.ca.names import AUTHORITY_NAME, same_name
+from gatekeeper.ca.rollover import renew_authority
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import authority_fields, issued_fields
 from gatekeeper.cli.ca.invite import print_invited
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if same_name(args.name, AUTHORITY_NAME):
         with opened_issuer(args) as issuer:
             _say_who_is_tied(issuer.store.tied_to_serial(current_time()))
-            certificate = issuer.renew_authority(lifetime=lifetime or AUTHORITY_LIFETIME, now=current_time())
+            certificate = renew_authority(issuer, lifetime=lifetime or AUTHORITY_LIFETIME, now=current_time())
         _print_authority(certificate, folder_of(args), as_json=wants_json(args))
         return 0
     if args.new_key:

@@ -4,6 +4,7 @@ import argparse
 from datetime import datetime
 
 from gatekeeper.ca.index import CertificateKind, Index, shown_names
+from gatekeeper.ca.rollover import retire
 from gatekeeper.cli.ca.options import current_time, opened_issuer, wants_json
 from gatekeeper.cli.ca.unfetched import known_unfetched
 from gatekeeper.cli.ca.withdrawal import cancelled_fields, print_cancelled_with
@@ -20,7 +21,7 @@ def run(args: argparse.Namespace) -> int:
     with opened_issuer(args, cancelled) as issuer:
         if waiting is None and not args.force:
             _must_have_fetched(issuer.store.index(), now)
-        left = issuer.retire(waiting or (), force=args.force, now=now)
+        left = retire(issuer, waiting or (), force=args.force, now=now)
         folder = issuer.store.path
     locked_out = [entry for entry in left if entry.kind is CertificateKind.CLIENT]
     servers = [entry for entry in left if entry.kind is CertificateKind.SERVER]

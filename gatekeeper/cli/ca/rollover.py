@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from gatekeeper.ca.index import CertificateKind, Entry
 from gatekeeper.ca.keys import check_key_type
+from gatekeeper.ca.rollover import roll_over
 from gatekeeper.cli.ca.fields import authority_fields
 from gatekeeper.cli.ca.options import current_time, making_a_key, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import command
@@ -16,7 +17,7 @@ def run(args: argparse.Namespace) -> int:
     check_key_type(args.key)
     now = current_time()
     with opened_issuer(args) as issuer, making_a_key(args.key):
-        certificate = issuer.roll_over(key_type=args.key, lifetime=timedelta(days=args.days), now=now)
+        certificate = roll_over(issuer, key_type=args.key, lifetime=timedelta(days=args.days), now=now)
         folder, old, index = issuer.store.path, issuer.store.retiring(), issuer.store.index()
     left = index.on_retiring(now)
     if wants_json(args):
