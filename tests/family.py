@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from gatekeeper.ca.creation import NewAuthority, create_store
 from gatekeeper.ca.index import Entry
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.revocation import RevocationReason, is_due
 from gatekeeper.ca.rollover import retire, roll_over
-from gatekeeper.ca.store import Store, create_store
+from gatekeeper.ca.store import Store
 from gatekeeper.ca.transaction import BundleOptions
 
 DAY = timedelta(days=1)
@@ -44,7 +45,7 @@ class Family(Generic[Shown]):
         bundle: BundleOptions | None = None,
     ) -> None:  # fmt: skip
         self.store: Store = create_store(
-            path, "Home CA", passphrase, key_type=EC, lifetime=LIFETIME, crl_lifetime=crl_lifetime, now=begin
+            path, NewAuthority("Home CA", EC, LIFETIME), passphrase, crl_lifetime=crl_lifetime, now=begin
         )
         self.issuer = Issuer(self.store, passphrase)
         self.done: list[str] = []

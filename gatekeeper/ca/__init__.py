@@ -22,6 +22,8 @@ CRL
     a certificate revocation list: the serial numbers that were revoked.
 store
     the folder that holds all of it, with the index of what was issued; it is changed by a transaction.
+creation
+    how that folder is made: with a new authority, or with one that was made elsewhere.
 inspection
     what `gatekeeper ca show` says of a file.
 
@@ -49,5 +51,5 @@ How to use it, without a folder and without a passphrase::
     alice.bundle(password)                      # bytes of a .p12
 
 These functions do what they are told, and so also make certificates that no gate lets in. What is refused, and why, is
-decided in `gatekeeper.ca.requests` and `gatekeeper.ca.store`.
+decided in `gatekeeper.ca.requests` and `gatekeeper.ca.admission`.
 """

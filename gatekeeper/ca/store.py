@@ -1,4 +1,5 @@
-"""The folder of an authority: created, adopted, opened and read. `gatekeeper.ca.issuer` does what needs the key.
+"""The folder of an authority, opened and read. `gatekeeper.ca.creation` makes it, and `gatekeeper.ca.issuer` does what
+needs the key.
 
 The folder contains ``ca.key`` (PKCS #8, AES-256), ``ca.crt``, ``ca.crl`` and ``index.json``; for each client
 ``NAME.key``, ``NAME.csr``, ``NAME.crt`` and ``NAME.p12``; and in ``issued/`` a copy of each certificate under its
@@ -8,7 +9,7 @@ serial number.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,27 +17,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import (
-    AUTHORITY_LIFETIME,
     Authority,
     identifier_hex,
     is_signed_by,
-    make_authority,
     names_serial_of,
 )
-from gatekeeper.ca.files import must_be_able_to_sign, read_certificate_pem, read_crl, read_file
-from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, do_nothing, make_folder
+from gatekeeper.ca.files import read_certificate_pem, read_crl
+from gatekeeper.ca.folder import PUBLIC, SECRET, Content, Folder, do_nothing
 from gatekeeper.ca.index import Entry, Index, entry_of, kind_of, read_index, write_index
-from gatekeeper.ca.keys import (
-    DEFAULT_KEY_TYPE,
-    MINIMUM_PASSPHRASE,
-    PrivateKey,
-    check_new_passphrase,
-    key_pem,
-    load_key,
-)
+from gatekeeper.ca.keys import PrivateKey, load_key
 from gatekeeper.ca.names import AUTHORITY_NAME, check_name
-from gatekeeper.ca.requests import check_common_name
-from gatekeeper.ca.revocation import make_crl
 from gatekeeper.ca.subject import common_name
 from gatekeeper.errors import AuthorityError
 
@@ -239,7 +229,7 @@ class Store:
 
     def _unlock(self, file: str, certificate: x509.Certificate, passphrase: bytes) -> Authority:
         key = load_key(self._must_read(file), passphrase, str(self.path / file))
-        return Authority(certificate, _matching(key, certificate, str(self.path / file)))
+        return Authority(certificate, matching(key, certificate, str(self.path / file)))
 
     def exists(self) -> bool:
         """Whether there is an authority in the folder."""
@@ -268,102 +258,8 @@ def issued_file(serial: str) -> str:
     return f"{ISSUED}/{serial}.crt"
 
 
-def create_store(
-    path: Path,
-    name: str,
-    passphrase: bytes,
-    *,
-    key_type: str = DEFAULT_KEY_TYPE,
-    lifetime: timedelta = AUTHORITY_LIFETIME,
-    crl_lifetime: timedelta | None = None,
-    now: datetime,
-    before: Callable[[str], None] = do_nothing,
-) -> Store:
-    """Create an authority in an empty folder: key, certificate, first CRL, index."""
-    check_common_name(name)
-    check_new_passphrase(passphrase)
-    must_be_free(path)
-    make_folder(path)
-    authority = make_authority(name, key_type=key_type, lifetime=lifetime, now=now)
-    return _first_files(path, authority, passphrase, Index(crl_lifetime=crl_lifetime), now, before)
-
-
-def adopt_store(
-    path: Path,
-    certificate: Path,
-    key: Path,
-    passphrase: bytes,
-    *,
-    crl: Path | None = None,
-    crl_lifetime: timedelta | None = None,
-    now: datetime,
-    before: Callable[[str], None] = do_nothing,
-) -> Store:
-    """Take over an authority that was made elsewhere, such as by openssl; its files may already be in the folder.
-
-    The key is rewritten as PKCS #8 with AES-256 under the same passphrase. Revocations in ``crl``, or in a ``ca.crl``
-    in the folder, are kept. Certificates that it signed before stay valid but are not in the index; they can be revoked
-    by file or serial number.
-    """
-    check_passphrase(passphrase)
-    must_be_free(path, adopted=True)
-    found = read_certificate_pem(read_file(certificate), str(certificate))
-    signer = load_key(read_file(key), passphrase, str(key))
-    must_be_able_to_sign(found, str(certificate))
-    index = Index(crl_lifetime=crl_lifetime)
-    if crl is not None:
-        index = index.with_crl(read_crl(read_file(crl), str(crl), found))
-    make_folder(path)
-    authority = Authority(found, _matching(signer, found, str(key)))
-    return _first_files(path, authority, passphrase, index, now, before)
-
-
-def must_be_free(path: Path, *, adopted: bool = False) -> None:
-    """AuthorityError if the folder has an authority already, whose key would be lost; the files of one that is to be
-    ``adopted`` may be there.
-    """
-    for name in (INDEX,) if adopted else (INDEX, KEY, CERTIFICATE, CRL):
-        if (path / name).exists():
-            hint = "" if adopted else ", or take it over: gatekeeper ca init --adopt ca.crt ca.key"
-            raise AuthorityError(f"there is an authority in {path} already ({name}); choose another folder{hint}")
-
-
-def check_passphrase(passphrase: bytes) -> None:
-    """AuthorityError for a passphrase that openssl would not accept."""
-    if len(passphrase.strip()) < MINIMUM_PASSPHRASE:
-        raise AuthorityError(
-            f"a passphrase has at least {MINIMUM_PASSPHRASE} characters; the key is worth a longer one"
-        )
-
-
-def _first_files(
-    path: Path,
-    authority: Authority,
-    passphrase: bytes,
-    index: Index,
-    now: datetime,
-    before: Callable[[str], None],
-) -> Store:
-    store = Store(path, before)
-    with store.folder.locked():
-        must_be_free(path, adopted=True)
-        index = store.with_unindexed(index, authority.certificate)
-        if (there := store.folder.read(CRL)) is not None:
-            index = index.with_crl(read_crl(there, str(path / CRL), authority.certificate))
-        index = replace(index, crl_number=index.crl_number + 1)
-        crl = make_crl(authority, index.revocations, now=now, lifetime=index.crl_lifetime, number=index.crl_number)
-        store.folder.commit(
-            {
-                KEY: Content(key_pem(authority.key, passphrase), SECRET),
-                CERTIFICATE: Content(authority.certificate_pem, PUBLIC),
-                CRL: Content(crl.public_bytes(Encoding.PEM), PUBLIC),
-                INDEX: Content(write_index(index), SECRET),
-            }
-        )
-    return store
-
-
-def _matching(key: PrivateKey, certificate: x509.Certificate, source: str) -> PrivateKey:
+def matching(key: PrivateKey, certificate: x509.Certificate, source: str) -> PrivateKey:
+    """The key itself; AuthorityError if it is not that of the certificate. ``source`` is the file in the error."""
     if key.public_key() != certificate.public_key():
         raise AuthorityError(f"{source} is not the key of the certificate beside it")
     return key

@@ -10,10 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.authority import Authority, make_authority
+from gatekeeper.ca.creation import NewAuthority, create_store
 from gatekeeper.ca.issuer import Issued, Issuer
 from gatekeeper.ca.keys import key_pem, make_key
 from gatekeeper.ca.requests import make_request
-from gatekeeper.ca.store import Store, create_store
+from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import Subject, make_subject
 from tests.certificates import as_v1, make, named
 from tests.tools import needs
@@ -57,7 +58,7 @@ def home() -> Authority:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return create_store(tmp_path / "ca", "Home CA", PASSPHRASE, key_type="ec:p256", now=NOW)
+    return create_store(tmp_path / "ca", NewAuthority("Home CA", "ec:p256"), PASSPHRASE, now=NOW)
 
 
 @pytest.fixture

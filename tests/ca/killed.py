@@ -17,13 +17,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.creation import NewAuthority, create_store
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import make_key
 from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.rollover import renew_authority, roll_over
 from gatekeeper.ca.rollover import retire as retire_old
-from gatekeeper.ca.store import Store, create_store
+from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.ca.transaction import BundleOptions
 from tests.ca.conftest import NOW, PASSPHRASE
@@ -57,7 +58,7 @@ Before = Callable[[str], None]
 
 
 def init(path: Path, before: Before) -> None:
-    create_store(path, "Home CA", PASSPHRASE, key_type="ec:p256", now=NOW, before=before)
+    create_store(path, NewAuthority("Home CA", "ec:p256"), PASSPHRASE, now=NOW, before=before)
 
 
 def issue(path: Path, before: Before) -> None:

@@ -8,9 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from gatekeeper.ca.authority import authority_from_key
+from gatekeeper.ca.creation import AuthorityFiles, adopt_store
 from gatekeeper.ca.files import must_be_able_to_sign, read_certificate_pem, read_certificates
 from gatekeeper.ca.keys import key_pem
-from gatekeeper.ca.store import adopt_store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import AuthorityError
 from gatekeeper.x509 import pem
@@ -42,7 +42,7 @@ def test_what_only_openssl_reads_is_said(kind: str, tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(written(ODD[kind]))
     (tmp_path / "ca.key").write_bytes(ITSELF.key_pem())
     with pytest.raises(AuthorityError, match="which OpenSSL and the gate can read, but not the library") as caught:
-        adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+        adopt_store(tmp_path / "ca", AuthorityFiles(tmp_path / "ca.crt", tmp_path / "ca.key"), PASSPHRASE, now=NOW)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "ca").exists()
 
@@ -90,7 +90,7 @@ def test_an_authority_with_a_weak_key_is_not_adopted(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_bytes(weak.certificate_pem)
     (tmp_path / "ca.key").write_bytes(key_pem(key, PASSPHRASE))
     with pytest.raises(AuthorityError, match=r"ca\.crt is refused: .*1024 bits"):
-        adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+        adopt_store(tmp_path / "ca", AuthorityFiles(tmp_path / "ca.crt", tmp_path / "ca.key"), PASSPHRASE, now=NOW)
     assert not (tmp_path / "ca").exists()
 
 
@@ -102,5 +102,7 @@ def test_a_country_of_three_letters_is_adopted(tmp_path: Path) -> None:
     (tmp_path / "ca.key").write_bytes(ITSELF.key_pem())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Attribute's length must be")
-        store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+        store = adopt_store(
+            tmp_path / "ca", AuthorityFiles(tmp_path / "ca.crt", tmp_path / "ca.key"), PASSPHRASE, now=NOW
+        )
     assert (store.path / "ca.crt").read_bytes() == written(der)

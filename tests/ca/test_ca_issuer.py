@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.bundle import read_bundle
+from gatekeeper.ca.creation import AuthorityFiles, NewAuthority, adopt_store, create_store
 from gatekeeper.ca.issuer import Grant, Issuer
 from gatekeeper.ca.keys import key_is_encrypted, load_key, make_key
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.rollover import renew_authority
-from gatekeeper.ca.store import Store, adopt_store, create_store
+from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
@@ -330,7 +331,7 @@ def test_the_recipes_request_is_signed_by_the_adopted_authority(tmp_path: Path, 
     openssl("req", "-new", "-key", tmp_path / "user.key", *password, "-subj", "/C=DE/O=Home/CN=user",
             "-out", tmp_path / "user.csr")  # fmt: skip
     now = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes()).not_valid_before_utc + timedelta(hours=1)
-    store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=now)
+    store = adopt_store(tmp_path / "ca", AuthorityFiles(tmp_path / "ca.crt", tmp_path / "ca.key"), PASSPHRASE, now=now)
     Issuer(store, PASSPHRASE).sign((tmp_path / "user.csr").read_bytes(), "user.csr", Grant(as_requested=True), now=now)
     at = ("-attime", int(now.timestamp()))
     crl = ("-crl_check", "-CRLfile", store.path / "ca.crl")
@@ -355,5 +356,5 @@ def test_openssl_takes_over_what_gatekeeper_made(store: Store, issuer: Issuer, o
 
 def test_the_default_key_is_the_recipes(tmp_path: Path) -> None:
     """Without a wish the authority has RSA with 4096 bits."""
-    store = create_store(tmp_path / "ca", "Home CA", PASSPHRASE, now=NOW)
+    store = create_store(tmp_path / "ca", NewAuthority("Home CA"), PASSPHRASE, now=NOW)
     assert store.certificate().public_key().key_size == 4096

@@ -13,12 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from gatekeeper.ca.authority import authority_from_key, cross_signed, make_authority
 from gatekeeper.ca.bundle import read_bundle
+from gatekeeper.ca.creation import AuthorityFiles, adopt_store
 from gatekeeper.ca.index import Status
 from gatekeeper.ca.issuer import Grant, Issuer
 from gatekeeper.ca.keys import key_pem, make_key
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.rollover import renew_authority, roll_over
-from gatekeeper.ca.store import Store, adopt_store
+from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.errors import AuthorityError
@@ -128,7 +129,7 @@ def test_a_renewed_authority_says_of_itself_what_it_said(tmp_path: Path, openssl
             "-addext", "basicConstraints=critical,CA:TRUE,pathlen:1", "-addext", "keyUsage=keyCertSign,cRLSign",
             "-addext", "nameConstraints=permitted;email:example.com", "-addext", "subjectKeyIdentifier=DE:AD",
             "-addext", "authorityKeyIdentifier=keyid,issuer:always", "-out", tmp_path / "ca.crt")  # fmt: skip
-    store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+    store = adopt_store(tmp_path / "ca", AuthorityFiles(tmp_path / "ca.crt", tmp_path / "ca.key"), PASSPHRASE, now=NOW)
     old = store.certificate().extensions
     new = renew_authority(Issuer(store, PASSPHRASE), now=NOW).extensions
     for kind in (x509.BasicConstraints, x509.KeyUsage, x509.NameConstraints, x509.SubjectKeyIdentifier):
@@ -139,7 +140,7 @@ def test_a_renewed_authority_says_of_itself_what_it_said(tmp_path: Path, openssl
 
 def test_a_renewed_authority_of_version_1_has_extensions(tmp_path: Path) -> None:
     """The old form says nothing of itself; its successor says that it is an authority."""
-    store = adopt_store(tmp_path / "ca", *write_v1_authority(tmp_path), PASSPHRASE, now=NOW)
+    store = adopt_store(tmp_path / "ca", AuthorityFiles(*write_v1_authority(tmp_path)), PASSPHRASE, now=NOW)
     new = renew_authority(Issuer(store, PASSPHRASE), now=NOW).extensions
     assert new.get_extension_for_class(x509.BasicConstraints).value.ca
 
@@ -151,7 +152,7 @@ def test_an_authority_below_another_does_not_renew_itself(tmp_path: Path) -> Non
     certificate = cross_signed(below, above, now=NOW)
     (tmp_path / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
     (tmp_path / "ca.key").write_bytes(key_pem(below.key, PASSPHRASE))
-    store = adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+    store = adopt_store(tmp_path / "ca", AuthorityFiles(tmp_path / "ca.crt", tmp_path / "ca.key"), PASSPHRASE, now=NOW)
     issuer = Issuer(store, PASSPHRASE)
     with pytest.raises(AuthorityError, match="signed by another one, which must renew it"):
         renew_authority(issuer, now=NOW)
@@ -169,7 +170,9 @@ def adopted(tmp_path: Path, openssl: Callable[..., str]) -> Callable[..., Store]
         more = [word for one in extensions for word in ("-addext", one)]
         openssl("req", "-new", "-x509", "-days", "9999", "-key", tmp_path / "ca.key", "-passin", "pass:open sesame",
                 "-subj", "/CN=Home CA", *more, "-out", tmp_path / "ca.crt")  # fmt: skip
-        return adopt_store(tmp_path / "ca", tmp_path / "ca.crt", tmp_path / "ca.key", PASSPHRASE, now=NOW)
+        return adopt_store(
+            tmp_path / "ca", AuthorityFiles(tmp_path / "ca.crt", tmp_path / "ca.key"), PASSPHRASE, now=NOW
+        )
 
     return make
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.creation import NewAuthority, create_store
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import ML_DSA, check_key_type, describe_key, key_pem, load_key, make_key
 from gatekeeper.ca.requests import check_request, make_request, read_request
-from gatekeeper.ca.store import create_store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.errors import AuthorityError, UsageError
 from gatekeeper.gate.certificate import read_certificate
@@ -38,7 +38,7 @@ def test_a_request_is_judged() -> None:
 
 def test_an_authority_signs_lists_that_the_gate_verifies(tmp_path: Path) -> None:
     """Revocation does not depend on the OpenSSL of the interpreter."""
-    store = create_store(tmp_path / "ca", "Home CA", PASSPHRASE, key_type="ml-dsa-65", now=NOW)
+    store = create_store(tmp_path / "ca", NewAuthority("Home CA", "ml-dsa-65"), PASSPHRASE, now=NOW)
     with store.opened():
         der = store.certificate().public_bytes(Encoding.DER)
     lists = read_lists((store.path / "ca.crl").read_bytes(), [read_certificate(der)])
@@ -47,7 +47,7 @@ def test_an_authority_signs_lists_that_the_gate_verifies(tmp_path: Path) -> None
 
 def test_what_this_openssl_cannot_verify_is_not_signed(tmp_path: Path) -> None:
     """Before 3.5 no gate on this computer could let anybody in by it: a sentence that says what is missing."""
-    store = create_store(tmp_path / "ca", "Home CA", PASSPHRASE, key_type="ml-dsa-65", now=NOW)
+    store = create_store(tmp_path / "ca", NewAuthority("Home CA", "ml-dsa-65"), PASSPHRASE, now=NOW)
     issuer = Issuer(store, PASSPHRASE)
     if ssl.OPENSSL_VERSION_INFO >= (3, 5):
         assert issuer.issue("alice", key_type="ec:p256", now=NOW).entry.name == "alice"
@@ -59,7 +59,7 @@ def test_what_this_openssl_cannot_verify_is_not_signed(tmp_path: Path) -> None:
 
 def test_a_bundle_holds_no_such_key(tmp_path: Path) -> None:
     """PKCS #12 files with one are read by nobody yet."""
-    store = create_store(tmp_path / "ca", "Home CA", PASSPHRASE, key_type="ec:p256", now=NOW)
+    store = create_store(tmp_path / "ca", NewAuthority("Home CA", "ec:p256"), PASSPHRASE, now=NOW)
     with pytest.raises(AuthorityError, match=r"does not know ML-DSA|a \.p12 with an ML-DSA key cannot be made"):
         Issuer(store, PASSPHRASE).issue("alice", key_type="ml-dsa-65", now=NOW)
 

@@ -16,12 +16,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gatekeeper.ca.creation import NewAuthority, create_store
 from gatekeeper.ca.folder import PUBLIC, SECRET, Content, write_over
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.keys import key_pem, load_key, make_key
 from gatekeeper.ca.renewal import RenewalPolicy
 from gatekeeper.ca.requests import make_request
-from gatekeeper.ca.store import Store, create_store
+from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import make_subject
 from gatekeeper.cli.ca.watch import Watch
 from gatekeeper.cli.enrolling import GateClient, GateResponse
@@ -47,7 +48,7 @@ class Home:
     def __init__(self, folder: Path, age: timedelta = timedelta()) -> None:
         self.now = datetime.now(UTC).replace(microsecond=0) - age
         self.folder = folder
-        self.store: Store = create_store(folder / "ca", "Home CA", PASSPHRASE, key_type=EC, now=self.now)
+        self.store: Store = create_store(folder / "ca", NewAuthority("Home CA", EC), PASSPHRASE, now=self.now)
         self.issuer = Issuer(self.store, PASSPHRASE)
         self.issuer.issue_server("gate.example.com", ("gate.example.com",), key_type=EC, now=self.now)
         (folder / "ca.crt").write_bytes((folder / "ca" / "ca.crt").read_bytes())

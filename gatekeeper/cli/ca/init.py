@@ -7,10 +7,11 @@ from pathlib import Path
 
 from cryptography import x509
 
+from gatekeeper.ca.creation import AuthorityFiles, NewAuthority, adopt_store, create_store, must_be_free
 from gatekeeper.ca.files import read_file
 from gatekeeper.ca.keys import check_key_type, check_new_passphrase, key_is_encrypted
 from gatekeeper.ca.requests import check_common_name
-from gatekeeper.ca.store import KEY, adopt_store, create_store, must_be_free
+from gatekeeper.ca.store import KEY
 from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.argument_types import MAX
 from gatekeeper.cli.ca.fields import authority_fields
@@ -32,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
         certificate, key = args.adopt
         of_key = existing_passphrase if key_is_encrypted(read_file(key)) else new_passphrase
         passphrase = of_key(passphrase_file(args), str(key))
-        store = adopt_store(folder, certificate, key, passphrase, crl=args.crl, crl_lifetime=crl_lifetime, now=now)
+        store = adopt_store(
+            folder, AuthorityFiles(certificate, key, args.crl), passphrase, crl_lifetime=crl_lifetime, now=now
+        )
     elif args.crl:
         raise UsageError("--crl belongs to --adopt; a new authority has revoked nothing")
     else:
@@ -43,10 +46,8 @@ def run(args: argparse.Namespace) -> int:
         with making_a_key(args.key):
             store = create_store(
                 folder,
-                args.cn,
+                NewAuthority(args.cn, args.key, timedelta(days=args.days)),
                 passphrase,
-                key_type=args.key,
-                lifetime=timedelta(days=args.days),
                 crl_lifetime=crl_lifetime,
                 now=now,
             )
