@@ -68,15 +68,10 @@ def sign_client(
     alternatives = subject.alternatives
     if not alternatives and not _constrains_uris(authority.certificate):
         alternatives = (client_uri(authority, common_name(subject.name)),)
-    return _sign_leaf(
-        authority,
-        public_key,
-        Subject(subject.name, alternatives),
-        ExtendedKeyUsageOID.CLIENT_AUTH,
-        lifetime,
-        now,
-        serial,
-    )
+    builder = new_builder(subject.name, authority.certificate.subject, public_key, lifetime, now, serial)
+    builder = builder.add_extension(key_usage(digital_signature=True), critical=True)
+    named = Subject(subject.name, alternatives)
+    return _sign_leaf(authority, builder, public_key, named, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 def sign_server(
@@ -94,16 +89,10 @@ def sign_server(
     An RSA key may encipher keys too: TLS 1.2 needs that for the RSA key exchange (RFC 5246, 7.4.2), and programs that
     verify with NSS's CERT_VerifyCertificate() ask for it whatever the key exchange.
     """
-    return _sign_leaf(
-        authority,
-        public_key,
-        subject,
-        ExtendedKeyUsageOID.SERVER_AUTH,
-        lifetime,
-        now,
-        serial,
-        key_encipherment=isinstance(public_key, RSAPublicKey),
-    )
+    usage = key_usage(digital_signature=True, key_encipherment=isinstance(public_key, RSAPublicKey))
+    builder = new_builder(subject.name, authority.certificate.subject, public_key, lifetime, now, serial)
+    builder = builder.add_extension(usage, critical=True)
+    return _sign_leaf(authority, builder, public_key, subject, ExtendedKeyUsageOID.SERVER_AUTH)
 
 
 def issue_client(
@@ -169,19 +158,13 @@ def _constrains_uris(authority: x509.Certificate) -> bool:
 
 def _sign_leaf(
     authority: Authority,
+    builder: x509.CertificateBuilder,
     public_key: CertificatePublicKeyTypes,
     subject: Subject,
     purpose: x509.ObjectIdentifier,
-    lifetime: timedelta,
-    now: datetime,
-    serial: int | None,
-    *,
-    key_encipherment: bool = False,
 ) -> x509.Certificate:
     builder = (
-        new_builder(subject.name, authority.certificate.subject, public_key, lifetime, now, serial)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(key_usage(digital_signature=True, key_encipherment=key_encipherment), critical=True)
+        builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(issuer_identifier(authority.certificate), critical=False)

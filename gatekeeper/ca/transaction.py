@@ -28,7 +28,7 @@ from gatekeeper.errors import AuthorityError
 class BundleOptions:
     """Options for a ``.p12``: its form, and its password (None: one is generated)."""
 
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     compat: bool = False
 
 
@@ -38,7 +38,7 @@ class UnlockedKeys:
 
     authority: Authority
     retiring: Authority | None
-    passphrase: bytes
+    passphrase: bytes = field(repr=False)
 
 
 @dataclass(slots=True)

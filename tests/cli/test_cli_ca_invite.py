@@ -20,7 +20,7 @@ from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.store import Store
 from gatekeeper.ca.subject import Subject
 from gatekeeper.ca.transaction import BundleOptions
-from gatekeeper.cli.ca.link import chain_of, create_invitation
+from gatekeeper.cli.ca.link import Offer, chain_of, create_invitation
 from gatekeeper.errors import InvitationError
 from gatekeeper.invitations.folder import CHAIN, Invitations, StoredInvitation
 from gatekeeper.invitations.invitation import ANCHOR, FILES, Profile
@@ -176,9 +176,10 @@ def test_a_folder_that_fails_half_way_leaves_the_certificate_and_says_what_to_do
     """The certificate is made before it is put there: nothing is lost, no invitation is left, and a person goes on."""
     issuer = Issuer(Store(Path("ca")), b"open sesame")
     issued = issuer.issue("alice", bundle=BundleOptions("a password"), key_type="ec:p256", now=datetime.now(UTC))
+    offer = Offer(issued, "a password", chain_of(issuer, issued))
     folder.rmdir()
     with pytest.raises(InvitationError, match=r"no invitation was created.*gatekeeper ca p12 alice"):
-        create_invitation(Invitations(folder), GATE, issued, chain_of(issuer, issued), "a password", timedelta(hours=1))
+        create_invitation(Invitations(folder), GATE, offer, timedelta(hours=1))
     assert not folder.exists()
 
 

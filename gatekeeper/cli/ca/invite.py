@@ -17,7 +17,7 @@ from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.invitations import cancel, print_cancelled, print_invitations
-from gatekeeper.cli.ca.link import Destination, NewInvitation, chain_of, create_csr_invitation, create_invitation
+from gatekeeper.cli.ca.link import Destination, NewInvitation, Offer, chain_of, create_csr_invitation, create_invitation
 from gatekeeper.cli.ca.options import (
     bundle_options,
     current_time,
@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         issued = issue_client(issuer, args, options)
         chain = chain_of(issuer, issued)
     password = issued.password or options.password or ""
-    one = create_invitation(folder, gate, issued, chain, password, timedelta(seconds=args.valid), anchor=anchor)
+    offer = Offer(issued, password, chain, anchor=anchor)
+    one = create_invitation(folder, gate, offer, timedelta(seconds=args.valid))
     made = issued.password is not None
     print_invited(issued, one, password if made else None, args)
     return 0

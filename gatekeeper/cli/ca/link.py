@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -107,43 +107,47 @@ def _host_of(certificate: Path) -> str | None:
     return next(plain, None)
 
 
-def create_invitation(
-    invitations: Invitations,
-    gate: str,
-    issued: Issued,
-    chain: bytes,
-    password: str,
-    valid: timedelta,
-    *,
-    replaces: str = "",
-    anchor: x509.Certificate | None = None,
-) -> NewInvitation:
-    """Store a certificate in every form. ``chain`` is the certificate and its authority's (PEM), by which the gate sees
-    whether it still counts; ``replaces`` is the SHA-256 of the certificate that it replaces, ``anchor`` an
-    authority for the device to trust.
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What an invitation hands out: an issued certificate, whose ``.p12`` has this password.
+
+    ``chain`` is the certificate and its authority's (PEM), by which the gate sees whether it still counts;
+    ``replaces`` is the SHA-256 of the certificate that it replaces, ``anchor`` an authority for the device to trust.
+    """
+
+    issued: Issued
+    password: str = field(repr=False)
+    chain: bytes
+    replaces: str = ""
+    anchor: x509.Certificate | None = None
+
+
+def create_invitation(invitations: Invitations, gate: str, offer: Offer, valid: timedelta) -> NewInvitation:
+    """Store a certificate in every form, and make the link by which it can be fetched for the time ``valid``.
 
     InvitationError if that fails: the folder is unchanged then, and the certificate remains issued.
     """
-    path = next(path for path in issued.files if path.suffix == ".p12")
-    trusted = anchor.public_bytes(Encoding.DER) if anchor is not None else None
-    profiles = all_profiles(read_file(path), password, issued.entry.name, str(path), trusted)
-    files = {FILES[profile]: octets for profile, octets in profiles.items()} | {CHAIN: chain}
+    name = offer.issued.entry.name
+    path = next(path for path in offer.issued.files if path.suffix == ".p12")
+    trusted = offer.anchor.public_bytes(Encoding.DER) if offer.anchor is not None else None
+    profiles = all_profiles(read_file(path), offer.password, name, str(path), trusted)
+    files = {FILES[profile]: octets for profile, octets in profiles.items()} | {CHAIN: offer.chain}
     token, now = make_token(), datetime.now(UTC).timestamp()
     invitation = Invitation(
-        name=issued.entry.name,
+        name=name,
         digest=hashlib.sha256(token.encode()).hexdigest(),
         made=now,
         ends=now + valid.total_seconds(),
         files={str(profile): FILES[profile] for profile in profiles},
-        serial=issued.entry.serial_hex,
-        replaces=replaces,
+        serial=offer.issued.entry.serial_hex,
+        replaces=offer.replaces,
     )
     try:
         invitations.add(invitation, files | ({ANCHOR: trusted} if trusted is not None else {}))
     except InvitationError as error:
         raise InvitationError(
             f"{error}; no invitation was created. The certificate is issued: hand {path} over yourself, with a new "
-            f"password by gatekeeper ca p12 {issued.entry.name}, or revoke it and invite again"
+            f"password by gatekeeper ca p12 {name}, or revoke it and invite again"
         ) from error
     return NewInvitation(invitation, link(gate, token))
 

@@ -19,7 +19,7 @@ from gatekeeper.ca.store import Store
 from gatekeeper.cli.ca.fields import authority_fields, issued_fields
 from gatekeeper.cli.ca.invite import print_invited
 from gatekeeper.cli.ca.issue import print_client
-from gatekeeper.cli.ca.link import Destination, chain_of, create_invitation, not_fetched
+from gatekeeper.cli.ca.link import Destination, Offer, chain_of, create_invitation, not_fetched
 from gatekeeper.cli.ca.options import bundle_options, current_time, folder_of, making_a_key, opened_issuer, wants_json
 from gatekeeper.cli.ca.printing import print_issued_files, print_notes
 from gatekeeper.cli.ca.unfetched import lost, unfetched
@@ -160,16 +160,14 @@ def _invite_again(
                 lifetime=lifetime,
                 now=current_time(),
             )
-    one = create_invitation(
-        folder,
-        gate,
+    offer = Offer(
         issued,
-        chain_of(issuer, issued),
         issued.password or options.password or "",
-        timedelta(seconds=args.valid),
-        replaces=replaces,
-        anchor=issuer.anchor(tuple(args.trust), now=current_time()) if args.trust else None,
+        chain_of(issuer, issued),
+        replaces,
+        issuer.anchor(tuple(args.trust), now=current_time()) if args.trust else None,
     )
+    one = create_invitation(folder, gate, offer, timedelta(seconds=args.valid))
     print_invited(issued, one, issued.password, args)
     return 0
 
