@@ -22,6 +22,8 @@ starter
     the file that ``gatekeeper init`` writes.
 nginx, nginx_reading, nginx_servers, nginx_locations, nginx_tls, nginx_headers, nginx_request_headers, nginx_limits
     translates a configuration of nginx (``init --from-nginx``).
+nginx_writer, nginx_notes
+    the text of the translation; what could not be translated, with file and line.
 nginx_refusals
     what nginx refuses, so that the translation refuses it too.
 nginx_directives, nginx_values

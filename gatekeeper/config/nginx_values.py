@@ -1,7 +1,7 @@
 """Directives of nginx, and the times and sizes in them."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,14 @@ class Directive:
                 args = (match[1], match[2])
             found.append(cls(one["directive"], args, file, one["line"], block))
         return found
+
+
+def walk(directives: Iterable[Directive]) -> Iterator[Directive]:
+    """All directives, except the contents of blocks such as ``types``, ``map`` and ``upstream``."""
+    for one in directives:
+        yield one
+        if one.name not in ("types", "map", "geo", "upstream", "split_clients", "if", "limit_except", "stream"):
+            yield from walk(one.block)
 
 
 def named(directives: Iterable[Directive], *names: str) -> list[Directive]:

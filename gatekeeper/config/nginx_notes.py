@@ -1,0 +1,30 @@
+"""What of a configuration of nginx could not be translated, with file and line."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gatekeeper.config.nginx_values import Directive
+
+# Directives that decide who is let in.
+_DECIDES = frozenset(
+    {"allow", "auth_basic", "auth_request", "deny", "if", "internal", "limit_except", "location", "return", "satisfy"}
+    | {"server", "try_files"}
+)
+
+
+@dataclass(slots=True)
+class Notes:
+    """Directives that could not be translated, each with its position."""
+
+    path: Path
+    lines: list[tuple[bool, str]] = field(default_factory=list)
+
+    def add(self, one: Directive, why: str) -> None:
+        """Note a directive, and what to do about it."""
+        words = " ".join((one.name, *one.args))
+        place = f"line {one.line}" if Path(one.file) == self.path else f"{one.file}, line {one.line}"
+        self.lines.append((one.name not in _DECIDES, f"{place}: {words}: {why}"))
+
+    def in_order(self) -> tuple[str, ...]:
+        """Each note once, those about who is let in first."""
+        return tuple(dict.fromkeys(line for _, line in sorted(self.lines, key=lambda one: one[0])))
