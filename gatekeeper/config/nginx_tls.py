@@ -10,7 +10,7 @@ from gatekeeper.settings.cipher_names import is_cipher, words
 _OF_NGINX = "HIGH:!aNULL:!MD5"
 # What nginx has for each server, and gatekeeper once; it is that of the first server.
 _OF_THE_GATE = (
-    "http2", "set_real_ip_from", "ssl_ciphers", "ssl_conf_command", "ssl_crl", "ssl_ecdh_curve", "ssl_ocsp",
+    "http2", "set_real_ip_from", "ssl_ciphers", "ssl_conf_command", "ssl_ecdh_curve", "ssl_ocsp",
     "ssl_protocols", "ssl_session_tickets", "ssl_trusted_certificate", "ssl_verify_depth",
 )  # fmt: skip
 _COMMANDS = {"ciphersuites": "ciphersuites", "groups": "groups", "curves": "groups"}

@@ -163,9 +163,8 @@ class Writer:
         lines.append(_line("ca", self._file(values(found.get("ssl_client_certificate"))[0])))
         for one in found.get("ssl_trusted_certificate"):
             self._notes.add(one, "trusted without being named to clients: add it to client_auth.ca if it is meant")
-        # One list of a server counts for all servers: nobody is let in who is revoked in nginx.
-        lists = dict.fromkeys(self._file(name) for one in self._servers for name in values(one.get("ssl_crl")))
-        lines += [_line("crl", list(lists))] if lists else []
+        if lists := self._revocation_lists():
+            lines.append(_line("crl", lists))
         if depths := [depth for one in self._servers for depth in values(one.get("ssl_verify_depth"))]:
             lines.append(f"depth = {min((int(depth) for depth in depths if depth.isdigit()), default=1)}")
         if values(found.get("ssl_session_tickets")) == ["on"]:
@@ -173,6 +172,19 @@ class Writer:
         if any(values(one.get("ssl_ocsp")) in (["on"], ["leaf"]) for one in self._servers):
             lines.append(_line("ocsp", "leaf"))
         return "\n".join([*lines, *self._authorities_of_hosts(values(found.get("ssl_client_certificate")))])
+
+    def _revocation_lists(self) -> list[str]:
+        """Those of all servers: a list counts for the authority that signed it, on whatever host, so nobody is let in
+        who is revoked in nginx.
+        """
+        having = [one for one in self._servers if one.get("ssl_crl")]
+        listed = [values(one.get("ssl_client_certificate")) for one in having]
+        for server in self._servers if having else ():
+            own = values(server.get("ssl_client_certificate"))
+            if own and own not in listed:
+                why = "has no ssl_crl, unlike others; here its visitors are refused until client_auth.crl has its list"
+                self._notes.add(server.block, why)
+        return list(dict.fromkeys(self._file(name) for one in having for name in values(one.get("ssl_crl"))))
 
     def _authorities_of_hosts(self, shared: list[str]) -> Iterator[str]:
         """The authorities of further servers; those without a name have no route."""

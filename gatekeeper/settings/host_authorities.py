@@ -17,5 +17,6 @@ class HostAuthoritiesSettings(Table):
     )
     ca: Annotated[tuple[File, ...], Field(min_length=1), OneOrMany] = Field(
         examples=["partners-ca.crt"],
-        description="The authorities whose client certificates are accepted there: a PEM bundle, or a list of them.",
+        description="The authorities whose client certificates are accepted there: a PEM bundle, or a list of them. "
+        "Their CRLs belong in client_auth.crl.",
     )

@@ -204,7 +204,7 @@ def test_servers_keep_their_authorities(tmp_path: Path) -> None:
     """Those of the first for all hosts, those of a further one on its names alone; every list of revocations counts."""
     one = "server {{ {} ssl_verify_client on; server_name {}; location / {{ {} }} {} }}"
     other = TLS.replace("ca.crt", "partners.crt")
-    configuration, _ = translated(
+    configuration, notes = translated(
         tmp_path,
         one.format(TLS, "a.example", PASSED, "ssl_crl ca.crl;")
         + one.format(other, "b.example c.example", PASSED, "ssl_crl partners.crl;")
@@ -218,6 +218,8 @@ def test_servers_keep_their_authorities(tmp_path: Path) -> None:
         (("b.example", "c.example"), ["partners.crt"]),
         (("e.example",), ["third.crt"]),
     ]
+    (about,) = [note for note in notes if "ssl_crl" in note]
+    assert "server: has no ssl_crl, unlike others; here its visitors are refused until client_auth.crl has" in about
 
 
 def test_the_strictest_server_decides_where_there_is_one_setting(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.tls.connection import TLSConnection
 from gatekeeper.tls.context import CACHED_PEERS, CACHED_SECONDS, ServerContext
 from tests.certificates import Holder, make_authority, make_client
+from tests.gate.lists import make_crl, pem
 from tests.proxy.browser import Browser
 from tests.proxy.scene import OK, Files, Scene
 from tests.tls.scene import VERSIONS
@@ -130,6 +131,30 @@ def test_a_public_route_does_not_tell_who_is_not_trusted_there(
         assert answer.startswith(b"HTTP/1.1 200")
         assert (b"Gatekeeper-Certificate-Expires" in answer) is told
     assert ["paula" in str(record) for record in scene.log.records] == [True, False, True]
+
+
+def test_a_list_of_a_hosts_own_authority_is_one_of_the_common_lists(
+    partner_scene: Callable[..., Scene], files: Files, partner_ca: Holder, paula: Holder, tmp_path: Path
+) -> None:
+    """A list counts for the authority that signed it: the revoked are refused on the host, all others are not."""
+    (tmp_path / "home.crl").write_bytes(pem(make_crl(issuer=files.authority)))
+    (tmp_path / "partners.crl").write_bytes(pem(make_crl(paula, issuer=partner_ca)))
+    scene = partner_scene(client_auth={"crl": [str(tmp_path / "home.crl"), str(tmp_path / "partners.crl")]})
+    assert status(scene, paula, PARTNERS) == 403
+    assert scene.log.records[-1]["reason"] == "revoked"
+    assert status(scene, make_client("peter", partner_ca), PARTNERS) == 200
+    assert status(scene, files.alice, "app.example.com") == 200
+
+
+def test_an_authority_without_a_list_beside_others_with_one_lets_nobody_in(
+    partner_scene: Callable[..., Scene], files: Files, paula: Holder, tmp_path: Path
+) -> None:
+    """Whose revocation nobody can know is refused, on a host with its own authorities too."""
+    (tmp_path / "home.crl").write_bytes(pem(make_crl(issuer=files.authority)))
+    scene = partner_scene(client_auth={"crl": str(tmp_path / "home.crl")})
+    assert status(scene, paula, PARTNERS) == 403
+    assert scene.log.records[-1]["reason"] == "revocation_unknown"
+    assert status(scene, files.alice, "app.example.com") == 200
 
 
 def test_rules_see_the_issuer_by_the_hosts_own_authorities(
