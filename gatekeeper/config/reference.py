@@ -25,12 +25,12 @@ _WIDTH = 118
 _WRITTEN = {"upstream.url", "server.certificate", "server.key"}
 
 _HEAD = """\
-Every key that gatekeeper knows, with its default and its meaning. A key that is commented out has no default; what
-stands there is an example. Most files need no more than config/minimal.toml.
+Every key of gatekeeper, with its default and its meaning. A key that is commented out has no default; its value here is
+an example. Most files need no more than config/minimal.toml.
 
 Relative paths start at the folder of the file. Durations are "500ms", "30s", "5m", "2h", "14d"; sizes are "512B",
-"64KiB", "1MiB", "2GiB". ${NAME} inside a string is filled from the environment, $${ stands for ${ itself. An unknown
-key, and a variable that is not set, is an error.
+"64KiB", "1MiB", "2GiB". ${NAME} inside a string is replaced by the environment variable; $${ stands for ${ itself. An
+unknown key and a variable that is not set are errors.
 """
 
 _INTRODUCTION = """\
@@ -39,22 +39,23 @@ _INTRODUCTION = """\
 <!-- Written by `python -m gatekeeper.cli.reference markdown` from gatekeeper/settings/. -->
 
 gatekeeper reads one TOML file: the one given with `-c`, else `$GATEKEEPER_CONFIG`, else `./gatekeeper.toml`, else
-`/etc/gatekeeper/gatekeeper.toml`. `gatekeeper init` writes one to start from; `gatekeeper check` tells every mistake in
-one at once.
+`/etc/gatekeeper/gatekeeper.toml`. `gatekeeper init` writes one to start from; `gatekeeper check` lists every mistake in
+it at once.
 
 - Relative paths start at the folder of the file.
 - Durations are strings: `"500ms"`, `"30s"`, `"5m"`, `"2h"`, `"14d"`, or several in a row: `"1h30m"`. Sizes are too:
   `"512B"`, `"64KiB"`, `"1MiB"`, `"2GiB"`.
-- `${NAME}` inside a string is filled from the environment; a variable that is not set is an error. `$${` stands for
-  `${` itself.
-- An unknown key is an error, never ignored. So is a key whose feature is marked as not available yet.
-- In `listen`, `ca`, `crl`, `hosts` and `methods` a single string stands for a list of one.
+- `${NAME}` inside a string is replaced by the environment variable; a variable that is not set is an error. `$${`
+  stands for `${` itself.
+- An unknown key is an error; it is never ignored.
+- Most lists may be a single string, which stands for a list of one: `listen`, `redirect`, `ca`, `crl`, `domains`, the
+  `hosts` and `methods` of a route, and others.
 """
 
 # Comments before tables that may be left out.
 _OPTIONAL = {
-    "upstreams": "Further apps by name, for routes to lead to; the keys are those of [upstream].",
-    "routes": "Left out, every verified visitor reaches [upstream]. Written once for each route.",
+    "upstreams": "Further apps, by the names that routes refer to; the keys are those of [upstream].",
+    "routes": "Without any, every verified visitor reaches [upstream]. Written once for each route.",
 }
 
 
@@ -173,9 +174,13 @@ def _toml_line(key: Key, off: str) -> str:
 
 
 def _inner_keys(table: type[Table]) -> list[str]:
+    found = list(keys(table, ""))
+    width = max(len(key.name) for key in found)
     lines = [_comment(_meaning_of(table))]
-    for key in keys(table, ""):
-        lines.append(f"#   {key.name:<9} {key.meaning}" + f" Default: {key.default}." * bool(key.default))
+    for key in found:
+        meaning = key.meaning + f" Default: {key.default}." * bool(key.default)
+        first, below = f"#   {key.name:<{width}} ", f"#   {'':<{width}} "
+        lines.append(fill(meaning, _WIDTH, initial_indent=first, subsequent_indent=below, break_on_hyphens=False))
     return lines
 
 

@@ -211,7 +211,7 @@ class LimitsSettings(Table):
     )
     concurrent: Count = Field(
         default=0,
-        description="Requests to apps at once, counted alike and by each worker; above: 429; 0 sets no limit.",
+        description="Requests to apps at once, counted likewise, for each worker; above: 429; 0 sets no limit.",
     )
     http2_streams: Annotated[StrictInt, Field(ge=1, le=1000)] = Field(
         default=100,
