@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,6 +38,9 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 60.0, 6 * 3600.0
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60.0, 3600.0
 # Part of the wait that is left to chance, so that many gates do not ask at the same second.
 JITTER = 0.1
+# What is sent back as a validator. Real ones have some 40 characters. Whoever could answer once in place of the server
+# would otherwise have every later request refused for its size.
+_VALIDATOR = re.compile(r"[ -~]{1,256}")
 # Places learned from certificates; an authority with more partitions than that needs files.
 MAX_LEARNED = 64
 
@@ -66,6 +70,7 @@ class CRLFetcher:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._complaint = ""
+        self._resumes = 0.0  # by the wall clock
 
     def start(self) -> None:
         """Begin to fetch, in the background."""
@@ -102,15 +107,28 @@ class CRLFetcher:
             self._wake.clear()
 
     async def fetch_due(self) -> None:
-        """Fetch every list whose time has come, unless another worker does. OSError if nothing can be kept."""
+        """Fetch every list whose time has come, unless another worker does.
+
+        OSError if the folder cannot be written: nothing is fetched then for `RETRY_SECONDS`, since nobody could note
+        when the next fetch is due.
+        """
         snapshot = self._snapshot()
-        auth = snapshot.settings.client_auth
-        if auth.crl_folder is None:
+        auth, authorities = snapshot.settings.client_auth, snapshot.tls.authorities
+        if auth.crl_folder is None or 0.0 < self._resumes - self._wall() <= RETRY_SECONDS:
             return
         folder = CRLFolder(auth.crl_folder)
-        urls, trusted = wanted_urls(auth, snapshot.tls.authorities, self._learned), _mark(snapshot.tls.authorities)
+        urls, trusted = wanted_urls(auth, authorities, self._learned), _mark(authorities)
         if not any(self._is_due(folder, url, trusted) for url in urls):
             return
+        try:
+            await self._fetch_all(folder, urls, trusted, authorities)
+        except OSError:
+            self._resumes = self._wall() + RETRY_SECONDS
+            raise
+
+    async def _fetch_all(
+        self, folder: CRLFolder, urls: list[str], trusted: str, authorities: tuple[Certificate, ...]
+    ) -> None:
         with folder.locked() as mine:
             if not mine:
                 return
@@ -121,7 +139,7 @@ class CRLFetcher:
                 for url in urls:
                     if self._is_due(folder, url, trusted):
                         last = replace(folder.fetch(url) or Fetch(url, 0.0, 0.0), trusted=trusted)
-                        await self._fetch(session, folder, last, snapshot.tls.authorities)
+                        await self._fetch(session, folder, last, authorities)
 
     def _is_due(self, folder: CRLFolder, url: str, trusted: str) -> bool:
         last = folder.fetch(url)
@@ -143,7 +161,9 @@ class CRLFetcher:
         url = last.url
         old = await asyncio.to_thread(_kept, folder, url, authorities)
         try:
-            got = await asyncio.wait_for(self._get(session, last if old else Fetch(url, 0.0, 0.0)), self._patience)
+            # A list that has ended is not "unchanged": who needs a new one asks for it without a condition.
+            current = any(one.next_update > self._wall() for one in old)
+            got = await asyncio.wait_for(self._get(session, last if current else Fetch(url, 0.0, 0.0)), self._patience)
             if got is None:
                 found, content, fetch = old, None, last
             else:
@@ -183,7 +203,7 @@ class CRLFetcher:
                 content += block
                 if len(content) > MAX_SIZE:
                     raise ValueError(f"it is larger than {MAX_SIZE >> 20} MiB")
-            return bytes(content), response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
+            return bytes(content), _validator(response, "ETag"), _validator(response, "Last-Modified")
 
     def _failed(self, folder: CRLFolder, last: Fetch, why: str) -> None:
         now, failures = self._wall(), last.failures + 1
@@ -205,6 +225,12 @@ class CRLFetcher:
         if why != self._complaint:
             _log.error("%s", why)
         self._complaint = why
+
+
+def _validator(response: "aiohttp.ClientResponse", name: str) -> str:
+    """RFC 9110, 8.8; "" if the server gave none that can be sent back."""
+    value = response.headers.get(name, "")
+    return value if _VALIDATOR.fullmatch(value) else ""
 
 
 def _mark(authorities: tuple[Certificate, ...]) -> str:

@@ -93,8 +93,13 @@ class CRLFolder:
         return self.path / _STATE / f"{name}.json"
 
     def _fetch(self, path: Path) -> Fetch | None:
+        """What a file tells of a fetch; None if it cannot be read, or its values are of another kind."""
         with suppress(OSError, ValueError, TypeError):
-            return Fetch(**json.loads(_read(path, _STATE_SIZE)))
+            found = Fetch(**json.loads(_read(path, _STATE_SIZE)))
+            texts = (found.url, found.message, found.etag, found.modified, found.trusted)
+            numbers = (found.checked, found.due, found.failures)
+            if all(isinstance(one, str) for one in texts) and all(isinstance(one, int | float) for one in numbers):
+                return found
         return None
 
 

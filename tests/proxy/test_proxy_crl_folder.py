@@ -46,7 +46,20 @@ def test_the_folders_time_changes_when_a_list_does(tmp_path: Path) -> None:
         assert stat_all([tmp_path]) != before
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"url": 1}', b'{"url": "a", "x": 1}', b"\xff"])
+DAMAGED = [
+    b"",
+    b"{",
+    b"[]",
+    b'{"url": 1}',
+    b'{"url": "a", "x": 1}',
+    b"\xff",
+    b'{"url": 1, "checked": 1.0, "due": 2.0}',
+    b'{"url": "%b", "checked": "1", "due": 2.0}' % URL.encode(),
+    b'{"url": "%b", "checked": 1.0, "due": 2.0, "etag": 1}' % URL.encode(),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_state_is_none(tmp_path: Path, content: bytes) -> None:
     """The list is then fetched anew."""
     folder = CRLFolder(tmp_path)
