@@ -154,6 +154,8 @@ class Relay(RequestHandler, ResponseHandler, Outcome):
         elif timeout is Timeout.TUNNEL:
             self._end()
             self.stream.finished()
+        elif self.stream.unsent:
+            self.fail(504, "The client did not read the response in time.")
         else:
             self.fail(504, "The response stopped.")
 

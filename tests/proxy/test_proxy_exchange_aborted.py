@@ -103,6 +103,16 @@ def test_the_log_says_that_a_response_stopped(scene: Scene) -> None:
     assert scene.log.records[-1]["detail"] == "The response stopped."
 
 
+def test_the_log_says_that_a_response_was_not_read(scene: Scene) -> None:
+    """The client is to blame, and not the app."""
+    alice = scene.alice()
+    alice.send(get("/"))
+    alice.transport.peer_stalls()
+    scene.serve(alice, CUT)
+    scene.loop.advance(121)
+    assert scene.log.records[-1]["detail"] == "The client did not read the response in time."
+
+
 def test_the_log_says_nothing_of_a_whole_response(scene: Scene) -> None:
     """A detail is a failure."""
     alice = scene.alice()
