@@ -35,6 +35,9 @@ FLUSH_LINES: Final = 512
 FORMAT_BATCH: Final = 16
 # How many batches may wait for a slow target before lines are dropped: traffic goes on, the log has a gap and says so.
 MAX_BATCHES: Final = 64
+# The end is waited for in so many turns. On a machine that is too busy to let this process run, a turn takes longer,
+# and so the writer, which was not let run either, still gets its time.
+CLOSING_TURNS: Final = 20
 
 
 class ExchangeLog(Protocol):
@@ -125,12 +128,28 @@ class AccessLog(ExchangeLog):
             own(self._file)
 
     def close(self, seconds: float = 2.0) -> None:
-        """Write the remaining lines; those that the target does not take within ``seconds`` are lost."""
+        """Write the remaining lines; those that the target does not take within ``seconds`` are lost, which is logged.
+
+        Time in which this process was not let run does not count, see `CLOSING_TURNS`.
+        """
         self.flush()
-        if self.wanted:
-            with suppress(Full):
-                self._batches.put(None, timeout=seconds)
-            self._writer_thread.join(seconds)
+        if not self.wanted:
+            return
+        told, turn = False, seconds / CLOSING_TURNS
+        for _ in range(CLOSING_TURNS):
+            told = told or self._tell_end(turn)
+            if told:
+                self._writer_thread.join(turn)
+            if not self._writer_thread.is_alive():
+                return
+        _log.error("access log: the target did not take the last lines in time; they are lost")
+
+    def _tell_end(self, seconds: float) -> bool:
+        try:
+            self._batches.put(None, timeout=seconds)
+        except Full:
+            return False
+        return True
 
     def _write_batches(self) -> None:
         torn = broken = False

@@ -5,7 +5,9 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from queue import Full
 
 import pytest
 
@@ -207,14 +209,22 @@ def read_now(reader: int) -> bytes:
         return b""
 
 
-def test_closing_does_not_wait_for_ever(loop: VirtualLoop, pipe: tuple[Path, int]) -> None:
-    """A gate must be able to stop while its log stands still."""
+@pytest.mark.parametrize("batches", [1, MAX_BATCHES + 2], ids=["one batch", "no room for the end"])
+def test_closing_does_not_wait_for_ever(
+    loop: VirtualLoop, pipe: tuple[Path, int], caplog: pytest.LogCaptureFixture, batches: int
+) -> None:
+    """A gate must be able to stop while its log stands still; it says that lines are lost by that."""
     path, reader = pipe
     log = AccessLog(path, a_line, loop)
-    write(log, *["/" + "x" * 8000] * 20)
+    for _ in range(batches):
+        write(log, *["/" + "x" * 8000] * 20)
+        log.flush()
     log.close(seconds=0.05)
+    assert caplog.messages[-1] == "access log: the target did not take the last lines in time; they are lost"
     while log._writer_thread.is_alive():  # it was stuck; let it go, for the other tests' sake
         read_now(reader)
+        with suppress(Full):
+            log._batches.put_nowait(None)
     log._writer_thread.join(PATIENCE)
 
 
