@@ -334,7 +334,7 @@ def _key(spki: bytes) -> str:
 def _signature(algorithm: bytes) -> str:
     try:
         digest, name = digest_of(algorithm), algorithm_name(algorithm)
-    except (ValueError, IndexError, UnsupportedAlgorithm):
+    except ValueError:
         return "of a kind that is not known here"
     if digest is not None:
         return f"made with {digest.name.upper().replace('SHA', 'SHA-', 1)}"

@@ -61,7 +61,7 @@ def request_weakness(request: RawRequest) -> str | None:
     try:
         algorithm, digest = algorithm_name(request.algorithm), digest_of(request.algorithm)
         restricted = key_algorithm(request.spki) == _RSASSA_PSS
-    except (UnsupportedAlgorithm, ValueError, IndexError):
+    except ValueError:
         return _UNKNOWN
     if digest is not None and not isinstance(digest, _STRONG_HASHES):
         return f"it is signed with {digest.name.upper()}, which can be forged"

@@ -286,7 +286,7 @@ def _read(der: bytes, authorities: tuple[Certificate, ...]) -> RevocationList:
         digest = broken_digest(crl.algorithm)
     except NotUnderstoodError:
         raise
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         raise ValueError(_DAMAGED) from error
     name = rfc2253(crl.issuer)
     if digest is not None:

@@ -134,7 +134,8 @@ def read_extensions(data: bytes, one: Element) -> dict[bytes, Extension]:
 
 
 def key_bits(spki: bytes) -> bytes:
-    """The subjectPublicKey bits, from which key identifiers are computed (RFC 5280, 4.2.1.2); DERError if there are
-    none.
+    """The subjectPublicKey bits, from which key identifiers are computed (RFC 5280, 4.2.1.2); ValueError if there
+    are none.
     """
-    return content(spki, only(spki)[1])[1:]
+    _, bits, *_ = only(spki)
+    return content(spki, bits)[1:]

@@ -54,22 +54,28 @@ _BROKEN = (hashes.MD5, hashes.SHA1)
 
 def algorithm_name(algorithm: bytes) -> str:
     """The dotted OID of an AlgorithmIdentifier (RFC 5280, 4.1.1.2); ValueError if it is malformed."""
-    oid = only(algorithm)[0]
+    oid, *_ = only(algorithm)
     return dotted(algorithm[oid.start : oid.stop])
 
 
 def key_algorithm(spki: bytes) -> str:
     """The dotted OID of a key's type (RFC 5280, 4.1.2.7); ValueError if it is malformed."""
-    return algorithm_name(raw(spki, only(spki)[0]))
+    algorithm, *_ = only(spki)
+    return algorithm_name(raw(spki, algorithm))
 
 
 def digest_of(algorithm: bytes) -> hashes.HashAlgorithm | None:
-    """The hash of a signature algorithm; None if it has none (Ed25519) or is unknown."""
+    """The hash of a signature algorithm; None if it has none (Ed25519) or is unknown.
+
+    ValueError if the AlgorithmIdentifier is malformed, or RSASSA-PSS with parameters that are not supported.
+    """
     return _pss(algorithm)[0] if algorithm_name(algorithm) == _PSS else _DIGESTS.get(algorithm_name(algorithm))
 
 
 def broken_digest(algorithm: bytes) -> str | None:
-    """The name of the algorithm's hash if collisions can be computed (RFC 6194, RFC 6151), None otherwise."""
+    """The name of the algorithm's hash if collisions can be computed (RFC 6194, RFC 6151), None otherwise; ValueError
+    as `digest_of`.
+    """
     digest = digest_of(algorithm)
     return digest.name if isinstance(digest, _BROKEN) else None
 
@@ -78,7 +84,7 @@ def has_signed(spki: bytes, algorithm: bytes, signed: bytes, signature: bytes) -
     """Whether the private key of ``spki`` made ``signature`` over ``signed``. Never raises."""
     try:
         _verify(load_der_public_key(spki), algorithm, signed, signature)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError, IndexError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
         return False
     return True
 
@@ -120,17 +126,18 @@ def _pss(algorithm: bytes) -> tuple[hashes.HashAlgorithm, int]:
         if one.tag == 0xA0:
             digest = _hash(algorithm, inner)
         elif one.tag == 0xA1:
-            mask = _hash(algorithm, children(algorithm, inner)[1])
+            _, parameter, *_ = children(algorithm, inner)
+            mask = _hash(algorithm, parameter)
         elif one.tag == 0xA2:
             salt = integer(algorithm, inner)
     if mask.name != digest.name:
-        raise UnsupportedAlgorithm("RSASSA-PSS with two hashes")
+        raise ValueError("RSASSA-PSS with two hashes")
     return digest, salt
 
 
 def _hash(data: bytes, identifier: Element) -> hashes.HashAlgorithm:
-    oid = children(data, identifier, SEQUENCE)[0]
+    oid, *_ = children(data, identifier, SEQUENCE)
     name = dotted(data[oid.start : oid.stop])
     if name not in _HASHES:
-        raise UnsupportedAlgorithm(f"RSASSA-PSS with {name}")
+        raise ValueError(f"RSASSA-PSS with {name}")
     return _HASHES[name]

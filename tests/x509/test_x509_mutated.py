@@ -1,4 +1,5 @@
-"""Whatever a stranger sends: one kind of error, or values that can be written. Seeded, so it can be done again.
+"""Whatever a stranger sends: one kind of error, or values that can be written. Places and changes are seeded; keys and
+signatures are new each time, so what a change hits by chance is also tried at each element.
 
 What is not an error here must also become headers: nothing behind the reader may raise.
 """
@@ -8,8 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from gatekeeper.gate.certificate import read_certificate
+from gatekeeper.gate.keys import request_weakness
 from gatekeeper.gate.ocsp import read_response, responder_of
 from gatekeeper.gate.revocation import read_lists
 from gatekeeper.gate.verdict import Identity, Peer, Policy, judge
@@ -17,6 +23,8 @@ from gatekeeper.tls.files import not_an_authority
 from gatekeeper.wire.presets import PRESETS
 from gatekeeper.x509.certificate import parse_certificate
 from gatekeeper.x509.crl import parse_list
+from gatekeeper.x509.der import CONSTRUCTED, elements
+from gatekeeper.x509.request import parse_request
 from tests.certificates import NOW, make_authority, new_key
 from tests.der import DATES, ECDSA_SHA256, issuer_name, number, oid, seq, signed, tlv, utc
 from tests.oddities import oddities
@@ -24,6 +32,7 @@ from tests.oddities import oddities
 HOME = make_authority("Home CA")
 SEEDS = {kind: der for kind, der in oddities(HOME, new_key()).items() if not kind.endswith("long organization")}
 ROUNDS = 60
+OCTETS = 0x04
 
 
 def mutations(der: bytes, seed: str) -> Iterator[bytes]:
@@ -54,37 +63,96 @@ def only_value_errors(parse: Callable[[bytes], object], data: bytes) -> None:
         parse(data)
 
 
+def holes(data: bytes) -> Iterator[bytes]:
+    """The elements with each of them left out, and each of them emptied; all lengths are right."""
+    start = 0
+    for one in elements(data, 0, len(data)):
+        before, inside, after = data[:start], data[one.start : one.stop], data[one.end :]
+        start = one.end
+        yield before + after
+        yield before + tlv(one.tag) + after
+        if one.tag & CONSTRUCTED or one.tag == OCTETS:
+            with suppress(ValueError):  # octets that hold no elements
+                yield from (before + tlv(one.tag, inner) + after for inner in list(holes(inside)))
+
+
+def check_certificate(data: bytes) -> None:
+    only_value_errors(lambda der: list(not_an_authority(parse_certificate(der))), data)
+    only_value_errors(responder_of, data)
+    verdict = judge(Peer(data, verified=(HOME.der,)), NOW.timestamp(), Policy())
+    if (certificate := getattr(verdict, "certificate", None)) is None and hasattr(verdict, "identity"):
+        certificate = verdict.identity.certificate
+    if certificate is not None:
+        for write in PRESETS.values():
+            write(Identity(certificate), read_certificate(HOME.der))
+
+
+def check_list(data: bytes) -> None:
+    only_value_errors(parse_list, data)
+    only_value_errors(lambda der: read_lists(der, [read_certificate(HOME.der)]), data)
+
+
+def check_answer(data: bytes) -> None:
+    only_value_errors(lambda der: read_response(der, HOME.der, HOME.der, NOW.timestamp()), data)
+
+
+def check_request(data: bytes) -> None:
+    only_value_errors(lambda der: request_weakness(parse_request(der)), data)
+
+
 @pytest.mark.parametrize("kind", SEEDS)
 def test_a_certificate_with_changed_bytes(kind: str) -> None:
     """ValueError, which is `invalid_certificate`, or a certificate with which everything goes on."""
-    server = read_certificate(HOME.der)
     for data in mutations(SEEDS[kind], kind):
-        only_value_errors(lambda der: list(not_an_authority(parse_certificate(der))), data)
-        only_value_errors(responder_of, data)
-        verdict = judge(Peer(data, verified=(HOME.der,)), NOW.timestamp(), Policy())
-        if (certificate := getattr(verdict, "certificate", None)) is None and hasattr(verdict, "identity"):
-            certificate = verdict.identity.certificate
-        if certificate is not None:
-            for write in PRESETS.values():
-                write(Identity(certificate), server)
+        check_certificate(data)
+
+
+def a_list() -> bytes:
+    entries = seq(*(seq(number(serial), utc(NOW)) for serial in range(5)))
+    body = seq(number(1), seq(oid(ECDSA_SHA256)), issuer_name(HOME), DATES[2:], entries, tlv(0xA0, seq()))
+    return signed(body, HOME)
 
 
 def test_a_list_with_changed_bytes() -> None:
     """A file of the administrator's, or what came from a URL."""
-    entries = seq(*(seq(number(serial), utc(NOW)) for serial in range(5)))
-    body = seq(number(1), seq(oid(ECDSA_SHA256)), issuer_name(HOME), DATES[2:], entries, tlv(0xA0, seq()))
-    trusted = [read_certificate(HOME.der)]
-    for data in mutations(signed(body, HOME), "list"):
-        only_value_errors(parse_list, data)
-        only_value_errors(lambda der: read_lists(der, trusted), data)
+    for data in mutations(a_list(), "list"):
+        check_list(data)
 
 
-def test_an_answer_with_changed_bytes() -> None:
-    """Of an OCSP responder, by plain HTTP, so that anybody on the way can change it."""
+def an_answer() -> bytes:
     asked = seq(seq(oid("1.3.14.3.2.26")), tlv(4, b"n" * 20), tlv(4, b"k" * 20), number(1))
     moment = tlv(0x18, b"20260101000000Z")
     body = seq(tlv(0xA2, tlv(4, b"k" * 20)), moment, seq(seq(asked, tlv(0x80), moment)))
     basic = signed(body, HOME)
-    answer = seq(tlv(0x0A, b"\0"), tlv(0xA0, seq(oid("1.3.6.1.5.5.7.48.1.1"), tlv(4, basic))))
-    for data in mutations(answer, "answer"):
-        only_value_errors(lambda der: read_response(der, HOME.der, HOME.der, NOW.timestamp()), data)
+    return seq(tlv(0x0A, b"\0"), tlv(0xA0, seq(oid("1.3.6.1.5.5.7.48.1.1"), tlv(4, basic))))
+
+
+def test_an_answer_with_changed_bytes() -> None:
+    """Of an OCSP responder, by plain HTTP, so that anybody on the way can change it."""
+    for data in mutations(an_answer(), "answer"):
+        check_answer(data)
+
+
+def a_request() -> bytes:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "alice")])
+    names = x509.SubjectAlternativeName([x509.DNSName("a.example")])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject).add_extension(names, critical=False)
+    return builder.sign(new_key(), hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("make", "check"),
+    [
+        (lambda: HOME.der, check_certificate),
+        (a_list, check_list),
+        (an_answer, check_answer),
+        (a_request, check_request),
+    ],
+    ids=["certificate", "list", "answer", "request"],
+)
+def test_each_element_missing_and_empty(make: Callable[[], bytes], check: Callable[[bytes], None]) -> None:
+    """The signature's algorithm, for one, is read before the signature is verified."""
+    found = list(holes(make()))
+    assert len(found) > 40
+    for data in found:
+        check(data)
