@@ -3,14 +3,21 @@
 import signal
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 _TOGETHER = ("tests/e2e/browser/", "tests/e2e/image/")
 
-# A property is about results. Its time is the machine's, and pytest-timeout ends what hangs.
-settings.register_profile("gatekeeper", deadline=None)
+# A property is about results. Its time is the machine's, and pytest-timeout ends what hangs. The examples are the same
+# each time, so that nothing fails by chance; `--hypothesis-profile=default` looks for others. The fixture of one test
+# serves all its examples.
+settings.register_profile(
+    "gatekeeper",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("gatekeeper")
 
 # A shell starts its background jobs with SIGINT ignored (POSIX, 2.11), and so would be what tests start and interrupt.

@@ -2,16 +2,13 @@
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gatekeeper.config.configuration import Configuration
 from gatekeeper.config.load import load
 from gatekeeper.errors import ConfigurationError, Mistake
 from gatekeeper.settings.tables import Settings
-
-# One folder serves all examples of a property: each writes its file anew.
-PER_TEST = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def outcome(path: Path) -> Configuration | tuple[Mistake, ...]:
@@ -27,7 +24,6 @@ def is_plain(mistakes_found: tuple[Mistake, ...]) -> bool:
     return bool(lines) and all(line.isprintable() and len(line) < 1000 for line in lines)
 
 
-@PER_TEST
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_configuration_error(tmp_path: Path, content: bytes) -> None:
     """No three tables come about by chance, so nothing loads; nothing else is raised either."""
@@ -78,7 +74,6 @@ VALUES = st.sampled_from(
 )
 
 
-@PER_TEST
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(["", *NAMES]), VALUES), max_size=8), st.booleans())
 def test_any_values_end_in_settings_or_a_configuration_error(
     tmp_path: Path, entries: list[tuple[str, str, str]], headers: bool

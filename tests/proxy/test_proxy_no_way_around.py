@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.gate.certificate import read_certificate
@@ -158,7 +158,7 @@ class Play:
                 assert self._fresh(comer.name), f"{comer.name}'s tunnel is open"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None)
 @given(st.lists(steps, min_size=10, max_size=40))
 def test_nobody_gets_by(files: Files, stage: dict[str, Any], script: list[tuple[str, Any]]) -> None:
     """Each request is answered as a fresh connection's would be, and each tunnel is open only while one would be."""

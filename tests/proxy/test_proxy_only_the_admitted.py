@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.certificates import DAY, NOW, SERVER, Holder, make_authority, make_client
@@ -15,7 +15,7 @@ from tests.proxy.scene import OK, SWITCHED, Files, Scene, get, request
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 # Each example makes a gate of its own out of the session's files.
-thorough = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+thorough = settings(max_examples=100, deadline=None)
 
 
 @cache

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatekeeper.proxy.snapshot import Snapshot
@@ -17,7 +17,7 @@ from tests.proxy.scene import Files, Scene
 TAIL = b"GET /behind HTTP/1.1\r\nHost: app.example.com\r\n\r\n"
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Each example is a connection with a handshake: 5 ms.
-few = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=120, deadline=None)
 
 
 class Stage:
