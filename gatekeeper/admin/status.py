@@ -239,7 +239,7 @@ class Status:
         yield from single("gatekeeper_last_reload_success", "gauge", text, int(not self._ledger.reload_failed))
         text = "Workers that ended by themselves and were replaced."
         yield from single("gatekeeper_worker_restarts_total", "counter", text, totals.restarts)
-        text = "Clients with a certificate that ends soon, seen by each worker since its start."
+        text = "Clients with a certificate that expires soon, seen by each worker since its start."
         yield from single("gatekeeper_expiring_clients", "gauge", text, totals.expiring_clients)
         text = "Requests that were answered 429, because of limits.rate or limits.concurrent."
         yield from single("gatekeeper_rate_limited_total", "counter", text, totals.rate_limited)

@@ -27,7 +27,7 @@ _TEXTS: dict[Reason, tuple[str, str]] = {
     Reason.NO_CERTIFICATE: (
         "No client certificate was sent",
         "Send your certificate in the TLS handshake, as in: curl --cert device.crt --key device.key. Many programs "
-        "send none, without a word, if its issuer is not accepted here or its key cannot be read.",
+        "silently send none if its issuer is not accepted here or its key cannot be read.",
     ),
     Reason.EXPIRED: ("The client certificate has expired", "Send a renewed certificate."),
     Reason.NOT_YET_VALID: (

@@ -17,7 +17,7 @@ from tests.proxy.inviting import Inviting, Make, status
 from tests.proxy.reloading import renew, revoking
 from tests.proxy.scene import get
 
-NO_LONGER = b"The certificate of this invitation no longer counts"
+NO_LONGER = b"The certificate of this invitation is no longer valid"
 HTML = "Accept: text/html"
 
 

@@ -248,7 +248,7 @@ def test_what_ends_soon_is_marked(make_scene: Make, tmp_path: Path) -> None:
     for days, marked in ((100, False), (31, False), (30, True), (1, True)):
         carol = meeting.scene.visitor(make_client("carol", authority, ends=NOW + days * DAY))
         page = meeting.ask(get(ME, "Accept: text/html"), carol).decode()
-        assert ("This certificate ends soon" in page) is marked, days
+        assert ("This certificate expires soon" in page) is marked, days
 
 
 def test_whom_to_ask_is_always_said(make_scene: Make, tmp_path: Path) -> None:
