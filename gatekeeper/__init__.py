@@ -5,15 +5,15 @@ The folders are the architecture. A module imports from its own package and from
 ``errors``
     what can go wrong.
 ``package``
-    notices that the package on disk is another than the one that runs.
+    detects that the package on disk is no longer the version that runs.
 ``x509``
     certificates, names, lists and signatures, read as leniently as OpenSSL reads them.
 ``settings``
     what can be configured.
 ``gate``
-    who is admitted? Values in, verdict out: no socket, no clock, no asyncio.
+    decides who is admitted. Values in, verdict out: no socket, no clock, no asyncio.
 ``wire``
-    what do the bytes say? The only package that knows the HTTP parser.
+    parses and writes HTTP; the only package that knows the HTTP parser.
 ``invitations``
     the folder of invitations: written by the administrator, handed out once by the gate.
 ``config``
@@ -46,8 +46,8 @@ __version__ = "0.2.0"
 
 
 def form() -> str:
-    """What runs: "compiled" if the modules that requests pass are the ones that mypyc built, else "pure" (Python)."""
-    from importlib.util import find_spec  # only for who asks: `gatekeeper healthcheck` has no time for it
+    """The form that runs: "compiled" if mypyc built the modules on the path of a request, else "pure" (Python)."""
+    from importlib.util import find_spec  # loaded only here: it would slow `gatekeeper healthcheck` down
 
     spec = find_spec("gatekeeper.wire.cache")
     return "pure" if spec is None or str(spec.origin).endswith(".py") else "compiled"

@@ -18,8 +18,8 @@ _log = logging.getLogger("gatekeeper")
 
 
 class PackageFolder:
-    """The package's ``folder`` as it is now. Each installation makes its ``__init__.py`` anew; what is edited in a
-    checkout is not noticed.
+    """The package's ``folder`` as it is now. A new version is recognized by a new ``__init__.py``, which every
+    installer writes; edits of other files in a checkout are not noticed.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -77,7 +77,7 @@ def _read(path: Path, files: FileReader) -> str:
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
-    import tomllib  # not for who only looks where the file is
+    import tomllib  # not needed to find the file
 
     try:
         return tomllib.loads(text)

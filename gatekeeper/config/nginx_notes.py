@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gatekeeper.config.nginx_values import Directive
 
-# Directives that decide who is let in.
+# Directives that decide who is admitted.
 _DECIDES = frozenset(
     {"allow", "auth_basic", "auth_request", "deny", "if", "internal", "limit_except", "location", "return", "satisfy"}
     | {"server", "try_files"}
@@ -26,5 +26,5 @@ class Notes:
         self.lines.append((one.name not in _DECIDES, f"{place}: {words}: {why}"))
 
     def in_order(self) -> tuple[str, ...]:
-        """Each note once, those about who is let in first."""
+        """Each note once, those about who is admitted first."""
         return tuple(dict.fromkeys(line for _, line in sorted(self.lines, key=lambda one: one[0])))

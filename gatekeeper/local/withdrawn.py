@@ -1,5 +1,6 @@
-"""Whether the certificate of an invitation still counts here. Handing out one that this gate refuses helps nobody, and
-whoever withdrew it may not have been able to cancel the invitation, because its folder is on another machine.
+"""Whether this gate would still admit the certificate of an invitation; if not, it is not handed out.
+
+`gatekeeper ca revoke` may not have been able to cancel the invitation, because its folder is on another machine.
 """
 
 from gatekeeper.gate.certificate import Certificate, read_certificate

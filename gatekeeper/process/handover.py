@@ -19,7 +19,7 @@ from gatekeeper.process.listeners import Listener, Role
 FIRST_PASSED = 3
 _SYSTEMD = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
 _ROLES = {role.value: role for role in Role}
-# What a gate tells its successor, and the successor answers when it accepts visitors.
+# The variable by which a gate starts its successor, and the successor's answer when it accepts visitors.
 UPGRADE_VARIABLE = "GATEKEEPER_UPGRADE"
 READY = b"ready\n"
 

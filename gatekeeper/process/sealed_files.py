@@ -14,7 +14,7 @@ from pathlib import Path
 # One byte more than the limit for CRLs, the largest of all files: the loader then sees that a file is too large.
 _MOST = 256 * 1024 * 1024 + 1
 _BLOCK = 1 << 20
-# A message takes 253 descriptors (SCM_MAX_FD), of which one tells the names of the others.
+# A message takes 253 descriptors (SCM_MAX_FD); one of them is a file with the names of the others.
 _TOGETHER = 200
 _SEALED = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 

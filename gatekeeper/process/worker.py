@@ -69,10 +69,10 @@ _log = logging.getLogger("gatekeeper")
 # Under 25,000 requests a second on kept connections it does not run at all.
 GARBAGE = 10_000
 # The caches of a snapshot refer to what fills them, so each reload leaves cycles: 3 MiB after 160 of them, when the
-# collector would look. To look takes 5 µs for each open connection, in which nobody is served.
+# collector would run. A run stops the worker for 5 µs for each open connection.
 FEW_CONNECTIONS = 1000
 
-# How often a worker says that it lives, at least; it is missed after ``timeouts.hang``.
+# How often a worker sends a sign of life, at least; without one for ``timeouts.hang`` it is replaced.
 BEAT_SECONDS = 0.5
 # The event loop takes a new snapshot within milliseconds; one that has ended never does.
 IN_FORCE_SECONDS = 10.0

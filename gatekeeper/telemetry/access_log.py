@@ -1,10 +1,4 @@
-"""The access log: one line per exchange, written in batches by a thread of its own.
-
-A visitor cannot forge a line: JSON escapes every control character; ``combined`` and ``text`` write everything but
-visible ASCII, and the quote and backslash, as ``\\xHH`` (as nginx does).
-
-The log never contains the token of an invitation: `without_token` removes it, whatever the request's outcome.
-"""
+"""The access log: one line per exchange, written in batches by a thread of its own. `log_lines` says what a line is."""
 
 import logging
 import os

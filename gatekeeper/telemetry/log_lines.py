@@ -21,7 +21,7 @@ from gatekeeper.wire.block import Block
 from gatekeeper.wire.request import RequestHead
 
 # How many texts are cached of each kind, and how long a request may be for it: 1 MiB of memory with browsers, 25 MiB if
-# somebody who was let in fills it on purpose.
+# an admitted visitor fills it on purpose.
 CACHED: Final = 1024
 CACHED_BYTES: Final = 4096
 # Durations are short and come again. 100 bytes each.
@@ -139,7 +139,9 @@ def _json_request(request: tuple[bytes, bytes, str, int]) -> str:
 
 
 def _json_visitor(visitor: Visitor) -> str:
-    """Kept there and not in a memory of so many: with more connections than that, each line would be made anew."""
+    """The part of a line that is the same for a whole visit; the caller keeps it there. In a cache of limited size, a
+    gate with more connections than entries would write it anew for each line.
+    """
     text = f',"client":{_quoted(visitor.client)}'
     certificate = visitor.certificate
     if visitor.group:

@@ -12,7 +12,7 @@ from itertools import pairwise
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds in seconds; one more bucket counts what is longer."""
 
-# The first place belongs to no app: whoever finds no other is counted there, and read by nobody.
+# The first place belongs to no app: it counts those that find no other one, and is not reported.
 PLACES = 256
 MARKS = 5
 MARK_SECONDS = 60

@@ -1,7 +1,7 @@
 """The start-up proof: handshakes in memory that show that bad certificates are seen, and nothing but bad ones.
 
-What `gatekeeper.tls.openssl` relies on is not promised by CPython. So nobody is served before the very code that will
-serve them has judged a good, a foreign and no certificate over each TLS version, and was right each time.
+CPython does not promise what `gatekeeper.tls.openssl` relies on. So before the first visitor is served, the same code
+judges a good certificate, one from another authority and none, over each TLS version, and must be right each time.
 """
 
 import ssl

@@ -1,6 +1,6 @@
 """The certificates of the start-up proof (`gatekeeper.tls.proof`), made for it and thrown away afterwards.
 
-cryptography, which makes them, takes 9 MiB: it is loaded by who makes some, and not by who has them made.
+cryptography, which creates them, takes 9 MiB, so only the process that creates them loads it.
 """
 
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ _LEVEL_WORD = re.compile("@SECLEVEL=([0-5])")
 _SMALL_GROUPS = re.compile("sect1[0-9]+[rk][0-9]|secp1[0-9]+[rk][0-9]|prime192v1|[PKB]-1[0-9]+", re.IGNORECASE)
 # The curves of usual EC certificates, and what else OpenSSL calls them.
 _CURVES = {"P-256": ("prime256v1", "secp256r1"), "P-384": ("secp384r1",)}
-# As many names as a warning holds.
+# How many names a warning lists.
 _SHOWN = 4
 _NEVER_USED = (
     "never used, because they are too weak (below 112 bits) or need keys or parameters that the gate does not have"

@@ -93,7 +93,7 @@ class Assertions:
             **_claims(certificate),
             "cnf": {"x5t#S256": _base64url(sha256(certificate.der).digest())},
         }
-        import jwt  # 5 MiB for who has assertions
+        import jwt  # takes 5 MiB, so only where assertions are signed
 
         token = jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._jwks[0]["kid"]})
         return Assertion(token, min(issued + self._lifetime / 2, expires), expires)

@@ -11,7 +11,7 @@ from gatekeeper.wire.presets.encoding import encoded, listed
 
 _PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 
-_ISSUER_SHA256 = "issuer_sha256"  # not what the certificate says, but who vouches for it
+_ISSUER_SHA256 = "issuer_sha256"  # of the authority, not in the certificate itself
 
 
 def fill(template: str, identity: Identity) -> str:

@@ -1,7 +1,7 @@
 """Identity headers of other proxies: names by which some app takes whoever sends them for a user, or for an address.
 
 No client may send them, whatever the presets say: an app that trusts its proxy cannot tell who wrote the header.
-docs/headers.md has a row for each entry, with the program that writes or believes it and the source.
+docs/headers.md has a row for each entry, with the program that sends or trusts it and the source.
 """
 
 from collections.abc import Collection

@@ -72,9 +72,9 @@ FORBIDDEN_TRAILERS: Final = frozenset(
     }
 )
 
-# What says something of the request and not of its sender. A custom header takes the place of the visitor's own, so one
-# of these would leave every app without cookies, or with bodies of an unknown type. ``Authorization`` and ``From``
-# (RFC 9110, 10.1.2) do name who asks.
+# Fields that describe the request, not its sender. A custom header replaces the visitor's own, so one of these would
+# leave every app without cookies, or with bodies of an unknown type. ``Authorization`` and ``From`` (RFC 9110, 10.1.2)
+# do name the sender.
 _OF_THE_REQUEST: Final = (FORBIDDEN_TRAILERS - {b"authorization"}) | {
     b"accept",
     b"date",
@@ -192,7 +192,7 @@ def is_left_to_custom(name: bytes) -> bool:
 
 
 def is_of_the_request(name: bytes) -> bool:
-    """Whether a field of this name, as `folded` gives it, is for the visitor alone to say: it tells nobody's name."""
+    """Whether a field of this name, as `folded` gives it, describes the request and not its sender."""
     return name in _OF_THE_REQUEST or name.startswith(_OF_THE_REQUEST_PREFIXES)
 
 

@@ -1,4 +1,4 @@
-"""Who is there, as header lines: for the app, and where a certificate is about to end, for the visitor too.
+"""The identity as header lines: for the app, and if the certificate is about to expire, for the visitor too.
 
 Written once for each certificate; from request to request the lines are the same bytes.
 """

@@ -32,10 +32,10 @@ _ABSOLUTE: Final = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 CACHED_HEADS: Final = 512
 CACHED_BLOCKS: Final = 512
 CACHED_FIELDS: Final = 2048
-# Header blocks of who is not let in, such as a monitor or a browser that keeps asking: 200 KiB.
+# Header blocks of visitors who are not admitted, such as a monitor or a browser that keeps asking: 200 KiB.
 CACHED_STRANGERS, CACHED_STRANGER_BYTES = 64, 1024
 # Longer ones are read anew each time. An entry holds its text about twice more, so the memory stays below 512 * 4 KiB
-# * 3 each for heads and blocks, and 2048 * 1 KiB * 3 for lines: 18 MiB if somebody who was let in fills it on purpose,
+# * 3 each for heads and blocks, and 2048 * 1 KiB * 3 for lines: 18 MiB if an admitted visitor fills it on purpose,
 # 2 MiB with browsers.
 CACHED_BLOCK_BYTES: Final = 4096
 CACHED_FIELD_BYTES: Final = 1024

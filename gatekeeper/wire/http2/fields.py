@@ -1,6 +1,6 @@
-"""Fields of HTTP/2: what one says by itself (RFC 9113, 8.2), and which mean something to whoever translates a message.
+"""Fields of HTTP/2: the rules for a single field (RFC 9113, 8.2), and the fields that matter to the translation.
 
-A field is read once, where it enters a table or stands in a block literally; a reference to a table costs no rule.
+A field is checked once, when it enters a table or is sent literally; a reference to a table is not checked again.
 """
 
 import re

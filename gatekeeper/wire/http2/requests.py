@@ -29,7 +29,7 @@ from gatekeeper.wire.rules import MessageRule
 # are joined (RFC 9113, 8.2.3): as one line they would count as nothing (the "HTTP/2 bomb" of 2026).
 MAX_COOKIES = 256
 # An entry holds its block, its table (4 KiB at most, with 250 bytes more for each of up to 124 fields) and its head:
-# some 3 KiB with a browser, 40 KiB if somebody who was let in does it on purpose.
+# some 3 KiB with a browser, 40 KiB if an admitted visitor sends large ones on purpose.
 CACHED_BLOCKS = 512
 CACHED_SECTIONS = 512
 CACHED_PATHS = 1024
@@ -85,7 +85,7 @@ class BlockReader:
         read = self._read_path(around, block, at, end) if at else None
         if read is None:
             head, after, size = self._read(table, block, ended, self._fields)
-            # Not one that brings a new cookie into the table: nobody else comes to the same table by it.
+            # Not if it brings a new cookie into the table: no other connection would have the same table.
             fresh = after is not table and isinstance(head, RequestHead) and head.cookie
             if isinstance(head, RejectedRequest) or fresh or len(block) > CACHED_BLOCK_BYTES:
                 return head, after

@@ -66,19 +66,19 @@ class ResponseHandler(StreamHandler, Protocol):
 
 
 class Ignore:
-    """The handler of a stream that nobody listens to."""
+    """The handler of a stream that has no other one: it ignores every event."""
 
     def content(self, data: bytes) -> None:
-        """Nobody takes them."""
+        """Ignored."""
 
     def end(self, trailers: bytes) -> None:
-        """Nobody waits."""
+        """Ignored."""
 
     def reset(self, code: int) -> None:
-        """Nobody cares."""
+        """Ignored."""
 
     def writable(self) -> None:
-        """Nobody sends."""
+        """Ignored."""
 
 
 IGNORE = Ignore()

@@ -1,8 +1,8 @@
-"""Who is there, told in headers as the systems that apps know write them; one module for each.
+"""Identity headers in the formats of other systems, which apps know; one module for each.
 
 Each gives header names and values, in the order in which they are sent. Values may hold any character but controls:
-`gatekeeper.wire.identity` encodes them as UTF-8 and lets nothing pass that would end a line. ``tests/e2e`` holds what
-the gate sends against what nginx, HAProxy, Caddy and Traefik send for the same certificates.
+`gatekeeper.wire.identity` encodes them as UTF-8 and lets nothing pass that would end a line. ``tests/e2e`` compares
+what the gate sends with what nginx, HAProxy, Caddy, Traefik and Envoy send for the same certificates.
 """
 
 from collections.abc import Callable, Mapping
