@@ -15,7 +15,7 @@ from cryptography import x509
 
 from tests.certificates import make_authority, make_server
 from tests.gate_process import PATIENCE, until
-from tests.ports import free_port
+from tests.ports import accepts, free_port
 from tests.tools import needs
 
 EAB_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
@@ -92,6 +92,7 @@ def pebble(
             for command in ([*dns, *silent], server)
         ]
         try:
+            until(lambda: accepts(("127.0.0.1", names)))
             until(found.answers)
             yield found
         finally:

@@ -351,6 +351,7 @@ def test_aria2_tells_of_a_download(front: Front) -> None:
     (front.folder / "files" / "page").write_text("hello")
     (front.folder / "page").unlink(missing_ok=True)
     with front.forwarder() as port:
+        until(lambda: not front.gate.admin("/status")[1]["tunnels"])  # of the tests before
         aria2p = ("aria2p", "--host", f"http://{HOME}", "--port", str(port))
         listening = (*aria2p, "listen", "--callbacks-module", "heard.py", "--timeout", "1")
         with running(front.folder, "heard", listening, front.environ):

@@ -14,7 +14,7 @@ def test_a_whole_life(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd, App() as behind:
         systemd.bind(str(where))
         systemd.settimeout(PATIENCE)
-        environ = {"NOTIFY_SOCKET": str(where), "WATCHDOG_USEC": "300000"}
+        environ = {"NOTIFY_SOCKET": str(where), "WATCHDOG_USEC": "2000000"}
         with Gate(folder, behind.url, environ=environ) as gate:
             until(systemd, "READY=1")
             until(systemd, "WATCHDOG=1")
