@@ -6,7 +6,7 @@ import weakref
 import pytest
 
 from gatekeeper.proxy.client.connection import LINGER_LIMIT_SECONDS, LINGER_SECONDS
-from tests.proxy.scene import OK, SWITCHED, UPGRADE, Scene, Visitor, get, request
+from tests.proxy.scene import OK, Scene, Visitor, get, request
 
 # -- the connection's own timeouts
 
@@ -117,70 +117,6 @@ def test_a_client_that_does_not_take_its_answer_is_not_read_for_longer(scene: Sc
         if not mallory.is_gone:
             mallory.send(b"more of the body")
     assert mallory.is_gone
-
-
-def test_after_the_last_answer_the_client_may_take_its_time_to_read_it(scene: Scene) -> None:
-    """RFC 9112, 9.6: closing at once, with bytes unread, would reset the connection and destroy the answer."""
-    nobody = scene.visitor()
-    nobody.send(get("/"))
-    assert nobody.was_sent_away
-    assert not nobody.is_gone
-    nobody.send(b"x" * 10_000)
-    assert not nobody.is_gone
-    scene.loop.advance(LINGER_SECONDS)
-    assert nobody.is_gone
-
-
-@pytest.mark.parametrize("let_in", [True, False])
-@pytest.mark.parametrize("head", [get("/", "Connection: close"), b"GET / HTTP/1.0\r\nHost: app.example.com\r\n\r\n"])
-def test_who_sends_no_further_request_is_not_waited_for(scene: Scene, head: bytes, *, let_in: bool) -> None:
-    """RFC 9112, 9.3: such a client may send nothing that would make the kernel reset the connection."""
-    visitor = scene.visitor(scene.files.alice if let_in else None)
-    visitor.send(head)
-    if let_in:
-        scene.app.last.send(OK)
-    assert visitor.read().startswith(b"HTTP/1.1 200 " if let_in else b"HTTP/1.1 403 ")
-    assert visitor.said_goodbye
-    assert visitor.is_gone
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        request("POST", "/", "Connection: close", "Content-Length: 10", body=b"x" * 9),
-        get("/", "Connection: close") + b"G",
-        b"GET / HTTP/1.0\r\nwrong\r\n\r\n",
-    ],
-)
-def test_who_has_more_to_send_is_waited_for(scene: Scene, sent: bytes) -> None:
-    """RFC 9112, 9.6: whatever it has said about further requests."""
-    nobody = scene.visitor()
-    nobody.send(sent)
-    assert nobody.was_sent_away
-    assert not nobody.is_gone
-    nobody.send(b"x")
-    assert nobody.read().startswith(b"HTTP/1.1 40")
-    assert not nobody.is_gone
-
-
-def test_who_may_still_speak_in_a_tunnel_is_waited_for(scene: Scene) -> None:
-    """RFC 9112, 9.6: its request said that it is the last one, but its tunnel has not ended on its side."""
-    alice = scene.alice()
-    alice.send(UPGRADE.replace(b"Connection: Upgrade", b"Connection: Upgrade, close"))
-    scene.app.last.send(SWITCHED)
-    scene.app.last.send(b"bye")
-    scene.app.last.close()
-    assert alice.read().endswith(b"bye")
-    assert alice.said_goodbye
-    assert not alice.is_gone
-
-
-def test_after_the_last_answer_the_connection_ends_with_the_client(scene: Scene) -> None:
-    """Who closes is not waited for."""
-    nobody = scene.visitor()
-    nobody.send(get("/"))
-    nobody.leave()
-    assert nobody.is_gone
 
 
 def test_a_slow_reader_gets_the_whole_of_a_last_answer(scene: Scene) -> None:

@@ -21,6 +21,8 @@ MAX_BUFFERED_BYTES: Final = 64 * 1024
 # When the gate stops, a client gets this long after its last answer for one more request, which is then answered with
 # Connection: close. Closing at once would lose the request that is just on its way.
 DRAIN_IDLE_SECONDS: Final = 1.0
+# What TCP sends at once (RFC 6928: ten segments), so that it has left before anything else of the client can arrive.
+FIRST_FLIGHT_BYTES: Final = 14_600
 
 _IDLE: Final = Timeout.IDLE
 _NO_HEAD: Final = unreadable_head(b"")
@@ -46,6 +48,7 @@ class Http1Stream(ClientStream):
 
     __slots__ = (
         "_chunked",
+        "_is_long",
         "_keep_alive",
         "_last",
         "_link",
@@ -81,6 +84,7 @@ class Http1Stream(ClientStream):
         self._keep_alive = False
         self._chunked = False
         self.tunnel = False
+        self._is_long = False  # one of the answers was, for `_client_is_done`
         self._last = b""  # the end of a last answer, which goes out with close_notify
 
     def lost(self) -> None:
@@ -165,6 +169,7 @@ class Http1Stream(ClientStream):
 
     def send_head(self, head: ResponseHead, content: bytes) -> None:
         """The head of a response, and the beginning of its body."""
+        self._is_long = True
         start = self._response_head(head, has_body=True)
         self._link.write(start + (chunk(content) if self._chunked else content))
 
@@ -207,7 +212,9 @@ class Http1Stream(ClientStream):
         self._keep_alive = not close and self._may_keep_alive()
         close, now = not self._keep_alive, self._proxy.wall()
         headers = self._visit.own_headers(headers)
-        self._link.write(own_response(status, headers, body, method=self.head.method, close=close, now=now))
+        data = own_response(status, headers, body, method=self.head.method, close=close, now=now)
+        self._is_long = self._is_long or len(data) > FIRST_FLIGHT_BYTES
+        self._link.write(data)
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
         """101 (RFC 9110, 7.8): the connection is a tunnel from now on, and what has come ahead belongs to it."""
@@ -225,7 +232,7 @@ class Http1Stream(ClientStream):
         self.handler = None
         if not self._keep_alive:
             last, self._last = self._last, b""
-            if self._client_is_done():
+            if self._client_is_done(last):
                 self._link.close(last)
                 return
             self.ahead = b""
@@ -238,11 +245,16 @@ class Http1Stream(ClientStream):
         if (self.ahead or self.slow) and self._owner is not None:
             self._owner.next_request()
 
-    def _client_is_done(self) -> bool:
-        """Whether the client has said that this is its last request (RFC 9112, 9.3), and all of it was read. What it
-        may not send needs not be waited for; nginx closes at once too. That saves two turns of the loop, and a packet.
+    def _client_is_done(self, last: bytes) -> bool:
+        """Whether the connection can be closed at once: the client has said that this is its last request (RFC 9112,
+        9.3), and all of it was read. nginx does so too. That saves two turns of the loop, and a packet.
+
+        Not after a long answer: the client may say close_notify before it has read all of that, and the kernel answers
+        what comes for a closed socket with a reset, and drops what it has not sent.
         """
-        return not (self.head.keep_alive or self.ahead or self.tunnel) and self.body is None
+        if self.head.keep_alive or self.ahead or self.tunnel or self.body is not None:
+            return False
+        return not self._is_long and len(last) <= FIRST_FLIGHT_BYTES
 
     def await_request(self) -> None:
         """Give the client ``timeouts.idle`` for its next request, or `DRAIN_IDLE_SECONDS` if the gate is stopping."""
