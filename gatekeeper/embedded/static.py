@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from gatekeeper.embedded.media_types import media_type
-from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.refusal.answer import Recipient, RefusalPages
 from gatekeeper.refusal.negotiation import prefers_page
 
 # Suffixes by content coding (IANA's HTTP Content Coding Registry), usually the smallest first.
@@ -95,9 +95,11 @@ def _error_page(pages: RefusalPages, request: web.Request, error: web.HTTPExcept
     page = pages.failed(
         error.status,
         _DETAILS.get(error.status, ""),
-        accept=request.headers.get(hdrs.ACCEPT, ""),
-        language=request.headers.get(hdrs.ACCEPT_LANGUAGE, ""),
-        request_id=request.headers.get("X-Request-Id", ""),
+        Recipient(
+            request.headers.get("X-Request-Id", ""),
+            request.headers.get(hdrs.ACCEPT, ""),
+            request.headers.get(hdrs.ACCEPT_LANGUAGE, ""),
+        ),
     )
     headers = CIMultiDict(page.headers)
     for name in (hdrs.ALLOW, hdrs.CONTENT_RANGE):  # RFC 9110, 15.5.6 and 15.5.17

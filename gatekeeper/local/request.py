@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gatekeeper.gate.certificate import Certificate
 from gatekeeper.gate.routes import Route
 from gatekeeper.gate.verdict import Identity, Policy
-from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.refusal.answer import Recipient, RefusalPages
 from gatekeeper.wire.block import Block
 
 if TYPE_CHECKING:
@@ -96,9 +96,7 @@ def failure(
     answer = request.pages.failed(
         status,
         detail,
-        accept=request.header(b"accept"),
-        language=request.header(b"accept-language"),
-        request_id=request.request_id,
+        Recipient(request.request_id, request.header(b"accept"), request.header(b"accept-language")),
         retry_after=retry_after,
         topic=topic,
     )

@@ -17,7 +17,7 @@ from gatekeeper.proxy.forwarding import address_headers
 from gatekeeper.proxy.proxy import Connection, Proxy
 from gatekeeper.proxy.snapshot import Snapshot
 from gatekeeper.proxy.streams import ClientStream, Headers
-from gatekeeper.refusal.answer import Answer
+from gatekeeper.refusal.answer import Answer, Recipient
 from gatekeeper.refusal.grpc import is_grpc
 from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.tls.connection import TLSConnection
@@ -193,17 +193,7 @@ class Visit:
 
     def refusal_page(self, head: RequestHead, refusal: Refuse, request_id: str, now: float) -> Answer:
         """The 403 for this visitor, in the format and language that the request prefers."""
-        block = head.block
-        return self.snapshot.pages.refused(
-            refusal,
-            accept=block.get(b"accept").decode("latin-1"),
-            language=block.get(b"accept-language").decode("latin-1"),
-            user_agent=block.get(b"user-agent").decode("latin-1"),
-            request_id=request_id,
-            host=block.host.decode("latin-1"),
-            now=now,
-            is_grpc=self.is_grpc(head),
-        )
+        return self.snapshot.pages.refused(refusal, recipient_of(head, request_id, is_grpc=self.is_grpc(head)), now)
 
     def own_headers(self, headers: Headers) -> Headers:
         """The headers of a response of the gate's own, with those that the operator adds to every response."""
@@ -239,10 +229,20 @@ class Visit:
         return self.snapshot.pages.failed(
             status,
             detail,
-            accept=head.block.get(b"accept").decode("latin-1"),
-            language=head.block.get(b"accept-language").decode("latin-1"),
-            request_id=request_id,
+            recipient_of(head, request_id, is_grpc=self.is_grpc(head)),
             retry_after=retry_after,
             topic=None if maintenance is None else "maintenance",
-            is_grpc=self.is_grpc(head),
         )
+
+
+def recipient_of(head: RequestHead, request_id: str, *, is_grpc: bool = False) -> Recipient:
+    """To whom an answer of the gate's own to this request goes."""
+    block = head.block
+    return Recipient(
+        request_id,
+        block.get(b"accept").decode("latin-1"),
+        block.get(b"accept-language").decode("latin-1"),
+        block.get(b"user-agent").decode("latin-1"),
+        block.host.decode("latin-1"),
+        is_grpc,
+    )

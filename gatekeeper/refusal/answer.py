@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote
 
 from gatekeeper.errors import PackageChangedError, in_one_line
@@ -60,6 +60,21 @@ class Answer:
     body: bytes
 
 
+class Recipient(NamedTuple):
+    """To whom an answer goes, as far as it depends on that. A tuple, because one is made for each refusal.
+
+    ``accept``, ``language`` (Accept-Language), ``user_agent`` and ``host`` are fields of the request, "" where it has
+    none, and any text: what is not safe to show is escaped or removed here. ``is_grpc`` says whether it is a gRPC call.
+    """
+
+    request_id: str
+    accept: str = ""
+    language: str = ""
+    user_agent: str = ""
+    host: str = ""
+    is_grpc: bool = False
+
+
 def _load_builtin_page() -> "PreparedPage":
     from gatekeeper.refusal.page import builtin_page
 
@@ -109,57 +124,29 @@ class RefusalPages:
         """The link behind the contact, "" for none."""
         return self._contact_link
 
-    def refused(
-        self,
-        refusal: Refuse,
-        *,
-        accept: str,
-        language: str,
-        request_id: str,
-        host: str,
-        now: float,
-        user_agent: str = "",
-        is_grpc: bool = False,
-    ) -> Answer:
-        """The 403 for a refusal; ``now`` is seconds since the epoch.
-
-        ``accept``, ``language`` and ``user_agent`` are header fields of the request and select the representation;
-        ``is_grpc`` says whether it is a gRPC call.
-        """
-        request_id = header_safe(request_id)
+    def refused(self, refusal: Refuse, recipient: Recipient, now: float) -> Answer:
+        """The 403 for a refusal; ``now`` is seconds since the epoch."""
+        request_id = header_safe(recipient.request_id)
         reason = (("Gatekeeper-Reason", str(refusal.reason)),)
-        if is_grpc:
+        if recipient.is_grpc:
             return _grpc(403, problem.sentence(refusal, minimal=self._minimal), request_id, reason)
-        if prefers_page(accept):
+        if prefers_page(recipient.accept):
             try:
-                return self._refusal_page(refusal, language, request_id, host, now, user_agent, reason)
+                return self._refusal_page(refusal, recipient, request_id, now, reason)
             except Exception as error:  # a refusal stays one
                 _log_no_page(request_id, error)
         return _problem(403, problem.refusal(refusal, request_id, minimal=self._minimal), request_id, reason)
 
     def _refusal_page(
-        self,
-        refusal: Refuse,
-        language: str,
-        request_id: str,
-        host: str,
-        now: float,
-        user_agent: str,
-        reason: tuple[tuple[str, str], ...],
+        self, refusal: Refuse, recipient: Recipient, request_id: str, now: float, reason: tuple[tuple[str, str], ...]
     ) -> Answer:
         certificate = None if self._minimal else refusal.certificate
         topic = "list_ended" if refusal.stale else topic_of_refusal(refusal.reason, certificate, now)
-        variables = self._variables(
-            status=403,
-            topic=topic,
-            language=language,
-            detail=refusal.detail,
-            request_id=request_id,
-        )
+        variables = self._variables(403, topic, refusal.detail, recipient.language, request_id)
         variables["reason"] = str(refusal.reason)
         variables["certificate"] = show(certificate) if certificate else None
-        variables["host"] = visible(host, LONGEST_NAME)
-        platform = variables["platform"] = recognize_platform(user_agent)
+        variables["host"] = visible(recipient.host, LONGEST_NAME)
+        platform = variables["platform"] = recognize_platform(recipient.user_agent)
         variables["platforms"] = tuple(sorted(variables["platforms"], key=lambda one: one.key != platform))
         variables["checked"] = minutes(now)
         return self._answer(topic, variables, reason)
@@ -168,14 +155,11 @@ class RefusalPages:
         self,
         status: int,
         detail: str,
+        recipient: Recipient,
         *,
-        accept: str,
-        language: str,
-        request_id: str,
         retry_after: int | None = None,
         topic: str | None = None,
         link: str = "",
-        is_grpc: bool = False,
     ) -> Answer:
         """Any other answer of the gate: a 4xx or 5xx ``status``, ``detail`` safe to show, ``retry_after`` in seconds.
 
@@ -184,39 +168,21 @@ class RefusalPages:
 
         ``Allow`` for a 405 (RFC 9110, 15.5.6) is the caller's to add.
         """
-        request_id = header_safe(request_id)
+        request_id = header_safe(recipient.request_id)
         retry = () if retry_after is None else (("Retry-After", str(retry_after)),)
-        if is_grpc:
+        if recipient.is_grpc:
             return _grpc(status, problem.phrase(status) if self._minimal else detail, request_id, retry)
-        if prefers_page(accept):
+        if prefers_page(recipient.accept):
             try:
-                return self._failure_page(status, detail, language, request_id, topic, link, retry)
+                topic, shown = (topic, "") if topic else (topic_of_failure(status), detail)
+                variables = self._variables(status, topic, shown, recipient.language, request_id)
+                variables["link"] = link if len(link) <= LONGEST_PARAGRAPH else ""
+                return self._answer(topic, variables, retry)
             except Exception as error:
                 _log_no_page(request_id, error)
         return _problem(status, problem.failure(status, detail, request_id, minimal=self._minimal), request_id, retry)
 
-    def _failure_page(
-        self,
-        status: int,
-        detail: str,
-        language: str,
-        request_id: str,
-        topic: str | None,
-        link: str,
-        retry: tuple[tuple[str, str], ...],
-    ) -> Answer:
-        topic, detail = (topic, "") if topic else (topic_of_failure(status), detail)
-        variables = self._variables(
-            status=status,
-            topic=topic,
-            language=language,
-            detail=detail,
-            request_id=request_id,
-        )
-        variables["link"] = link if len(link) <= LONGEST_PARAGRAPH else ""
-        return self._answer(topic, variables, retry)
-
-    def _variables(self, *, status: int, topic: str, language: str, detail: str, request_id: str) -> "Variables":
+    def _variables(self, status: int, topic: str, detail: str, language: str, request_id: str) -> "Variables":
         from gatekeeper.refusal.catalogue import catalogues  # for the first page, as what renders it
 
         catalogue = catalogues()[choose_language(language, catalogues(), DEFAULT_LANGUAGE)]

@@ -62,17 +62,17 @@ def refuse(event, arguments):
         raise AssertionError(arguments)
 
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.refusal.answer import Recipient, RefusalPages
 import gatekeeper.admin.server, gatekeeper.local.handler
 sys.addaudithook(refuse)
 pages = RefusalPages()
-asked = {"accept": "text/html", "request_id": "id"}
 for language in ("en", "de", "es", "fr", "zh"):
+    recipient = Recipient("id", "text/html", language, host="host")
     for reason in Reason:
-        answer = pages.refused(Refuse(reason, "why"), language=language, host="host", now=0.0, **asked)
+        answer = pages.refused(Refuse(reason, "why"), recipient, 0.0)
         assert answer.headers[0][1].startswith("text/html"), answer
     for status in (400, 404, 408, 413, 421, 429, 502, 503, 504):
-        assert pages.failed(status, "why", language=language, **asked).headers[0][1].startswith("text/html")
+        assert pages.failed(status, "why", recipient).headers[0][1].startswith("text/html")
 gatekeeper.admin.server.load_page()
 from gatekeeper.local.answers import answer
 from gatekeeper.local.layout import load_pages

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.refusal.answer import Answer, RefusalPages
+from gatekeeper.refusal.answer import Answer, Recipient, RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.refusal.page import builtin_page
 from tests.refusal.presented import CERTIFICATE, CHROME, CURL, EXPIRED, HOSTILE, NOW, refuse
@@ -22,11 +22,11 @@ STATUSES = [400, 404, 405, 408, 413, 414, 417, 421, 426, 431, 500, 501, 502, 503
 
 
 def refused(refusal: Refuse, *, pages: RefusalPages = PAGES, accept: str = CHROME, language: str = "") -> Answer:
-    return pages.refused(refusal, accept=accept, language=language, request_id="01JD", host="app.example.com", now=NOW)
+    return pages.refused(refusal, Recipient("01JD", accept, language, host="app.example.com"), NOW)
 
 
 def failed(status: int, *, pages: RefusalPages = PAGES, accept: str = CHROME, language: str = "") -> Answer:
-    return pages.failed(status, "Why it failed.", accept=accept, language=language, request_id="01JD")
+    return pages.failed(status, "Why it failed.", Recipient("01JD", accept, language))
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -87,7 +87,7 @@ def test_both_forms_of_every_failure(status: int) -> None:
 @pytest.mark.parametrize("accept", [CHROME, CURL])
 def test_retry_after_is_told_where_it_is_known(accept: str) -> None:
     """RFC 9110, 10.2.3, in seconds."""
-    answer = PAGES.failed(503, "", accept=accept, language="", request_id="01JD", retry_after=7)
+    answer = PAGES.failed(503, "", Recipient("01JD", accept), retry_after=7)
     assert dict(answer.headers)["Retry-After"] == "7"
     assert "Retry-After" not in dict(failed(503, accept=accept).headers)
 
@@ -189,7 +189,7 @@ def test_a_page_that_has_a_topic_of_its_own_does_not_say_it_twice() -> None:
     """A person reads the topic, a program the detail."""
 
     def over(accept: str) -> bytes:
-        return PAGES.failed(410, "Used.", accept=accept, language="", request_id="1", topic="invitation_used").body
+        return PAGES.failed(410, "Used.", Recipient("1", accept), topic="invitation_used").body
 
     assert b"Used." not in over(CHROME)
     assert b"Used." in over(CURL)
@@ -201,12 +201,8 @@ def test_hostile_fields_never_reach_the_header(accept: str) -> None:
     hostile = replace(CERTIFICATE, subject=HOSTILE, issuer=HOSTILE, common_names=(HOSTILE,))
     answer = PAGES.refused(
         Refuse(Reason.EXPIRED, HOSTILE, hostile),
-        accept=accept,
-        language=HOSTILE,
-        request_id="a\r\nSet-Cookie: b=c\u2028",
-        host=HOSTILE,
-        now=NOW,
-        user_agent=HOSTILE,
+        Recipient("a\r\nSet-Cookie: b=c\u2028", accept, HOSTILE, host=HOSTILE, user_agent=HOSTILE),
+        NOW,
     )
     assert dict(answer.headers)["X-Request-Id"] == "a__Set-Cookie:_b=c_"
     assert all(char == " " or "!" <= char <= "~" for name, value in answer.headers for char in name + value)
@@ -224,9 +220,7 @@ def test_hostile_fields_never_reach_the_header(accept: str) -> None:
 def test_there_is_always_an_answer(text: str, accept: str, reason: Reason) -> None:
     """Whatever a visitor sends, the answer is a 403 with sound header values: an error here must not open the gate."""
     hostile = replace(CERTIFICATE, subject=text, issuer=text, common_names=(text,), issuer_common_names=(text,))
-    answer = PAGES.refused(
-        Refuse(reason, text, hostile), accept=accept, language=text, request_id=text, host=text, now=NOW
-    )
+    answer = PAGES.refused(Refuse(reason, text, hostile), Recipient(text, accept, text, host=text), NOW)
     assert answer.status == 403
     assert dict(answer.headers)["Gatekeeper-Reason"] == reason
     assert all(" " <= char <= "~" for _, value in answer.headers for char in value)
@@ -239,9 +233,7 @@ def test_an_answer_stays_small(accept: str) -> None:
     huge = replace(
         CERTIFICATE, subject=long, issuer=long, serial=long, common_names=(long,), issuer_common_names=(long,)
     )
-    answer = PAGES.refused(
-        Refuse(Reason.EXPIRED, long, huge), accept=accept, language=long * 4, request_id=long, host=long, now=NOW
-    )
+    answer = PAGES.refused(Refuse(Reason.EXPIRED, long, huge), Recipient(long, accept, long * 4, host=long), NOW)
     assert len(answer.body) < len(refused(refuse(Reason.EXPIRED), accept=accept).body) + 32 * 1024
 
 
@@ -300,9 +292,8 @@ def test_the_visitors_own_device_comes_first_and_is_opened() -> None:
     iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"
     for user_agent, opened in ((iphone, ["iPhone, iPad: Safari"]), ("a new browser", [])):
         page = PAGES.refused(
-            refuse(Reason.NO_CERTIFICATE), accept=CHROME, language="", request_id="01JD", host="", now=NOW,
-            user_agent=user_agent,
-        ).body.decode()  # fmt: skip
+            refuse(Reason.NO_CERTIFICATE), Recipient("01JD", CHROME, user_agent=user_agent), NOW
+        ).body.decode()
         devices = re.findall(r"<details( open)?>\s*<summary>(.*?)</summary>\s*<ol>", page)
         assert len(devices) == 6
         assert [name for is_open, name in devices if is_open] == opened
@@ -312,7 +303,7 @@ def test_the_visitors_own_device_comes_first_and_is_opened() -> None:
 def test_a_person_reads_out_eight_digits() -> None:
     """The short number on the page and in the mail begins the long one, which stays in header and log."""
     answer = RefusalPages(contact="you@example.com").refused(
-        refuse(Reason.NO_CERTIFICATE), accept=CHROME, language="", request_id="0123456789abcdef", host="", now=NOW
+        refuse(Reason.NO_CERTIFICATE), Recipient("0123456789abcdef", CHROME), NOW
     )
     page = answer.body.decode()
     assert '<code title="0123456789abcdef">01234567</code>' in page
@@ -323,6 +314,6 @@ def test_a_person_reads_out_eight_digits() -> None:
 def test_an_ended_list_is_nothing_that_a_visitor_can_mend() -> None:
     """Trying again in a few minutes is no advice: only the administrator can sign a new list."""
     refusal = Refuse(Reason.REVOCATION_UNKNOWN, "The list has ended.", None, stale=True)
-    page = PAGES.refused(refusal, accept=CHROME, language="", request_id="1", host="", now=NOW).body.decode()
+    page = PAGES.refused(refusal, Recipient("1", CHROME), NOW).body.decode()
     assert "until the person who runs this site signs a new list" in page
     assert "few minutes" not in page

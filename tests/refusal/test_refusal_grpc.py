@@ -6,7 +6,7 @@ from urllib.parse import unquote
 import pytest
 
 from gatekeeper.gate.verdict import Reason, Refuse
-from gatekeeper.refusal.answer import RefusalPages
+from gatekeeper.refusal.answer import Recipient, RefusalPages
 from gatekeeper.refusal.grpc import LONGEST_MESSAGE, headers, is_grpc
 from tests.refusal.presented import CERTIFICATE, CHROME, HOSTILE, NOW, refuse
 
@@ -66,12 +66,8 @@ def test_a_refusal() -> None:
     """The status of the log, the fields of gRPC, no body, whatever the call says it accepts."""
     answer = PAGES.refused(
         Refuse(Reason.EXPIRED, "It ended on Monday.", CERTIFICATE),
-        accept=CHROME,
-        language="de",
-        request_id="01JD",
-        host="app.example.com",
-        now=NOW,
-        is_grpc=True,
+        Recipient("01JD", CHROME, "de", host="app.example.com", is_grpc=True),
+        NOW,
     )
     assert answer.status == 403
     assert answer.body == b""
@@ -89,7 +85,7 @@ def test_minimal_tells_the_reason_alone(reason: Reason) -> None:
     """Nothing of what was found, nor of the certificate."""
     pages = RefusalPages(detail="minimal")
     told = [
-        pages.refused(one, accept="", language="", request_id="1", host="", now=NOW, is_grpc=True).headers
+        pages.refused(one, Recipient("1", is_grpc=True), NOW).headers
         for one in (refuse(reason), Refuse(reason, HOSTILE, CERTIFICATE))
     ]
     assert told[0] == told[1]
@@ -100,13 +96,13 @@ def test_minimal_tells_the_reason_alone(reason: Reason) -> None:
 def test_no_certificate_can_break_the_field(reason: Reason) -> None:
     """Visible ASCII and spaces, whatever is in a name."""
     hostile = Refuse(reason, HOSTILE, CERTIFICATE)
-    answer = PAGES.refused(hostile, accept="", language="", request_id="1", host="", now=NOW, is_grpc=True)
+    answer = PAGES.refused(hostile, Recipient("1", is_grpc=True), NOW)
     assert all(re.fullmatch(r"[ -~]+", value) for _, value in answer.headers)
 
 
 def test_another_failure() -> None:
     """With Retry-After where there is one; "minimal" keeps the detail."""
-    told = PAGES.failed(503, "Closed.", accept="", language="", request_id="1", retry_after=9, is_grpc=True)
+    told = PAGES.failed(503, "Closed.", Recipient("1", is_grpc=True), retry_after=9)
     assert told.headers[1:4] == (("Grpc-Status", "14"), ("Grpc-Message", "Closed."), ("Retry-After", "9"))
-    less = RefusalPages(detail="minimal").failed(503, "Closed.", accept="", language="", request_id="1", is_grpc=True)
+    less = RefusalPages(detail="minimal").failed(503, "Closed.", Recipient("1", is_grpc=True))
     assert less.headers[2] == ("Grpc-Message", "Service Unavailable")

@@ -13,7 +13,7 @@ from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Connection, Proxy
 from gatekeeper.proxy.states import PauseReason
 from gatekeeper.proxy.streams import Codec, Link
-from gatekeeper.proxy.visit import Visit
+from gatekeeper.proxy.visit import Visit, recipient_of
 from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.tls.connection import SLICE, TLSConnection
 from gatekeeper.tls.context import ACME_PROTOCOL
@@ -296,9 +296,7 @@ def _plain_http_answer(proxy: Proxy, client: str, data: bytes) -> bytes:
     page = proxy.snapshot.pages.failed(
         400,
         f"This port speaks HTTPS: {link or 'put https:// in front of the address'}.",
-        accept=head.block.get(b"accept").decode("latin-1"),
-        language=head.block.get(b"accept-language").decode("latin-1"),
-        request_id=request_id,
+        recipient_of(head, request_id),
         topic="plain_http",
         link=link,
     )

@@ -12,6 +12,7 @@ from gatekeeper.errors import MessageError
 from gatekeeper.proxy.client.connection import LINGER_SECONDS
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.proxy.proxy import Proxy
+from gatekeeper.proxy.visit import recipient_of
 from gatekeeper.refusal.answer import Answer
 from gatekeeper.telemetry.log_lines import Visitor
 from gatekeeper.wire.https_url import https_url
@@ -109,13 +110,7 @@ class RedirectConnection(asyncio.Protocol):
 
     def _fail(self, head: RequestHead, status: int, detail: str) -> None:
         request_id = _new_request_id()
-        page = self._proxy.snapshot.pages.failed(
-            status,
-            detail,
-            accept=head.block.get(b"accept").decode("latin-1"),
-            language=head.block.get(b"accept-language").decode("latin-1"),
-            request_id=request_id,
-        )
+        page = self._proxy.snapshot.pages.failed(status, detail, recipient_of(head, request_id))
         self._send(head, page, request_id, detail)
 
     def _send(self, head: RequestHead, answer: Answer, request_id: str, detail: str = "") -> None:

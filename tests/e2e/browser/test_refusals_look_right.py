@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gatekeeper.gate.verdict import Reason, Refuse
 from gatekeeper.local.request import Reply
-from gatekeeper.refusal.answer import Answer, RefusalPages
+from gatekeeper.refusal.answer import Answer, Recipient, RefusalPages
 from gatekeeper.refusal.catalogue import catalogues
 from gatekeeper.refusal.negotiation import DEFAULT_LANGUAGE
 from tests.app import App
@@ -20,8 +20,12 @@ from tests.e2e.browser.chromium import Chromium, Home
 from tests.local.test_local_page import ANDROID, invitation, shown
 from tests.refusal.presented import CERTIFICATE, CHROME, DAY, EXPIRED, HOSTILE, NOW, refuse
 
-SCREENS = {"wide-light": (1280, 800, "light"), "wide-dark": (1280, 800, "dark"),
-           "phone-light": (375, 740, "light"), "phone-dark": (375, 740, "dark")}  # fmt: skip
+SCREENS = {
+    "wide-light": (1280, 800, "light"),
+    "wide-dark": (1280, 800, "dark"),
+    "phone-light": (375, 740, "light"),
+    "phone-dark": (375, 740, "dark"),
+}
 STRANGER = replace(
     CERTIFICATE, issuer_common_names=("Corporate Device Authority G2",), issuer="CN=Corporate Device Authority G2,C=US"
 )
@@ -52,13 +56,20 @@ IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605
 
 def refused(refusal: Refuse, language: str = "en", pages: RefusalPages = PAGES) -> Answer:
     return pages.refused(
-        refusal, accept=CHROME, language=language, request_id=REQUEST, host="app.example.com", now=NOW,
-        user_agent=IPHONE if refusal.reason is Reason.NO_CERTIFICATE else "",
-    )  # fmt: skip
+        refusal,
+        Recipient(
+            REQUEST,
+            CHROME,
+            language,
+            host="app.example.com",
+            user_agent=IPHONE if refusal.reason is Reason.NO_CERTIFICATE else "",
+        ),
+        NOW,
+    )
 
 
 def failed(status: int, topic: str | None = None, language: str = "en") -> Answer:
-    return PAGES.failed(status, "What was found.", accept=CHROME, language=language, request_id=REQUEST, topic=topic)
+    return PAGES.failed(status, "What was found.", Recipient(REQUEST, CHROME, language), topic=topic)
 
 
 def invited(language: str, name: str = "alice") -> Reply:
@@ -70,16 +81,19 @@ OVER = [
 ]
 VIEWS: dict[str, Answer | Reply] = {
     **{name: refused(refusal) for name, refusal in SHOWN.items()},
-    **{f"{name}-{language}": refused(SHOWN[name], language)
-       for language in sorted(catalogues()) if language != DEFAULT_LANGUAGE
-       for name in ("no_certificate", "expired", "untrusted_issuer")},
+    **{
+        f"{name}-{language}": refused(SHOWN[name], language)
+        for language in sorted(catalogues())
+        if language != DEFAULT_LANGUAGE
+        for name in ("no_certificate", "expired", "untrusted_issuer")
+    },
     **{f"invitation-{language}": invited(language) for language in catalogues()},
     "invitation-hostile": invited("en", HOSTILE + "A" * 300),
     **{topic: failed(410, topic) for topic in OVER},
     "invitation_busy-de": failed(409, "invitation_busy", "de"),
     "minimal": refused(SHOWN["expired"], pages=RefusalPages(detail="minimal")),
     **{str(status): failed(status) for status in (400, 404, 413, 431, 502, 503, 504)},
-}  # fmt: skip
+}
 
 
 async def answered(request: web.Request) -> web.Response:
