@@ -22,7 +22,7 @@ from gatekeeper.process.listeners import (
 from gatekeeper.settings.addresses import parse_listen
 from gatekeeper.settings.tables import Settings
 from tests.configurations import CLIENT_AUTH, UPSTREAM
-from tests.ports import has_ipv6
+from tests.ports import free_port, has_ipv6
 
 # Each C library has words of its own.
 IN_USE = os.strerror(errno.EADDRINUSE).lower()
@@ -52,8 +52,7 @@ def test_ipv6_takes_ipv4_too() -> None:
 @pytest.mark.parametrize("order", [("0.0.0.0", "[::]"), ("[::]", "0.0.0.0"), ("127.0.0.1", "[::]")])
 def test_both_families_can_be_named(tmp_path: Path, order: tuple[str, str]) -> None:
     """Beside an IPv4 address of its port, "[::]" is for IPv6 alone: the kernel would refuse the second one."""
-    with open_listener(parse_listen("[::]:0")) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     found = open_listeners(settings(tmp_path, f'["{order[0]}:{port}", "{order[1]}:{port}"]', '"off"'))
     for host in ("127.0.0.1", "::1"):
         socket.create_connection((host, port)).close()
@@ -65,8 +64,7 @@ def test_both_families_can_be_named(tmp_path: Path, order: tuple[str, str]) -> N
 def test_an_open_port_is_not_left_without_ipv4(tmp_path: Path) -> None:
     """bind() has settled what an open "[::]" takes. Without "0.0.0.0" beside it, it would leave IPv4 visitors at a
     closed port, so a reload that removes or adds that is refused, and says what to do."""
-    with open_listener(parse_listen("[::]:0")) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     both, one = (
         settings(tmp_path, value, '"off"') for value in (f'["0.0.0.0:{port}", "[::]:{port}"]', f'"[::]:{port}"')
     )
@@ -172,10 +170,11 @@ def test_sockets_of_systemd_take_the_place_of_addresses(tmp_path: Path) -> None:
 def test_all_addresses_or_none(tmp_path: Path) -> None:
     """Where one is taken, those that were opened are closed again, and those that were there stay open."""
     before = open_listeners(settings(tmp_path, '"127.0.0.1:0"', '"off"'))
+    free = f"127.0.0.9:{free_port()}"
     with open_listener(parse_listen("127.0.0.1:0")) as taken:
-        wanted = settings(tmp_path, f'["127.0.0.1:0", "127.0.0.9:48080", "{shown_address(taken)}"]', '"off"')
+        wanted = settings(tmp_path, f'["127.0.0.1:0", "{free}", "{shown_address(taken)}"]', '"off"')
         with pytest.raises(StartError, match=IN_USE):
             open_listeners(wanted, before)
-    open_listener(parse_listen("127.0.0.9:48080")).close()
+    open_listener(parse_listen(free)).close()
     assert before[0].socket.fileno() > 0
     close_listeners(before)
