@@ -1,21 +1,19 @@
 """The end of a certificate or a revocation list, as open connections see it."""
 
-import datetime
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.certificates import NOW, Holder, make_client
+from tests.certificates import DAY, NOW, Holder, make_client
 from tests.proxy.reloading import renew, revoking, tunnel
 from tests.proxy.scene import Files, Scene, Visitor, get
 
 
 @pytest.fixture
 def brief(files: Files) -> Holder:
-    """Good for another hour."""
-    return make_client("brief", files.authority, ends=NOW + datetime.timedelta(hours=1))
+    """Good for another day."""
+    return make_client("brief", files.authority, ends=NOW + DAY)
 
 
 @pytest.mark.parametrize("begin", [tunnel, lambda scene, visitor: visitor.send(get())])
@@ -23,10 +21,10 @@ def test_what_is_under_way_ends_with_the_certificate(
     make_scene: Callable[..., Scene], brief: Holder, begin: Callable[[Scene, Visitor], Any]
 ) -> None:
     """At notAfter, by a timer: no byte has to move."""
-    scene = make_scene(timeouts={"tunnel_idle": "9h", "response_header": "9h"})
+    scene = make_scene(timeouts={"tunnel_idle": "9d", "response_header": "9d"})
     visitor = scene.visitor(brief)
     begin(scene, visitor)
-    scene.loop.advance(3590 - (time.time() - NOW.timestamp()))
+    scene.loop.advance((NOW + DAY).timestamp() - 10 - scene.wall())
     assert not visitor.was_sent_away
     scene.loop.advance(12)
     assert b"expired" in visitor.read()

@@ -4,7 +4,7 @@ certificate (RFC 8446, 2.2)."""
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from gatekeeper.gate.verdict import Peer
 from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.telemetry.metrics import Cell
-from tests.certificates import NOW, Holder, make_authority, make_client
+from tests.certificates import Holder, make_authority, make_client
 from tests.proxy.browser import Browser
 from tests.proxy.reloading import renew, revoking, tunnel
 from tests.proxy.scene import Files, Scene, Visitor, get
@@ -101,7 +101,7 @@ def test_whose_certificate_has_ended_does_a_full_handshake(
 ) -> None:
     """The resumed connection gets the page, the next one can show the renewed certificate."""
     scene = resuming()
-    brief = make_client("brief", files.authority, ends=NOW + timedelta(hours=1))
+    brief = make_client("brief", files.authority, ends=datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
     first = scene.visitor(brief, version=version)
     assert status(scene, first, get()) == 200
     session = session_of(first)
