@@ -20,16 +20,16 @@ from gatekeeper.errors import ConfigurationError, GatekeeperError, UsageError
 COMMANDS = {
     "serve": "run the gate",
     "check": "check the configuration",
-    "explain": "show how the gate would answer a certificate, and why",
+    "explain": "show how the gate would answer a request with a certificate, and why",
     "healthcheck": "ask a running gate whether it is ready",
     "maintenance": "answer 503 with a page instead of forwarding requests, or stop doing so",
     "upgrade": "have the running gate replaced by the version that is installed now",
-    "top": "show what the running gate does, live in the terminal",
+    "top": "show what the running gate is doing, live in the terminal",
     "demo": "try everything on this machine",
     "init": "write a commented gatekeeper.toml to start from",
-    "ca": "the certificate authority: make, sign, renew and revoke certificates",
+    "ca": "the certificate authority: issue, sign, renew and revoke certificates",
     "enroll": "generate a key here, and obtain a certificate for it through a link",
-    "completion": "print a script for the completion of bash, zsh, fish or tcsh",
+    "completion": "print a completion script for bash, zsh, fish or tcsh",
 }
 # Command lines without a command.
 _ABOUT = ((), ("-h",), ("--help",), ("--version",))

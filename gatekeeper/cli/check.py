@@ -40,8 +40,8 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "check",
         help="check the configuration",
-        description="Load all that serve would load, without opening a port; list every mistake, or a summary. "
-        "Files are checked even if other keys are wrong, as far as one mistake does not depend on another.",
+        description="Load everything that serve would load, without opening a port; list every mistake, or print a "
+        "summary. Files are checked even if other keys are wrong, unless a mistake makes that impossible.",
         epilog="example: gatekeeper check -c gatekeeper.toml",
     )
     add_config_option(parser)

@@ -13,13 +13,13 @@ def add_command(commands: Commands) -> None:
     """Add ``completion`` to the command line."""
     parser = commands.add_parser(
         "completion",
-        help="print a script for the completion of bash, zsh, fish or tcsh",
+        help="print a completion script for bash, zsh, fish or tcsh",
         description="Print a script that makes the shell complete commands and options.",
         epilog="example: gatekeeper completion bash > ~/.local/share/bash-completion/completions/gatekeeper\n"
         'example: gatekeeper completion zsh > "${fpath[1]}/_gatekeeper"\n'
         "example: gatekeeper completion fish > ~/.config/fish/completions/gatekeeper.fish",
     )
-    parser.add_argument("shell", nargs="?", choices=SHELLS, type=word_of(SHELLS))
+    parser.add_argument("shell", nargs="?", choices=SHELLS, type=word_of(SHELLS), help="the shell")
     parser.set_defaults(run=lambda options: (_print if options.shell else parser.show_help)(options))
 
 

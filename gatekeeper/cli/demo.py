@@ -46,7 +46,7 @@ def add_command(commands: Commands) -> None:
         epilog="example: gatekeeper demo --upstream http://127.0.0.1:8000",
     )
     parser.add_argument("--listen", metavar="ADDR", help=f"where the gate listens; by default {DEFAULT_LISTEN}")
-    parser.add_argument("--upstream", metavar="URL", help="your own app instead of the small one")
+    parser.add_argument("--upstream", metavar="URL", help="your own app, instead of the built-in one")
     parser.add_argument(
         "--check",
         action="store_true",

@@ -32,9 +32,11 @@ def add_command(commands: Commands) -> None:
     parser.add_argument(
         "link", metavar="LINK", help="the link, or - to read it from standard input; with --renew the gate's address"
     )
-    parser.add_argument("--renew", action="store_true", help="the next certificate, if it is time, by the one in --out")
-    parser.add_argument("--daemon", action="store_true", help="with --renew: stay, and renew in time again and again")
-    parser.add_argument("--force", action="store_true", help="with --renew: even if it is not time yet")
+    parser.add_argument("--renew", action="store_true", help="renew the certificate in --out if it is due")
+    parser.add_argument(
+        "--daemon", action="store_true", help="with --renew: keep running, and renew whenever it is due"
+    )
+    parser.add_argument("--force", action="store_true", help="with --renew: even if it is not due yet")
     parser.add_argument("--name", metavar="NAME", help="with --renew: which certificate, if --out holds several")
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where NAME.key and NAME.crt go (.)")
     parser.add_argument(

@@ -62,11 +62,11 @@ def add_command(commands: Commands) -> None:
     """Add ``explain`` to the command line."""
     parser = commands.add_parser(
         "explain",
-        help="show how the gate would answer a certificate, and why",
+        help="show how the gate would answer a request with a certificate, and why",
         description="Judge a certificate and a request with the same code as serve, without a running gate: "
         "verdict, reason, route, rule, and the headers that the app would get. Exit 0 if the request would be "
-        "forwarded, 1 if not. That somebody holds the certificate's key is taken for granted. With client_auth.ocsp "
-        "the responder is asked.",
+        "forwarded, 1 if not. The visitor is assumed to hold the certificate's key. With client_auth.ocsp, the "
+        "responder is queried.",
         epilog="example: gatekeeper explain --cert alice.crt GET https://app.example.com/admin/",
     )
     add_config_option(parser)

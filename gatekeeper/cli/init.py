@@ -17,7 +17,8 @@ def add_command(commands: Commands) -> None:
         "init",
         help=f"write a commented {NAME} to start from",
         description=f"Write a commented {NAME} into a folder; an existing one is kept. "
-        "It names the files that gatekeeper ca created in ca/ there. Or translate a configuration of nginx.",
+        "It names the files that gatekeeper ca created in ca/ there. With --from-nginx, "
+        "translate a configuration of nginx.",
         epilog="example: gatekeeper init --from-nginx /etc/nginx/nginx.conf /etc/gatekeeper",
     )
     parser.add_argument("folder", nargs="?", default=Path(), type=Path, metavar="DIR", help="by default this folder")

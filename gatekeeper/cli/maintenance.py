@@ -20,7 +20,7 @@ def add_command(commands: Commands) -> None:
         help="answer 503 with a page instead of forwarding requests, or stop doing so",
         description="Create or remove the file that maintenance.file names. While it exists, visitors get 503 and a "
         "page; those named in maintenance.allow still reach the apps. Requests that have begun are not interrupted. "
-        "Of the configuration only maintenance.file is read, so mistakes elsewhere in it do not matter.",
+        "Of the configuration, only maintenance.file is read, so mistakes elsewhere in it do not matter.",
         epilog="example: gatekeeper maintenance on -c gatekeeper.toml",
     )
     parser.add_argument(

@@ -26,8 +26,8 @@ def add_command(commands: Commands) -> None:
     parser = commands.add_parser(
         "serve",
         help="run the gate",
-        description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, as does a change of any file; "
-        "SIGUSR1 reopens the log files, SIGUSR2 upgrades to the version that is installed now.",
+        description="Run the gate until SIGTERM or SIGINT. SIGHUP reloads, as does a change of any file that "
+        "the configuration names; SIGUSR1 reopens the log files, SIGUSR2 upgrades to the installed version.",
         epilog="example: gatekeeper serve -c /etc/gatekeeper/gatekeeper.toml",
     )
     add_config_option(parser)

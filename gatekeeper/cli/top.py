@@ -27,13 +27,13 @@ def add_command(commands: Commands) -> None:
     """Add ``top`` to the command line."""
     parser = commands.add_parser(
         "top",
-        help="show what the running gate does, live in the terminal",
+        help="show what the running gate is doing, live in the terminal",
         description="Ask /status of the admin listener every two seconds and show it: apps, certificates, refusals, "
         "workers, and requests a second. Where standard output is not a terminal, show it once.",
         epilog="example: gatekeeper top -c gatekeeper.toml",
     )
     add_config_option(parser)
-    parser.add_argument("--once", action="store_true", help="show it once and end")
+    parser.add_argument("--once", action="store_true", help="show it once and exit")
     parser.set_defaults(run=_top)
 
 

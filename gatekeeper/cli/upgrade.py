@@ -26,7 +26,7 @@ def add_command(commands: Commands) -> None:
         "upgrade",
         help="have the running gate replaced by the version that is installed now",
         description="Send SIGUSR2 to the running gate, and wait until its successor serves on the same sockets. The "
-        "old gate then finishes what it has; if the successor fails, the old gate goes on, and this ends with 1.",
+        "old gate then finishes its requests. If the successor fails, the old gate continues; exit 1.",
         epilog="example: gatekeeper upgrade -c /etc/gatekeeper/gatekeeper.toml",
     )
     add_config_option(parser)

@@ -83,4 +83,4 @@ def test_what_takes_long_is_said(tmp_path: Path) -> None:
     code, screen = ca_on_terminal(tmp_path, "issue", "alice", *EC, GATEKEEPER_CA_PASSPHRASE=PASSPHRASE)
     assert code == 0
     assert "Making a key, ec:p256" in screen
-    assert screen.index("\x1b[2K") < screen.index("alice can sign in")
+    assert screen.index("\x1b[2K") < screen.index("The certificate of alice is valid")

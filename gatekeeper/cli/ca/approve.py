@@ -205,5 +205,6 @@ def _print(issued: Issued, one: Waiting) -> None:
     for line in described(one):
         print(line)
     print()
-    print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}; gatekeeper enroll fetches it now.")
+    print(f"The certificate of {issued.entry.name} is valid until {issued.entry.not_after:%Y-%m-%d}.")
+    print("gatekeeper enroll fetches it now.")
     print_notes(issued)

@@ -39,7 +39,7 @@ def add_command(commands: Commands) -> None:
     common = _common()
     parser = commands.add_parser(
         "ca",
-        help="the certificate authority: make, sign, renew and revoke certificates",
+        help="the certificate authority: issue, sign, renew and revoke certificates",
         description="The certificate authority: from nothing to a certificate on a phone.",
         epilog=f"example: gatekeeper ca --dir ca issue alice\n\n{_PASSPHRASES}",
         parents=[common],
@@ -133,7 +133,7 @@ def _invite(add: _Add) -> None:
     parser.add_argument(
         "--csr",
         action="store_true",
-        help="no certificate yet: a computer generates its own key by gatekeeper enroll LINK",
+        help="issue no certificate yet: a computer generates its own key with gatekeeper enroll LINK",
     )
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="list the invitations and their states")
@@ -175,12 +175,12 @@ def _watch(add: _Add) -> None:
         type=interval,
         default="12h",
         metavar="TIME",
-        help="leave what comes sooner after the certificate before it to ca approve (12h)",
+        help="leave a renewal of a younger certificate to ca approve (12h)",
     )
     parser.add_argument(
         "--trust-gate",
         action="store_true",
-        help="sign a new key that the old one has not vouched for, as the gate says whose it is (EST)",
+        help="sign a new key without a signature by the old one, trusting the gate about whose it is (EST)",
     )
     _add_folder(parser)
 
@@ -198,7 +198,7 @@ def _csr(add: _Add) -> None:
 
 def _sign(add: _Add) -> None:
     parser = add("sign", "sign a request (CSR) that was made elsewhere")
-    parser.add_argument("request", type=Path, metavar="FILE.csr")
+    parser.add_argument("request", type=Path, metavar="FILE.csr", help="the request, PEM or DER")
     parser.add_argument("--name", metavar="NAME", help="what to call the files (the request's common name)")
     _add_days(parser)
     _add_grant(parser)
@@ -211,7 +211,7 @@ def _sign(add: _Add) -> None:
 
 def _p12(add: _Add) -> None:
     parser = add("p12", "write a client's .p12 bundle again")
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("name", metavar="NAME", help="the person or the device")
     _add_bundle(parser)
     parser.add_argument("--key", type=Path, metavar="FILE", help="a key that is not in the authority's folder")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="the certificate of that key")
@@ -223,15 +223,19 @@ def _server(add: _Add) -> None:
     parser.add_argument(
         "name", metavar="NAME", help="what to call the files, and the host if no --dns or --ip is given"
     )
-    parser.add_argument("--dns", action="append", default=[], metavar="HOST", help="a host name of it (repeatable)")
-    parser.add_argument("--ip", action="append", default=[], metavar="ADDRESS", help="an address of it (repeatable)")
+    parser.add_argument(
+        "--dns", action="append", default=[], metavar="HOST", help="a host name in the certificate (repeatable)"
+    )
+    parser.add_argument(
+        "--ip", action="append", default=[], metavar="ADDRESS", help="an IP address in the certificate (repeatable)"
+    )
     _add_days(parser)
     _add_key(parser)
 
 
 def _renew(add: _Add) -> None:
     parser = add("renew", "renew the certificate of a client, a server, or (NAME ca) the authority")
-    parser.add_argument("name", metavar="NAME", nargs="?")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the client or the server, or ca for the authority")
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument(
         "--expiring",
@@ -244,12 +248,12 @@ def _renew(add: _Add) -> None:
         action="store_true",
         help="with --invite: every client that has no certificate of the next authority yet (see ca rollover)",
     )
-    parser.add_argument("--days", type=days, metavar="DAYS", help="how long it is valid (as long as the one before)")
+    parser.add_argument("--days", type=days, metavar="DAYS", help="how long it is valid (as long as the previous one)")
     parser.add_argument(
-        "--new-key", nargs="?", const="rsa:4096", metavar="TYPE", help="with a new key instead of the same request"
+        "--new-key", nargs="?", const="rsa:4096", metavar="TYPE", help="for a new key, instead of the same one"
     )
     parser.add_argument(
-        "--keep-old", action="store_true", help="do not revoke the one before; it stays valid until it expires"
+        "--keep-old", action="store_true", help="do not revoke the previous one; it stays valid until it expires"
     )
     parser.add_argument(
         "--invite",
@@ -272,7 +276,7 @@ def _revoke(add: _Add) -> None:
         metavar="REASON",
         help=", ".join(REASONS),
     )
-    parser.add_argument("--unlisted", action="store_true", help="also a serial that is not in the index")
+    parser.add_argument("--unlisted", action="store_true", help="also revoke a serial that is not in the index")
     _add_folder(parser)
 
 
@@ -285,7 +289,7 @@ def _crl(add: _Add) -> None:
         help="how long CRLs are valid from now on (max: as long as the authority)",
     )
     parser.add_argument(
-        "--if-due", action="store_true", help="only if less than a third of its life is left; for timers"
+        "--if-due", action="store_true", help="only if less than a third of its lifetime is left; for timers"
     )
 
 
@@ -297,7 +301,11 @@ def _rollover(add: _Add) -> None:
 
 def _retire(add: _Add) -> None:
     parser = add("retire", "end the old authority after a rollover, once every client has a certificate of the new one")
-    parser.add_argument("--force", action="store_true", help="lock out whoever still has a certificate of the old one")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="even if that locks out clients that still have a certificate of the old one",
+    )
     _add_folder(parser)
 
 
@@ -309,7 +317,7 @@ def _list(add: _Add) -> None:
 
 def _show(add: _Add) -> None:
     parser = add("show", "describe a certificate, request, CRL, .p12 or key, and say whether a gate admits it")
-    parser.add_argument("what", metavar="NAME|SERIAL|FILE")
+    parser.add_argument("what", metavar="NAME|SERIAL|FILE", help="a name or a serial of this authority, or any file")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="the password of a .p12")
 
 
@@ -353,7 +361,7 @@ def _add_grant(parser: Parser) -> None:
         ("uri", "a URI"),
     ):
         parser.add_argument(
-            f"--{option}", action="append", default=[], metavar="TEXT", help=f"{what} of it (repeatable)"
+            f"--{option}", action="append", default=[], metavar="TEXT", help=f"{what} in the certificate (repeatable)"
         )
 
 

@@ -38,7 +38,7 @@ def _print(name: str, key: Path, request: Path, *, encrypted: bool, as_json: boo
     if as_json:
         print_json({"name": name, "files": [str(key), str(request)]})
         return
-    print(f"A key and a request for {name} are made.")
+    print(f"A key and a request for {name} are created.")
     print()
     protection = "encrypted" if encrypted else "NOT encrypted"
     print_files(

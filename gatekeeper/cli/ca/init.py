@@ -69,9 +69,8 @@ def _print(
         print_json(authority_fields(certificate, folder))
         return
     name = common_name(certificate.subject) or rfc2253(certificate.subject)
-    print(
-        f"{name} is {'adopted' if adopted else 'made'}. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}."
-    )
+    done = "adopted" if adopted else "created"
+    print(f"{name} is {done}. It can sign until {certificate.not_valid_after_utc:%Y-%m-%d}.")
     print()
     print_files(
         (folder / "ca.crt", "its certificate: give this one to the gate"),

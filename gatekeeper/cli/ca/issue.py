@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
 
 def print_client(issued: Issued, *, compat: bool) -> None:
     """Print what was issued for a client, and how it is imported."""
-    print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}.")
+    print(f"The certificate of {issued.entry.name} is valid until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)
     print()
     print_issued_files(issued)

@@ -52,6 +52,6 @@ def _print(path: Path, password: str | None, name: str, *, compat: bool, as_json
     if as_json:
         print_json({"name": name, "files": [str(path)], "password": password})
         return
-    print(f"{path} is made, in the {'older form (3DES, SHA-1)' if compat else 'modern form (AES-256, SHA-256)'}.")
+    print(f"{path} is written, in the {'older form (3DES, SHA-1)' if compat else 'modern form (AES-256, SHA-256)'}.")
     show_password(path, password)
     how_to_import(path, compat=compat)

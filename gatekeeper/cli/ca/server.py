@@ -40,7 +40,7 @@ def _print(issued: Issued, hosts: tuple[str, ...], folder: Path, *, as_json: boo
     if as_json:
         print_json(issued_fields(issued))
         return
-    print(f"A server certificate for {', '.join(hosts)} is made, valid until {issued.entry.not_after:%Y-%m-%d}.")
+    print(f"The certificate for {', '.join(hosts)} is created, valid until {issued.entry.not_after:%Y-%m-%d}.")
     print_notes(issued)
     print()
     certificate, key = file_of(issued, ".crt"), file_of(issued, ".key")

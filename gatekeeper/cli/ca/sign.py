@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(issued: Issued, cancelled: list[StoredInvitation], folder: Path) -> None:
-    print(f"{issued.entry.name} can sign in until {issued.entry.not_after:%Y-%m-%d}, as {issued.entry.subject}.")
+    print(f"The certificate of {issued.entry.name} is valid until {issued.entry.not_after:%Y-%m-%d}.")
+    print(f"Its subject is {issued.entry.subject}.")
     print_notes(issued)
     print_cancelled_with(cancelled)
     if issued.not_granted:
