@@ -29,7 +29,6 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
-_LOADED = "new Promise(done => document.readyState == 'complete' ? done() : addEventListener('load', () => done()))"
 
 
 @contextmanager
@@ -102,6 +101,7 @@ class Chromium:
         self._session = ""
         self.reported: list[str] = []
         self._downloads: list[str] = []
+        self._loaded: set[str] = set()
         self.responses: list[tuple[str, str, int]] = []
         self.websockets: list[int] = []
         try:
@@ -131,6 +131,7 @@ class Chromium:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Log", "Runtime"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def watch_network(self) -> None:
         """From now on ``responses`` are what the developer tools list of the tab: address, protocol and status, and
@@ -139,10 +140,14 @@ class Chromium:
         self._call("Network.enable")
 
     def go(self, address: str) -> int:
-        """Open a page and wait until it is complete; its status."""
+        """Open a page and wait until it is complete; its status.
+
+        The command ends before the page is there: a script could still run in the one before.
+        """
         went = self._call("Page.navigate", url=address)
         assert "errorText" not in went, went["errorText"]
-        self.run(_LOADED)
+        while went["loaderId"] not in self._loaded:
+            self._receive()
         return self.run("performance.getEntriesByType('navigation')[0].responseStatus")
 
     def run(self, script: str) -> Any:
@@ -228,6 +233,8 @@ class Chromium:
                 self.responses.append((response["url"], response["protocol"], response["status"]))
             case "Network.webSocketHandshakeResponseReceived":
                 self.websockets.append(message["params"]["response"]["status"])
+            case "Page.lifecycleEvent" if message["params"]["name"] == "load":
+                self._loaded.add(message["params"]["loaderId"])
             case "Browser.downloadProgress":
                 self._downloads.append(message["params"]["state"])
         return message
