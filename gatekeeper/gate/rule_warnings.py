@@ -31,9 +31,9 @@ def _issuer_warning(issuer: str | None, known: Mapping[str, int], *, several_pla
         if several_places:
             return (
                 "names no issuer, and the route is reached on hosts with different authorities, so any of them can "
-                f"make a certificate that fits; write {remedy}, or give the route hosts"
+                f"issue a matching certificate; write {remedy}, or give the route hosts"
             )
-        return f"names no issuer, so any of the trusted authorities can make a certificate that fits; write {remedy}"
+        return f"names no issuer, so any of the trusted authorities can issue a matching certificate; write {remedy}"
     match known.get(issuer, 0):
         case 0:
             return "names an issuer that is not in client_auth.ca, so no certificate matches"
@@ -41,6 +41,6 @@ def _issuer_warning(issuer: str | None, known: Mapping[str, int], *, several_pla
             return None
         case several:
             return (
-                f"names an issuer of which client_auth.ca holds {several}, and each can make a certificate that fits; "
+                f"names an issuer of which client_auth.ca holds {several}, and each can issue a matching certificate; "
                 "write a rule with issuer_sha256 for each that is meant"
             )

@@ -148,7 +148,7 @@ class Upgrade:
 
     def _failed(self, why: str) -> None:
         self._ledger.own.change(Cell.UPGRADES_FAILED, 1)
-        _log.error("not upgraded, this gate goes on: %s", why)
+        _log.error("not upgraded, this gate continues: %s", why)
 
 
 def own_command() -> list[str]:

@@ -152,7 +152,7 @@ def _refuse_extras(text: str, parts: SplitResult) -> None:
             f"must end after the host and port, because paths are passed on as they came; take {quoted(parts.path)} off"
         )
     if any(char <= " " or char == "\\" or not char.isascii() for char in text):
-        raise ValueError(f"holds a character that cannot stand in a URL: {quoted(text)}")
+        raise ValueError(f"contains a character that is not allowed in a URL: {quoted(text)}")
 
 
 def _split_port(netloc: str) -> tuple[str, str | None]:

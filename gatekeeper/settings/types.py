@@ -27,7 +27,7 @@ def _bounded(text: str) -> float:
 def _positive(text: str) -> float:
     seconds = _bounded(text)
     if seconds == 0:
-        raise ValueError("must be longer than nothing")
+        raise ValueError("must be longer than 0")
     return seconds
 
 
@@ -99,7 +99,7 @@ def _network(text: str) -> IPNetwork:
     except ValueError:
         raise ValueError from None
     if network.network_address != ip_interface(text).ip:
-        raise ValueError(f'has bits set behind the prefix; is "{network}" meant, or "{ip_interface(text).ip}"?')
+        raise ValueError(f'has bits set after the prefix; is "{network}" meant, or "{ip_interface(text).ip}"?')
     return network
 
 
@@ -156,7 +156,7 @@ LogTarget = Annotated[
 
 def _workers(value: Any) -> Any:
     if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1024):
-        raise ValueError(f'should be a number from 1 to 1024, or "auto" for one a core; got {shown(value)}')
+        raise ValueError(f'should be a number from 1 to 1024, or "auto" for one per core; got {shown(value)}')
     return value
 
 

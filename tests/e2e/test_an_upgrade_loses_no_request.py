@@ -125,7 +125,7 @@ def test_a_successor_that_fails_changes_nothing(folder: Path, visitors: Visitors
         right = configuration.read_text()
         configuration.write_text(right.replace('key = "server.key"', 'key = "missing.key"'))
         os.kill(before, signal.SIGUSR2)
-        gate.wait_for(lambda line: "not upgraded, this gate goes on: the new process ended with exit code 2" in line)
+        gate.wait_for(lambda line: "not upgraded, this gate continues: the new process ended with exit code 2" in line)
         assert gate.request(visitors.context("alice"))[0] == 200
         assert gate.admin("/status")[1]["supervisor"] == before
         assert gate.admin("/status")[1]["upgrades_failed"] == 1

@@ -272,7 +272,7 @@ def test_rules_without_an_issuer_are_warned_of(files: Files, tmp_path: Path) -> 
     (tmp_path / "other.crt").write_bytes(make_authority("Other CA").certificate_pem)
     routes = [{"allow": [{"cn": "alice"}, {"cn": "bob", "issuer": "Home CA"}]}]
     several = {"ca": ["ca.crt", str(tmp_path / "other.crt")]}
-    sentence = "names no issuer, so any of the trusted authorities can make a certificate that fits; write issuer"
+    sentence = "names no issuer, so any of the trusted authorities can issue a matching certificate; write issuer"
     snapshot = build_snapshot(files.settings(routes=routes, client_auth=several), {}, 0.0)
     assert f'routes[0] /*, allow[0]: cn = "alice" {sentence}' in snapshot.warnings(0.0)
     assert not any("bob" in warning for warning in snapshot.warnings(0.0))
