@@ -15,7 +15,7 @@ WORKFLOWS = sorted(path.name for path in FOLDER.glob("*.yml"))
 HOOKS = ROOT / ".pre-commit-config.yaml"
 WORDS = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
 # Programs that a step may start beside make and .ci/run: those of the runner's own image.
-OF_THE_RUNNER = {"apt-get", "cp", "echo", "gh", "grep", "helm", "jq", "mkdir"}
+OF_THE_RUNNER = {"apt-get", "cp", "echo", "gh", "git", "grep", "helm", "jq", "mkdir"}
 
 
 def read(name: str) -> dict[str, Any]:
@@ -73,6 +73,18 @@ def test_a_job_waits_for_jobs_that_are_there(name: str) -> None:
         needs = [needs] if isinstance(needs, str) else needs
         assert set(needs) <= jobs.keys()
         assert set(re.findall(r"needs\.([a-z]+)\.", str(job.get("if", "")))) <= set(needs)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_git_trusts_the_checkout_in_a_container(name: str) -> None:
+    """The checkout belongs to another user there, and git refuses that ("dubious ownership") unless safe.directory
+    names it; `make core-compiled` asks git which files there are.
+    """
+    inside = [job["steps"] for job in read(name)["jobs"].values() if "container" in job]
+    assert len(inside) == 1
+    words = [step.get("uses", step.get("run", "")) for step in inside[0]]
+    trusted = words.index('git config --global --add safe.directory "$GITHUB_WORKSPACE"')
+    assert words.index("actions/checkout@v6") < trusted < words.index(".ci/run")
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
