@@ -24,6 +24,7 @@ REPEATS = {
     "config/kubernetes/crl.yaml": _IMAGE,
     "config/kubernetes/sidecar.yaml": _IMAGE,
     "config/kubernetes/standalone.yaml": _IMAGE,
+    "docs/kubernetes.md": _IMAGE,
     "docs/scale.md": r"(?<=^gatekeeper )\d+\.\d+\.\d+\S*(?= \(compiled\)$)",
     "Dockerfile": r"(?<=^ARG VERSION=)\S+",
     "README.md": _IMAGE,

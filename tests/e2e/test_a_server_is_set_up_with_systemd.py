@@ -9,9 +9,8 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -40,14 +39,8 @@ TYPED = {
     "PIP_FIND_LINKS": "/wheels",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
 }
-# One visitor after the other, until the file is gone; each has a connection of its own.
-LOAD = """
-openssl pkcs12 -in /root/ca/alice.p12 -passin "pass:PASSWORD" -nodes -out /root/alice.pem
-touch /run/visiting
-while [ -e /run/visiting ]; do
-  curl -sS -o /dev/null -w '%{http_code}\\n' --cacert /root/ca/ca.crt --cert /root/alice.pem https://localhost/ 2>&1
-done
-"""
+# What the reader types in a second terminal before the upgrade: one visitor after the other.
+BESIDE = re.compile(r"^<!-- beside -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Machine:
@@ -77,7 +70,7 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    needs("systemd-nspawn", "nsenter", "mount", "ip", "curl", "openssl", PYTHON)
+    needs("systemd-nspawn", "nsenter", "mount", "ip", "curl", PYTHON)
     if os.geteuid() != 0:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("booting systemd needs root")
     folder = tmp_path_factory.mktemp("machine")
@@ -131,60 +124,52 @@ def reached(nspawn: subprocess.Popen[bytes], children: Path, console: Path) -> M
     return machine
 
 
-class Visitors:
-    """Visitors of the machine, one after the other, from the beginning of the block to its end. ``seen`` are their
-    statuses, or curl's complaints.
-    """
+@contextmanager
+def visitors(machine: Machine, text: str) -> Iterator[None]:
+    """The second terminal: a few visits before the block, and a few after it."""
+    with machine.popen(text) as terminal:
+        try:
+            some_more(machine, 0)
+            yield
+            some_more(machine, visits(machine))
+        finally:
+            machine.tries("mv /run/visiting /run/visited")
+        terminal.communicate(timeout=PATIENCE)
+    assert terminal.returncode == 0
+    machine.run("mv /run/visited /run/visiting")  # for the reader to remove
 
-    def __init__(self, machine: Machine, password: str) -> None:
-        self.seen: list[str] = []
-        self._machine = machine
-        self._process = machine.popen(LOAD.replace("PASSWORD", password))
-        self._reader = threading.Thread(target=self._read, daemon=True)
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        self.seen.extend(self._process.stdout)
+def visits(machine: Machine) -> int:
+    return int(machine.run("touch /root/visits; wc -l </root/visits"))
 
-    def __enter__(self) -> "Visitors":
-        self._reader.start()
-        self._some_more()
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._some_more()
-        self._machine.run("rm /run/visiting")
-        self._reader.join(PATIENCE)
-        self._process.stdout.close()
-        assert self._process.wait(PATIENCE) == 0
-
-    def _some_more(self) -> None:
-        before = len(self.seen)
-        until(lambda: len(self.seen) > before + 3)
+def some_more(machine: Machine, before: int) -> None:
+    until(lambda: visits(machine) > before + 3)
 
 
 def test_the_page_leads_to_a_gate_that_is_upgraded_under_load(machine: Machine) -> None:
-    """Each command of the page succeeds and says what it should; while the last ones upgrade the gate, every visitor is
-    answered."""
-    *blocks, last = BLOCK.findall(PAGE.read_text())
-    assert len(blocks) > 7
+    """Each command of the page succeeds and says what it should; during the upgrade, every visitor is answered."""
+    page = PAGE.read_text()
+    blocks = BLOCK.findall(page)
+    (beside,) = BESIDE.findall(page)
+    assert len(blocks) > 8
     password = ""
     for words, language, text in blocks:
         if language == "toml":
             machine.run(f"cat >{words} <<'EOF'\n{text}EOF")
             continue
-        said = machine.run(text.replace("PASSWORD", password))
+        load = (
+            visitors(machine, beside.replace("PASSWORD", password)) if "gatekeeper upgrade" in text else nullcontext()
+        )
+        with load:
+            said = machine.run(text.replace("PASSWORD", password))
         assert words in said, said
         if "--unit=app" in text:  # systemd-run does not wait until the app listens
             until(lambda: machine.tries("curl -sS -o /dev/null http://127.0.0.1:8000/"))
         if shown := re.search(r"^Password of .*: (\S+)$", said, re.MULTILINE):
             password = shown[1]
-    words, _, text = last
-    assert "gatekeeper upgrade" in text
-    with Visitors(machine, password) as visitors:
-        said = machine.run(text)
-    assert words in said
-    assert set(visitors.seen) == {"200\n"}
+    assert set(machine.run("cat /root/visits").split()) == {"200"}
+    assert re.fullmatch(r" *\d+ 200\n", said)
 
 
 def test_stopping_after_an_upgrade_waits_for_the_requests(machine: Machine) -> None:
