@@ -11,6 +11,7 @@ from pathlib import Path
 from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason, unusual
 from gatekeeper.config.nginx_notes import Notes
 from gatekeeper.config.nginx_reading import parse
+from gatekeeper.config.nginx_redirects import only_redirects
 from gatekeeper.config.nginx_servers import Server
 from gatekeeper.config.nginx_tls import tell_differences
 from gatekeeper.config.nginx_values import Directive, named, walk
@@ -34,19 +35,20 @@ def translate(path: Path) -> Translation:
     main = parse(path)
     http = [one for block in named(main, "http") for one in block.block] or main
     notes = Notes(path)
-    servers, redirects = [], []
+    servers, redirects, skipped = [], [], []
     for block in named(http, "server"):
         server = Server(block, http)
         if server.speaks_tls():
             servers.append(server)
-        elif _redirects(server):
+        elif only_redirects(server, notes.add):
             redirects.append(server)
         else:
+            skipped.append(server)
             notes.add(block, "a server without TLS is not taken over; the gate speaks HTTPS only")
     if not servers:
         raise UsageError(f"{path} has no server with ssl_certificate")
     parameters: dict[str, list[Directive]] = {name: [] for name in _PARAMETERS}
-    known = {id(one) for server in redirects for one in walk(server.block.block)}
+    known = {id(one) for server in (*redirects, *skipped) for one in walk(server.block.block)}
     for one in walk(main):
         if one.name == "map" and one.args[:1] == ("$http_upgrade",):  # for WebSockets, which pass anyway
             continue
@@ -62,9 +64,3 @@ def translate(path: Path) -> Translation:
     tell_differences(servers, notes.add)
     text = Writer(main, http, servers, redirects, notes).text()
     return Translation(text, notes.in_order())
-
-
-def _redirects(server: Server) -> bool:
-    """Whether a server without TLS only sends visitors to https."""
-    returns = [one for one in walk(server.block.block) if one.name in ("return", "rewrite", "proxy_pass", "root")]
-    return bool(returns) and all(one.name == "return" and one.args[-1].startswith("https://") for one in returns)

@@ -63,7 +63,7 @@ def refuses(block: Iterable[Directive]) -> bool:
     block = list(block)
     return any(
         one.name in ("internal", "deny", "limit_except")
-        or (one.name == "return" and _is_error(one))
+        or (one.name == "return" and is_error(one))
         or (one.name == "if" and _closes(one))
         or (one.name == "location" and refuses(one.block))
         for one in block
@@ -102,9 +102,9 @@ def every_location(block: Iterable[Directive]) -> Iterator[Directive]:
 
 
 def _closes(condition: Directive) -> bool:
-    return not is_check(condition) and any(one.name == "return" and _is_error(one) for one in condition.block)
+    return not is_check(condition) and any(one.name == "return" and is_error(one) for one in condition.block)
 
 
-def _is_error(returned: Directive) -> bool:
-    """``return URL`` and ``return 301 URL`` send a visitor elsewhere."""
+def is_error(returned: Directive) -> bool:
+    """Whether a ``return`` refuses: ``return URL`` and ``return 301 URL`` send a visitor elsewhere."""
     return returned.args[:1] >= ("400",) and re.fullmatch("[0-9]+", returned.args[0]) is not None

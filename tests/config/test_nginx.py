@@ -185,21 +185,6 @@ def test_every_directive_has_a_line_in_the_documentation(name: str) -> None:
     assert re.search(rf"^\|.*`[^`]*\b{name}\b.*\|.*\|$", PAGE, re.MULTILINE), name
 
 
-def test_a_server_that_only_sends_to_https_becomes_the_redirect(tmp_path: Path) -> None:
-    """Also within a location; one that does anything else is said, as before."""
-    gate = f"server {{ {TLS} {CHECKED} location / {{ {PASSED} }} }}"
-    plain = "server {{ listen 80; listen [::]:80; {} }}"
-    send = "return 301 https://$host$request_uri;"
-    for inside in (send, f"location / {{ {send} }}"):
-        configuration, notes = translated(tmp_path, gate + plain.format(inside))
-        assert [str(address) for address in configuration.settings.server.redirect] == ["0.0.0.0:80", "[::]:80"]
-        assert not any("without TLS" in note for note in notes)
-    for inside in (f"{send} location /x {{ {PASSED} }}", "return 404;", ""):
-        configuration, notes = translated(tmp_path, gate + plain.format(inside))
-        assert configuration.settings.server.redirect == ()
-        assert any("a server without TLS is not taken over" in note for note in notes)
-
-
 def test_servers_keep_their_authorities(tmp_path: Path) -> None:
     """Those of the first for all hosts, those of a further one on its names alone; every list of revocations counts."""
     one = "server {{ {} ssl_verify_client on; server_name {}; location / {{ {} }} {} }}"
