@@ -26,8 +26,8 @@ nginx_writer, nginx_notes
     the text of the translation; what could not be translated, with file and line.
 nginx_refusals
     what nginx refuses, so that the translation refuses it too.
-nginx_redirects
-    servers that only send visitors to https.
+nginx_redirects, nginx_rewrites
+    servers that only send visitors to https; paths that a ``rewrite`` changes.
 nginx_directives, nginx_values
     what becomes of each directive; times and sizes as nginx writes them.
 """

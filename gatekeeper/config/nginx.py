@@ -12,6 +12,7 @@ from gatekeeper.config.nginx_directives import ALWAYS, TRANSLATED, reason, unusu
 from gatekeeper.config.nginx_notes import Notes
 from gatekeeper.config.nginx_reading import parse
 from gatekeeper.config.nginx_redirects import only_redirects
+from gatekeeper.config.nginx_rewrites import rewrites, stripped
 from gatekeeper.config.nginx_servers import Server
 from gatekeeper.config.nginx_tls import tell_differences
 from gatekeeper.config.nginx_values import Directive, named, walk
@@ -49,6 +50,7 @@ def translate(path: Path) -> Translation:
         raise UsageError(f"{path} has no server with ssl_certificate")
     parameters: dict[str, list[Directive]] = {name: [] for name in _PARAMETERS}
     known = {id(one) for server in (*redirects, *skipped) for one in walk(server.block.block)}
+    known |= {id(one) for block in walk(main) if stripped(block.block) for one in rewrites(block.block)}
     for one in walk(main):
         if one.name == "map" and one.args[:1] == ("$http_upgrade",):  # for WebSockets, which pass anyway
             continue

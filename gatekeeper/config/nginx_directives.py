@@ -100,7 +100,7 @@ REASONS = {
     "resolver": "names are resolved by the system",
     "resolver_timeout": "names are resolved by the system",
     "return": "its route is closed; let the app redirect or answer",
-    "rewrite": "strip_prefix of a route takes a prefix off; else let the app see the path as it came",
+    "rewrite": "strip_prefix of a route takes a prefix off; no other is followed, and the path stays as it came",
     "satisfy": _RULES,
     "send_timeout": "see timeouts.stream_idle",
     "scgi_pass": "gatekeeper speaks HTTP to apps",

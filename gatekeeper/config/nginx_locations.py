@@ -15,6 +15,7 @@ from gatekeeper.config.nginx_refusals import (
     refusal,
     refuses,
 )
+from gatekeeper.config.nginx_rewrites import closing_rewrite, refused, rewrites, stripped
 from gatekeeper.config.nginx_servers import Location, Note, Server
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.http_types import ROUTE_PATH, SITE_FILE
@@ -47,10 +48,11 @@ def locations(server: Server, note: Note) -> list[Location]:
         found.append(replace(location, fallback=_fallback(location, "", note)))
     if any(_runs_programs(one) for one in (server.block, *every_location(inside))):
         found = [_without_files(one, note) for one in found]
-    if (closing := refusal(inside)) is not None:
+    if (closing := refusal(inside) or closing_rewrite(inside, "", exact=False, server=inside)) is not None:
         note(closing, "refuses or redirects in nginx, so all routes of the server are closed")
         found = [replace(one, closed=True) for one in found] or [Location("/*", "", None, server, closed=True)]
-    found = [_without_slash(one, found, note) for one in found]
+    found = [_without_slash(one, found, note) for one in (*found, *_rewritten(rewrites(inside), server, note))]
+    found = [_below_another(one, found, note) for one in (*found, *_with_passwords(server))]
     return [one for one in (*found, *_undecided(found)) if not one.undecided or _matters(one, found, note)]
 
 
@@ -74,6 +76,9 @@ def _routes(one: Directive, server: Server, note: Note) -> Iterator[Location]:
     location = replace(location, closed=location.closed or _is_closed(location, note))
     if everyone and not location.closed:
         note(one, "nginx lets in everyone here; public = true in its route does the same")
+    if not location.closed and path.endswith("/*") and not stripped(one.block):
+        below = _rewritten(rewrites(one.block), server, note)
+        yield from (two for two in below if two.undecided or _covers(path, two.path))
     only = tuple(methods(one.block))
     if only and not location.closed:
         yield replace(location, methods=only)
@@ -106,9 +111,42 @@ def _pattern(one: Directive, server: Server, note: Note) -> Iterator[Location]:
         yield _decide(one, server)
 
 
-def _decide(one: Directive, server: Server) -> Location:
+def _rewritten(found: Iterable[Directive], server: Server, note: Note) -> Iterator[Location]:
+    """The closed routes of rewrites: nobody reaches in nginx what they change or send elsewhere."""
+    for one in found:
+        changed, whole = paths(one.args[0])
+        if refused(one, server.block.block) and not whole:
+            yield _decide(one, server)
+        for path in changed if whole or refused(one, server.block.block) else ():
+            if re.fullmatch(ROUTE_PATH, path, re.ASCII):
+                note(one, f"sends requests elsewhere in nginx, so {path} is closed")
+                yield Location(path, "", one, server, closed=True)
+
+
+def _with_passwords(server: Server) -> Iterator[Location]:
+    """A route that keeps the file from being loaded, where nginx asks for more than a certificate everywhere."""
+    if values(server.get("ssl_verify_client")) in (["on"], ["optional"]):
+        asking = [two for name in ("auth_basic", "auth_request") for two in server.get(name)]
+        if (one := asks(asking)) is not None:
+            yield _decide(one, server, "asks for more than a certificate")
+
+
+def _below_another(one: Location, found: Iterable[Location], note: Note) -> Location:
+    """Left to the route of the shorter path that its rewrite takes off, if that leads to the same app; else closed."""
+    prefix = stripped(one.block.block) if one.block is not None else ""
+    if one.closed or one.strips or not prefix or one.block is None:
+        return one
+    above = next((two for two in found if two.path == f"{prefix}/*" and two.strips and not two.closed), None)
+    if above is not None and above.place == one.place and above.networks(note) == one.networks(note):
+        note(one.block, f"goes to the app in the same way as {above.path}, whose route takes its requests")
+        return replace(one, implied=True)
+    note(one.block, "has another part of its path taken off than strip_prefix would, so its route is closed")
+    return replace(one, closed=True)
+
+
+def _decide(one: Directive, server: Server, why: str = "refuses more") -> Location:
     """A route that keeps the file from being loaded."""
-    words = f"{Path(one.file).name}, line {one.line}: {' '.join((one.name, *one.args))} refuses more: decide"
+    words = f"{Path(one.file).name}, line {one.line}: {' '.join((one.name, *one.args))} {why}: decide"
     return Location("/", "", one, server, closed=True, undecided=words)
 
 
@@ -119,7 +157,9 @@ def _matters(one: Location, found: list[Location], note: Note) -> bool:
     if one.block is None or (_is_pattern(one.block) and files and is_hidden(_expression(one.block))):
         note(one.block or one.server.block, "no file whose name begins with a dot is served")
         return False
-    if opened:
+    if opened and one.block.name.startswith("auth_"):
+        note(one.block, "is asked for besides the certificate; the file is not loaded until you have decided")
+    elif opened:
         note(one.block, "refuses requests that no path of a route names; the file is not loaded until you have decided")
     else:
         note(one.block, "refuses requests that no path of a route names; close them before you open a route")
@@ -156,7 +196,9 @@ def _without_slash(one: Location, found: list[Location], note: Note) -> Location
 def _order(one: Location) -> tuple[int, int]:
     """nginx takes an exact location, then a pattern, then the longest; gatekeeper takes the first route that fits."""
     if one.undecided:
-        return -1, 0
+        return -2, 0
+    if one.block is not None and one.block.name == "rewrite":
+        return -1, -len(one.path)
     if one.block is not None and _is_pattern(one.block):
         return 1, -len(one.path)
     return 2 if one.path.endswith("*") else 0, -len(one.path)
@@ -167,6 +209,8 @@ def in_order(found: Iterable[Location]) -> Iterator[Location]:
     found = sorted(found, key=_order)
     for number, one in enumerate(found):
         covers = (other for other in found[:number] if not other.methods and not other.undecided)
+        if one.implied:
+            continue
         if one.undecided or not any(_covers(other.path, one.path) for other in covers):
             yield one
 
@@ -199,6 +243,9 @@ def _is_closed(one: Location, note: Note) -> bool:
     closing = refusal(block, static=one.target.startswith("static:"))
     if closing is None and len(named(one.server.block.block, "location")) > 1:
         closing = asks(block)
+    if closing is None and one.block is not None:
+        own = one.block.args[-1]
+        closing = closing_rewrite(block, own, exact=one.block.args[0] == "=", server=one.server.block.block)
     if closing is not None:
         note(closing, "cannot be said in a route, so it is closed")
     return closing is not None
@@ -239,13 +286,19 @@ def _location(one: Directive, path: str, server: Server, note: Note) -> Location
 
 def _strips(passed: Directive, location: Location) -> bool:
     """Whether nginx removes the same part of the path as ``strip_prefix``: the location up to its last slash."""
+    own = location.block.args[-1] if location.block is not None else ""
+    moved = location.block is not None and stripped(location.block.block)
     return (
         passed.name == "proxy_pass"
-        and re.fullmatch(r"https?://(unix:[^:]+:|[^/]+)/", passed.args[0]) is not None
+        and (
+            # With a rewrite, nginx ignores the path behind the address (ngx_http_proxy_module, proxy_pass).
+            moved == own.rstrip("/")
+            if moved
+            else re.fullmatch(r"https?://(unix:[^:]+:|[^/]+)/", passed.args[0]) is not None
+        )
         and location.path not in ("/*", "/")
         and location.path.endswith("/*")
-        and location.block is not None
-        and location.block.args[-1].endswith("/")
+        and own.endswith("/")
     )
 
 

@@ -7,7 +7,19 @@ from gatekeeper.config.nginx_values import Directive
 
 # Directives that decide who is admitted.
 _DECIDES = frozenset(
-    {"allow", "auth_basic", "auth_request", "deny", "if", "internal", "limit_except", "location", "return", "satisfy"}
+    {
+        "allow",
+        "auth_basic",
+        "auth_request",
+        "deny",
+        "if",
+        "internal",
+        "limit_except",
+        "location",
+        "return",
+        "rewrite",
+        "satisfy",
+    }
     | {"server", "try_files"}
 )
 

@@ -22,7 +22,7 @@ _SEGMENT = r"(?:[A-Za-z0-9_~-]|\\[.\-])+"
 _ALTERNATIVES = rf"\((?:\?:)?({_SEGMENT}(?:/{_SEGMENT})*(?:\|{_SEGMENT}(?:/{_SEGMENT})*)*)\)"
 _SIMPLE = re.compile(
     rf"\^((?:/{_SEGMENT})*)/(?:{_ALTERNATIVES}|({_SEGMENT}))"
-    r"(?P<end>\$|/(?:\.\*\$?)?|\((?:\?:)?(?:/\|\$|\$\|/)\)|)"
+    r"(?P<end>/?\$|/\?\$|/(?:\.\*\$?|\(\.\*\)\$?)?|\(/\.\*\)\?\$|\((?:\?:)?(?:/\|\$|\$\|/)\)|)"
 )
 # Names that begin with a dot, which static: never serves.
 _HIDDEN = re.compile(r"(?:\^?/|\(\^\|/\)|\(\?:\^\|/\))\\\.[^|]*")
@@ -58,14 +58,17 @@ def asks(block: Iterable[Directive]) -> Directive | None:
     )
 
 
-def refuses(block: Iterable[Directive]) -> bool:
-    """Whether any directive in the block, or in a block of it, refuses a request."""
+def refuses(block: Iterable[Directive], *, passed_on: bool = False) -> bool:
+    """Whether any directive in the block, or in a block of it, refuses a request. ``passed_on``: whether the request
+    was sent there by a ``rewrite``, which ``internal`` lets in.
+    """
     block = list(block)
     return any(
-        one.name in ("internal", "deny", "limit_except")
+        one.name in ("deny", "limit_except")
+        or (one.name == "internal" and not passed_on)
         or (one.name == "return" and is_error(one))
         or (one.name == "if" and _closes(one))
-        or (one.name == "location" and refuses(one.block))
+        or (one.name == "location" and refuses(one.block, passed_on=passed_on))
         for one in block
     ) or (asks(block) is not None)
 
@@ -77,14 +80,14 @@ def methods(block: Iterable[Directive]) -> list[str]:
 
 
 def paths(pattern: str) -> tuple[list[str], bool]:
-    """Paths of routes that a regular expression of a location matches, and whether they are all that it matches.
+    """Paths of routes that a regular expression matches, of a location or a rewrite; and whether it matches no others.
 
     ``~*`` differs in nothing: a path that only in another case belongs to a route is ambiguous, and gets 400.
     """
     match = _SIMPLE.fullmatch(pattern)
     if match is None:
         return [], False
-    end = "" if match["end"] == "$" else "/*"
+    end = "" if match["end"] in ("$", "/$", "/?$") else "/*"
     names = (match[2] or match[3]).split("|")
     return [f"{match[1]}/{name}{end}".replace("\\", "") for name in names], match["end"] != ""
 

@@ -101,6 +101,7 @@ class Location:
     ``strips``: whether the path is removed before forwarding. ``fallback``: the file to send for paths without a file.
     ``closed``: whether nobody may request it; then it needs no target. ``methods``: those of its route; () for all.
     ``undecided``: the sentence in place of a path, which keeps the file from being loaded until a person has read it.
+    ``implied``: whether the route of a shorter path does the same, so that it needs none.
     """
 
     path: str
@@ -112,6 +113,7 @@ class Location:
     closed: bool = False
     methods: tuple[str, ...] = ()
     undecided: str = ""
+    implied: bool = False
 
     @property
     def place(self) -> Place:

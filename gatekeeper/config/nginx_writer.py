@@ -18,6 +18,9 @@ from gatekeeper.config.nginx_values import Directive, duration, first, longest, 
 _UNDECIDED = """\
 # nginx refuses requests here that no path names; /admin in nginx is /administrator too. Close what is meant by routes
 # before the open ones, or see that the app has nothing there. Then remove this route: with it, nothing loads."""
+_ASKS_FOR_MORE = """\
+# nginx asks for a certificate and for this as well; the gate asks for the certificate alone. Let the app ask for the
+# rest, or see that the certificate is enough. Then remove this route: with it, nothing loads."""
 _CERTIFICATE_KEYS = (
     ("certificate", "ssl_certificate"),
     ("key", "ssl_certificate_key"),
@@ -249,7 +252,8 @@ class Writer:
         if headers and not self._shared_headers:
             lines.append(f"response = {{ {_headers_line('headers', headers)} }}")
         lines.append(_line("upstream", app.name if app is not None else "default"))
-        head = [_UNDECIDED] if one.undecided else []
+        asks = one.block is not None and one.block.name.startswith("auth_")
+        head = [_ASKS_FOR_MORE if asks else _UNDECIDED] if one.undecided else []
         return "\n".join([*head, "[[routes]]", _line("path", one.undecided or one.path), *lines])
 
     def _narrows(self, one: Location) -> bool:
