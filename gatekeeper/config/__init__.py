@@ -20,7 +20,8 @@ reference
     the settings as an example file, as documentation and as a schema for editors.
 starter
     the file that ``gatekeeper init`` writes.
-nginx, nginx_reading, nginx_servers, nginx_locations, nginx_tls, nginx_headers, nginx_request_headers, nginx_limits
+nginx, nginx_reading, nginx_servers, nginx_locations, nginx_targets, nginx_tls, nginx_headers, nginx_request_headers,
+nginx_limits
     translates a configuration of nginx (``init --from-nginx``).
 nginx_writer, nginx_notes
     the text of the translation; what could not be translated, with file and line.
