@@ -17,7 +17,7 @@ from gatekeeper.config.nginx_refusals import (
 )
 from gatekeeper.config.nginx_rewrites import closing_rewrite, refused, rewrites, stripped
 from gatekeeper.config.nginx_servers import Location, Note, Server
-from gatekeeper.config.nginx_targets import PROGRAMS, location_of, of_the_root
+from gatekeeper.config.nginx_targets import PROGRAMS, location_of, named_app, of_the_root, with_its_app
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.http_types import ROUTE_PATH
 
@@ -45,6 +45,7 @@ def locations(server: Server, note: Note) -> list[Location]:
 
 def _routes(one: Directive, server: Server, note: Note) -> Iterator[Location]:
     """The routes of a location and of those inside it."""
+    one = with_its_app(one, server, note)
     _conditions(one.block, note)
     everyone = values(server.get("ssl_verify_client")) != ["on"] and not _checks(server.block) and not _checks(one)
     for nested in every_location(one.block):
@@ -82,7 +83,9 @@ def _nested(one: Directive, server: Server, note: Note) -> Iterator[Location]:
 def _pattern(one: Directive, server: Server, note: Note) -> Iterator[Location]:
     """The closed routes of a regular expression that refuses; none for one that does not."""
     if one.args[0].startswith("@"):
-        note(one, "named locations are not taken over")
+        asked = (two for two in named(server.block.block, "location") if named_app(two, server) is one)
+        if first(asked) is None:
+            note(one, "named locations are not taken over")
         return
     if not refuses(one.block):
         note(one, "patterns cannot be paths of a route")

@@ -1,7 +1,7 @@
 """``rewrite`` of nginx (ngx_http_rewrite_module): what it takes off a path, and what nobody reaches because of it."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from gatekeeper.config.nginx_redirects import matches_all
 from gatekeeper.config.nginx_refusals import every_location, refuses
@@ -64,12 +64,10 @@ def refused(one: Directive, server: Sequence[Directive]) -> bool:
     return not is_redirect(one) and _leads_to_a_refusal(one, server)
 
 
-def every_rewrite(block: Iterable[Directive]) -> Iterator[Directive]:
+def every_rewrite(block: Iterable[Directive]) -> list[Directive]:
     """The rewrites of a block and of its conditions."""
     block = list(block)
-    yield from rewrites(block)
-    for condition in named(block, "if"):
-        yield from rewrites(condition.block)
+    return [*rewrites(block), *(one for condition in named(block, "if") for one in rewrites(condition.block))]
 
 
 def _leads_to_a_refusal(one: Directive, server: Sequence[Directive], before: tuple[Directive, ...] = ()) -> bool:

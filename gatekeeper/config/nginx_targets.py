@@ -3,7 +3,8 @@
 import re
 from dataclasses import replace
 
-from gatekeeper.config.nginx_rewrites import stripped
+from gatekeeper.config.nginx_refusals import refusal, refuses
+from gatekeeper.config.nginx_rewrites import every_rewrite, stripped
 from gatekeeper.config.nginx_servers import Location, Note, Server
 from gatekeeper.config.nginx_values import Directive, first, named, values
 from gatekeeper.settings.http_types import SITE_FILE
@@ -46,6 +47,30 @@ def location_of(one: Directive, path: str, server: Server, note: Note) -> Locati
         return replace(location, fallback=_fallback(location, "", note))
     note(one, "leads nowhere that gatekeeper knows, so its route is closed")
     return replace(location, closed=True)
+
+
+def with_its_app(one: Directive, server: Server, note: Note) -> Directive:
+    """The location itself; or, if it looks for a file and else asks the app of a named location (``try_files $uri
+    @app``), one that asks that app for everything. The app may not refuse anybody, as nginx asks both who may come in.
+    """
+    tried, app = first(named(one.block, "try_files")), named_app(one, server)
+    if tried is None or app is None:
+        return one
+    note(tried, "an app answers every request; files are served by an app of their own, static:/folder")
+    kept = tuple(two for two in one.block if two.name not in ("try_files", "root", "alias"))
+    return replace(one, block=(*app.block, *kept))
+
+
+def named_app(one: Directive, server: Server) -> Directive | None:
+    """The named location that answers for a location where there is no file, if it leads to an app alone."""
+    tried = first(named(one.block, "try_files"))
+    if tried is None or not _TRIED.issuperset(tried.args[:-1]) or named(one.block, "proxy_pass", "grpc_pass"):
+        return None
+    found = (two for two in named(server.block.block, "location") if two.args == tried.args[-1:])
+    app = first(two for two in found if two.args[0].startswith("@"))
+    if app is None or not named(app.block, "proxy_pass", "grpc_pass"):
+        return None
+    return None if refuses(app.block) or refusal(app.block) or every_rewrite(app.block) else app
 
 
 def of_the_root(root: Directive, server: Server, note: Note) -> Location:
