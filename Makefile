@@ -26,9 +26,12 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' gatekeeper/__init__.p
 SUITE ?= trixie
 # The tests that start no other program and need no network: what runs on each version of Python.
 IN_MEMORY := tests/config tests/gate tests/process tests/proxy tests/refusal tests/settings tests/telemetry tests/tls tests/wire
-# Of these, what depends on the versions of other packages: settings (pydantic), pages (jinja2), parser (httptools), loop
-# (uvloop), certificates (cryptography), assertions (pyjwt), OCSP and health checks (aiohttp).
+# What depends on the versions of other packages: settings (pydantic), pages (jinja2), parser (httptools), loop
+# (uvloop), certificates and keys (cryptography), assertions (pyjwt), OCSP, health checks, files and status (aiohttp),
+# orders (acme), codes (segno), completions (shtab), passphrases (zxcvbn), tables (rich).
 LOWEST := tests/config tests/process tests/refusal tests/settings tests/wire tests/gate/test_gate_ocsp.py \
+  tests/acme tests/admin tests/embedded $(addprefix tests/ca/test_ca_,bundle.py keys.py ml_dsa.py) \
+  $(addprefix tests/cli/test_cli_,completion.py passphrases.py qr.py terminal.py top.py) \
   $(wildcard tests/gate/test_gate_revocation*.py) $(addprefix tests/tls/test_tls_,build.py connection.py floods.py) \
   $(wildcard tests/proxy/test_proxy_client_*.py tests/proxy/test_proxy_upstream_*.py) tests/proxy/test_proxy_ocsp.py
 

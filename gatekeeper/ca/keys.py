@@ -47,14 +47,21 @@ _KINDS = "rsa:2048, rsa:3072, rsa:4096, ec:p256, ec:p384, ec:p521, ed25519, ml-d
 
 # Post-quantum signatures (FIPS 204, RFC 9881).
 ML_DSA = ("ml-dsa-44", "ml-dsa-65", "ml-dsa-87")
-try:
-    from cryptography.hazmat.primitives.asymmetric import mldsa
 
-    _ML_DSA_KEYS: dict[str, Any] = dict(
-        zip(ML_DSA, (mldsa.MLDSA44PrivateKey, mldsa.MLDSA65PrivateKey, mldsa.MLDSA87PrivateKey), strict=True)
-    )
-except ImportError:  # an older cryptography
-    _ML_DSA_KEYS = {}
+
+def _ml_dsa_keys() -> dict[str, Any]:
+    """The classes of private keys by their kind; none for a cryptography that lacks them, or whose OpenSSL does."""
+    try:
+        from cryptography.hazmat.primitives.asymmetric import mldsa
+
+        mldsa.MLDSA44PrivateKey.generate()  # 0.1 ms; the classes are there without an OpenSSL that knows them
+    except (ImportError, UnsupportedAlgorithm):
+        return {}
+    kinds = (mldsa.MLDSA44PrivateKey, mldsa.MLDSA65PrivateKey, mldsa.MLDSA87PrivateKey)
+    return dict(zip(ML_DSA, kinds, strict=True))
+
+
+_ML_DSA_KEYS = _ml_dsa_keys()
 
 
 def check_key_type(key_type: str, ml_dsa: Container[str] = _ML_DSA_KEYS) -> str:
