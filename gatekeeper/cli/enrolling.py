@@ -31,6 +31,7 @@ from gatekeeper.ca.requests import make_request
 from gatekeeper.ca.subject import Subject
 from gatekeeper.cli.terminal import working
 from gatekeeper.errors import InvitationError, UsageError
+from gatekeeper.gate.verdict import Reason
 from gatekeeper.invitations.request import spki_sha256
 from gatekeeper.settings.files import FROM_COMMAND_LINE, UnreadableFileError
 from gatekeeper.tls.client import client_context
@@ -124,6 +125,8 @@ def enroll(args: argparse.Namespace) -> int:
     gate = _gate_of(sys.stdin.readline().strip() if args.link == "-" else args.link, args.cacert)
     deadline = time.monotonic() + args.timeout
     said = patiently(lambda: gate.ask("GET", gate.path), time.monotonic())  # report a mistyped link at once
+    if said.status == 403 and said.fields().get("reason") == Reason.NO_CERTIFICATE:  # judged like a request to an app
+        raise InvitationError("this gate serves no invitations: [invitations] is missing in its configuration")
     must_be_fine(said)
     name = _name_in(said.fields())
     key_path, certificate_path = args.out / f"{name}.key", args.out / f"{name}.crt"

@@ -203,6 +203,14 @@ def test_a_refusal_is_told_in_the_words_of_the_gate(gate: Gate, enroll: Callable
     assert "\x1b" not in error
 
 
+def test_a_gate_without_invitations_is_told_from_a_refusal(gate: Gate, enroll: Callable[..., str]) -> None:
+    """It judges the link like the path of an app; advice about certificates would lead astray."""
+    gate.replies["GET", ""] = lambda _: (403, {}, b'{"reason": "no_certificate", "detail": "Send your certificate."}')
+    error = enroll(code=1)
+    assert "[invitations] is missing in its configuration" in error
+    assert "Send your certificate" not in error
+
+
 def test_that_the_gate_is_away_is_said_once(
     gate: Gate, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
