@@ -193,9 +193,7 @@ class _Worker:
             loop=loop,
             log=log,
             metrics=self._metrics,
-            connections_in_all=lambda: ledger.connections,
-            connections_from=ledger.connections_from,
-            request_rates=ledger.request_rates,
+            everywhere=ledger,
         )
         self._renewing = Renewing(lambda: proxy.snapshot.settings)
         self._acceptors = [Acceptor(proxy, context.visitors, shared=context.shared)]

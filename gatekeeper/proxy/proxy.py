@@ -67,12 +67,42 @@ class PendingConnection(Protocol):
         """Close at once."""
 
 
+class AllProcesses(Protocol):
+    """What is counted in all processes together: `telemetry.ledger.Ledger`."""
+
+    request_rates: RequestRates
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+
+    def connections_from(self, address: str) -> int:
+        """Open connections from that address."""
+
+
+class OneProcess:
+    """The same where there is one process. ``metrics`` are its own."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.request_rates = RequestRates()
+        self._metrics = metrics
+
+    @property
+    def connections(self) -> int:
+        """Open connections."""
+        return self._metrics.count(Cell.CONNECTIONS)
+
+    def connections_from(self, address: str) -> int:
+        """Open connections from that address."""
+        return self._metrics.address_counts.count(address)
+
+
 class Proxy:
     """The running proxy. ``snapshot`` is replaced by a reload; ``wall`` is the wall clock.
 
-    ``last_reload`` is None before the first reload. ``connections_in_all`` and ``connections_from`` (an address) count
-    the connections of all processes, and ``request_rates`` their requests. ``unacknowledged`` returns how many bytes of
-    a transport the peer's kernel has not acknowledged, None if that is unknown.
+    ``last_reload`` is None before the first reload. ``everywhere`` counts in all processes, None if this is the only
+    one. ``unacknowledged`` returns how many bytes of a transport the peer's kernel has not acknowledged, None if that
+    is unknown.
     """
 
     def __init__(
@@ -83,9 +113,7 @@ class Proxy:
         log: ExchangeLog,
         metrics: Metrics,
         wall: Callable[[], float] = time.time,
-        connections_in_all: Callable[[], int] | None = None,
-        connections_from: Callable[[str], int] | None = None,
-        request_rates: RequestRates | None = None,
+        everywhere: AllProcesses | None = None,
         unacknowledged: Callable[[asyncio.BaseTransport], int | None] | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -97,7 +125,8 @@ class Proxy:
         self.judge = Judge(loop, wall)
         self.local = LocalHandler(loop, wall, lambda: self.snapshot.invitations)
         self.expiry: Expiry[Connection] = Expiry(loop, wall, _judge_anew)
-        self.requests = RequestCounts(request_rates or RequestRates())
+        self._everywhere = everywhere or OneProcess(metrics)
+        self.requests = RequestCounts(self._everywhere.request_rates)
         self.draining = False
         self.last_reload: Reload | None = None
         self.connections: set[Connection] = set()
@@ -105,8 +134,6 @@ class Proxy:
         self.grown: set[TLSConnection] = set()
         self._free: asyncio.TimerHandle | None = None
         self._reserved: dict[str, int] = {}
-        self._connections_in_all = connections_in_all or (lambda: len(self.connections))
-        self._connections_from = connections_from or metrics.address_counts.count
         self._drained = asyncio.Event()
         self._start_pools(snapshot)
         self.local.open()
@@ -192,7 +219,7 @@ class Proxy:
 
     def capacity(self, coming: int) -> int:
         """How many more connections ``limits.connections`` allows; ``coming`` are accepted but not yet opened."""
-        return self.snapshot.settings.limits.connections - self._connections_in_all() - coming - len(self.pending)
+        return self.snapshot.settings.limits.connections - self._everywhere.connections - coming - len(self.pending)
 
     def reserve(self, address: str) -> None:
         """Count a connection from this address that was accepted but is not yet `opened`. Without this, all connections
@@ -217,7 +244,7 @@ class Proxy:
         most = self.snapshot.settings.limits.connections_per_ip
         if most == 0 or address == "unix":
             return False
-        return max(self.metrics.address_counts.own(address), self._connections_from(address)) >= most
+        return max(self.metrics.address_counts.own(address), self._everywhere.connections_from(address)) >= most
 
     async def drain(self, seconds: float) -> None:
         """Close idle connections, wait for requests under way, and close what is left after ``seconds``."""
