@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import product
 from pathlib import Path
 
-from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
+from gatekeeper.settings.addresses import Address, ListenAddress
+from gatekeeper.settings.own_listeners import ALL_IPV4, reaches
 from gatekeeper.settings.tables import Settings
 from gatekeeper.settings.upstream import UpstreamSettings
 
-_LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 # The authority's own key, where its folder is beside the certificate that the gate reads, or is published itself.
 _AUTHORITY_KEY = "ca.key"
 
@@ -18,8 +17,8 @@ _AUTHORITY_KEY = "ca.key"
 def misdirected(settings: Settings, configuration: Path) -> Iterator[str]:
     """A sentence for each upstream that leads to a listener of the gate, or publishes files that nobody should read.
 
-    Not checked: which addresses a host name has, and which ones this machine has. No mistake, because systemd may have
-    opened other ports than those in the file (systemd.socket(5)).
+    Not checked: which addresses a host name has; each connection of a running gate is. No mistake, because systemd may
+    have opened other ports than those in the file (systemd.socket(5)).
     """
     for name, upstream in settings.every_upstream.items():
         where = "upstream" if name == "default" else f"upstreams.{name}"
@@ -35,41 +34,21 @@ def _loops(settings: Settings, upstream: UpstreamSettings) -> Iterator[str]:
         ("admin.listen", admin, "visitors would read /status and /metrics"),
     )
     for url, (key, listens, outcome) in product(upstream.endpoints, listeners):
-        taken = next((one for one in listens if url.address is not None and _reaches(url.address, one)), None)
+        taken = next((one for one in listens if _is_taken(url.address, one, listens)), None)
         if taken is not None:
             yield f"{url}, where the gate itself listens ({key}, {taken}), so {outcome}; write the address of the app"
 
 
-def _reaches(target: ListenAddress, listener: ListenAddress) -> bool:
-    """Whether a connection to ``target`` arrives at the listener. One for IPv6 is for IPv6 only."""
-    if isinstance(target, SocketPath) or isinstance(listener, SocketPath):
-        paths = [os.path.realpath(one.path) for one in (target, listener) if isinstance(one, SocketPath)]
-        return len(paths) == 2 and paths[0] == paths[1]
-    if target.port != listener.port:
+def _is_taken(target: ListenAddress | None, listener: ListenAddress, listens: Sequence[ListenAddress]) -> bool:
+    """Whether the listener takes connections to ``target``. Without an IPv4 address at the same port, ``[::]`` takes
+    IPv4 too.
+    """
+    if target is None or reaches(target, listener):
+        return target is not None
+    if not isinstance(listener, Address) or listener.host != "::":
         return False
-    if target.host.lower() == listener.host.lower():
-        return True
-    return any(_accepts(there, here) for there, here in product(_addresses(target), _addresses(listener)))
-
-
-def _accepts(target: IPv4Address | IPv6Address, listener: IPv4Address | IPv6Address) -> bool:
-    if target.version != listener.version:
-        return False
-    if target.is_unspecified:  # Linux connects to the loopback address instead
-        target = _LOOPBACK[target.version == 6]
-    return target == listener or (listener.is_unspecified and target.is_loopback)
-
-
-def _addresses(address: Address) -> Sequence[IPv4Address | IPv6Address]:
-    """The address itself, those of localhost (RFC 6761, 6.3), or none for another name."""
-    if f".{address.host.lower()}".endswith(".localhost"):
-        return _LOOPBACK
-    try:
-        found = ip_address(address.host)
-    except ValueError:
-        return ()
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return (mapped or found,)
+    others = (one for one in listens if isinstance(one, Address) and one.port == listener.port)
+    return all(":" in one.host for one in others) and reaches(target, Address(ALL_IPV4, listener.port))
 
 
 def _published(settings: Settings, upstream: UpstreamSettings, configuration: Path) -> Iterator[str]:

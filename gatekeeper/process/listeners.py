@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatekeeper.errors import StartError
 from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
+from gatekeeper.settings.own_listeners import ALL_IPV4
 
 if TYPE_CHECKING:
     from gatekeeper.settings.tables import Settings
@@ -172,6 +173,19 @@ def port_of(listeners: Iterable[socket.socket]) -> int:
     """The port of the first that has one; 443 where all are Unix sockets, behind a proxy that has its own."""
     names = (listener.getsockname() for listener in listeners)
     return next((int(name[1]) for name in names if isinstance(name, tuple)), 443)
+
+
+def tcp_addresses(listeners: Iterable[socket.socket]) -> tuple[Address, ...]:
+    """Where these listen, without the Unix sockets; at 0.0.0.0 as well where ``[::]`` takes IPv4 too (ipv6(7))."""
+    found = []
+    for listener in listeners:
+        if listener.family == socket.AF_UNIX:
+            continue
+        host, port = listener.getsockname()[:2]
+        found.append(Address(host, port))
+        if host == "::" and not listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            found.append(Address(ALL_IPV4, port))
+    return tuple(found)
 
 
 def shown_address(listener: socket.socket) -> str:

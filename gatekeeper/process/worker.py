@@ -25,7 +25,7 @@ from gatekeeper.admin.status import Status
 from gatekeeper.embedded.sites import StaticSites
 from gatekeeper.errors import ConfigurationError, Mistake, mistakes_of
 from gatekeeper.process.configuration import ConfigurationFile
-from gatekeeper.process.listeners import port_of
+from gatekeeper.process.listeners import port_of, tcp_addresses
 from gatekeeper.process.malloc import keep_large_buffers
 from gatekeeper.process.privileges import Account, become
 from gatekeeper.process.reload import Reloader
@@ -150,6 +150,8 @@ class _Worker:
         self._settings = settings
         self._context = context
         self._metrics = context.metrics
+        listeners = (*context.visitors, *context.redirect, *(() if context.admin is None else (context.admin,)))
+        self._own_listeners = tcp_addresses(listeners)
         self._sites = StaticSites(context.folder, context.left)
         self._pools: Mapping[str, Pool] = {}
         self._sealed: dict[Path, int] = {}
@@ -310,7 +312,9 @@ class _Worker:
     # -- reload: `_build`, `_renew` and `_report` are called by the reloader, on its thread
 
     def _assemble(self, settings: "Settings", files: FileReader) -> Snapshot:
-        pools = make_pools(settings.every_upstream, self._sites.addresses, self._loop, self._pools, files)
+        pools = make_pools(
+            settings.every_upstream, self._sites.addresses, self._loop, self._pools, files, self._own_listeners
+        )
         snapshot = build_snapshot(settings, pools, time.time(), files)
         if snapshot.policy.ocsp is not None:
             load_client()

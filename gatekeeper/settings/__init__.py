@@ -12,6 +12,8 @@ certificate_order
     the certificates that ``[acme]`` orders.
 addresses, units
     network addresses and URLs; durations and sizes.
+own_listeners
+    whether an address leads to a listener of the gate itself.
 files, file_lock
     the files that settings name, and how they are read; a lock for folders that processes share.
 """

@@ -29,7 +29,9 @@ def told(folder: Path, text: str) -> list[str]:
         ("unix:/run/gate/socket", "unix:/run/x/../gate/socket", True),
         ("127.0.0.1:8443", "http://127.0.0.1:8000", False),
         ("127.0.0.1:8443", "http://127.0.0.2:8443", False),
-        ("[::]:8443", "http://127.0.0.1:8443", False),
+        ("[::]:8443", "http://127.0.0.1:8443", True),
+        ("0.0.0.0:8443", "http://[::1]:8443", False),
+        ("[::1]:8443", "http://127.0.0.1:8443", False),
         ("0.0.0.0:8443", "http://192.0.2.1:8443", False),
         ("0.0.0.0:8443", "http://app.lan:8443", False),
         ("0.0.0.0:8443", "http://app.localhost:8443", True),
@@ -45,6 +47,13 @@ def test_an_upstream_that_is_the_gate_itself(listen: str, url: str, loops: bool,
     assert [one.startswith("upstreams.app is ") and "where the gate itself listens" in one for one in found] == [
         True
     ] * loops
+
+
+def test_an_ipv6_listener_beside_one_for_ipv4(tmp_path: Path) -> None:
+    """[::] takes no IPv4 then, so an app may listen at the loopback address."""
+    text = MINIMAL.replace("http://127.0.0.1:8000", "http://127.0.0.1:8443")
+    listens = text.replace("[server]", '[server]\nlisten = ["[::]:8443", "192.0.2.1:8443"]')
+    assert told(tmp_path, listens) == []
 
 
 def test_an_upstream_that_is_another_listener_of_the_gate(tmp_path: Path) -> None:

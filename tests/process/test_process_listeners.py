@@ -18,8 +18,9 @@ from gatekeeper.process.listeners import (
     shown_address,
     shown_listener,
     sockets_of,
+    tcp_addresses,
 )
-from gatekeeper.settings.addresses import parse_listen
+from gatekeeper.settings.addresses import Address, parse_listen
 from gatekeeper.settings.tables import Settings
 from tests.configurations import CLIENT_AUTH, UPSTREAM
 from tests.ports import free_port, has_ipv6
@@ -36,6 +37,25 @@ def test_a_port_that_the_kernel_picks_is_shown() -> None:
         assert shown_address(listener) == f"{host}:{port}"
         assert port > 0
         socket.create_connection((host, port)).close()
+
+
+def test_where_the_gate_can_be_reached(tmp_path: Path) -> None:
+    """A Unix socket has no port."""
+    with (
+        open_listener(parse_listen("127.0.0.1:0")) as ipv4,
+        open_listener(parse_listen(f"unix:{tmp_path}/socket")) as unix,
+    ):
+        assert tcp_addresses([ipv4, unix]) == (Address("127.0.0.1", ipv4.getsockname()[1]),)
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_where_the_gate_can_be_reached_by_ipv6() -> None:
+    """At every IPv4 address too, unless the socket is for IPv6 only."""
+    with open_listener(parse_listen("[::]:0")) as both:
+        port = both.getsockname()[1]
+        assert tcp_addresses([both]) == (Address("::", port), Address("0.0.0.0", port))
+    with open_listener(parse_listen("[::]:0"), ipv6_only=True) as ipv6:
+        assert tcp_addresses([ipv6]) == (Address("::", ipv6.getsockname()[1]),)
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

@@ -303,6 +303,8 @@ class App:
         self.hangs = False
         self.silent: set[Any] = set()
         self.dies_at_once = False
+        self.peername: tuple[str, int] | None = None
+        """What the kernel says of the other end of each connection."""
         self._loop = loop
         self._waiting: list[asyncio.Future[None]] = []
         loop.connector = self._connect
@@ -331,7 +333,7 @@ class App:
         if self.hangs or address in self.silent:
             self._waiting.append(self._loop.create_future())
             await self._waiting[-1]
-        connection = AppConnection(self._loop, factory())
+        connection = AppConnection(self._loop, factory(), self.peername)
         self.connections.append(connection)
         if self.dies_at_once:
             connection.transport.abort()
@@ -346,9 +348,9 @@ class App:
 class AppConnection:
     """The app's end of one connection from the gate."""
 
-    def __init__(self, loop: VirtualLoop, protocol: asyncio.Protocol) -> None:
+    def __init__(self, loop: VirtualLoop, protocol: asyncio.Protocol, peername: tuple[str, int] | None = None) -> None:
         self.protocol = protocol
-        self.transport = FakeTransport(loop, protocol)
+        self.transport = FakeTransport(loop, protocol, {"peername": peername})
         protocol.connection_made(self.transport)
 
     def read(self) -> bytes:

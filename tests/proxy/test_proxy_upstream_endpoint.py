@@ -8,7 +8,7 @@ import pytest
 
 from gatekeeper.errors import ConfigurationError
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
-from gatekeeper.settings.addresses import SocketPath
+from gatekeeper.settings.addresses import Address, SocketPath
 from tests.proxy.scene import OK, Files, Scene, get
 
 
@@ -55,6 +55,19 @@ def test_an_app_whose_certificate_is_wrong_cannot_be_reached(make_scene: Callabl
     answer = alice.read()
     assert answer.startswith(b"HTTP/1.1 502 ")
     assert b"secret" not in answer
+
+
+@pytest.mark.parametrize(("port", "status"), [(8443, 502), (8000, 200)])
+def test_a_name_that_leads_to_the_gate_itself_is_no_app(scene: Scene, port: int, status: int) -> None:
+    """Each request on a public route would come back to the gate, and again, until all connections are taken."""
+    scene.endpoints[0].own_listeners = (Address("0.0.0.0", 8443),)
+    scene.app.peername = ("127.0.0.1", port)
+    alice = scene.alice()
+    alice.send(get("/"))
+    if status == 200:
+        assert scene.serve(alice) == OK
+    assert scene.statuses == [status]
+    assert scene.app.last.is_gone == (status == 502)
 
 
 def test_a_static_folder_is_where_it_is_served(files: Files, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from typing import Final, Protocol, cast
 
@@ -16,7 +16,8 @@ from gatekeeper.proxy.streams import UpstreamStream
 from gatekeeper.proxy.upstream.health import Health
 from gatekeeper.proxy.upstream.http1 import Owner, UpstreamConnection
 from gatekeeper.proxy.upstream.http2 import HTTP2Connection
-from gatekeeper.settings.addresses import Address, SocketPath
+from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath
+from gatekeeper.settings.own_listeners import reaches
 
 # A kept connection is closed before the app's own timeout is likely to close it under a request (uvicorn and
 # Node.js wait 5 seconds, gunicorn 2, nginx 75).
@@ -46,6 +47,7 @@ class Endpoint(Owner):
     """One URL of an app. ``title`` is what the log calls it, ``limit`` bounds its connections, 0 does not.
 
     ``health`` decides if it gets requests, ``turn`` is when it was last chosen, ``freed`` is called as one closes.
+    ``own_listeners`` are the gate's, which are no app.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Endpoint(Owner):
         self._failure_told = False
         self.turn = 0
         self.freed: Callable[[], None] = _nobody_waits
+        self.own_listeners: Collection[ListenAddress] = ()
         # What is busy is counted from these, so that no path through the code can leave it wrong.
         self._connecting: set[PlaceOnConnection] = set()
         self._open: set[UpstreamConnection] = set()
@@ -150,6 +153,7 @@ class Endpoint(Owner):
         try:
             async with asyncio.timeout(seconds):
                 await self.dial(loop, connection)
+            self._check_is_another(connection.transport)
             if connection.transport.is_closing():  # closed at once, so nobody will say it again
                 raise ConnectionResetError(errno.ECONNRESET, connection.fault or "closed at once")
         except BaseException as error:
@@ -163,6 +167,16 @@ class Endpoint(Owner):
         if self.health.connected(loop.time()):
             self._failure_told = False
             _log.info("upstream %s: reachable again", self.title)
+
+    def _check_is_another(self, transport: asyncio.Transport) -> None:
+        """OSError if the connection leads to the gate itself: a request on a public route would come back without end,
+        until all connections are taken.
+        """
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            there = Address(peer[0], peer[1])
+            if any(reaches(there, one) for one in self.own_listeners):
+                raise OSError(errno.ELOOP, f"the gate itself listens at {there}")
 
     def _is_open(self, connection: object) -> bool:
         return connection in self._open

@@ -1,7 +1,7 @@
 """All endpoints of an app. Choosing one is synchronous; only connecting takes time."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from enum import Enum, auto
 from pathlib import Path
@@ -13,7 +13,7 @@ from gatekeeper.proxy.streams import EndpointHealth, UpstreamStream, Waiter
 from gatekeeper.proxy.upstream.endpoint import KEEP_SECONDS, Endpoint, PlaceOnConnection
 from gatekeeper.proxy.upstream.endpoints import make_endpoints
 from gatekeeper.proxy.upstream.http2_check import ask_http2
-from gatekeeper.settings.addresses import Address, SocketPath, UpstreamURL
+from gatekeeper.settings.addresses import Address, ListenAddress, SocketPath, UpstreamURL
 from gatekeeper.settings.files import OPEN_DIRECTLY, FileReader, FileStamp, stat_all, upstream_files
 from gatekeeper.wire.rewriting import Rewriting
 
@@ -339,10 +339,12 @@ def make_pools(
     loop: asyncio.AbstractEventLoop,
     before: Mapping[str, Pool],
     files: FileReader = OPEN_DIRECTLY,
+    own_listeners: Collection[ListenAddress] = (),
 ) -> dict[str, Pool]:
     """A pool for each upstream; the one of ``before``, with its connections, where nothing about it has changed.
 
-    ``folders`` says where static folders are served. ConfigurationError if a file cannot be used.
+    ``folders`` says where static folders are served, ``own_listeners`` where the gate itself listens, which no upstream
+    may lead to. ConfigurationError if a file cannot be used.
     """
     pools = {}
     for name, settings in upstreams.items():
@@ -351,7 +353,10 @@ def make_pools(
         if old is not None and unchanged:
             pools[name] = old
         else:
-            pools[name] = Pool(settings, make_endpoints(name, settings, folders, files), loop, made_of)
+            endpoints = make_endpoints(name, settings, folders, files)
+            for endpoint in endpoints:
+                endpoint.own_listeners = own_listeners
+            pools[name] = Pool(settings, endpoints, loop, made_of)
     return pools
 
 
