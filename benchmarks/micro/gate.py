@@ -51,10 +51,10 @@ RESPONSE = (
 class Http2Requests:
     """The same request in HTTP/2, as browsers encode it: what was sent before is referred to, but for the path."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cookie: bool = True) -> None:
         self._encoder = hpack.Encoder()
         self._stream_id = -1
-        lines = (BROWSER % 0).split(b"\r\n")[2:-2]
+        lines = (BROWSER % 0).split(b"\r\n")[2 : -2 if cookie else -3]
         self._fields = [(name.lower(), value) for name, _, value in (line.partition(b": ") for line in lines)]
 
     def next(self, path: bytes = b"/bench") -> bytes:
@@ -64,6 +64,10 @@ class Http2Requests:
         path_field = hpack.NeverIndexedHeaderTuple(b":path", path)
         block = self._encoder.encode([*pseudo, path_field, *self._fields])
         return headers_frames(self._stream_id, block, END_STREAM)
+
+    def page(self, resources: int) -> list[bytes]:
+        """The frames of a new visitor, which are the same for each: one for the page, and one for each resource."""
+        return [self.next(b"/page/index.html"), *[self.next(b"/page/%d.css" % number) for number in range(resources)]]
 
 
 WEBSOCKET = (
@@ -293,12 +297,15 @@ class Visitor:
         self.tls.read(4096)
 
     def exchange_all(self, records: bytes) -> None:
-        """A request for each connection to the app, and the responses, which come in one turn of the event loop."""
+        """Requests, at most as many as there are connections to the app, and the responses, which come in one turn of
+        the event loop.
+        """
         gate = self._gate
         self.connection.data_received(records)
         gate.app.got.clear()
         for upstream in gate.upstreams:
-            upstream.data_received(RESPONSE)
+            if upstream.handler is not None:
+                upstream.data_received(RESPONSE)
         gate.turn()
         self.transport.got.clear()
 

@@ -14,6 +14,7 @@ from benchmarks.micro.gate import BROWSER, UPLOAD, WEBSOCKET_MESSAGE, Gate, Http
 from gatekeeper.process.worker import GARBAGE
 
 STREAMS = 32
+RESOURCES = 40
 WARM_UP = 50
 """Until memories are filled and the interpreter has specialised its code (PEP 659)."""
 
@@ -42,6 +43,23 @@ def streams(gate: Gate, times: int) -> Callable[[slice], None]:
 def paths(gate: Gate, times: int) -> Callable[[slice], None]:
     """The same, with a new path in each head."""
     return _together(gate, [b"/bench/%d" % n for n in range(STREAMS * times)])
+
+
+def page(gate: Gate, times: int) -> Callable[[slice], None]:
+    """New visitors in HTTP/2: a full handshake, a page, and its resources at once, each in a record of its own. The
+    visitor's half of the handshake is counted too.
+    """
+    _connect_to_app(gate, RESOURCES)
+    first, *rest = Http2Requests(cookie=False).page(RESOURCES)
+
+    def play(some: slice) -> None:
+        for _ in range(*some.indices(times)):
+            visitor = gate.shake_hands_for_http2()
+            visitor.exchange_all(visitor.encrypt(first))
+            visitor.exchange_all(b"".join([visitor.encrypt(frame) for frame in rest]))
+            visitor.leave()
+
+    return play
 
 
 def connection(gate: Gate, times: int) -> Callable[[slice], None]:
@@ -113,11 +131,15 @@ def _exchanges(gate: Gate, requests: list[bytes]) -> Callable[[slice], None]:
 
 def _together(gate: Gate, paths: list[bytes]) -> Callable[[slice], None]:
     visitor, requests = gate.shake_hands_for_http2(), Http2Requests()
-    while len(gate.upstreams) < STREAMS:
-        gate.connect_to_app()
+    _connect_to_app(gate, STREAMS)
     frames = [requests.next(path) for path in paths]
     some = [b"".join(frames[at : at + STREAMS]) for at in range(0, len(frames), STREAMS)]
     return _play(visitor.exchange_all, [visitor.encrypt(data) for data in some])
+
+
+def _connect_to_app(gate: Gate, connections: int) -> None:
+    while len(gate.upstreams) < connections:
+        gate.connect_to_app()
 
 
 def _play(step: Callable[[bytes], None], records: list[bytes]) -> Callable[[slice], None]:
@@ -130,7 +152,7 @@ def _play(step: Callable[[bytes], None], records: list[bytes]) -> Callable[[slic
 
 SCRIPTS = {
     script.__name__: script
-    for script in (exchange, cookie, stream, streams, paths, connection, resumption, refusal, message, down, up)
+    for script in (exchange, cookie, stream, streams, paths, page, connection, resumption, refusal, message, down, up)
 }
 
 
