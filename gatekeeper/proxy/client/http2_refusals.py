@@ -2,18 +2,19 @@
 
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from typing import Final
 
 from gatekeeper.proxy.deadline import Deadline, Timeout
 from gatekeeper.wire.http2.server import ServerConnection
 
 # How long a client must be quiet after it has read the last answer. Measured with requests in parallel: closing behind
 # the first 403 loses the others' in Chromium, curl, Node, Java, httpx, grpcio; 20 ms lost some in Java.
-QUIET_SECONDS = 0.1
+QUIET_SECONDS: Final = 0.1
 # A client that may have one request under way sends the next when it has read the answer to the last. It tells by the
 # answer to a PING that it has; one that answers none gets so long.
-UNREAD_SECONDS = 5.0
+UNREAD_SECONDS: Final = 5.0
 # A refused client that goes on asking is not waited for any longer.
-MAX_REFUSALS = 100
+MAX_REFUSALS: Final = 100
 
 
 class Refusals:

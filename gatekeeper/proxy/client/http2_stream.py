@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatekeeper.errors import in_one_line
 from gatekeeper.gate.decision import Authorizer
@@ -23,12 +23,12 @@ _log = logging.getLogger("gatekeeper")
 
 # What an app may say to a client about its request; all else is between the app and the gate. Not REFUSED_STREAM: a
 # client would repeat what the app has begun with (RFC 9113, 8.7).
-_PASSED_CODES = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM})
+_PASSED_CODES: Final = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM})
 # RFC 9113, 8.1.1: a malformed request is an error of its stream, behind the answer that says why. curl and others show
 # nothing of an answer that they read in one piece with RST_STREAM.
-RESET_SECONDS = 0.1
-_NOT_PAUSED: frozenset[PauseReason] = frozenset()
-_NO_TUNNEL = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+RESET_SECONDS: Final = 0.1
+_NOT_PAUSED: Final[frozenset[PauseReason]] = frozenset()
+_NO_TUNNEL: Final = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
 class Owner(Protocol):

@@ -1,5 +1,7 @@
 """Requests on an HTTP/2 connection that was made for another host: 421 Misdirected Request (RFC 9110, 15.5.20)."""
 
+from typing import Final
+
 from gatekeeper.gate.decision import Authorizer, Denied
 from gatekeeper.gate.paths import read_host
 from gatekeeper.gate.verdict import Refuse
@@ -8,7 +10,7 @@ from gatekeeper.proxy.visit import Visit
 from gatekeeper.wire.request import RequestHead
 
 # No browser sends requests for so many hosts on one connection.
-MAX_HOSTS = 100
+MAX_HOSTS: Final = 100
 
 
 class MisdirectedHosts:

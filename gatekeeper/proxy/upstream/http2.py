@@ -5,16 +5,16 @@ What the app sends is read as a whole first and told to the exchanges afterwards
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.proxy.streams import EndpointHealth
 from gatekeeper.wire.http2.client import ClientConnection
 
 # What one connection has for the kernel; more waits in its streams, each of which is bounded by itself.
-WRITE_HIGH_WATER = 256 * 1024
+WRITE_HIGH_WATER: Final = 256 * 1024
 # GOAWAY gets this long to reach the app.
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS: Final = 2.0
 
 
 class OpenStream(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from time import time
-from typing import Any
+from typing import Any, Final
 
 from gatekeeper.errors import MessageError, StreamResetError
 from gatekeeper.proxy.streams import EndpointHealth, Replay, ResponseHandler, UpstreamStream
@@ -14,15 +14,15 @@ from gatekeeper.wire.response import ResponseHead, with_date
 from gatekeeper.wire.rules import MessageRule
 
 # As for HTTP/1.1: one 100 and a handful of 103 are use, more is an upstream gone wild.
-MAX_INTERIM_RESPONSES = 16
+MAX_INTERIM_RESPONSES: Final = 16
 # How much of a request's body is kept until the app reacts, to be sent again where it says that it did not begin with
 # the request. The usual gRPC call is smaller; a stream window is as large.
-MAX_REPLAY_BYTES = 64 * 1024
+MAX_REPLAY_BYTES: Final = 64 * 1024
 # Up to so much of a body waits for what else there will be in this turn of the loop: its own end, other requests.
-SOON_BYTES = 16 * 1024
+SOON_BYTES: Final = 16 * 1024
 # An app that vanished without a FIN takes every request of a shared connection with it. If nothing at all came for this
 # long behind a request that was given up, no further one goes there.
-SILENT_SECONDS = 5.0
+SILENT_SECONDS: Final = 5.0
 
 
 class HTTP2Stream(UpstreamStream):

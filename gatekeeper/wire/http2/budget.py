@@ -6,13 +6,15 @@ SETTINGS (CVE-2019-9515), empty DATA (CVE-2019-9518), PRIORITY (CVE-2019-9513), 
 visitors.
 """
 
+from typing import Final
+
 # As nghttp2 has it for resets: a page that is left cancels a few hundred requests at once, and nothing goes on at 33 a
 # second.
-BURST = 1000.0
-PER_SECOND = 33.0
+BURST: Final = 1000.0
+PER_SECOND: Final = 33.0
 # What a DATA frame of either direction earns: python-hyper and Firefox send two WINDOW_UPDATE for each that they get,
 # grpcio a PING.
-EARNED = 4.0
+EARNED: Final = 4.0
 
 
 class Budget:

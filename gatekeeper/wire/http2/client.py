@@ -1,6 +1,6 @@
 """HTTP/2 towards apps: the client's half (RFC 9113, 8.3.2), by prior knowledge or after ALPN."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.framing import LENGTH
@@ -30,7 +30,7 @@ from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead
 from gatekeeper.wire.rules import MessageRule
 
 # Until the app has said how many it takes (RFC 9113, 6.5.2 has no bound then, and recommends no less).
-ASSUMED_STREAMS = 100
+ASSUMED_STREAMS: Final = 100
 
 
 class ClientHandler(ConnectionHandler, Protocol):

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.foreign import NameSet
@@ -33,18 +33,18 @@ from gatekeeper.wire.http2.hpack import EMPTY
 from gatekeeper.wire.http2.stream import CONNECTION_WINDOW, SEND_LOW, STREAM_WINDOW, Stream
 
 # By how much the windows of all streams may have grown together: what one connection can make us hold.
-GROWTH = 4 * 1024 * 1024
+GROWTH: Final = 4 * 1024 * 1024
 # What `Connection.data_to_send` gives at once: four frames, a turn for four streams.
-CHUNK = 64 * 1024
+CHUNK: Final = 64 * 1024
 # Acknowledgements and resets that wait for a peer who does not read (CVE-2019-9512, CVE-2019-9515).
-MAX_QUEUED_REPLIES = 100
+MAX_QUEUED_REPLIES: Final = 100
 # Streams that we reset: frames of theirs may be on the way, and are no error (RFC 9113, 5.1).
-REMEMBERED_RESETS = 256
+REMEMBERED_RESETS: Final = 256
 
-_NONE = -1 << 31  # no stream
-_unpack_header = HEADER.unpack_from
+_NONE: Final = -1 << 31  # no stream
+_unpack_header: Final = HEADER.unpack_from
 # RFC 9113, 6.5.2; RFC 8441, 3; RFC 9218, 2.1.
-_BOOLEAN_SETTINGS = frozenset({ENABLE_PUSH, ENABLE_CONNECT_PROTOCOL, NO_RFC7540_PRIORITIES})
+_BOOLEAN_SETTINGS: Final = frozenset({ENABLE_PUSH, ENABLE_CONNECT_PROTOCOL, NO_RFC7540_PRIORITIES})
 
 
 class ConnectionHandler(Protocol):

@@ -1,5 +1,7 @@
 """Frames about the connection and its streams (RFC 9113, 6.3 to 6.9)."""
 
+from typing import Final
+
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.http2.connection import Connection
 from gatekeeper.wire.http2.frames import (
@@ -14,7 +16,7 @@ from gatekeeper.wire.http2.frames import (
 )
 
 # SETTINGS with many parameters costs as much as several frames.
-_SETTINGS_PER_TOKEN = 16
+_SETTINGS_PER_TOKEN: Final = 16
 
 
 def priority(connection: Connection, stream_id: int, flags: int, payload: bytes) -> None:

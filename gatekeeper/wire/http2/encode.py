@@ -5,24 +5,27 @@ head itself; 90 bytes more for a response. Nor is the Huffman code, which would 
 """
 
 from functools import lru_cache
+from typing import Final
 
 from gatekeeper.wire.cache import Cache
 from gatekeeper.wire.http2.hpack import STATIC_FIELDS
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, framing_line
 
-CACHED_LINES, CACHED_LINE_BYTES = 1024, 512
-CACHED_BLOCKS, CACHED_BLOCK_BYTES = 512, 4096
+CACHED_LINES: Final = 1024
+CACHED_LINE_BYTES: Final = 512
+CACHED_BLOCKS: Final = 512
+CACHED_BLOCK_BYTES: Final = 4096
 # RFC 7541, 4.2: the table that we do not use has no size. Peers that allow none (nginx does) want to be told.
-NO_TABLE = b"\x20"
+NO_TABLE: Final = b"\x20"
 # RFC 7541, 7.1.3: nobody behind us should index these either.
-_NEVER_INDEXED = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"})
+_NEVER_INDEXED: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"})
 # RFC 9113, 8.2.2. "te" has a place of its own; "host" is :authority, and framing is the frames'.
-_DROPPED = frozenset(
+_DROPPED: Final = frozenset(
     {b"connection", b"host", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"}
 )
-_NAMES: dict[bytes, int] = {}
-_WHOLE: dict[tuple[bytes, bytes], bytes] = {}
+_NAMES: Final[dict[bytes, int]] = {}
+_WHOLE: Final[dict[tuple[bytes, bytes], bytes]] = {}
 for _index, _field in enumerate(STATIC_FIELDS[1:], 1):
     _NAMES.setdefault(_field.name, _index)
     if _field.value:
@@ -60,7 +63,7 @@ def _encode_line(line: bytes) -> bytes:
     return b"" if name in _DROPPED else encode_field(name, value.strip(b" \t"))
 
 
-_LINES = Cache(_encode_line, CACHED_LINES, CACHED_LINE_BYTES)
+_LINES: Final = Cache(_encode_line, CACHED_LINES, CACHED_LINE_BYTES)
 
 
 def encode_lines(lines: bytes) -> bytes:
@@ -113,5 +116,5 @@ def _encode_pseudo(method: bytes, scheme: bytes, path: bytes, authority: bytes) 
     return b"".join([encode_field(*field) for field in fields])
 
 
-_REQUEST_LINES = Cache(encode_lines, CACHED_BLOCKS, CACHED_BLOCK_BYTES)
-_TE = encode_field(b"te", b"trailers")
+_REQUEST_LINES: Final = Cache(encode_lines, CACHED_BLOCKS, CACHED_BLOCK_BYTES)
+_TE: Final = encode_field(b"te", b"trailers")

@@ -5,6 +5,7 @@ A field is checked once, when it enters a table or is sent literally; a referenc
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.foreign import NameSet
@@ -13,12 +14,19 @@ from gatekeeper.wire.headers import passes_as_trailer
 
 # RFC 9113, 8.2.1 and RFC 9110, 5.1: a token, in lower case. What is no token could mean something in the HTTP/1.1 head
 # that is written from it: a colon, a space, a line end.
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 # RFC 9113, 8.2.1: no CR, LF or NUL, and no white space at either end; RFC 9110, 5.5: no other control but the tab.
-_VALUE = re.compile(rb"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f]*(?<![ \t])")
+_VALUE: Final = re.compile(rb"(?![ \t])[^\x00-\x08\x0a-\x1f\x7f]*(?<![ \t])")
 
-REGULAR, PSEUDO, MALFORMED, PER_CONNECTION, COOKIE, HOST, LENGTH, TE = range(8)
-_KINDS = {
+REGULAR: Final = 0
+PSEUDO: Final = 1
+MALFORMED: Final = 2
+PER_CONNECTION: Final = 3
+COOKIE: Final = 4
+HOST: Final = 5
+LENGTH: Final = 6
+TE: Final = 7
+_KINDS: Final = {
     # RFC 9113, 8.2.2: a message that has one of these is malformed.
     b"connection": PER_CONNECTION,
     b"keep-alive": PER_CONNECTION,
@@ -31,7 +39,7 @@ _KINDS = {
     b"te": TE,
 }
 # RFC 7541, 4.1: what a field counts beside its name and value.
-OVERHEAD = 32
+OVERHEAD: Final = 32
 
 
 class HeaderField:
@@ -97,8 +105,9 @@ def _may_be_known(field: HeaderField) -> bool:
 
 
 # 3 MiB at most, and some 0.3 MiB with browsers.
-KNOWN_FIELDS, KNOWN_FIELD_BYTES = 2048, 512
-_NEVER_KNOWN = frozenset({PSEUDO, MALFORMED, COOKIE})
+KNOWN_FIELDS: Final = 2048
+KNOWN_FIELD_BYTES: Final = 512
+_NEVER_KNOWN: Final = frozenset({PSEUDO, MALFORMED, COOKIE})
 
 
 def malformed(sentence: str) -> MessageError:

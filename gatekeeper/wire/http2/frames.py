@@ -3,31 +3,46 @@
 from collections.abc import Iterable
 from enum import IntEnum
 from struct import Struct
+from typing import Final
 
 from gatekeeper.errors import HTTP2Error
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113, 3.4
-HEADER_BYTES = 9
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113, 3.4
+HEADER_BYTES: Final = 9
 # RFC 9113, 4.2: what every peer must take. Larger frames are neither announced nor sent: they hold up other streams.
-MAX_FRAME = 16384
-MAX_STREAM_ID = 2**31 - 1
-MAX_WINDOW = 2**31 - 1  # RFC 9113, 6.9.1
-DEFAULT_WINDOW = 65535  # RFC 9113, 6.9.2
-DEFAULT_TABLE = 4096  # RFC 9113, 6.5.2
+MAX_FRAME: Final = 16384
+MAX_STREAM_ID: Final = 2**31 - 1
+MAX_WINDOW: Final = 2**31 - 1  # RFC 9113, 6.9.1
+DEFAULT_WINDOW: Final = 65535  # RFC 9113, 6.9.2
+DEFAULT_TABLE: Final = 4096  # RFC 9113, 6.5.2
 
 # RFC 9113, 6. Plain numbers: an IntEnum member costs 0.08 µs for each access in CPython 3.11.
-DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+DATA: Final = 0
+HEADERS: Final = 1
+PRIORITY: Final = 2
+RST_STREAM: Final = 3
+SETTINGS: Final = 4
+PUSH_PROMISE: Final = 5
+PING: Final = 6
+GOAWAY: Final = 7
+WINDOW_UPDATE: Final = 8
+CONTINUATION: Final = 9
 
-ACK = END_STREAM = 0x1
-END_HEADERS = 0x4
-PADDED = 0x8
-PRIORITY_FLAG = 0x20
+ACK: Final = 0x1
+END_STREAM: Final = 0x1
+END_HEADERS: Final = 0x4
+PADDED: Final = 0x8
+PRIORITY_FLAG: Final = 0x20
 
 # RFC 9113, 6.5.2; RFC 8441, 3; RFC 9218, 2.1.
-HEADER_TABLE_SIZE, ENABLE_PUSH, MAX_CONCURRENT_STREAMS = 1, 2, 3
-INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE = 4, 5, 6
-ENABLE_CONNECT_PROTOCOL = 8
-NO_RFC7540_PRIORITIES = 9
+HEADER_TABLE_SIZE: Final = 1
+ENABLE_PUSH: Final = 2
+MAX_CONCURRENT_STREAMS: Final = 3
+INITIAL_WINDOW_SIZE: Final = 4
+MAX_FRAME_SIZE: Final = 5
+MAX_HEADER_LIST_SIZE: Final = 6
+ENABLE_CONNECT_PROTOCOL: Final = 8
+NO_RFC7540_PRIORITIES: Final = 9
 
 
 class ErrorCode(IntEnum):
@@ -55,11 +70,11 @@ def protocol_error(detail: str) -> HTTP2Error:
 
 
 # Length in two parts, type, flags, stream.
-HEADER = Struct(">HBBBL")
-_HEADER_AND_NUMBER = Struct(">HBBBLL")
-_GOAWAY = Struct(">HBBBLLL")
-_SETTING = Struct(">HL")
-_pack = HEADER.pack
+HEADER: Final = Struct(">HBBBL")
+_HEADER_AND_NUMBER: Final = Struct(">HBBBLL")
+_GOAWAY: Final = Struct(">HBBBLLL")
+_SETTING: Final = Struct(">HL")
+_pack: Final = HEADER.pack
 
 
 def frame_header(length: int, kind: int, flags: int, stream_id: int) -> bytes:
@@ -78,7 +93,7 @@ def read_settings(payload: bytes) -> Iterable[tuple[int, int]]:
     return _SETTING.iter_unpack(payload)
 
 
-SETTINGS_ACK = frame_header(0, SETTINGS, ACK, 0)
+SETTINGS_ACK: Final = frame_header(0, SETTINGS, ACK, 0)
 
 
 def ping_frame(data: bytes, flags: int = 0) -> bytes:

@@ -6,13 +6,15 @@ happens and cached: 1.2 µs for a path of 21 characters, 3.2 by half bytes. All 
 needs some 2,000 of them.
 """
 
+from typing import Final
+
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.http2.frames import ErrorCode
 
-EOS = 256
+EOS: Final = 256
 # How many bits the code of each symbol has (RFC 7541, appendix B); the last one is EOS.
 # fmt: off
-LENGTHS = bytes((
+LENGTHS: Final = bytes((
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28, 28, 28, 28,
     28, 28, 28, 28, 6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5, 5, 6, 6, 6, 6, 6, 6, 6, 7, 8, 15,
     6, 12, 10, 13, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 8, 7, 8, 13, 19, 13, 14, 6,
@@ -24,7 +26,7 @@ LENGTHS = bytes((
     26, 26, 27, 27, 27, 27, 27, 28, 27, 27, 27, 27, 27, 26, 30,
 ))
 # fmt: on
-_PADDING_BITS = 7  # RFC 7541, 5.2: longer padding is an error
+_PADDING_BITS: Final = 7  # RFC 7541, 5.2: longer padding is an error
 
 
 class State:
@@ -93,8 +95,8 @@ def _grow() -> State:
     return root
 
 
-_ROOT = _grow()
-_START = _ROOT.next
+_ROOT: Final = _grow()
+_START: Final = _ROOT.next
 
 
 def decode(text: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """Frames that carry messages: DATA, HEADERS, CONTINUATION (RFC 9113, 6.1, 6.2, 6.10 and 8.1)."""
 
+from typing import Final
+
 from gatekeeper.errors import HTTP2Error, MessageError
 from gatekeeper.wire.http2.connection import Connection
 from gatekeeper.wire.http2.control import require_other
@@ -17,10 +19,10 @@ from gatekeeper.wire.http2.hpack import decode
 from gatekeeper.wire.http2.stream import CONNECTION_WINDOW, Stream
 
 # RFC 9113, 10.5.1 leaves it to us (CVE-2024-27983). Eight of 16 KiB are more than a header may have.
-MAX_CONTINUATIONS = 8
+MAX_CONTINUATIONS: Final = 8
 # How long a body that nobody wants is read on, so that its sender sees the response: nginx's lingering_time. Checked
 # when some of it comes.
-DISCARD_SECONDS = 30.0
+DISCARD_SECONDS: Final = 30.0
 
 
 def data(connection: Connection, stream_id: int, flags: int, payload: bytes) -> None:

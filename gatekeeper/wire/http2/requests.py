@@ -8,6 +8,8 @@ bytes; blocks that differ in their path alone, of which only the path is read an
 the table, all fields but pseudo-header fields and cookies, which are then known as objects.
 """
 
+from typing import Final
+
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.http2.fields import (
     COOKIE,
@@ -27,18 +29,18 @@ from gatekeeper.wire.rules import MessageRule
 
 # Browsers send a line for each cookie, so cookies have a bound apart from other fields'. They are counted before they
 # are joined (RFC 9113, 8.2.3): as one line they would count as nothing (the "HTTP/2 bomb" of 2026).
-MAX_COOKIES = 256
+MAX_COOKIES: Final = 256
 # An entry holds its block, its table (4 KiB at most, with 250 bytes more for each of up to 124 fields) and its head:
 # some 3 KiB with a browser, 40 KiB if an admitted visitor sends large ones on purpose.
-CACHED_BLOCKS = 512
-CACHED_SECTIONS = 512
-CACHED_PATHS = 1024
-CACHED_BLOCK_BYTES = 4096
-_REQUIRED = frozenset({b":method", b":scheme", b":path"})
-_OPTIONAL = _REQUIRED | {b":authority"}
-_EXTENDED = _OPTIONAL | {b":protocol"}
+CACHED_BLOCKS: Final = 512
+CACHED_SECTIONS: Final = 512
+CACHED_PATHS: Final = 1024
+CACHED_BLOCK_BYTES: Final = 4096
+_REQUIRED: Final = frozenset({b":method", b":scheme", b":path"})
+_OPTIONAL: Final = _REQUIRED | {b":authority"}
+_EXTENDED: Final = _OPTIONAL | {b":protocol"}
 # RFC 8441, 5: HTTP/2 has its own way to prove what these are for.
-_KEYS = frozenset({b"sec-websocket-key", b"sec-websocket-accept"})
+_KEYS: Final = frozenset({b"sec-websocket-key", b"sec-websocket-accept"})
 
 
 class RejectedRequest:
@@ -240,6 +242,6 @@ def _unreadable(special: dict[bytes, bytes], fields: list[HeaderField]) -> Reque
     return unreadable_head(b"\r\n".join([line.translate(_VISIBLE), *wishes]))
 
 
-_WISHES = frozenset({b"accept", b"accept-language", b"content-type"})
+_WISHES: Final = frozenset({b"accept", b"accept-language", b"content-type"})
 # For the log: what would be read as something else there is shown as "?".
-_VISIBLE = bytes(byte if 0x20 <= byte < 0x7F else 0x3F for byte in range(256))
+_VISIBLE: Final = bytes(byte if 0x20 <= byte < 0x7F else 0x3F for byte in range(256))

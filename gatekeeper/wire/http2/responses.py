@@ -2,6 +2,7 @@
 
 import re
 from http import HTTPStatus
+from typing import Final
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.http2.fields import MALFORMED, PER_CONNECTION, PSEUDO, HeaderField
@@ -9,13 +10,14 @@ from gatekeeper.wire.http2.hpack import Table, decode
 from gatekeeper.wire.response import MAX_HEAD_BYTES, ResponseHead, read_response
 from gatekeeper.wire.rules import MessageRule
 
-_STATUS = re.compile(rb"[1-9][0-9][0-9]")
-_PHRASES = {b"%d" % status.value: status.phrase.encode("ascii") for status in HTTPStatus}
-_REJECTED = frozenset({MALFORMED, PER_CONNECTION, PSEUDO})
-CACHED_BLOCKS, CACHED_BLOCK_BYTES = 256, 4096
+_STATUS: Final = re.compile(rb"[1-9][0-9][0-9]")
+_PHRASES: Final = {b"%d" % status.value: status.phrase.encode("ascii") for status in HTTPStatus}
+_REJECTED: Final = frozenset({MALFORMED, PER_CONNECTION, PSEUDO})
+CACHED_BLOCKS: Final = 256
+CACHED_BLOCK_BYTES: Final = 4096
 
 # Apps are trusted with this memory, as in `gatekeeper.wire.response`.
-_BLOCKS: dict[tuple[Table, bytes], tuple[ResponseHead, Table]] = {}
+_BLOCKS: Final[dict[tuple[Table, bytes], tuple[ResponseHead, Table]]] = {}
 
 
 def read_response_block(table: Table, block: bytes) -> tuple[ResponseHead | MessageError, Table]:

@@ -1,6 +1,6 @@
 """HTTP/2 towards visitors: the server's half (RFC 9113, 8.3.1; RFC 8441)."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.framing import LENGTH
@@ -30,11 +30,11 @@ from gatekeeper.wire.http2.stream import CONNECTION_WINDOW, STREAM_WINDOW, Strea
 from gatekeeper.wire.request import RequestHead
 
 # RFC 9113, 6.5.2 recommends no less.
-MAX_STREAMS = 100
+MAX_STREAMS: Final = 100
 # Streams that the visitor left out, in so many places; Firefox begins with the third.
-REMEMBERED_GAPS = 8
-_DRAINING = b"draining"
-_PROBE = b"read yet"
+REMEMBERED_GAPS: Final = 8
+_DRAINING: Final = b"draining"
+_PROBE: Final = b"read yet"
 
 
 class ServerHandler(ConnectionHandler, Protocol):

@@ -1,7 +1,7 @@
 """One stream, as its owner sees it: what to call, and what is called (RFC 9113, 5)."""
 
 from collections import deque
-from typing import Protocol
+from typing import Final, Protocol
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.http2.budget import BURST, Budget
@@ -21,12 +21,13 @@ from gatekeeper.wire.response import ResponseHead
 
 # Ours for the peer. A stream's grows while its owner keeps up; the connection's is given back as bytes come, because
 # each stream is bounded by its own: one stalled stream must not stall the others.
-STREAM_WINDOW = 64 * 1024
-CONNECTION_WINDOW = 1024 * 1024
+STREAM_WINDOW: Final = 64 * 1024
+CONNECTION_WINDOW: Final = 1024 * 1024
 # What may wait in a stream before its owner should stop, and at how much it hears that it may go on.
-SEND_HIGH, SEND_LOW = 64 * 1024, 16 * 1024
+SEND_HIGH: Final = 64 * 1024
+SEND_LOW: Final = 16 * 1024
 # A window grows while the owner takes all that comes: 64 KiB at a round trip of 50 ms are 1.3 MB/s.
-MAX_STREAM_WINDOW = 1024 * 1024
+MAX_STREAM_WINDOW: Final = 1024 * 1024
 
 
 class StreamHandler(Protocol):
@@ -81,7 +82,7 @@ class Ignore:
         """Ignored."""
 
 
-IGNORE = Ignore()
+IGNORE: Final = Ignore()
 
 
 class Link(Protocol):
