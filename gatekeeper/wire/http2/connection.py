@@ -1,13 +1,10 @@
 """What both ends of an HTTP/2 connection do alike: frames, settings, flow control, limits (RFC 9113, 3 to 6)."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.wire.foreign import NameSet
-from gatekeeper.wire.http2.budget import Budget
-from gatekeeper.wire.http2.encode import NO_TABLE
 from gatekeeper.wire.http2.frames import (
     ACK,
     CONTINUATION,
@@ -30,16 +27,10 @@ from gatekeeper.wire.http2.frames import (
     rst_stream_frame,
 )
 from gatekeeper.wire.http2.hpack import EMPTY
-from gatekeeper.wire.http2.stream import CONNECTION_WINDOW, SEND_LOW, STREAM_WINDOW, Stream
+from gatekeeper.wire.http2.stream import CONNECTION_WINDOW, STREAM_WINDOW, Link, Stream
 
-# By how much the windows of all streams may have grown together: what one connection can make us hold.
-GROWTH: Final = 4 * 1024 * 1024
-# What `Connection.data_to_send` gives at once: four frames, a turn for four streams.
-CHUNK: Final = 64 * 1024
 # Acknowledgements and resets that wait for a peer who does not read (CVE-2019-9512, CVE-2019-9515).
 MAX_QUEUED_REPLIES: Final = 100
-# Streams that we reset: frames of theirs may be on the way, and are no error (RFC 9113, 5.1).
-REMEMBERED_RESETS: Final = 256
 
 _NONE: Final = -1 << 31  # no stream
 _unpack_header: Final = HEADER.unpack_from
@@ -61,40 +52,28 @@ class ConnectionHandler(Protocol):
         ...
 
 
-class Connection:
-    """One connection, without its role. Feed `receive`; after each call of anything here, send `data_to_send`.
-
-    ``out`` are bytes for the peer in their order, ``ready`` the streams with content that their windows let pass.
-    """
+class Connection(Link):
+    """One connection, without its role. Feed `receive`; after each call of anything here, send `data_to_send`."""
 
     __slots__ = (
         "_frame_handlers",
-        "_grown",
         "_handler",
         "_held",
         "_late_block",
         "_preface",
-        "_replies",
-        "_resets",
         "active",
         "block_flags",
         "block_parts",
         "block_stream",
-        "budget",
         "completed",
         "continuations",
         "failure",
-        "first_block",
         "header_limit",
         "last_stream_id",
         "max_block",
-        "now",
-        "out",
         "peer_window",
-        "ready",
         "receive_window",
         "received",
-        "send_window",
         "sent_goaway",
         "settings_seen",
         "streams",
@@ -109,33 +88,25 @@ class Connection:
         stripped: NameSet,
         frame_handlers: "tuple[FrameHandler, ...]",
     ) -> None:
+        super().__init__()
         self._handler = handler
         self._frame_handlers = frame_handlers
         self.header_limit = header_limit
         self.max_block = 2 * header_limit  # over the limit, an answer is owed; over this, nothing
         self.stripped = stripped
-        self.out: list[bytes | memoryview] = []
-        self.ready: deque[Stream] = deque()
         self.streams: dict[int, Stream] = {}
         self.active = 0
         self.completed = 0  # requests that had their response
         self.failure: HTTP2Error | None = None
-        self.budget = Budget()
         self.table = EMPTY
-        self.first_block = NO_TABLE
         self.last_stream_id = 0
         self.sent_goaway = -1
-        self.send_window = DEFAULT_WINDOW
         self.peer_window = DEFAULT_WINDOW
         self.receive_window = CONNECTION_WINDOW
         self._preface = b""
         self.settings_seen = False
         self._held = b""
-        self.now = 0.0
         self.received = 0
-        self._grown = 0
-        self._replies = 0
-        self._resets: dict[int, None] = {}
         # An open field block (RFC 9113, 6.10).
         self.block_stream = 0
         self.block_flags = 0
@@ -269,12 +240,6 @@ class Connection:
         if stream_id not in self._resets and not 0 <= self.sent_goaway < stream_id:
             raise HTTP2Error(ErrorCode.STREAM_CLOSED, "a frame on a closed stream")  # RFC 9113, 5.1
 
-    def remember_reset(self, stream_id: int) -> None:
-        """Take note that we reset this stream."""
-        if len(self._resets) >= REMEMBERED_RESETS:
-            del self._resets[next(iter(self._resets))]
-        self._resets[stream_id] = None
-
     def stream_error(self, stream: Stream, code: int) -> None:
         """RFC 9113, 5.4.2: the peer broke a rule of this stream alone."""
         handler = stream.handler
@@ -298,58 +263,13 @@ class Connection:
 
     # Sending.
 
-    def reply(self, frame: bytes) -> None:
-        """Queue a frame that the peer asked for."""
-        self._replies += 1
-        self.out.append(frame)
-
     def go_away(self, code: int = ErrorCode.NO_ERROR) -> None:
         """GOAWAY: streams that the peer begins from now on are ignored; it may repeat them elsewhere."""
         if self.sent_goaway < 0 and self.failure is None:
             self.sent_goaway = self.last_stream_id
             self.out.append(goaway_frame(self.last_stream_id, code))
 
-    def data_to_send(self) -> bytes:
-        """The next bytes for the peer: what is due, then a frame of each ready stream in turn up to some `CHUNK`.
-
-        b"" if there is nothing now. Call it again while the transport takes more.
-        """
-        if self.ready:
-            self._send_content()
-        out = self.out
-        if not out:
-            return b""
-        self.out = []
-        self._replies = 0
-        return b"".join(out)
-
-    def _send_content(self) -> None:
-        ready, room = self.ready, CHUNK
-        relieved: list[Stream] = []
-        while ready and room > 0 and self.send_window > 0:
-            stream = ready.popleft()
-            stream.queued = False
-            if not stream.unsent or stream.send_window <= 0:
-                continue
-            size = stream.write_frame(self.send_window)
-            self.budget.earn()
-            self.send_window -= size
-            room -= size
-            stream.credit(0)
-            if stream.slow and stream.unsent <= SEND_LOW:
-                stream.slow = False
-                relieved.append(stream)
-        for stream in relieved:
-            stream.handler.writable()
-
     # Of its streams.
-
-    def may_grow(self, size: int) -> bool:
-        """Whether a stream's window may grow by so much."""
-        if self._grown + size > GROWTH:
-            return False
-        self._grown += size
-        return True
 
     def settle(self, stream: Stream) -> None:
         """Forget a stream that is over, for the peer and for its owner."""

@@ -5,9 +5,10 @@ from typing import Final, Protocol
 
 from gatekeeper.errors import MessageError
 from gatekeeper.wire.http2.budget import BURST, Budget
-from gatekeeper.wire.http2.encode import encode_lines, encode_response, encode_switch
+from gatekeeper.wire.http2.encode import NO_TABLE, encode_lines, encode_response, encode_switch
 from gatekeeper.wire.http2.frames import (
     DATA,
+    DEFAULT_WINDOW,
     END_STREAM,
     MAX_FRAME,
     ErrorCode,
@@ -28,6 +29,12 @@ SEND_HIGH: Final = 64 * 1024
 SEND_LOW: Final = 16 * 1024
 # A window grows while the owner takes all that comes: 64 KiB at a round trip of 50 ms are 1.3 MB/s.
 MAX_STREAM_WINDOW: Final = 1024 * 1024
+# By how much the windows of all streams may have grown together: what one connection can make us hold.
+GROWTH: Final = 4 * 1024 * 1024
+# What `Link.data_to_send` gives at once: four frames, a turn for four streams.
+CHUNK: Final = 64 * 1024
+# Streams that we reset: frames of theirs may be on the way, and are no error (RFC 9113, 5.1).
+REMEMBERED_RESETS: Final = 256
 
 
 class StreamHandler(Protocol):
@@ -83,29 +90,6 @@ class Ignore:
 
 
 IGNORE: Final = Ignore()
-
-
-class Link(Protocol):
-    """What a stream needs of its connection, `connection.Connection`."""
-
-    out: list[bytes | memoryview]
-    ready: "deque[Stream]"
-    budget: Budget
-    first_block: bytes
-    send_window: int
-    now: float
-
-    def remember_reset(self, stream_id: int) -> None:
-        """We have reset it: frames of the peer's may be on the way."""
-        ...
-
-    def may_grow(self, window: int) -> bool:
-        """Whether the window of a stream may become larger."""
-        ...
-
-    def settle(self, stream: "Stream") -> None:
-        """The stream may be over: both sides have ended, and its owner has finished."""
-        ...
 
 
 class Stream:
@@ -318,3 +302,79 @@ class Stream:
         self.ending = self.ended = True
         if self.is_finished:
             self.connection.settle(self)
+
+
+class Link:
+    """The sending half of a connection, and what it holds for its streams. `connection.Connection` is the other half.
+
+    ``out`` are bytes for the peer in their order, ``ready`` the streams with content that their windows let pass, and
+    ``now`` is when the last bytes of the peer came.
+    """
+
+    __slots__ = ("_grown", "_replies", "_resets", "budget", "first_block", "now", "out", "ready", "send_window")
+
+    def __init__(self) -> None:
+        self.out: list[bytes | memoryview] = []
+        self.ready: deque[Stream] = deque()
+        self.budget = Budget()
+        self.first_block = NO_TABLE
+        self.send_window = DEFAULT_WINDOW
+        self.now = 0.0
+        self._grown = 0
+        self._replies = 0
+        self._resets: dict[int, None] = {}
+
+    def reply(self, frame: bytes) -> None:
+        """Queue a frame that the peer asked for."""
+        self._replies += 1
+        self.out.append(frame)
+
+    def data_to_send(self) -> bytes:
+        """The next bytes for the peer: what is due, then a frame of each ready stream in turn up to some `CHUNK`.
+
+        b"" if there is nothing now. Call it again while the transport takes more.
+        """
+        if self.ready:
+            self._send_content()
+        out = self.out
+        if not out:
+            return b""
+        self.out = []
+        self._replies = 0
+        return b"".join(out)
+
+    def _send_content(self) -> None:
+        ready, room = self.ready, CHUNK
+        relieved: list[Stream] = []
+        while ready and room > 0 and self.send_window > 0:
+            stream = ready.popleft()
+            stream.queued = False
+            if not stream.unsent or stream.send_window <= 0:
+                continue
+            size = stream.write_frame(self.send_window)
+            self.budget.earn()
+            self.send_window -= size
+            room -= size
+            stream.credit(0)
+            if stream.slow and stream.unsent <= SEND_LOW:
+                stream.slow = False
+                relieved.append(stream)
+        for stream in relieved:
+            stream.handler.writable()
+
+    def remember_reset(self, stream_id: int) -> None:
+        """Take note that we reset this stream."""
+        if len(self._resets) >= REMEMBERED_RESETS:
+            del self._resets[next(iter(self._resets))]
+        self._resets[stream_id] = None
+
+    def may_grow(self, size: int) -> bool:
+        """Whether a stream's window may grow by so much."""
+        if self._grown + size > GROWTH:
+            return False
+        self._grown += size
+        return True
+
+    def settle(self, stream: Stream) -> None:
+        """The stream may be over: both sides have ended, and its owner has finished."""
+        raise NotImplementedError
