@@ -10,6 +10,7 @@ from gatekeeper.errors import HTTP2Error
 from gatekeeper.gate.decision import Denied
 from gatekeeper.proxy.client.http2_pending import PendingRequests
 from gatekeeper.proxy.client.http2_refusals import Refusals
+from gatekeeper.proxy.client.http2_request import Owner
 from gatekeeper.proxy.client.http2_stream import Http2Stream
 from gatekeeper.proxy.client.misdirected import MisdirectedHosts
 from gatekeeper.proxy.deadline import StreamDeadline, StreamDeadlines, Timeout
@@ -20,7 +21,7 @@ from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.log_lines import HTTP_2
 from gatekeeper.telemetry.metrics import Cell
 from gatekeeper.wire.http2.requests import RejectedRequest
-from gatekeeper.wire.http2.server import ServerConnection
+from gatekeeper.wire.http2.server import ServerConnection, ServerHandler
 from gatekeeper.wire.http2.stream import Stream
 from gatekeeper.wire.request import RequestHead
 
@@ -30,7 +31,7 @@ DRAIN_SECONDS: Final = 1.0
 _IDLE: Final = Timeout.IDLE
 
 
-class Http2(Codec):
+class Http2(Codec, ServerHandler, Owner):
     """The codec of one connection. ``link`` and ``visit`` are the connection's."""
 
     __slots__ = (
@@ -264,16 +265,17 @@ class Http2(Codec):
         self._scheduled = False
         self.flush()
 
-    def ended(self, stream: Http2Stream) -> None:
-        """A request is finished. With further ones under way, its response is sent together with those that come in
-        this turn of the loop: with 32 requests under way that saves a third of what a request costs.
+    def ended(self, stream_id: int, unsent: int) -> None:
+        """A request is finished, and so many bytes of its response wait in the stream. With further ones under way,
+        its response is sent together with those that come in this turn of the loop: with 32 requests under way that
+        saves a third of what a request costs.
         """
         streams, proxy = self._streams, self._proxy
-        if streams.pop(stream.id, None) is not None:
+        if streams.pop(stream_id, None) is not None:
             proxy.metrics.http2_streams -= 1
             if not streams:  # as `_await_request`
                 self.link.deadline.set(_IDLE, self.visit.snapshot.timeouts.idle)
-        if not streams or stream.unsent:
+        if not streams or unsent:
             self.flush()
         elif not (self._scheduled or self._corked or self._slow):
             self._scheduled = True

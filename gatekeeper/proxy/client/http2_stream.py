@@ -1,22 +1,19 @@
 """One request of an HTTP/2 connection, and its response: between `wire.http2.stream.Stream` and a request's handler."""
 
 import logging
-from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from gatekeeper.errors import in_one_line
 from gatekeeper.gate.decision import Authorizer
 from gatekeeper.proxy.client.dispatch import dispatch
-from gatekeeper.proxy.client.misdirected import MisdirectedHosts
-from gatekeeper.proxy.deadline import Deadline, StreamDeadline, StreamDeadlines, Timeout
+from gatekeeper.proxy.client.http2_request import Http2Request
+from gatekeeper.proxy.deadline import Timeout
 from gatekeeper.proxy.states import PauseReason
-from gatekeeper.proxy.streams import ClientStream, Headers, Link, RequestHandler
-from gatekeeper.proxy.visit import Visit
-from gatekeeper.proxy.websocket import accept_of, accepts, new_key
+from gatekeeper.proxy.streams import ClientStream, Headers, RequestHandler
+from gatekeeper.proxy.websocket import accepts
 from gatekeeper.refusal import grpc
 from gatekeeper.wire.http2.frames import ErrorCode
-from gatekeeper.wire.http2.stream import SEND_HIGH, Stream
-from gatekeeper.wire.request import RequestHead
+from gatekeeper.wire.http2.stream import SEND_HIGH
 from gatekeeper.wire.response import ResponseHead, own_response, read_response
 
 _log = logging.getLogger("gatekeeper")
@@ -27,85 +24,13 @@ _PASSED_CODES: Final = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM}
 # RFC 9113, 8.1.1: a malformed request is an error of its stream, behind the answer that says why. curl and others show
 # nothing of an answer that they read in one piece with RST_STREAM.
 RESET_SECONDS: Final = 0.1
-_NOT_PAUSED: Final[frozenset[PauseReason]] = frozenset()
 _NO_TUNNEL: Final = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
 
-class Owner(Protocol):
-    """The codec of the connection."""
+class Http2Stream(Http2Request, ClientStream):
+    """A request's stream."""
 
-    visit: Visit
-    deadlines: StreamDeadlines
-    misdirected: MisdirectedHosts
-
-    @property
-    def link(self) -> Link:
-        """The client's connection."""
-
-    def flush(self) -> None:
-        """Send what is due."""
-
-    def ended(self, stream: "Http2Stream") -> None:
-        """The request is finished: send the end of its response."""
-
-    def refused(self) -> None:
-        """The request got 403."""
-
-
-class Http2Stream(ClientStream):
-    """A request's stream. ``id`` is its number, ``paused`` why the client gets no further credit for its body,
-    ``malformed`` whether RST_STREAM ends the answer.
-    """
-
-    __slots__ = (
-        "_accept",
-        "_end",
-        "_has_body",
-        "_held",
-        "_owner",
-        "_stream",
-        "_tunnel",
-        "_uncredited",
-        "_unsent",
-        "_visit",
-        "deadline",
-        "handler",
-        "head",
-        "id",
-        "malformed",
-        "paused",
-    )
-
-    def __init__(self, owner: Owner, stream: Stream, head: RequestHead) -> None:
-        self._owner = owner
-        self._stream = stream
-        self._visit = owner.visit
-        self.id = stream.id
-        self.deadline: Deadline = StreamDeadline(owner.deadlines, self._expired)
-        self.handler: RequestHandler | None = None
-        self.head = head
-        self.malformed = False
-        self.paused = _NOT_PAUSED
-        self._accept = b""  # of a WebSocket handshake
-        self._tunnel = False  # it came about
-        self._has_body = False
-        self._held: list[bytes] | None = None  # of the body, while there is nobody to give it to
-        self._end: bytes | None = None  # trailers that wait behind it
-        self._uncredited = 0
-        self._unsent = 0
-        stream.handler = self
-        if not head.wire_head:
-            self._has_body = head.has_body or bool(head.upgrade)
-            if head.upgrade:
-                self._give_key(head)
-
-    def _give_key(self, head: RequestHead) -> None:
-        """RFC 8441, 5: HTTP/2 has no Sec-WebSocket-Key, but the app's HTTP/1.1 handshake needs one."""
-        key = new_key()
-        self._accept = accept_of(key)
-        block = head.block
-        line = b"Sec-WebSocket-Key: %b\r\n" % key
-        self.head = replace(head, block=replace(block, forward=block.forward + line))
+    __slots__ = ()
 
     # -- called by the codec
 
@@ -174,33 +99,6 @@ class Http2Stream(ClientStream):
 
     # -- called by the wire's stream
 
-    def content(self, data: bytes) -> None:
-        """More of the body, or bytes of the tunnel."""
-        handler = self.handler
-        if handler is None or PauseReason.CONNECTING in self.paused or (self._accept and not self._tunnel):
-            if self._held is None:
-                self._held = []
-            self._held.append(data)
-            return
-        if self._has_body:
-            handler.request_content(data)
-        if self.paused and self.handler is not None:
-            self._uncredited += len(data)
-        elif self.handler is not None:
-            self._stream.consumed(len(data))
-
-    def end(self, trailers: bytes) -> None:
-        """The end of the body, or of the tunnel."""
-        handler = self.handler
-        if self._held or handler is None or PauseReason.CONNECTING in self.paused:
-            self._end = trailers
-        elif self._accept:
-            # The client closes its half of a tunnel: a WebSocket says all that it has to say before that.
-            handler.client_gone()
-            self.finished()
-        elif self._has_body:
-            handler.request_end(b"", trailers)
-
     def reset(self, code: int | None = None) -> None:
         """The client gave the request up, or broke a rule of it, and ``code`` says how. Without one it is the handler
         that cuts the answer, because the client is let in no longer: the connection ends as after a 403.
@@ -217,32 +115,6 @@ class Http2Stream(ClientStream):
         """Most of the buffered data has been sent."""
         if self.handler is not None:
             self.handler.client_is_ready()
-
-    # -- the request, called by the handler
-
-    def pause_request(self, why: PauseReason) -> None:
-        """Give no more credit (RFC 9113, 6.9): at most one window of content follows."""
-        self.paused |= {why}
-
-    def resume_request(self, why: PauseReason) -> None:
-        """Remove one reason, and give credit again if it was the last."""
-        self.paused -= {why}
-        if why is PauseReason.CONNECTING and not (self._accept and not self._tunnel):
-            self._release()
-        if not self.paused and self._uncredited:
-            size, self._uncredited = self._uncredited, 0
-            self._stream.consumed(size)
-        self._owner.flush()
-
-    def _release(self) -> None:
-        """Pass on what was held back."""
-        held, self._held = self._held, None
-        for data in held or ():
-            if self.handler is not None:
-                self.content(data)
-        end, self._end = self._end, None
-        if end is not None and self.handler is not None:
-            self.end(end)
 
     # -- the answer, called by the handler
 
@@ -331,7 +203,7 @@ class Http2Stream(ClientStream):
             stream.send_end()
         self._held = None
         stream.finished()
-        self._owner.ended(self)
+        self._owner.ended(self.id, stream.unsent)
         if self.malformed:
             self.deadline.set(Timeout.LINGER, RESET_SECONDS)
         elif stream.unsent:

@@ -9,7 +9,7 @@ from typing import Final, Protocol, cast
 
 from gatekeeper.errors import HTTP2Error
 from gatekeeper.proxy.streams import EndpointHealth
-from gatekeeper.wire.http2.client import ClientConnection
+from gatekeeper.wire.http2.client import ClientConnection, ClientHandler
 
 # What one connection has for the kernel; more waits in its streams, each of which is bounded by itself.
 WRITE_HIGH_WATER: Final = 256 * 1024
@@ -44,7 +44,7 @@ class Owner(EndpointHealth, Protocol):
         """There may be room for another request, or a connection has become idle."""
 
 
-class HTTP2Connection:
+class HTTP2Connection(ClientHandler):
     """One connection to an endpoint, and the streams on it.
 
     ``idle_since`` is when the last stream ended. ``fault`` says why the connection cannot be used, "" if it can.

@@ -9,6 +9,7 @@ from gatekeeper.proxy.streams import EndpointHealth, Replay, ResponseHandler, Up
 from gatekeeper.proxy.upstream.http2 import HTTP2Connection
 from gatekeeper.wire.http2.client import ResponseStream
 from gatekeeper.wire.http2.frames import ErrorCode
+from gatekeeper.wire.http2.stream import ResponseHandler as WireHandler
 from gatekeeper.wire.request import RequestHead
 from gatekeeper.wire.response import ResponseHead, with_date
 from gatekeeper.wire.rules import MessageRule
@@ -208,7 +209,7 @@ class HTTP2Stream(UpstreamStream):
         self.connection.left(self)
 
 
-class _Response:
+class _Response(WireHandler):
     """What the codec tells of one response, put together until the bytes at hand are read."""
 
     __slots__ = (

@@ -16,9 +16,9 @@ frame_handlers, control, messages
 budget
     limits for frames that carry nothing for an app.
 connection
-    the state that both roles share: frames, settings, flow control, limits against floods.
+    the receiving half, which both roles share: frames, settings, flow control, limits against floods.
 stream
-    one stream, as its owner sees it.
+    one stream, as its owner sees it, and the sending half of its connection.
 server, client
     the two roles: towards visitors, and towards apps.
 """

@@ -36,6 +36,8 @@ ASSUMED_STREAMS: Final = 100
 class ClientHandler(ConnectionHandler, Protocol):
     """What the owner of a connection to an app is told."""
 
+    __slots__ = ()
+
     def capacity_changed(self) -> None:
         """`ClientConnection.can_open` may have another value: a stream was forgotten, or SETTINGS came."""
         ...

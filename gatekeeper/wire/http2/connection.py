@@ -41,6 +41,8 @@ _BOOLEAN_SETTINGS: Final = frozenset({ENABLE_PUSH, ENABLE_CONNECT_PROTOCOL, NO_R
 class ConnectionHandler(Protocol):
     """What the owner of a connection is told."""
 
+    __slots__ = ()
+
     def going_away(self, last_stream_id: int, code: int) -> None:
         """The peer sent GOAWAY: it begins no new streams, and takes none above ``last_stream_id``."""
         ...
@@ -68,7 +70,6 @@ class Connection(Link):
         "completed",
         "continuations",
         "failure",
-        "header_limit",
         "last_stream_id",
         "max_block",
         "peer_window",
@@ -91,7 +92,6 @@ class Connection(Link):
         super().__init__()
         self._handler = handler
         self._frame_handlers = frame_handlers
-        self.header_limit = header_limit
         self.max_block = 2 * header_limit  # over the limit, an answer is owed; over this, nothing
         self.stripped = stripped
         self.streams: dict[int, Stream] = {}

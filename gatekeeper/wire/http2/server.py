@@ -40,6 +40,8 @@ _PROBE: Final = b"read yet"
 class ServerHandler(ConnectionHandler, Protocol):
     """What the owner of a visitor's connection is told."""
 
+    __slots__ = ()
+
     def request(self, stream: Stream, head: RequestHead, ended: bool) -> None:
         """A request. If ``ended``, it has no body, and `StreamHandler.end` is not called.
 

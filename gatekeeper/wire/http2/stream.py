@@ -40,6 +40,8 @@ REMEMBERED_RESETS: Final = 256
 class StreamHandler(Protocol):
     """What the owner of a stream is told. Each may call the stream."""
 
+    __slots__ = ()
+
     def content(self, data: bytes) -> None:
         """Body bytes came. They count against the window until `Stream.consumed` is told of them."""
         ...
@@ -59,6 +61,8 @@ class StreamHandler(Protocol):
 
 class ResponseHandler(StreamHandler, Protocol):
     """The same for the owner of a request to an app."""
+
+    __slots__ = ()
 
     def interim(self, head: ResponseHead) -> None:
         """A response 1xx; others follow."""
