@@ -39,7 +39,7 @@ RUN export PIP_NO_INDEX=1 PIP_FIND_LINKS=/packages PIP_NO_COMPILE=1 PIP_NO_CACHE
 FROM ${BASE_IMAGE}
 ARG VERSION=0.2.0
 LABEL org.opencontainers.image.title="gatekeeper" \
-      org.opencontainers.image.description="A gate in front of an app: lets in who has a client certificate and tells everyone else why not" \
+      org.opencontainers.image.description="A gate in front of an app: admits visitors with a valid client certificate and tells everyone else why not" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /opt/gatekeeper /opt/gatekeeper

@@ -121,7 +121,7 @@ def list_commands() -> Parser:
 def _parser() -> Parser:
     parser = Parser(
         prog="gatekeeper",
-        description="A reverse proxy that admits only valid client certificates and tells all others why not.",
+        description="A reverse proxy that admits only valid client certificates and tells everyone else why not.",
         epilog="to see it work: gatekeeper demo\nto begin: gatekeeper init; it prints the next step",
     )
     version = f"gatekeeper {__version__} ({form()})"

@@ -9,7 +9,7 @@ _STARTER = """\
 #   gatekeeper check     checks this file and the files that it names, and reports every mistake at once
 #   gatekeeper serve     runs the gate
 #
-# Paths start at the folder of this file. ${{NAME}} in a string is filled from the environment.
+# Paths start at the folder of this file. ${{NAME}} in a string is replaced by the environment variable.
 
 [server]
 listen = "0.0.0.0:8443"
