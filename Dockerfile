@@ -15,25 +15,30 @@ FROM ${BUILD_IMAGE} AS build
 ARG COMPILED=1
 WORKDIR /src
 COPY pyproject.toml ./
-# Everything is fetched once, in a step that only a change of pyproject.toml repeats. What follows needs no network.
+# Everything is fetched and unpacked once, in a step that only a change of pyproject.toml repeats: what the gate needs, to
+# where it will run, and what only builds it, to /build. What follows needs no network and installs none of that again.
+#
+# Byte code is compiled here, and not checked against its source: the running gate writes and compares nothing. A quarter of
+# all bytes would be debugging symbols in the libraries of wheels. Where binutils is there, as it is with gcc, they are
+# removed, and then the libraries are loaded once.
+ENV PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1 COMPILEALL="-m compileall -q -j 0 --invalidation-mode unchecked-hash"
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     python3 -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb")); \
 hook = p["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["custom"]["dependencies"] if sys.argv[1] == "1" else []; \
-print(*p["build-system"]["requires"], *p["project"]["dependencies"], *hook, sep="\n")' "$COMPILED" > /requirements.txt \
- && python3 -m pip wheel --no-cache-dir --wheel-dir /packages --requirement /requirements.txt
+print(*p["project"]["dependencies"], sep="\n", file=open("/needed.txt", "w")); \
+print(*p["build-system"]["requires"], *hook, sep="\n", file=open("/building.txt", "w"))' "$COMPILED" \
+ && python3 -m venv --without-pip /opt/gatekeeper \
+ && python3 -m pip --python /opt/gatekeeper/bin/python install --quiet --requirement /needed.txt \
+ && python3 -m pip install --quiet --target /build --requirement /building.txt \
+ && python3 $COMPILEALL /opt/gatekeeper/lib
 COPY README.md LICENSE ./
 COPY gatekeeper/ gatekeeper/
 COPY releasing/urls.py releasing/compiled.py releasing/
-# Byte code is compiled here, once, and not checked against its source: the running gate writes and compares nothing.
-# A quarter of all bytes would be debugging symbols in the libraries of wheels. Where binutils is there, as it is with gcc,
-# they are removed, and then the libraries are loaded once.
-RUN export PIP_NO_INDEX=1 PIP_FIND_LINKS=/packages PIP_NO_COMPILE=1 PIP_NO_CACHE_DIR=1 \
- && HATCH_BUILD_HOOKS_ENABLE=$COMPILED python3 -m pip wheel --no-deps --wheel-dir /wheel . \
- && python3 -m venv --without-pip /opt/gatekeeper \
- && python3 -m pip --python /opt/gatekeeper/bin/python install /wheel/*.whl \
+RUN PYTHONPATH=/build HATCH_BUILD_HOOKS_ENABLE=$COMPILED /opt/gatekeeper/bin/python -m hatchling build -t wheel -d /wheel \
+ && python3 -m pip --python /opt/gatekeeper/bin/python install --no-index --no-deps /wheel/*.whl \
  && if command -v strip; then find /opt/gatekeeper -name '*.so' -exec strip --strip-unneeded {} +; fi \
- && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/gatekeeper/lib \
- && /opt/gatekeeper/bin/python -c 'import acme.client, aiohttp.web, gatekeeper.process.worker' \
+ && python3 $COMPILEALL /opt/gatekeeper/lib/python3*/site-packages/gatekeeper \
+ && /opt/gatekeeper/bin/python -P -c 'import acme.client, aiohttp.web, gatekeeper.process.worker' \
  && /opt/gatekeeper/bin/gatekeeper --version | grep -q "$(test "$COMPILED" = 1 && echo '(compiled)' || echo '(pure)')"
 
 FROM ${BASE_IMAGE}
