@@ -136,6 +136,13 @@ def test_the_gate_believes_haproxy_and_nobody_else() -> None:
     settings = tomllib.loads((FOLDER / "gatekeeper-behind-haproxy" / "gatekeeper.toml").read_text())
     assert settings["server"]["proxy_protocol_from"] == [f"{address}/32"]
     assert ip_address(address) in ip_network(compose["networks"]["front"]["ipam"]["config"][0]["subnet"])
+    # Who has none of its own gets the first free one, and HAProxy then does not start where that is its own.
+    others = [
+        service["networks"]["front"]["ipv4_address"]
+        for service in compose["services"].values()
+        if "front" in service["networks"]
+    ]
+    assert len(set(others)) == len(others) == 2
     assert "ports" not in compose["services"]["gatekeeper"]
 
 
