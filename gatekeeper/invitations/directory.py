@@ -19,7 +19,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The owner of new files and folders, and the permissions of their group."""
+    """The owner of new files and folders, -1 for "as they are created", and the permissions of their group."""
 
     uid: int
     gid: int
@@ -56,10 +56,15 @@ class Directory:
             os.close(descriptor)
 
     def access(self) -> Access:
-        """Owner and permissions for new entries: this directory's group, and if root creates them, its owner too."""
+        """Owner and permissions for new entries: this directory's group, and if root creates them, its owner too.
+
+        The group is left alone where it has no permissions: a user that is not in it could not give it (chown(2)).
+        """
         found = os.fstat(self._descriptor)
-        uid = found.st_uid if os.geteuid() == 0 else -1
-        return Access(uid, found.st_gid, found.st_mode & 0o070)
+        group_bits = found.st_mode & 0o070
+        if os.geteuid() == 0:
+            return Access(found.st_uid, found.st_gid, group_bits)
+        return Access(-1, found.st_gid if group_bits else -1, group_bits)
 
     def names(self) -> list[str]:
         """The names of the entries, in no particular order."""

@@ -107,6 +107,37 @@ class Exchanging(Directory):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_folder_whose_group_is_somebody_elses_can_be_written(tmp_path: Path) -> None:
+    """`chown 10001 invitations && chmod 700 invitations` leaves the group root, which user 10001 cannot give to what it
+    makes (chown(2)) and need not: the group has no permissions there.
+    """
+    os.chown(tmp_path, 10001, 0)
+    tmp_path.chmod(0o700)
+    with Directory.opened(tmp_path) as folder, as_user(10001):
+        folder.write("request", b"content", folder.access())
+        with folder.made("state", folder.access()) as made:
+            made.write("request", b"content", made.access())
+        assert folder.read("request") == b"content"
+    for path in (tmp_path / "request", tmp_path / "state", tmp_path / "state" / "request"):
+        assert (path.stat().st_uid, path.stat().st_mode & 0o077) == (10001, 0)
+
+
+@contextmanager
+def as_user(number: int) -> Iterator[None]:
+    """This user and group and no other, as a container runs the gate."""
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(number)
+    os.seteuid(number)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_folder_that_was_exchanged_while_it_was_made_is_not_used(tmp_path: Path) -> None:
     """Its owner could read every file that root writes into it."""
     descriptor = os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)
