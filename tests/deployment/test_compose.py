@@ -100,6 +100,8 @@ def test_certificates_of_machines_are_renewed(file: Any, runs: str) -> None:
     words = [word.partition("${")[0] + "gate.example.com" if "${" in word else word for word in service["command"]]
     options = make_parser().parse(words)
     assert words[0] == runs
+    # As process 1 they would not notice SIGTERM, and be killed after ten seconds, wherever they are.
+    assert service["stop_signal"] == "SIGINT"
     mounted = {volume.split(":")[1] for volume in service["volumes"]}
     mounted |= {f"/run/secrets/{name}" for name in service.get("secrets", [])}
     assert {word for word in words if word.startswith("/")} == mounted
