@@ -9,7 +9,7 @@ from gatekeeper.gate.verdict import Reason
 from gatekeeper.settings.tables import Settings, table_at
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/**/*.md")]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("config/**/*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 FILES = re.compile(r"`((?:config|docs|tests|benchmarks|gatekeeper)/[^`\s*…]+|\.ci/run)`")
 KEYS = re.compile(rf"`((?:{'|'.join(Settings.model_fields)})(?:\.[a-z_]+)+)`")

@@ -1,5 +1,6 @@
 """The short ways through an exchange give what the long ones give."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -23,7 +24,7 @@ def test_a_response_in_one_piece_and_in_two_are_the_same_to_everybody(scene: Sce
         alice.send(get("/a", *lines))
         for piece in pieces:
             scene.app.last.send(piece)
-        got.append(alice.read())
+        got.append(re.sub(rb"\r\nDate: [^\r]+", b"", alice.read()))  # each has its own second
         connections.append(len(scene.app.connections))
         assert alice.was_sent_away is bool(lines)
     assert got[0].count(b"\r\nConnection: close\r\n") == len(lines)
