@@ -10,8 +10,9 @@ connection
     one client's transport and TLS. ALPN in the handshake selects the codec.
 http1, http1_stream
     the HTTP/1.1 codec, which reads request heads, and its stream, which reads bodies and frames responses.
-http2, http2_stream
-    the HTTP/2 codec, and the stream of one of its requests. The rules of both versions are in `gatekeeper.wire`.
+http2, http2_stream, http2_request
+    the HTTP/2 codec, the stream of one of its requests, and the content that the client sends with it. The rules of
+    both versions are in `gatekeeper.wire`.
 http2_pending
     which requests wait for an OCSP responder.
 http2_refusals
