@@ -132,6 +132,18 @@ def test_an_idempotent_request_is_sent_again_with_its_body(scene: Scene, size: i
     assert scene.serve(alice) == OK
 
 
+def test_a_slow_app_that_leaves_does_not_hold_up_the_next_connection(scene: Scene) -> None:
+    """Which takes the body at its own pace."""
+    alice = scene.alice()
+    app = stalled_app(scene, alice)
+    alice.send(request("PUT", "/", f"Content-Length: {LARGE}", body=b"x" * LARGE))
+    app.reset()
+    scene.loop.settle()
+    assert scene.app.last is not app
+    assert scene.app.last.read().endswith(b"x" * LARGE)
+    assert scene.serve(alice) == OK
+
+
 def test_a_post_is_never_sent_again(scene: Scene) -> None:
     """It is there to be sent, but nobody knows whether the app has carried it out."""
     alice = scene.alice()

@@ -118,6 +118,19 @@ def test_an_app_that_answered_without_reading_its_request_is_not_kept(scene: Sce
     assert scene.busy == 0
 
 
+def test_the_next_request_is_read_after_an_app_that_did_not_read_the_last_one(scene: Scene) -> None:
+    """That one is no reason any more to hold the client."""
+    alice = scene.alice()
+    alice.send(request("POST", "/", "Content-Length: 400000"))
+    scene.app.last.transport.peer_stalls()
+    alice.send(b"x" * 400_000)
+    assert alice.transport.peer_is_held
+    scene.serve(alice)
+    assert not alice.transport.peer_is_held
+    alice.send(get("/next"))
+    assert scene.serve(alice) == OK
+
+
 # -- timeouts
 
 
