@@ -5,6 +5,8 @@ import hashlib
 import re
 from typing import Any
 
+import pytest
+
 from tests.proxy.browser import Browser
 from tests.proxy.scene import OK, Files, Scene
 
@@ -49,11 +51,13 @@ def test_an_app_that_does_not_know_the_key_gets_no_tunnel(stage: Any, files: Fil
     assert browser.answers[stream].status == 0
 
 
-def test_a_plain_answer_to_a_websocket_handshake_is_no_tunnel(stage: Any, files: Files) -> None:
-    """200 would open one for the visitor."""
+@pytest.mark.parametrize("answer", [OK, OK[:-1]], ids=["whole", "its beginning"])
+def test_a_plain_answer_to_a_websocket_handshake_is_no_tunnel(stage: Any, files: Files, answer: bytes) -> None:
+    """RFC 8441, 5: 200 would open one for the visitor."""
     scene = stage()
     browser = Browser(scene, files.alice)
     stream = browser.ask("/", ("sec-websocket-version", "13"), method="CONNECT", protocol="websocket", end=False)
-    scene.app.last.send(OK)
+    scene.app.last.send(answer)
     browser.read()
     assert browser.answers[stream].status == 502
+    assert browser.answers[stream].content == b""

@@ -144,6 +144,7 @@ class Http2Stream(Http2Request, ClientStream):
         """The head of a response, and the beginning of its body."""
         if self._accept and 200 <= head.status < 300:
             self._stream.send_whole(_NO_TUNNEL, b"")
+            self._owner.flush()  # the rest, which is not sent, may take its time
             return
         self._stream.send_head(head, self._visit.warning)
         self.send_content(content)
