@@ -80,6 +80,16 @@ def test_curl_without_a_certificate(gate: Gate, visitors: Visitors, tmp_path: Pa
     assert run(*options, "-T", str(tmp_path / "file"), f"{gate.address}/up") == "2 403"
 
 
+def test_a_malformed_request_is_explained(gate: Gate, visitors: Visitors) -> None:
+    """RFC 9113, 8.1.1: what people see of a Host that is none is 400, and not just that the stream was reset."""
+    host, seen = "me@app.example", "%{http_version} %{http_code}"
+    options = ("curl", *visitors.curl("alice"), "--http2", "-o", "/dev/null", "-w", seen, "-H", f"Host: {host}")
+    assert run(*options, f"{gate.address}/") == "2 400"
+    with httpx.Client(http1=False, http2=True, verify=visitors.context("alice")) as client:
+        answer = client.get(gate.address, headers={"Host": host})
+    assert (answer.http_version, answer.status_code) == ("HTTP/2", 400)
+
+
 def test_node(gate: Gate, visitors: Visitors, tmp_path: Path) -> None:
     """Requests side by side in one session, each answered; 403 for each without a certificate."""
     (tmp_path / "ask.js").write_text(NODE)

@@ -5,6 +5,7 @@ from typing import Any
 import h2.errors
 import pytest
 
+from gatekeeper.proxy.client.http2_refusals import QUIET_SECONDS
 from gatekeeper.proxy.client.http2_stream import RESET_SECONDS
 from gatekeeper.wire.http2.stream import SEND_HIGH
 from tests.proxy.browser import Browser
@@ -94,22 +95,57 @@ def test_a_download_pauses_for_a_client_that_gives_no_window(stage: Any, files: 
     assert browser.answers[stream].ended
 
 
-@pytest.mark.parametrize(
-    ("path", "reset"), [("no/slash", h2.errors.ErrorCodes.PROTOCOL_ERROR), ("/" + "x" * 9000, None)]
-)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_malformed_request_is_reset_behind_its_answer(
-    stage: Any, files: Files, path: str, reset: int | None, method: str
-) -> None:
-    """RFC 9113, 8.1.1: an error of the stream. Not in one piece with the answer, which some clients would not show. A
-    request that is only too large has its answer like any other.
+def test_a_malformed_request_has_a_whole_answer_and_then_an_error(stage: Any, files: Files, method: str) -> None:
+    """RFC 9113, 8.1.1 and 5.4.1: its stream is closed, so the connection has the error. Not in one piece with the
+    answer, which some clients would not show.
     """
     scene = stage()
     browser = Browser(scene, files.alice)
-    answer = browser.answers[browser.ask(path, method=method)]
-    assert answer.status in (400, 414)
+    answer = browser.answers[browser.ask("no/slash", method=method)]
+    assert answer.status == 400
     assert bool(answer.content) is (method == "GET")
-    assert (answer.ended, answer.reset) == (reset is None, None)
+    assert (answer.ended, browser.goaways) == (True, [])
     scene.loop.advance(RESET_SECONDS)
     browser.read()
-    assert (answer.ended, answer.reset) == (reset is None, reset)
+    assert browser.goaways == [(1, h2.errors.ErrorCodes.PROTOCOL_ERROR)]
+    assert answer.reset is None
+
+
+def test_a_malformed_request_with_a_body_is_reset_behind_its_answer(stage: Any, files: Files) -> None:
+    """RFC 9113, 8.1.1: an error of the stream, which the client still sends on."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    answer = browser.answers[browser.ask("no/slash", method="POST", end=False)]
+    assert (answer.status, answer.ended, answer.reset) == (400, True, None)
+    scene.loop.advance(RESET_SECONDS)
+    browser.read()
+    assert answer.reset == h2.errors.ErrorCodes.PROTOCOL_ERROR
+
+
+def test_a_malformed_request_costs_no_other_its_answer(stage: Any, files: Files) -> None:
+    """Node.js gives all streams up at a GOAWAY with an error. With NO_ERROR the connection still ends."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    other = browser.ask()
+    browser.ask("no/slash")
+    scene.loop.advance(RESET_SECONDS)
+    browser.read()
+    assert h2.errors.ErrorCodes.PROTOCOL_ERROR not in [code for _, code in browser.goaways]
+    scene.app.last.send(OK)
+    browser.read()
+    assert browser.answers[other].ended
+    scene.loop.advance(QUIET_SECONDS)
+    browser.read()
+    assert browser.visitor.was_sent_away
+
+
+def test_a_request_that_is_too_large_is_no_error(stage: Any, files: Files) -> None:
+    """It has its answer like any other."""
+    scene = stage()
+    browser = Browser(scene, files.alice)
+    answer = browser.answers[browser.ask("/" + "x" * 9000)]
+    assert (answer.status, answer.ended) == (414, True)
+    scene.loop.advance(RESET_SECONDS)
+    browser.read()
+    assert [code for _, code in browser.goaways if code] == []

@@ -20,6 +20,7 @@ from gatekeeper.proxy.streams import Codec, Link
 from gatekeeper.proxy.visit import Visit
 from gatekeeper.telemetry.log_lines import HTTP_2
 from gatekeeper.telemetry.metrics import Cell
+from gatekeeper.wire.http2.frames import ErrorCode
 from gatekeeper.wire.http2.requests import RejectedRequest
 from gatekeeper.wire.http2.server import ServerConnection, ServerHandler
 from gatekeeper.wire.http2.stream import Stream
@@ -193,7 +194,7 @@ class Http2(Codec, ServerHandler, Owner):
 
     def rejected(self, stream: Stream, request: RejectedRequest) -> None:
         """A request that is malformed or too large: the answer says why, and the connection ends as after a 403:
-        whoever sends one has no claim on a second. For what is malformed, RST_STREAM follows the answer (RFC 9113,
+        whoever sends one has no claim on a second. For what is malformed, an error follows the answer (RFC 9113,
         8.1.1).
         """
         visit, error = self.visit, request.error
@@ -286,6 +287,14 @@ class Http2(Codec, ServerHandler, Owner):
         if self._refusals is None:
             self._refusals = Refusals(self._proxy.loop, self.connection, self._go_away)
         self._refusals.add()
+
+    def broken(self) -> None:
+        """A malformed request whose stream is closed is an error of the connection (RFC 9113, 5.4.1), unless others are
+        under way: to some clients, theirs would be lost with it.
+        """
+        if not self._streams:
+            self.connection.go_away(ErrorCode.PROTOCOL_ERROR)
+            self.flush()
 
     def _await_request(self) -> None:
         self.link.deadline.set(_IDLE, self.visit.snapshot.timeouts.idle)

@@ -34,12 +34,15 @@ class Owner(Protocol):
     def refused(self) -> None:
         """The request got 403."""
 
+    def broken(self) -> None:
+        """The request was malformed, and the client has had time to read why."""
+
 
 class Http2Request(StreamHandler):
     """The client's half of a request's stream. `http2_stream.Http2Stream` is the other half, the answer.
 
     ``id`` is the stream's number, ``paused`` why the client gets no further credit for its body, and ``malformed``
-    whether RST_STREAM ends the answer.
+    whether an error follows the answer.
     """
 
     __slots__ = (

@@ -22,7 +22,8 @@ _log = logging.getLogger("gatekeeper")
 # client would repeat what the app has begun with (RFC 9113, 8.7).
 _PASSED_CODES: Final = frozenset({ErrorCode.CANCEL, ErrorCode.ENHANCE_YOUR_CALM})
 # RFC 9113, 8.1.1: a malformed request is an error of its stream, behind the answer that says why. curl and others show
-# nothing of an answer that they read in one piece with RST_STREAM.
+# nothing of an answer that they read in one piece with RST_STREAM, and httpx nothing of one that RST_STREAM ends: it is
+# complete, as nginx's, and where that closes the stream, the error is the connection's (5.4.1), which ends in any case.
 RESET_SECONDS: Final = 0.1
 _NO_TUNNEL: Final = read_response(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
 
@@ -72,8 +73,7 @@ class Http2Stream(Http2Request, ClientStream):
             self._tell_expired(self.handler, timeout)
             return
         if self.malformed:
-            self._stream.reset(ErrorCode.PROTOCOL_ERROR)
-            self._owner.flush()
+            self._end_malformed()
             return
         # The response is complete, and its end waits for the client. WINDOW_UPDATEs of one byte are not enough.
         before, self._unsent = self._unsent, self._stream.unsent
@@ -83,6 +83,13 @@ class Http2Stream(Http2Request, ClientStream):
             self.deadline.set(Timeout.STREAM, self._visit.snapshot.timeouts.stream_idle)
         else:
             self._stream.reset(ErrorCode.CANCEL)
+            self._owner.flush()
+
+    def _end_malformed(self) -> None:
+        if self._stream.remote_ended:
+            self._owner.broken()
+        else:
+            self._stream.reset(ErrorCode.PROTOCOL_ERROR)
             self._owner.flush()
 
     def _tell_expired(self, handler: RequestHandler, timeout: Timeout) -> None:
@@ -173,11 +180,7 @@ class Http2Stream(Http2Request, ClientStream):
         text = own_response(status, headers, body, method=b"HEAD", close=False, now=self._visit.proxy.wall())
         if self.head.method == b"HEAD":
             body = b""
-        if self.malformed:
-            self._stream.send_head(read_response(text))
-            self._stream.send_content(body)
-        else:
-            self._stream.send_whole(read_response(text), body)
+        self._stream.send_whole(read_response(text), body)
         self._owner.flush()
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
