@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.admission import admission, make_trust
 from gatekeeper.ca.authority import identifier_hex, is_signed_by
-from gatekeeper.ca.index import CertificateKind, consequence
+from gatekeeper.ca.index import CertificateKind, Status, consequence
 from gatekeeper.ca.issuer import Issuer
 from gatekeeper.ca.revocation import RevocationReason
 from gatekeeper.ca.rollover import retire, roll_over
@@ -101,6 +101,30 @@ def test_nobody_is_retired_by_mistake(rolled: Issuer) -> None:
     assert standing(rolled.store, "alice", LATER) is Standing.GOOD
     assert not (rolled.store.path / OLD_KEY).exists()
     assert len(x509.load_pem_x509_certificates((rolled.store.path / "ca.crt").read_bytes())) == 1
+
+
+def test_what_the_retired_authority_signed_is_in_force_no_more(rolled: Issuer) -> None:
+    """No gate trusts it, so the name is free, whatever the dates say."""
+    retire(rolled, force=True, now=LATER - DAY)
+    index = rolled.store.index()
+    assert index.status(index.named("alice")[0], LATER - DAY) is Status.RETIRED
+    assert index.in_force("alice", LATER - DAY) == ()
+
+
+def test_only_one_rollover_at_a_time(rolled: Issuer) -> None:
+    """A third authority would leave no key for the lists of the first."""
+    before = rolled.store.authorities()
+    with pytest.raises(AuthorityError, match="a rollover is under way"):
+        roll_over(rolled, key_type=EC, now=LATER)
+    assert rolled.store.authorities() == before
+
+
+def test_an_expired_authority_vouches_for_no_next_one(issuer: Issuer) -> None:
+    """It is renewed first: a cross-certificate of an expired authority helps nobody."""
+    end = issuer.store.certificate().not_valid_after_utc
+    with pytest.raises(AuthorityError, match="has expired; renew it first"):
+        roll_over(issuer, key_type=EC, now=end + DAY)
+    assert issuer.store.retiring() is None
 
 
 def test_a_server_is_not_locked_out(rolled: Issuer) -> None:
