@@ -120,6 +120,13 @@ def test_a_wrong_passphrase_adopts_nothing(recipe: Path, tmp_path: Path) -> None
     assert not (tmp_path / "ca").exists()
 
 
+def test_a_passphrase_that_openssl_would_not_take_adopts_nothing(recipe: Path, tmp_path: Path) -> None:
+    """Before the key is tried: the same words as for a new authority."""
+    with pytest.raises(AuthorityError, match="a passphrase has at least"):
+        adopt_store(tmp_path / "ca", AuthorityFiles(recipe / "ca.crt", recipe / "ca.key"), b"abc", now=NOW)
+    assert not (tmp_path / "ca").exists()
+
+
 def test_a_key_of_another_is_not_adopted(recipe: Path, tmp_path: Path) -> None:
     """Key and certificate must belong together."""
     other = make_authority("Other", key_type="ec:p256", now=NOW)
