@@ -12,6 +12,7 @@ from gatekeeper.wire.http2.frames import (
     DATA,
     END_STREAM,
     GOAWAY,
+    MAX_STREAM_ID,
     PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
@@ -303,3 +304,11 @@ def test_bodies_of_any_size_pass_both_ways_with_h2(bodies: list[tuple[bytes, byt
         told = [one for one in caller.told if one[:2] == (stream.id, "content")]
         assert b"".join(one[2] for one in told if isinstance(one[2], bytes)) == down
         assert caller.told.count((stream.id, "end", b"")) == 1
+
+
+@pytest.mark.parametrize(("last", "opens"), [(MAX_STREAM_ID - 2, True), (MAX_STREAM_ID, False)])
+def test_a_connection_whose_numbers_are_used_up_takes_no_request(last: int, opens: bool) -> None:
+    """RFC 9113, 5.1.1: the next request needs another connection."""
+    caller = asked()
+    caller.connection.last_stream_id = last
+    assert caller.connection.can_open is opens

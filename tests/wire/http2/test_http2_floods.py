@@ -17,11 +17,14 @@ from gatekeeper.wire.http2.frames import (
     ErrorCode,
     settings_frame,
 )
+from gatekeeper.wire.request import HeadLimits, RequestReader
 from tests.wire.http2.peers import (
     OPEN,
     OPEN_1,
     POST,
+    Caller,
     Gate,
+    Owner,
     block,
     frame,
     headers,
@@ -200,3 +203,40 @@ def test_answers_in_one_piece_pay_for_the_frames_that_go_with_them() -> None:
         gate.answer(stream_id)
         gate.receive(frame(PING, 0, 0, bytes(8)))
     assert gate.failure is None
+
+
+def test_settings_count_by_what_is_in_them() -> None:
+    """CVE-2019-9515: 160 parameters cost as much as ten frames, so 91 such frames are the most."""
+    gate = started()
+    for _ in range(91):
+        gate.receive(settings_frame([(0xFE03, 1)] * 160))
+    assert gate.failure is not None
+    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_field_blocks_on_a_stream_that_we_reset_are_a_flood() -> None:
+    """Each is read for the table's sake (RFC 9113, 4.3), and nobody is told of it."""
+    gate = started()
+    gate.receive(OPEN_1)
+    gate.streams[1].reset()
+    gate.streams[1].finished()
+    sent = 0
+    while gate.failure is None and sent <= BURST:
+        gate.receive(headers(1))
+        sent += 1
+    assert gate.failure is not None
+    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_interim_responses_of_an_app_are_a_flood() -> None:
+    """RFC 9110, 15.2 sets no limit; each is passed on to the visitor."""
+    caller = Caller()
+    caller.receive(settings_frame(()))
+    head = RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", b"Host: app.example\r\n\r\n", cache=False)
+    caller.connection.open(Owner(caller.told, 1), head, end=True)
+    sent = 0
+    while caller.failure is None and sent <= BURST:
+        caller.receive(headers(1, ((b":status", b"103"),), flags=0))
+        sent += 1
+    assert caller.failure is not None
+    assert caller.failure.code == ErrorCode.ENHANCE_YOUR_CALM

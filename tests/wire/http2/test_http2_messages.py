@@ -148,3 +148,13 @@ def test_the_body_of_a_refused_request_is_ignored() -> None:
     gate.receive(headers(3, POST, flags=0) + frame(DATA, 1, 3, b"x"))
     assert gate.failure is None
     assert list(gate.heads) == [1]
+
+
+def test_trailers_of_a_stream_that_was_reset_are_nobodys() -> None:
+    """They crossed our RST_STREAM (RFC 9113, 5.1), and its owner is not done with it yet."""
+    gate = started()
+    gate.receive(OPEN_1)
+    gate.streams[1].reset()
+    gate.receive(headers(1, [(b"x", b"y")]))
+    assert gate.failure is None
+    assert gate.told[1:] == []
