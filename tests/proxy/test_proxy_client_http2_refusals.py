@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import h2.settings
+import pytest
 
 from gatekeeper.proxy.client.http2_refusals import MAX_REFUSALS
 from gatekeeper.proxy.client.misdirected import MAX_HOSTS
@@ -148,3 +149,14 @@ def test_a_stranger_who_leaves_is_forgotten(stage: Any, files: Files) -> None:
     browser.visitor.leave()
     scene.loop.advance(10)
     assert scene.statuses == [403]
+
+
+@pytest.mark.parametrize("who", ["alice", "nobody"])
+def test_only_an_admitted_visitors_requests_are_kept_in_memory(stage: Any, files: Files, who: str) -> None:
+    """What strangers send must not push out what visitors send again and again."""
+    scene = stage()
+    browser = Browser(scene, files.alice if who == "alice" else None)
+    browser.ask("/somewhere")
+    assert bool(scene.proxy.snapshot.blocks._blocks) is (who == "alice")
+    browser.ask("/elsewhere")
+    assert bool(scene.proxy.snapshot.blocks._blocks) is (who == "alice")

@@ -240,3 +240,19 @@ def test_interim_responses_of_an_app_are_a_flood() -> None:
         sent += 1
     assert caller.failure is not None
     assert caller.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_field_blocks_of_an_app_on_a_stream_that_is_over_are_a_flood() -> None:
+    """RFC 9113, 4.3: each is read for the table's sake."""
+    caller = Caller()
+    caller.receive(settings_frame(()))
+    head = RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", b"Host: app.example\r\n\r\n", cache=False)
+    stream = caller.connection.open(Owner(caller.told, 1), head, end=True)
+    stream.reset()
+    stream.finished()
+    sent = 0
+    while caller.failure is None and sent <= BURST:
+        caller.receive(headers(1, ((b":status", b"200"),)))
+        sent += 1
+    assert caller.failure is not None
+    assert caller.failure.code == ErrorCode.ENHANCE_YOUR_CALM

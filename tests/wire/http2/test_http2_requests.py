@@ -69,6 +69,7 @@ def test_a_websocket_is_an_upgrade() -> None:
     assert rejected(*fields, ended=True) == 400
     assert rejected(*fields, (b"content-length", b"1"), ended=False) == 400
     assert rejected(method, (b":protocol", b"connect-udp"), *GET[1:], ended=False) == 501
+    assert rejected(GET[0], (b":protocol", b"websocket"), *GET[1:], ended=False) == 400
 
 
 AUTHORITY = GET[3]
