@@ -150,8 +150,7 @@ class _Worker:
         self._settings = settings
         self._context = context
         self._metrics = context.metrics
-        listeners = (*context.visitors, *context.redirect, *(() if context.admin is None else (context.admin,)))
-        self._own_listeners = tcp_addresses(listeners)
+        self._own_listeners = tcp_addresses([*context.visitors, *context.redirect])
         self._sites = StaticSites(context.folder, context.left)
         self._pools: Mapping[str, Pool] = {}
         self._sealed: dict[Path, int] = {}

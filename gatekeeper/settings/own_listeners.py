@@ -12,6 +12,8 @@ ALL_IPV4 = "0.0.0.0"  # noqa: S104 - nothing is bound to it here
 """The host of a listener for every IPv4 address of the machine."""
 
 _LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
+# No interface has them: reserved (RFC 1112, 4), and for documents (RFC 3849).
+_NOBODYS = (IPv4Address("240.0.0.1"), IPv6Address("2001:db8::1"))
 
 
 def reaches(target: ListenAddress, listener: ListenAddress) -> bool:
@@ -38,12 +40,15 @@ def _accepts(target: IPv4Address | IPv6Address, listener: IPv4Address | IPv6Addr
 
 
 def is_on_this_machine(address: IPv4Address | IPv6Address) -> bool:
-    """Whether an interface of this machine has the address: then a socket can be bound to it (ip(7)).
+    """Whether an interface of this machine has the address: then a socket can be bound to it (ip(7)). Nothing is sent.
 
-    Nothing is sent. With net.ipv4.ip_nonlocal_bind every address seems to be one of this machine.
+    False for all but loopback addresses where net.ipv4.ip_nonlocal_bind or net.ipv6.ip_nonlocal_bind lets sockets be
+    bound to any address: then this cannot be told, and an app on another machine must not be taken for the gate.
     """
-    if address.is_loopback:
-        return True
+    return address.is_loopback or (_can_be_bound(address) and not _can_be_bound(_NOBODYS[address.version == 6]))
+
+
+def _can_be_bound(address: IPv4Address | IPv6Address) -> bool:
     try:
         with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((str(address), 0))
