@@ -55,6 +55,13 @@ class Peer:
     errors: tuple[VerifyError, ...] = ()
     _path: list[Certificate] = field(init=False, default_factory=list, compare=False, repr=False)
 
+    @property
+    def is_early(self) -> bool:
+        """Whether only a notBefore in the future was wrong, of the leaf or an authority: time alone mends that, and
+        OpenSSL has verified all signatures of the path.
+        """
+        return bool(self.errors) and all(error.code == _NOT_YET_VALID for error in self.errors)
+
     def path(self, read: Callable[[bytes], Certificate]) -> list[Certificate]:
         """``leaf`` and ``verified``, each read once; ValueError if one of them cannot be.
 

@@ -24,7 +24,7 @@ class _Trust:
         """The peer that a handshake would have found if only these authorities were trusted."""
         leaf, now = peer.leaf or b"", time.monotonic()
         asked, found, end = self.verified.get(leaf, (None, None, 0.0))
-        if found is not None and asked == peer and now < end:
+        if found is not None and asked == peer and now < end and not found.is_early:
             return found
         try:
             # What the handshake used may not have been sent: a resumed session brings the certificate alone.

@@ -90,10 +90,12 @@ class Visit:
         """
         if self._judged <= now < self.until and self.snapshot is self.proxy.snapshot and self._authorizer is not None:
             return self._authorizer
-        self._judged = now
         proxy, tls = self.proxy, self.tls
         snapshot = self.snapshot = proxy.snapshot
-        if snapshot.tls.authorities != self._authorities:
+        # A notBefore of the handshake's errors may have passed. Once a second: OpenSSL takes 300 µs to verify.
+        begun = tls.peer.errors and tls.peer.is_early and int(now) != int(self._judged)
+        self._judged = now
+        if begun or snapshot.tls.authorities != self._authorities:
             self._authorities = snapshot.tls.authorities
             tls.verify_anew(snapshot.tls)
         context = proxy.judge.client_context(snapshot, tls.peer, now)

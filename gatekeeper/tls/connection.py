@@ -202,7 +202,7 @@ class TLSConnection:
                 self._context.openssl.free_buffers(self._ssl)
 
     def verify_anew(self, context: ServerContext) -> None:
-        """Judge the visitor's certificates by other authorities, those of ``context``, as a handshake would.
+        """Judge the visitor's certificates by the authorities of ``context``, as a handshake would now.
 
         Fails closed: if they cannot be judged outside a handshake, the visitor has to connect anew.
         """

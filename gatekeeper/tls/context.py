@@ -131,9 +131,9 @@ class ServerContext:
     def verify(self, leaf: bytes, sent: Sequence[bytes] = ()) -> Peer:
         """The peer that a handshake would give for a client that shows ``leaf`` and sends ``sent`` along (all DER).
 
-        For a certificate in a file, and for open connections after the authorities changed. Not checked: that somebody
-        holds the key. BindingError in the mode ALERTS_ONLY, or if OpenSSL cannot read a certificate: whoever judges a
-        connection anew by this must then let nobody in.
+        For a certificate in a file, and for open connections after the authorities changed or a notBefore passed. Not
+        checked: that somebody holds the key. BindingError in the mode ALERTS_ONLY, or if OpenSSL cannot read a
+        certificate: whoever judges a connection anew by this must then let nobody in.
         """
         if self.openssl is None:
             raise BindingError(self.reason)

@@ -29,7 +29,9 @@ def peer_of(
         context.remember(peer)
     # A stranger's long chain is no path to a trusted authority. Should a reload trust one of its authorities, the
     # client has to connect anew.
-    return replace(peer, sent=()) if peer.errors and sum(map(len, peer.sent)) > STRANGERS_BYTES else peer
+    if peer.errors and not peer.is_early and sum(map(len, peer.sent)) > STRANGERS_BYTES:
+        return replace(peer, sent=())
+    return peer
 
 
 def _found(connection: ssl.SSLObject, errors: tuple[VerifyError, ...], context: ServerContext) -> Peer:

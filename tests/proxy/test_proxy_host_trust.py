@@ -14,7 +14,7 @@ from gatekeeper.cli.explain import explain
 from gatekeeper.errors import BindingError
 from gatekeeper.gate.certificate import Certificate, read_certificate
 from gatekeeper.gate.decision import Authorizer
-from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse
+from gatekeeper.gate.verdict import Admit, Peer, Policy, Reason, Refuse, VerifyError
 from gatekeeper.proxy.host_trust import HostTrust
 from gatekeeper.proxy.snapshot import build_snapshot
 from gatekeeper.tls.connection import TLSConnection
@@ -281,6 +281,29 @@ def test_verifications_are_cached_for_the_same_peer(
     verified.update((b"%d" % number, (peer, peer, 0.0)) for number in range(CACHED_PEERS))
     trust.verdict(b"a", replace(peer, sent=(paula.der,)), time.time())
     assert list(verified) == [files.alice.der]  # a full memory is emptied
+
+
+def test_an_authority_of_a_host_that_is_not_valid_yet_is_asked_again(
+    partner_scene: Callable[..., Scene], files: Files
+) -> None:
+    """The moment at which it becomes valid is not missed by the cache."""
+    scene = partner_scene()
+    tls = scene.snapshot.tls.elsewhere
+    assert tls is not None
+    found = [replace(tls.verify(files.alice.der), verified=(), errors=(VerifyError(9, 1, "not yet"),))]
+
+    class Waiting(Broken):
+        authorities = tls.authorities
+
+        def verify(self, leaf: bytes, sent: tuple[bytes, ...]) -> Peer:
+            return found.pop() if found else tls.verify(leaf, sent)
+
+    trust = HostTrust(Waiting(), (), scene.snapshot.policy)  # type: ignore[arg-type]
+    peer = scene.snapshot.tls.verify(files.alice.der)
+    verdict = trust.verdict(b"a", peer, time.time())
+    assert isinstance(verdict, Refuse)
+    assert verdict.reason is Reason.NOT_YET_VALID
+    assert isinstance(trust.verdict(b"a", peer, time.time()), Admit)
 
 
 def test_a_resumed_session_brings_no_chain(partner_scene: Callable[..., Scene], files: Files) -> None:

@@ -10,7 +10,7 @@ from gatekeeper.tls.context import ServerContext
 from gatekeeper.tls.openssl import OpenSSL
 from gatekeeper.tls.verifier import Recall
 from gatekeeper.tls.verifier import Refuse as Refuser
-from tests.certificates import Holder, make_authority, make_client
+from tests.certificates import DAY, NOW, Holder, make_authority, make_client
 from tests.tls.scene import Scene, Visitor
 
 
@@ -70,3 +70,12 @@ def test_a_strangers_long_chain_is_not_kept(scene: Scene) -> None:
         peer = meet(scene.gate(), mallory)
         assert peer.errors
         assert len(peer.sent) == kept
+
+
+def test_the_chain_of_an_early_certificate_is_kept(scene: Scene) -> None:
+    """A trusted authority vouches for it, and without it the path cannot be verified again on the day."""
+    between = make_authority("Between", scene.authority)
+    early = make_client("early", between, starts=NOW + DAY, ends=NOW + 2 * DAY, chain=(between.certificate,) * 9)
+    peer = meet(scene.gate(), early)
+    assert [(error.code, error.depth) for error in peer.errors] == [(9, 0)]
+    assert sum(map(len, peer.sent)) > STRANGERS_BYTES
