@@ -81,13 +81,16 @@ class WorkerState(Enum):
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A worker. It is killed at ``deadline``; a ``retiring`` one exits once its replacement serves."""
+    """A worker. It is killed at ``deadline``; a ``retiring`` one exits once its replacement serves. The kernel may take
+    a while to end one that was ``killed``.
+    """
 
     pid: int
     since: float
     deadline: float
     state: WorkerState = WorkerState.STARTING
     retiring: bool = False
+    killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,17 +247,18 @@ class WorkerSet:
         self._last_check = now
         for worker in self._workers.values():
             silent = (
-                worker.state is not WorkerState.STARTING
+                not worker.killed
+                and worker.state is not WorkerState.STARTING
                 and now - heartbeats[worker.pid] > hang
                 and now > self._patient_until
             )
             if now <= worker.deadline and not silent:
                 continue
-            if worker.state is WorkerState.STARTING:
+            if worker.state is WorkerState.STARTING and not worker.killed:
                 _log.error("worker %d was not ready within %g s; it is killed", worker.pid, START_SECONDS)
             elif silent:
                 _log.error("worker %d has not reacted for %g s; it is killed", worker.pid, hang)
-            worker.deadline = now + GRACE_SECONDS
+            worker.deadline, worker.killed = now + GRACE_SECONDS, True
             self._actions.append(Kill(worker.pid))
 
     # -- stopping

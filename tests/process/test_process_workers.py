@@ -227,6 +227,17 @@ def test_who_does_not_react_is_killed_once(one: Gate) -> None:
     assert one.check() == [Kill(1)]
 
 
+def test_a_hang_is_logged_once(one: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    """The kernel takes a while to end a large process: it is killed again after a moment, without another line."""
+    one.check()
+    beat, kills = one.now, []
+    for _ in range(int(HANG + 2 * GRACE_SECONDS) + 2):
+        one.now += 1
+        kills += [(one.now - beat, action) for action in one.check(w1=beat)]
+    assert kills == [(HANG + 1, Kill(1)), (HANG + 1 + GRACE_SECONDS + 1, Kill(1))]
+    assert caplog.messages == [f"worker 1 has not reacted for {HANG:g} s; it is killed"]
+
+
 def test_a_gate_that_was_stopped_as_a_whole_blames_nobody(one: Gate) -> None:
     """A suspended machine: the workers get the time to react that they had."""
     one.check()
@@ -248,6 +259,18 @@ def test_a_start_has_an_end() -> None:
         assert gate.check(w1=0.0) == []
     gate.now += 1
     assert gate.check(w1=0.0) == [Kill(1)]
+
+
+def test_a_start_that_does_not_end_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it has to be killed."""
+    gate = Gate()
+    gate.actions()
+    kills = []
+    for _ in range(int(START_SECONDS + 2 * GRACE_SECONDS) + 2):
+        gate.now += 1
+        kills += gate.check(w1=0.0)
+    assert kills == [Kill(1), Kill(1)]
+    assert caplog.messages == [f"worker 1 was not ready within {START_SECONDS:g} s; it is killed"]
 
 
 # -- relief
