@@ -59,6 +59,7 @@ class AccessLog(ExchangeLog):
         self._lines: list[str] = []
         self._timer: TimerHandle | None = None
         self._gap = False
+        self._torn = False  # half a line stands there
         self._told = 0
         # Queue is Python code over several locks. With it, and a stat(2) for each batch, loop and thread took the GIL
         # from each other more often: at 4,000 requests/s the loop called futex(2) 81 times a second, and now 58.
@@ -139,17 +140,16 @@ class AccessLog(ExchangeLog):
         _log.error("access log: the target did not take the last lines in time; they are lost")
 
     def _write_batches(self) -> None:
-        torn = broken = False
+        broken = False
         while (batch := self._batches.get()) is not None:
             if self._reopen.is_set():
                 self._reopen.clear()
                 self._reopen_file()
             try:
-                self._write_all(b"\n" + batch if torn and batch else batch)
-                torn = broken = False
+                if batch:
+                    self._write_all(batch)
+                    broken = False
             except OSError as error:
-                self.dropped += batch.count(b"\n")
-                torn = True  # half a line may stand there now
                 if not broken:  # a full disk stays full for more than one batch
                     _log.error("access log: %s; lines are lost", error.strerror)
                 broken = True
@@ -163,17 +163,26 @@ class AccessLog(ExchangeLog):
             _log.error("access log: cannot open %s: %s; the old file is kept", self._target, error.strerror)
             return
         os.close(self._file)
-        self._file, self._regular = fresh, _is_regular(fresh)
+        self._file, self._regular, self._torn = fresh, _is_regular(fresh), False
 
-    def _write_all(self, data: bytes) -> None:
-        if self._regular:
-            _write(self._file, data)
-            return
-        # Several workers write to one pipe: what is longer than PIPE_BUF could be torn apart (pipe(7)).
-        while data:
-            end = len(data) if len(data) <= PIPE_BUF else data.rfind(b"\n", 0, PIPE_BUF) + 1 or data.find(b"\n") + 1
-            _write(self._file, data[:end])
-            data = data[end:]
+    def _write_all(self, batch: bytes) -> None:
+        """Write whole lines. OSError if the target does not take all; those that are missing, or torn, are counted."""
+        left = b"\n" + batch if self._torn else batch
+        try:
+            while left:
+                written = os.write(self._file, left if self._regular else left[: _in_one_piece(left)])
+                self._torn = left[written - 1 : written] != b"\n"
+                left = left[written:]
+        except OSError:
+            self.dropped += left.removeprefix(b"\n").count(b"\n")
+            raise
+
+
+def _in_one_piece(lines: bytes) -> int:
+    """How many bytes to write at once: several workers write to one pipe, which may tear what is longer than PIPE_BUF
+    (pipe(7)).
+    """
+    return len(lines) if len(lines) <= PIPE_BUF else lines.rfind(b"\n", 0, PIPE_BUF) + 1 or lines.find(b"\n") + 1
 
 
 def fault_of(target: str | Path) -> str:
@@ -220,10 +229,3 @@ def _flags(target: Path) -> int:
 
 def _is_regular(file: int) -> bool:
     return stat.S_ISREG(os.fstat(file).st_mode)
-
-
-def _write(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.write(file, view)
-        view = view[written:]

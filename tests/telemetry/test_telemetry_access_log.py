@@ -3,8 +3,10 @@
 import errno
 import logging
 import os
+import resource
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -233,6 +235,75 @@ def test_a_broken_target_is_said_and_counted(loop: VirtualLoop, caplog: pytest.L
         log.close(PATIENCE)
     assert log.dropped == 2
     assert caplog.messages == ["access log: No space left on device; lines are lost"]
+
+
+@contextmanager
+def full_at(size: int) -> Iterator[None]:
+    """No file grows beyond this size: the last write(2) that fits is cut off, the next one fails (setrlimit(2))."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("size", "content", "lost"),
+    [
+        (3, "/0\n/3\n", 2),  # not a byte of /1
+        (4, "/0\n/\n/3\n", 2),  # torn: what follows begins on a line of its own
+        (6, "/0\n/1\n/3\n", 1),  # all of /1, not a byte of /2
+        (8, "/0\n/1\n/2\n/3\n", 0),  # all but the end of the line
+    ],
+)
+def test_a_full_disk_leaves_no_blank_line(
+    loop: VirtualLoop, tmp_path: Path, caplog: pytest.LogCaptureFixture, size: int, content: str, lost: int
+) -> None:
+    """Whoever reads the log as JSON chokes on one. Counted as lost is what does not stand there whole."""
+    path = tmp_path / "access.log"
+    path.write_text("/0\n")
+    log = AccessLog(path, a_line, loop)
+    with full_at(size):
+        write(log, "/1", "/2")
+        log.flush()
+        until(lambda: caplog.messages)
+    write(log, "/3")
+    log.close(PATIENCE)
+    assert (path.read_text(), log.dropped) == (content, lost)
+
+
+def test_a_disk_that_stays_full_tears_one_line(loop: VirtualLoop, tmp_path: Path) -> None:
+    """The end of the torn line is written once, by whatever is the first to fit again."""
+    path = tmp_path / "access.log"
+    log = AccessLog(path, a_line, loop)
+    with full_at(1):
+        write(log, "/1")
+        log.flush()
+        until(lambda: log.dropped == 1)
+        write(log, "/1")
+        log.flush()
+        until(lambda: log.dropped == 2)
+    write(log, "/2")
+    log.flush()
+    write(log, "/3")
+    log.close(PATIENCE)
+    assert path.read_text() == "/\n/2\n/3\n"
+
+
+def test_a_new_file_does_not_begin_with_the_end_of_a_torn_line(loop: VirtualLoop, tmp_path: Path) -> None:
+    """Who rotates a log because the disk is full gets a whole one."""
+    path = tmp_path / "access.log"
+    log = AccessLog(path, a_line, loop)
+    with full_at(1):
+        write(log, "/1")
+        log.flush()
+        until(lambda: log.dropped)
+    path.rename(tmp_path / "access.log.1")
+    log.reopen()
+    write(log, "/2")
+    log.close(PATIENCE)
+    assert path.read_text() == "/2\n"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root is led astray")
