@@ -8,6 +8,7 @@ import os
 import shlex
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from gatekeeper.errors import AuthorityError, UsageError
@@ -30,19 +31,31 @@ def existing_passphrase(file: Path | None, what: str) -> bytes:
     )
 
 
-def new_passphrase(file: Path | None, what: str) -> bytes:
-    """A passphrase for a new key, asked for twice."""
+def new_passphrase(file: Path | None, what: str, check: Callable[[bytes], None]) -> bytes:
+    """A passphrase for a new key, asked for twice. ``check`` raises AuthorityError for one that is too weak, before it
+    is asked for again.
+    """
     given = _given(file)
-    if given is not None:
-        return given
-    return _ask_twice(f"New passphrase for {what}: ", _INSTEAD_FOR_KEYS).encode("utf-8", "surrogateescape")
+    if given is None:
+        first = _ask(f"New passphrase for {what}: ", _INSTEAD_FOR_KEYS)
+        given = first.encode("utf-8", "surrogateescape")
+        check(given)
+        _ask_again(first, _INSTEAD_FOR_KEYS)
+    else:
+        check(given)
+    return given
 
 
 def bundle_password(file: Path | None, *, ask: bool, what: str) -> str | None:
-    """The password for a new ``.p12``; None if one is to be generated."""
-    if file is not None:
-        return read_secret(file).decode()
-    return _ask_twice(f"New password for {what}: ", _INSTEAD_FOR_BUNDLES) if ask else None
+    """The password for a new ``.p12``, None if one is to be generated; AuthorityError for an empty one."""
+    if file is None and not ask:
+        return None
+    password = read_secret(file).decode() if file else _ask(f"New password for {what}: ", _INSTEAD_FOR_BUNDLES)
+    if not password.strip():
+        raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
+    if file is None:
+        _ask_again(password, _INSTEAD_FOR_BUNDLES)
+    return password
 
 
 def open_password(file: Path | None, what: str) -> str:
@@ -77,11 +90,9 @@ def _check_mode(file: Path) -> None:
         print(f"gatekeeper: others can read {file}; close it: chmod 600 {shlex.quote(str(file))}", file=sys.stderr)
 
 
-def _ask_twice(prompt: str, instead: str) -> str:
-    first = _ask(prompt, instead)
+def _ask_again(first: str, instead: str) -> None:
     if _ask("The same again: ", instead) != first:
         raise UsageError("the two differ; nothing was done")
-    return first
 
 
 def _ask(prompt: str, instead: str) -> str:

@@ -8,13 +8,39 @@ from gatekeeper.cli.passphrases import VARIABLE, bundle_password, existing_passp
 from gatekeeper.errors import AuthorityError
 
 
+def accept(_passphrase: bytes) -> None:
+    """Any will do."""
+
+
+def refuse(passphrase: bytes) -> None:
+    """None will do."""
+    raise AuthorityError(f"{passphrase!r} is weak")
+
+
+def test_a_new_passphrase_is_checked_wherever_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, or the environment; tests/e2e/test_ca_on_a_terminal.py has the one that is typed."""
+    (tmp_path / "secret").write_text("one\n")
+    with pytest.raises(AuthorityError, match="b'one' is weak"):
+        new_passphrase(tmp_path / "secret", "ca.key", refuse)
+    monkeypatch.setenv(VARIABLE, "two")
+    with pytest.raises(AuthorityError, match="b'two' is weak"):
+        new_passphrase(None, "ca.key", refuse)
+
+
+def test_an_empty_password_of_a_bundle_is_refused(tmp_path: Path) -> None:
+    """It would protect nothing."""
+    (tmp_path / "secret").write_text("\nsecond line\n")
+    with pytest.raises(AuthorityError, match="an empty password protects nothing"):
+        bundle_password(tmp_path / "secret", ask=False, what="a.p12")
+
+
 def test_a_file_comes_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is named on the command line is meant."""
     monkeypatch.setenv(VARIABLE, "from the environment")
     assert existing_passphrase(None, "ca.key") == b"from the environment"
     (tmp_path / "secret").write_text("from the file\n")
     assert existing_passphrase(tmp_path / "secret", "ca.key") == b"from the file"
-    assert new_passphrase(tmp_path / "secret", "ca.key") == b"from the file"
+    assert new_passphrase(tmp_path / "secret", "ca.key", accept) == b"from the file"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from gatekeeper.ca.keys import key_pem, make_key
 from tests.e2e.authority import PASSPHRASE, ca, ca_on_terminal
 
@@ -38,10 +40,35 @@ def test_a_key_in_clear_that_is_adopted_gets_a_new_passphrase(tmp_path: Path) ->
 
 def test_two_different_entries_make_nothing(tmp_path: Path) -> None:
     """A slip of the finger must not lock the authority for ever."""
-    code, screen = ca_on_terminal(tmp_path, "init", "--cn", "Home CA", *EC, answers=("one two\n", "one tow\n"))
+    answers = (f"{PASSPHRASE}\n", f"{PASSPHRASE}e\n")
+    code, screen = ca_on_terminal(tmp_path, "init", "--cn", "Home CA", *EC, answers=answers)
     assert code == 2
     assert "the two differ" in screen
     assert not (tmp_path / "ca").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "entry", "says"),
+    [
+        (("init", "--cn", "Home CA", *EC), "hunter2\n", "a passphrase has at least"),
+        (("init", "--cn", "Home CA", *EC), "qwertyuiop\n", "this passphrase is easy to guess"),
+        (("init", "--adopt", "other.crt", "other.key"), "abc\n", "a passphrase has at least"),
+        (("csr", "alice", *EC), "qwertyuiop\n", "this passphrase is easy to guess"),
+        (("issue", "alice", *EC, "--ask-password"), "\n", "an empty password protects nothing"),
+    ],
+)
+def test_a_weak_secret_is_refused_before_it_is_asked_for_again(
+    tmp_path: Path, words: tuple[str, ...], entry: str, says: str
+) -> None:
+    """Nobody types twice what cannot be taken."""
+    (tmp_path / "other.key").write_bytes(key_pem(make_key("ec:p256")))
+    (tmp_path / "other.crt").touch()
+    if words[0] == "issue":
+        ca(tmp_path, "init", "--cn", "Home CA", *EC)
+    code, screen = ca_on_terminal(tmp_path, *words, answers=(entry,))
+    assert code == 1
+    assert says in screen
+    assert "The same again" not in screen
 
 
 def test_a_wrong_passphrase_is_a_sentence(tmp_path: Path) -> None:

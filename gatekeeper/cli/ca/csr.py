@@ -23,8 +23,7 @@ def run(args: argparse.Namespace) -> int:
     check_key_type(args.key)
     passphrase = None
     if not args.no_passphrase:
-        passphrase = new_passphrase(passphrase_file(args), str(key_path))
-        check_new_passphrase(passphrase)
+        passphrase = new_passphrase(passphrase_file(args), str(key_path), check_new_passphrase)
     with making_a_key(args.key):
         key = make_key(args.key)
     request = make_request(key, subject)

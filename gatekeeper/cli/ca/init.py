@@ -7,7 +7,14 @@ from pathlib import Path
 
 from cryptography import x509
 
-from gatekeeper.ca.creation import AuthorityFiles, NewAuthority, adopt_store, create_store, must_be_free
+from gatekeeper.ca.creation import (
+    AuthorityFiles,
+    NewAuthority,
+    adopt_store,
+    check_passphrase,
+    create_store,
+    must_be_free,
+)
 from gatekeeper.ca.files import read_file
 from gatekeeper.ca.keys import check_key_type, check_new_passphrase, key_is_encrypted
 from gatekeeper.ca.requests import check_common_name
@@ -31,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
     must_be_free(folder, adopted=bool(args.adopt))
     if args.adopt:
         certificate, key = args.adopt
-        of_key = existing_passphrase if key_is_encrypted(read_file(key)) else new_passphrase
-        passphrase = of_key(passphrase_file(args), str(key))
+        if key_is_encrypted(read_file(key)):
+            passphrase = existing_passphrase(passphrase_file(args), str(key))
+        else:
+            passphrase = new_passphrase(passphrase_file(args), str(key), check_passphrase)
         store = adopt_store(
             folder, AuthorityFiles(certificate, key, args.crl), passphrase, crl_lifetime=crl_lifetime, now=now
         )
@@ -41,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         check_key_type(args.key)
         check_common_name(args.cn)
-        passphrase = new_passphrase(passphrase_file(args), str(folder / KEY))
-        check_new_passphrase(passphrase)
+        passphrase = new_passphrase(passphrase_file(args), str(folder / KEY), check_new_passphrase)
         with making_a_key(args.key):
             store = create_store(
                 folder,

@@ -13,7 +13,6 @@ from gatekeeper.ca.store import KEY, Store
 from gatekeeper.ca.transaction import BundleOptions
 from gatekeeper.cli.passphrases import bundle_password, existing_passphrase
 from gatekeeper.cli.terminal import working
-from gatekeeper.errors import AuthorityError
 from gatekeeper.invitations.folder import StoredInvitation
 
 FOLDER_VARIABLE = "GATEKEEPER_CA"
@@ -73,8 +72,6 @@ def grant_of(args: argparse.Namespace) -> Grant:
 def bundle_options(args: argparse.Namespace) -> BundleOptions:
     """How the ``.p12`` is wanted; AuthorityError for an empty password."""
     password = bundle_password(args.password_file, ask=args.ask_password, what=f"{args.name}.p12")
-    if password is not None and not password.strip():
-        raise AuthorityError("an empty password protects nothing: the bundle holds the private key")
     return BundleOptions(password, getattr(args, "compat", False))
 
 
