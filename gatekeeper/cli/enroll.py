@@ -67,5 +67,5 @@ def _run(args: argparse.Namespace) -> int:
 def _wait(text: str) -> float:
     try:
         return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a time such as 24h, 90m or 7d, not {text!r}") from None

@@ -41,6 +41,7 @@ def test_reasons_are_those_of_the_authority() -> None:
         ("list", "--expiring", "soon"),
         ("list", "--expiring", "d"),
         ("list", "--expiring", "36526d"),
+        ("list", "--expiring", "101y"),
         ("list", "--expiring", "99999999999d"),
         ("list", "--expiring", "9" * 5000),
         ("revoke", "alice", "--reason", "boredom"),
@@ -55,10 +56,20 @@ def test_wrong_usage_is_refused(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "days"), [("30d", 30), ("2w", 14), ("12h", 0.5), ("7", 7), ("36525d", 36525), ("876600h", 36525)]
+    ("text", "days"),
+    [
+        ("30d", 30),
+        ("2w", 14),
+        ("1y", 365),
+        ("12h", 0.5),
+        ("7", 7),
+        ("36525d", 36525),
+        ("876600h", 36525),
+        ("100y", 36500),
+    ],
 )
 def test_spans_are_written_short(text: str, days: float) -> None:
-    """30d, 2w, 12h, or a number of days."""
+    """30d, 2w, 1y, 12h, or a number of days."""
     assert parse("list", "--expiring", text).expiring == days
 
 

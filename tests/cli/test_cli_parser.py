@@ -30,7 +30,8 @@ WRONG = {
     "ca --dir x list --password=123": "unknown option '--password' of gatekeeper ca list; known: ",
     "--password=123 serve": "unknown option '--password' of gatekeeper serve; known: ",
     "explain GET": "the following arguments are required: URL; see gatekeeper explain --help",
-    "ca list --expiring soon": "argument --expiring: a time such as 30d, 2w or 12h, not 'soon'; see",
+    "ca list --expiring soon": "argument --expiring: a time such as 30d, 2w, 1y or 12h, not 'soon'; see",
+    "enroll - --timeout soon": "argument --timeout: a time such as 24h, 90m or 7d, not 'soon'; see gatekeeper enroll",
 }
 
 

@@ -44,11 +44,11 @@ def _seconds(text: str, least: float, most: float, expected: str) -> float:
 
 
 def span(text: str) -> float:
-    """The days of ``30d``, ``2w``, ``12h``, or of a number of days; up to a hundred years."""
+    """The days of ``30d``, ``2w``, ``1y`` (365 days), ``12h``, or of a number of days; up to a hundred years."""
     number, unit = (text[:-1], text[-1]) if text[-1:].isalpha() else (text, "d")
-    factor = {"h": 1 / 24, "d": 1, "w": 7}.get(unit)
+    factor = {"h": 1 / 24, "d": 1, "w": 7, "y": 365}.get(unit)
     if factor is None or not number.isascii() or not number.isdigit() or len(number) > len(str(24 * _MOST_DAYS)):
-        raise argparse.ArgumentTypeError(f"a time such as 30d, 2w or 12h, not {text!r}")
+        raise argparse.ArgumentTypeError(f"a time such as 30d, 2w, 1y or 12h, not {text!r}")
     if int(number) * factor > _MOST_DAYS:
         raise argparse.ArgumentTypeError(f"a time of at most {_MOST_DAYS} days, not {text!r}")
     return int(number) * factor

@@ -241,7 +241,7 @@ def _renew(add: _Add) -> None:
         "--expiring",
         type=span,
         metavar="30d",
-        help="with --invite: every client whose certificate expires by then",
+        help="with --invite: every client whose certificate expires by then (12h, 30d, 2w, 1y)",
     )
     whose.add_argument(
         "--old-authority",
@@ -311,7 +311,9 @@ def _retire(add: _Add) -> None:
 
 def _list(add: _Add) -> None:
     parser = add("list", "list the certificates that were issued")
-    parser.add_argument("--expiring", type=span, metavar="30d", help="only certificates that expire within this time")
+    parser.add_argument(
+        "--expiring", type=span, metavar="30d", help="only certificates that expire by then (12h, 30d, 2w, 1y)"
+    )
     _add_folder(parser)
 
 
