@@ -1,7 +1,6 @@
 """``gatekeeper ca init``: create an authority, or adopt an existing one."""
 
 import argparse
-import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from gatekeeper.ca.subject import common_name
 from gatekeeper.cli.ca.argument_types import MAX
 from gatekeeper.cli.ca.fields import authority_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, passphrase_file, wants_json
-from gatekeeper.cli.ca.printing import command, print_files
+from gatekeeper.cli.ca.printing import command, print_configuration, print_files
 from gatekeeper.cli.passphrases import existing_passphrase, new_passphrase
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import UsageError
@@ -87,12 +86,7 @@ def _print(
         (folder / "index.json", "what it issued and revoked; back it up with the key"),
     )
     print()
-    print("Next: configure the gate, in gatekeeper.toml:")
-    print()
-    print("  [client_auth]")
-    print(f"  ca = {json.dumps(str(folder.absolute() / 'ca.crt'), ensure_ascii=False)}")
-    print(f"  crl = [{json.dumps(str(folder.absolute() / 'ca.crl'), ensure_ascii=False)}]")
-    print()
+    print_configuration("client_auth", {"ca": folder / "ca.crt", "crl": folder / "ca.crl"})
     print("and issue a certificate for the first person or device:")
     print()
     print(f"  {command(folder)} issue alice")

@@ -1,6 +1,8 @@
 """Output that several commands share: files and their purpose, passwords, import instructions."""
 
+import json
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -99,6 +101,19 @@ def print_files(*lines: tuple[Path, str]) -> None:
         else:
             print(f"  {path}")
             print(f"      {what}")
+
+
+def print_configuration(table: str, files: Mapping[str, Path]) -> None:
+    """Print the keys of a table of ``gatekeeper.toml`` that name these files. Relative paths start at its folder, so
+    they are as they were given if it is written here.
+    """
+    relative = not any(path.is_absolute() for path in files.values())
+    print(f"Next: configure the gate, in gatekeeper.toml{' in this folder' if relative else ''}:")
+    print()
+    print(f"  [{table}]")
+    for key, path in files.items():
+        print(f"  {key} = {json.dumps(str(path), ensure_ascii=False)}")
+    print()
 
 
 def command(folder: Path) -> str:

@@ -1,7 +1,6 @@
 """``gatekeeper ca server``: generate key and certificate for a server that has no public one."""
 
 import argparse
-import json
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,7 +9,7 @@ from gatekeeper.ca.issuer import Issued
 from gatekeeper.ca.keys import check_key_type
 from gatekeeper.cli.ca.fields import issued_fields
 from gatekeeper.cli.ca.options import current_time, folder_of, making_a_key, opened_issuer, wants_json
-from gatekeeper.cli.ca.printing import file_of, print_files, print_notes, quoted
+from gatekeeper.cli.ca.printing import file_of, print_configuration, print_files, print_notes, quoted
 from gatekeeper.cli.terminal import print_json
 from gatekeeper.errors import UsageError
 
@@ -46,12 +45,7 @@ def _print(issued: Issued, hosts: tuple[str, ...], folder: Path, *, as_json: boo
     certificate, key = file_of(issued, ".crt"), file_of(issued, ".key")
     print_files((certificate, "the certificate"), (key, "its private key, NOT encrypted: the server starts with it"))
     print()
-    print("Next: configure the gate, in gatekeeper.toml:")
-    print()
-    print("  [server]")
-    print(f"  certificate = {json.dumps(str(certificate.absolute()), ensure_ascii=False)}")
-    print(f"  key = {json.dumps(str(key.absolute()), ensure_ascii=False)}")
-    print()
+    print_configuration("server", {"certificate": certificate, "key": key})
     print("Browsers do not know this authority, and warn; for curl:")
     print()
     print(f"  curl --cacert {quoted(folder / 'ca.crt')} https://{hosts[0]}/")
