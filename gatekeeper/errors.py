@@ -54,16 +54,22 @@ class Mistake:
 
 
 class ConfigurationError(GatekeeperError):
-    """The configuration cannot be used; ``mistakes`` lists everything that is wrong with it, at least one entry."""
+    """The configuration cannot be used; ``mistakes`` lists everything that is wrong with it, at least one entry.
+    ``command`` is the one that cannot be carried out because of that, where it is not the command's purpose to say so.
+    """
 
-    def __init__(self, *mistakes: Mistake, source: str = "") -> None:
+    def __init__(self, *mistakes: Mistake, source: str = "", command: str = "") -> None:
         super().__init__(mistakes)
         self.mistakes = mistakes
         self.source = source
+        self.command = command
 
     def __str__(self) -> str:
         prefix = f"{self.source}: " if self.source else ""
-        return "\n".join(f"{prefix}{mistake}" for mistake in self.mistakes)
+        lines = [f"{prefix}{mistake}" for mistake in self.mistakes]
+        if self.command:
+            lines.append(f"{self.command} needs a configuration that loads; gatekeeper check lists all its mistakes")
+        return "\n".join(lines)
 
 
 def mistakes_of(*loads: Callable[[], object]) -> Iterator[Mistake]:

@@ -25,11 +25,26 @@ def add_config_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_configuration(options: argparse.Namespace) -> "Configuration":
-    """Find and load the configuration; ConfigurationError if it is missing or wrong."""
+def load_configuration(options: argparse.Namespace, command: str) -> "Configuration":
+    """Find and load the configuration; ConfigurationError if it is missing or wrong. ``command`` needs it."""
     from gatekeeper.config.load import load  # pydantic, which `gatekeeper healthcheck` can do without
 
-    return load(find(options.config, os.environ))
+    path = find(options.config, os.environ)
+    with needed_by(command):
+        return load(path)
+
+
+@contextmanager
+def needed_by(command: str) -> Iterator[None]:
+    """Say of mistakes in a file, not of one that cannot be read, that this command cannot be carried out because of
+    them.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        if not any(one.key or one.line for one in error.mistakes):
+            raise
+        raise ConfigurationError(*error.mistakes, source=error.source, command=command) from error
 
 
 @contextmanager

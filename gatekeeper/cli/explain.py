@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gatekeeper.ca.bundle import is_bundle, read_bundle
 from gatekeeper.cli.check import certificate_line
-from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines
+from gatekeeper.cli.configuration import add_config_option, load_configuration, naming_lines, needed_by
 from gatekeeper.cli.parser import Commands
 from gatekeeper.cli.passphrases import open_password
 from gatekeeper.cli.terminal import print_json, working
@@ -129,9 +129,9 @@ def _address(text: str) -> str:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    configuration = load_configuration(options)
+    configuration = load_configuration(options, "explain")
     now = time.time()
-    with naming_lines(configuration), working("Loading what the gate would load"):
+    with needed_by("explain"), naming_lines(configuration), working("Loading what the gate would load"):
         snapshot = build_snapshot(configuration.settings, {}, now)
     peer = _peer(snapshot, options) if options.cert is not None else Peer()
     explanation = explain(snapshot, peer, options.method, options.url, options.header, options.address, now)

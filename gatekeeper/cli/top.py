@@ -38,7 +38,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _top(options: argparse.Namespace) -> int:
-    where = admin_address(load_configuration(options))
+    where = admin_address(load_configuration(options, "top"))
     if options.once or not sys.stdout.isatty():
         show(view(read_status(where), None))
         return 0

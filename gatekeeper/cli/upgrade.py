@@ -34,7 +34,7 @@ def add_command(commands: Commands) -> None:
 
 
 def _upgrade(options: argparse.Namespace) -> int:
-    configuration = load_configuration(options)
+    configuration = load_configuration(options, "upgrade")
     where = admin_address(configuration)
     before = read_status(where)
     must_be_of(configuration.source.path, before, where)

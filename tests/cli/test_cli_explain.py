@@ -244,12 +244,15 @@ def test_wrong_usage(run: Run, tmp_path: Path, words: tuple[str, ...], sentence:
     assert len(text.splitlines()) == 1
 
 
-def test_mistakes_in_the_configuration(run: Run, tmp_path: Path) -> None:
-    """Exit 2 with the line, as for serve."""
-    (tmp_path / "gatekeeper.toml").write_text(CONFIGURATION.replace('"ca.crt"', '"nothing.crt"'))
+@pytest.mark.parametrize("wrong", ['"nothing.crt"', "7"], ids=["a file", "a value"])
+def test_mistakes_in_the_configuration(run: Run, tmp_path: Path, wrong: str) -> None:
+    """Exit 2 with the line, as for serve; and why nothing is explained."""
+    (tmp_path / "gatekeeper.toml").write_text(CONFIGURATION.replace('"ca.crt"', wrong))
     code, text = run("GET", "/")
     assert code == 2
-    assert "line 5: client_auth.ca: " in text
+    first, last = text.splitlines()
+    assert "line 5: client_auth.ca: " in first
+    assert last == "gatekeeper: explain needs a configuration that loads; gatekeeper check lists all its mistakes"
 
 
 def test_a_trusted_proxy(run: Run, tmp_path: Path) -> None:
