@@ -7,7 +7,7 @@ from gatekeeper.admin.wording import pluralized
 from gatekeeper.cli.parser import Commands
 from gatekeeper.config.document import NAME
 from gatekeeper.config.nginx import translate
-from gatekeeper.config.starter import starter
+from gatekeeper.config.starter import left_to_enter, starter
 from gatekeeper.errors import GatekeeperError, UsageError
 
 
@@ -34,21 +34,25 @@ def add_command(commands: Commands) -> None:
 def _init(options: argparse.Namespace) -> int:
     path = options.folder / NAME
     translation = translate(options.from_nginx) if options.from_nginx is not None else None
+    made = [found.relative_to(options.folder).as_posix() for found in options.folder.glob("ca/*")]
     try:
         options.folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(translation.text if translation is not None else _starter(options.folder))
+            file.write(translation.text if translation is not None else starter(made))
     except FileExistsError:
         raise UsageError(f"{path} already exists; nothing was changed") from None
     except OSError as error:
         raise GatekeeperError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
     if translation is not None and translation.notes:
         print(f"{pluralized(len(translation.notes), 'note')} about what was not translated: at the end of {path}.")
-    print(f"Wrote {path}. Next: enter your certificate files and the address of your app there, then run")
+    print(f"Wrote {path}. Next: {_next_step(options.from_nginx, made)}, then run")
     print(f"  gatekeeper check -c {path}")
     print(f"  gatekeeper serve -c {path}")
     return 0
 
 
-def _starter(folder: Path) -> str:
-    return starter([found.relative_to(folder).as_posix() for found in folder.glob("ca/*")])
+def _next_step(nginx: Path | None, made: list[str]) -> str:
+    if nginx is not None:
+        return f"compare it with {nginx}"
+    *others, last = left_to_enter(made)
+    return f"enter {' and '.join((', '.join(others), last)) if others else last} there"

@@ -12,6 +12,7 @@ _STARTER = """\
 # Paths start at the folder of this file. ${{NAME}} in a string is replaced by the environment variable.
 
 [server]
+# Every IPv4 address of this machine. To try it out by yourself: "127.0.0.1:8443"
 listen = "0.0.0.0:8443"
 
 # The ordinary HTTPS certificate that visitors see, with its chain, and its key: from Let's Encrypt, or for a lab from
@@ -42,14 +43,23 @@ url = "http://127.0.0.1:8000"
 listen = "127.0.0.1:9000"
 """
 
+_LAB = frozenset({"ca/localhost.crt", "ca/localhost.key"})
+_AUTHORITY = frozenset({"ca/ca.crt", "ca/ca.crl"})
+
+
+def left_to_enter(present: Collection[str]) -> list[str]:
+    """What a person has yet to write into the file that `starter` makes of these files."""
+    server = [] if {*present} >= _LAB else ["the server's certificate and key"]
+    authority = [] if {*present} >= _AUTHORITY else ["the authority of your clients"]
+    return [*server, *authority, "the address of your app"]
+
 
 def starter(present: Collection[str] = ()) -> str:
     """A short commented configuration to start from. It can be loaded; the files that it names may not exist yet.
 
     ``present`` are the files below the folder; those that ``gatekeeper ca`` has made are named instead of examples.
     """
-    lab = {"ca/localhost.crt", "ca/localhost.key"} <= {*present}
-    authority = {"ca/ca.crt", "ca/ca.crl"} <= {*present}
+    lab, authority = {*present} >= _LAB, {*present} >= _AUTHORITY
     return _STARTER.format(
         certificate="ca/localhost.crt" if lab else "fullchain.pem",
         key="ca/localhost.key" if lab else "privkey.pem",

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from gatekeeper.config.load import load
-from gatekeeper.config.starter import starter
+from gatekeeper.config.starter import left_to_enter, starter
 from tests.configurations import MINIMAL
 
 
@@ -39,3 +39,13 @@ def test_what_the_authority_made_is_named(tmp_path: Path) -> None:
     named = (*settings.client_auth.ca, *settings.client_auth.crl, settings.server.certificate, settings.server.key)
     assert [str(one.relative_to(tmp_path)) for one in named] == made
     assert starter(["ca/ca.crt", "ca/localhost.crt"]) == starter()
+
+
+def test_what_is_left_to_enter() -> None:
+    """What the file names already is not asked for."""
+    server, authority = ["ca/localhost.crt", "ca/localhost.key"], ["ca/ca.crt", "ca/ca.crl"]
+    app = "the address of your app"
+    assert left_to_enter([*server, *authority]) == [app]
+    assert left_to_enter(authority) == ["the server's certificate and key", app]
+    assert left_to_enter(server) == ["the authority of your clients", app]
+    assert left_to_enter([]) == ["the server's certificate and key", "the authority of your clients", app]
