@@ -194,6 +194,7 @@ clean: ## remove what the other words made
 # Debian keeps ensurepip in a package of its own; where it is missing, the outer pip puts one into the environment.
 # A new pip, because dependency groups (PEP 735) came with 25.1.
 $(VENV)/.made:
+	@echo "making a Python environment, $(VENV) …" >&2
 	rm -rf $(VENV)
 	if $(PYTHON) -c 'import ensurepip' 2>/dev/null; \
 	then $(PYTHON) -m venv $(VENV); \
@@ -202,9 +203,11 @@ $(VENV)/.made:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml
+	@echo "installing gatekeeper and its dependencies into $(VENV), which takes a while …" >&2
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 $(VENV)/.installed-%: $(VENV)/.installed
+	@echo "installing what is needed for $*, as pyproject.toml lists it, into $(VENV), which takes a while …" >&2
 	$(BIN)/python -m pip install --quiet --group $*
 	touch $@

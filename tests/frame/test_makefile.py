@@ -33,6 +33,15 @@ def test_every_word_can_be_planned(word: str) -> None:
     assert plan.returncode == 0, plan.stderr
 
 
+@pytest.mark.parametrize("word", ["demo", "test"])
+def test_what_takes_minutes_is_said_first(word: str) -> None:
+    """pip is quiet, and a registry may be slow. On standard error: `make notes > FILE` has nothing else in the file."""
+    plan = make("-n", word, "VENV=build/no-such-venv").stdout
+    before, *_ = steps = re.split(r"(?m)^build/no-such-venv/bin/python -m pip install --quiet", plan)
+    assert before != plan
+    assert [step for step in steps[:-1] if not re.search(r'(?m)^echo ".* build/no-such-venv.*" >&2$', step)] == []
+
+
 def test_the_interpreter_can_be_chosen() -> None:
     """PYTHON names the interpreter that makes the virtual environment."""
     assert (
