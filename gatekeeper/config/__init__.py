@@ -25,8 +25,8 @@ nginx_limits
     translates a configuration of nginx (``init --from-nginx``).
 nginx_writer, nginx_notes
     the text of the translation; what could not be translated, with file and line.
-nginx_refusals
-    what nginx refuses, so that the translation refuses it too.
+nginx_refusals, nginx_judging
+    what nginx refuses, or may refuse, so that the translation refuses it too.
 nginx_redirects, nginx_rewrites
     servers that only send visitors to https; paths that a ``rewrite`` changes.
 nginx_directives, nginx_values

@@ -49,14 +49,15 @@ TRANSLATED = frozenset(
 
 _NOT_DONE = "gatekeeper does not do this; keep nginx behind the gate where it is needed"
 _FEWEST = "requests go to the endpoint with the fewest requests"
+_JUDGES = "the gate does not ask it; routes are closed, or the file is not loaded until you have decided"
 _RULES = "write rules instead: allow and deny of a route"
 
 # Directives without a counterpart, and what to do about each.
 REASONS = {
-    "auth_basic": "the certificate takes its place",
-    "auth_basic_user_file": "the certificate takes its place",
-    "auth_request": "the certificate takes its place; see allow and deny of a route",
-    "auth_request_set": "the certificate takes its place; see identity.headers",
+    "auth_basic": "the certificate takes its place only where nginx asks for a password instead of one",
+    "auth_basic_user_file": "goes with auth_basic",
+    "auth_request": f"{_JUDGES}; see allow and deny of a route",
+    "auth_request_set": "see identity.headers for what the app is told",
     "autoindex": "folders are not listed",
     "break": _NOT_DONE,
     "brotli": _NOT_DONE,
@@ -140,8 +141,8 @@ UNKNOWN = "gatekeeper has no counterpart"
 _USUAL = {
     "index": ({"index.html"}, "static: serves index.html for a folder, and no other name"),
     "proxy_http_version": ({"1.1", "2"}, "apps are spoken to in HTTP/1.1 or HTTP/2"),
-    "proxy_pass_request_body": ({"on"}, "every request passes with its body"),
-    "proxy_pass_request_headers": ({"on"}, "every request passes with its headers"),
+    "proxy_pass_request_body": ({"on"}, "a request passes with its body, or its route is closed"),
+    "proxy_pass_request_headers": ({"on"}, "a request passes with its headers, or its route is closed"),
     "proxy_redirect": ({"default", "off"}, "a Location at the app's own address is mapped back, and no other"),
 }
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from gatekeeper.config.nginx_judging import asks, inherited, judges, replaces
 from gatekeeper.config.nginx_refusals import (
-    asks,
     every_location,
     is_check,
     is_hidden,
@@ -18,7 +18,7 @@ from gatekeeper.config.nginx_refusals import (
 from gatekeeper.config.nginx_rewrites import closing_rewrite, refused, rewrites, stripped
 from gatekeeper.config.nginx_servers import Location, Note, Server
 from gatekeeper.config.nginx_targets import PROGRAMS, location_of, named_app, of_the_root, with_its_app
-from gatekeeper.config.nginx_values import Directive, first, named, values
+from gatekeeper.config.nginx_values import Directive, first, named, values, walk
 from gatekeeper.settings.http_types import ROUTE_PATH
 
 
@@ -39,7 +39,7 @@ def locations(server: Server, note: Note) -> list[Location]:
         note(closing, "refuses or redirects in nginx, so all routes of the server are closed")
         found = [replace(one, closed=True) for one in found] or [Location("/*", "", None, server, closed=True)]
     found = [_without_slash(one, found, note) for one in (*found, *_rewritten(rewrites(inside), server, note))]
-    found = [_below_another(one, found, note) for one in (*found, *_with_passwords(server))]
+    found = [_below_another(one, found, note) for one in (*found, *_asked_everywhere(server, found))]
     return [one for one in (*found, *_undecided(found)) if not one.undecided or _matters(one, found, note)]
 
 
@@ -87,7 +87,7 @@ def _pattern(one: Directive, server: Server, note: Note) -> Iterator[Location]:
         if first(asked) is None:
             note(one, "named locations are not taken over")
         return
-    if not refuses(one.block):
+    if not refuses(one.block) and not named(one.block, "return") and not _inherits_a_refusal(one, server):
         note(one, "patterns cannot be paths of a route")
         return
     found, whole = paths(_expression(one))
@@ -99,6 +99,16 @@ def _pattern(one: Directive, server: Server, note: Note) -> Iterator[Location]:
             whole = False
     if not whole:
         yield _decide(one, server)
+
+
+def _inherits_a_refusal(one: Directive, server: Server) -> bool:
+    """Whether ``deny`` of its server holds for a location, and not for another one that may get its requests here."""
+    others = (two for two in every_location(server.block.block) if two is not one)
+    return (
+        bool(server.get("deny"))
+        and not named(one.block, "allow", "deny")
+        and any(named(two.block, "allow", "deny") for two in others)
+    )
 
 
 def _rewritten(found: Iterable[Directive], server: Server, note: Note) -> Iterator[Location]:
@@ -113,12 +123,23 @@ def _rewritten(found: Iterable[Directive], server: Server, note: Note) -> Iterat
                 yield Location(path, "", one, server, closed=True)
 
 
-def _with_passwords(server: Server) -> Iterator[Location]:
-    """A route that keeps the file from being loaded, where nginx asks for more than a certificate everywhere."""
-    if values(server.get("ssl_verify_client")) in (["on"], ["optional"]):
-        asking = [two for name in ("auth_basic", "auth_request") for two in server.get(name)]
-        if (one := asks(asking)) is not None:
-            yield _decide(one, server, "asks for more than a certificate")
+def _asked_everywhere(server: Server, found: Iterable[Location]) -> Iterator[Location]:
+    """Routes that keep the file from being loaded: for each directive by which nginx may refuse, and which an open
+    route inherits from its server or from ``http``; or a pattern, whose requests go to an open route here.
+    """
+    inside = server.block.block
+    opened = [one.block.block if one.block is not None else () for one in found if not one.closed]
+    opened += [one.block for one in every_location(inside) if _is_pattern(one)] if opened else []
+    for one in inherited(inside, server.http):
+        if not _is_replaced_by_a_certificate(one, server) and not all(replaces(block, one) for block in opened):
+            yield _decide(one, server, "may refuse more")
+
+
+def _is_replaced_by_a_certificate(one: Directive, server: Server) -> bool:
+    """Whether it is a password for everybody, where nobody has a certificate yet that nginx would ask for."""
+    authorities = (two for two in walk(server.http) if two.name == "ssl_client_certificate")
+    asked = values(server.get("ssl_verify_client")) not in ([], ["off"])
+    return one.name == "auth_basic" and not asked and first(authorities) is None
 
 
 def _below_another(one: Location, found: Iterable[Location], note: Note) -> Location:
@@ -136,7 +157,8 @@ def _below_another(one: Location, found: Iterable[Location], note: Note) -> Loca
 
 def _decide(one: Directive, server: Server, why: str = "refuses more") -> Location:
     """A route that keeps the file from being loaded."""
-    words = f"{Path(one.file).name}, line {one.line}: {' '.join((one.name, *one.args))} {why}: decide"
+    args = () if "_by_lua_block" in one.name else one.args
+    words = f"{Path(one.file).name}, line {one.line}: {' '.join((one.name, *args))} {why}: decide"
     return Location("/", "", one, server, closed=True, undecided=words)
 
 
@@ -147,8 +169,8 @@ def _matters(one: Location, found: list[Location], note: Note) -> bool:
     if one.block is None or (_is_pattern(one.block) and files and is_hidden(_expression(one.block))):
         note(one.block or one.server.block, "no file whose name begins with a dot is served")
         return False
-    if opened and one.block.name.startswith("auth_"):
-        note(one.block, "is asked for besides the certificate; the file is not loaded until you have decided")
+    if opened and judges(one.block.name):
+        note(one.block, "may refuse besides the certificate; the file is not loaded until you have decided")
     elif opened:
         note(one.block, "refuses requests that no path of a route names; the file is not loaded until you have decided")
     else:
@@ -231,8 +253,8 @@ def _is_closed(one: Location, note: Note) -> bool:
         return True
     block = one.block.block if one.block is not None else ()
     closing = refusal(block, static=one.target.startswith("static:"))
-    if closing is None and len(named(one.server.block.block, "location")) > 1:
-        closing = asks(block)
+    if closing is None:
+        closing = next((two for two in [asks(block)] if two is not None and not _is_for_all(two, one.server)), None)
     if closing is None and one.block is not None:
         own = one.block.args[-1]
         closing = closing_rewrite(block, own, exact=one.block.args[0] == "=", server=one.server.block.block)
@@ -241,8 +263,13 @@ def _is_closed(one: Location, note: Note) -> bool:
     return closing is not None
 
 
+def _is_for_all(one: Directive, server: Server) -> bool:
+    """Whether it is of the only location, as if it were of the server, and a certificate replaces it."""
+    return len(named(server.block.block, "location")) == 1 and _is_replaced_by_a_certificate(one, server)
+
+
 def _is_pattern(one: Directive) -> bool:
-    return one.args[0].startswith(("@", "~"))
+    return one.name == "location" and one.args[0].startswith(("@", "~"))
 
 
 def _expression(one: Directive) -> str:

@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gatekeeper.config.nginx_judging import judges
 from gatekeeper.config.nginx_values import Directive
 
 # Directives that decide who is admitted.
 _DECIDES = frozenset(
     {
         "allow",
-        "auth_basic",
-        "auth_request",
         "deny",
         "if",
         "internal",
@@ -35,7 +34,8 @@ class Notes:
         """Note a directive, and what to do about it."""
         words = " ".join((one.name, *one.args))
         place = f"line {one.line}" if Path(one.file) == self.path else f"{one.file}, line {one.line}"
-        self.lines.append((one.name not in _DECIDES, f"{place}: {words}: {why}"))
+        admits = one.name in _DECIDES or judges(one.name)
+        self.lines.append((not admits, f"{place}: {words}: {why}"))
 
     def in_order(self) -> tuple[str, ...]:
         """Each note once, those about who is admitted first."""

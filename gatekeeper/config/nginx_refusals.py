@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from gatekeeper.config.nginx_judging import asks
 from gatekeeper.config.nginx_values import Directive, named
 
 # Nobody has this address (RFC 1122, 3.2.1.3)
@@ -13,10 +14,14 @@ _CHECK = re.compile(
 )
 # Conditions that a static: upstream answers with 404 by itself.
 _NO_FILE = {"!-e $request_filename", "!-f $request_filename"}
-# Directives that run a program before a request is answered, and that ask for a password or another server.
-_SCRIPTS = ("access_by_lua", "rewrite_by_lua")
-_ASKS = ("auth_", *_SCRIPTS)
-_NO_PASSWORD = {"auth_basic_user_file", "auth_request_set", "auth_http_header"}
+# Conditions that only choose the scheme or the name to ask for, by which a redirect keeps nobody from anything.
+_OTHER_ADDRESS = re.compile(
+    r"\$(?:scheme|https|server_port|host|http_host|server_name|http_x_forwarded_proto) (?:=|!=|!?~\*?) .*|\$https"
+)
+# An answer to a request that changes nothing and asks for nothing (RFC 9110, 9.2.1 and 9.3.7).
+_PREFLIGHT = "$request_method = OPTIONS"
+# Directives that send a request elsewhere than the location does.
+_LEADS = {"alias", "grpc_pass", "fastcgi_pass", "memcached_pass", "proxy_pass", "root", "scgi_pass", "uwsgi_pass"}
 # Regular expressions that a route's path can say: literal segments, with alternatives, from the start.
 _SEGMENT = r"(?:[A-Za-z0-9_~-]|\\[.\-])+"
 _ALTERNATIVES = rf"\((?:\?:)?({_SEGMENT}(?:/{_SEGMENT})*(?:\|{_SEGMENT}(?:/{_SEGMENT})*)*)\)"
@@ -39,23 +44,11 @@ def refusal(block: Iterable[Directive], *, static: bool = False) -> Directive | 
     Not ``allow``, ``deny`` and ``limit_except``, which have one.
     """
     for one in block:
-        if one.name in ("internal", "return") or one.name.startswith(_SCRIPTS):
+        if one.name in ("internal", "return"):
             return one
         if one.name == "if" and not (static and " ".join(one.args) in _NO_FILE) and _closes(one):
             return one
     return None
-
-
-def asks(block: Iterable[Directive]) -> Directive | None:
-    """The directive by which nginx asks for a password, another server or a program."""
-    return next(
-        (
-            one
-            for one in block
-            if one.name.startswith(_ASKS) and one.name not in _NO_PASSWORD and one.args[:1] != ("off",)
-        ),
-        None,
-    )
 
 
 def refuses(block: Iterable[Directive], *, passed_on: bool = False) -> bool:
@@ -105,7 +98,16 @@ def every_location(block: Iterable[Directive]) -> Iterator[Directive]:
 
 
 def _closes(condition: Directive) -> bool:
-    return not is_check(condition) and any(one.name == "return" and is_error(one) for one in condition.block)
+    """Whether a condition keeps requests from where the others go: by an error, an answer or another target."""
+    if is_check(condition):
+        return False
+    words = " ".join(condition.args)
+    return asks(condition.block) is not None or any(
+        one.name in _LEADS
+        or (one.name == "return" and is_error(one))
+        or (one.name in ("return", "rewrite") and _OTHER_ADDRESS.fullmatch(words) is None and words != _PREFLIGHT)
+        for one in condition.block
+    )
 
 
 def is_error(returned: Directive) -> bool:

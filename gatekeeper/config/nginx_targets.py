@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+from gatekeeper.config.nginx_judging import cancels, inherited
 from gatekeeper.config.nginx_refusals import refusal, refuses
 from gatekeeper.config.nginx_rewrites import every_rewrite, stripped
 from gatekeeper.config.nginx_servers import Location, Note, Server
@@ -70,7 +71,21 @@ def named_app(one: Directive, server: Server) -> Directive | None:
     app = first(two for two in found if two.args[0].startswith("@"))
     if app is None or not named(app.block, "proxy_pass", "grpc_pass"):
         return None
-    return None if refuses(app.block) or refusal(app.block) or every_rewrite(app.block) else app
+    if refuses(app.block) or refusal(app.block) or every_rewrite(app.block):
+        return None
+    if _opens(app) - _opens(one) or (_opens(app) != _opens(one) and _refuses_by_default(server)):
+        return None
+    return app
+
+
+def _opens(one: Directive) -> set[str]:
+    """What a location says of who may come in that may let in more people than its server does."""
+    return cancels(one.block) | {f"allow {two.args[0]}" for two in named(one.block, "allow")}
+
+
+def _refuses_by_default(server: Server) -> bool:
+    """Whether a location inherits anything that may refuse requests, unless it has its own."""
+    return bool(server.get("deny")) or any(inherited(server.block.block, server.http))
 
 
 def of_the_root(root: Directive, server: Server, note: Note) -> Location:

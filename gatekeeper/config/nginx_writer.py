@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 
 from gatekeeper.config.nginx_headers import response_headers
+from gatekeeper.config.nginx_judging import judges
 from gatekeeper.config.nginx_limits import request_body, request_rate, timeouts
 from gatekeeper.config.nginx_locations import in_order, locations
 from gatekeeper.config.nginx_notes import Notes
@@ -19,8 +20,8 @@ _UNDECIDED = """\
 # nginx refuses requests here that no path names; /admin in nginx is /administrator too. Close what is meant by routes
 # before the open ones, or see that the app has nothing there. Then remove this route: with it, nothing loads."""
 _ASKS_FOR_MORE = """\
-# nginx asks for a certificate and for this as well; the gate asks for the certificate alone. Let the app ask for the
-# rest, or see that the certificate is enough. Then remove this route: with it, nothing loads."""
+# By this, nginx may refuse requests or change them besides asking for a certificate; the gate does not. Let the app do
+# it, or see that the certificate is enough. Then remove this route: with it, nothing loads."""
 _CERTIFICATE_KEYS = (
     ("certificate", "ssl_certificate"),
     ("key", "ssl_certificate_key"),
@@ -252,7 +253,7 @@ class Writer:
         if headers and not self._shared_headers:
             lines.append(f"response = {{ {_headers_line('headers', headers)} }}")
         lines.append(_line("upstream", app.name if app is not None else "default"))
-        asks = one.block is not None and one.block.name.startswith("auth_")
+        asks = one.block is not None and judges(one.block.name)
         head = [_ASKS_FOR_MORE if asks else _UNDECIDED] if one.undecided else []
         return "\n".join([*head, "[[routes]]", _line("path", one.undecided or one.path), *lines])
 

@@ -97,7 +97,10 @@ def test_http2_off_is_taken_over(tmp_path: Path, written: str, offered: bool) ->
         (f"{TLS} {CHECKED} location / {{ {PASSED} if ($uri = /) {{ return 404; }} }}", "conditions are not taken over"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header Host $x; }}", "the app gets Host as the visitor"),
         (f"{TLS} {CHECKED} location / {{ {PASSED} proxy_set_header X-User me; }}", "see identity.headers"),
-        (f"{TLS} {CHECKED} wonderful on; location / {{ {PASSED} }}", "wonderful on: gatekeeper has no counterpart"),
+        (
+            f"{TLS} {CHECKED} image_filter off; location / {{ {PASSED} }}",
+            "image_filter off: gatekeeper has no counterpart",
+        ),
     ],
 )
 def test_what_is_not_taken_over_is_said(tmp_path: Path, server: str, note: str) -> None:

@@ -8,7 +8,7 @@ from gatekeeper.config.nginx_rewrites import stripped
 from gatekeeper.config.nginx_values import Directive
 from gatekeeper.errors import ConfigurationError
 from tests.config.test_nginx_locations import OPEN, routes
-from tests.config.translating import CHECKED, PASSED, TLS, translated
+from tests.config.translating import PASSED, TLS, translated
 
 REFUSED = "location = /refused { return 403; }"
 
@@ -149,21 +149,3 @@ def test_a_rewrite_of_a_location_that_leads_to_a_refusal_closes_it(tmp_path: Pat
 def test_a_rewrite_that_leads_to_no_refusal_is_a_note(tmp_path: Path, inside: str) -> None:
     """A redirect sends the visitor, who is judged by the new path."""
     assert routes(tmp_path, inside)["/*"] is False
-
-
-def test_a_password_besides_the_certificate_is_a_decision(tmp_path: Path) -> None:
-    """Two factors become one only if a person says so."""
-    for asking in ('auth_basic "Own"; auth_basic_user_file f;', "auth_request /sso;"):
-        with pytest.raises(ConfigurationError, match="asks for more than a certificate: decide"):
-            routes(tmp_path, f"{asking} {OPEN}")
-    with pytest.raises(ConfigurationError, match="asks for more than a certificate: decide"):
-        routes(tmp_path, f"server_name a.example; {OPEN}", f"auth_basic Own; server {{ {TLS} {CHECKED} {OPEN} }}")
-    assert routes(tmp_path, f"auth_basic off; {OPEN}") == {}
-
-
-def test_a_password_in_place_of_a_certificate_is_replaced_by_it(tmp_path: Path) -> None:
-    """And a note says so."""
-    tls = TLS.replace("ssl_client_certificate ca.crt;", "")
-    configuration, notes = translated(tmp_path, f"server {{ {tls} auth_basic Own; {OPEN} }}")
-    assert configuration.settings.routes == ()
-    assert any("auth_basic Own: the certificate takes its place" in note for note in notes)

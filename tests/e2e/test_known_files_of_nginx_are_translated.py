@@ -51,7 +51,7 @@ AMBIGUOUS = ("/%2egit/config", "//config/config.php", "/a/../.env", "/%6fld-page
 DECIDED = {
     "gitea": {"/.env", "/.git/config", "/.htaccess", "/a/.git/config", "/metricsx"},
     "vaultwarden": {"/administrator"},
-    "password": {path for path in (*PATHS, "/Old-page") if path != "/public/a"},
+    **{name: {path for path in (*PATHS, "/Old-page") if path != "/public/a"} for name in ("password", "sso")},
 }
 # What only nginx serves: an expression for the paths, and what the note says.
 PROGRAMS = "nginx has programs run here, whose source static: would send"
