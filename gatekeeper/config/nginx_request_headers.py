@@ -1,12 +1,13 @@
 """Headers that nginx adds to requests: which of them the gate sends anyway, and which ``identity.custom`` can send."""
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 
 from gatekeeper.config.nginx_servers import HOSTS, Note
 from gatekeeper.config.nginx_values import Directive
 from gatekeeper.settings.addresses import parse_host
 from gatekeeper.wire.foreign import folded
-from gatekeeper.wire.headers import is_left_to_custom, is_of_the_request
+from gatekeeper.wire.headers import is_left_to_custom, is_of_the_request, is_reserved
 
 # What the gate sends under the same name and with the same value, or what has no use behind it. Without its braces a
 # variable is the same: ``${host}`` is ``$host``.
@@ -63,7 +64,7 @@ def request_headers(directives: Iterable[Directive], note: Note) -> dict[str, st
         if lower == "host":
             _note_host(one, value, note)
         elif value == "":
-            note(one, "identity.strip removes headers from every request")
+            note(one, "removed for every app, by the gate itself or identity.strip, unless it describes the request")
         elif not template:
             note(one, _ELSEWHERE.get(value, _OTHER))
         elif not _is_possible(lower):
@@ -75,6 +76,22 @@ def request_headers(directives: Iterable[Directive], note: Note) -> dict[str, st
             if difference:
                 note(one, f"is in identity.custom, but {difference}")
     return found
+
+
+def stripped_headers(directives: Iterable[Directive], custom: Collection[str]) -> list[str]:
+    """``identity.strip``: the headers that nginx replaces or removes, and the gate does not. The app may believe them,
+    so no visitor may send one. Not those that describe a request and nobody's identity, such as Accept-Encoding.
+    """
+    sent = {folded(name.encode()) for name in (*SENT_ANYWAY, *custom)}
+    found: dict[bytes, str] = {}
+    for _, name, value in _settings(directives):
+        own = f"$http_{name.lower().replace('-', '_')}"
+        if value == own or re.fullmatch(r"[A-Za-z0-9!#$%&'+.^`|~-]{1,128}", name, re.ASCII) is None:
+            continue
+        plain = folded(name.encode())
+        if plain not in sent and not is_of_the_request(plain) and not is_reserved(name.lower().encode()):
+            found.setdefault(plain, name)
+    return list(found.values())
 
 
 def _settings(directives: Iterable[Directive]) -> Iterator[tuple[Directive, str, str]]:

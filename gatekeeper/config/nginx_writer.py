@@ -11,7 +11,7 @@ from gatekeeper.config.nginx_limits import request_body, request_rate, timeouts
 from gatekeeper.config.nginx_locations import in_order, locations
 from gatekeeper.config.nginx_notes import Notes
 from gatekeeper.config.nginx_refusals import NOBODY
-from gatekeeper.config.nginx_request_headers import request_headers
+from gatekeeper.config.nginx_request_headers import request_headers, stripped_headers
 from gatekeeper.config.nginx_servers import App, Location, Server, apps
 from gatekeeper.config.nginx_tls import tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values, walk
@@ -63,8 +63,9 @@ class Writer:
         self._shared_timeouts = apart[0] if apart and all(times == apart[0] for times in apart) else {}
         self._sizes = [request_body(some, notes.add) for some in of_apps]
         self._rate = request_rate(every, http, notes.add)
-        taken = (one for one in http if one.name != "server")
-        self._custom = request_headers([*taken, *walk(one.block for one in servers)], notes.add)
+        settings = [*(one for one in http if one.name != "server"), *walk(one.block for one in servers)]
+        self._custom = request_headers(settings, notes.add)
+        self._stripped = stripped_headers(settings, self._custom)
 
     def _inside(self, server: Server, everywhere: Set[str]) -> list[Location]:
         """Its locations; closed, if nginx has the server at fewer addresses, which only some visitors may reach."""
@@ -83,7 +84,7 @@ class Writer:
             *self._upstreams(),
             *self._routes(),
             _table_line("response", "headers", self._shared_headers),
-            _table_line("identity", "custom", self._custom),
+            self._identity(),
             *self._rest(),
         ]
         unique = self._notes.in_order()
@@ -256,6 +257,11 @@ class Writer:
         asks = one.block is not None and judges(one.block.name)
         head = [_ASKS_FOR_MORE if asks else _UNDECIDED] if one.undecided else []
         return "\n".join([*head, "[[routes]]", _line("path", one.undecided or one.path), *lines])
+
+    def _identity(self) -> str:
+        lines = [_headers_line("custom", self._custom)] if self._custom else []
+        lines += [_line("strip", self._stripped)] if self._stripped else []
+        return "\n".join(["[identity]", *lines]) if lines else ""
 
     def _narrows(self, one: Location) -> bool:
         """Whether it lets in fewer than every visitor."""

@@ -69,3 +69,33 @@ def test_two_values_of_a_name_are_told(tmp_path: Path) -> None:
     assert configuration.settings.identity.custom == {"X-Id": "{serial}"}
     assert len(notes) == 1
     assert notes[0].endswith("x-id $ssl_client_s_dn: identity.custom has one value for each name")
+
+
+@pytest.mark.parametrize(
+    ("headers", "stripped"),
+    [
+        ("X-Role guest", ("X-Role",)),
+        ("X-Role ''", ("X-Role",)),
+        ("X-Role $role", ("X-Role",)),
+        ("Authorization ''", ("Authorization",)),
+        ("X-Role guest; proxy_set_header x-role $b; grpc_set_header X-Team a", ("X-Role", "X-Team")),
+        ("X-Role $http_x_role", ()),
+        ("X-Role $ssl_client_s_dn", ()),
+        ("X-Forwarded-User me", ()),
+        ("X_Role me", ()),
+        ("Accept-Encoding ''", ()),
+        ("Host me", ()),
+        ("X-Real-IP $x", ()),
+        ("Connection ''", ()),
+    ],
+)
+@pytest.mark.parametrize("level", ["http", "location"])
+def test_no_visitor_sends_what_nginx_replaces(
+    tmp_path: Path, level: str, headers: str, stripped: tuple[str, ...]
+) -> None:
+    """The app believes X-Role: nginx has sent it, whatever the visitor said. What no visitor can send needs no line,
+    what nginx passes on neither, nor what describes the request.
+    """
+    written = f"proxy_set_header {headers};"
+    http = f"{written} {server('')}" if level == "http" else server(written)
+    assert translated(tmp_path, http)[0].settings.identity.strip == stripped
