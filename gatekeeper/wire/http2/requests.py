@@ -27,9 +27,11 @@ from gatekeeper.wire.http2.hpack import Table, decode, find_path, read_string
 from gatekeeper.wire.request import RequestHead, RequestReader, unreadable_head
 from gatekeeper.wire.rules import MessageRule
 
-# Browsers send a line for each cookie, so cookies have a bound apart from other fields'. They are counted before they
-# are joined (RFC 9113, 8.2.3): as one line they would count as nothing (the "HTTP/2 bomb" of 2026).
-MAX_COOKIES: Final = 256
+# RFC 9113, 8.2.3: a client may split its cookies into fields as it likes, so all together are one field of
+# limits.header_count. Before they are joined, each counts 32 bytes more than it has in limits.request_header, which
+# holds some 800 by default: as one line they would count as nothing (the "HTTP/2 bomb" of 2026). Where it holds more,
+# this is the bound, as many as the most that header_count can allow.
+MAX_COOKIES: Final = 10_000
 # An entry holds its block, its table (4 KiB at most, with 250 bytes more for each of up to 124 fields) and its head:
 # some 3 KiB with a browser, 40 KiB if an admitted visitor sends large ones on purpose.
 CACHED_BLOCKS: Final = 512
