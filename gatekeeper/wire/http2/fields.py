@@ -119,13 +119,21 @@ def check(field: HeaderField) -> None:
     """MessageError if a message that has this field behind its pseudo-header fields is malformed for it."""
     kind = field.kind
     if kind == MALFORMED:
-        raise malformed("A field is malformed: a name that is no token in lower case, or a value with a control.")
+        raise malformed(f"A field is malformed: {_fault(field)}.")
     if kind == PSEUDO:
         raise malformed("A pseudo-header field comes behind another field, twice, or where none may be.")
     if kind == PER_CONNECTION:
         raise malformed("A field is about the connection, which HTTP/2 has no use for.")
     if kind == TE and field.value != b"trailers":
         raise malformed("TE says something else than trailers.")
+
+
+def _fault(field: HeaderField) -> str:
+    """RFC 9113, 8.2.1."""
+    if _VALUE.fullmatch(field.value) is not None:
+        return "its name is no token in lower case"
+    blank = _VALUE.fullmatch(field.value.strip(b" \t")) is not None
+    return "its value begins or ends with a space or tab" if blank else "its value contains a control character"
 
 
 def trailer_lines(fields: Iterable[HeaderField], stripped: NameSet = frozenset()) -> bytes:

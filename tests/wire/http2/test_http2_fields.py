@@ -53,6 +53,24 @@ def test_some_fields_make_a_message_malformed(field: tuple[bytes, bytes]) -> Non
     assert caught.value.status == 400
 
 
+@pytest.mark.parametrize(
+    ("field", "fault"),
+    [
+        ((b"X", b"y"), "its name is no token in lower case"),
+        ((b"x", b"y "), "its value begins or ends with a space or tab"),
+        ((b"x", b"\ty"), "its value begins or ends with a space or tab"),
+        ((b":x", b" "), "its value begins or ends with a space or tab"),
+        ((b"x", b"a\nb"), "its value contains a control character"),
+        ((b"x", b" \x00"), "its value contains a control character"),
+    ],
+)
+def test_a_malformed_field_is_told_what_is_wrong(field: tuple[bytes, bytes], fault: str) -> None:
+    """RFC 9113, 8.2.1 forbids what HTTP/1.1 removes: white space at the ends of a value."""
+    with pytest.raises(MessageError) as caught:
+        check(HeaderField(*field))
+    assert caught.value.detail == f"A field is malformed: {fault}."
+
+
 @pytest.mark.parametrize("field", [(b"x", b""), (b"te", b"trailers"), (b"cookie", b"a=1"), (b"host", b"a")])
 def test_others_do_not(field: tuple[bytes, bytes]) -> None:
     """What they mean is looked at later."""
