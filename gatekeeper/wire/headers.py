@@ -122,6 +122,8 @@ _NOTED_IN_REQUESTS: Final = frozenset(
 )
 _NOTED_IN_RESPONSES: Final = frozenset({b"connection", b"content-length", b"transfer-encoding", b"upgrade"})
 _DROPPED_FROM_RESPONSES: Final = HOP_BY_HOP | {b"content-length"}
+# Gatekeeper-Reason and what else the gate tells visitors of itself: an app's answer must not look like a refusal.
+_OWN_PREFIX: Final = b"gatekeeper-"
 
 
 @dataclass(slots=True, init=False)
@@ -166,7 +168,15 @@ def read_request_field(stripped: NameSet, line: bytes) -> Field:
 
 
 def read_response_field(line: bytes) -> Field:
-    """Judge one line of a response."""
+    """Judge one line of an app's response."""
+    field = read_own_field(line)
+    if field.name.startswith(_OWN_PREFIX):
+        field.line = b""
+    return field
+
+
+def read_own_field(line: bytes) -> Field:
+    """Judge one line of a response of the gate itself."""
     name, value = split_field(line, MessageRule.RESPONSE_FIELD_LINE)
     lower = name.lower()
     passing = b"" if lower in _DROPPED_FROM_RESPONSES else b"%b: %b\r\n" % (name, value)

@@ -7,7 +7,7 @@ which is when it matters. Whatever is refused here is the upstream's fault and b
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Final
 
@@ -28,8 +28,10 @@ from gatekeeper.wire.framing import (
 from gatekeeper.wire.headers import (
     BROKEN_LINE_END,
     USUAL_OPTIONS,
+    Field,
     collect,
     read_length,
+    read_own_field,
     read_response_field,
     tokens,
     upgrade_protocol,
@@ -43,6 +45,7 @@ CACHED_HEADS: Final = 256
 CACHED_HEAD_BYTES: Final = 4096
 CACHED_FIELDS: Final = 1024
 CACHED_FIELD_BYTES: Final = 512
+CACHED_OWN: Final = 64
 _PLAIN_OPTIONS: Final = frozenset({b"close", b"keep-alive", b"upgrade"})
 
 
@@ -102,7 +105,7 @@ def incomplete_response(held: bytes) -> None:
         raise (MessageRule.RESPONSE_FIELD_LINE if in_fields else MessageRule.RESPONSE_STATUS_LINE).error()
 
 
-def _read(head: bytes) -> ResponseHead:
+def _read(fields_by_line: Cache[Field], head: bytes) -> ResponseHead:
     line, *lines = head[:-4].split(b"\r\n")
     match = _STATUS_LINE.fullmatch(line)
     if match is None:
@@ -111,7 +114,7 @@ def _read(head: bytes) -> ResponseHead:
         raise MessageRule.RESPONSE_HEAD_TOO_LARGE.error()
     minor, code, reason = match.groups(b"")
     status = int(code)
-    known = list(map(_FIELDS.__getitem__, lines))
+    known = list(map(fields_by_line.__getitem__, lines))
     special = collect(known)
     framing, length = _framing(special, minor)
     options = _options(special[b"connection"]) if b"connection" in special else _NO_OPTIONS
@@ -190,11 +193,16 @@ def _ask_llhttp(head: bytes) -> None:
 
 # An app behind the gate is trusted with this much memory: 256 * 4 KiB * 3 for heads, 1024 * 512 * 3 for lines.
 _FIELDS: Final = Cache(read_response_field, CACHED_FIELDS, CACHED_FIELD_BYTES)
-read_response: Final = Cache(_read, CACHED_HEADS, CACHED_HEAD_BYTES).__getitem__
-"""Read a complete response head, blank line included; MessageError if no client should see it.
+read_response: Final = Cache(partial(_read, _FIELDS), CACHED_HEADS, CACHED_HEAD_BYTES).__getitem__
+"""Read an app's complete response head, blank line included; MessageError if no client should see it.
 
 0.05 µs where it is cached, 6 with a new length or Date.
 """
+
+
+_OWN_FIELDS: Final = Cache(read_own_field, CACHED_OWN, CACHED_FIELD_BYTES)
+read_own_response: Final = Cache(partial(_read, _OWN_FIELDS), CACHED_OWN, CACHED_HEAD_BYTES).__getitem__
+"""Read a head by `own_response`, with the fields that no app may send."""
 
 
 def own_response(

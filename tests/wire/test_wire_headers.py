@@ -14,6 +14,7 @@ from gatekeeper.wire.headers import (
     is_reserved,
     passes_as_trailer,
     read_length,
+    read_own_field,
     read_request_field,
     read_response_field,
     split_field,
@@ -210,7 +211,14 @@ def test_a_response_does_not_pass_on_its_framing(name: bytes) -> None:
     assert read_response_field(name + b": x").line == b""
 
 
-@pytest.mark.parametrize("name", [b"X-Forwarded-For", b"Set_Cookie", b"Date", b"Server"])
+@pytest.mark.parametrize("name", [b"Gatekeeper-Reason", b"gatekeeper-certificate-expires", b"GATEKEEPER-X"])
+def test_an_app_does_not_speak_for_the_gate(name: bytes) -> None:
+    """A script would take its answer for a refusal, or its date for the certificate's."""
+    assert read_response_field(name + b": x").line == b""
+    assert read_own_field(name + b": x").line == name + b": x\r\n"
+
+
+@pytest.mark.parametrize("name", [b"X-Forwarded-For", b"Set_Cookie", b"Date", b"Server", b"X-Gatekeeper"])
 def test_an_app_may_say_everything_else(name: bytes) -> None:
     """Nobody is identified by what an app answers."""
     assert read_response_field(name + b":x").line == name + b": x\r\n"

@@ -14,7 +14,7 @@ from gatekeeper.proxy.websocket import accepts
 from gatekeeper.refusal import grpc
 from gatekeeper.wire.http2.frames import ErrorCode
 from gatekeeper.wire.http2.stream import SEND_HIGH
-from gatekeeper.wire.response import ResponseHead, own_response, read_response
+from gatekeeper.wire.response import ResponseHead, own_response, read_own_response, read_response
 
 _log = logging.getLogger("gatekeeper")
 
@@ -180,7 +180,7 @@ class Http2Stream(Http2Request, ClientStream):
         text = own_response(status, headers, body, method=b"HEAD", close=False, now=self._visit.proxy.wall())
         if self.head.method == b"HEAD":
             body = b""
-        self._stream.send_whole(read_response(text), body)
+        self._stream.send_whole(read_own_response(text), body)
         self._owner.flush()
 
     def switch(self, head: ResponseHead, rest: bytes) -> None:
