@@ -180,6 +180,15 @@ def _identity_headers(identity: IdentitySettings) -> Problems:
         seen[plain] = name
 
 
+def _stripped_headers(identity: IdentitySettings) -> Problems:
+    for index, name in enumerate(identity.strip):
+        if not is_left_to_custom(folded(name.removesuffix("*").lower().encode("ascii"))):
+            yield (
+                ("identity", "strip", index),
+                f"{quoted(name)} is a header that gatekeeper itself sets or removes, so it has no effect here",
+            )
+
+
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Problems]], ...] = (
     (("server", "admin"), _listeners),
     (("server",), _tls_versions),
@@ -192,4 +201,5 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Problems]], ...] = (
     (("upstream", "upstreams", "routes"), _routes_lead_somewhere),
     (("routes",), _routes_are_reached),
     (("identity",), _identity_headers),
+    (("identity",), _stripped_headers),
 )

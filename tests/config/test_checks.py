@@ -144,6 +144,20 @@ def test_the_defaults_are_checked_too(tmp_path: Path) -> None:
             'line 10: identity.pass[0]: "Remote-Email" stands in identity.strip too',
         ),
         (
+            MINIMAL + '[identity]\nstrip = ["X-Corp", "X-Real-IP"]\n',
+            'line 9: identity.strip[1]: "X-Real-IP" is a header that gatekeeper itself sets or removes, so it '
+            "has no effect here",
+        ),
+        (
+            MINIMAL + '[identity]\nstrip = ["X-Forwarded-*"]\n',
+            'line 9: identity.strip[0]: "X-Forwarded-*" is a header that gatekeeper itself sets or removes, so it '
+            "has no effect here",
+        ),
+        (
+            MINIMAL + '[identity]\nstrip = ["Host"]\n',
+            "line 9: identity.strip[0]: is set by gatekeeper itself",
+        ),
+        (
             MINIMAL + '[identity]\nstrip = ["X*"]\n',
             "line 9: identity.strip[0]: should be the name of a header, or the beginning of names and a star, such as "
             '"X-Corp-*"; got "X*"',

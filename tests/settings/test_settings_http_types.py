@@ -85,6 +85,19 @@ def test_what_a_type_reads(kind: Any, value: object, got: object) -> None:
         (http_types.HeaderName, "X Device", "should be the name of a header"),
         (http_types.HeaderName, "X-Device:", "should be the name of a header"),
         (http_types.HeaderName, "host", "is set by gatekeeper itself"),
+        *(
+            (http_types.HeaderPattern, name, "is set by gatekeeper itself")
+            for name in (
+                "Connection",
+                "Content-Length",
+                "expect",
+                "Host",
+                "TE",
+                "Trailer",
+                "Transfer-Encoding",
+                "Upgrade",
+            )
+        ),
         (http_types.HeaderName, "Content-Length", "is set by gatekeeper itself"),
         (http_types.Template, "{name}", "may hold these in braces, and no others: cn, o,"),
         (http_types.Template, " {cn}", "must not begin or end with a blank"),
