@@ -3,12 +3,14 @@ outside the folder."""
 
 import asyncio
 import errno
+import logging
 import math
 import os
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
@@ -21,6 +23,8 @@ from multidict import CIMultiDict
 from gatekeeper.embedded.media_types import media_type
 from gatekeeper.refusal.answer import Recipient, RefusalPages
 from gatekeeper.refusal.negotiation import prefers_page
+
+_log = logging.getLogger("gatekeeper")
 
 # Suffixes by content coding (IANA's HTTP Content Coding Registry), usually the smallest first.
 _SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
@@ -115,7 +119,7 @@ _ERRORS: dict[int, type[web.HTTPError]] = {
     416: web.HTTPRequestRangeNotSatisfiable,
 }
 _DETAILS = {
-    403: "The gate has no permission to read this file.",
+    403: "The gate has no permission to read this file or its folder.",
     404: "There is no such file.",
     405: "Files can only be read.",
     412: "The file has changed.",
@@ -128,6 +132,8 @@ def _answer(site: Site, request: web.Request) -> web.StreamResponse:
     names = _names(raw)
     try:
         root = site.folder.resolve(strict=True)
+    except PermissionError as error:
+        raise _forbidden(Path(error.filename).parent) from None
     except (OSError, RuntimeError):
         raise web.HTTPNotFound from None
     path = _find(root, names)
@@ -162,12 +168,30 @@ def _names(raw: str) -> list[str]:
 
 
 def _find(folder: Path, names: list[str], root: Path | None = None) -> Path | None:
-    """The file that these names lead to, with all links resolved; None if there is none or it is outside ``root``."""
+    """The file that these names lead to, with all links resolved; None if there is none or it is outside ``root``.
+    HTTPForbidden if a folder in there cannot be searched.
+    """
     try:
         path = folder.joinpath(*names).resolve(strict=True)
+    except PermissionError as error:
+        where = Path(error.filename)
+        if where.is_relative_to(root or folder):
+            raise _forbidden(where.parent) from None
+        return None  # behind a link that leads outside
     except (OSError, ValueError, RuntimeError):  # no such file, a NUL, a name too long, a loop of links
         return None
     return path if path.is_relative_to(root or folder) else None
+
+
+def _forbidden(path: Path) -> web.HTTPForbidden:
+    _log_forbidden(path)
+    return web.HTTPForbidden()
+
+
+@lru_cache(1024)
+def _log_forbidden(path: Path) -> None:
+    """Once for each file or folder."""
+    _log.warning("static: the gate has no permission to read %a", str(path))
 
 
 def _with_slash(target: str) -> str:
@@ -188,7 +212,7 @@ def _file(site: Site, root: Path, path: Path, request: web.Request, vary: Sequen
     try:
         return _File(_open(root, path), headers)
     except PermissionError:
-        raise web.HTTPForbidden from None
+        raise _forbidden(path) from None
     except OSError:
         raise web.HTTPNotFound from None
 

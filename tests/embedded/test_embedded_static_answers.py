@@ -1,9 +1,11 @@
 """Folders of files: the gate's own pages, caches, compressed neighbours, the page of a single-page application."""
 
+import errno
 import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +102,69 @@ def test_a_file_that_cannot_be_read_is_said(site: Site, monkeypatch: pytest.Monk
     got = site.ask("/index.html")
     assert got.status == 403
     assert b"no permission" in got.body
+
+
+@pytest.fixture
+def forbidding(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Takes the permission to search a folder away, as chmod would for anybody but root, as whom tests may run."""
+    lstat = os.lstat
+
+    def forbid(folder: Path) -> None:
+        def refused(path: Any, **more: Any) -> os.stat_result:
+            if Path(path).parent == folder:
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return lstat(path, **more)
+
+        monkeypatch.setattr(os, "lstat", refused)
+
+    return forbid
+
+
+@pytest.mark.parametrize("target", ["/closed/", "/closed/a.txt", "/closed/b.txt", "/in"])
+def test_a_folder_that_cannot_be_searched_is_said(
+    tmp_path: Path, forbidding: Callable[[Path], None], target: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """403, also for what may not even exist in there; the log names the folder once."""
+    closed = tmp_path / "www" / "closed"
+    closed.mkdir(parents=True)
+    (closed / "a.txt").write_text("a")
+    (tmp_path / "www" / "in").symlink_to(closed / "a.txt")
+    site = Site(tmp_path / "www")
+    forbidding(closed)
+    statuses = [site.ask(target).status for _ in range(2)]
+    site.close()
+    assert statuses == [403, 403]
+    assert [record.getMessage() for record in caplog.records if record.name == "gatekeeper"] == [
+        f"static: the gate has no permission to read {str(closed)!a}"
+    ]
+
+
+@pytest.mark.parametrize("where", ["www", "."])
+def test_a_site_that_cannot_be_searched_is_said(
+    tmp_path: Path, forbidding: Callable[[Path], None], where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The folder of the site itself, and one above it."""
+    (tmp_path / "www").mkdir()
+    site = Site(tmp_path / "www")
+    forbidding(tmp_path / where)
+    got = site.ask("/")
+    site.close()
+    assert got.status == 403
+    assert f"the gate has no permission to read {str(tmp_path / where)!a}" in caplog.text
+
+
+def test_a_link_to_a_place_outside_that_cannot_be_searched_is_not_found(
+    tmp_path: Path, forbidding: Callable[[Path], None]
+) -> None:
+    """As any link that leads outside: the answer tells nothing of what is there."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "out").symlink_to(tmp_path / "outside" / "secret")
+    site = Site(tmp_path / "www")
+    forbidding(tmp_path / "outside")
+    got = site.ask("/out")
+    site.close()
+    assert got.status == 404
 
 
 @pytest.mark.parametrize(("target", "exchanged"), [("/sub/file.js", "sub/file.js"), ("/sub/file.js", "sub")])
