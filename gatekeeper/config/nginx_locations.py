@@ -21,6 +21,8 @@ from gatekeeper.config.nginx_targets import PROGRAMS, location_of, named_app, of
 from gatekeeper.config.nginx_values import Directive, first, named, values, walk
 from gatekeeper.settings.http_types import ROUTE_PATH
 
+_PASSES = ("proxy_pass", "grpc_pass")
+
 
 def locations(server: Server, note: Note) -> list[Location]:
     """The locations of a server as routes; ``note`` is called for what is no route.
@@ -81,24 +83,32 @@ def _nested(one: Directive, server: Server, note: Note) -> Iterator[Location]:
 
 
 def _pattern(one: Directive, server: Server, note: Note) -> Iterator[Location]:
-    """The closed routes of a regular expression that refuses; none for one that does not."""
+    """The closed routes of a regular expression that refuses or leads elsewhere; none for one that does not."""
     if one.args[0].startswith("@"):
         asked = (two for two in named(server.block.block, "location") if named_app(two, server) is one)
         if first(asked) is None:
             note(one, "named locations are not taken over")
         return
-    if not refuses(one.block) and not named(one.block, "return") and not _inherits_a_refusal(one, server):
+    kept = refuses(one.block) or named(one.block, "return") or _leads_to_another_app(one, server)
+    if not kept and not _inherits_a_refusal(one, server):
         note(one, "patterns cannot be paths of a route")
         return
     found, whole = paths(_expression(one))
     for path in found:
         if re.fullmatch(ROUTE_PATH, path, re.ASCII):
-            note(one, f"refuses requests in nginx, so {path} is closed")
+            note(one, f"refuses requests in nginx or leads them elsewhere, so {path} is closed")
             yield Location(path, "", one, server, closed=True)
         else:
             whole = False
     if not whole:
-        yield _decide(one, server)
+        yield _decide(one, server, "refuses more" if refuses(one.block) else "leads elsewhere")
+
+
+def _leads_to_another_app(one: Directive, server: Server) -> bool:
+    """Whether requests for a pattern would go to an app here to which nginx sends none of them."""
+    passed = [two.args for two in named(one.block, *_PASSES)]
+    others = (two for two in named(server.block.block, "location") if not _is_pattern(two))
+    return bool(passed) and any(two.args not in passed for a in others for two in named(a.block, *_PASSES))
 
 
 def _inherits_a_refusal(one: Directive, server: Server) -> bool:
@@ -172,7 +182,7 @@ def _matters(one: Location, found: list[Location], note: Note) -> bool:
     if opened and judges(one.block.name):
         note(one.block, "may refuse besides the certificate; the file is not loaded until you have decided")
     elif opened:
-        note(one.block, "refuses requests that no path of a route names; the file is not loaded until you have decided")
+        note(one.block, "takes requests that no path of a route names; the file is not loaded until you have decided")
     else:
         note(one.block, "refuses requests that no path of a route names; close them before you open a route")
     return bool(opened)

@@ -101,13 +101,21 @@ def _closes(condition: Directive) -> bool:
     """Whether a condition keeps requests from where the others go: by an error, an answer or another target."""
     if is_check(condition):
         return False
-    words = " ".join(condition.args)
     return asks(condition.block) is not None or any(
         one.name in _LEADS
         or (one.name == "return" and is_error(one))
-        or (one.name in ("return", "rewrite") and _OTHER_ADDRESS.fullmatch(words) is None and words != _PREFLIGHT)
+        or (one.name in ("return", "rewrite") and not _is_harmless(condition, one))
         for one in condition.block
     )
+
+
+def _is_harmless(condition: Directive, answer: Directive) -> bool:
+    """Whether an answer is one to a preflight, or a redirect to another scheme or name."""
+    words = " ".join(condition.args)
+    if answer.name == "return" and answer.args[0].startswith("2"):
+        return words == _PREFLIGHT
+    target = answer.args[-1] if answer.name == "return" else "".join(answer.args[1:2])
+    return target.startswith(("http://", "https://", "$scheme://")) and _OTHER_ADDRESS.fullmatch(words) is not None
 
 
 def is_error(returned: Directive) -> bool:

@@ -15,7 +15,7 @@ _OF_THE_GATE = ("access_log", "keepalive_timeout", "set_real_ip_from")
 # Protocols of programs whose source is in the folder.
 PROGRAMS = ("fastcgi_pass", "uwsgi_pass", "scgi_pass")
 _ANSWERS_OTHERWISE = (
-    *("return", "memcached_pass", "stub_status", "empty_gif", "perl", "js_content", "content_by_lua"),
+    *("return", "memcached_pass", "stub_status", "api", "status", "empty_gif", "perl", "js_content", "content_by_lua"),
     *("content_by_lua_block", "content_by_lua_file", *PROGRAMS),
 )
 # Files that a static: upstream tries anyway.

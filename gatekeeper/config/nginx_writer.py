@@ -17,8 +17,9 @@ from gatekeeper.config.nginx_tls import tls_keys
 from gatekeeper.config.nginx_values import Directive, duration, first, longest, named, values, walk
 
 _UNDECIDED = """\
-# nginx refuses requests here that no path names; /admin in nginx is /administrator too. Close what is meant by routes
-# before the open ones, or see that the app has nothing there. Then remove this route: with it, nothing loads."""
+# nginx refuses requests here that no path names, or leads them elsewhere; /admin in nginx is /administrator too. Close
+# what is meant by routes before the open ones, or see that the app has nothing there. Then remove this route: with it,
+# nothing loads."""
 _ASKS_FOR_MORE = """\
 # By this, nginx may refuse requests or change them besides asking for a certificate; the gate does not. Let the app do
 # it, or see that the certificate is enough. Then remove this route: with it, nothing loads."""

@@ -38,6 +38,9 @@ def routes(folder: Path, inside: str, http: str = "") -> dict[str, bool]:
         (f"location /a/ {{ if ($http_x ~ bot) {{ rewrite ^ /other last; }} {PASSED} }}", "/a/*"),
         (f"location /a/ {{ if ($http_x) {{ return 200 nothing; }} {PASSED} }}", "/a/*"),
         (f"location /a/ {{ if ($request_method = POST) {{ proxy_pass http://127.0.0.1:1; }} {PASSED} }}", "/a/*"),
+        (f"location /a/ {{ if ($host = a.example) {{ rewrite ^ /other last; }} {PASSED} }}", "/a/*"),
+        (f"location /a/ {{ if ($host = a.example) {{ return 302 /login; }} {PASSED} }}", "/a/*"),
+        (f"location /a/ {{ if ($host = a.example) {{ return 200; }} {PASSED} }}", "/a/*"),
         (f"location /a/ {{ if ($http_x) {{ access_by_lua_file /x; }} {PASSED} }}", "/a/*"),
         (f"location /a/ {{ valid_referers none; if ($invalid_referer) {{ return 403; }} {PASSED} }}", "/a/*"),
         (f"location /a/ {{ auth_basic own; auth_basic_user_file f; {PASSED} }}", "/a/*"),
@@ -51,6 +54,7 @@ def routes(folder: Path, inside: str, http: str = "") -> dict[str, bool]:
         ("location /a/ { proxy_pass http://$b; }", "/a/*"),
         ("location ~ ^/a/ { deny all; }", "/a/*"),
         ("location ~ ^/a/ { return 302 /login; }", "/a/*"),
+        ("location ~ ^/a/ { proxy_pass http://127.0.0.1:1; }", "/a/*"),
         (f"location ~ ^/a/ {{ if ($cookie_session = '') {{ return 302 /login; }} {PASSED} }}", "/a/*"),
         ("location ~* ^/a/ { deny all; }", "/a/*"),
         ("location ~*^/a/ { deny all; }", "/a/*"),
@@ -71,6 +75,7 @@ def test_what_nginx_refuses_is_a_closed_route(tmp_path: Path, location: str, pat
     [
         f"location /a/ {{ if ($ssl_client_verify != SUCCESS) {{ return 403; }} {PASSED} }}",
         f"location /a/ {{ if ($ssl_client_verify = NONE) {{ return 403; }} {PASSED} }}",
+        f"location /a/ {{ if ($host = a.example) {{ rewrite ^ https://b.example/ permanent; }} {PASSED} }}",
         f"location /a/ {{ if ($scheme = http) {{ return 301 https://$host/; }} {PASSED} }}",
         f"location /a/ {{ if ($host != a.example) {{ return 301 https://a.example/; }} {PASSED} }}",
         f"location /a/ {{ if ($request_method = OPTIONS) {{ add_header A b; return 204; }} {PASSED} }}",
@@ -107,6 +112,15 @@ def test_what_no_route_can_refuse_keeps_the_file_from_being_loaded(tmp_path: Pat
         routes(tmp_path, OPEN + location)
     words = location.rpartition("location ")[2].partition(" {")[0]
     assert f"nginx.conf, line 3: location {words} refuses" in str(refused.value)
+
+
+@pytest.mark.parametrize("inside", ["return 302 /login;", "proxy_pass http://127.0.0.1:1;"])
+def test_what_a_pattern_leads_elsewhere_is_a_decision(tmp_path: Path, inside: str) -> None:
+    """The app of the other location gets none of these requests in nginx. One that leads to the same app is a note."""
+    with pytest.raises(ConfigurationError, match=r"line 3: location ~ \^/a leads elsewhere: decide"):
+        routes(tmp_path, f"{OPEN} location ~ ^/a {{ {inside} }}")
+    (tmp_path / "gatekeeper.toml").unlink()
+    assert routes(tmp_path, f"{OPEN} location ~ ^/a {{ {PASSED} expires 1d; }}") == {}
 
 
 def test_a_beginning_that_is_refused_alone_needs_no_decision(tmp_path: Path) -> None:
