@@ -14,6 +14,8 @@ checks
     what spans several tables.
 shadowed_routes
     routes that can never match, because earlier ones cover them.
+overwritten
+    files that the gate would write over.
 misdirected
     upstreams that lead back to the gate, or publish its keys.
 reference

@@ -16,6 +16,7 @@ from gatekeeper.config.checks import contradictions, routes_without_upstream, un
 from gatekeeper.config.configuration import Configuration
 from gatekeeper.config.document import Problem, read_document
 from gatekeeper.config.messages import message_for, missing_key
+from gatekeeper.config.overwritten import overwritten
 from gatekeeper.config.partial import adapter, partial_settings
 from gatekeeper.config.source import KeyPath, dotted
 from gatekeeper.errors import ConfigurationError, Mistake
@@ -54,10 +55,11 @@ def _inspect(path: Path, environ: Mapping[str, str], files: FileReader) -> tuple
     settings, wrong = _settle(document, loading)
     places = {where for where, _ in unfilled}
     problems = unfilled + [(where, what) for where, what in wrong if where not in places]
-    found = (source.mistake(dotted(where), what) for where, what in problems)
-    mistakes = tuple(sorted(found, key=lambda mistake: mistake.line or 0))
     if settings is None or unfilled:
         settings = partial_settings(document, (where for where, _ in problems), loading)
+    problems += overwritten(settings, path)
+    found = (source.mistake(dotted(where), what) for where, what in problems)
+    mistakes = tuple(sorted(found, key=lambda mistake: mistake.line or 0))
     return Configuration(settings, source), mistakes
 
 

@@ -140,7 +140,8 @@ class LogSettings(Table):
 
     access: LogTarget = Field(
         default="stdout",
-        description='Where the access log goes, one line per exchange: "stdout", "stderr", "off" or a file.',
+        description='Where the access log goes, one line per exchange: "stdout", "stderr", "off" or a file, which '
+        "must be none that another key names.",
     )
     format: Literal["json", "combined", "text"] = Field(
         default="json",

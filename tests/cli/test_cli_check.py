@@ -64,7 +64,7 @@ template = "no.html"
 jwt = { key = "no-jwt.pem", audience = "x" }
 
 [maintenance]
-file = "nowhere/closed"
+file = "neither/closed"
 """
 WRONG_KEYS = [
     *("server.certificate", "server.key", "client_auth.ca", "client_auth.crl[0]", "client_auth.crl_folder"),
