@@ -46,10 +46,12 @@ _NEWER = frozenset(
         "proxy_pass_trailers", "status_zone", "upstream_conf",
     }
 )  # fmt: skip
-# Beginnings of names: newer ones of nginx, then modules for compression, measuring, variables and listings.
+# Beginnings of names: newer ones of nginx, then modules for compression, measuring, variables, listings and headers of
+# responses.
 _HARMLESS = (
     *("acme_", "fastcgi_", "grpc_ssl_", "http2_", "http3_", "js_", "proxy_ssl_", "quic_", "scgi_", "ssl_", "uwsgi_"),
     *("brotli", "fancyindex", "geoip2", "opentelemetry", "opentracing", "otel_", "vhost_traffic_status", "zstd"),
+    *("more_clear_headers", "more_set_headers", "subs_filter"),
 )
 # Of Lua: what runs before there is a request, after it, or only for a variable.
 _LUA = ("lua_", "exit_worker_by_lua", "init_by_lua", "init_worker_by_lua", "log_by_lua", "set_by_lua")

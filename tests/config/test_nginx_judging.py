@@ -29,6 +29,7 @@ CANCELLED = {
 }
 HARMLESS = [
     *("gzip on", "brotli on", "zstd on", "image_filter off", "ssi on", "lua_shared_dict a 1m", "geoip2_proxy a"),
+    *("more_set_headers a", "more_clear_headers a", "subs_filter a b"),
     *("log_by_lua_file /x", "set_by_lua_file $a /x", "init_by_lua_file /x", "js_import main.js", "otel_trace on"),
     *("vhost_traffic_status_zone", "auth_basic_user_file f", "auth_request_set $a $b", "auth_jwt_key_file f"),
     *("early_hints $a", "http3 on", "proxy_pass_trailers on", "ssl_key_log f", "status_zone a"),
