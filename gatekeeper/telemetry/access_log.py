@@ -170,7 +170,8 @@ class AccessLog(ExchangeLog):
         left = b"\n" + batch if self._torn else batch
         try:
             while left:
-                written = os.write(self._file, left if self._regular else left[: _in_one_piece(left)])
+                size = len(left) if self._regular else _in_one_piece(left)
+                written = os.write(self._file, left[:size])
                 self._torn = left[written - 1 : written] != b"\n"
                 left = left[written:]
         except OSError:
