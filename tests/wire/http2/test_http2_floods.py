@@ -3,6 +3,7 @@
 import pytest
 
 from gatekeeper.wire.http2.budget import BURST, EARNED, PER_SECOND, Budget
+from gatekeeper.wire.http2.client import ResponseStream
 from gatekeeper.wire.http2.frames import (
     CONTINUATION,
     DATA,
@@ -47,18 +48,31 @@ FLOODS = {
 }
 
 
+def must_be_a_flood(peer: Gate | Caller, one: bytes) -> int:
+    """Again and again, ``one`` ends the connection. Returns how many it took."""
+    sent = 0
+    while peer.failure is None and sent <= BURST:
+        peer.receive(one)
+        sent += 1
+    assert peer.failure is not None
+    assert peer.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+    return sent
+
+
+def asked() -> tuple[Caller, ResponseStream]:
+    """A connection to an app with one request that waits for its response."""
+    caller = Caller()
+    caller.receive(settings_frame(()))
+    head = RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", b"Host: app.example\r\n\r\n", cache=False)
+    return caller, caller.connection.open(Owner(caller.told, 1), head, end=True)
+
+
 @pytest.mark.parametrize(("before", "one"), FLOODS.values(), ids=FLOODS)
 def test_a_flood_ends_the_connection(before: bytes, one: bytes) -> None:
     """RFC 9113, 10.5: a burst is let pass, more is not."""
     gate = started()
     gate.receive(before)
-    sent = 0
-    while gate.failure is None and sent <= BURST:
-        gate.receive(one)
-        sent += 1
-    assert gate.failure is not None
-    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
-    assert sent > BURST / 12
+    assert must_be_a_flood(gate, one) > BURST / 12
 
 
 @pytest.mark.parametrize("content", [b"", b"x"], ids=["without body", "with a byte of one"])
@@ -220,39 +234,18 @@ def test_field_blocks_on_a_stream_that_we_reset_are_a_flood() -> None:
     gate.receive(OPEN_1)
     gate.streams[1].reset()
     gate.streams[1].finished()
-    sent = 0
-    while gate.failure is None and sent <= BURST:
-        gate.receive(headers(1))
-        sent += 1
-    assert gate.failure is not None
-    assert gate.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+    must_be_a_flood(gate, headers(1))
 
 
 def test_interim_responses_of_an_app_are_a_flood() -> None:
     """RFC 9110, 15.2 sets no limit; each is passed on to the visitor."""
-    caller = Caller()
-    caller.receive(settings_frame(()))
-    head = RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", b"Host: app.example\r\n\r\n", cache=False)
-    caller.connection.open(Owner(caller.told, 1), head, end=True)
-    sent = 0
-    while caller.failure is None and sent <= BURST:
-        caller.receive(headers(1, ((b":status", b"103"),), flags=0))
-        sent += 1
-    assert caller.failure is not None
-    assert caller.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+    caller, _ = asked()
+    must_be_a_flood(caller, headers(1, ((b":status", b"103"),), flags=0))
 
 
 def test_field_blocks_of_an_app_on_a_stream_that_is_over_are_a_flood() -> None:
     """RFC 9113, 4.3: each is read for the table's sake."""
-    caller = Caller()
-    caller.receive(settings_frame(()))
-    head = RequestReader(HeadLimits()).read(b"GET / HTTP/1.1", b"Host: app.example\r\n\r\n", cache=False)
-    stream = caller.connection.open(Owner(caller.told, 1), head, end=True)
+    caller, stream = asked()
     stream.reset()
     stream.finished()
-    sent = 0
-    while caller.failure is None and sent <= BURST:
-        caller.receive(headers(1, ((b":status", b"200"),)))
-        sent += 1
-    assert caller.failure is not None
-    assert caller.failure.code == ErrorCode.ENHANCE_YOUR_CALM
+    must_be_a_flood(caller, headers(1, ((b":status", b"200"),)))
